@@ -1,0 +1,178 @@
+"""Files by their content: `blobs/ab/abcdef…`, named by sha256, read-only, each content once."""
+
+import fcntl
+import hashlib
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from runlore._ids import new_suffix
+from runlore.errors import ArtifactNotFound, UnsafePath
+
+PIECE = 1 << 20
+FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file, where the file system can
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file of an artifact: its path within it, with forward slashes, and its content."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+class Blobs:
+    """The files of a store. Safe for many processes: a blob appears whole, by a rename."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path(self, sha256: str) -> Path:
+        """Where a content lies, or would lie."""
+        return self._root / sha256[:2] / sha256
+
+    def put_bytes(self, data: bytes) -> str:
+        """Keep `data`; its sha256.
+
+        Raises:
+            OSError: no room, or the store is read-only.
+        """
+        digest = hashlib.sha256(data).hexdigest()
+        target = self.path(digest)
+        if not target.exists():
+            draft = self._draft(target)
+            try:
+                draft.write_bytes(data)
+                self._settle(draft, target)
+            finally:
+                draft.unlink(missing_ok=True)
+        return digest
+
+    def put_file(self, source: Path) -> Member:
+        """Keep a copy of a file's content: shared blocks where the file system can, else a copy.
+
+        What is hashed is what was kept, so a file that changes meanwhile is never recorded under the wrong hash.
+
+        Raises:
+            OSError: the file can't be read, or there is no room.
+        """
+        draft = self._root / f".{os.getpid()}-{new_suffix(6)}.tmp"
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            size, digest = _copy_hashing(source, draft)
+            target = self.path(digest)
+            if not target.exists():
+                target.parent.mkdir(mode=0o700, exist_ok=True)
+                self._settle(draft, target)
+        finally:
+            draft.unlink(missing_ok=True)
+        return Member(source.name, size, digest)
+
+    def put_folder(self, folder: Path) -> list[Member]:
+        """Keep every file below a folder, sorted by path; links to folders are not followed.
+
+        Raises:
+            OSError: a file can't be read, or there is no room.
+        """
+        members = []
+        for parent, folders, names in os.walk(folder):
+            folders.sort()
+            for name in names:
+                path = Path(parent, name)
+                if path.is_file():
+                    kept = self.put_file(path)
+                    members.append(Member(path.relative_to(folder).as_posix(), kept.size, kept.sha256))
+        return sorted(members, key=lambda member: member.path)
+
+    def read(self, sha256: str) -> bytes:
+        """The content.
+
+        Raises:
+            ArtifactNotFound: it was not kept.
+        """
+        try:
+            return self.path(sha256).read_bytes()
+        except FileNotFoundError:
+            raise ArtifactNotFound(f"the content {sha256!r} is not in this store") from None
+
+    def restore(self, members: list[Member], target: Path) -> None:
+        """Write files below `target`, byte for byte.
+
+        Raises:
+            UnsafePath: a recorded path would lead outside; nothing has been written then.
+            ArtifactNotFound: a content was not kept; nothing has been written then.
+        """
+        places = [(safe_join(target, member.path), self.path(member.sha256)) for member in members]
+        for member, (_, blob) in zip(members, places, strict=True):
+            if not blob.exists():
+                raise ArtifactNotFound(f"the content of {member.path!r} ({member.sha256}) is not in this store")
+        for place, blob in places:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            draft = place.with_name(f".{place.name[:80]}.{new_suffix(4)}.tmp")
+            try:
+                _copy_hashing(blob, draft)
+                draft.rename(place)
+            finally:
+                draft.unlink(missing_ok=True)
+
+    def _draft(self, target: Path) -> Path:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return target.parent / f".{new_suffix(6)}.tmp"
+
+    def _settle(self, draft: Path, target: Path) -> None:
+        os.chmod(draft, 0o400)
+        draft.rename(target)
+
+
+def safe_join(folder: Path, recorded: str) -> Path:
+    """The place of a recorded path below `folder`.
+
+    Raises:
+        UnsafePath: the path is absolute, climbs, has a drive or a backslash, or a link leads it outside.
+    """
+    parts = PurePosixPath(recorded).parts
+    if (
+        not parts
+        or recorded.startswith("/")
+        or ".." in parts
+        or "\\" in recorded
+        or parts[0][1:2] == ":"
+        or "\0" in recorded
+    ):
+        raise UnsafePath(f"the recorded path {recorded!r} would lead outside {str(folder)!r}: not restored")
+    place = folder.joinpath(*parts)
+    if not place.parent.resolve().is_relative_to(folder.resolve()):
+        raise UnsafePath(f"{recorded!r} leads outside {str(folder)!r} through a link: not restored")
+    return place
+
+
+def folder_sha256(members: list[Member]) -> str:
+    """The hash of a folder: that of its lines "<sha256>  <relative path>", sorted."""
+    lines = sorted(f"{member.sha256}  {member.path}\n" for member in members)
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _copy_hashing(source: Path, target: Path) -> tuple[int, str]:
+    """Copy a file and hash what was written; its size and sha256."""
+    digest = hashlib.sha256()
+    size = 0
+    with source.open("rb", buffering=0) as reader, target.open("x+b", buffering=0) as writer:
+        shared = False
+        with suppress(OSError):
+            fcntl.ioctl(writer.fileno(), FICLONE, reader.fileno())
+            shared = True
+        origin = writer if shared else reader
+        while piece := origin.read(PIECE):
+            digest.update(piece)
+            size += len(piece)
+            if not shared:
+                _write_all(writer.fileno(), piece)
+    return size, digest.hexdigest()
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,173 @@
+"""The SQL database behind the index: SQLite through DB-API, with text that PostgreSQL reads too."""
+
+import fcntl
+import os
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+BUSY = 2.0  # seconds to wait for somebody's commit, which takes milliseconds
+CACHE_KIB = 64 << 10  # so that a large transaction doesn't spill, and with that lock readers out, before its commit
+
+TABLES = {
+    "meta": "key TEXT PRIMARY KEY, value TEXT NOT NULL",
+    "days": "day TEXT PRIMARY KEY, mtime BIGINT NOT NULL",
+    "files": (
+        "day TEXT NOT NULL, run TEXT NOT NULL, name TEXT NOT NULL, size BIGINT NOT NULL, replay TEXT, "
+        "PRIMARY KEY (day, run, name)"
+    ),
+    "runs": (
+        "n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT, experiment TEXT, status TEXT, parent TEXT, "
+        "started BIGINT, ended BIGINT, live INTEGER NOT NULL, lost BIGINT, damaged BIGINT, links TEXT"
+    ),
+    "params": "run INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num DOUBLE PRECISION, text TEXT, PRIMARY KEY (run, key)",
+    "tags": "run INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num DOUBLE PRECISION, text TEXT, PRIMARY KEY (run, key)",
+    "metrics": (
+        "run INTEGER NOT NULL, key TEXT NOT NULL, split TEXT, last DOUBLE PRECISION, min DOUBLE PRECISION, "
+        "max DOUBLE PRECISION, count BIGINT, last_step BIGINT, PRIMARY KEY (run, key)"
+    ),
+    "sections": "run INTEGER NOT NULL, section TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (run, section)",
+    "env": (
+        "section TEXT NOT NULL, sha256 TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num DOUBLE PRECISION, "
+        "text TEXT, PRIMARY KEY (section, sha256, key)"
+    ),
+    "artifacts": (
+        "run INTEGER NOT NULL, position INTEGER NOT NULL, name TEXT, kind TEXT, sha256 TEXT, size BIGINT, "
+        "step BIGINT, PRIMARY KEY (run, position)"
+    ),
+}
+INDEXES = {
+    "runs_parent": "runs (parent)",
+    "runs_live": "runs (live)",
+    "params_num": "params (key, num)",
+    "metrics_last": "metrics (key, last)",
+    "metrics_min": "metrics (key, min)",
+    "metrics_max": "metrics (key, max)",
+    "tags_text": "tags (key, text)",
+    "sections_sha256": "sections (sha256)",
+    "artifacts_sha256": "artifacts (sha256)",
+}
+BY_RUN = ("params", "tags", "metrics", "sections", "artifacts")  # tables whose rows belong to a run
+WITHOUT_ROWID = ("params", "tags", "metrics", "sections", "env", "artifacts")
+
+
+class Locked(Exception):
+    """Somebody else is writing; go on with what there is."""
+
+
+class Sqlite:
+    """One connection. Writers exclude each other by a lock beside the file, taken without waiting.
+
+    The lock file, and not SQLite's own locks, guards a file that somebody may delete at any moment: a new file gets its
+    first page only under the lock, so a leftover journal can never be played into it.
+
+    Raises:
+        sqlite3.DatabaseError: the file is damaged or can't be opened.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._lock_path = path.with_suffix(".lock") if path else None
+        if path is not None:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        self._db = sqlite3.connect(path or ":memory:", timeout=BUSY, isolation_level=None, check_same_thread=False)
+        self._inode = _inode(path)
+        self._db.create_function("runlore_match", 2, _match, deterministic=True)
+        for pragma in (
+            f"cache_size = -{CACHE_KIB}",
+            "synchronous = OFF",
+            "case_sensitive_like = ON",
+            "temp_store = MEMORY",
+        ):
+            self._db.execute(f"PRAGMA {pragma}")
+
+    @property
+    def stale(self) -> bool:
+        """Whether the file was deleted or replaced since it was opened."""
+        return self.path is not None and _inode(self.path) != self._inode
+
+    def query(self, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a question."""
+        return self._db.execute(sql, arguments).fetchall()
+
+    def execute(self, sql: str, arguments: Sequence[Any] = ()) -> None:
+        """Do something within `writing`."""
+        self._db.execute(sql, arguments)
+
+    def insert(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Add rows of a table's columns, within `writing`."""
+        rows = list(rows)
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            self._db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+
+    def has_tables(self) -> bool:
+        """Whether the schema was made."""
+        return bool(self.query("SELECT 1 FROM sqlite_master WHERE name = 'meta'"))
+
+    def make_tables(self) -> None:
+        """Drop whatever there is and make the schema, within `writing`."""
+        for table, columns in TABLES.items():
+            self._db.execute(f"DROP TABLE IF EXISTS {table}")
+            self._db.execute(f"CREATE TABLE {table} ({columns}){' WITHOUT ROWID' if table in WITHOUT_ROWID else ''}")
+        for name, target in INDEXES.items():
+            self._db.execute(f"CREATE INDEX {name} ON {target}")
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A transaction; rolled back if the block raises.
+
+        Raises:
+            Locked: somebody else is writing, or the file was replaced.
+        """
+        descriptor = self._take_lock()
+        try:
+            if self.stale:
+                raise Locked
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                raise Locked from error
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.OperationalError):
+                    self._db.execute("ROLLBACK")
+                raise
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    def _take_lock(self) -> int | None:
+        if self._lock_path is None:
+            return None
+        try:
+            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Locked from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise Locked from error
+        return descriptor
+
+
+def _inode(path: Path | None) -> int | None:
+    try:
+        return path.stat().st_ino if path else None
+    except FileNotFoundError:
+        return None
+
+
+def _match(pattern: str, text: Any) -> bool:
+    return isinstance(text, str) and re.search(pattern, text) is not None

@@ -1,0 +1,75 @@
+"""Run ids that sort by time, and names that a person can say."""
+
+import os
+from datetime import UTC, datetime
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+TIME_DIGITS = 11  # 55 bits of microseconds since 1970: until the year 3111
+RANDOM_DIGITS = 8
+ID_DIGITS = TIME_DIGITS + RANDOM_DIGITS
+SHORT = 6  # of the random end, what tables show
+
+ADJECTIVES = (
+    "able amber ample arctic bold brave brief bright brisk broad calm candid careful civil clear clever cosmic crisp "
+    "curious daring deep deft dense eager early easy fabled fair famed fast fine firm fleet fluent fond frank free "
+    "fresh gentle glad golden grand green happy hardy humble ideal jolly keen kind large late level light lively "
+    "loyal lucid lucky lunar mellow merry mild modest neat nimble noble novel open patient plain polar polite prime "
+    "proud pure quick quiet rapid rare ready robust rosy royal rustic sage serene sharp silent silver simple sleek "
+    "smart smooth snowy solar solid sound spry stable steady still stout sunny sure swift tender tidy tranquil true "
+    "upbeat urban valid vast vivid warm wise witty young zesty"
+).split()
+NOUNS = (
+    "acorn alder anchor apple arrow aspen badger bay beacon beaver birch bison brook canyon cedar cliff cloud clover "
+    "comet coral cove crane creek cricket delta dolphin dove dune eagle elm ember falcon fern finch fjord forest fox "
+    "garden gecko geyser glacier glade grove gull harbor hare hawk hazel heron hill ibex island ivy jay juniper "
+    "kestrel kite koala lagoon lake lantern lark laurel lemur lily linden lotus lynx magpie maple marten meadow mesa "
+    "mole moon moss newt oak ocean olive orca orchid osprey otter owl panda pebble pine planet plover pond poplar "
+    "prairie puffin quail quartz rabbit raven reed reef ridge river robin rook salmon sequoia sparrow spruce squirrel "
+    "star stone stork stream swan tern thistle tiger tulip valley walnut willow wolf wren yak zebra"
+).split()
+
+
+def new_run_id(time_us: int) -> str:
+    """An id for a run that starts at `time_us` (microseconds since 1970).
+
+    40 random bits from the operating system stand behind the time, so no coordination is needed; no random
+    state of the process is touched.
+    """
+    return _base32(time_us, TIME_DIGITS) + new_suffix(RANDOM_DIGITS)
+
+
+def new_suffix(digits: int) -> str:
+    """Random base 32 digits from the operating system."""
+    return _base32(int.from_bytes(os.urandom(8), "little"), digits)
+
+
+def is_run_id(text: str) -> bool:
+    """Whether `text` has the form of a run id."""
+    return len(text) == ID_DIGITS and all(digit in ALPHABET for digit in text)
+
+
+def id_time(run_id: str) -> int:
+    """Microseconds since 1970 that the id begins with."""
+    time_us = 0
+    for digit in run_id[:TIME_DIGITS]:
+        time_us = time_us * 32 + ALPHABET.index(digit)
+    return time_us
+
+
+def id_day(run_id: str) -> str:
+    """The folder of the run below `runs/`: "2026-11/23", in UTC."""
+    return datetime.fromtimestamp(id_time(run_id) / 1e6, UTC).strftime("%Y-%m/%d")
+
+
+def new_name() -> str:
+    """A name such as "brisk-otter"; not unique, and needn't be."""
+    first, second = os.urandom(2)
+    return f"{ADJECTIVES[first % len(ADJECTIVES)]}-{NOUNS[second % len(NOUNS)]}"
+
+
+def _base32(number: int, digits: int) -> str:
+    text = ""
+    for _ in range(digits):
+        number, digit = divmod(number, 32)
+        text = ALPHABET[digit] + text
+    return text

@@ -1,0 +1,232 @@
+"""A run's record: what the files of all its writers come to."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from runlore import _marks
+from runlore._folder import Folder, WriterFile
+from runlore._liveness import Life, life_of
+from runlore._points import Tally
+from runlore._replay import Content, Event, Replay, read_log, read_sealed
+from runlore._values import Plain
+
+OWN_MODES = ("start", "resume")  # writers that carry the run's status; "attach" only adds to it
+
+
+@dataclass(slots=True)
+class Record:
+    """Everything of a run but its points and the contents of its artifacts. Times are µs since 1970."""
+
+    id: str
+    name: str = ""
+    experiment: str = ""
+    parent: str | None = None
+    status: str = "running"
+    started: int = 0
+    ended: int | None = None
+    params: dict[str, Plain] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    artifacts: list[dict[str, Any]] = field(default_factory=list)
+    links: list[dict[str, Any]] = field(default_factory=list)
+    environment: dict[str, dict[str, Any]] = field(default_factory=dict)  # section: {"sha256"} or {"values"}
+    command: dict[str, Any] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+    missing: list[dict[str, Any]] = field(default_factory=list)  # what could not be captured, and why
+    lost_calls: int = 0  # log calls that found no room on the disk
+    damaged_bytes: int = 0
+    segments: int = 0
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    live: bool = False  # whether a writer may still append
+
+    def apply(self, event: Event) -> None:
+        """Take one event; kinds that a newer runlore added are passed over."""
+        kind = event["type"]
+        if kind == "params":
+            self.params.update(event["values"])
+        elif kind == "tags":
+            for key, value in event["values"].items():
+                if value is None:
+                    self.tags.pop(key, None)
+                else:
+                    self.tags[key] = value
+        elif kind == "note":
+            self.notes.append(event["text"])
+        elif kind == "artifact":
+            self.artifacts.append({"present": True, **event})
+        elif kind == "removed":
+            for artifact in self.artifacts:
+                if artifact.get("path") == event.get("path"):
+                    artifact["present"] = False
+        elif kind == "environment":
+            self.environment.update(event["sections"])
+        elif kind == "link":
+            self.links.append({"kind": event["kind"], "run": event["run"]})
+        elif kind == "missing":
+            self.missing.append({"what": event["what"], "why": event["why"]})
+        elif kind == "gap":
+            self.lost_calls += event["calls"]
+
+
+@dataclass(slots=True)
+class Writers:
+    """The readable files of a run, in the order of their writers, and what is known of the newest's life."""
+
+    contents: list[Content]
+    unreadable: list[str]
+
+    def owners(self) -> list[Content]:
+        """Those that carry the status."""
+        return [content for content in self.contents if content.opening.get("mode", "start") in OWN_MODES]
+
+
+def read_writers(files: list[WriterFile], replays: dict[str, Replay] | None = None) -> Writers:
+    """Read a run's files; `replays` holds, by file name, how far logs were read before.
+
+    Raises:
+        FileNotFoundError: a file was sealed or removed meanwhile; list the folder again.
+    """
+    contents, unreadable = [], []
+    for item in files:
+        try:
+            if item.sealed:
+                contents.append(read_sealed(item.path, item.ordinal))
+            else:
+                contents.append(_read_live(item, (replays or {}).get(item.path.name)))
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError) as error:  # ValueError: a newer format, or a good frame with foreign content
+            unreadable.append(f"{item.path.name}: {error}")
+    return Writers(contents, unreadable)
+
+
+def _read_live(item: WriterFile, replay: Replay | None) -> Content:
+    content = read_log(item.path, item.ordinal, replay)
+    content.life = life_of(item.path, content.opening)
+    if content.end is None and content.life is not Life.ALIVE:
+        again = read_log(item.path, item.ordinal, content.replay)  # what it wrote between our look and its death
+        again.life = content.life
+        return again
+    return content
+
+
+def read_record(folder: Folder, run_id: str) -> tuple[Record, Writers]:
+    """The record of a run, read from its files now."""
+    for _ in range(5):
+        files = folder.files_of(run_id)
+        try:
+            writers = read_writers(files)
+            return build_record(folder, run_id, writers), writers
+        except FileNotFoundError:
+            continue  # sealed between the listing and the reading
+    return Record(run_id), Writers([], ["its files keep changing"])
+
+
+def build_record(folder: Folder, run_id: str, writers: Writers) -> Record:
+    """What the files come to."""
+    record = Record(run_id)
+    events = [event for content in writers.contents for event in content.events]
+    for event in events:
+        record.apply(event)
+    owners = writers.owners() or writers.contents
+    if owners:
+        _apply_opening(record, owners[0].opening)
+        _apply_end(record, folder, owners[-1])
+        record.segments = sum(content.opening.get("mode") != "attach" for content in owners)
+    record.live = any(content.life is not Life.DEAD for content in writers.contents)
+    record.damaged_bytes = sum(damage.length for content in writers.contents for damage in content.damage)
+    record.tallies = merge_tallies(writers.contents)
+    return record
+
+
+def merge_tallies(contents: list[Content]) -> dict[str, Tally]:
+    """The tallies of a run's series; where points may supersede others, the series is read to know."""
+    merged: dict[str, Tally] = {}
+    doubtful: set[str] = set()
+    cut = any(content.opening.get("cut") is not None for content in contents)
+    for content in contents:
+        for key, tally in content.tallies.items():
+            if key in merged or cut or not tally.exact:
+                doubtful.add(key)
+            merged[key] = tally
+    for key in doubtful:
+        merged[key] = exact_tally(contents, key)
+    return {key: tally for key, tally in merged.items() if tally.count}
+
+
+def exact_tally(contents: list[Content], key: str) -> Tally:
+    """The tally of a series after superseding: the last writer, and in it the last row, wins per step."""
+    points: dict[int, tuple[float, int]] = {}
+    split = None
+    for content in contents:
+        cut = content.opening.get("cut")
+        if cut is not None:
+            points = {step: point for step, point in points.items() if step <= cut}
+        rows = []
+        for block in content.blocks(key):
+            split = block.split
+            for name, column in zip(block.keys, block.values, strict=True):
+                if name == key:
+                    rows += list(zip(block.position, block.step, column, block.time, strict=True))
+        rows.sort(key=lambda row: row[0])
+        points.update({step: (value, time) for _, step, value, time in rows})
+    if not points:
+        return Tally(split)
+    last_step = max(points)
+    numbers = [value for value, _ in points.values() if not math.isnan(value)]
+    times = [time for _, time in points.values()]
+    return Tally(
+        split,
+        len(points),
+        points[last_step][0],
+        last_step,
+        min(numbers, default=None),
+        max(numbers, default=None),
+        True,
+        min(times),
+        max(times),
+    )
+
+
+def closing_of(folder: Folder, content: Content) -> Event | None:
+    """The end record to seal a dead writer's log with: one that tells of SIGTERM, or none (it crashed)."""
+    mark = _marks.read_mark(folder.marks, content.opening)
+    if mark is None or _last_time(content) > mark[0] + _marks.SURVIVED_US:
+        return None
+    time_us, stack = mark
+    error = {"type": "SIGTERM", "message": "the process was told to terminate", "traceback": stack}
+    return {"type": "end", "time": time_us, "status": "interrupted", "error": error}
+
+
+def _apply_opening(record: Record, opening: Event) -> None:
+    record.name = opening.get("name", "")
+    record.experiment = opening.get("experiment", "")
+    record.parent = opening.get("parent")
+    record.started = opening.get("time", 0)
+    record.command = {key: opening[key] for key in ("argv", "cwd", "host", "pid") if key in opening}
+
+
+def _apply_end(record: Record, folder: Folder, content: Content) -> None:
+    end = content.end
+    if end is None and content.life is not Life.ALIVE:
+        end = closing_of(folder, content)
+        if end is None:
+            record.status = "crashed"
+            record.ended = _last_time(content)
+            return
+    if end is not None:
+        record.status = end["status"]
+        record.ended = end["time"]
+        record.error = end.get("error")
+        record.lost_calls += end.get("lost", 0)
+
+
+def _last_time(content: Content) -> int:
+    times = [event.get("time", 0) for event in content.events]
+    return max([*times, *(tally.last_time for tally in content.tallies.values())], default=0)
+
+
+def torn_bytes(content: Content) -> int:
+    """Bytes of a last frame that was never completed."""
+    return content.replay.tail if content.replay is not None else 0

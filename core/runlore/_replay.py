@@ -1,0 +1,268 @@
+"""Reading one writer's file: a log that may still grow, or a sealed one."""
+
+import json
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from runlore import _frames
+from runlore._frames import Damage, FrameReader
+from runlore._liveness import Life
+from runlore._points import BLOCK_BYTES, Block, KeySet, RowBuffer, Tally, tally_block
+
+Event = dict[str, Any]
+TRAILER = struct.Struct("<QQ8s")  # where the events begin, where the footer begins, a mark
+TRAILER_MARK = b"RLSEALED"
+SMALL = 1 << 16  # sealed files up to this size are read whole
+
+_NUMBER = struct.Struct("<I")
+
+
+@dataclass(slots=True)
+class Replay:
+    """What a growing log has told so far; `advance` goes on from there, also in another process (`encode`)."""
+
+    offset: int = _frames.SLOT_END
+    rows: int = 0
+    key_sets: dict[int, KeySet] = field(default_factory=dict)
+    events: list[tuple[int, Event]] = field(default_factory=list)  # each with the number of rows before it
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    damage: list[Damage] = field(default_factory=list)
+    tail: int = 0  # bytes of a torn last frame
+    orphans: int = 0  # rows whose key set could not be read
+    raw_events: list[bytes] | None = None  # set to a list to keep the events' payloads
+
+    def advance(self, file: BinaryIO, on_block: Callable[[Block], None] | None = None) -> None:
+        """Read what was appended. `on_block` gets the new rows, per key set in blocks of bounded size."""
+        head = self._check_head(file)
+        reader = FrameReader(file, self.offset)
+        buffers: dict[int, RowBuffer] = {}
+        waiting: dict[int, list[tuple[bytes, int]]] = {}
+
+        def flush(buffer: RowBuffer) -> None:
+            block = buffer.drain()
+            tally_block(self.tallies, block)
+            if on_block is not None:
+                on_block(block)
+
+        def buffer_of(number: int) -> RowBuffer | None:
+            if number not in buffers and number in self.key_sets:
+                buffers[number] = RowBuffer(self.key_sets[number])
+            return buffers.get(number)
+
+        for kind, payload in reader:
+            if kind == _frames.ROW:
+                (number,) = _NUMBER.unpack_from(payload)
+                buffer = buffers.get(number) or buffer_of(number)
+                if buffer is None:
+                    waiting.setdefault(number, []).append((payload, self.rows))
+                else:
+                    buffer.add(payload, self.rows)
+                    if len(buffer.raw) > BLOCK_BYTES:
+                        flush(buffer)
+                self.rows += 1
+            elif kind == _frames.KEYS:
+                key_set = KeySet.decode(payload)
+                self.key_sets[key_set.number] = key_set
+                for row in waiting.pop(key_set.number, ()):
+                    buffer_of(key_set.number).add(*row)  # type: ignore[union-attr]
+            elif kind == _frames.EVENT:
+                self._take_event(payload)
+        for buffer in buffers.values():
+            if buffer.raw:
+                flush(buffer)
+        self.orphans += sum(map(len, waiting.values()))
+        self.offset = reader.offset
+        self.damage += reader.damage
+        self.tail = reader.tail
+        self._take_slot(head)
+
+    @property
+    def end(self) -> Event | None:
+        """The end record, if one was written."""
+        return next((event for _, event in reversed(self.events) if event["type"] == "end"), None)
+
+    def encode(self) -> str:
+        """As JSON, for the index to remember."""
+        return json.dumps(
+            {
+                "offset": self.offset,
+                "rows": self.rows,
+                "key_sets": [[item.number, item.keys, item.split] for item in self.key_sets.values()],
+                "events": self.events,
+                "tallies": {key: tally.encode() for key, tally in self.tallies.items()},
+                "damage": [[item.offset, item.length] for item in self.damage],
+                "orphans": self.orphans,
+            }
+        )
+
+    @classmethod
+    def decode(cls, text: str) -> "Replay":
+        """The replay that was encoded."""
+        item = json.loads(text)
+        return cls(
+            offset=item["offset"],
+            rows=item["rows"],
+            key_sets={number: KeySet(number, tuple(keys), split) for number, keys, split in item["key_sets"]},
+            events=[(position, event) for position, event in item["events"]],
+            tallies={key: Tally.decode(tally) for key, tally in item["tallies"].items()},
+            damage=[Damage(*pair) for pair in item["damage"]],
+            orphans=item["orphans"],
+        )
+
+    def _check_head(self, file: BinaryIO) -> bytes:
+        file.seek(0)
+        head = file.read(_frames.SLOT_END)
+        if not _frames.check_signature(head, _frames.LOG_SIGNATURE, Path(file.name).name) and not self.damage:
+            self.damage.append(Damage(0, _frames.SIGNATURE_SIZE))
+        return head
+
+    def _take_event(self, payload: bytes) -> None:
+        self.events.append((self.rows, json.loads(payload)))
+        if self.raw_events is not None:
+            self.raw_events.append(payload)
+
+    def _take_slot(self, head: bytes) -> None:
+        payload = _frames.slot_frame(head)
+        if payload is not None and self.end is None:
+            self._take_event(payload)
+
+
+@dataclass(slots=True)
+class Content:
+    """One writer's file as far as a run's record needs it; `blocks` reads the points."""
+
+    path: Path
+    ordinal: int
+    events: list[Event]
+    tallies: dict[str, Tally]
+    damage: list[Damage]
+    orphans: int = 0
+    chunks: list[tuple[int, frozenset[str]]] | None = None  # of a sealed file; None: read them all
+    replay: Replay | None = None  # of a log
+    life: Life = Life.DEAD  # of the writer
+    lost_columns: int = 0  # blocks that `payloads` found damaged, the last time it was read
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the file can't grow any more."""
+        return self.path.suffix == ".run"
+
+    @property
+    def opening(self) -> Event:
+        """The event that opens the file; empty if it is lost."""
+        return next((event for event in self.events if event["type"] == "open"), {})
+
+    @property
+    def end(self) -> Event | None:
+        """The end record, if one was written."""
+        return next((event for event in reversed(self.events) if event["type"] == "end"), None)
+
+    def payloads(self, key: str) -> Iterator[bytes]:
+        """The frames of columns of a sealed file that may hold `key`."""
+        self.lost_columns = 0
+        with self.path.open("rb") as file:
+            if self.chunks is None:
+                yield from (data for kind, data in FrameReader(file, _frames.SIGNATURE_SIZE) if kind == _frames.COLUMNS)
+                return
+            for offset, keys in self.chunks:
+                if key in keys:
+                    found = _frame_at(file, offset)
+                    if found is None:
+                        self.lost_columns += 1
+                    else:
+                        yield found
+
+    def blocks(self, key: str) -> Iterable[Block]:
+        """The blocks that hold `key`."""
+        if self.sealed:
+            found = [Block.decode(payload) for payload in self.payloads(key)]
+        else:
+            found = []
+            with self.path.open("rb") as file:
+                Replay().advance(file, found.append)
+        return [block for block in found if key in block.keys]
+
+
+def _frame_at(file: BinaryIO, offset: int) -> bytes | None:
+    """The payload of the frame at a known place; None if it is damaged."""
+    file.seek(offset)
+    head = file.read(_frames.HEAD.size)
+    if len(head) < _frames.HEAD.size:
+        return None
+    _, length, _ = _frames.HEAD.unpack(head)
+    return _frames.whole_frame(head + file.read(min(length, _frames.MAX_PAYLOAD)))
+
+
+def read_log(path: Path, ordinal: int, replay: Replay | None = None) -> Content:
+    """The content of a log, from its beginning or from where `replay` stopped.
+
+    Raises:
+        FormatError: the file is of a newer format.
+        FileNotFoundError: it was sealed or removed meanwhile.
+    """
+    replay = replay or Replay()
+    with path.open("rb") as file:
+        replay.advance(file)
+    events = [event for _, event in replay.events]
+    return Content(path, ordinal, events, replay.tallies, replay.damage, replay.orphans, replay=replay)
+
+
+def read_sealed(path: Path, ordinal: int) -> Content:
+    """The content of a sealed file, points left out.
+
+    Raises:
+        FormatError: the file is of a newer format.
+        FileNotFoundError: it was removed meanwhile.
+    """
+    with path.open("rb") as file:
+        head = file.read(SMALL)
+        whole = len(head) < SMALL
+        if not _frames.check_signature(head, _frames.SEALED_SIGNATURE, path.name):
+            return _read_damaged(path, ordinal)
+        if whole:
+            trailer = head[-TRAILER.size :]
+        else:
+            file.seek(-TRAILER.size, 2)
+            trailer = file.read()
+        if len(trailer) < TRAILER.size or not trailer.endswith(TRAILER_MARK):
+            return _read_damaged(path, ordinal)
+        start, footer_at, _ = TRAILER.unpack(trailer)
+        file.seek(start)
+        events: list[Event] = []
+        footer: dict[str, Any] | None = None
+        reader = FrameReader(file, start)
+        for kind, payload in reader:
+            if kind == _frames.EVENT:
+                events.append(json.loads(payload))
+            elif kind == _frames.FOOTER:
+                footer = json.loads(payload)
+    if footer is None or reader.damage or start > footer_at:
+        return _read_damaged(path, ordinal)
+    key_sets = [frozenset(keys) for keys in footer["key_sets"]]
+    return Content(
+        path,
+        ordinal,
+        events,
+        {key: Tally.decode(item) for key, item in footer["tallies"].items()},
+        [Damage(*pair) for pair in footer["damage"]],
+        footer["orphans"],
+        chunks=[(offset, key_sets[number]) for offset, number in footer["chunks"]],
+    )
+
+
+def _read_damaged(path: Path, ordinal: int) -> Content:
+    """What is left of a sealed file whose footer, events or trailer are damaged: every good frame counts."""
+    events: list[Event] = []
+    tallies: dict[str, Tally] = {}
+    with path.open("rb") as file:
+        reader = FrameReader(file, _frames.SIGNATURE_SIZE)
+        for kind, payload in reader:
+            if kind == _frames.EVENT:
+                events.append(json.loads(payload))
+            elif kind == _frames.COLUMNS:
+                tally_block(tallies, Block.decode(payload))
+    damage = reader.damage or [Damage(reader.offset, reader.tail)]
+    return Content(path, ordinal, events, tallies, damage)

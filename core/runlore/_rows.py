@@ -1,0 +1,176 @@
+"""A run's record as rows of the index, and rows back as summaries."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from runlore._blobs import Blobs
+from runlore._database import Sqlite
+from runlore._folder import Folder
+from runlore._points import Tally
+from runlore._record import Record
+from runlore._values import Plain, text_of
+from runlore.errors import ArtifactNotFound
+
+CHUNK = 500  # runs asked for by number in one statement; beyond it the whole table is read
+
+Row = tuple[Any, ...]
+
+
+class Batch:
+    """Rows for many runs, inserted table by table. `first` is the number of the next new run."""
+
+    def __init__(self, first: int) -> None:
+        self._next = first
+        self._tables: dict[str, list[Row]] = {
+            name: [] for name in ("runs", "params", "tags", "metrics", "sections", "artifacts")
+        }
+        self.files: list[Row] = []
+
+    def add(self, record: Record, number: int | None) -> None:
+        """Take a run, under its known number or a new one."""
+        if number is None:
+            number = self._next
+            self._next += 1
+        tables = self._tables
+        tables["runs"].append(
+            (
+                number,
+                record.id,
+                record.name,
+                record.experiment,
+                record.status,
+                record.parent,
+                record.started,
+                record.ended,
+                int(record.live),
+                record.lost_calls,
+                record.damaged_bytes,
+                json.dumps(record.links) if record.links else None,
+            )
+        )
+        tables["params"] += [(number, key, *value_columns(value)) for key, value in record.params.items()]
+        tables["tags"] += [(number, key, "str", None, value) for key, value in record.tags.items()]
+        tables["metrics"] += [(number, key, *_tally_columns(tally)) for key, tally in record.tallies.items()]
+        tables["sections"] += [(number, section, item["sha256"]) for section, item in record.environment.items()]
+        tables["artifacts"] += [
+            (
+                number,
+                position,
+                item.get("name"),
+                item.get("kind"),
+                item.get("sha256"),
+                item.get("size"),
+                item.get("step"),
+            )
+            for position, item in enumerate(record.artifacts)
+        ]
+
+    def insert_into(self, database: Sqlite) -> None:
+        """Insert everything, within a transaction."""
+        for table, rows in self._tables.items():
+            database.insert(table, rows)
+        database.insert("files", self.files)
+
+
+@dataclass(slots=True)
+class Summary:
+    """What the index knows of a run. Times are µs since 1970."""
+
+    n: int
+    id: str
+    name: str
+    experiment: str
+    status: str
+    parent: str | None
+    started: int
+    ended: int | None
+    lost_calls: int
+    damaged_bytes: int
+    params: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, Tally] = field(default_factory=dict)
+
+
+def load_summaries(database: Sqlite, numbers: Sequence[int]) -> list[Summary]:
+    """The runs with these numbers, in this order."""
+    found: dict[int, Summary] = {}
+    columns = "n, id, name, experiment, status, parent, started, ended, lost, damaged"
+    for row in _select(database, columns, "runs", "n", numbers):
+        found[row[0]] = Summary(*row)
+    for n, key, kind, num, text in _select(database, "run, key, kind, num, text", "params", "run", numbers):
+        if n in found:
+            found[n].params[key] = _value_of(kind, num, text)
+    for n, key, text in _select(database, "run, key, text", "tags", "run", numbers):
+        if n in found:
+            found[n].tags[key] = text
+    columns = "run, key, split, last, min, max, count, last_step"
+    for n, key, split, last, low, high, count, last_step in _select(database, columns, "metrics", "run", numbers):
+        if n in found:
+            found[n].metrics[key] = Tally(split, count, math.nan if last is None else last, last_step, low, high)
+    return [found[number] for number in numbers if number in found]
+
+
+def value_columns(value: Plain) -> tuple[str, float | None, str | None]:
+    """Kind, number and text of a stored value."""
+    if value is None:
+        return "none", None, None
+    if isinstance(value, bool):
+        return "bool", float(value), str(value)
+    if isinstance(value, int):
+        try:
+            return "int", float(value), str(value)
+        except OverflowError:
+            return "int", None, str(value)
+    if isinstance(value, float):
+        return "float", value, repr(value)
+    if isinstance(value, str):
+        return "str", None, value
+    if "$float" in value:
+        number = float(value["$float"])
+        return "float", None if math.isnan(number) else number, str(value["$float"])
+    return "obj", None, text_of(value)
+
+
+def environment_rows(folder: Folder, section: str, item: dict[str, Any]) -> Iterator[Row]:
+    """The rows of one content of a section; none where its blob is missing or no JSON."""
+    values = item.get("values")
+    if values is None:
+        values = read_section(folder, item)
+    for key, value in values.items():
+        yield (section, item["sha256"], f"{section}.{key}", *value_columns(value))
+
+
+def read_section(folder: Folder, item: dict[str, Any]) -> dict[str, Any]:
+    """The values of a section, from its event or its blob; empty where the blob is missing."""
+    if "values" in item:
+        return dict(item["values"])
+    try:
+        found = json.loads(Blobs(folder.blobs).read(item["sha256"]))
+    except (ArtifactNotFound, OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _tally_columns(tally: Tally) -> Row:
+    last = None if math.isnan(tally.last) else tally.last
+    return tally.split, last, tally.min, tally.max, tally.count, tally.last_step
+
+
+def _value_of(kind: str, num: float | None, text: str | None) -> Any:
+    if kind == "none":
+        return None
+    if kind == "bool":
+        return bool(num)
+    if kind == "int":
+        return int(text or 0)
+    return float(text or "nan") if kind == "float" else text
+
+
+def _select(database: Sqlite, columns: str, table: str, key: str, numbers: Sequence[int]) -> list[Row]:
+    if len(numbers) > CHUNK:
+        return database.query(f"SELECT {columns} FROM {table}")
+    marks = ", ".join("?" * len(numbers))
+    return database.query(f"SELECT {columns} FROM {table} WHERE {key} IN ({marks})", numbers) if numbers else []

@@ -1,0 +1,366 @@
+"""A run that is being written."""
+
+import atexit
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from contextvars import ContextVar
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from runlore import _capture, _liveness, _marks
+from runlore._blobs import Blobs, folder_sha256
+from runlore._capture import Capture, Captures
+from runlore._folder import Folder
+from runlore._ids import new_suffix
+from runlore._plugins import Plugins
+from runlore._values import flatten, text_of
+from runlore._writer import LogWriter, report
+from runlore.errors import NoCurrentRun
+
+if TYPE_CHECKING:
+    from runlore.store import RecordedRun
+
+Status = Literal["finished", "failed", "interrupted"]
+MAX_TRACEBACK = 64 << 10  # characters
+
+_current: ContextVar[tuple["Run", ...]] = ContextVar("runlore_current", default=())
+_open_runs: dict[str, "Run"] = {}  # of this process, in the order they were opened: ended at exit
+
+
+class Run:
+    """A run that is open for writing. Threads may share it; a forked child that logs gets a file of its own.
+
+    Made by `runlore.start_run` and `Store.start_run`. As a context manager it ends with the block: finished, failed
+    (any exception), or interrupted (Ctrl-C). Otherwise it ends with `finish()`, at the latest when Python exits. No
+    method raises because of the disk: what can't be recorded is reported once, and told in the run.
+    """
+
+    def __init__(self, folder: Folder, run_id: str, name: str, opening: dict[str, Any]) -> None:
+        self.id = run_id
+        self.name = name
+        self._folder = folder
+        self._opening = opening
+        self._capturing: threading.Thread | None = None
+        self._ended = False
+        self._writer: LogWriter | None = self._open(opening)
+
+    # What users log
+
+    def log_metrics(
+        self,
+        metrics: Mapping[str, Any],
+        step: int | None = None,
+        epoch: float | None = None,
+        split: str | None = None,
+    ) -> None:
+        """Record numbers that belong together; they are on disk when this returns.
+
+        `step` is a whole number of 64 bits; without one, each key goes on behind its highest step. `epoch` may have a
+        fraction. `split` names the part of the data: "val" and "test" stand before the key ("val/loss") unless it
+        begins with them already; "train" leaves it as it is. A later value for the same key and step supersedes the
+        earlier one. What is not a number is reported once and left out, the rest is kept. Any thread may call this.
+        """
+        writer = self._writer
+        if writer is None or writer.closed:
+            writer = self._reopened()
+            if writer is None:
+                return
+        writer.row(metrics, step, epoch, split)
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Record parameters; nested mappings get dotted keys, a later value replaces an earlier one.
+
+        Any object will do: what JSON can't hold is described by type and text, a text of more than 65,536 characters
+        is cut and its sha256 kept.
+        """
+        self._event({"type": "params", "values": flatten(params)})
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set tags, texts by name; None removes one."""
+        values = {key: None if value is None else text_of(value) for key, value in flatten(tags).items()}
+        self._event({"type": "tags", "values": values})
+
+    def note(self, text: str) -> None:
+        """Add a note for people to read."""
+        self._event({"type": "note", "text": str(text)})
+
+    def log_artifact(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        kind: str = "file",
+        name: str | None = None,
+        step: int | None = None,
+        epoch: float | None = None,
+        roles: tuple[str, ...] = (),
+    ) -> None:
+        """Keep a copy of a file or a folder, by its content. The original is only read.
+
+        `kind` says what it is ("model", "checkpoint", "plot", …); `name` defaults to the file's name.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        source = Path(path)
+        if not source.exists():
+            raise FileNotFoundError(f"no file or folder {str(source)!r} to keep as an artifact")
+        event: dict[str, Any] = {
+            "type": "artifact",
+            "name": name or source.name,
+            "kind": kind,
+            "path": str(source.absolute()),
+            "step": step,
+            "epoch": epoch,
+            "roles": list(roles),
+        }
+        try:
+            self._event(event | self._keep(source))
+        except OSError as error:
+            report(f"artifact {str(source)!r} can't be kept: {error.strerror or error}")
+            self._event(event | {"size": None, "sha256": None, "stored": False, "why": str(error)})
+
+    def log_bytes(self, data: bytes, *, name: str, kind: str = "file") -> None:
+        """Keep bytes as an artifact that has no file of its own."""
+        event: dict[str, Any] = {"type": "artifact", "name": name, "kind": kind, "path": None, "size": len(data)}
+        try:
+            sha256 = Blobs(self._folder.blobs).put_bytes(data)
+        except OSError as error:
+            report(f"artifact {name!r} can't be kept: {error.strerror or error}")
+            self._event(event | {"sha256": None, "stored": False, "why": str(error)})
+            return
+        self._event(event | {"sha256": sha256, "stored": True, "roles": [], "step": None, "epoch": None})
+
+    def log_missing(self, what: str, why: str) -> None:
+        """Say in the record that something could not be captured."""
+        self._event({"type": "missing", "what": what, "why": why})
+
+    def link(self, kind: str, run_id: str) -> None:
+        """Say that this run goes back to another: "resumed_from", "reproduces", …"""
+        self._event({"type": "link", "kind": kind, "run": run_id})
+
+    # Its end
+
+    def finish(self, status: Status = "finished", error: BaseException | None = None) -> None:
+        """End the run. Once is enough; later calls do nothing. `error` is the exception that ended it."""
+        if self._ended or self._opening["pid"] != os.getpid():
+            if self._writer is not None:
+                self._writer.finish(None)  # a forked child's own file
+            return
+        self._ended = True
+        if self._capturing is not None:
+            self._capturing.join(_capture.TIMEOUT)
+            if self._capturing.is_alive():
+                self.log_missing("environment", f"not known {_capture.TIMEOUT:.0f} s after the end")
+        if self._writer is not None:
+            end: dict[str, Any] | None = {"type": "end", "status": status}
+            if error is not None and end is not None:
+                end["error"] = describe_error(error)
+            self._writer.finish(None if self._opening["mode"] == "attach" else end)
+        _open_runs.pop(self.id, None)
+        _current.set(tuple(run for run in _current.get() if run is not self))
+
+    def __enter__(self) -> Self:
+        if self not in _current.get():
+            _current.set((*_current.get(), self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.finish(status_of(error), error)
+
+    @property
+    def ended(self) -> bool:
+        """Whether `finish` was called."""
+        return self._ended
+
+    def reopen(self) -> "Run":
+        """The run open for additions, after it ended: a file of its own, to be finished too."""
+        return attach(str(self._folder.root), self.id)
+
+    # Looking back
+
+    @property
+    def recorded(self) -> "RecordedRun":
+        """The run as readers see it, up to now."""
+        from runlore.store import Store
+
+        return Store(self._folder.root).run(self.id)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.name!r} {self.id} {'ended' if self._ended else 'open'}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return attach, (str(self._folder.root), self.id)  # a process that gets it by pickle writes a file of its own
+
+    # How it is written
+
+    def _open(self, opening: dict[str, Any]) -> LogWriter | None:
+        if opening["mode"] == "off":
+            return None
+        day = self._folder.day(self.id)
+        try:
+            self._folder.create()
+            day.mkdir(mode=0o700, parents=True, exist_ok=True)
+            ordinal = max((item.ordinal + 1 for item in self._folder.files_of(self.id)), default=0)
+            return LogWriter(day, f"{self.id}.{ordinal:04d}{new_suffix(4)}", opening)
+        except OSError as error:
+            report(
+                f"nothing of run {self.name!r} can be recorded in {str(self._folder.root)!r}: "
+                f"{error.strerror or error}. Training goes on; name another place with RUNLORE_STORE"
+            )
+            return None
+
+    def _reopened(self) -> LogWriter | None:
+        """The file of a forked child that logs to its parent's run; None where nothing can be written."""
+        if self._writer is None or self._opening["pid"] == os.getpid() or not self._writer.closed:
+            return self._writer
+        opening = {"type": "open", "mode": "attach", "run": self.id, **_liveness.process_identity()}
+        self._writer = self._open(opening)
+        return self._writer
+
+    def _event(self, event: dict[str, Any]) -> None:
+        writer = self._writer
+        if writer is None or writer.closed:
+            writer = self._reopened()
+        if writer is not None:
+            writer.event(event)
+
+    def _keep(self, source: Path) -> dict[str, Any]:
+        blobs = Blobs(self._folder.blobs)
+        if not source.is_dir():
+            member = blobs.put_file(source)
+            return {"size": member.size, "sha256": member.sha256, "stored": True}
+        members = blobs.put_folder(source)
+        return {
+            "size": sum(member.size for member in members),
+            "sha256": folder_sha256(members),
+            "stored": True,
+            "files": [[member.path, member.size, member.sha256] for member in members],
+        }
+
+    def _capture(self, captures: Captures) -> None:
+        self._capturing = captures.start(self._take_capture)
+
+    def _take_capture(self, capture: Capture) -> None:
+        try:
+            self._event(_capture.environment_event(capture, Blobs(self._folder.blobs)))
+        except OSError as error:
+            self.log_missing("environment", error.strerror or str(error))
+        for item in capture.missing:
+            self.log_missing(item["what"], item["why"])
+
+
+class Process:
+    """What the runs of this process share: plugins, loaded at first use, and looks at the environment."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._plugins: Plugins | None = None
+        self.captures = Captures(self.plugins)
+
+    def plugins(self) -> Plugins:
+        """The plugins; found and loaded by the first call."""
+        with self._lock:
+            if self._plugins is None:
+                self._plugins = Plugins()
+            return self._plugins
+
+
+process = Process()
+
+
+def open_run(
+    folder: Folder, run_id: str, name: str, opening: dict[str, Any], *, last_steps: Mapping[str, int] | None = None
+) -> Run:
+    """A run with a file of its own, known to this process; `opening` lacks only what identifies the process."""
+    identity = _liveness.process_identity()
+    run = Run(folder, run_id, name, {"type": "open", "run": run_id, "name": name, **opening, **identity})
+    if opening["mode"] == "off":
+        return run
+    if last_steps and run._writer is not None:
+        run._writer.continue_steps(last_steps)
+    if opening["mode"] != "attach":
+        _open_runs[run_id] = run
+        _marks.leave_mark_on_sigterm(folder.marks, identity)
+        run._capture(process.captures)
+    return run
+
+
+def attach(root: str, run_id: str) -> Run:
+    """A run that goes on being written by its owner, opened for additions from this process."""
+    return open_run(Folder(Path(root)), run_id, "", {"mode": "attach"})
+
+
+def current_run() -> Run | None:
+    """The innermost run open in this context; where there is none, the only run that the process has open."""
+    stack = _current.get()
+    if stack:
+        return stack[-1]
+    runs = list(_open_runs.values())
+    return runs[0] if len(runs) == 1 else None
+
+
+def context_run() -> Run | None:
+    """The innermost run open in this very context (thread or task)."""
+    stack = _current.get()
+    return stack[-1] if stack else None
+
+
+def require_current_run() -> Run:
+    """The current run.
+
+    Raises:
+        NoCurrentRun: none is open.
+    """
+    run = current_run()
+    if run is None:
+        raise NoCurrentRun("no run is open here: start one with `with runlore.start_run():`, or log on a run object")
+    return run
+
+
+def status_of(error: BaseException | None) -> Status:
+    """How a block that `error` left has ended."""
+    if error is None:
+        return "finished"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, SystemExit):
+        if isinstance(error.__context__, KeyboardInterrupt):
+            return "interrupted"  # what Lightning makes of Ctrl-C
+        return "finished" if error.code in (None, 0) else "failed"
+    return "finished" if isinstance(error, GeneratorExit) else "failed"
+
+
+def describe_error(error: BaseException) -> dict[str, str]:
+    """Type, message and traceback of an exception, as the end record holds them."""
+    try:
+        message = str(error)
+        trace = "".join(traceback.format_exception(error))
+    except Exception as second:  # a foreign exception's str
+        message, trace = f"its str() raises {type(second).__name__}", ""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return {"type": name, "message": message[:MAX_TRACEBACK], "traceback": trace[-MAX_TRACEBACK:]}
+
+
+def _finish_at_exit() -> None:
+    """End what is still open: failed where an uncaught exception ends the process."""
+    error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)  # interactive errors are no end
+    for run in list(_open_runs.values()):
+        if run._opening["pid"] == os.getpid():
+            run.finish(status_of(error), error)
+    _marks.forget_mark()
+
+
+def _forget_runs() -> None:
+    _open_runs.clear()
+    process.__init__()  # type: ignore[misc]  # its threads and locks stayed with the parent
+
+
+atexit.register(_finish_at_exit)
+os.register_at_fork(after_in_child=_forget_runs)

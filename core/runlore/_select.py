@@ -1,0 +1,89 @@
+"""Questions to the index: which runs fulfil a condition, in which order; which run a part of an id means."""
+
+import sqlite3
+from typing import Any
+
+from runlore._database import Sqlite
+from runlore._query import Compiled, Field
+from runlore._rows import Summary, load_summaries
+from runlore.errors import QueryError
+
+Order = list[tuple[Field, bool]]
+
+
+def select(database: Sqlite, compiled: Compiled, order: Order, limit: int | None) -> list[Summary]:
+    """The runs that fulfil a condition.
+
+    Raises:
+        QueryError: the condition is more than the database can take.
+    """
+    try:
+        return load_summaries(database, _numbers(database, compiled, order, limit))
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise
+        raise QueryError(f"this query is too large for the index: {error}", "", 0) from error
+
+
+def resolve(database: Sqlite, part: str) -> list[Summary]:
+    """The runs that a part of an id or a name may mean, newest first: the first of id, name, end, part that has any."""
+    tests: list[tuple[str, str]] = [("id = ?", part), ("name = ?", part)]
+    if part.isalnum():
+        tests += [("id LIKE ?", f"%{part.lower()}"), ("id LIKE ?", f"%{part.lower()}%")]
+    for test, argument in tests:
+        rows = database.query(f"SELECT n FROM runs WHERE {test} ORDER BY id DESC", (argument,))
+        if rows:
+            return load_summaries(database, [number for (number,) in rows])
+    return []
+
+
+def _numbers(database: Sqlite, compiled: Compiled, order: Order, limit: int | None) -> list[int]:
+    if len(order) == 1 and order[0][0].table in ("metrics", "params") and limit is not None:
+        found = _first_by_key(database, compiled, order[0][0], order[0][1], limit)
+        if found is not None:
+            return found
+    joins, terms, arguments = _ordering(order)
+    sql = f"SELECT r.n FROM runs r {joins} WHERE {compiled.sql} ORDER BY {', '.join([*terms, 'r.id DESC'])}"
+    values: list[Any] = [*arguments, *compiled.arguments]
+    if limit is not None:
+        sql += " LIMIT ?"
+        values.append(limit)
+    return [number for (number,) in database.query(sql, values)]
+
+
+def _first_by_key(database: Sqlite, compiled: Compiled, field: Field, descending: bool, limit: int) -> list[int] | None:
+    """The first runs along the index of one key; None if not enough runs have it, so that the others count too."""
+    column = field.column if field.table == "metrics" else "num"
+    direction = "DESC" if descending else "ASC"
+    sql = (
+        f"SELECT r.n FROM {field.table} s JOIN runs r ON r.n = s.run "
+        f"WHERE s.key = ? AND s.{column} IS NOT NULL AND {compiled.sql} "
+        f"ORDER BY s.{column} {direction}, r.id DESC LIMIT ?"
+    )
+    rows = database.query(sql, [field.key, *compiled.arguments, limit])
+    return [number for (number,) in rows] if len(rows) == limit else None
+
+
+def _ordering(order: Order) -> tuple[str, list[str], list[str]]:
+    """Joins, terms and arguments of an ORDER BY in which missing values come last either way."""
+    joins, terms, arguments = [], [], []
+    for place, (field, descending) in enumerate(order):
+        direction = "DESC" if descending else "ASC"
+        if not field.table:
+            column = "(r.ended - r.started)" if field.column == "duration" else f"r.{field.column}"
+            columns = [column]
+        elif field.table == "env":
+            joins.append(f"LEFT JOIN sections e{place} ON e{place}.run = r.n AND e{place}.section = ?")
+            joins.append(
+                f"LEFT JOIN env s{place} ON s{place}.section = e{place}.section AND s{place}.sha256 = e{place}.sha256 "
+                f"AND s{place}.key = ?"
+            )
+            arguments += [field.key.partition(".")[0], field.key]
+            columns = [f"s{place}.num", f"s{place}.text"]
+        else:
+            joins.append(f"LEFT JOIN {field.table} s{place} ON s{place}.run = r.n AND s{place}.key = ?")
+            arguments.append(field.key)
+            columns = [f"s{place}.{field.column}"] if field.table == "metrics" else [f"s{place}.num", f"s{place}.text"]
+        for column in columns:
+            terms += [f"{column} IS NULL", f"{column} {direction}"]
+    return " ".join(joins), terms, arguments

@@ -1,0 +1,79 @@
+"""Settings: environment variables first, then `[tool.runlore]` of the nearest pyproject.toml."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from runlore.errors import SettingError
+
+NAMES = {
+    "store": "RUNLORE_STORE",
+    "experiment": "RUNLORE_EXPERIMENT",
+    "autolog": "RUNLORE_AUTOLOG",
+    "disabled": "RUNLORE_DISABLED",
+    "quiet": "RUNLORE_QUIET",
+}
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"", "0", "false", "no", "off"}
+
+
+def setting(name: str, start: Path | None = None) -> str | None:
+    """The value of a setting; None where nobody set it.
+
+    Raises:
+        SettingError: pyproject.toml can't be read, or holds something else than a text, a number, a flag or a list.
+    """
+    value = os.environ.get(NAMES[name])
+    if value is not None:
+        return value
+    found = _project_settings(start or Path.cwd()).get(name)
+    if found is None:
+        return None
+    if isinstance(found, bool):
+        return "1" if found else "0"
+    if isinstance(found, list):
+        return ",".join(map(str, found))
+    if isinstance(found, str | int | float):
+        return str(found)
+    raise SettingError(f"tool.runlore.{name} in pyproject.toml is {found!r}: write a text, a number or true")
+
+
+def flag(name: str) -> bool:
+    """A setting that is on or off; off where nobody set it.
+
+    Raises:
+        SettingError: the value says neither.
+    """
+    value = (setting(name) or "").strip().lower()
+    if value in TRUE or value in FALSE:
+        return value in TRUE
+    raise SettingError(f"{NAMES[name]} is {value!r}: write 1 or 0")
+
+
+def disabled_names() -> frozenset[str]:
+    """Plugins and integrations that are switched off; "all" stands for runlore itself."""
+    value = (setting("disabled") or "").strip()
+    if value.lower() in FALSE:
+        return frozenset()
+    if value.lower() in TRUE:
+        return frozenset({"all"})
+    return frozenset(part.strip() for part in value.split(",") if part.strip())
+
+
+def _project_settings(start: Path) -> dict[str, Any]:
+    for folder in (start, *start.parents):
+        path = folder / "pyproject.toml"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        if "tool.runlore" not in text:
+            return {}
+        import tomllib
+
+        try:
+            found = tomllib.loads(text).get("tool", {}).get("runlore", {})
+        except tomllib.TOMLDecodeError as error:
+            raise SettingError(f"{path} can't be read: {error}") from error
+        return found if isinstance(found, dict) else {}
+    return {}

@@ -1,0 +1,99 @@
+"""Starting a run, or going on with one."""
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from runlore import _ids
+from runlore._liveness import Life
+from runlore._record import read_record
+from runlore._run import Run, open_run
+from runlore._settings import disabled_names, flag, setting
+from runlore._values import describe, text_of
+from runlore.errors import RunNotFound
+from runlore.store import DEFAULT_EXPERIMENT, RecordedRun, Store
+
+
+def start(
+    store: Store,
+    name: str | None,
+    *,
+    experiment: str | None,
+    params: Mapping[str, Any] | None,
+    tags: Mapping[str, Any] | None,
+    parent: str | Run | RecordedRun | None,
+    resume: str | None,
+    at_step: int | None,
+) -> Run:
+    """A run of `store`; see `Store.start_run`."""
+    opening: dict[str, Any] = {
+        "mode": "off" if "all" in disabled_names() else "start",
+        "experiment": experiment or setting("experiment") or DEFAULT_EXPERIMENT,
+        "parent": _parent_id(store, parent),
+        "argv": [str(part) for part in sys.argv],
+        "cwd": _cwd(),
+    }
+    run = _resumed(store, resume, at_step, opening) if resume is not None else None
+    if run is None:
+        run_id = _ids.new_run_id(time.time_ns() // 1000)
+        run = open_run(store.folder, run_id, _name(name), opening)
+        if resume is not None:
+            run.link("resumed_from", store.run(resume).id)
+    if params:
+        run.log_params(params)
+    if tags:
+        run.set_tags(tags)
+    if opening["parent"] is None and opening["mode"] != "off" and not flag("quiet"):
+        _announce(run, resumed=resume is not None)
+    return run
+
+
+def _resumed(store: Store, resume: str, at_step: int | None, opening: dict[str, Any]) -> Run | None:
+    """The run itself with a new segment; None if it has finished, so that a new one has to be linked to it."""
+    earlier = store.run(resume)
+    record, writers = read_record(store.folder, earlier.id)
+    if record.status == "finished":
+        return None
+    if any(content.life is Life.ALIVE and content.end is None for content in writers.owners()):
+        raise RunNotFound(f"run {earlier.name!r} is still being written by another process: it can't be resumed")
+    last_steps = {key: tally.last_step for key, tally in record.tallies.items()}
+    if at_step is not None:
+        last_steps = {key: min(step, at_step) for key, step in last_steps.items()}
+    opening |= {
+        "mode": "resume" if opening["mode"] == "start" else "off",
+        "experiment": record.experiment,
+        "parent": record.parent,
+        "cut": at_step,
+        "predecessor": writers.contents[-1].path.name if writers.contents else None,
+    }
+    return open_run(store.folder, earlier.id, record.name, opening, last_steps=last_steps)
+
+
+def _parent_id(store: Store, parent: str | Run | RecordedRun | None) -> str | None:
+    if parent is None or isinstance(parent, Run | RecordedRun):
+        return None if parent is None else parent.id
+    return parent if _ids.is_run_id(parent) else store.run(parent).id
+
+
+def _name(name: str | None) -> str:
+    return _ids.new_name() if name is None else text_of(describe(name))
+
+
+def _cwd() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # somebody removed it
+        return None
+
+
+def _announce(run: Run, *, resumed: bool) -> None:
+    if run._writer is None:
+        return
+    word = "resumed run" if resumed else "run"
+    line = f"runlore: {word} {run.name} · runlore show {run.id[-_ids.SHORT :]}\n"
+    try:
+        sys.stderr.write(line)
+    except (OSError, ValueError, AttributeError, UnicodeEncodeError):
+        return  # no stderr (pythonw, a closed pipe): nobody would read it

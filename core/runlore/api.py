@@ -1,0 +1,71 @@
+"""The functions that act on the default store and the current run."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from runlore._run import Run, current_run, require_current_run
+from runlore.store import RecordedRun, Store, open_store
+
+__all__ = ["Run", "current_run", "log_artifact", "log_metrics", "log_params", "set_tags", "start_run"]
+
+
+def start_run(
+    name: str | None = None,
+    *,
+    experiment: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    parent: str | Run | RecordedRun | None = None,
+    resume: str | None = None,
+    at_step: int | None = None,
+    store: Store | str | os.PathLike[str] | None = None,
+) -> Run:
+    """Start a run in the default store, or in `store`; see `Store.start_run`.
+
+    Without a name it gets one that a person can say. Inside a `with` block it is the current run; without one it ends
+    with `finish()`, at the latest when Python exits.
+    """
+    place = store if isinstance(store, Store) else open_store(store)
+    return place.start_run(
+        name, experiment=experiment, params=params, tags=tags, parent=parent, resume=resume, at_step=at_step
+    )
+
+
+def log_metrics(
+    metrics: Mapping[str, Any], step: int | None = None, epoch: float | None = None, split: str | None = None
+) -> None:
+    """Record numbers on the current run; see `Run.log_metrics`.
+
+    Raises:
+        NoCurrentRun: no run is open.
+    """
+    require_current_run().log_metrics(metrics, step, epoch, split)
+
+
+def log_params(params: Mapping[str, Any]) -> None:
+    """Record parameters on the current run; see `Run.log_params`.
+
+    Raises:
+        NoCurrentRun: no run is open.
+    """
+    require_current_run().log_params(params)
+
+
+def set_tags(tags: Mapping[str, Any]) -> None:
+    """Set tags of the current run; see `Run.set_tags`.
+
+    Raises:
+        NoCurrentRun: no run is open.
+    """
+    require_current_run().set_tags(tags)
+
+
+def log_artifact(path: str | os.PathLike[str], *, kind: str = "file", name: str | None = None) -> None:
+    """Keep a file or folder with the current run; see `Run.log_artifact`.
+
+    Raises:
+        NoCurrentRun: no run is open.
+        FileNotFoundError: there is no such file.
+    """
+    require_current_run().log_artifact(path, kind=kind, name=name)

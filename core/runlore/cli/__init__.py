@@ -1,0 +1,60 @@
+"""The command `runlore`."""
+
+import sys
+import warnings
+from difflib import get_close_matches
+from typing import Any
+
+import click
+
+from runlore import __version__
+from runlore.cli import _ls, _reindex, _show
+from runlore.cli._completion import completion
+from runlore.errors import QueryError, RunloreError, RunloreWarning
+
+
+class _Commands(click.Group):
+    """A group that suggests the nearest command for a word it doesn't know, and prints our errors as one line."""
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError as error:
+            close = get_close_matches(args[0], self.commands, 1)
+            if close and "No such command" in error.message:
+                error.message = f"No such command {args[0]!r}. Did you mean {close[0]!r}?"
+            raise
+
+    def invoke(self, context: click.Context) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", RunloreWarning)
+            warnings.showwarning = _print_warning
+            try:
+                return super().invoke(context)
+            except QueryError as error:
+                raise _failure(str(error), 2) from None
+            except (RunloreError, TimeoutError) as error:
+                raise _failure(str(error), 1) from None
+            except BrokenPipeError:
+                sys.stderr.close()  # whoever read us went away, which is theirs to decide
+                raise SystemExit(0) from None
+
+
+def _failure(message: str, code: int) -> click.ClickException:
+    failure = click.ClickException(message)
+    failure.exit_code = code
+    return failure
+
+
+def _print_warning(message: Warning | str, *_: object) -> None:
+    click.echo(f"runlore: {message}", err=True)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, package_name="runlore", message="runlore %(version)s")
+def main() -> None:
+    """Experiment tracking that writes itself: look at what your training runs recorded."""
+
+
+for command in (_ls.ls, _show.show, _reindex.reindex, completion):
+    main.add_command(command)

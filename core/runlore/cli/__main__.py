@@ -1,0 +1,5 @@
+"""`python -m runlore.cli`."""
+
+from runlore.cli import main
+
+main()

@@ -1,0 +1,55 @@
+"""What several commands share: the options --store and --json, run ids that complete themselves, the console."""
+
+import json
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from runlore.store import open_store
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+store_option = click.option(
+    "--store", metavar="PLACE", help="The store's folder or URL [default: found like .git, or $RUNLORE_STORE]."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+
+STATUS_STYLES = {"finished": "green", "running": "blue", "failed": "red", "crashed": "red", "interrupted": "yellow"}
+
+
+class RunPart(click.ParamType):
+    """A unique part of a run's id, or its name; shells complete names."""
+
+    name = "run"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The newest runs whose name or short id begins like this."""
+        runs = open_store(ctx.params.get("store")).runs(limit=200)
+        found = [CompletionItem(run.name, help=run.status) for run in runs if run.name.startswith(incomplete)]
+        return found + [CompletionItem(run.id) for run in runs if incomplete and run.id.startswith(incomplete)]
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    json.dump(document, sys.stdout, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def console() -> "Console":
+    """Where tables are printed: as wide as the terminal, 80 columns in a pipe; coloured only on a terminal."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 80
+    return Console(width=width, highlight=False, soft_wrap=False, no_color=not sys.stdout.isatty() or None)
+
+
+def terminal_width() -> int:
+    """Columns there are for a table."""
+    if "COLUMNS" in os.environ or sys.stdout.isatty():
+        return shutil.get_terminal_size((80, 24)).columns
+    return 80

@@ -1,0 +1,199 @@
+"""`runlore show`: everything about one run."""
+
+from typing import TypeVar
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from runlore._text import (
+    ago_text,
+    duration_text,
+    line_text,
+    number_text,
+    size_text,
+    spark_text,
+    visible_text,
+)
+from runlore._values import text_of
+from runlore.cli._options import STATUS_STYLES, RunPart, console, json_option, print_json, store_option
+from runlore.documents import run_details
+from runlore.store import RecordedRun, open_store
+
+T = TypeVar("T")
+
+MOST = 30  # rows of a section; --full shows all
+LONG_SERIES = 2_000_000  # points above which no curve is drawn
+
+
+@click.command()
+@click.argument("run", type=RunPart())
+@click.option("--full", is_flag=True, help="Every param, child and package, and values uncut.")
+@json_option
+@store_option
+def show(run: str, full: bool, as_json: bool, store: str | None) -> None:
+    """Show one run in full.
+
+    RUN is its name or any unique part of its id.
+    """
+    found = open_store(store).run(run)
+    if as_json:
+        print_json(run_details(found))
+        return
+    out = console()
+    _Page(found, out, MOST if not full else None).print()
+
+
+class _Page:
+    """Prints a run section by section; empty sections are left out."""
+
+    def __init__(self, run: RecordedRun, out: Console, most: int | None) -> None:
+        self.run = run
+        self.out = out
+        self.most = most
+
+    def print(self) -> None:
+        self._head()
+        self._metrics()
+        self._params()
+        self._artifacts()
+        self._children()
+        self._environment()
+        for title, lines in (("notes", self.run.notes), ("missing", self._missing())):
+            self._title(title, len(lines))
+            for line in lines:
+                self.out.print("  " + escape(visible_text(line)), soft_wrap=True)
+        self._error()
+
+    def _head(self) -> None:
+        run = self.run
+        style = STATUS_STYLES.get(run.status, "default")
+        self.out.print(f"[bold]{escape(visible_text(run.name))}[/]  [{style}]{escape(run.status)}[/]")
+        facts = {
+            "id": run.id,
+            "experiment": run.experiment,
+            "started": f"{run.started:%Y-%m-%d %H:%M:%S} UTC ({ago_text(run.started)}), took {duration_text(run.duration)}",
+            "command": " ".join(run.command.get("argv") or []),
+            "folder": run.command.get("cwd") or "",
+            "host": run.command.get("host") or "",
+            "parent": self._parent(),
+            "tags": ", ".join(f"{key}={value}" for key, value in run.tags.items()),
+            "links": ", ".join(f"{link['kind']} {link['run']}" for link in run.links),
+        }
+        self._pairs({key: value for key, value in facts.items() if value})
+
+    def _parent(self) -> str:
+        if self.run.parent_id is None:
+            return ""
+        parent = self.run.parent
+        return f"{parent.name} ({parent.id})" if parent else self.run.parent_id
+
+    def _metrics(self) -> None:
+        metrics = list(self.run.metrics.values())
+        self._title("metrics", len(metrics))
+        if not metrics:
+            return
+        table = _grid(["metric", "last", "min", "max", "points", "curve"], right=(1, 2, 3, 4))
+        for series in self._cut(metrics):
+            curve = spark_text(series.values.tolist(), 16) if 1 < series.count < LONG_SERIES else ""
+            numbers = [number_text(value) for value in (series.last, series.min, series.max)]
+            table.add_row("  " + escape(line_text(series.key, 40)), *numbers, str(series.count), curve)
+        self.out.print(table)
+        self._more(len(metrics))
+
+    def _params(self) -> None:
+        params = dict(sorted(self.run.params.items()))
+        self._title("params", len(params))
+        self._pairs({key: text_of(params[key]) for key in self._cut(list(params))})
+        self._more(len(params))
+
+    def _artifacts(self) -> None:
+        artifacts = self.run.artifacts
+        self._title("artifacts", len(artifacts))
+        if not artifacts:
+            return
+        table = _grid(["name", "kind", "size", "sha256", "step", "roles"], right=(2, 4))
+        for item in self._cut(artifacts):
+            state = [*item.roles] + ([] if item.stored else ["not kept"]) + ([] if item.present else ["removed"])
+            table.add_row(
+                "  " + escape(line_text(item.name, 30)),
+                escape(line_text(item.kind, 12)),
+                size_text(item.size),
+                (item.sha256 or "–")[:12],
+                "–" if item.step is None else str(item.step),
+                escape(", ".join(state)),
+            )
+        self.out.print(table)
+        self._more(len(artifacts))
+
+    def _children(self) -> None:
+        children = list(self.run.children)
+        self._title("children", len(children))
+        if not children:
+            return
+        varying = [
+            key
+            for key in dict.fromkeys(key for child in children for key in child.params)
+            if len({repr(child.params.get(key)) for child in children}) > 1
+        ][:3]
+        keys = list(dict.fromkeys(key for child in children for key in child.metrics))[:2]
+        table = _grid(["name", "status", *map(escape, keys), *map(escape, varying)], right=range(2, 2 + len(keys)))
+        for child in self._cut(children):
+            numbers = [number_text(child.metrics[key].last) if key in child.metrics else "" for key in keys]
+            values = [escape(line_text(str(child.params.get(key, "")), 24)) for key in varying]
+            table.add_row("  " + escape(line_text(child.name, 28)), child.status, *numbers, *values)
+        self.out.print(table)
+        self._more(len(children))
+
+    def _environment(self) -> None:
+        environment = self.run.environment
+        self._title("environment", len(environment))
+        lines = {}
+        for section, values in environment.items():
+            if section == "packages" and self.most is not None:
+                lines[section] = f"{len(values)} packages (--full lists them)"
+            else:
+                shown = {key: text_of(value) for key, value in values.items() if value not in (None, "")}
+                lines[section] = ", ".join(f"{key} {value}" for key, value in shown.items())
+        self._pairs(lines)
+
+    def _missing(self) -> list[str]:
+        return [f"{item['what']}: {item['why']}" for item in self.run.missing]
+
+    def _error(self) -> None:
+        error = self.run.error
+        if error:
+            self.out.print(f"\n[bold red]{escape(visible_text(error.get('type', 'error')))}[/]", end="")
+            self.out.print(escape(": " + visible_text(error.get("message", ""))), soft_wrap=True)
+            self.out.print(escape(visible_text(error.get("traceback") or "")), soft_wrap=True, end="")
+
+    def _title(self, title: str, count: int) -> None:
+        if count:
+            self.out.print(f"\n[bold]{title}[/]")
+
+    def _pairs(self, pairs: dict[str, str]) -> None:
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column(style="dim", no_wrap=True, max_width=36)
+        table.add_column(overflow="fold")
+        for key, value in pairs.items():
+            text = visible_text(value) if self.most is None else line_text(value, 400)
+            table.add_row("  " + escape(line_text(key, 36)), escape(text))
+        if pairs:
+            self.out.print(table)
+
+    def _cut(self, items: list[T]) -> list[T]:
+        return items if self.most is None else items[: self.most]
+
+    def _more(self, count: int) -> None:
+        if self.most is not None and count > self.most:
+            self.out.print(f"  [dim]… and {count - self.most} more (--full shows all)[/]")
+
+
+def _grid(heads: list[str], right: "tuple[int, ...] | range" = ()) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for place, head in enumerate(heads):
+        table.add_column(
+            ("  " if place == 0 else "") + head, justify="right" if place in right else "left", no_wrap=True
+        )
+    return table

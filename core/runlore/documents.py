@@ -1,0 +1,80 @@
+"""Runs as JSON documents: what `--json` prints. Times are ISO 8601 UTC, non-finite numbers are texts."""
+
+from datetime import datetime
+from typing import Any
+
+from runlore._points import plain_float
+from runlore._series import Series
+from runlore._values import json_value
+from runlore.store import Artifact, RecordedRun
+
+
+def run_document(run: RecordedRun) -> dict[str, Any]:
+    """What `ls --json` says of a run."""
+    return {
+        "id": run.id,
+        "name": run.name,
+        "experiment": run.experiment,
+        "status": run.status,
+        "started": iso_time(run.started),
+        "ended": None if run.ended is None else iso_time(run.ended),
+        "duration_s": run.duration,
+        "parent": run.parent_id,
+        "params": {key: plain(value) for key, value in run.params.items()},
+        "metrics": {key: series_document(series) for key, series in run.metrics.items()},
+        "tags": run.tags,
+    }
+
+
+def run_details(run: RecordedRun) -> dict[str, Any]:
+    """What `show --json` says of a run."""
+    return run_document(run) | {
+        "command": run.command,
+        "environment": {
+            section: {key: plain(json_value(value)) for key, value in values.items()}
+            for section, values in run.environment.items()
+        },
+        "artifacts": [artifact_document(artifact) for artifact in run.artifacts],
+        "links": run.links,
+        "children": [child.id for child in run.children],
+        "error": run.error,
+        "notes": run.notes,
+        "missing": run.missing,
+    }
+
+
+def series_document(series: Series) -> dict[str, Any]:
+    """The tally of a metric."""
+    return {
+        "last": plain(series.last),
+        "min": plain(series.min),
+        "max": plain(series.max),
+        "count": series.count,
+        "last_step": series.last_step,
+    }
+
+
+def artifact_document(artifact: Artifact) -> dict[str, Any]:
+    """A file or folder."""
+    return {
+        "name": artifact.name,
+        "kind": artifact.kind,
+        "path": artifact.path,
+        "size": artifact.size,
+        "sha256": artifact.sha256,
+        "stored": artifact.stored,
+        "step": artifact.step,
+        "epoch": artifact.epoch,
+        "roles": list(artifact.roles),
+        "present": artifact.present,
+    }
+
+
+def plain(value: Any) -> Any:
+    """A value that every reader of JSON takes."""
+    return plain_float(value) if isinstance(value, float) else value
+
+
+def iso_time(moment: datetime) -> str:
+    """ISO 8601 in UTC with microseconds."""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

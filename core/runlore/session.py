@@ -1,0 +1,174 @@
+"""FitSession: the rules of being a guest in somebody's training, for every integration at once."""
+
+import functools
+import multiprocessing
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from runlore._run import Run, context_run, status_of
+from runlore._settings import disabled_names
+from runlore._writer import report
+from runlore.store import Store, open_store
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_fit: ContextVar["FitSession | None"] = ContextVar("runlore_fit", default=None)
+
+
+def _guarded(
+    method: Callable[Concatenate["FitSession", P], R],
+) -> Callable[Concatenate["FitSession", P], R | None]:
+    """Nothing that recording does may reach the training: the first failure is reported, and what failed is left out."""
+
+    @functools.wraps(method)
+    def guarded(self: "FitSession", *args: P.args, **kwargs: P.kwargs) -> R | None:
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:  # a framework calls us here, and must not meet our exceptions
+            self._report(error)
+            return None
+
+    return guarded
+
+
+class FitSession:
+    """What an integration holds while its framework trains. Made by `begin`, which says when there is nothing to do.
+
+    No method raises. One fit is one run: a fit inside another in the same context is part of the outer one. Inside a run
+    that the user opened, the fit joins it and leaves it open. Workers (multiprocessing children, loky) record nothing.
+    """
+
+    def __init__(self, integration: str, run: Run, *, owned: bool) -> None:
+        self.integration = integration
+        self.run = run
+        self.owned = owned
+        self._reported = False
+        self._token = _fit.set(self)
+
+    @classmethod
+    def begin(
+        cls,
+        integration: str,
+        *,
+        name: str | None = None,
+        params: Callable[[], Mapping[str, Any]] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        store: Store | None = None,
+    ) -> Self | None:
+        """Open or join the run of a training call; None where nothing is to be recorded.
+
+        `params` is called once the run is open, so that what it raises is recorded instead of raised.
+        """
+        if _fit.get() is not None or _is_worker():
+            return None
+        try:
+            disabled = disabled_names()
+            if "all" in disabled or integration in disabled:
+                return None
+            run = context_run()
+            owned = run is None
+            if run is None:
+                run = (store or open_store()).start_run(name, tags={"integration": integration, **(tags or {})})
+            session = cls(integration, run, owned=owned)
+        except Exception as error:  # a framework calls us here, and must not meet our exceptions
+            report(f"{integration}: this training is not recorded: {type(error).__name__}: {error}")
+            return None
+        if params is not None:
+            session.params(params)
+        return session
+
+    @staticmethod
+    def in_fit() -> bool:
+        """Whether a recorded fit is under way in this context."""
+        return _fit.get() is not None
+
+    @staticmethod
+    def add_metrics(run: Run, metrics: Mapping[str, Any], *, step: int | None = None, split: str | None = None) -> None:
+        """Record numbers on a run that may have ended: what was measured after the fit. Never raises."""
+        try:
+            if not run.ended:
+                run.log_metrics(metrics, step, split=split)
+                return
+            addition = run.reopen()
+            addition.log_metrics(metrics, step, split=split)
+            addition.finish()
+        except Exception as error:  # a framework calls us here, and must not meet our exceptions
+            report(f"{', '.join(metrics)} can't be added to {run!r}: {type(error).__name__}: {error}")
+
+    @_guarded
+    def params(self, params: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
+        """Record parameters, or what a call returns."""
+        self.run.log_params(params() if callable(params) else params)
+
+    @_guarded
+    def metrics(
+        self,
+        metrics: Mapping[str, Any],
+        *,
+        step: int | None = None,
+        epoch: float | None = None,
+        split: str | None = None,
+    ) -> None:
+        """Record numbers under the framework's own names."""
+        self.run.log_metrics(metrics, step, epoch, split)
+
+    @_guarded
+    def record(self, action: Callable[["FitSession"], None]) -> None:
+        """Do anything that may raise; what it raises is reported once and left out."""
+        action(self)
+
+    @_guarded
+    def model(self, data: bytes, *, name: str = "model") -> None:
+        """Keep a serialised model."""
+        self.run.log_bytes(data, name=name, kind="model")
+
+    @_guarded
+    def missing(self, what: str, why: str) -> None:
+        """Say in the record that something could not be captured."""
+        self.run.log_missing(what, why)
+
+    @_guarded
+    def child(
+        self,
+        name: str,
+        *,
+        params: Mapping[str, Any],
+        points: Mapping[str, list[float]],
+        tags: Mapping[str, Any],
+        failed: str | None = None,
+    ) -> None:
+        """Record a finished part of this fit as a run of its own: `points` holds series by key, steps from 0.
+
+        `failed` says why the part has no result, and makes the child's status failed.
+        """
+        store = Store(self.run._folder.root)
+        run = store.start_run(name, params=params, tags={"integration": self.integration, **tags}, parent=self.run)
+        for key, values in points.items():
+            for step, value in enumerate(values):
+                run.log_metrics({key: value}, step)
+        run.finish("failed" if failed else "finished", RuntimeError(failed) if failed else None)
+
+    @_guarded
+    def end(self, error: BaseException | None = None) -> None:
+        """The training call returned, or raised `error`. A joined run stays open."""
+        try:
+            _fit.reset(self._token)
+        except ValueError:
+            _fit.set(None)  # it ended in another context than it began in
+        if self.owned:
+            self.run.finish(status_of(error), error)
+
+    def _report(self, error: Exception) -> None:
+        if not self._reported:
+            self._reported = True
+            report(f"{self.integration}: part of this training is not recorded: {type(error).__name__}: {error}")
+            try:
+                self.run.log_missing(f"part of the {self.integration} record", f"{type(error).__name__}: {error}")
+            except Exception as second:  # the run itself is broken: the report above has to do
+                report(f"{self.integration}: {type(second).__name__}: {second}")
+
+
+def _is_worker() -> bool:
+    return multiprocessing.current_process().name != "MainProcess"

@@ -1,0 +1,119 @@
+"""Wrapping `fit` and `score` of scikit-learn's estimators, the one place where attributes are replaced."""
+
+import functools
+import weakref
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, RegressorMixin
+
+from runlore import FitSession
+from runlore_sklearn import _fit
+
+_scoring: ContextVar[bool] = ContextVar("runlore_sklearn_scoring", default=False)
+
+
+class _Patches:
+    """What was replaced, so that it can be put back: by owner and name, the original and what stands there now."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[weakref.ref[type], str, Any, Any]] = []
+        self.descriptors: list[tuple[Any, Any]] = []
+        self.active = False
+
+    def replace(self, owner: type, name: str, new: Any) -> None:
+        self.done.append((weakref.ref(owner), name, owner.__dict__.get(name), new))
+        setattr(owner, name, new)
+
+    def restore(self) -> None:
+        for reference, name, original, new in reversed(self.done):
+            owner = reference()
+            if owner is None or owner.__dict__.get(name) is not new:
+                continue  # somebody else replaced it since: theirs to put back
+            if original is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, original)
+        for descriptor, original in self.descriptors:
+            descriptor.fn = original
+        self.done.clear()
+        self.descriptors.clear()
+
+
+_patches = _Patches()
+
+
+def enable() -> None:
+    """Record every outermost fit from now on. Twice is once."""
+    if _patches.active:
+        return
+    _patches.active = True
+    for cls in (BaseEstimator, *_subclasses(BaseEstimator)):
+        _wrap_class(cls)
+    for mixin in (ClassifierMixin, RegressorMixin, ClusterMixin):
+        _wrap_class(mixin)
+
+    def init_subclass(cls: type, **kwargs: Any) -> None:
+        super(BaseEstimator, cls).__init_subclass__(**kwargs)
+        if _patches.active:
+            _wrap_class(cls)
+
+    _patches.replace(BaseEstimator, "__init_subclass__", classmethod(init_subclass))
+
+
+def disable() -> None:
+    """Put every attribute back."""
+    _patches.active = False
+    _patches.restore()
+
+
+def _wrap_class(cls: type) -> None:
+    fit = cls.__dict__.get("fit")
+    if callable(fit) and hasattr(fit, "__name__"):
+        _patches.replace(cls, "fit", _recorded_fit(fit))
+    score = cls.__dict__.get("score")
+    if callable(score) and hasattr(score, "__name__"):
+        _patches.replace(cls, "score", _recorded_score(score))
+    elif hasattr(score, "fn"):  # available_if: the function stands inside its descriptor
+        _patches.descriptors.append((score, score.fn))
+        score.fn = _recorded_score(score.fn)
+
+
+def _recorded_fit(fit: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(fit)
+    def recorded_fit(self: Any, *args: Any, **kwargs: Any) -> Any:
+        recording = _fit.begin(self, args, kwargs)
+        if recording is None:
+            return fit(self, *args, **kwargs)
+        try:
+            result = fit(self, *args, **kwargs)
+        except BaseException as error:
+            recording.end(error)
+            raise
+        recording.end(None)
+        return result
+
+    return recorded_fit
+
+
+def _recorded_score(score: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(score)
+    def recorded_score(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if _scoring.get() or FitSession.in_fit():
+            return score(self, *args, **kwargs)
+        token = _scoring.set(True)
+        try:
+            value = score(self, *args, **kwargs)
+        finally:
+            _scoring.reset(token)
+        _fit.record_score(self, args, kwargs, value)
+        return value
+
+    return recorded_score
+
+
+def _subclasses(cls: type) -> Iterator[type]:
+    for subclass in type.__subclasses__(cls):
+        yield subclass
+        yield from _subclasses(subclass)
