@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from runlore.api import current_run, log_artifact, log_metrics, log_params, set_tags, start_run
     from runlore._autolog import autolog
+    from runlore.api import current_run, log_artifact, log_metrics, log_params, set_tags, start_run
     from runlore.errors import RunloreError, RunloreWarning
     from runlore.hookspecs import hookimpl
     from runlore.session import FitSession

@@ -122,7 +122,7 @@ class Blobs:
         return target.parent / f".{new_suffix(6)}.tmp"
 
     def _settle(self, draft: Path, target: Path) -> None:
-        os.chmod(draft, 0o400)
+        draft.chmod(0o400)
         draft.rename(target)
 
 

@@ -12,7 +12,6 @@ from operator import sub
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 LEVEL = 1

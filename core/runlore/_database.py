@@ -12,6 +12,7 @@ from typing import Any
 BUSY = 2.0  # seconds to wait for somebody's commit, which takes milliseconds
 CACHE_KIB = 64 << 10  # so that a large transaction doesn't spill, and with that lock readers out, before its commit
 
+VALUES = "run INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num DOUBLE PRECISION, text TEXT, PRIMARY KEY (run, key)"
 TABLES = {
     "meta": "key TEXT PRIMARY KEY, value TEXT NOT NULL",
     "days": "day TEXT PRIMARY KEY, mtime BIGINT NOT NULL",
@@ -23,8 +24,8 @@ TABLES = {
         "n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT, experiment TEXT, status TEXT, parent TEXT, "
         "started BIGINT, ended BIGINT, live INTEGER NOT NULL, lost BIGINT, damaged BIGINT, links TEXT"
     ),
-    "params": "run INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num DOUBLE PRECISION, text TEXT, PRIMARY KEY (run, key)",
-    "tags": "run INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num DOUBLE PRECISION, text TEXT, PRIMARY KEY (run, key)",
+    "params": VALUES,
+    "tags": VALUES,
     "metrics": (
         "run INTEGER NOT NULL, key TEXT NOT NULL, split TEXT, last DOUBLE PRECISION, min DOUBLE PRECISION, "
         "max DOUBLE PRECISION, count BIGINT, last_step BIGINT, PRIMARY KEY (run, key)"

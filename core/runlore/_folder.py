@@ -90,7 +90,7 @@ class Folder:
             ) from None
         if owner != os.getuid() and not named:
             raise StoreRefused(
-                f"the store at {str(self.root)!r} belongs to user {owner}: name it with --store or RUNLORE_STORE to use it"
+                f"the store at {str(self.root)!r} belongs to user {owner}: name it with --store or RUNLORE_STORE"
             )
         number = self._format_lines()[0]
         if not number.isdecimal() or int(number) > FORMAT:

@@ -59,7 +59,7 @@ def check_signature(head: bytes, mark: bytes, name: str) -> bool:
         raise FormatError(
             f"{name} has format {number}, this runlore reads up to {FORMAT}: upgrade with `pip install -U runlore`"
         )
-    return 0 < number
+    return bool(number)
 
 
 def slot_frame(head: bytes) -> bytes | None:

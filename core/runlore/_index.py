@@ -51,7 +51,7 @@ class News:
 
 
 class Index:
-    """The index of one store. Its file lies in the store; on a network disk or in a read-only store, in the user's cache.
+    """The index of one store. Its file lies in the store, or in the user's cache for a network disk or a read-only store.
 
     Where neither can be written, or another process holds the first build for too long, it lives in memory.
     """

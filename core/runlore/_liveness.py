@@ -78,7 +78,7 @@ def on_network_disk(folder: Path) -> bool:
         for line in Path("/proc/mounts").read_text().splitlines():
             _, place, disk, *_ = line.split(" ")
             point = Path(place.replace("\\040", " "))
-            if point == folder or point in folder.parents and len(point.parts) >= len(best.parts):
+            if point == folder or (point in folder.parents and len(point.parts) >= len(best.parts)):
                 best, kind = point, disk
     return kind.removeprefix("fuse.") in NETWORK_DISKS or kind in ("fuse.sshfs", "fuse.s3fs")
 
@@ -127,6 +127,6 @@ def _process_start(pid: int) -> int | None:
 
 def _pid_namespace() -> str:
     try:
-        return os.readlink("/proc/self/ns/pid")
+        return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return ""

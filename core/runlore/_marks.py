@@ -11,8 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from runlore import _liveness
-
 SURVIVED_US = 1_000_000  # frames this much later than the mark mean that the process lived on
 
 _mark: dict[int, tuple[Path, BinaryIO]] = {}  # by pid: a process has one set of signal handlers

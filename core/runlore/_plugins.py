@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ class Plugins:
         self._manager = pluggy.PluginManager("runlore")
         self._manager.add_hookspecs(hookspecs)
         for name, module in BUILT_IN.items():
-            self._register(name, lambda module=module: __import__(module, fromlist=["_"]))
+            self._register(name, partial(import_module, module))
         for entry in sorted(entry_points(), key=lambda entry: entry.name):
             self._register(entry.name, entry.load)
 

@@ -135,7 +135,7 @@ class Tally:
 
     def add(self, steps: "array[int]", values: "array[float]", times: "array[int]") -> None:
         """Take points in the order they were logged."""
-        if self.count and steps[0] <= self.last_step or not all(a < b for a, b in pairwise(steps)):
+        if (self.count and steps[0] <= self.last_step) or not all(a < b for a, b in pairwise(steps)):
             self.exact = False
         if steps[-1] >= self.last_step or not self.count:
             self.last, self.last_step = values[-1], steps[-1]

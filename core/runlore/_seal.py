@@ -27,7 +27,7 @@ def seal(log: Path, closing: Event | None = None) -> Path | None:
     draft = log.with_name(f".{log.stem}.{new_suffix(4)}.tmp")
     try:
         with log.open("rb") as source, draft.open("xb") as out:
-            os.chmod(draft, 0o600)
+            draft.chmod(0o600)
             replay = Replay(raw_events=[])
             _write(replay, source, out, closing)
             out.flush()

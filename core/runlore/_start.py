@@ -1,9 +1,9 @@
 """Starting a run, or going on with one."""
 
-import os
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from runlore import _ids
@@ -83,7 +83,7 @@ def _name(name: str | None) -> str:
 
 def _cwd() -> str | None:
     try:
-        return os.getcwd()
+        return str(Path.cwd())
     except OSError:  # somebody removed it
         return None
 

@@ -91,7 +91,7 @@ def _describe(value: Any) -> Plain:
     if isinstance(value, list | tuple) and _is_plain(value, 0):
         text = json.dumps(value, ensure_ascii=False)
         return {"$type": type(value).__name__, "text": text} if len(text) <= MAX_TEXT else _cut("list", text)
-    if isinstance(value, type) or callable(value) and hasattr(value, "__qualname__"):
+    if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
         return {"$type": type(value).__name__, "text": f"{value.__module__}.{value.__qualname__}"}
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         item = value.item()
@@ -104,7 +104,7 @@ def _describe(value: Any) -> Plain:
 def _is_plain(value: Any, depth: int) -> bool:
     if isinstance(value, list | tuple):
         return depth < MAX_DEPTH and len(value) <= MAX_TEXT and all(_is_plain(item, depth + 1) for item in value)
-    return value is None or type(value) in (bool, int, str) or type(value) is float and math.isfinite(value)
+    return value is None or type(value) in (bool, int, str) or (type(value) is float and math.isfinite(value))
 
 
 def _cut(kind: str, text: str) -> Plain:

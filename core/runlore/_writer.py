@@ -241,10 +241,13 @@ class LogWriter:
             self.row(group, step, epoch, split)
 
     def _usable_step(self, step: Any) -> int | None:
+        number: int | None
         try:
             number = operator.index(step)
         except TypeError:
-            number = int(step) if isinstance(step, float) and step.is_integer() else None
+            if isinstance(step, float) and step.is_integer():
+                return self._usable_step(int(step))
+            number = None
         if number is None or not -(1 << 63) <= number < 1 << 63:
             self.warn_once("step", f"step {_cut(step)} is not a whole number of 64 bits: the key's next step is used")
             return None

@@ -35,7 +35,7 @@ class Integration:
 
 
 @hookspec
-def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping[str, Any]] | None:  # type: ignore[empty-body]
+def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping[str, Any]] | None:
     """Describe where the run takes place: sections of plain values, such as `{"python": {"version": "3.11.7"}}`.
 
     Called once per run (or shared by runs that start within two seconds) on a thread of its own, never on the training

@@ -20,7 +20,7 @@ _fit: ContextVar["FitSession | None"] = ContextVar("runlore_fit", default=None)
 def _guarded(
     method: Callable[Concatenate["FitSession", P], R],
 ) -> Callable[Concatenate["FitSession", P], R | None]:
-    """Nothing that recording does may reach the training: the first failure is reported, and what failed is left out."""
+    """Nothing that recording does may reach the training: the first failure is reported, the rest goes on."""
 
     @functools.wraps(method)
     def guarded(self: "FitSession", *args: P.args, **kwargs: P.kwargs) -> R | None:
@@ -30,14 +30,14 @@ def _guarded(
             self._report(error)
             return None
 
-    return guarded
+    return guarded  # type: ignore[return-value]  # mypy keeps the name of `self`
 
 
 class FitSession:
     """What an integration holds while its framework trains. Made by `begin`, which says when there is nothing to do.
 
-    No method raises. One fit is one run: a fit inside another in the same context is part of the outer one. Inside a run
-    that the user opened, the fit joins it and leaves it open. Workers (multiprocessing children, loky) record nothing.
+    No method raises. One fit is one run: a fit inside another in the same context is part of the outer one. Inside a
+    run that the user opened, the fit joins it and leaves it open. Workers (multiprocessing children, loky) record nothing.
     """
 
     def __init__(self, integration: str, run: Run, *, owned: bool) -> None:

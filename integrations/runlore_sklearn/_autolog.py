@@ -54,12 +54,12 @@ def enable() -> None:
     for mixin in (ClassifierMixin, RegressorMixin, ClusterMixin):
         _wrap_class(mixin)
 
-    def init_subclass(cls: type, **kwargs: Any) -> None:
+    def init_subclass(cls: Any, **kwargs: Any) -> None:
         super(BaseEstimator, cls).__init_subclass__(**kwargs)
         if _patches.active:
             _wrap_class(cls)
 
-    _patches.replace(BaseEstimator, "__init_subclass__", classmethod(init_subclass))
+    _patches.replace(BaseEstimator, "__init_subclass__", classmethod(init_subclass))  # type: ignore[arg-type]
 
 
 def disable() -> None:
@@ -75,7 +75,7 @@ def _wrap_class(cls: type) -> None:
     score = cls.__dict__.get("score")
     if callable(score) and hasattr(score, "__name__"):
         _patches.replace(cls, "score", _recorded_score(score))
-    elif hasattr(score, "fn"):  # available_if: the function stands inside its descriptor
+    elif score is not None and hasattr(score, "fn"):  # available_if: the function stands inside its descriptor
         _patches.descriptors.append((score, score.fn))
         score.fn = _recorded_score(score.fn)
 
@@ -114,6 +114,7 @@ def _recorded_score(score: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _subclasses(cls: type) -> Iterator[type]:
+    subclass: type
     for subclass in type.__subclasses__(cls):
         yield subclass
         yield from _subclasses(subclass)

@@ -6,7 +6,7 @@ import random
 import time
 import warnings
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,9 +47,11 @@ class _Tracked:
     __slots__ = ("data", "estimator", "run", "scores")
 
     def __init__(self, estimator: Any, run: Any, data: Any) -> None:
-        self.estimator = weakref.ref(estimator, lambda _, key=id(estimator): _tracked.pop(key, None))
+        key = id(estimator)
+        self.estimator = weakref.ref(estimator, lambda _: _tracked.pop(key, None))
         self.run = run
         self.scores = 0
+        self.data: Callable[[], Any]
         try:
             self.data = weakref.ref(data)
         except TypeError:  # a list, say
@@ -82,7 +84,7 @@ def is_recorded(estimator: Any) -> bool:
 
 def estimator_params(estimator: Any) -> dict[str, Any]:
     """The parameters by scikit-learn's own names; parts that are estimators appear by class."""
-    params: dict[str, Any] = {"estimator": type(estimator).__name__}
+    params: dict[str, Any] = {}
     for name, value in estimator.get_params(deep=True).items():
         if hasattr(value, "get_params") and not isinstance(value, type):
             params[name] = type(value).__name__
@@ -110,12 +112,12 @@ def record_search(session: FitSession, search: Any) -> None:
     if hasattr(search, "best_index_"):
         session.params({f"best.{name}": value for name, value in results["params"][search.best_index_].items()})
     if hasattr(search, "best_score_"):
-        session.metrics({"best_score": search.best_score_}, step=0, split="val")
+        session.metrics({"best_score": search.best_score_}, step=0)
     for place, params in enumerate(results["params"][:CHILDREN]):
         columns = {name: values[place] for name, values in results.items() if name != "params"}
         points = _fold_points(columns)
         points |= {
-            name: [float(value)]
+            name: [float(value)]  # type: ignore[arg-type]
             for name, value in columns.items()
             if name.startswith(("mean_", "std_", "rank_")) and np.isscalar(value)
         }
@@ -177,7 +179,7 @@ def _record_model(session: FitSession, estimator: Any) -> None:
     buffer = _Bounded()
     try:
         pickle.Pickler(buffer, protocol=5).dump(estimator)
-    except _TooLarge:
+    except _TooLargeError:
         session.missing("the fitted model", f"larger than {MODEL_BYTES >> 20} MiB when pickled")
     except Exception as error:  # an estimator's own pickling may raise anything
         session.missing("the fitted model", f"it can't be pickled: {type(error).__name__}: {error}")
@@ -185,14 +187,14 @@ def _record_model(session: FitSession, estimator: Any) -> None:
         session.model(buffer.getvalue(), name="model.pkl")
 
 
-class _TooLarge(Exception):
+class _TooLargeError(Exception):
     pass
 
 
 class _Bounded(io.BytesIO):
     def write(self, data: Any, /) -> int:
         if self.tell() + memoryview(data).nbytes > MODEL_BYTES:
-            raise _TooLarge
+            raise _TooLargeError
         return super().write(data)
 
 

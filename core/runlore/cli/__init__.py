@@ -22,7 +22,7 @@ class _Commands(click.Group):
         except click.UsageError as error:
             close = get_close_matches(args[0], self.commands, 1)
             if close and "No such command" in error.message:
-                error.message = f"No such command {args[0]!r}. Did you mean {close[0]!r}?"
+                raise click.UsageError(f"No such command {args[0]!r}. Did you mean {close[0]!r}?", context) from None
             raise
 
     def invoke(self, context: click.Context) -> Any:
@@ -32,21 +32,21 @@ class _Commands(click.Group):
             try:
                 return super().invoke(context)
             except QueryError as error:
-                raise _failure(str(error), 2) from None
+                raise _Failure(str(error), 2) from None
             except (RunloreError, TimeoutError) as error:
-                raise _failure(str(error), 1) from None
+                raise _Failure(str(error), 1) from None
             except BrokenPipeError:
                 sys.stderr.close()  # whoever read us went away, which is theirs to decide
                 raise SystemExit(0) from None
 
 
-def _failure(message: str, code: int) -> click.ClickException:
-    failure = click.ClickException(message)
-    failure.exit_code = code
-    return failure
+class _Failure(click.ClickException):
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.exit_code = code  # type: ignore[misc]  # click reads it from the instance
 
 
-def _print_warning(message: Warning | str, *_: object) -> None:
+def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
     click.echo(f"runlore: {message}", err=True)
 
 

@@ -113,7 +113,10 @@ def _automatic(runs: Sequence[RecordedRun], sort: Field | None) -> list[tuple[st
     chosen: dict[tuple[str, str, str], Field] = {}
     if sort is not None and sort.table:
         chosen[sort.table, sort.key, sort.column] = sort
-    for key in _by_frequency([list(run.metrics) for run in runs]):
+    for key in _by_frequency([list(run.tags) for run in runs]):
+        if len({run.tags.get(key) for run in runs}) > 1:
+            chosen.setdefault(("tags", key, ""), Field("tags", key, "", 0))
+    for key in sorted(_by_frequency([list(run.metrics) for run in runs]), key=is_duration):
         chosen.setdefault(("metrics", key, "last"), Field("metrics", key, "last", 0))
     for key in _by_frequency([list(run.params) for run in runs]):
         if len({repr(run.params.get(key)) for run in runs}) > 1:
@@ -128,6 +131,11 @@ def _by_frequency(lists: list[list[str]]) -> list[str]:
         for key in keys:
             counts[key] = counts.get(key, 0) + 1
     return sorted(counts, key=lambda key: -counts[key])
+
+
+def is_duration(key: str) -> bool:
+    """Whether a metric tells how long something took: shown after those that tell how good it is."""
+    return key.endswith(("_time", "_seconds", "_runtime"))
 
 
 def _head(field: Field) -> str:

@@ -22,7 +22,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 STATUS_STYLES = {"finished": "green", "running": "blue", "failed": "red", "crashed": "red", "interrupted": "yellow"}
 
 
-class RunPart(click.ParamType):
+class RunPart(click.ParamType):  # type: ignore[type-arg]
     """A unique part of a run's id, or its name; shells complete names."""
 
     name = "run"

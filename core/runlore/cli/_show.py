@@ -17,6 +17,7 @@ from runlore._text import (
     visible_text,
 )
 from runlore._values import text_of
+from runlore.cli._ls import is_duration
 from runlore.cli._options import STATUS_STYLES, RunPart, console, json_option, print_json, store_option
 from runlore.documents import run_details
 from runlore.store import RecordedRun, open_store
@@ -73,7 +74,8 @@ class _Page:
         facts = {
             "id": run.id,
             "experiment": run.experiment,
-            "started": f"{run.started:%Y-%m-%d %H:%M:%S} UTC ({ago_text(run.started)}), took {duration_text(run.duration)}",
+            "started": f"{run.started:%Y-%m-%d %H:%M:%S} UTC ({ago_text(run.started)})",
+            "took": duration_text(run.duration),
             "command": " ".join(run.command.get("argv") or []),
             "folder": run.command.get("cwd") or "",
             "host": run.command.get("host") or "",
@@ -137,7 +139,7 @@ class _Page:
             for key in dict.fromkeys(key for child in children for key in child.params)
             if len({repr(child.params.get(key)) for child in children}) > 1
         ][:3]
-        keys = list(dict.fromkeys(key for child in children for key in child.metrics))[:2]
+        keys = sorted(dict.fromkeys(key for child in children for key in child.metrics), key=is_duration)[:2]
         table = _grid(["name", "status", *map(escape, keys), *map(escape, varying)], right=range(2, 2 + len(keys)))
         for child in self._cut(children):
             numbers = [number_text(child.metrics[key].last) if key in child.metrics else "" for key in keys]

@@ -1,0 +1,64 @@
+# Four verbs: install, lint, test, docs; and two shows: demo, bench.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_STORE := $(VENV)/demo-store
+.DEFAULT_GOAL := help
+
+.PHONY: help install lint test docs bench demo clean
+
+help:  ## What there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(VENV)/base:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "runlore needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=24,<26.2'
+	touch $@
+
+$(VENV)/demo: $(VENV)/base pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[sklearn,pandas]'
+	touch $@
+
+$(VENV)/dev: $(VENV)/base pyproject.toml tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==$$(sed -n 's/^torch==//p' tests/requirements.txt)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@ $(VENV)/demo
+
+install: $(VENV)/dev  ## The project with everything its tests need, in .venv
+
+lint: $(VENV)/dev  ## Style, types, the directions of imports, and the wheel
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tests/wheel_check.py
+
+test: $(VENV)/dev  ## The whole suite
+	$(BIN)/python -m pytest
+
+docs: $(VENV)/dev  ## Every snippet of the pages runs, every link leads somewhere
+	$(BIN)/python -m pytest tests/docs --durations=0
+
+bench: $(VENV)/dev  ## What runlore costs, as a table and as JSON
+	$(BIN)/python -m tests.bench
+
+demo: $(VENV)/demo  ## Train some models, and look at what was recorded
+	@rm -rf $(DEMO_STORE)
+	@echo "== examples/sklearn_compare.py: six trainings, no tracking code"
+	@RUNLORE_STORE=$(DEMO_STORE) $(BIN)/python examples/sklearn_compare.py
+	@echo; echo "== runlore ls --sort=-metrics.test_score"
+	@RUNLORE_STORE=$(DEMO_STORE) $(BIN)/runlore ls 'metrics.test_score is not None' --sort=-metrics.test_score
+	@echo; echo "== runlore show, of the grid search"
+	@RUNLORE_STORE=$(DEMO_STORE) $(BIN)/runlore show "$$(RUNLORE_STORE=$(DEMO_STORE) $(BIN)/runlore ls --json 'tags.estimator == "GridSearchCV"' | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)[0]["id"])')"
+	@echo; echo "== What to type next"
+	@echo "  . $(BIN)/activate; export RUNLORE_STORE=$(DEMO_STORE)"
+	@echo "  runlore ls --all                                    every run, the grid's candidates too"
+	@echo "  runlore ls 'params.C >= 1 and metrics.test_score.max > 0.95'"
+	@echo "  runlore show NAME --json                            the same for programs"
+	@echo "Or put these two lines into a script of your own:  import runlore; runlore.autolog()"
+
+clean:  ## Remove what the verbs made
+	rm -rf $(VENV) .venv-smoke build dist
