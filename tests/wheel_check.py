@@ -42,7 +42,9 @@ def check_use(wheel: Path, folder: Path) -> None:
     environment = {**os.environ, "RUNLORE_STORE": str(folder / "store")}
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel]
     subprocess.run(install, check=True, cwd=folder)
-    printed = subprocess.run([python, "-c", SMOKE], check=True, cwd=folder, env=environment, capture_output=True, text=True)
+    printed = subprocess.run(
+        [python, "-c", SMOKE], check=True, cwd=folder, env=environment, capture_output=True, text=True
+    )
     assert json.loads(printed.stdout) == [[1.0, 0.5, 1 / 3]], printed.stdout
     listed = [folder / "env" / "bin" / "runlore", "ls", "--json"]
     runs = json.loads(subprocess.run(listed, check=True, cwd=folder, env=environment, capture_output=True).stdout)

@@ -12,7 +12,10 @@ from typing import Any
 BUSY = 2.0  # seconds to wait for somebody's commit, which takes milliseconds
 CACHE_KIB = 64 << 10  # so that a large transaction doesn't spill, and with that lock readers out, before its commit
 
-VALUES = "run INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num DOUBLE PRECISION, text TEXT, PRIMARY KEY (run, key)"
+VALUES = (
+    "run INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num DOUBLE PRECISION, text TEXT, "
+    "PRIMARY KEY (run, key)"
+)
 TABLES = {
     "meta": "key TEXT PRIMARY KEY, value TEXT NOT NULL",
     "days": "day TEXT PRIMARY KEY, mtime BIGINT NOT NULL",
@@ -119,6 +122,16 @@ class Sqlite:
             self._db.execute(f"CREATE INDEX {name} ON {target}")
 
     @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Several questions that see one state."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.OperationalError):
+                self._db.execute("COMMIT")
+
+    @contextmanager
     def writing(self) -> Iterator[None]:
         """A transaction; rolled back if the block raises.
 
@@ -129,10 +142,13 @@ class Sqlite:
         try:
             if self.stale:
                 raise Locked
+            self._db.execute("PRAGMA busy_timeout = 50")
             try:
                 self._db.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
                 raise Locked from error
+            finally:
+                self._db.execute(f"PRAGMA busy_timeout = {BUSY * 1000:.0f}")
             try:
                 yield
                 self._db.execute("COMMIT")

@@ -3,11 +3,11 @@
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from runlore import _liveness, _rows
 from runlore._database import BY_RUN, Locked, Sqlite
@@ -18,9 +18,12 @@ from runlore._replay import Replay
 from runlore._seal import seal
 from runlore._writer import report
 
+T = TypeVar("T")
 NAME = "index-v1.sqlite"
 VERSION = "1"
 YOUNG = 2_000_000_000  # ns: a folder whose time is younger may change again without its time showing it
+PATIENCE = 0.25  # seconds to try again while another process brings the index up to date, before the answer is stale
+TRIES = 5  # to ask, when the index is deleted between our look and our question
 BUILD_WAIT = 20.0  # seconds to wait for another process that builds the first index
 SEAL_AT_ONCE = 64 << 20  # bytes of dead logs that one look seals on the way
 
@@ -51,7 +54,7 @@ class News:
 
 
 class Index:
-    """The index of one store. Its file lies in the store, or in the user's cache for a network disk or a read-only store.
+    """The index of one store. Its file lies in the store, or in the user's cache where that won't do.
 
     Where neither can be written, or another process holds the first build for too long, it lives in memory.
     """
@@ -62,28 +65,52 @@ class Index:
         self._db = self._open()
         self._env_known: set[tuple[str, str]] | None = None
 
-    @property
-    def database(self) -> Sqlite:
-        """The database, as fresh as the last `refresh`."""
-        return self._db
+    def ask(self, question: Callable[[Sqlite], T]) -> T:
+        """The answer of a question to the index brought up to date; all of the question sees one state."""
+        for _ in range(TRIES):
+            self.refresh()
+            try:
+                with self._db.reading():
+                    if self._db.has_tables():
+                        return question(self._db)
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                    continue
+                self._reopen()
+        self._path = None  # somebody deletes it again and again: an index of our own, in memory
+        self._reopen()
+        self.refresh()
+        return question(self._db)
 
     def refresh(self) -> None:
-        """Bring the index up to date. Somebody else's lock is not waited for: the answer is stale then, by a moment."""
+        """Bring the index up to date; where others keep writing to it, go on with what it says after a moment."""
         if self._db.stale:
             self._reopen()
         try:
             if not self._is_ready():
                 self._build()
                 return
-            news = self._look()
-            if news:
-                self._read(news)
-                with suppress(Locked), self._db.writing():
-                    self._apply(news)
+            deadline = time.monotonic() + PATIENCE
+            while not self._catch_up() and time.monotonic() < deadline:
+                time.sleep(0.005)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
                 return
             self._recover()
+
+    def _catch_up(self) -> bool:
+        """Read and store what is new; False where somebody else was writing."""
+        news = self._look()
+        if not news:
+            return True
+        self._read(news)
+        try:
+            with self._db.writing():
+                self._apply(news)
+        except Locked:
+            return False
+        self._seal_dead(news, budget=SEAL_AT_ONCE)
+        return True
 
     def rebuild(self) -> int:
         """Read every file again, and seal what can be; the number of runs.
@@ -107,10 +134,6 @@ class Index:
                 time.sleep(0.02)
         self._seal_dead(news, budget=None)
         return len(news.changes)
-
-    def known_keys(self, table: str) -> list[str]:
-        """The keys that any run has."""
-        return [key for (key,) in self._db.query(f"SELECT DISTINCT key FROM {table}")]
 
     # Opening
 

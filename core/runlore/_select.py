@@ -20,9 +20,14 @@ def select(database: Sqlite, compiled: Compiled, order: Order, limit: int | None
     try:
         return load_summaries(database, _numbers(database, compiled, order, limit))
     except sqlite3.OperationalError as error:
-        if "locked" in str(error):
+        if "locked" in str(error) or "no such table" in str(error):
             raise
         raise QueryError(f"this query is too large for the index: {error}", "", 0) from error
+
+
+def known_keys(database: Sqlite, table: str) -> list[str]:
+    """The keys that any run has."""
+    return [key for (key,) in database.query(f"SELECT DISTINCT key FROM {table}")]
 
 
 def resolve(database: Sqlite, part: str) -> list[Summary]:

@@ -37,7 +37,7 @@ class FitSession:
     """What an integration holds while its framework trains. Made by `begin`, which says when there is nothing to do.
 
     No method raises. One fit is one run: a fit inside another in the same context is part of the outer one. Inside a
-    run that the user opened, the fit joins it and leaves it open. Workers (multiprocessing children, loky) record nothing.
+    run that the user opened, the fit joins it and leaves it open. Worker processes record nothing.
     """
 
     def __init__(self, integration: str, run: Run, *, owned: bool) -> None:

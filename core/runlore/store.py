@@ -6,19 +6,19 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from runlore import _html, _ids, _query, _rows
 from runlore._blobs import Blobs, Member
-from runlore._database import Locked
+from runlore._database import Locked, Sqlite
 from runlore._folder import Folder, find_folder
 from runlore._index import Index
 from runlore._record import Record, Writers, read_record
 from runlore._rows import Summary
 from runlore._run import Run, attach
-from runlore._select import resolve, select
+from runlore._select import known_keys, resolve, select
 from runlore._series import Metrics
 from runlore._values import plain_value
 from runlore.errors import (
@@ -125,12 +125,14 @@ class Store:
         order = _query.parse_sort(sort) if sort else []
         if not self.exists:
             return RunList(self, [])
-        index = self._fresh_index()
-        summaries = select(index.database, compiled, order, limit)
-        hints: list[str] = []
-        if where or sort:
-            hints = _query.hints(where, compiled.fields, index.known_keys)
-            hints += _query.hints(sort, [field for field, _ in order], index.known_keys)
+
+        def answer(database: Sqlite) -> tuple[list[Summary], list[str]]:
+            summaries = select(database, compiled, order, limit)
+            keys = partial(known_keys, database)
+            hints = _query.hints(where, compiled.fields, keys)
+            return summaries, hints + _query.hints(sort, [field for field, _ in order], keys)
+
+        summaries, hints = self._index.ask(answer)
         if hints and not summaries:
             warnings.warn(hints[0], RunloreWarning, stacklevel=2)
         return RunList(self, [RecordedRun(self, summary) for summary in summaries], tuple(hints))
@@ -142,7 +144,7 @@ class Store:
             RunNotFound: there is none.
             AmbiguousRun: there are several; the message lists them.
         """
-        found = resolve(self._fresh_index().database, part) if self.exists else []
+        found = self._index.ask(lambda database: resolve(database, part)) if self.exists else []
         if not found:
             raise RunNotFound(f"no run matches {part!r} in {str(self.root)!r}: `runlore ls` lists them")
         if len(found) > 1:
@@ -179,10 +181,6 @@ class Store:
     @cached_property
     def _index(self) -> Index:
         return Index(self.folder)
-
-    def _fresh_index(self) -> Index:
-        self._index.refresh()
-        return self._index
 
 
 @dataclass(frozen=True, slots=True)
