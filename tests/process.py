@@ -13,7 +13,7 @@ class Process:
 
     def __init__(self, script: str, arguments: tuple[str, ...], environment: dict[str, str], folder: Path) -> None:
         command = [sys.executable, "-c", dedent(script), *arguments]
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # open as long as the process
         self._process = subprocess.Popen(
             command, env=environment, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=self._errors
         )

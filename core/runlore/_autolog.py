@@ -6,22 +6,24 @@ from difflib import get_close_matches
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from runlore._run import process
 from runlore._settings import disabled_names
 from runlore._writer import report
 from runlore.errors import SettingError
-from runlore.hookspecs import Integration
+
+if TYPE_CHECKING:
+    from runlore.hookspecs import Integration
 
 _finder: "list[_AfterImport]" = []  # ours on sys.meta_path, while any framework is waited for
-_enabled: dict[str, Integration] = {}  # of this process, by name
+_enabled: "dict[str, Integration]" = {}  # of this process, by name
 
 
 class Autolog:
     """What `autolog()` switched on. `disable()` ends it; as a context manager it restores what was on before."""
 
-    def __init__(self, integrations: Iterable[Integration], before: frozenset[str]) -> None:
+    def __init__(self, integrations: "Iterable[Integration]", before: frozenset[str]) -> None:
         self._integrations = tuple(integrations)
         self._before = before
 
@@ -81,7 +83,7 @@ def autolog(*frameworks: str) -> Autolog:
     return Autolog(chosen, before)
 
 
-def _enable(integration: Integration) -> None:
+def _enable(integration: "Integration") -> None:
     if integration.name in _enabled:
         return
     _enabled[integration.name] = integration
@@ -95,7 +97,7 @@ def _enable(integration: Integration) -> None:
     _finder[0].wanted[integration.module] = integration
 
 
-def _disable(integration: Integration) -> None:
+def _disable(integration: "Integration") -> None:
     if _enabled.pop(integration.name, None) is None:
         return
     if _finder:
@@ -144,7 +146,7 @@ class _AfterImport(MetaPathFinder):
                 return spec
         return None
 
-    def _call_after(self, loader: Any, integration: Integration) -> None:
+    def _call_after(self, loader: Any, integration: "Integration") -> None:
         execute = loader.exec_module
 
         def exec_module(module: ModuleType) -> None:

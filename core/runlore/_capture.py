@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runlore._blobs import Blobs
-from runlore._plugins import Plugins
 from runlore._values import describe
-from runlore.hookspecs import CaptureRequest
+
+if TYPE_CHECKING:
+    from runlore._plugins import Plugins
 
 FRESH = 2.0  # seconds for which a capture serves the next runs too
 TIMEOUT = 5.0  # for one provider, and for a run that waits for the capture when it ends
@@ -33,7 +34,7 @@ class Capture:
 class Captures:
     """Starts captures for runs, and lets runs that start close to each other share one."""
 
-    def __init__(self, plugins: Callable[[], Plugins]) -> None:
+    def __init__(self, plugins: "Callable[[], Plugins]") -> None:
         self._plugins = plugins
         self._lock = threading.Lock()
         self._latest: Capture | None = None
@@ -62,6 +63,8 @@ class Captures:
             capture.missing.append({"what": f"environment from {plugin}", "why": f"{type(error).__name__}: {error}"})
 
         try:
+            from runlore.hookspecs import CaptureRequest
+
             request = CaptureRequest(Path.cwd(), tuple(sys.argv), TIMEOUT)
             for sections in self._plugins().results("runlore_capture_environment", note, request=request):
                 for name, values in sections.items():

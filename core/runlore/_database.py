@@ -51,6 +51,7 @@ INDEXES = {
     "metrics_min": "metrics (key, min)",
     "metrics_max": "metrics (key, max)",
     "tags_text": "tags (key, text)",
+    "env_key": "env (key)",
     "sections_sha256": "sections (sha256)",
     "artifacts_sha256": "artifacts (sha256)",
 }

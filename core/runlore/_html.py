@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from runlore._text import ago_text, duration_text, number_text
 
 if TYPE_CHECKING:
-    from runlore.store import RecordedRun, RunList
+    from runlore.runs import RecordedRun, RunList
 
 MOST = 50  # rows of a table
 

@@ -6,10 +6,10 @@ process is gone, means that the writer died. Locks don't reach other machines, s
 
 import fcntl
 import os
-import platform
 import time
 from contextlib import suppress
 from enum import Enum
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,13 @@ class Life(Enum):
 
 def process_identity() -> dict[str, Any]:
     """What a log's header says of the process that writes it."""
-    pid = os.getpid()
+    return dict(_identity_of(os.getpid()))
+
+
+@cache
+def _identity_of(pid: int) -> dict[str, Any]:
     return {
-        "host": platform.node(),
+        "host": os.uname().nodename,
         "boot": boot_id(),
         "pid": pid,
         "pid_start": _process_start(pid),
@@ -38,12 +42,13 @@ def process_identity() -> dict[str, Any]:
     }
 
 
+@cache
 def boot_id() -> str:
     """Identifies this machine since it was started."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:  # not Linux
-        return platform.node()
+        return os.uname().nodename
 
 
 def hold(descriptor: int) -> None:
@@ -72,6 +77,12 @@ def life_of(log: Path, identity: dict[str, Any]) -> Life:
 
 def on_network_disk(folder: Path) -> bool:
     """Whether other machines may see `folder`."""
+    return _is_network_device(folder.stat().st_dev, folder)
+
+
+@lru_cache(maxsize=64)
+def _is_network_device(device: int, folder: Path) -> bool:
+    """`folder` lies on `device`; a disk keeps its number while it is mounted."""
     folder = folder.resolve()
     best, kind = Path("/"), ""
     with suppress(OSError):

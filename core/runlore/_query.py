@@ -409,14 +409,14 @@ class _Compiler:
         return Constant(int((self._now() - float(found[1]) * UNITS[found[2]]) * 1e6))
 
 
-def hints(query: str, fields: Iterable[Field], known: Callable[[str], list[str]]) -> list[str]:
-    """For fields whose key no run has: what may have been meant, with a caret below the place."""
+def hints(query: str, fields: Iterable[Field], known: Callable[[Field], list[str]]) -> list[str]:
+    """For fields whose key no run has: what may have been meant, with a caret below the place.
+
+    `known` gives the keys that the runs have instead, and nothing where the field's own key is among them.
+    """
     found = []
     for field in fields:
-        keys = known(field.table) if field.table else []
-        if not keys or field.key in keys:
-            continue
-        close = get_close_matches(field.key, keys, 1, 0.6)
+        close = get_close_matches(field.key, known(field), 1, 0.6) if field.table else []
         if close:
             better = Field(field.table, close[0], field.column, field.place).text
             reason = f"no run has {field.text}: did you mean {better} ?"

@@ -16,13 +16,13 @@ from runlore._blobs import Blobs, folder_sha256
 from runlore._capture import Capture, Captures
 from runlore._folder import Folder
 from runlore._ids import new_suffix
-from runlore._plugins import Plugins
 from runlore._values import flatten, text_of
 from runlore._writer import LogWriter, report
 from runlore.errors import NoCurrentRun
 
 if TYPE_CHECKING:
-    from runlore.store import RecordedRun
+    from runlore._plugins import Plugins
+    from runlore.runs import RecordedRun
 
 Status = Literal["finished", "failed", "interrupted"]
 MAX_TRACEBACK = 64 << 10  # characters
@@ -206,7 +206,8 @@ class Run:
         try:
             self._folder.create()
             day.mkdir(mode=0o700, parents=True, exist_ok=True)
-            ordinal = max((item.ordinal + 1 for item in self._folder.files_of(self.id)), default=0)
+            earlier = [] if opening["mode"] == "start" else self._folder.files_of(self.id)
+            ordinal = max((item.ordinal + 1 for item in earlier), default=0)
             return LogWriter(day, f"{self.id}.{ordinal:04d}{new_suffix(4)}", opening)
         except OSError as error:
             report(
@@ -263,8 +264,10 @@ class Process:
         self._plugins: Plugins | None = None
         self.captures = Captures(self.plugins)
 
-    def plugins(self) -> Plugins:
+    def plugins(self) -> "Plugins":
         """The plugins; found and loaded by the first call."""
+        from runlore._plugins import Plugins  # with pluggy and importlib.metadata 40 ms, mostly spent off the way
+
         with self._lock:
             if self._plugins is None:
                 self._plugins = Plugins()

@@ -25,9 +25,11 @@ def select(database: Sqlite, compiled: Compiled, order: Order, limit: int | None
         raise QueryError(f"this query is too large for the index: {error}", "", 0) from error
 
 
-def known_keys(database: Sqlite, table: str) -> list[str]:
-    """The keys that any run has."""
-    return [key for (key,) in database.query(f"SELECT DISTINCT key FROM {table}")]
+def other_keys(database: Sqlite, field: Field) -> list[str]:
+    """The keys that the runs have in a field's table; none where some run has the field's own."""
+    if database.query(f"SELECT 1 FROM {field.table} WHERE key = ? LIMIT 1", (field.key,)):
+        return []
+    return [key for (key,) in database.query(f"SELECT DISTINCT key FROM {field.table}")]
 
 
 def resolve(database: Sqlite, part: str) -> list[Summary]:

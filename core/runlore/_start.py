@@ -4,16 +4,17 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runlore import _ids
-from runlore._liveness import Life
-from runlore._record import read_record
 from runlore._run import Run, open_run
 from runlore._settings import disabled_names, flag, setting
 from runlore._values import describe, text_of
 from runlore.errors import RunNotFound
-from runlore.store import DEFAULT_EXPERIMENT, RecordedRun, Store
+from runlore.store import DEFAULT_EXPERIMENT, Store
+
+if TYPE_CHECKING:
+    from runlore.runs import RecordedRun
 
 
 def start(
@@ -23,7 +24,7 @@ def start(
     experiment: str | None,
     params: Mapping[str, Any] | None,
     tags: Mapping[str, Any] | None,
-    parent: str | Run | RecordedRun | None,
+    parent: "str | Run | RecordedRun | None",
     resume: str | None,
     at_step: int | None,
 ) -> Run:
@@ -52,6 +53,9 @@ def start(
 
 def _resumed(store: Store, resume: str, at_step: int | None, opening: dict[str, Any]) -> Run | None:
     """The run itself with a new segment; None if it has finished, so that a new one has to be linked to it."""
+    from runlore._liveness import Life
+    from runlore._record import read_record
+
     earlier = store.run(resume)
     record, writers = read_record(store.folder, earlier.id)
     if record.status == "finished":
@@ -71,8 +75,8 @@ def _resumed(store: Store, resume: str, at_step: int | None, opening: dict[str, 
     return open_run(store.folder, earlier.id, record.name, opening, last_steps=last_steps)
 
 
-def _parent_id(store: Store, parent: str | Run | RecordedRun | None) -> str | None:
-    if parent is None or isinstance(parent, Run | RecordedRun):
+def _parent_id(store: Store, parent: "str | Run | RecordedRun | None") -> str | None:
+    if not isinstance(parent, str):
         return None if parent is None else parent.id
     return parent if _ids.is_run_id(parent) else store.run(parent).id
 

@@ -99,7 +99,7 @@ class LogWriter:
             raise
         self._size = len(data)
         _open_writers.add(self)
-        if _liveness.on_network_disk(folder):
+        if _liveness.on_network_disk(folder.parent.parent):
             self._start_heartbeat()
 
     @property

@@ -2,10 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runlore._run import Run, current_run, require_current_run
-from runlore.store import RecordedRun, Store, open_store
+from runlore.store import Store, open_store
+
+if TYPE_CHECKING:
+    from runlore.runs import RecordedRun
 
 __all__ = ["Run", "current_run", "log_artifact", "log_metrics", "log_params", "set_tags", "start_run"]
 
@@ -16,7 +19,7 @@ def start_run(
     experiment: str | None = None,
     params: Mapping[str, Any] | None = None,
     tags: Mapping[str, Any] | None = None,
-    parent: str | Run | RecordedRun | None = None,
+    parent: "str | Run | RecordedRun | None" = None,
     resume: str | None = None,
     at_step: int | None = None,
     store: Store | str | os.PathLike[str] | None = None,

@@ -6,7 +6,7 @@ from typing import Any
 from runlore._points import plain_float
 from runlore._series import Series
 from runlore._values import json_value
-from runlore.store import Artifact, RecordedRun
+from runlore.runs import Artifact, RecordedRun
 
 
 def run_document(run: RecordedRun) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from runlore._query import Field, parse_sort
 from runlore._text import ago_text, duration_text, line_text, number_text
 from runlore.cli._options import STATUS_STYLES, console, json_option, print_json, store_option, terminal_width
 from runlore.documents import run_document
-from runlore.store import RecordedRun, RunList, Store, open_store
+from runlore.runs import RecordedRun, RunList
+from runlore.store import Store, open_store
 
 LIMIT = 20
 CELL = 22  # columns that a value may take

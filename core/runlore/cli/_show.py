@@ -20,7 +20,8 @@ from runlore._values import text_of
 from runlore.cli._ls import is_duration
 from runlore.cli._options import STATUS_STYLES, RunPart, console, json_option, print_json, store_option
 from runlore.documents import run_details
-from runlore.store import RecordedRun, open_store
+from runlore.runs import RecordedRun
+from runlore.store import open_store
 
 T = TypeVar("T")
 

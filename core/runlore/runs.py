@@ -1,0 +1,325 @@
+"""Runs as readers see them: one, a list of them, and their artifacts."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from runlore import _html, _rows
+from runlore._blobs import Blobs, Member
+from runlore._query import AGGREGATES
+from runlore._record import Record, Writers, read_record
+from runlore._rows import Summary
+from runlore._run import Run, attach
+from runlore._series import Metrics
+from runlore._values import plain_value
+from runlore.errors import ArtifactNotFound, RunNotFound
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
+    from runlore.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file or folder that a run recorded. `members` lists a folder's files; a file has one."""
+
+    name: str
+    kind: str
+    path: str | None
+    size: int | None
+    sha256: str | None
+    stored: bool
+    step: int | None
+    epoch: float | None
+    roles: tuple[str, ...]
+    present: bool
+    members: tuple[Member, ...]
+    is_folder: bool
+    blobs: Blobs
+
+    def restore(self, to: str | os.PathLike[str]) -> Path:
+        """Write it below the folder `to`, byte for byte; the path that was written.
+
+        Raises:
+            ArtifactNotFound: its content was not kept.
+            UnsafePath: a recorded path would lead outside `to`.
+        """
+        if not self.stored:
+            raise ArtifactNotFound(f"the content of {self.name!r} was not kept, only its record: {self.path}")
+        folder = Path(to)
+        name = Path(self.path).name if self.path else self.name.replace("/", "_")
+        if self.is_folder:
+            self.blobs.restore(list(self.members), folder / name)
+        else:
+            self.blobs.restore([Member(name, self.size or 0, self.sha256 or "")], folder)
+        return folder / name
+
+    def read_bytes(self) -> bytes:
+        """The content of a file.
+
+        Raises:
+            ArtifactNotFound: it was not kept, or is a folder.
+        """
+        if self.is_folder or not self.stored or self.sha256 is None:
+            raise ArtifactNotFound(f"{self.name!r} has no content of its own here: use restore()")
+        return self.blobs.read(self.sha256)
+
+
+class RecordedRun:
+    """What a run recorded, up to the moment it was asked for; ask the store again to see what came since.
+
+    The methods that add something (`set_tags`, `note`) work on finished runs too, from any process.
+    """
+
+    def __init__(self, store: "Store", summary: Summary) -> None:
+        self._store = store
+        self._summary = summary
+        self.id = summary.id
+        self.name = summary.name
+        self.experiment = summary.experiment
+        self.status = summary.status
+        self.started = as_time(summary.started)
+        self.ended = None if summary.ended is None else as_time(summary.ended)
+        self.params: dict[str, Any] = {key: plain_value(value) for key, value in summary.params.items()}
+        self.tags = dict(summary.tags)
+        self.metrics = Metrics(summary.metrics, lambda: self._writers.contents)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from start to end; None while it runs."""
+        return None if self.ended is None else (self.ended - self.started).total_seconds()
+
+    @property
+    def parent(self) -> "RecordedRun | None":
+        """The run that this is a child of; None also where the store lacks it."""
+        if self._summary.parent is None:
+            return None
+        try:
+            return self._store.run(self._summary.parent)
+        except RunNotFound:
+            return None
+
+    @property
+    def parent_id(self) -> str | None:
+        """The id of the run that this is a child of."""
+        return self._summary.parent
+
+    @property
+    def children(self) -> "RunList":
+        """The runs that name this as their parent, oldest first."""
+        return self._store.runs(f"parent == {self.id!r}", sort="id")
+
+    @property
+    def environment(self) -> dict[str, dict[str, Any]]:
+        """What was captured, by section: python, os, hardware, packages, git, …"""
+        return {
+            section: _rows.read_section(self._store.folder, item) for section, item in self._record.environment.items()
+        }
+
+    @property
+    def artifacts(self) -> "list[Artifact]":
+        """Files and folders in the order they were recorded; a name may stand several times, its versions."""
+        return [self._artifact(item) for item in self._record.artifacts]
+
+    @property
+    def notes(self) -> list[str]:
+        """What people wrote about it."""
+        return list(self._record.notes)
+
+    @property
+    def links(self) -> list[dict[str, Any]]:
+        """Other runs that it goes back to: `{"kind": "resumed_from", "run": id}`."""
+        return list(self._record.links)
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """Type, message and traceback of the exception that ended it."""
+        return self._record.error
+
+    @property
+    def command(self) -> dict[str, Any]:
+        """argv, working directory, host and pid."""
+        return dict(self._record.command)
+
+    @property
+    def missing(self) -> list[dict[str, Any]]:
+        """What could not be captured, and why: `{"what", "why"}`."""
+        found = list(self._record.missing)
+        if self._record.lost_calls:
+            found.append({"what": f"{self._record.lost_calls} log calls", "why": "no room on the disk"})
+        if self._record.damaged_bytes:
+            found.append({"what": f"{self._record.damaged_bytes} bytes of its files", "why": "damaged on the disk"})
+        found += [{"what": "a file", "why": reason} for reason in self._writers.unreadable]
+        return found
+
+    def artifact(self, name: str) -> Artifact:
+        """The newest artifact with this name or role.
+
+        Raises:
+            ArtifactNotFound: there is none; the message names those that exist.
+        """
+        artifacts = self.artifacts
+        for wanted in (lambda item: item.name == name, lambda item: name in item.roles):
+            found = [item for item in artifacts if wanted(item)]
+            if found:
+                return found[-1]
+        names = ", ".join(sorted({item.name for item in artifacts})) or "none"
+        raise ArtifactNotFound(f"run {self.name!r} has no artifact {name!r}; it has: {names}")
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set tags; None removes one."""
+        run = self.attach()
+        run.set_tags(tags)
+        run.finish()
+
+    def note(self, text: str) -> None:
+        """Add a note."""
+        run = self.attach()
+        run.note(text)
+        run.finish()
+
+    def attach(self) -> Run:
+        """The run open for additions from this process; `finish()` it. Its status and end stay as they are."""
+        run = attach(str(self._store.root), self.id)
+        if run._writer is not None:
+            run._writer.continue_steps({key: series.last_step for key, series in self.metrics.items()})
+        return run
+
+    def _repr_html_(self) -> str:
+        return _html.run_page(self)
+
+    def __repr__(self) -> str:
+        return f"<RecordedRun {self.name!r} {self.id} {self.status}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RecordedRun) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @cached_property
+    def _read(self) -> tuple[Record, Writers]:
+        return read_record(self._store.folder, self.id)
+
+    @property
+    def _record(self) -> Record:
+        return self._read[0]
+
+    @property
+    def _writers(self) -> Writers:
+        return self._read[1]
+
+    def _artifact(self, item: dict[str, Any]) -> Artifact:
+        members = tuple(Member(*member) for member in item.get("files", ()))
+        return Artifact(
+            name=item.get("name", ""),
+            kind=item.get("kind", "file"),
+            path=item.get("path"),
+            size=item.get("size"),
+            sha256=item.get("sha256"),
+            stored=bool(item.get("stored")),
+            step=item.get("step"),
+            epoch=item.get("epoch"),
+            roles=tuple(item.get("roles") or ()),
+            present=bool(item.get("present")),
+            members=members,
+            is_folder="files" in item,
+            blobs=Blobs(self._store.folder.blobs),
+        )
+
+
+class RunList(Sequence[RecordedRun]):
+    """Runs, in the order asked for. `hints` tells of keys in the query that no run has."""
+
+    def __init__(self, store: "Store", runs: list[RecordedRun], hints: tuple[str, ...] = ()) -> None:
+        self._store = store
+        self._runs = runs
+        self.hints = hints
+
+    @overload
+    def __getitem__(self, place: int) -> RecordedRun: ...
+    @overload
+    def __getitem__(self, place: slice) -> "RunList": ...
+    def __getitem__(self, place: int | slice) -> "RecordedRun | RunList":
+        if isinstance(place, slice):
+            return RunList(self._store, self._runs[place], self.hints)
+        return self._runs[place]
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[RecordedRun]:
+        return iter(self._runs)
+
+    def __repr__(self) -> str:
+        return f"<RunList of {len(self)}>"
+
+    def _repr_html_(self) -> str:
+        return _html.run_table(self)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One flat mapping a run: its fields, then `params.…`, `metrics.….last` and so on, `tags.…`."""
+        return [flat_row(run) for run in self._runs]
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """One row a run. Needs pandas."""
+        import pandas
+
+        return pandas.DataFrame(self.to_rows())
+
+    def to_polars(self) -> "polars.DataFrame":
+        """One row a run. Needs polars."""
+        import polars
+
+        return polars.DataFrame(_even_columns(self.to_rows()), infer_schema_length=None, strict=False)
+
+    def to_arrow(self) -> "pyarrow.Table":
+        """One row a run. Needs pyarrow."""
+        import pyarrow
+
+        return pyarrow.table(_even_columns(self.to_rows()))
+
+
+def flat_row(run: RecordedRun) -> dict[str, Any]:
+    """A run as one flat mapping."""
+    row: dict[str, Any] = {
+        "id": run.id,
+        "name": run.name,
+        "experiment": run.experiment,
+        "status": run.status,
+        "started": run.started,
+        "ended": run.ended,
+        "duration_s": run.duration,
+        "parent": run.parent_id,
+    }
+    row |= {f"params.{key}": value for key, value in run.params.items()}
+    for key, series in run.metrics.items():
+        row |= {f"metrics.{key}.{name}": getattr(series, name) for name in AGGREGATES}
+    return row | {f"tags.{key}": value for key, value in run.tags.items()}
+
+
+def as_time(time_us: int) -> datetime:
+    """Microseconds since 1970 as a time in UTC; those that no calendar holds as 1970."""
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)
+    except OverflowError:
+        return datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _even_columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Columns of one type each: mixed ones become text, as Arrow's columns need."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    for name, values in columns.items():
+        kinds = {type(value) for value in values if value is not None}
+        if len(kinds) > 1:
+            numbers = kinds <= {int, float}
+            columns[name] = [None if value is None else float(value) if numbers else str(value) for value in values]
+    return columns
