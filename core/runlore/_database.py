@@ -46,6 +46,7 @@ TABLES = {
 INDEXES = {
     "runs_parent": "runs (parent)",
     "runs_live": "runs (live)",
+    "files_run": "files (run)",
     "params_num": "params (key, num)",
     "metrics_last": "metrics (key, last)",
     "metrics_min": "metrics (key, min)",

@@ -108,6 +108,8 @@ class Run:
         source = Path(path)
         if not source.exists():
             raise FileNotFoundError(f"no file or folder {str(source)!r} to keep as an artifact")
+        if self._writer is None:
+            return
         event: dict[str, Any] = {
             "type": "artifact",
             "name": name or source.name,
@@ -125,6 +127,8 @@ class Run:
 
     def log_bytes(self, data: bytes, *, name: str, kind: str = "file") -> None:
         """Keep bytes as an artifact that has no file of its own."""
+        if self._writer is None:
+            return
         event: dict[str, Any] = {"type": "artifact", "name": name, "kind": kind, "path": None, "size": len(data)}
         try:
             sha256 = Blobs(self._folder.blobs).put_bytes(data)

@@ -4,6 +4,7 @@ import json
 import math
 import operator
 import os
+import re
 import struct
 import sys
 import threading
@@ -31,6 +32,7 @@ _CRC = _frames.CRC_OF_KIND[_frames.ROW]
 _MARK = _frames.MARK_OF_KIND[_frames.ROW]
 _HEAD = _frames.HEAD.pack
 _NAN = math.nan
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _open_writers: "weakref.WeakSet[LogWriter]" = weakref.WeakSet()  # os.register_at_fork has no counterpart to undo it
 
 
@@ -383,9 +385,12 @@ def as_number(value: Any) -> float | None:
 
 
 def _event_frame(event: Event) -> bytes:
-    return _frames.frame(
-        _frames.EVENT, json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace")
-    )
+    text = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
+    try:
+        payload = text.encode()
+    except UnicodeEncodeError:  # half a character, from a file name that is no UTF-8, say: it is stored as its escape
+        payload = _SURROGATES.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text).encode()
+    return _frames.frame(_frames.EVENT, payload)
 
 
 def _cut(value: Any) -> str:

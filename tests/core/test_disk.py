@@ -1,0 +1,114 @@
+"""A full, read-only or vanished disk: training goes on, one warning, and the run says what is missing."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runlore import RunloreWarning, Store, open_store
+from runlore.api import Run
+
+KIB = 1024
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 512 KiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)]
+    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def settle(run: Run) -> None:
+    """Wait until the environment is recorded."""
+    if run._capturing is not None:
+        run._capturing.join()
+
+
+def fill(place: Path) -> Path:
+    """Take all the room that there is."""
+    ballast = place / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (4096, 1):
+            try:
+                while True:
+                    file.write(b"x" * size)
+            except OSError:
+                pass
+    return ballast
+
+
+def test_a_full_disk_costs_points_and_one_warning_and_the_run_says_how_many(small_disk: Path) -> None:
+    store = Store(small_disk / "store")
+    run = store.start_run("full", params={"lr": 0.1})
+    settle(run)
+    run.log_metrics({"loss": 0.0}, step=0)
+    ballast = fill(small_disk)
+    with pytest.warns(RunloreWarning, match=r"no.*space left.*Training goes on") as caught:
+        for step in range(1, 2000):
+            run.log_metrics({"loss": float(step)}, step=step)
+        run.set_tags({"kept": "in memory"})
+    assert len(caught) == 1
+    ballast.unlink()
+    run.log_metrics({"loss": 2000.0}, step=2000)
+    run.finish()
+    found = store.run("full")
+    steps = found.metrics["loss"].steps.tolist()
+    lost = 2001 - len(steps)
+    assert (steps[0], steps[-1], found.status) == (0, 2000, "finished")
+    assert found.missing == [{"what": f"{lost} log calls", "why": "no room on the disk"}]
+    assert found.tags == {"kept": "in memory"}
+
+
+def test_a_disk_that_stays_full_still_takes_the_end(small_disk: Path) -> None:
+    store = Store(small_disk / "store")
+    run = store.start_run("full")
+    settle(run)
+    store.runs()
+    with pytest.warns(RunloreWarning, match="Training goes on"):
+        fill(small_disk)
+        for step in range(2000):
+            run.log_metrics({"loss": float(step)}, step=step)
+        run.finish("failed", ValueError("long " * 1000))
+    (small_disk / "ballast").unlink()
+    found = open_store(store.root).run("full")
+    assert found.status == "failed"
+    assert found.error is not None
+    assert found.error["type"] == "ValueError"
+    assert found.missing[0]["why"] == "no room on the disk"
+
+
+def test_a_disk_that_is_full_from_the_start_stops_nobody(small_disk: Path) -> None:
+    fill(small_disk)
+    with pytest.warns(RunloreWarning, match="nothing of run 'unlucky' can be recorded.*RUNLORE_STORE") as caught:
+        run = Store(small_disk / "store").start_run("unlucky", params={"lr": 0.1})
+        run.log_metrics({"loss": 1.0})
+        run.log_artifact(__file__)
+        run.finish()
+    assert len([item for item in caught if "nothing of run" in str(item.message)]) == 1
+
+
+def test_a_place_where_no_folder_can_be_stops_nobody(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.warns(RunloreWarning, match="Not a directory"),
+        Store(tmp_path / "file" / "store").start_run("x") as run,
+    ):
+        run.log_metrics({"loss": 1.0})
+
+
+def test_a_store_that_vanishes_in_mid_training_stops_nobody(store: Store, tmp_path: Path) -> None:
+    run = store.start_run("homeless")
+    run.log_metrics({"loss": 1.0})
+    settle(run)
+    subprocess.run(["rm", "-rf", str(store.root)], check=True)
+    for step in range(10):
+        run.log_metrics({"loss": float(step)})
+    run.finish()
+    assert store.runs()._runs == []
