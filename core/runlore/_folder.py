@@ -74,6 +74,12 @@ class Folder:
                 draft.rename(format_file)
             draft.unlink(missing_ok=True)
 
+    def foreign(self) -> bool:
+        """Whether the folder holds other things than a store, or one that is just being made."""
+        own = {"runs", "blobs", "marks", ".gitignore", "format"}
+        names = (path.name for path in self.root.iterdir())
+        return any(name not in own and not name.startswith(".format-") for name in names)
+
     def check(self, *, named: bool) -> None:
         """Refuse what can't be read safely. `named`: the user asked for this very folder.
 

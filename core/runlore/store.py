@@ -44,7 +44,7 @@ def open_store(location: str | os.PathLike[str] | None = None) -> "Store":
             root = root / ".runlore"
     store = Store(root)
     if root.exists():
-        if not (root / "format").exists() and named and any(root.iterdir()):
+        if not (root / "format").exists() and named and store.folder.foreign():
             raise StoreRefused(f"{str(root)!r} is a folder with other things in it, not a store: name an empty one")
         if (root / "format").exists():
             store.folder.check(named=named)

@@ -77,9 +77,7 @@ def begin(estimator: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> R
 def is_recorded(estimator: Any) -> bool:
     """Whether a fit of its own makes a run: everything but a bare transformer."""
     kind = type(estimator)
-    return any(hasattr(kind, name) for name in ("predict", "fit_predict", "score_samples")) or not hasattr(
-        kind, "transform"
-    )
+    return any(hasattr(kind, name) for name in ("predict", "fit_predict")) or not hasattr(kind, "transform")
 
 
 def estimator_params(estimator: Any) -> dict[str, Any]:
