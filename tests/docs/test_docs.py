@@ -1,0 +1,88 @@
+"""The pages: every snippet runs, every hook, command and setting has its heading, every link leads somewhere."""
+
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import runlore
+from runlore import hookspecs
+from runlore._frames import FORMAT
+from runlore._settings import NAMES
+from runlore.cli import main
+from tests.process import Process
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def snippets(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if snippets(page)], ids=lambda page: page.name)
+def test_the_snippets_of_a_page_run_one_after_the_other(page: Path, python: Callable[..., Process]) -> None:
+    for snippet in snippets(page):
+        process = python(snippet)
+        process.succeed()
+        assert process.err == "", snippet
+
+
+def headings(page: str) -> str:
+    return "\n".join(line for line in (ROOT / "docs" / page).read_text().splitlines() if line.startswith("#"))
+
+
+def test_every_hook_has_its_heading_and_signature() -> None:
+    hooks = [name for name in dir(hookspecs) if name.startswith("runlore_")]
+    assert hooks
+    for hook in hooks:
+        assert f"`{hook}`" in headings("plugins.md")
+        assert f"`{hook}(" in (ROOT / "docs" / "plugins.md").read_text()
+
+
+def test_every_command_and_setting_has_its_heading() -> None:
+    for command in main.commands:
+        assert f"`runlore {command}`" in headings("commands.md")
+    for name, variable in NAMES.items():
+        if name != "autolog":
+            assert f"`{variable}`" in headings("commands.md")
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_format_page_tells_the_current_number() -> None:
+    assert f"Format number **{FORMAT}**" in (ROOT / "docs" / "format.md").read_text()
+
+
+def test_the_public_names_are_exactly_these() -> None:
+    assert len(runlore.__all__) <= 20
+    assert sorted(runlore.__all__) == sorted(runlore._HOMES)
+    for name in runlore.__all__:
+        assert getattr(runlore, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = runlore.nothing
+
+
+def test_no_page_or_module_names_a_place_of_this_machine() -> None:
+    for path in [*PAGES, *(ROOT / "core").rglob("*.py"), *(ROOT / "integrations").rglob("*.py")]:
+        assert not re.search(r"/home/\w|/work/|/root/", path.read_text()), path
+
+
+def test_every_framework_extra_installs_what_it_names() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for name in ("sklearn", "lightning", "keras", "transformers", "ui", "all"):
+        assert extras[name]
+
+
+def test_the_example_trains_and_is_recorded(python: Callable[..., Process], store: runlore.Store) -> None:
+    process = python((ROOT / "examples" / "sklearn_compare.py").read_text())
+    assert "grid search" in process.succeed()
+    assert len(store.runs("parent is None")) == 6
+    assert len(store.runs("parent is not None")) == 8
+    assert min(run.metrics["test_score"].last for run in store.runs("parent is None")) > 0.9
