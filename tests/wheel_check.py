@@ -40,13 +40,13 @@ def check_use(wheel: Path, folder: Path) -> None:
     venv.create(folder / "env", with_pip=True)
     python = folder / "env" / "bin" / "python"
     environment = {**os.environ, "RUNLORE_STORE": str(folder / "store")}
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel]
+    install: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel]
     subprocess.run(install, check=True, cwd=folder)
     printed = subprocess.run(
         [python, "-c", SMOKE], check=True, cwd=folder, env=environment, capture_output=True, text=True
     )
     assert json.loads(printed.stdout) == [[1.0, 0.5, 1 / 3]], printed.stdout
-    listed = [folder / "env" / "bin" / "runlore", "ls", "--json"]
+    listed: list[str | Path] = [folder / "env" / "bin" / "runlore", "ls", "--json"]
     runs = json.loads(subprocess.run(listed, check=True, cwd=folder, env=environment, capture_output=True).stdout)
     assert [run["status"] for run in runs] == ["finished"], runs
 
@@ -54,7 +54,7 @@ def check_use(wheel: Path, folder: Path) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT]
+        build: list[str | Path] = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT]
         subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
         wheel = next(folder.glob("*.whl"))
         check_contents(wheel)

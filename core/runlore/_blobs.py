@@ -41,7 +41,7 @@ class Blobs:
         """
         digest = hashlib.sha256(data).hexdigest()
         target = self.path(digest)
-        if not target.exists():
+        if not _has_size(target, len(data)):
             draft = self._draft(target)
             try:
                 draft.write_bytes(data)
@@ -63,7 +63,7 @@ class Blobs:
         try:
             size, digest = _copy_hashing(source, draft)
             target = self.path(digest)
-            if not target.exists():
+            if not _has_size(target, size):
                 target.parent.mkdir(mode=0o700, exist_ok=True)
                 self._settle(draft, target)
         finally:
@@ -93,9 +93,12 @@ class Blobs:
             ArtifactNotFound: it was not kept.
         """
         try:
-            return self.path(sha256).read_bytes()
+            data = self.path(sha256).read_bytes()
         except FileNotFoundError:
             raise ArtifactNotFound(f"the content {sha256!r} is not in this store") from None
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise ArtifactNotFound(f"the content {sha256!r} is damaged on the disk")
+        return data
 
     def restore(self, members: list[Member], target: Path) -> None:
         """Write files below `target`, byte for byte.
@@ -108,11 +111,12 @@ class Blobs:
         for member, (_, blob) in zip(members, places, strict=True):
             if not blob.exists():
                 raise ArtifactNotFound(f"the content of {member.path!r} ({member.sha256}) is not in this store")
-        for place, blob in places:
+        for member, (place, blob) in zip(members, places, strict=True):
             place.parent.mkdir(parents=True, exist_ok=True)
             draft = place.with_name(f".{place.name[:80]}.{new_suffix(4)}.tmp")
             try:
-                _copy_hashing(blob, draft)
+                if _copy_hashing(blob, draft)[1] != member.sha256:
+                    raise ArtifactNotFound(f"the content of {member.path!r} ({member.sha256}) is damaged on the disk")
                 draft.rename(place)
             finally:
                 draft.unlink(missing_ok=True)
@@ -124,6 +128,14 @@ class Blobs:
     def _settle(self, draft: Path, target: Path) -> None:
         draft.chmod(0o400)
         draft.rename(target)
+
+
+def _has_size(path: Path, size: int) -> bool:
+    """Whether a content is there whole; a machine that went down may have left an empty file."""
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False
 
 
 def safe_join(folder: Path, recorded: str) -> Path:

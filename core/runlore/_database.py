@@ -12,10 +12,7 @@ from typing import Any
 BUSY = 2.0  # seconds to wait for somebody's commit, which takes milliseconds
 CACHE_KIB = 64 << 10  # so that a large transaction doesn't spill, and with that lock readers out, before its commit
 
-VALUES = (
-    "run INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num DOUBLE PRECISION, text TEXT, "
-    "PRIMARY KEY (run, key)"
-)
+VALUES = "run INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num NUMERIC, text TEXT, PRIMARY KEY (run, key)"
 TABLES = {
     "meta": "key TEXT PRIMARY KEY, value TEXT NOT NULL",
     "days": "day TEXT PRIMARY KEY, mtime BIGINT NOT NULL",
@@ -35,7 +32,7 @@ TABLES = {
     ),
     "sections": "run INTEGER NOT NULL, section TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (run, section)",
     "env": (
-        "section TEXT NOT NULL, sha256 TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num DOUBLE PRECISION, "
+        "section TEXT NOT NULL, sha256 TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num NUMERIC, "
         "text TEXT, PRIMARY KEY (section, sha256, key)"
     ),
     "artifacts": (
@@ -105,11 +102,11 @@ class Sqlite:
         self._db.execute(sql, arguments)
 
     def insert(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Add rows of a table's columns, within `writing`."""
+        """Add rows of a table's columns that are not there yet, within `writing`."""
         rows = list(rows)
         if rows:
             marks = ", ".join("?" * len(rows[0]))
-            self._db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+            self._db.executemany(f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO NOTHING", rows)
 
     def has_tables(self) -> bool:
         """Whether the schema was made."""

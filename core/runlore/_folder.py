@@ -1,6 +1,7 @@
 """The folder of a store: where it is found, what lies where, whose it is."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from runlore._settings import setting
 from runlore.errors import FormatError, StoreNotFound, StoreRefused
 
 FOLDER = ".runlore"
+MONTH = re.compile(r"\d{4,}-\d\d")
+DAY = re.compile(r"\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class WriterFile:
     @property
     def ordinal(self) -> int:
         """The place of the writer among those of its run."""
-        return int(self.writer[:4])
+        return int(self.writer[:-4])
 
     @property
     def sealed(self) -> bool:
@@ -36,7 +39,7 @@ class WriterFile:
         """The writer's file that a path names; None for anything else."""
         run_id, _, rest = path.name.partition(".")
         writer, _, suffix = rest.partition(".")
-        if suffix not in ("log", "run") or not writer[:4].isdecimal() or not _ids.is_run_id(run_id):
+        if suffix not in ("log", "run") or not writer[:-4].isdecimal() or not _ids.is_run_id(run_id):
             return None
         return cls(path, run_id, writer)
 
@@ -118,14 +121,14 @@ class Folder:
         """A run's files in the order of their writers; a sealed one hides the log that it came from."""
         try:
             names = [name for name in os.listdir(self.day(run_id)) if name.startswith(run_id)]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return visible(self.day(run_id), names)
 
     def days(self) -> Iterator[Path]:
         """Every folder that may hold runs."""
-        for month in _folders(self.runs):
-            yield from _folders(month)
+        for month in _folders(self.runs, MONTH):
+            yield from _folders(month, DAY)
 
     def _format_lines(self) -> list[str]:
         try:
@@ -142,7 +145,7 @@ def visible(day: Path, names: list[str]) -> list[WriterFile]:
         item = WriterFile.parse(day / name)
         if item is not None:
             found[item.run_id, item.writer] = item
-    return list(found.values())
+    return sorted(found.values(), key=lambda item: (item.run_id, item.ordinal, item.writer))
 
 
 def find_folder(start: Path | None = None) -> tuple[Path, bool]:
@@ -165,9 +168,10 @@ def find_folder(start: Path | None = None) -> tuple[Path, bool]:
     return start / FOLDER, False
 
 
-def _folders(parent: Path) -> list[Path]:
+def _folders(parent: Path, form: re.Pattern[str]) -> list[Path]:
     try:
         with os.scandir(parent) as entries:
-            return sorted(parent / entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return []
+    return [parent / name for name in sorted(names) if form.fullmatch(name)]

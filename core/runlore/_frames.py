@@ -88,6 +88,7 @@ class FrameReader:
         self.offset = offset
         self.damage: list[Damage] = []
         self.tail = 0
+        self.broken = False  # whether the tail can't just be a frame that is being written
         self._file = file
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
@@ -108,6 +109,7 @@ class FrameReader:
                 break
             found = _payload_at(buffer, place)
             if found is None:
+                self.broken = self.broken if lost else len(buffer) - place >= need
                 step = buffer.find(MAGIC, place + 1) - place
                 if step < 0:  # keep what may be the first bytes of a magic
                     step = max(1, len(buffer) - place - len(MAGIC) + 1)
@@ -118,6 +120,7 @@ class FrameReader:
                 self.damage.append(Damage(self.offset, lost))
                 self.offset += lost
                 lost = 0
+            self.broken = False
             size = HEAD.size + len(found[1])
             place += size
             self.offset += size

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 from runlore import _liveness, _rows
 from runlore._database import BY_RUN, Locked, Sqlite
 from runlore._folder import Folder, WriterFile, visible
+from runlore._ids import id_day
 from runlore._liveness import Life
 from runlore._record import Record, Writers, build_record, closing_of, read_writers
-from runlore._replay import Replay
+from runlore._replay import FOREIGN, Content, Replay
 from runlore._seal import seal
 from runlore._writer import report
 
@@ -63,7 +64,6 @@ class Index:
         self._folder = folder
         self._path: Path | None = _place(folder)
         self._db = self._open()
-        self._env_known: set[tuple[str, str]] | None = None
 
     def ask(self, question: Callable[[Sqlite], T]) -> T:
         """The answer of a question to the index brought up to date; all of the question sees one state."""
@@ -84,19 +84,27 @@ class Index:
 
     def refresh(self) -> None:
         """Bring the index up to date; where others keep writing to it, go on with what it says after a moment."""
-        if self._db.stale:
-            self._reopen()
-        try:
-            if not self._is_ready():
-                self._build()
+        for _ in range(TRIES):
+            if self._db.stale:
+                self._reopen()
+            try:
+                self._freshen()
                 return
-            deadline = time.monotonic() + PATIENCE
-            while not self._catch_up() and time.monotonic() < deadline:
-                time.sleep(0.005)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-                return
-            self._recover()
+            except sqlite3.DatabaseError as error:
+                if "locked" in str(error):
+                    return
+                self._recover(error)
+        self._path = None
+        self._reopen()
+        self._freshen()
+
+    def _freshen(self) -> None:
+        if not self._is_ready():
+            self._build()
+            return
+        deadline = time.monotonic() + PATIENCE
+        while not self._catch_up() and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def _catch_up(self) -> bool:
         """Read and store what is new; False where somebody else was writing."""
@@ -147,17 +155,16 @@ class Index:
 
     def _reopen(self) -> None:
         self._db.close()
-        self._env_known = None
         self._db = self._open()
 
-    def _recover(self) -> None:
-        """The file is damaged: away with it."""
-        self._db.close()
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
-        self._env_known = None
-        self._db = self._open()
-        self._build()
+    def _recover(self, error: sqlite3.DatabaseError) -> None:
+        """Open the index again: a new file if this one is damaged or was replaced, else one in memory."""
+        if not self._db.stale and self._path is not None:
+            if any(word in str(error) for word in ("malformed", "not a database")):
+                self._path.unlink(missing_ok=True)
+            else:
+                self._path = None  # no room, or a disk that fails
+        self._reopen()
 
     def _is_ready(self) -> bool:
         if not self._db.has_tables():
@@ -218,6 +225,8 @@ class Index:
     def _look_at_day(self, news: News, path: Path, day: str, *, everything: bool) -> None:
         runs: dict[str, list[WriterFile]] = {}
         for item in visible(path, os.listdir(path)):
+            if id_day(item.run_id) != day:
+                continue  # somebody's copy of another day
             runs.setdefault(item.run_id, []).append(item)
         known: dict[str, dict[str, int]] = {}
         if not everything:
@@ -283,7 +292,6 @@ class Index:
 
     def _fill(self, news: News) -> None:
         self._db.make_tables()
-        self._env_known = set()
         self._db.insert("meta", [("version", VERSION), ("boot", _liveness.boot_id())])
         self._apply(news)
 
@@ -321,16 +329,15 @@ class Index:
         self._db.execute("DELETE FROM files WHERE day = ? AND run = ?", (day, run_id))
 
     def _store_environments(self, news: News) -> None:
-        if self._env_known is None:
-            self._env_known = set(self._db.query("SELECT DISTINCT section, sha256 FROM env"))
+        seen: set[tuple[str, str]] = set()
         for change in news.changes:
             for section, item in (change.record.environment if change.record else {}).items():
-                identity = (section, item["sha256"])
-                if identity not in self._env_known:
-                    rows = list(_rows.environment_rows(self._folder, section, item))
-                    self._db.insert("env", rows)
-                    if rows:
-                        self._env_known.add(identity)
+                identity = (section, str(item["sha256"]))
+                if identity in seen:
+                    continue
+                seen.add(identity)
+                if not self._db.query("SELECT 1 FROM env WHERE section = ? AND sha256 = ? LIMIT 1", identity):
+                    self._db.insert("env", _rows.environment_rows(self._folder, section, item))
 
     def _report(self, change: Change, known_damage: int) -> None:
         record, writers = change.record, change.writers
@@ -344,8 +351,13 @@ class Index:
     # Sealing what is dead
 
     def _seal_dead(self, news: News, budget: int | None) -> None:
+        for change in news.changes:
+            for item in change.files:
+                if item.sealed:  # its writer may have died before it removed the log
+                    with suppress(OSError):
+                        item.path.with_suffix(".log").unlink()
         for _, log, closing in _dead_logs(self._folder, news.changes):
-            with suppress(OSError):
+            with suppress(*FOREIGN):
                 if budget is not None:
                     budget -= log.stat().st_size
                     if budget < 0:
@@ -356,8 +368,13 @@ class Index:
 def _dead_logs(folder: Folder, changes: Iterable[Change]) -> Iterator[tuple[str, Path, dict[str, Any] | None]]:
     for change in changes:
         for content in change.writers.contents if change.writers else []:
-            if not content.sealed and content.life is Life.DEAD and not content.damage and not content.orphans:
+            if not content.sealed and content.life is Life.DEAD and _is_whole(content):
                 yield change.run_id, content.path, closing_of(folder, content)
+
+
+def _is_whole(content: Content) -> bool:
+    replay = content.replay
+    return not (content.damage or content.orphans or (replay is not None and replay.broken))
 
 
 def _file_row(change: Change, item: WriterFile) -> tuple[Any, ...]:

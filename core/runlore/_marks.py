@@ -7,10 +7,12 @@ time and wait status are those without us. Python's own view of the handlers doe
 import faulthandler
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+RECENT = 60.0  # seconds that a handler may take between the signal and the end that it brings about
 SURVIVED_US = 1_000_000  # frames this much later than the mark mean that the process lived on
 
 _mark: dict[int, tuple[Path, BinaryIO]] = {}  # by pid: a process has one set of signal handlers
@@ -37,6 +39,17 @@ def forget_mark() -> None:
     file.close()
     with suppress(OSError):
         path.unlink()
+
+
+def was_told_to_end() -> bool:
+    """Whether this process got SIGTERM a moment ago."""
+    path, _ = _mark.get(os.getpid(), (None, None))
+    if path is None:
+        return False
+    with suppress(OSError):
+        state = path.stat()
+        return state.st_size > 0 and time.time() - state.st_mtime < RECENT
+    return False
 
 
 def mark_name(identity: dict[str, Any]) -> str:

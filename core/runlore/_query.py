@@ -6,7 +6,9 @@ SQL that both SQLite and PostgreSQL read; `?` stands for an argument.
 
 import ast
 import keyword
+import math
 import re
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,7 +77,7 @@ def compile_query(text: str, now: Callable[[], float]) -> Compiled:
     Raises:
         QueryError: with the column of what can't be understood, and a suggestion where there is one.
     """
-    text = " ".join(text.splitlines())
+    text = re.sub(r"[\r\n]", " ", text)
     if not text.strip():
         return Compiled("1 = 1", (), ())
     try:
@@ -98,7 +100,10 @@ def parse_sort(text: str) -> list[tuple[Field, bool]]:
         descending = name.startswith("-")
         compiler = _Compiler(text, lambda: 0.0)
         compiler.shift = begin + descending
-        fields.append((compiler.field_of(name.removeprefix("-")), descending))
+        try:
+            fields.append((compiler.field_of(name.removeprefix("-")), descending))
+        except RecursionError:
+            raise QueryError("this is nested too deeply", text, begin) from None
         place += len(part) + 1
     return fields
 
@@ -122,7 +127,7 @@ class _Compiler:
 
     def compile(self) -> Compiled:
         sql = self._condition(self._parse(self.text))
-        return Compiled(sql, tuple(self._arguments), tuple(self._fields))
+        return Compiled(sql, tuple(map(_bindable, self._arguments)), tuple(self._fields))
 
     def field_of(self, name: str) -> Field:
         node = self._parse(name)
@@ -137,7 +142,9 @@ class _Compiler:
         stripped = text.strip()
         self.shift += len(text) - len(text.lstrip())
         try:
-            return ast.parse(stripped, mode="eval").body
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # "\d" in a pattern is meant
+                return ast.parse(stripped, mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             column = self.shift + max(0, (getattr(error, "offset", None) or 1) - 1)
             raise QueryError(self._syntax_reason(error), self.text, min(column, len(self.text))) from None
@@ -192,6 +199,8 @@ class _Compiler:
             sql = self._membership(left, right)
             return sql if isinstance(operator, ast.In) else f"NOT {sql}"
         if isinstance(operator, ast.Is | ast.IsNot) or _is_none(left) or _is_none(right):
+            if not isinstance(operator, ast.Is | ast.IsNot | ast.Eq | ast.NotEq):
+                self._fail(right, "None has no order: write `is None` or `is not None`")
             sql = self._missing(left, right)
             return sql if isinstance(operator, ast.Is | ast.Eq) else f"NOT {sql}"
         symbol = OPERATORS[type(operator)]
@@ -233,7 +242,7 @@ class _Compiler:
             self._fail(node, "only a field can be None")
         if not field.table:
             return f"r.{field.column} IS NULL" if field.column != "duration" else "r.ended IS NULL"
-        extra = {"metrics": f"t.{field.column} IS NOT NULL", "env": "1 = 1"}.get(field.table, "t.kind <> 'none'")
+        extra = f"t.{field.column} IS NOT NULL" if field.table == "metrics" else "t.kind <> 'none'"
         if field.table == "metrics" and field.column == "last":
             extra = "t.count > 0"  # a last value of NaN is not missing
         return f"NOT {self._in_table(field, extra)}"
@@ -422,6 +431,18 @@ def hints(query: str, fields: Iterable[Field], known: Callable[[Field], list[str
             reason = f"no run has {field.text}: did you mean {better} ?"
             found.append(f"{reason}\n  {query}\n  {' ' * field.place}^")
     return found
+
+
+def _bindable(value: Any) -> Any:
+    """A value as a database takes it: whole numbers beyond 64 bits as floats, text without half characters."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
+    return value
 
 
 def _column(field: Field) -> str:

@@ -6,9 +6,10 @@ from typing import Any
 
 from runlore import _marks
 from runlore._folder import Folder, WriterFile
+from runlore._ids import id_time
 from runlore._liveness import Life, life_of
 from runlore._points import Tally
-from runlore._replay import Content, Event, Replay, read_log, read_sealed
+from runlore._replay import FOREIGN, Content, Event, Replay, read_log, read_sealed
 from runlore._values import Plain
 
 OWN_MODES = ("start", "resume")  # writers that carry the run's status; "attach" only adds to it
@@ -60,7 +61,7 @@ class Record:
                 if artifact.get("path") == event.get("path"):
                     artifact["present"] = False
         elif kind == "environment":
-            self.environment.update(event["sections"])
+            self.environment.update({name: item for name, item in event["sections"].items() if str(item["sha256"])})
         elif kind == "link":
             self.links.append({"kind": event["kind"], "run": event["run"]})
         elif kind == "missing":
@@ -96,8 +97,8 @@ def read_writers(files: list[WriterFile], replays: dict[str, Replay] | None = No
                 contents.append(_read_live(item, (replays or {}).get(item.path.name)))
         except FileNotFoundError:
             raise
-        except (OSError, ValueError) as error:  # ValueError: a newer format, or a good frame with foreign content
-            unreadable.append(f"{item.path.name}: {error}")
+        except FOREIGN as error:
+            unreadable.append(f"{item.path.name}: {error or type(error).__name__}")
     return Writers(contents, unreadable)
 
 
@@ -125,17 +126,21 @@ def read_record(folder: Folder, run_id: str) -> tuple[Record, Writers]:
 
 def build_record(folder: Folder, run_id: str, writers: Writers) -> Record:
     """What the files come to."""
-    record = Record(run_id)
+    record = Record(run_id, status="crashed", started=id_time(run_id))
     events = [event for content in writers.contents for event in content.events]
     for event in events:
-        record.apply(event)
+        try:
+            record.apply(event)
+        except FOREIGN as error:
+            writers.unreadable.append(f"an event {event['type']!r}: {error or type(error).__name__}")
     owners = writers.owners() or writers.contents
-    if owners:
+    if owners and owners[0].opening:
         _apply_opening(record, owners[0].opening)
         _apply_end(record, folder, owners[-1])
         record.segments = sum(content.opening.get("mode") != "attach" for content in owners)
     record.live = any(content.life is not Life.DEAD for content in writers.contents)
     record.damaged_bytes = sum(damage.length for content in writers.contents for damage in content.damage)
+    record.damaged_bytes += sum(map(_broken_bytes, writers.contents))
     record.tallies = merge_tallies(writers.contents)
     return record
 
@@ -150,43 +155,39 @@ def merge_tallies(contents: list[Content]) -> dict[str, Tally]:
             if key in merged or cut or not tally.exact:
                 doubtful.add(key)
             merged[key] = tally
-    for key in doubtful:
-        merged[key] = exact_tally(contents, key)
+    if doubtful:
+        merged |= exact_tallies(contents, doubtful)
     return {key: tally for key, tally in merged.items() if tally.count}
 
 
-def exact_tally(contents: list[Content], key: str) -> Tally:
-    """The tally of a series after superseding: the last writer, and in it the last row, wins per step."""
-    points: dict[int, tuple[float, int]] = {}
-    split = None
+def exact_tallies(contents: list[Content], keys: set[str]) -> dict[str, Tally]:
+    """The tallies of series after superseding: the last writer, and in it the last row, wins per step."""
+    points: dict[str, dict[int, tuple[float, int]]] = {key: {} for key in keys}
+    splits: dict[str, str | None] = {}
     for content in contents:
         cut = content.opening.get("cut")
-        if cut is not None:
-            points = {step: point for step, point in points.items() if step <= cut}
-        rows = []
-        for block in content.blocks(key):
-            split = block.split
-            for name, column in zip(block.keys, block.values, strict=True):
-                if name == key:
-                    rows += list(zip(block.position, block.step, column, block.time, strict=True))
-        rows.sort(key=lambda row: row[0])
-        points.update({step: (value, time) for _, step, value, time in rows})
+        rows: dict[str, list[tuple[int, int, float, int]]] = {key: [] for key in keys}
+        for block in content.blocks(keys):
+            for key, column in zip(block.keys, block.values, strict=True):
+                if key in keys:
+                    splits[key] = block.split
+                    rows[key] += zip(block.position, block.step, column, block.time, strict=True)
+        for key in keys:
+            if cut is not None:
+                points[key] = {step: point for step, point in points[key].items() if step <= cut}
+            rows[key].sort(key=lambda row: row[0])
+            points[key].update({step: (value, time) for _, step, value, time in rows[key]})
+    return {key: _tally_of(points[key], splits.get(key)) for key in keys}
+
+
+def _tally_of(points: dict[int, tuple[float, int]], split: str | None) -> Tally:
     if not points:
         return Tally(split)
     last_step = max(points)
     numbers = [value for value, _ in points.values() if not math.isnan(value)]
     times = [time for _, time in points.values()]
-    return Tally(
-        split,
-        len(points),
-        points[last_step][0],
-        last_step,
-        min(numbers, default=None),
-        max(numbers, default=None),
-        True,
-        min(times),
-        max(times),
-    )
+    low, high = min(numbers, default=None), max(numbers, default=None)
+    return Tally(split, len(points), points[last_step][0], last_step, low, high, True, min(times), max(times))
 
 
 def closing_of(folder: Folder, content: Content) -> Event | None:
@@ -203,7 +204,8 @@ def _apply_opening(record: Record, opening: Event) -> None:
     record.name = opening.get("name", "")
     record.experiment = opening.get("experiment", "")
     record.parent = opening.get("parent")
-    record.started = opening.get("time", 0)
+    record.started = opening.get("time", record.started)
+    record.status = "running"
     record.command = {key: opening[key] for key in ("argv", "cwd", "host", "pid") if key in opening}
 
 
@@ -216,7 +218,7 @@ def _apply_end(record: Record, folder: Folder, content: Content) -> None:
             record.ended = _last_time(content)
             return
     if end is not None:
-        record.status = end["status"]
+        record.status = str(end.get("status"))
         record.ended = end["time"]
         record.error = end.get("error")
         record.lost_calls += end.get("lost", 0)
@@ -227,6 +229,7 @@ def _last_time(content: Content) -> int:
     return max([*times, *(tally.last_time for tally in content.tallies.values())], default=0)
 
 
-def torn_bytes(content: Content) -> int:
-    """Bytes of a last frame that was never completed."""
-    return content.replay.tail if content.replay is not None else 0
+def _broken_bytes(content: Content) -> int:
+    """Bytes at the end of a dead writer's log that are damage, and not just a frame that was never completed."""
+    replay = content.replay
+    return replay.tail if replay is not None and replay.broken and content.life is Life.DEAD else 0

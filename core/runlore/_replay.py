@@ -2,7 +2,8 @@
 
 import json
 import struct
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +16,8 @@ from runlore._points import BLOCK_BYTES, Block, KeySet, RowBuffer, Tally, tally_
 Event = dict[str, Any]
 TRAILER = struct.Struct("<QQ8s")  # where the events begin, where the footer begins, a mark
 TRAILER_MARK = b"RLSEALED"
+FOREIGN = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, struct.error, zlib.error)
+# What a newer format, or a good frame whose content is not ours, ends in.
 SMALL = 1 << 16  # sealed files up to this size are read whole
 
 _NUMBER = struct.Struct("<I")
@@ -31,6 +34,7 @@ class Replay:
     tallies: dict[str, Tally] = field(default_factory=dict)
     damage: list[Damage] = field(default_factory=list)
     tail: int = 0  # bytes of a torn last frame
+    broken: bool = False  # whether the tail is damage rather than a frame that was never completed
     orphans: int = 0  # rows whose key set could not be read
     raw_events: list[bytes] | None = None  # set to a list to keep the events' payloads
 
@@ -77,6 +81,7 @@ class Replay:
         self.offset = reader.offset
         self.damage += reader.damage
         self.tail = reader.tail
+        self.broken = reader.broken and reader.tail > 0
         self._take_slot(head)
 
     @property
@@ -120,7 +125,7 @@ class Replay:
         return head
 
     def _take_event(self, payload: bytes) -> None:
-        self.events.append((self.rows, json.loads(payload)))
+        self.events.append((self.rows, load_event(payload)))
         if self.raw_events is not None:
             self.raw_events.append(payload)
 
@@ -160,30 +165,45 @@ class Content:
         """The end record, if one was written."""
         return next((event for event in reversed(self.events) if event["type"] == "end"), None)
 
-    def payloads(self, key: str) -> Iterator[bytes]:
-        """The frames of columns of a sealed file that may hold `key`."""
+    def payloads(self, wanted: Collection[str]) -> Iterator[bytes]:
+        """The frames of columns of a sealed file that may hold one of some keys."""
         self.lost_columns = 0
         with self.path.open("rb") as file:
             if self.chunks is None:
                 yield from (data for kind, data in FrameReader(file, _frames.SIGNATURE_SIZE) if kind == _frames.COLUMNS)
                 return
             for offset, keys in self.chunks:
-                if key in keys:
+                if not keys.isdisjoint(wanted):
                     found = _frame_at(file, offset)
                     if found is None:
                         self.lost_columns += 1
                     else:
                         yield found
 
-    def blocks(self, key: str) -> Iterable[Block]:
-        """The blocks that hold `key`."""
+    def blocks(self, wanted: Collection[str]) -> list[Block]:
+        """The blocks that hold one of some keys."""
         if self.sealed:
-            found = [Block.decode(payload) for payload in self.payloads(key)]
+            found = [Block.decode(payload) for payload in self.payloads(wanted)]
         else:
             found = []
-            with self.path.open("rb") as file:
-                Replay().advance(file, found.append)
-        return [block for block in found if key in block.keys]
+            try:
+                with self.path.open("rb") as file:
+                    Replay().advance(file, found.append)
+            except FileNotFoundError:  # sealed since we looked
+                return read_sealed(self.path.with_suffix(".run"), self.ordinal).blocks(wanted)
+        return [block for block in found if not set(block.keys).isdisjoint(wanted)]
+
+
+def load_event(payload: bytes) -> Event:
+    """The event of a frame.
+
+    Raises:
+        ValueError: it is no JSON object with a type and a time.
+    """
+    event = json.loads(payload)
+    if not isinstance(event, dict) or not isinstance(event.get("type"), str) or type(event.get("time")) is not int:
+        raise ValueError(f"a frame holds {payload[:60]!r}, which is no event")
+    return event
 
 
 def _frame_at(file: BinaryIO, offset: int) -> bytes | None:
@@ -236,7 +256,7 @@ def read_sealed(path: Path, ordinal: int) -> Content:
         reader = FrameReader(file, start)
         for kind, payload in reader:
             if kind == _frames.EVENT:
-                events.append(json.loads(payload))
+                events.append(load_event(payload))
             elif kind == _frames.FOOTER:
                 footer = json.loads(payload)
     if footer is None or reader.damage or start > footer_at:
@@ -261,7 +281,7 @@ def _read_damaged(path: Path, ordinal: int) -> Content:
         reader = FrameReader(file, _frames.SIGNATURE_SIZE)
         for kind, payload in reader:
             if kind == _frames.EVENT:
-                events.append(json.loads(payload))
+                events.append(load_event(payload))
             elif kind == _frames.COLUMNS:
                 tally_block(tallies, Block.decode(payload))
     damage = reader.damage or [Damage(reader.offset, reader.tail)]

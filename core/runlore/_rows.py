@@ -11,9 +11,10 @@ from runlore._database import Sqlite
 from runlore._folder import Folder
 from runlore._points import Tally
 from runlore._record import Record
-from runlore._values import Plain, text_of
+from runlore._values import Plain, is_list, text_of
 from runlore.errors import ArtifactNotFound
 
+INT64 = 1 << 63
 CHUNK = 500  # runs asked for by number in one statement; beyond it the whole table is read
 
 Row = tuple[Any, ...]
@@ -39,10 +40,10 @@ class Batch:
             (
                 number,
                 record.id,
-                record.name,
-                record.experiment,
+                _text(record.name),
+                _text(record.experiment),
                 record.status,
-                record.parent,
+                _text(record.parent),
                 record.started,
                 record.ended,
                 int(record.live),
@@ -52,21 +53,12 @@ class Batch:
             )
         )
         tables["params"] += [(number, key, *value_columns(value)) for key, value in record.params.items()]
-        tables["tags"] += [(number, key, "str", None, value) for key, value in record.tags.items()]
+        tables["tags"] += [(number, key, "str", None, _text(value)) for key, value in record.tags.items()]
         tables["metrics"] += [(number, key, *_tally_columns(tally)) for key, tally in record.tallies.items()]
         tables["sections"] += [(number, section, item["sha256"]) for section, item in record.environment.items()]
-        tables["artifacts"] += [
-            (
-                number,
-                position,
-                item.get("name"),
-                item.get("kind"),
-                item.get("sha256"),
-                item.get("size"),
-                item.get("step"),
-            )
-            for position, item in enumerate(record.artifacts)
-        ]
+        for position, item in enumerate(record.artifacts):
+            texts = [_text(item.get(key)) for key in ("name", "kind", "sha256")]
+            tables["artifacts"].append((number, position, *texts, _whole(item.get("size")), _whole(item.get("step"))))
 
     def insert_into(self, database: Sqlite) -> None:
         """Insert everything, within a transaction."""
@@ -118,8 +110,10 @@ def value_columns(value: Plain) -> tuple[str, float | None, str | None]:
     if value is None:
         return "none", None, None
     if isinstance(value, bool):
-        return "bool", float(value), str(value)
+        return "bool", int(value), str(value)
     if isinstance(value, int):
+        if -INT64 <= value < INT64:
+            return "int", value, str(value)
         try:
             return "int", float(value), str(value)
         except OverflowError:
@@ -131,7 +125,7 @@ def value_columns(value: Plain) -> tuple[str, float | None, str | None]:
     if "$float" in value:
         number = float(value["$float"])
         return "float", None if math.isnan(number) else number, str(value["$float"])
-    return "obj", None, text_of(value)
+    return "list" if is_list(value) else "obj", None, text_of(value)
 
 
 def environment_rows(folder: Folder, section: str, item: dict[str, Any]) -> Iterator[Row]:
@@ -140,7 +134,7 @@ def environment_rows(folder: Folder, section: str, item: dict[str, Any]) -> Iter
     if values is None:
         values = read_section(folder, item)
     for key, value in values.items():
-        yield (section, item["sha256"], f"{section}.{key}", *value_columns(value))
+        yield (section, str(item["sha256"]), f"{section}.{key}", *value_columns(value))
 
 
 def read_section(folder: Folder, item: dict[str, Any]) -> dict[str, Any]:
@@ -152,6 +146,14 @@ def read_section(folder: Folder, item: dict[str, Any]) -> dict[str, Any]:
     except (ArtifactNotFound, OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and -INT64 <= value < INT64 else None
 
 
 def _tally_columns(tally: Tally) -> Row:
@@ -166,6 +168,8 @@ def _value_of(kind: str, num: float | None, text: str | None) -> Any:
         return bool(num)
     if kind == "int":
         return int(text or 0)
+    if kind == "list":
+        return json.loads(text or "[]")
     return float(text or "nan") if kind == "float" else text
 
 

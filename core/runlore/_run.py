@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from runlore import _capture, _liveness, _marks
 from runlore._blobs import Blobs, folder_sha256
@@ -17,7 +17,7 @@ from runlore._capture import Capture, Captures
 from runlore._folder import Folder
 from runlore._ids import new_suffix
 from runlore._values import flatten, text_of
-from runlore._writer import LogWriter, report
+from runlore._writer import LogWriter, as_number, as_step, report
 from runlore.errors import NoCurrentRun
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from runlore.runs import RecordedRun
 
 Status = Literal["finished", "failed", "interrupted"]
+STATUSES = get_args(Status)
 MAX_TRACEBACK = 64 << 10  # characters
 
 _current: ContextVar[tuple["Run", ...]] = ContextVar("runlore_current", default=())
@@ -112,12 +113,12 @@ class Run:
             return
         event: dict[str, Any] = {
             "type": "artifact",
-            "name": name or source.name,
-            "kind": kind,
+            "name": str(name or source.name),
+            "kind": str(kind),
             "path": str(source.absolute()),
-            "step": step,
-            "epoch": epoch,
-            "roles": list(roles),
+            "step": as_step(step),
+            "epoch": as_number(epoch),
+            "roles": [str(role) for role in roles],
         }
         try:
             self._event(event | self._keep(source))
@@ -154,18 +155,13 @@ class Run:
             if self._writer is not None:
                 self._writer.finish(None)  # a forked child's own file
             return
-        self._ended = True
-        if self._capturing is not None:
-            self._capturing.join(_capture.TIMEOUT)
-            if self._capturing.is_alive():
-                self.log_missing("environment", f"not known {_capture.TIMEOUT:.0f} s after the end")
-        if self._writer is not None:
-            end: dict[str, Any] | None = {"type": "end", "status": status}
-            if error is not None and end is not None:
-                end["error"] = describe_error(error)
-            self._writer.finish(None if self._opening["mode"] == "attach" else end)
-        _open_runs.pop(self.id, None)
-        _current.set(tuple(run for run in _current.get() if run is not self))
+        try:
+            self._await_capture()
+        finally:  # also when Ctrl-C came while it waited
+            self._ended = True
+            self._write_end(status, error)
+            _open_runs.pop(self.id, None)
+            _current.set(tuple(run for run in _current.get() if run is not self))
 
     def __enter__(self) -> Self:
         if self not in _current.get():
@@ -203,6 +199,22 @@ class Run:
 
     # How it is written
 
+    def _await_capture(self) -> None:
+        if self._capturing is not None:
+            self._capturing.join(_capture.TIMEOUT)
+            if self._capturing.is_alive():
+                self.log_missing("environment", f"not known {_capture.TIMEOUT:.0f} s after the end")
+
+    def _write_end(self, status: Status, error: BaseException | None) -> None:
+        if self._writer is None:
+            return
+        if isinstance(error, SystemExit) and _marks.was_told_to_end():
+            status = "interrupted"
+        end: dict[str, Any] = {"type": "end", "status": status if status in STATUSES else "failed"}
+        if error is not None:
+            end["error"] = describe_error(error)
+        self._writer.finish(None if self._opening["mode"] == "attach" else end)
+
     def _open(self, opening: dict[str, Any]) -> LogWriter | None:
         if opening["mode"] == "off":
             return None
@@ -224,8 +236,11 @@ class Run:
         """The file of a forked child that logs to its parent's run; None where nothing can be written."""
         if self._writer is None or self._opening["pid"] == os.getpid() or not self._writer.closed:
             return self._writer
+        last_steps = self._writer.last_steps()
         opening = {"type": "open", "mode": "attach", "run": self.id, **_liveness.process_identity()}
         self._writer = self._open(opening)
+        if self._writer is not None:
+            self._writer.continue_steps(last_steps)
         return self._writer
 
     def _event(self, event: dict[str, Any]) -> None:
@@ -252,6 +267,8 @@ class Run:
         self._capturing = captures.start(self._take_capture)
 
     def _take_capture(self, capture: Capture) -> None:
+        if self._ended:
+            return  # it took longer than the run waits
         try:
             self._event(_capture.environment_event(capture, Blobs(self._folder.blobs)))
         except OSError as error:
@@ -294,13 +311,19 @@ def open_run(
     if opening["mode"] != "attach":
         _open_runs[run_id] = run
         _marks.leave_mark_on_sigterm(folder.marks, identity)
+        _finish_with_child_process()
         run._capture(process.captures)
     return run
 
 
 def attach(root: str, run_id: str) -> Run:
     """A run that goes on being written by its owner, opened for additions from this process."""
-    return open_run(Folder(Path(root)), run_id, "", {"mode": "attach"})
+    from runlore._record import read_record
+
+    folder = Folder(Path(root))
+    record, _ = read_record(folder, run_id)
+    steps = {key: tally.last_step for key, tally in record.tallies.items()}
+    return open_run(folder, run_id, record.name, {"mode": "attach"}, last_steps=steps)
 
 
 def current_run() -> Run | None:
@@ -358,10 +381,19 @@ def describe_error(error: BaseException) -> dict[str, str]:
 def _finish_at_exit() -> None:
     """End what is still open: failed where an uncaught exception ends the process."""
     error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)  # interactive errors are no end
+    if error is None and _marks.was_told_to_end():
+        error = SystemExit("SIGTERM")
     for run in list(_open_runs.values()):
         if run._opening["pid"] == os.getpid():
             run.finish(status_of(error), error)
     _marks.forget_mark()
+
+
+def _finish_with_child_process() -> None:
+    """End runs of a multiprocessing child when it returns: atexit does not run there."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None and sys.modules["multiprocessing.process"].parent_process() is not None:
+        util.Finalize(None, _finish_at_exit, exitpriority=0)
 
 
 def _forget_runs() -> None:

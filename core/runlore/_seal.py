@@ -32,7 +32,7 @@ def seal(log: Path, closing: Event | None = None) -> Path | None:
             _write(replay, source, out, closing)
             out.flush()
             os.fsync(out.fileno())
-        if replay.damage or replay.orphans:
+        if replay.damage or replay.orphans or replay.broken:
             return None
         draft.rename(target)
     finally:

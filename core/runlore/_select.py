@@ -8,6 +8,7 @@ from runlore._query import Compiled, Field
 from runlore._rows import Summary, load_summaries
 from runlore.errors import QueryError
 
+_TEXT = "CASE WHEN s{0}.kind = 'str' THEN s{0}.text END"  # NaN's text is none to sort by
 Order = list[tuple[Field, bool]]
 
 
@@ -34,6 +35,7 @@ def other_keys(database: Sqlite, field: Field) -> list[str]:
 
 def resolve(database: Sqlite, part: str) -> list[Summary]:
     """The runs that a part of an id or a name may mean, newest first: the first of id, name, end, part that has any."""
+    part = str(part).encode("utf-8", "replace").decode()
     tests: list[tuple[str, str]] = [("id = ?", part), ("name = ?", part)]
     if part.isalnum():
         tests += [("id LIKE ?", f"%{part.lower()}"), ("id LIKE ?", f"%{part.lower()}%")]
@@ -86,11 +88,13 @@ def _ordering(order: Order) -> tuple[str, list[str], list[str]]:
                 f"AND s{place}.key = ?"
             )
             arguments += [field.key.partition(".")[0], field.key]
-            columns = [f"s{place}.num", f"s{place}.text"]
+            columns = [f"s{place}.num", _TEXT.format(place)]
         else:
             joins.append(f"LEFT JOIN {field.table} s{place} ON s{place}.run = r.n AND s{place}.key = ?")
             arguments.append(field.key)
-            columns = [f"s{place}.{field.column}"] if field.table == "metrics" else [f"s{place}.num", f"s{place}.text"]
+            columns = (
+                [f"s{place}.{field.column}"] if field.table == "metrics" else [f"s{place}.num", _TEXT.format(place)]
+            )
         for column in columns:
             terms += [f"{column} IS NULL", f"{column} {direction}"]
     return " ".join(joins), terms, arguments

@@ -124,7 +124,7 @@ def _content_series(content: Content, key: str) -> "tuple[NDArray[Any], NDArray[
 
 
 def _sealed_columns(content: Content, key: str) -> "Iterator[tuple[NDArray[Any], ...]]":
-    for payload in content.payloads(key):
+    for payload in content.payloads({key}):
         head, columns = open_block(payload)
         position, times, steps, epochs = (_columns.unpack_numpy(*column, head["rows"]) for column in columns[:4])
         for name, column in zip(head["keys"], columns[4:], strict=True):
@@ -141,7 +141,7 @@ def _sealed_columns(content: Content, key: str) -> "Iterator[tuple[NDArray[Any],
 def _log_columns(content: Content, key: str) -> "Iterator[tuple[NDArray[Any], ...]]":
     import numpy as np
 
-    for block in content.blocks(key):
+    for block in content.blocks({key}):
         for name, column in zip(block.keys, block.values, strict=True):
             if name == key:
                 yield (

@@ -10,6 +10,7 @@ from runlore import _ids
 from runlore._run import Run, open_run
 from runlore._settings import disabled_names, flag, setting
 from runlore._values import describe, text_of
+from runlore._writer import as_step
 from runlore.errors import RunNotFound
 from runlore.store import DEFAULT_EXPERIMENT, Store
 
@@ -31,7 +32,7 @@ def start(
     """A run of `store`; see `Store.start_run`."""
     opening: dict[str, Any] = {
         "mode": "off" if "all" in disabled_names() else "start",
-        "experiment": experiment or setting("experiment") or DEFAULT_EXPERIMENT,
+        "experiment": str(experiment or "") or setting("experiment") or DEFAULT_EXPERIMENT,
         "parent": _parent_id(store, parent),
         "argv": [str(part) for part in sys.argv],
         "cwd": _cwd(),
@@ -62,14 +63,16 @@ def _resumed(store: Store, resume: str, at_step: int | None, opening: dict[str, 
         return None
     if any(content.life is Life.ALIVE and content.end is None for content in writers.owners()):
         raise RunNotFound(f"run {earlier.name!r} is still being written by another process: it can't be resumed")
+    cut = as_step(at_step)
     last_steps = {key: tally.last_step for key, tally in record.tallies.items()}
-    if at_step is not None:
-        last_steps = {key: min(step, at_step) for key, step in last_steps.items()}
+    if cut is not None:
+        cut = as_step(at_step)
+    last_steps = {key: min(step, cut) for key, step in last_steps.items()}
     opening |= {
         "mode": "resume" if opening["mode"] == "start" else "off",
         "experiment": record.experiment,
         "parent": record.parent,
-        "cut": at_step,
+        "cut": cut,
         "predecessor": writers.contents[-1].path.name if writers.contents else None,
     }
     return open_run(store.folder, earlier.id, record.name, opening, last_steps=last_steps)

@@ -42,6 +42,12 @@ def text_of(value: Plain) -> str:
     return str(value)
 
 
+def is_list(value: Plain) -> bool:
+    """Whether a stored value is a list of plain values, its text the whole of it."""
+    return isinstance(value, dict) and value.get("$type") in ("list", "tuple") and "sha256" not in value \
+        and str(value.get("text")).startswith("[")  # fmt: skip
+
+
 def plain_value(value: Plain) -> Any:
     """A stored value as the Python API gives it: floats that JSON can't spell come back as themselves."""
     if isinstance(value, dict) and "$float" in value:

@@ -20,12 +20,13 @@ from zlib import crc32
 from runlore import _frames, _liveness
 from runlore._ids import new_suffix
 from runlore._points import ROW_PREFIX, KeySet
-from runlore._replay import Event
+from runlore._replay import FOREIGN, Event
 from runlore._seal import seal
 from runlore.errors import RunloreWarning
 
 REPEAT_BYTES = 256 << 10  # after which a key set is defined again, so that damage can't cost more
 SEAL_BYTES = 16 << 20  # a longer log is sealed by the next reader, not by the training process
+MAX_STEP = (1 << 63) - 1
 KEPT_EVENTS = 1 << 20  # bytes of events that wait for room on a full disk
 
 _CRC = _frames.CRC_OF_KIND[_frames.ROW]
@@ -40,8 +41,9 @@ def report(message: str) -> None:
     """Warn about something that could not be recorded; never raises, whatever the warning filters say."""
     try:
         warnings.warn(message, RunloreWarning, stacklevel=3)
-    except RunloreWarning:
-        sys.stderr.write(f"runlore: {message}\n")
+    except Exception:  # a filter that makes errors of warnings, a hook on them that fails, a closed stderr
+        with suppress(Exception):
+            sys.stderr.write(f"runlore: {message}\n")
 
 
 class _Shape:
@@ -113,6 +115,13 @@ class LogWriter:
         """Microseconds since 1970 by a clock that never goes backwards within this log."""
         return (time.monotonic_ns() + self._offset_ns) // 1000
 
+    def last_steps(self) -> dict[str, int]:
+        """The highest step of each key so far."""
+        found = dict(self._earlier)
+        for key, shapes in self._by_key.items():
+            found[key] = max(found.get(key, -1), *(shape.last for shape in shapes))
+        return found
+
     def continue_steps(self, last_steps: Mapping[str, int]) -> None:
         """Let automatic steps go on behind those of earlier segments."""
         self._earlier = dict(last_steps)
@@ -134,7 +143,7 @@ class LogWriter:
             if step is None:
                 if shape.shared:
                     return self._row_by_key(metrics, epoch, split)
-                step = shape.last + 1
+                step = min(shape.last + 1, MAX_STEP)
             try:
                 body = shape.pack(
                     shape.number,
@@ -146,7 +155,7 @@ class LogWriter:
             except (struct.error, TypeError):
                 return self.row(metrics, self._usable_step(step), self._usable_epoch(epoch), split)
             if step > shape.last:
-                shape.last = step
+                shape.last = step if type(step) is int else operator.index(step)
             data = _HEAD(_MARK, shape.size, crc32(body, _CRC)) + body
             if self._size >= shape.again or self._gap["calls"] or self._waiting:
                 return self._write_slowly(data, shape)
@@ -163,7 +172,7 @@ class LogWriter:
         data = _event_frame(self._stamped(event))
         with self._lock:
             if self.closed:
-                return
+                return self._refuse()
             self._waiting.append(data)
             self._write_slowly(b"", None)
 
@@ -178,7 +187,7 @@ class LogWriter:
             descriptor, self._fd = self._fd, -1
             try:
                 if complete and self._size <= SEAL_BYTES:
-                    with suppress(OSError):  # a reader seals it later
+                    with suppress(*FOREIGN):  # a reader seals it later, or says why it can't
                         seal(self.path)
             finally:
                 os.close(descriptor)
@@ -200,10 +209,13 @@ class LogWriter:
     # Rows off the fast path
 
     def _define(self, metrics: Mapping[str, Any], split: str | None) -> _Shape:
+        names = tuple(metrics)
         with self._lock:
-            names = tuple(metrics)
+            known = self._shapes.get((split, names))
+            if known is not None:
+                return known  # another thread was faster
             keys = tuple(stored_key(name, split) for name in names)
-            shape = _Shape(KeySet(len(self._shapes), keys, split))
+            shape = _Shape(KeySet(len(self._shapes), keys, None if split is None else str(split)))
             for key in keys:
                 others = self._by_key.setdefault(key, [])
                 for other in others:
@@ -238,21 +250,15 @@ class LogWriter:
         for name, value in metrics.items():
             key = stored_key(name, split)
             last = max((shape.last for shape in self._by_key[key]), default=-1)
-            groups.setdefault(max(last, self._earlier.get(key, -1)) + 1, {})[name] = value
+            step = min(max(last, self._earlier.get(key, -1)) + 1, MAX_STEP)
+            groups.setdefault(step, {})[name] = value
         for step, group in groups.items():
             self.row(group, step, epoch, split)
 
     def _usable_step(self, step: Any) -> int | None:
-        number: int | None
-        try:
-            number = operator.index(step)
-        except TypeError:
-            if isinstance(step, float) and step.is_integer():
-                return self._usable_step(int(step))
-            number = None
-        if number is None or not -(1 << 63) <= number < 1 << 63:
+        number = as_step(step)
+        if number is None and step is not None:
             self.warn_once("step", f"step {_cut(step)} is not a whole number of 64 bits: the key's next step is used")
-            return None
         return number
 
     def _usable_epoch(self, epoch: Any) -> float | None:
@@ -368,6 +374,15 @@ def stored_key(name: Any, split: str | None) -> str:
     return f"{split}/{key}"
 
 
+def as_step(step: Any) -> int | None:
+    """A step as 64 bits hold it; None for anything that is no whole number."""
+    try:
+        number = int(step) if isinstance(step, float) and step.is_integer() else operator.index(step)
+    except TypeError:
+        return None
+    return number if -MAX_STEP - 1 <= number <= MAX_STEP else None
+
+
 def as_number(value: Any) -> float | None:
     """A float for anything that is one number: Python's, numpy's, a tensor with one element. None for the rest."""
     try:
@@ -385,7 +400,7 @@ def as_number(value: Any) -> float | None:
 
 
 def _event_frame(event: Event) -> bytes:
-    text = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(event, separators=(",", ":"), ensure_ascii=False, default=str)
     try:
         payload = text.encode()
     except UnicodeEncodeError:  # half a character, from a file name that is no UTF-8, say: it is stored as its escape

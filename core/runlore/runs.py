@@ -1,6 +1,7 @@
 """Runs as readers see them: one, a list of them, and their artifacts."""
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from runlore import _html, _rows
-from runlore._blobs import Blobs, Member
+from runlore._blobs import Blobs, Member, safe_join
 from runlore._query import AGGREGATES
 from runlore._record import Record, Writers, read_record
 from runlore._rows import Summary
 from runlore._run import Run, attach
 from runlore._series import Metrics
 from runlore._values import plain_value
-from runlore.errors import ArtifactNotFound, RunNotFound
+from runlore.errors import ArtifactNotFound, RunloreWarning, RunNotFound, StoreRefused
 
 if TYPE_CHECKING:
     import pandas
@@ -55,6 +56,7 @@ class Artifact:
             raise ArtifactNotFound(f"the content of {self.name!r} was not kept, only its record: {self.path}")
         folder = Path(to)
         name = Path(self.path).name if self.path else self.name.replace("/", "_")
+        safe_join(folder, name)
         if self.is_folder:
             self.blobs.restore(list(self.members), folder / name)
         else:
@@ -156,6 +158,9 @@ class RecordedRun:
             found.append({"what": f"{self._record.lost_calls} log calls", "why": "no room on the disk"})
         if self._record.damaged_bytes:
             found.append({"what": f"{self._record.damaged_bytes} bytes of its files", "why": "damaged on the disk"})
+        lost = sum(content.lost_columns for content in self._writers.contents)
+        if lost:
+            found.append({"what": f"{lost} blocks of points", "why": "damaged on the disk"})
         found += [{"what": "a file", "why": reason} for reason in self._writers.unreadable]
         return found
 
@@ -186,10 +191,16 @@ class RecordedRun:
         run.finish()
 
     def attach(self) -> Run:
-        """The run open for additions from this process; `finish()` it. Its status and end stay as they are."""
-        run = attach(str(self._store.root), self.id)
-        if run._writer is not None:
-            run._writer.continue_steps({key: series.last_step for key, series in self.metrics.items()})
+        """The run open for additions from this process; `finish()` it. Its status and end stay as they are.
+
+        Raises:
+            StoreRefused: the store can't be written.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RunloreWarning)
+            run = attach(str(self._store.root), self.id)
+        if run._writer is None:
+            raise StoreRefused(f"nothing can be added to run {self.name!r}: {str(self._store.root)!r} can't be written")
         return run
 
     def _repr_html_(self) -> str:

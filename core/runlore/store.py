@@ -1,5 +1,6 @@
 """A store of runs: open it, start runs in it, ask it."""
 
+import operator
 import os
 import time
 import warnings
@@ -109,6 +110,7 @@ class Store:
         from runlore._select import other_keys, select
         from runlore.runs import RecordedRun, RunList
 
+        limit = None if limit is None else max(0, min(operator.index(limit), 1 << 40))
         compiled = _query.compile_query(where, self._clock)
         order = _query.parse_sort(sort) if sort else []
         if not self.exists:

@@ -83,7 +83,7 @@ def _wrap_class(cls: type) -> None:
 def _recorded_fit(fit: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(fit)
     def recorded_fit(self: Any, *args: Any, **kwargs: Any) -> Any:
-        recording = _fit.begin(self, args, kwargs)
+        recording = _fit.begin(self, args, kwargs) if _patches.active else None
         if recording is None:
             return fit(self, *args, **kwargs)
         try:
@@ -100,7 +100,7 @@ def _recorded_fit(fit: Callable[..., Any]) -> Callable[..., Any]:
 def _recorded_score(score: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(score)
     def recorded_score(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if _scoring.get() or FitSession.in_fit():
+        if not _patches.active or _scoring.get() or FitSession.in_fit():
             return score(self, *args, **kwargs)
         token = _scoring.set(True)
         try:

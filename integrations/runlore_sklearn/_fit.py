@@ -34,11 +34,13 @@ class Recording:
         """Record the results, or the exception."""
         seconds = time.perf_counter() - self._began
         session = self._session
-        session.metrics({"fit_seconds": seconds}, step=0)
-        if error is None:
-            session.record(lambda session: record_results(session, self._estimator, self._data))
-            remember(self._estimator, session, self._data[0])
-        session.end(error)
+        try:
+            session.metrics({"fit_seconds": seconds})
+            if error is None:
+                session.record(lambda session: record_results(session, self._estimator, self._data))
+                remember(self._estimator, session, self._data[0])
+        finally:  # also when Ctrl-C comes while the score is computed
+            session.end(error)
 
 
 class _Tracked:
@@ -97,11 +99,13 @@ def record_results(session: FitSession, estimator: Any, data: tuple[Any, Any]) -
     """Everything that can be read off a fitted estimator, and its score on the training data."""
     session.params({"sklearn_version": sklearn.__version__})
     session.record(lambda session: _record_iterations(session, estimator))
+    model = pickled(session, estimator)
+    if model is not None:
+        session.model(model, name="model.pkl")
     if hasattr(estimator, "cv_results_"):
         session.record(lambda session: record_search(session, estimator))
-    else:
-        session.record(lambda session: _record_train_score(session, estimator, data))
-    session.record(lambda session: _record_model(session, estimator))
+    elif model is not None:
+        session.record(lambda session: _record_train_score(session, model, data))
 
 
 def record_search(session: FitSession, search: Any) -> None:
@@ -110,7 +114,7 @@ def record_search(session: FitSession, search: Any) -> None:
     if hasattr(search, "best_index_"):
         session.params({f"best.{name}": value for name, value in results["params"][search.best_index_].items()})
     if hasattr(search, "best_score_"):
-        session.metrics({"best_score": search.best_score_}, step=0)
+        session.metrics({"best_score": search.best_score_})
     for place, params in enumerate(results["params"][:CHILDREN]):
         columns = {name: values[place] for name, values in results.items() if name != "params"}
         points = _fold_points(columns)
@@ -159,21 +163,24 @@ def _record_iterations(session: FitSession, estimator: Any) -> None:
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     iterations = getattr(last, "n_iter_", None)
     if iterations is not None:
-        session.metrics({"n_iter": float(np.max(iterations))}, step=0)
+        session.metrics({"n_iter": float(np.max(iterations))})
 
 
-def _record_train_score(session: FitSession, estimator: Any, data: tuple[Any, Any]) -> None:
+def _record_train_score(session: FitSession, model: bytes, data: tuple[Any, Any]) -> None:
+    """Score a copy: a prediction may use up the estimator's own random state, or change it in other ways."""
     features, target = data
     rows = getattr(features, "shape", None) or (len(features) if hasattr(features, "__len__") else None,)
-    if rows[0] is None or rows[0] > TRAIN_SCORE_ROWS or target is None or not hasattr(estimator, "score"):
+    if rows[0] is None or rows[0] > TRAIN_SCORE_ROWS or target is None:
         return
     with _no_trace():
-        score = estimator.score(features, target)
+        copy = pickle.loads(model)
+        score = copy.score(features, target) if hasattr(copy, "score") else None
     if np.isscalar(score):
-        session.metrics({"train_score": score}, step=0, split="train")
+        session.metrics({"train_score": score}, split="train")
 
 
-def _record_model(session: FitSession, estimator: Any) -> None:
+def pickled(session: FitSession, estimator: Any) -> bytes | None:
+    """The fitted estimator; None, and the reason in the record, where it is too large or can't be pickled."""
     buffer = _Bounded()
     try:
         pickle.Pickler(buffer, protocol=5).dump(estimator)
@@ -182,7 +189,8 @@ def _record_model(session: FitSession, estimator: Any) -> None:
     except Exception as error:  # an estimator's own pickling may raise anything
         session.missing("the fitted model", f"it can't be pickled: {type(error).__name__}: {error}")
     else:
-        session.model(buffer.getvalue(), name="model.pkl")
+        return buffer.getvalue()
+    return None
 
 
 class _TooLargeError(Exception):

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 CALLS = 10_000
 RUNS = 1_000
@@ -58,8 +57,11 @@ class Figure:
     measure: Callable[[World], float]
 
 
-def figure(name: str, unit: str, target: float | None = None, *, floor: bool = False) -> Callable[..., Any]:
-    def register(measure: Callable[[World], float]) -> Callable[[World], float]:
+Measure = Callable[[World], float]
+
+
+def figure(name: str, unit: str, target: float | None = None, *, floor: bool = False) -> Callable[[Measure], Measure]:
+    def register(measure: Measure) -> Measure:
         FIGURES.append(Figure(name, unit, target, floor, measure))
         return measure
 

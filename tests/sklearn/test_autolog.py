@@ -87,7 +87,7 @@ def test_a_pipeline_is_one_run_with_the_params_of_its_steps(autologged: Store) -
     (run,) = autologged.runs()
     assert run.params["logisticregression__C"] == 2
     assert run.params["standardscaler"] == "StandardScaler"
-    assert run.params["steps"] == '["standardscaler", "logisticregression"]'
+    assert run.params["steps"] == ["standardscaler", "logisticregression"]
     assert len(run.children) == 0
 
 
@@ -106,11 +106,10 @@ def test_a_grid_search_is_a_parent_and_a_child_per_candidate(autologged: Store, 
     assert parent.params["best.C"] == search.best_params_["C"]
     children = list(parent.children)
     assert [child.params["C"] for child in children] == [0.1, 1, 10]
+    results = search.cv_results_
     for place, child in enumerate(children):
-        results = search.cv_results_
-        assert child.metrics["test_score"].values.tolist() == [
-            results[f"split{fold}_test_score"][place] for fold in (0, 1)
-        ]
+        folds = [results[f"split{fold}_test_score"][place] for fold in (0, 1)]
+        assert child.metrics["test_score"].values.tolist() == folds
         assert child.metrics["mean_test_score"].last == results["mean_test_score"][place]
         assert child.metrics["std_test_score"].last == results["std_test_score"][place]
         assert child.metrics["rank_test_score"].last == results["rank_test_score"][place]
@@ -128,8 +127,8 @@ def test_a_candidate_that_cannot_be_fitted_is_kept_as_failed(autologged: Store) 
 
 def test_several_metrics_of_a_random_search_are_told_apart(autologged: Store) -> None:
     RandomizedSearchCV(
-        LogisticRegression(max_iter=500), {"C": [0.1, 1, 10]}, n_iter=2, cv=2, scoring=["accuracy", "f1_macro"], refit="accuracy",
-        random_state=0,
+        LogisticRegression(max_iter=500), {"C": [0.1, 1, 10]}, n_iter=2, cv=2, scoring=["accuracy", "f1_macro"],
+        refit="accuracy", random_state=0,
     ).fit(X, Y)  # fmt: skip
     child = autologged.runs("parent is None")[0].children[0]
     assert {"test_accuracy", "test_f1_macro", "mean_test_accuracy", "rank_test_f1_macro"} <= set(child.metrics)
@@ -255,7 +254,7 @@ def outcome(factory: Callable[[], Any]) -> dict[str, Any]:
         warnings.simplefilter("always")
         model = factory()
         model.fit(X, Y)
-    state = np.random.get_state()
+    state: Any = np.random.get_state()
     return {
         "pickle": pickle.dumps(model),
         "vars": sorted(vars(model)),
@@ -318,3 +317,32 @@ def test_a_store_that_cannot_be_made_costs_no_fit(tmp_path: Any, monkeypatch: py
         model = LinearRegression().fit(X, Y)
     assert len(caught) == 1
     assert model.coef_.shape == (4,)
+
+
+def test_the_estimators_own_random_state_is_not_used_up(store: Store) -> None:
+    def predict() -> list[int]:
+        model = DummyClassifier(strategy="uniform", random_state=np.random.RandomState(3)).fit(X, Y)
+        return list(model.predict(X))
+
+    without = predict()
+    with runlore.autolog():
+        assert predict() == without
+
+
+def test_ctrl_c_while_the_score_is_computed_ends_the_run_and_not_the_recording(autologged: Store) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        Interrupted().fit(X, Y)
+    LinearRegression().fit(X, Y)
+    assert [run.status for run in autologged.runs()] == ["finished", "finished"]
+
+
+class Interrupted(Own):
+    def score(self, *args: Any, **kwargs: Any) -> float:
+        raise KeyboardInterrupt
+
+
+def test_a_kept_method_records_nothing_after_disabling(store: Store) -> None:
+    with runlore.autolog():
+        fit = LinearRegression().fit
+    fit(X, Y)
+    assert len(store.runs()) == 0
