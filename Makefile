@@ -43,7 +43,7 @@ docs: $(VENV)/dev  ## Every snippet of the pages runs, every link leads somewher
 	$(BIN)/python -m pytest tests/docs --durations=0
 
 bench: $(VENV)/dev  ## What runlore costs, as a table and as JSON
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench --json $(VENV)/bench.json
 
 demo: $(VENV)/demo  ## Train some models, and look at what was recorded
 	@rm -rf $(DEMO_STORE)

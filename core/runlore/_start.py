@@ -66,8 +66,7 @@ def _resumed(store: Store, resume: str, at_step: int | None, opening: dict[str, 
     cut = as_step(at_step)
     last_steps = {key: tally.last_step for key, tally in record.tallies.items()}
     if cut is not None:
-        cut = as_step(at_step)
-    last_steps = {key: min(step, cut) for key, step in last_steps.items()}
+        last_steps = {key: min(step, cut) for key, step in last_steps.items()}
     opening |= {
         "mode": "resume" if opening["mode"] == "start" else "off",
         "experiment": record.experiment,

@@ -81,7 +81,7 @@ def import_runlore(world: World) -> float:
     return world.wall([sys.executable, "-c", "import runlore"]) - bare_python(world)
 
 
-@figure("`from runlore import start_run`, over bare Python", "ms", 60)
+@figure("`from runlore import start_run`, over bare Python", "ms")
 def import_start_run(world: World) -> float:
     return world.wall([sys.executable, "-c", "from runlore import start_run"]) - bare_python(world)
 

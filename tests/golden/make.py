@@ -1,0 +1,41 @@
+"""Makes the golden files of the current format: `python -m tests.golden.make FOLDER`. Old ones are never made again."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import runlore
+from runlore._frames import FORMAT
+
+
+def main(target: Path) -> None:
+    target = target.absolute()
+    os.chdir("/")  # no place of this machine goes into the files
+    sys.argv, sys.executable, sys.prefix = ["train.py"], "python", "/usr"
+    store = runlore.open_store(target / "store")
+    with store.start_run("sealed", params={"lr": 0.1, "model": {"depth": 3}}, tags={"team": "vision"}) as run:
+        for step in range(40):
+            run.log_metrics({"loss": 1 / (step + 1), "acc": step / 40}, step=step, epoch=step / 10)
+        run.log_metrics({"loss": 9.0}, step=3)
+        run.log_metrics({"accuracy": 0.5, "odd": float("nan")}, step=39, split="val")
+        run.note("a note")
+    store.run("sealed").set_tags({"late": "yes"})
+    live = store.start_run("cut off")
+    for step in range(5):
+        live.log_metrics({"loss": float(step)}, step=step)
+    (log,) = store.root.rglob("*.log")
+    kept = log.read_bytes()
+    live.finish()
+    for path in store.root.rglob(f"{live.id}*"):
+        path.unlink()
+    log.write_bytes(kept + b"\xa5RLJ\xff")  # torn in the middle of a frame
+    for name in ("index-v1.sqlite", "index-v1.lock", ".gitignore"):
+        (store.root / name).unlink(missing_ok=True)
+    shutil.rmtree(store.root / "marks", ignore_errors=True)
+    (target / "expected.json").write_text(json.dumps({"format": FORMAT, "runs": 2}) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
