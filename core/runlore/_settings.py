@@ -9,7 +9,6 @@ from runlore.errors import SettingError
 NAMES = {
     "store": "RUNLORE_STORE",
     "experiment": "RUNLORE_EXPERIMENT",
-    "autolog": "RUNLORE_AUTOLOG",
     "disabled": "RUNLORE_DISABLED",
     "quiet": "RUNLORE_QUIET",
 }
@@ -26,9 +25,12 @@ def setting(name: str, start: Path | None = None) -> str | None:
     value = os.environ.get(NAMES[name])
     if value is not None:
         return value
-    found = _project_settings(start or Path.cwd()).get(name)
+    folder, settings = _project_settings(start or Path.cwd())
+    found = settings.get(name)
     if found is None:
         return None
+    if name == "store" and isinstance(found, str) and "://" not in found:
+        return str(folder / Path(found).expanduser())  # as the file means it, wherever the script is started
     if isinstance(found, bool):
         return "1" if found else "0"
     if isinstance(found, list):
@@ -60,7 +62,8 @@ def disabled_names() -> frozenset[str]:
     return frozenset(part.strip() for part in value.split(",") if part.strip())
 
 
-def _project_settings(start: Path) -> dict[str, Any]:
+def _project_settings(start: Path) -> tuple[Path, dict[str, Any]]:
+    """The nearest pyproject.toml's folder, and what it says of us."""
     for folder in (start, *start.parents):
         path = folder / "pyproject.toml"
         try:
@@ -68,12 +71,12 @@ def _project_settings(start: Path) -> dict[str, Any]:
         except (OSError, UnicodeDecodeError):
             continue
         if "tool.runlore" not in text:
-            return {}
+            break
         import tomllib
 
         try:
             found = tomllib.loads(text).get("tool", {}).get("runlore", {})
         except tomllib.TOMLDecodeError as error:
             raise SettingError(f"{path} can't be read: {error}") from error
-        return found if isinstance(found, dict) else {}
-    return {}
+        return folder, found if isinstance(found, dict) else {}
+    return start, {}

@@ -125,7 +125,7 @@ def record_search(session: FitSession, search: Any) -> None:
         }
         scores = [value for name, values in points.items() if name.startswith("mean_test_") for value in values]
         failed = "no fold could be scored" if scores and all(np.isnan(scores)) else None
-        session.child(f"candidate-{place}", params=params, points=points, tags={"candidate": str(place)}, failed=failed)
+        session.child(f"candidate-{place}", params=params, points=points, tags={}, failed=failed)
     if len(results["params"]) > CHILDREN:
         session.missing(f"{len(results['params']) - CHILDREN} candidates", f"at most {CHILDREN} become runs")
 

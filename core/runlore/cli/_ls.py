@@ -16,6 +16,7 @@ from runlore.store import Store, open_store
 
 LIMIT = 20
 CELL = 22  # columns that a value may take
+NARROW = 10  # columns below which a tag is not worth cutting
 NAME = 24
 
 
@@ -93,11 +94,16 @@ def _table(store: Store, runs: Sequence[RecordedRun], fields: list[Field], sort:
     used = sum(max(len(heads[place]), *(len(row[place]) for row in fixed)) + 2 for place in range(len(heads)))
     extra = [(_head(field), _reader(field), True) for field in fields] or _automatic(runs, sort)
     cells: list[list[str]] = [[] for _ in runs]
+    tags = {key for run in runs for key in run.tags}
     for head, reader, wanted in extra:
         values = [line_text(reader(run), CELL) for run in runs]
         width = max(len(head), *map(len, values)) + 2
-        if not wanted and used + width > terminal_width():
-            continue
+        room = terminal_width() - used
+        if not wanted and width > room:
+            if head not in tags or room < max(len(head), NARROW) + 2:
+                continue
+            values = [line_text(value, room - 2) for value in values]
+            width = room
         used += width
         table.add_column(escape(line_text(head, CELL)), no_wrap=True, justify="right")
         for row, value in zip(cells, values, strict=True):
@@ -115,7 +121,8 @@ def _automatic(runs: Sequence[RecordedRun], sort: Field | None) -> list[tuple[st
     if sort is not None and sort.table:
         chosen[sort.table, sort.key, sort.column] = sort
     for key in _by_frequency([list(run.tags) for run in runs]):
-        if len({run.tags.get(key) for run in runs}) > 1:
+        values = [run.tags.get(key) for run in runs]
+        if len(set(values)) > 1 and values.count(None) <= len(runs) // 2:
             chosen.setdefault(("tags", key, ""), Field("tags", key, "", 0))
     for key in sorted(_by_frequency([list(run.metrics) for run in runs]), key=is_duration):
         chosen.setdefault(("metrics", key, "last"), Field("metrics", key, "last", 0))
