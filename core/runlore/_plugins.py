@@ -1,9 +1,7 @@
-"""The plugins of a process: built-in ones and those that entry points of the group "runlore" name."""
+"""The plugins of a process: those that entry points of the group "runlore" name, our own among them."""
 
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
-from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ from runlore._settings import disabled_names
 from runlore._writer import report
 
 GROUP = "runlore"
-BUILT_IN = {"environment": "runlore._environment"}
 
 
 class Plugins:
@@ -29,8 +26,6 @@ class Plugins:
         self._disabled = disabled_names() if disabled is None else disabled
         self._manager = pluggy.PluginManager("runlore")
         self._manager.add_hookspecs(hookspecs)
-        for name, module in BUILT_IN.items():
-            self._register(name, partial(import_module, module))
         for entry in sorted(entry_points(), key=lambda entry: entry.name):
             self._register(entry.name, entry.load)
 

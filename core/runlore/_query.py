@@ -434,7 +434,9 @@ def hints(query: str, fields: Iterable[Field], known: Callable[[Field], list[str
 
 
 def _bindable(value: Any) -> Any:
-    """A value as a database takes it: whole numbers beyond 64 bits as floats, text without half characters."""
+    """A value as every database takes it: flags as numbers, whole numbers beyond 64 bits as floats, clean text."""
+    if isinstance(value, bool):
+        return int(value)
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:

@@ -2,13 +2,14 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from runlore import RunloreWarning, Store, open_store
 from runlore.api import Run
+from tests.process import Process
 
 KIB = 1024
 
@@ -112,3 +113,15 @@ def test_a_store_that_vanishes_in_mid_training_stops_nobody(store: Store, tmp_pa
         run.log_metrics({"loss": float(step)})
     run.finish()
     assert store.runs()._runs == []
+
+
+def test_a_disk_that_turns_read_only_stops_nobody(small_disk: Path, python: Callable[..., Process]) -> None:
+    store = Store(small_disk / "store")
+    script = "import runlore; runlore.start_run('before').finish(); runlore.open_store().runs()"
+    python(script, RUNLORE_STORE=str(store.root)).succeed()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.warns(RunloreWarning, match=r"nothing of run 'after' can be recorded.*[Rr]ead-only"):
+        run = store.start_run("after")
+        run.log_metrics({"loss": 1.0})
+        run.finish()
+    assert [found.name for found in open_store(store.root).runs()] == ["before"]
