@@ -3,55 +3,23 @@
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from runlore import _liveness, _rows
 from runlore._database import BY_RUN, Locked, Sqlite
-from runlore._folder import Folder, WriterFile, visible
-from runlore._ids import id_day
-from runlore._liveness import Life
-from runlore._record import Record, Writers, build_record, closing_of, read_writers
-from runlore._replay import FOREIGN, Content, Replay
-from runlore._seal import seal
+from runlore._folder import Folder, WriterFile
+from runlore._look import Change, Lookout, News, seal_dead
 from runlore._writer import report
 
 T = TypeVar("T")
 NAME = "index-v1.sqlite"
 VERSION = "1"
-YOUNG = 2_000_000_000  # ns: a folder whose time is younger may change again without its time showing it
 PATIENCE = 0.25  # seconds to try again while another process brings the index up to date, before the answer is stale
 TRIES = 5  # to ask, when the index is deleted between our look and our question
 BUILD_WAIT = 20.0  # seconds to wait for another process that builds the first index
 SEAL_AT_ONCE = 64 << 20  # bytes of dead logs that one look seals on the way
-
-
-@dataclass(slots=True)
-class Change:
-    """A run whose files are not as the index knows them, and what was read of it."""
-
-    day: str
-    run_id: str
-    files: list[WriterFile]
-    sizes: dict[str, int] = field(default_factory=dict)
-    record: Record | None = None
-    writers: Writers | None = None
-
-
-@dataclass(slots=True)
-class News:
-    """What a look at the folder found."""
-
-    days: list[tuple[str, int]] = field(default_factory=list)  # with the time up to which each is known
-    changes: list[Change] = field(default_factory=list)
-    gone: list[tuple[str, str]] = field(default_factory=list)  # day and run
-    gone_days: list[str] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.days or self.changes or self.gone or self.gone_days)
 
 
 class Index:
@@ -108,16 +76,16 @@ class Index:
 
     def _catch_up(self) -> bool:
         """Read and store what is new; False where somebody else was writing."""
-        news = self._look()
+        news = self._lookout.look()
         if not news:
             return True
-        self._read(news)
+        self._lookout.read(news)
         try:
             with self._db.writing():
                 self._apply(news)
         except Locked:
             return False
-        self._seal_dead(news, budget=SEAL_AT_ONCE)
+        seal_dead(self._folder, news, budget=SEAL_AT_ONCE)
         return True
 
     def rebuild(self) -> int:
@@ -126,8 +94,8 @@ class Index:
         Raises:
             Locked: another process went on writing.
         """
-        news = self._look(everything=True)
-        self._read(news)
+        news = self._lookout.look(everything=True)
+        self._lookout.read(news)
         deadline = time.monotonic() + BUILD_WAIT
         while True:
             try:
@@ -140,8 +108,12 @@ class Index:
                 if self._db.stale:
                     self._reopen()
                 time.sleep(0.02)
-        self._seal_dead(news, budget=None)
+        seal_dead(self._folder, news)
         return len(news.changes)
+
+    @property
+    def _lookout(self) -> Lookout:
+        return Lookout(self._folder, self._db)
 
     # Opening
 
@@ -181,10 +153,10 @@ class Index:
                 with self._db.writing():
                     if self._is_ready():
                         break
-                    news = self._look(everything=True)
-                    self._read(news)
+                    news = self._lookout.look(everything=True)
+                    self._lookout.read(news)
                     self._fill(news)
-                self._seal_dead(news, budget=SEAL_AT_ONCE)
+                seal_dead(self._folder, news, budget=SEAL_AT_ONCE)
                 return
             except Locked:
                 if self._db.stale:
@@ -194,99 +166,6 @@ class Index:
                     self._reopen()
             time.sleep(0.02)
         self.refresh()
-
-    # Looking at the folder
-
-    def _look(self, *, everything: bool = False) -> News:
-        news = News()
-        known = {} if everything else dict(self._db.query("SELECT day, mtime FROM days"))
-        seen = set()
-        listed = set()
-        for path in self._folder.days():
-            day = path.relative_to(self._folder.runs).as_posix()
-            seen.add(day)
-            mtime = path.stat().st_mtime_ns
-            if known.get(day) == mtime:
-                continue
-            young = time.time_ns() - mtime < YOUNG
-            if not everything or not young:
-                news.days.append((day, 0 if young else mtime))
-            else:
-                news.days.append((day, 0))
-            listed.add(day)
-            self._look_at_day(news, path, day, everything=everything)
-        if not everything:
-            news.gone_days = [day for day in known if day not in seen]
-            self._look_at_live(news, listed)
-        if news.days and not (news.changes or news.gone or news.gone_days):
-            news.days = [item for item in news.days if known.get(item[0]) != item[1]]
-        return news
-
-    def _look_at_day(self, news: News, path: Path, day: str, *, everything: bool) -> None:
-        runs: dict[str, list[WriterFile]] = {}
-        for item in visible(path, os.listdir(path)):
-            if id_day(item.run_id) != day:
-                continue  # somebody's copy of another day
-            runs.setdefault(item.run_id, []).append(item)
-        known: dict[str, dict[str, int]] = {}
-        if not everything:
-            for run_id, name, size in self._db.query("SELECT run, name, size FROM files WHERE day = ?", (day,)):
-                known.setdefault(run_id, {})[name] = size
-        for run_id, files in runs.items():
-            before = known.pop(run_id, None)
-            if before is None or set(before) != {item.path.name for item in files}:
-                news.changes.append(Change(day, run_id, files))
-        news.gone += [(day, run_id) for run_id in known]
-
-    def _look_at_live(self, news: News, listed: set[str]) -> None:
-        """Runs that somebody may still write to: did a file grow, or its writer die?"""
-        changed = {change.run_id for change in news.changes} | {run_id for _, run_id in news.gone}
-        rows = self._db.query(
-            "SELECT f.day, f.run, f.name, f.size, f.replay FROM runs r JOIN files f ON f.run = r.id WHERE r.live = 1"
-        )
-        for day, run_id, name, size, replay in rows:
-            if run_id not in changed and self._has_moved(self._folder.runs / day / name, size, replay):
-                changed.add(run_id)
-                news.changes.append(Change(day, run_id, []))
-
-    def _has_moved(self, path: Path, size: int, replay: str | None) -> bool:
-        if path.suffix == ".run":
-            return not path.exists()
-        try:
-            if path.stat().st_size != size:
-                return True
-            opening = next((event for _, event in Replay.decode(replay or "{}").events if event["type"] == "open"), {})
-            return _liveness.life_of(path, opening) is not Life.ALIVE
-        except (OSError, KeyError):
-            return True
-
-    # Reading, outside any transaction
-
-    def _read(self, news: News) -> None:
-        for change in news.changes:
-            self._read_change(change)
-
-    def _read_change(self, change: Change) -> None:
-        replays = {}
-        for name, replay in self._stored_replays(change.day, change.run_id):
-            with suppress(ValueError, KeyError):
-                replays[name] = Replay.decode(replay)
-        for _ in range(5):
-            change.files = change.files or self._folder.files_of(change.run_id)
-            try:
-                change.sizes = {item.path.name: item.path.stat().st_size for item in change.files}
-                change.writers = read_writers(change.files, replays)
-                change.record = build_record(self._folder, change.run_id, change.writers)
-                return
-            except FileNotFoundError:
-                change.files = []
-        change.record = None
-
-    def _stored_replays(self, day: str, run_id: str) -> list[tuple[str, str]]:
-        if not self._db.has_tables():
-            return []
-        sql = "SELECT name, replay FROM files WHERE day = ? AND run = ? AND replay IS NOT NULL"
-        return [(name, replay) for name, replay in self._db.query(sql, (day, run_id))]
 
     # Writing, within a transaction
 
@@ -347,34 +226,6 @@ class Index:
             report(f"run {record.id}: {record.damaged_bytes} bytes of its files are damaged; the rest was read")
         for reason in writers.unreadable:
             report(f"run {record.id}: a file can't be read: {reason}")
-
-    # Sealing what is dead
-
-    def _seal_dead(self, news: News, budget: int | None) -> None:
-        for change in news.changes:
-            for item in change.files:
-                if item.sealed:  # its writer may have died before it removed the log
-                    with suppress(OSError):
-                        item.path.with_suffix(".log").unlink()
-        for _, log, closing in _dead_logs(self._folder, news.changes):
-            with suppress(*FOREIGN):
-                if budget is not None:
-                    budget -= log.stat().st_size
-                    if budget < 0:
-                        return
-                seal(log, closing)
-
-
-def _dead_logs(folder: Folder, changes: Iterable[Change]) -> Iterator[tuple[str, Path, dict[str, Any] | None]]:
-    for change in changes:
-        for content in change.writers.contents if change.writers else []:
-            if not content.sealed and content.life is Life.DEAD and _is_whole(content):
-                yield change.run_id, content.path, closing_of(folder, content)
-
-
-def _is_whole(content: Content) -> bool:
-    replay = content.replay
-    return not (content.damage or content.orphans or (replay is not None and replay.broken))
 
 
 def _file_row(change: Change, item: WriterFile) -> tuple[Any, ...]:
