@@ -2,7 +2,9 @@
 
 import functools
 import multiprocessing
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -15,6 +17,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _fit: ContextVar["FitSession | None"] = ContextVar("runlore_fit", default=None)
+_open: "dict[int, FitSession]" = {}  # of this process: contexts don't reach the threads of a pool
 
 
 def _guarded(
@@ -46,6 +49,7 @@ class FitSession:
         self.owned = owned
         self._reported = False
         self._token = _fit.set(self)
+        _open[id(self)] = self
 
     @classmethod
     def begin(
@@ -83,6 +87,26 @@ class FitSession:
     def in_fit() -> bool:
         """Whether a recorded fit is under way in this context."""
         return _fit.get() is not None
+
+    @staticmethod
+    def ticket() -> tuple[int, int] | None:
+        """What work that is handed to another thread carries along, so that it counts as part of this fit."""
+        session = _fit.get()
+        return None if session is None else (os.getpid(), id(session))
+
+    @staticmethod
+    @contextmanager
+    def within(ticket: tuple[int, int] | None) -> Iterator[None]:
+        """The block belongs to the fit that gave out the ticket; without effect elsewhere, or after its end."""
+        session = _open.get(ticket[1]) if ticket is not None and ticket[0] == os.getpid() else None
+        if session is None or _fit.get() is not None:
+            yield
+            return
+        token = _fit.set(session)
+        try:
+            yield
+        finally:
+            _fit.reset(token)
 
     @staticmethod
     def add_metrics(run: Run, metrics: Mapping[str, Any], *, step: int | None = None, split: str | None = None) -> None:
@@ -153,6 +177,7 @@ class FitSession:
     @_guarded
     def end(self, error: BaseException | None = None) -> None:
         """The training call returned, or raised `error`. A joined run stays open."""
+        _open.pop(id(self), None)
         try:
             _fit.reset(self._token)
         except ValueError:

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, RegressorMixin
+from sklearn.utils import parallel
 
 from runlore import FitSession
 from runlore_sklearn import _fit
@@ -54,6 +55,8 @@ def enable() -> None:
     for mixin in (ClassifierMixin, RegressorMixin, ClusterMixin):
         _wrap_class(mixin)
 
+    _follow_threads()
+
     def init_subclass(cls: Any, **kwargs: Any) -> None:
         super(BaseEstimator, cls).__init_subclass__(**kwargs)
         if _patches.active:
@@ -66,6 +69,34 @@ def disable() -> None:
     """Put every attribute back."""
     _patches.active = False
     _patches.restore()
+
+
+def _follow_threads() -> None:
+    """Let fits in joblib's pool threads know the fit that they are part of: contexts don't reach them."""
+    work = getattr(parallel, "_FuncWrapper", None)
+    if work is None:
+        return  # a private name: without it such fits make runs of their own
+    dispatch, call = parallel.Parallel.__call__, work.__call__
+
+    @functools.wraps(dispatch)
+    def give_tickets(self: Any, iterable: Any) -> Any:
+        ticket = FitSession.ticket()  # here, as the tasks may be taken from the iterable by a thread of the pool
+
+        def tasks() -> Iterator[Any]:
+            for task in iterable:
+                if isinstance(task[0], work):
+                    task[0].runlore_ticket = ticket
+                yield task
+
+        return dispatch(self, iterable if ticket is None else tasks())
+
+    @functools.wraps(call)
+    def use_ticket(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with FitSession.within(getattr(self, "runlore_ticket", None)):
+            return call(self, *args, **kwargs)
+
+    _patches.replace(parallel.Parallel, "__call__", give_tickets)
+    _patches.replace(work, "__call__", use_ticket)
 
 
 def _wrap_class(cls: type) -> None:

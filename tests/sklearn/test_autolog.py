@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -16,7 +17,7 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -114,6 +115,15 @@ def test_a_grid_search_is_a_parent_and_a_child_per_candidate(autologged: Store, 
         assert child.metrics["std_test_score"].last == results["std_test_score"][place]
         assert child.metrics["rank_test_score"].last == results["rank_test_score"][place]
     assert len(autologged.runs()) == 4
+
+
+def test_fits_in_the_threads_of_a_pool_belong_to_the_outer_fit(autologged: Store) -> None:
+    with joblib.parallel_config("threading", n_jobs=2):
+        GridSearchCV(LogisticRegression(max_iter=500), {"C": [0.1, 1]}, cv=3).fit(X, Y)
+        VotingClassifier([("a", LogisticRegression(max_iter=500)), ("b", DummyClassifier())]).fit(X, Y)
+        BaggingClassifier(DummyClassifier(), n_estimators=4).fit(X, Y)
+    assert len(autologged.runs("parent is None")) == 3
+    assert len(autologged.runs()) == 5
 
 
 def test_a_candidate_that_cannot_be_fitted_is_kept_as_failed(autologged: Store) -> None:
