@@ -49,14 +49,14 @@ demo: $(VENV)/demo  ## Train some models, and look at what was recorded
 	@rm -rf $(DEMO_STORE)
 	@echo "== examples/sklearn_compare.py: six trainings, no tracking code"
 	@RUNLORE_STORE=$(DEMO_STORE) $(BIN)/python examples/sklearn_compare.py
-	@echo; echo "== runlore ls 'parent is None' --sort=-metrics.test_score"
-	@RUNLORE_STORE=$(DEMO_STORE) $(BIN)/runlore ls 'parent is None' --sort=-metrics.test_score
+	@echo; echo "== runlore ls --sort=-metrics.test_score"
+	@RUNLORE_STORE=$(DEMO_STORE) $(BIN)/runlore ls --sort=-metrics.test_score
 	@echo; echo "== runlore show, of the grid search"
 	@RUNLORE_STORE=$(DEMO_STORE) $(BIN)/runlore show "$$(RUNLORE_STORE=$(DEMO_STORE) $(BIN)/runlore ls --json 'tags.estimator == "GridSearchCV"' | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)[0]["id"])')"
 	@echo; echo "== What to type next"
 	@echo "  . $(BIN)/activate; export RUNLORE_STORE=$(DEMO_STORE)"
 	@echo "  runlore ls --all                                    every run, the grid's candidates too"
-	@echo "  runlore ls 'params.C >= 1 and metrics.test_score.max > 0.95'"
+	@echo "  runlore ls 'metrics.test_score > 0.97 and duration < 1'"
 	@echo "  runlore show NAME --json                            the same for programs"
 	@echo "Or put these two lines into a script of your own:  import runlore; runlore.autolog()"
 

@@ -19,6 +19,7 @@ from runlore.errors import QueryError
 
 TEXT_FIELDS = ("status", "experiment", "name", "id", "parent")
 TIME_FIELDS = ("started", "ended")
+STATUSES = ("running", "finished", "failed", "interrupted", "crashed")
 FIELDS = (*TEXT_FIELDS, *TIME_FIELDS, "duration")
 TABLES = ("params", "metrics", "tags", "env")
 AGGREGATES = ("last", "min", "max", "count")
@@ -205,13 +206,14 @@ class _Compiler:
             return sql if isinstance(operator, ast.Is | ast.Eq) else f"NOT {sql}"
         symbol = OPERATORS[type(operator)]
         first, second = self._operand(left), self._operand(right)
+        right_of = second
         if isinstance(first, Constant):
             first, second, symbol = second, first, MIRRORED[symbol]
         if isinstance(first, Constant):
             self._fail(left, "both sides are constants: one should be a field, such as params.lr")
         if isinstance(second, Field):
             return self._two_fields(first, symbol, second)
-        return self._field_and_constant(first, symbol, second.value, right)
+        return self._field_and_constant(first, symbol, second.value, right if isinstance(right_of, Constant) else left)
 
     def _membership(self, left: ast.expr, right: ast.expr) -> str:
         if not isinstance(right, ast.List | ast.Tuple | ast.Set):
@@ -271,9 +273,13 @@ class _Compiler:
 
     def _moment(self, field: Field, value: Any, node: ast.expr) -> Any:
         """A constant as a field of its kind holds it: ISO texts become microseconds beside a time."""
-        if field.table or field.column not in TIME_FIELDS or not isinstance(value, str):
+        if field.column == "status" and isinstance(value, str) and value not in STATUSES:
+            close = get_close_matches(value, STATUSES, 1, 0.5)
+            meant = f"did you mean {close[0]!r} ?" if close else f"it is one of {', '.join(STATUSES)}"
+            self._fail(node, f"no run has the status {value!r}: {meant}")
+        if field.table or field.column not in TIME_FIELDS or isinstance(node, ast.Call):
             return value
-        moment = parse_time(value)
+        moment = parse_time(value) if isinstance(value, str) else None
         if moment is None:
             self._fail(node, f"{value!r} is no time: write '2026-11-23', '2026-11-23T10:00' or ago('7d')")
         return moment
@@ -425,10 +431,12 @@ def hints(query: str, fields: Iterable[Field], known: Callable[[Field], list[str
     """
     found = []
     for field in fields:
-        close = get_close_matches(field.key, known(field), 1, 0.6) if field.table else []
-        if close:
-            better = Field(field.table, close[0], field.column, field.place).text
-            reason = f"no run has {field.text}: did you mean {better} ?"
+        keys = known(field) if field.table else []
+        if keys:
+            ends = [key for key in keys if re.search(rf"(__|[./]){re.escape(field.key)}$", key)]
+            close = ends[:1] or get_close_matches(field.key, keys, 1, 0.6)
+            better = [Field(field.table, key, field.column, field.place).text for key in close]
+            reason = f"no run has {field.text}" + "".join(f": did you mean {text} ?" for text in better)
             found.append(f"{reason}\n  {query}\n  {' ' * field.place}^")
     return found
 

@@ -70,6 +70,8 @@ class Run:
             writer = self._reopened()
             if writer is None:
                 return
+        if not isinstance(metrics, Mapping):
+            raise TypeError(f"metrics is {metrics!r}: write a mapping, such as {{'loss': 0.3}}")
         writer.row(metrics, step, epoch, split)
 
     def log_params(self, params: Mapping[str, Any]) -> None:

@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from runlore import _columns
 from runlore._points import Tally, open_block
 from runlore._replay import Content
-from runlore.errors import RunloreWarning
+from runlore.errors import MetricNotFound, RunloreWarning
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +72,14 @@ class Metrics(Mapping[str, Series]):
         self._series = {key: Series(key, tallies[key], contents) for key in sorted(tallies)}
 
     def __getitem__(self, key: str) -> Series:
-        return self._series[key]
+        found = self._series.get(key)
+        if found is None:
+            close = get_close_matches(str(key), self._series, 1)
+            raise MetricNotFound(
+                f"no metric {key!r}"
+                + (f": did you mean {close[0]!r}?" if close else f"; there are: {', '.join(self._series) or 'none'}")
+            )
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._series)

@@ -30,6 +30,9 @@ def start(
     at_step: int | None,
 ) -> Run:
     """A run of `store`; see `Store.start_run`."""
+    for what, value in (("params", params), ("tags", tags)):
+        if value is not None and not isinstance(value, Mapping):
+            raise TypeError(f"{what} is {value!r}: write a mapping, such as {{'key': 'value'}}")
     opening: dict[str, Any] = {
         "mode": "off" if "all" in disabled_names() else "start",
         "experiment": str(experiment or "") or setting("experiment") or DEFAULT_EXPERIMENT,
@@ -39,16 +42,19 @@ def start(
     }
     run = _resumed(store, resume, at_step, opening) if resume is not None else None
     if run is None:
+        before = store.run(resume) if resume is not None else None
+        if before is not None:
+            opening["experiment"] = experiment or before.experiment
         run_id = _ids.new_run_id(time.time_ns() // 1000)
         run = open_run(store.folder, run_id, _name(name), opening)
-        if resume is not None:
-            run.link("resumed_from", store.run(resume).id)
+        if before is not None:
+            run.link("resumed_from", before.id)
     if params:
         run.log_params(params)
     if tags:
         run.set_tags(tags)
     if opening["parent"] is None and opening["mode"] != "off" and not flag("quiet"):
-        _announce(run, resumed=resume is not None)
+        _announce(run, opening["mode"], resume)
     return run
 
 
@@ -84,7 +90,7 @@ def _parent_id(store: Store, parent: "str | Run | RecordedRun | None") -> str | 
 
 
 def _name(name: str | None) -> str:
-    return _ids.new_name() if name is None else text_of(describe(name))
+    return text_of(describe(name)) if name else _ids.new_name()
 
 
 def _cwd() -> str | None:
@@ -94,10 +100,10 @@ def _cwd() -> str | None:
         return None
 
 
-def _announce(run: Run, *, resumed: bool) -> None:
+def _announce(run: Run, mode: str, resume: str | None) -> None:
     if run._writer is None:
         return
-    word = "resumed run" if resumed else "run"
+    word = "run" if resume is None else "resumed run" if mode == "resume" else f"{resume} had finished; new run"
     line = f"runlore: {word} {run.name} · runlore show {run.id[-_ids.SHORT :]}\n"
     try:
         sys.stderr.write(line)

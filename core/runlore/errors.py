@@ -45,6 +45,13 @@ class ArtifactNotFound(RunloreError, LookupError):
     """The run has no such artifact, or its content was not kept."""
 
 
+class MetricNotFound(RunloreError, KeyError):
+    """The run has no such metric."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would show its repr
+
+
 class UnsafePath(RunloreError, ValueError):
     """A recorded path would lead outside the folder that it is restored to."""
 

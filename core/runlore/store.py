@@ -17,6 +17,7 @@ from runlore.errors import AmbiguousRun, BackendNotFound, RunloreWarning, RunNot
 if TYPE_CHECKING:  # what only readers need is imported when they ask: recording shall start fast
     from runlore._database import Sqlite
     from runlore._index import Index
+    from runlore._query import Field
     from runlore._rows import Summary
     from runlore.runs import RecordedRun, RunList
 
@@ -45,6 +46,8 @@ def open_store(location: str | os.PathLike[str] | None = None) -> "Store":
             root = root / ".runlore"
     store = Store(root)
     if root.exists():
+        if not root.is_dir():
+            raise StoreRefused(f"{str(root)!r} is a file, not a store: name a folder")
         if not (root / "format").exists() and named and store.folder.foreign():
             raise StoreRefused(f"{str(root)!r} is a folder with other things in it, not a store: name an empty one")
         if (root / "format").exists():
@@ -110,6 +113,8 @@ class Store:
         from runlore._select import other_keys, select
         from runlore.runs import RecordedRun, RunList
 
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit is {limit!r}: write 0 or more, or None for all")
         limit = None if limit is None else max(0, min(operator.index(limit), 1 << 40))
         compiled = _query.compile_query(where, self._clock)
         order = _query.parse_sort(sort) if sort else []
@@ -127,6 +132,16 @@ class Store:
             warnings.warn(hints[0], RunloreWarning, stacklevel=2)
         return RunList(self, [RecordedRun(self, summary) for summary in summaries], tuple(hints))
 
+    def check_query(self, where: str) -> "list[Field]":
+        """The fields that a query asks for.
+
+        Raises:
+            QueryError: it can't be understood.
+        """
+        from runlore import _query
+
+        return list(_query.compile_query(where, self._clock).fields)
+
     def run(self, part: str) -> "RecordedRun":
         """The run with this id, name, or unique part of an id.
 
@@ -135,16 +150,20 @@ class Store:
             AmbiguousRun: there are several; the message lists them.
         """
         from runlore._select import resolve
-        from runlore.runs import RecordedRun
+        from runlore.runs import RecordedRun, as_time
 
         found = self._index.ask(lambda database: resolve(database, part)) if self.exists else []
         if not found:
             raise RunNotFound(f"no run matches {part!r} in {str(self.root)!r}: `runlore ls` lists them")
         if len(found) > 1:
-            listed = "".join(f"\n  {item.id}  {item.name}" for item in found[:10])
+            listed = "".join(
+                f"\n  {item.id}  {item.name}  {item.status}  {as_time(item.started):%Y-%m-%d %H:%M:%S}"
+                for item in found[:10]
+            )
             more = f"\n  … and {len(found) - 10} more" if len(found) > 10 else ""
             raise AmbiguousRun(
-                f"{part!r} matches {len(found)} runs, write more of the id:{listed}{more}", [item.id for item in found]
+                f"{part!r} matches {len(found)} runs, name one by its id or the end of it:{listed}{more}",
+                [item.id for item in found],
             )
         return RecordedRun(self, found[0])
 

@@ -46,13 +46,12 @@ class Recording:
 class _Tracked:
     """Which run a fitted estimator belongs to, without holding on to it."""
 
-    __slots__ = ("data", "estimator", "run", "scores")
+    __slots__ = ("data", "estimator", "run")
 
     def __init__(self, estimator: Any, run: Any, data: Any) -> None:
         key = id(estimator)
         self.estimator = weakref.ref(estimator, lambda _: _tracked.pop(key, None))
         self.run = run
-        self.scores = 0
         self.data: Callable[[], Any]
         try:
             self.data = weakref.ref(data)
@@ -137,8 +136,7 @@ def record_score(estimator: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any
     if tracked is None or tracked.estimator() is not estimator or (data is not None and tracked.data() is data):
         return
     if np.isscalar(value):
-        FitSession.add_metrics(tracked.run, {"test_score": value}, step=tracked.scores, split="test")
-        tracked.scores += 1
+        FitSession.add_metrics(tracked.run, {"test_score": value}, split="test")
 
 
 def remember(estimator: Any, session: FitSession, data: Any) -> None:
@@ -150,12 +148,12 @@ def remember(estimator: Any, session: FitSession, data: Any) -> None:
 
 
 def _fold_points(columns: Mapping[str, Any]) -> dict[str, list[float]]:
-    """The scores per fold, by the metric's name: split0_test_score, split1_test_score → test_score."""
+    """The scores per fold as one series: split0_test_score, split1_test_score → split_test_score."""
     points: dict[str, list[float]] = {}
     for name, value in columns.items():
         head, _, key = name.partition("_")
         if head.startswith("split") and head[5:].isdecimal():
-            points.setdefault(key, []).append(float(value))
+            points.setdefault(f"split_{key}", []).append(float(value))
     return points
 
 

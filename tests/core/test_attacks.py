@@ -266,3 +266,36 @@ def test_a_repeated_step_in_many_series_is_summed_up_right(store: Store) -> None
             run.log_metrics({f"m{number}": float(step) for number in range(40)}, step=step)
     store.reindex()
     assert {series.count for series in store.run("wide").metrics.values()} == {500}
+
+
+def test_arguments_of_the_wrong_kind_are_named_before_anything_is_made(store: Store) -> None:
+    with pytest.raises(TypeError, match=r"tags is \['a'\]: write a mapping"):
+        store.start_run(tags=["a"])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"params is \[1\]"):
+        store.start_run(params=[1])  # type: ignore[arg-type]
+    assert not store.exists
+    with store.start_run("") as run, pytest.raises(TypeError, match="metrics is 'a': write a mapping"):
+        run.log_metrics("a", 1)  # type: ignore[arg-type]
+    assert store.runs()[0].name != ""
+    with pytest.raises(KeyError, match="no metric 'los'"):
+        _ = store.runs()[0].metrics["los"]
+    with pytest.raises(ValueError, match="limit is -1"):
+        store.runs(limit=-1)
+
+
+def test_a_run_that_died_before_its_environment_was_known_says_so(store: Store, python: Python) -> None:
+    python("""
+        import os, threading, runlore
+        threading.Thread.start = lambda self: None
+        runlore.start_run("early")
+        os.kill(os.getpid(), 9)
+    """).wait()
+    assert store.run("early").missing == [
+        {"what": "environment", "why": "the process ended before it was known"},
+    ]  # fmt: skip
+
+
+def test_what_follows_a_finished_run_keeps_its_experiment(store: Store) -> None:
+    store.start_run("first", experiment="sweep").finish()
+    store.start_run("second", resume="first").finish()
+    assert store.run("second").experiment == "sweep"

@@ -177,3 +177,48 @@ def test_colour_only_on_a_terminal(filled: Store) -> None:
 
 def command() -> str:
     return str(Path(sys.executable).with_name("runlore"))
+
+
+def test_children_are_listed_when_asked_for(filled: Store) -> None:
+    assert "child" not in runlore("ls", "params.lr > 0").stdout
+    assert "child" in runlore("ls", "params.lr > 0", "--all").stdout
+    assert "child" in runlore("ls", "parent is not None").stdout
+    assert "children do" in runlore("ls", "params.lr == 0.2").stdout
+
+
+def test_what_a_query_asks_for_is_shown_and_nothing_is_cut(filled: Store) -> None:
+    listed = runlore("ls", "params.bad is not None or params.lr > 0", "--sort=-metrics.acc.max").stdout
+    assert listed.splitlines()[0].split()[5:8] == ["acc.max", "bad", "lr"]
+    wide = runlore("ls", *(f"-c{field}" for field in ["id", "started", "metrics.acc.max", "params.lr", "parent"] * 3))
+    assert filled.run("parent").id in wide.stdout
+    assert "…" not in wide.stdout
+
+
+def test_the_same_key_as_metric_and_param_is_told_apart(store: Store) -> None:
+    with store.start_run(params={"lr": 1}) as run:
+        run.log_metrics({"lr": 0.5})
+    with store.start_run(params={"lr": 2}):
+        pass
+    assert {"metrics.lr", "params.lr"} <= set(runlore("ls").stdout.splitlines()[0].split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["ls", "--store", "/nowhere/at/all"], 1, "no store at '/nowhere/at/all'"),
+        (["ls", "--store", __file__], 1, "is a file, not a store"),
+        (["ls", "status == 'finishd'"], 2, "did you mean 'finished' ?"),
+        (["ls", "started > 2026"], 2, "is no time"),
+        (["ls", "params.xyzzy > 1"], 0, "no run has params.xyzzy"),
+    ],
+)
+def test_typos_are_named(filled: Store, arguments: list[str], code: int, message: str) -> None:
+    result = runlore(*arguments)
+    assert (result.exit_code, message in result.stderr) == (code, True), result.stderr
+
+
+def test_an_output_that_cannot_be_written_is_one_line(filled: Store) -> None:
+    done = subprocess.run(f"{command()} ls > /dev/full", shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "No space left" in done.stderr

@@ -110,7 +110,7 @@ def test_a_grid_search_is_a_parent_and_a_child_per_candidate(autologged: Store, 
     results = search.cv_results_
     for place, child in enumerate(children):
         folds = [results[f"split{fold}_test_score"][place] for fold in (0, 1)]
-        assert child.metrics["test_score"].values.tolist() == folds
+        assert child.metrics["split_test_score"].values.tolist() == folds
         assert child.metrics["mean_test_score"].last == results["mean_test_score"][place]
         assert child.metrics["std_test_score"].last == results["std_test_score"][place]
         assert child.metrics["rank_test_score"].last == results["rank_test_score"][place]
@@ -141,7 +141,9 @@ def test_several_metrics_of_a_random_search_are_told_apart(autologged: Store) ->
         refit="accuracy", random_state=0,
     ).fit(X, Y)  # fmt: skip
     child = autologged.runs("parent is None")[0].children[0]
-    assert {"test_accuracy", "test_f1_macro", "mean_test_accuracy", "rank_test_f1_macro"} <= set(child.metrics)
+    assert {"split_test_accuracy", "split_test_f1_macro", "mean_test_accuracy", "rank_test_f1_macro"} <= set(
+        child.metrics
+    )
 
 
 def test_a_score_on_other_data_belongs_to_the_run_that_fitted(autologged: Store) -> None:

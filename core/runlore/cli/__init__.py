@@ -35,7 +35,9 @@ class _Commands(click.Group):
                 raise _Failure(str(error), 2) from None
             except (RunloreError, TimeoutError) as error:
                 raise _Failure(str(error), 1) from None
-            except BrokenPipeError:
+            except OSError as error:
+                if not isinstance(error, BrokenPipeError):
+                    raise _Failure(f"{error.filename or 'output'}: {error.strerror or error}", 1) from None
                 sys.stderr.close()  # whoever read us went away, which is theirs to decide
                 raise SystemExit(0) from None
 

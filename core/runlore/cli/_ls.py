@@ -1,7 +1,9 @@
 """`runlore ls`: the runs as a table."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 import click
 from rich.markup import escape
@@ -11,12 +13,14 @@ from runlore._query import Field, parse_sort
 from runlore._text import ago_text, duration_text, line_text, number_text
 from runlore.cli._options import STATUS_STYLES, console, json_option, print_json, store_option, terminal_width
 from runlore.documents import run_document
+from runlore.errors import StoreNotFound
 from runlore.runs import RecordedRun, RunList
 from runlore.store import Store, open_store
 
 LIMIT = 20
 CELL = 22  # columns that a value may take
 NARROW = 10  # columns below which a tag is not worth cutting
+TAG = 14  # likewise for a tag that nobody asked for
 NAME = 24
 
 
@@ -35,110 +39,138 @@ def ls(
 ) -> None:
     """List runs, newest first.
 
-    WHERE is a query in Python's syntax: 'params.lr < 0.1 and metrics.val_loss.min < 0.3'. Without one, children (such
-    as the candidates of a grid search) are left out of the table.
+    WHERE is a query in Python's syntax: 'params.lr < 0.1 and metrics.val_loss.min < 0.3'. Children (such as the
+    candidates of a grid search) are listed with --all, or by a query that names `parent`.
     """
     opened = open_store(store)
     if as_json:
         print_json([run_document(run) for run in opened.runs(where, sort=sort, limit=limit)])
         return
+    if store is not None and not opened.exists:
+        raise StoreNotFound(f"no store at {str(opened.root)!r}")
     fields = [parse_sort(column)[0][0] for column in columns]
-    runs, hidden = _chosen(opened, where, sort, limit, show_all)
+    most = LIMIT if limit is None and not show_all else limit
+    with_children = show_all or re.search(r"\bparent\b", where) is not None
+    condition = where if with_children else f"({where}) and parent is None" if where else "parent is None"
+    opened.check_query(where)  # so that errors show the query as it was typed
+    runs = opened.runs(condition, sort=sort, limit=None if most is None else most + 1)
     if not runs:
-        click.echo(_empty(opened, where))
+        click.echo(_empty(opened, where, with_children))
         return
-    console().print(_table(opened, runs, fields, parse_sort(sort)[0][0] if sort else None))
-    if hidden:
-        click.echo(f"{hidden}  (--all shows everything)")
+    asked = [field for field, _ in parse_sort(sort)] if sort else []
+    table, width = _table(opened, runs[:most], fields, asked + opened.check_query(where))
+    console(width).print(table)
+    if most is not None and len(runs) > most:
+        click.echo("There are more runs: -n N shows N of them.", err=True)
+    if not with_children and opened.runs("parent is not None", limit=1):
+        click.echo("Children are not listed: --all shows them.", err=True)
 
 
-def _chosen(store: Store, where: str, sort: str, limit: int | None, show_all: bool) -> tuple[RunList, str]:
-    """The runs of the table, and what is left out of it in words."""
-    most = None if show_all and limit is None else LIMIT if limit is None else limit
-    if where or show_all:
-        found = store.runs(where, sort=sort, limit=None if most is None else most + 1)
-        return (found, "") if most is None or len(found) <= most else (found[:most], "There are more runs.")
-    found = store.runs("parent is None", sort=sort, limit=(most or 0) + 1)
-    words = ["There are more runs."] if len(found) > (most or 0) else []
-    shown = found[:most]
-    if store.runs("parent is not None", limit=1):
-        words.append("Children are not listed.")
-    return shown, " ".join(words)
-
-
-def _empty(store: Store, where: str) -> str:
+def _empty(store: Store, where: str, with_children: bool) -> str:
+    if where and not with_children and store.runs(where, limit=1):
+        return "No run fulfils this query, but children do: --all lists them."
     if where:
         return "No run fulfils this query."
     return f"No runs yet in {store.root}. Add `import runlore; runlore.autolog()` to a script and run it."
 
 
-def _table(store: Store, runs: Sequence[RecordedRun], fields: list[Field], sort: Field | None) -> Table:
+def _table(store: Store, runs: RunList, fields: list[Field], asked: list[Field]) -> tuple[Table, int]:
+    """The table, and the columns that it takes."""
     ids = store.short_ids([run.id for run in runs])
+    fixed = {
+        "id": [ids[run.id] for run in runs],
+        "name": [line_text(run.name, NAME) for run in runs],
+        "status": [run.status for run in runs],
+    }
+    if not fields:
+        fixed["started"] = [ago_text(run.started) for run in runs]
+        fixed["took"] = [_took(run) for run in runs]
+    used = sum(max(len(head), *map(len, values)) + 2 for head, values in fixed.items())
+    room = terminal_width() - used + 2  # nothing stands behind the last column
+    wanted = [field for field in asked if field.table]
+    columns = _fitting(runs, fields or _automatic(runs, wanted), room, always=None if fields else len(wanted))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("id", no_wrap=True, style="dim")
-    table.add_column("name", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    table.add_column("started", no_wrap=True)
-    table.add_column("took", no_wrap=True, justify="right")
-    fixed = [
-        [
-            ids[run.id],
-            line_text(run.name, NAME),
-            run.status,
-            ago_text(run.started),
-            duration_text(run.duration),
-        ]
-        for run in runs
-    ]
-    heads = ["id", "name", "status", "started", "took"]
-    used = sum(max(len(heads[place]), *(len(row[place]) for row in fixed)) + 2 for place in range(len(heads)))
-    extra = [(_head(field), _reader(field), True) for field in fields] or _automatic(runs, sort)
-    cells: list[list[str]] = [[] for _ in runs]
-    tags = {key for run in runs for key in run.tags}
-    for head, reader, wanted in extra:
-        values = [line_text(reader(run), CELL) for run in runs]
+    for head in fixed:
+        table.add_column(head, no_wrap=True, style="dim" if head == "id" else "", justify=_side(head == "took"))
+    for head, values in columns:
+        used += max(len(head), *map(len, values)) + 2
+        table.add_column(escape(head), no_wrap=True, justify=_side(all(map(_is_number, values))))
+    styles = [STATUS_STYLES.get(run.status, "default") for run in runs]
+    fixed["status"] = [f"[{style}]{escape(status)}[/]" for style, status in zip(styles, fixed["status"], strict=True)]
+    fixed["name"] = [escape(name) for name in fixed["name"]]
+    rows = [*fixed.values(), *([escape(value) for value in values] for _, values in columns)]
+    for row in zip(*rows, strict=True):
+        table.add_row(*row)
+    return table, used
+
+
+def _fitting(runs: RunList, fields: list[Field], room: int, always: int | None = None) -> list[tuple[str, list[str]]]:
+    """Heads and values of the columns that there is room for; the first `always` (None: all) are there in any case."""
+    heads = [_head(field) for field in fields]
+    found = []
+    for place, field in enumerate(fields):
+        head = line_text(field.text if heads.count(heads[place]) > 1 else heads[place], NAME)
+        read = _reader(field)
+        most = TAG if field.table == "tags" and always is not None else CELL
+        values = [line_text(read(run), most) for run in runs]
         width = max(len(head), *map(len, values)) + 2
-        room = terminal_width() - used
-        if not wanted and width > room:
-            if head not in tags or room < max(len(head), NARROW) + 2:
-                continue
+        if field.table == "tags" and width > room > max(len(head), NARROW) + 2:
             values = [line_text(value, room - 2) for value in values]
             width = room
-        used += width
-        table.add_column(escape(line_text(head, CELL)), no_wrap=True, justify="right")
-        for row, value in zip(cells, values, strict=True):
-            row.append(escape(value))
-    for run, row, more in zip(runs, fixed, cells, strict=True):
-        style = STATUS_STYLES.get(run.status, "")
-        status = f"[{style}]{run.status}[/]" if style else escape(run.status)
-        table.add_row(row[0], escape(row[1]), status, *row[3:], *more)
-    return table
+        if always is None or place < always or width <= room:
+            room -= width
+            found.append((head, values))
+    return found
 
 
-def _automatic(runs: Sequence[RecordedRun], sort: Field | None) -> list[tuple[str, Callable[[RecordedRun], str], bool]]:
-    """The columns that tell these runs apart: what they are sorted by, then metrics and params that differ."""
+def _automatic(runs: RunList, asked: list[Field]) -> list[Field]:
+    """The columns that tell these runs apart: what was asked for, a metric, a tag, a param, then the other ones."""
+    metrics = [
+        Field("metrics", key, "last", 0) for key in sorted(_frequent(run.metrics for run in runs), key=_rank(runs))
+    ]
+    params = [Field("params", key, "", 0) for key in _frequent(run.params for run in runs)]
+    tags = [Field("tags", key, "", 0) for key in _frequent(run.tags for run in runs) if key != "integration"]
+    params = [field for field in params if len({repr(run.params.get(field.key)) for run in runs}) > 1]
+    tags = [field for field in tags if len({run.tags.get(field.key) for run in runs}) > 1]
+    order = asked + metrics[:1] + tags[:1] + params[:1] + metrics[1:] + params[1:]
     chosen: dict[tuple[str, str, str], Field] = {}
-    if sort is not None and sort.table:
-        chosen[sort.table, sort.key, sort.column] = sort
-    for key in _by_frequency([list(run.tags) for run in runs]):
-        values = [run.tags.get(key) for run in runs]
-        if len(set(values)) > 1 and values.count(None) <= len(runs) // 2:
-            chosen.setdefault(("tags", key, ""), Field("tags", key, "", 0))
-    for key in sorted(_by_frequency([list(run.metrics) for run in runs]), key=is_duration):
-        chosen.setdefault(("metrics", key, "last"), Field("metrics", key, "last", 0))
-    for key in _by_frequency([list(run.params) for run in runs]):
-        if len({repr(run.params.get(key)) for run in runs}) > 1:
-            chosen.setdefault(("params", key, ""), Field("params", key, "", 0))
-    return [(_head(field), _reader(field), field is sort) for field in chosen.values()]
+    for field in order:
+        chosen.setdefault((field.table, field.key, field.column), field)
+    return list(chosen.values())
 
 
-def _by_frequency(lists: list[list[str]]) -> list[str]:
-    """Keys, those of most runs first."""
+def _rank(runs: RunList) -> Callable[[str], int]:
+    """Metrics on held-out data first, durations last."""
+    splits = {key: series.split for run in runs for key, series in run.metrics.items()}
+
+    def rank(key: str) -> int:
+        return 2 if is_duration(key) else 0 if splits[key] in ("val", "test") or "test" in key or "val" in key else 1
+
+    return rank
+
+
+def _frequent(mappings: Iterable[Mapping[str, object]]) -> list[str]:
+    """Keys that at least a third of the runs have, the most frequent first."""
     counts: dict[str, int] = {}
-    for keys in lists:
-        for key in keys:
+    total = 0
+    for mapping in mappings:
+        total += 1
+        for key in mapping:
             counts[key] = counts.get(key, 0) + 1
-    return sorted(counts, key=lambda key: -counts[key])
+    return sorted((key for key, count in counts.items() if count * 3 >= total), key=lambda key: -counts[key])
+
+
+def _took(run: RecordedRun) -> str:
+    seconds = run.duration if run.duration is not None else (datetime.now(UTC) - run.started).total_seconds()
+    return duration_text(seconds)
+
+
+def _is_number(text: str) -> bool:
+    return not text or text[0] in "0123456789-–" or text in ("nan", "inf", "None")
+
+
+def _side(right: bool) -> Literal["right", "left"]:
+    return "right" if right else "left"
 
 
 def is_duration(key: str) -> bool:
@@ -167,6 +199,8 @@ def _reader(field: Field) -> Callable[[RecordedRun], str]:
             section, _, key = field.key.partition(".")
             return str(run.environment.get(section, {}).get(key, ""))
         value = {"id": run.id, "parent": run.parent_id}.get(field.column, getattr(run, field.column, ""))
+        if isinstance(value, datetime):
+            return f"{value:%Y-%m-%d %H:%M:%S}"
         return duration_text(value) if field.column == "duration" else "" if value is None else str(value)
 
     return read

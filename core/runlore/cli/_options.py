@@ -40,12 +40,13 @@ def print_json(document: Any) -> None:
     sys.stdout.write("\n")
 
 
-def console() -> "Console":
-    """Where tables are printed: as wide as the terminal, 80 columns in a pipe; coloured only on a terminal."""
+def console(width: int = 0) -> "Console":
+    """Where tables are printed: as wide as the terminal (80 columns in a pipe), at least `width`."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 80
-    return Console(width=width, highlight=False, soft_wrap=False, no_color=not sys.stdout.isatty() or None)
+    return Console(
+        width=max(width, terminal_width()), highlight=False, soft_wrap=False, no_color=not sys.stdout.isatty() or None
+    )
 
 
 def terminal_width() -> int:

@@ -5,6 +5,7 @@ from typing import TypeVar
 import click
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from runlore._text import (
@@ -57,6 +58,7 @@ class _Page:
 
     def print(self) -> None:
         self._head()
+        self._error()
         self._metrics()
         self._params()
         self._artifacts()
@@ -65,8 +67,7 @@ class _Page:
         for title, lines in (("notes", self.run.notes), ("missing", self._missing())):
             self._title(title, len(lines))
             for line in lines:
-                self.out.print("  " + escape(visible_text(line)), soft_wrap=True)
-        self._error()
+                self.out.print(Padding(escape(visible_text(line)), (0, 0, 0, 2)))
 
     def _head(self) -> None:
         run = self.run
