@@ -1,6 +1,10 @@
 """Experiment tracking that writes itself: add one callback, or call `runlore.autolog()`, and every run is on record."""
 
+import sys
 from typing import TYPE_CHECKING, Any
+
+if sys.platform == "win32":
+    raise ImportError("runlore needs Linux or macOS for now: its logs are guarded by flock, which Windows lacks")
 
 __version__ = "0.1.0"
 

@@ -57,7 +57,6 @@ class Lookout:
         news = News()
         known = {} if everything else dict(self._database.query("SELECT day, mtime FROM days"))
         seen = set()
-        listed = set()
         for path in self._folder.days():
             day = path.relative_to(self._folder.runs).as_posix()
             seen.add(day)
@@ -65,15 +64,11 @@ class Lookout:
             if known.get(day) == mtime:
                 continue
             young = time.time_ns() - mtime < YOUNG
-            if not everything or not young:
-                news.days.append((day, 0 if young else mtime))
-            else:
-                news.days.append((day, 0))
-            listed.add(day)
+            news.days.append((day, 0 if young else mtime))
             self._look_at_day(news, path, day, everything=everything)
         if not everything:
             news.gone_days = [day for day in known if day not in seen]
-            self._look_at_live(news, listed)
+            self._look_at_live(news)
         if news.days and not (news.changes or news.gone or news.gone_days):
             news.days = [item for item in news.days if known.get(item[0]) != item[1]]
         return news
@@ -94,7 +89,7 @@ class Lookout:
                 news.changes.append(Change(day, run_id, files))
         news.gone += [(day, run_id) for run_id in known]
 
-    def _look_at_live(self, news: News, listed: set[str]) -> None:
+    def _look_at_live(self, news: News) -> None:
         """Runs that somebody may still write to: did a file grow, or its writer die?"""
         changed = {change.run_id for change in news.changes} | {run_id for _, run_id in news.gone}
         rows = self._database.query(
