@@ -3,6 +3,7 @@
 import math
 import os
 import random
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -50,19 +51,29 @@ class World:
 
 @dataclass(frozen=True)
 class Figure:
+    """A name, what it may be at the most, and the name of the floor beside it; a floor has neither."""
+
     name: str
     unit: str
     target: float | None
-    floor: bool
+    beside: str | None
     measure: Callable[[World], float]
 
 
 Measure = Callable[[World], float]
 
 
-def figure(name: str, unit: str, target: float | None = None, *, floor: bool = False) -> Callable[[Measure], Measure]:
+def figure(name: str, unit: str, target: float | None = None, *, beside: str) -> Callable[[Measure], Measure]:
     def register(measure: Measure) -> Measure:
-        FIGURES.append(Figure(name, unit, target, floor, measure))
+        FIGURES.append(Figure(name, unit, target, beside, measure))
+        return measure
+
+    return register
+
+
+def floor(name: str, unit: str) -> Callable[[Measure], Measure]:
+    def register(measure: Measure) -> Measure:
+        FIGURES.append(Figure(name, unit, None, None, measure))
         return measure
 
     return register
@@ -71,22 +82,22 @@ def figure(name: str, unit: str, target: float | None = None, *, floor: bool = F
 # Starting
 
 
-@figure("bare Python", "ms", floor=True)
+@floor("bare Python", "ms")
 def bare_python(world: World) -> float:
     return world.wall([sys.executable, "-c", "pass"])
 
 
-@figure("`import runlore`, over bare Python", "ms", 60)
+@figure("`import runlore`, over bare Python", "ms", 60, beside="bare Python")
 def import_runlore(world: World) -> float:
     return world.wall([sys.executable, "-c", "import runlore"]) - bare_python(world)
 
 
-@figure("`from runlore import start_run`, over bare Python", "ms")
+@figure("`from runlore import start_run`, over bare Python", "ms", beside="bare Python")
 def import_start_run(world: World) -> float:
     return world.wall([sys.executable, "-c", "from runlore import start_run"]) - bare_python(world)
 
 
-@figure("import, start_run and first log, over bare Python", "ms", 150)
+@figure("import, start_run and first log, over bare Python", "ms", 150, beside="bare Python")
 def first_log(world: World) -> float:
     script = "import runlore; r = runlore.start_run(); r.log_metrics({'loss': 1.0}); import os; os._exit(0)"
     return world.wall([sys.executable, "-c", script]) - bare_python(world)
@@ -131,32 +142,32 @@ def loop(world: World, kind: str, place: int) -> float:
     return float(world.python(LOOP, kind, str(CALLS)).split()[place])
 
 
-@figure("one os.write of 80 bytes, median", "µs", floor=True)
+@floor("one os.write of 80 bytes, median", "µs")
 def write_median(world: World) -> float:
     return loop(world, "floor", 0)
 
 
-@figure("one os.write of 80 bytes, p99", "µs", floor=True)
+@floor("one os.write of 80 bytes, p99", "µs")
 def write_p99(world: World) -> float:
     return loop(world, "floor", 1)
 
 
-@figure("log_metrics of five floats, median of 10,000", "µs", 5)
+@figure("log_metrics of five floats, median of 10,000", "µs", 5, beside="one os.write of 80 bytes, median")
 def log_median(world: World) -> float:
     return loop(world, "float", 0)
 
 
-@figure("log_metrics of five floats, p99", "µs", 30)
+@figure("log_metrics of five floats, p99", "µs", 30, beside="one os.write of 80 bytes, p99")
 def log_p99(world: World) -> float:
     return loop(world, "float", 1)
 
 
-@figure("log_metrics of five numpy scalars, median", "µs", 10)
+@figure("log_metrics of five numpy scalars, median", "µs", 10, beside="one os.write of 80 bytes, median")
 def log_numpy(world: World) -> float:
     return loop(world, "numpy", 0)
 
 
-@figure("log_metrics of five torch scalars, median", "µs", 10)
+@figure("log_metrics of five torch scalars, median", "µs", 10, beside="one os.write of 80 bytes, median")
 def log_torch(world: World) -> float:
     return loop(world, "torch", 0)
 
@@ -173,9 +184,25 @@ print(time.perf_counter() - began)
 """
 
 
-@figure("10,000 × 5 points, start through finish", "s", 0.2)
+@figure("10,000 × 5 points, start through finish", "s", 0.2, beside="10,000 × json.dumps and os.write")
 def whole_run(world: World) -> float:
     return float(world.python(WHOLE))
+
+
+DUMPED = """
+import json, os, time
+began = time.perf_counter()
+fd = os.open("rows.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+for step in range(10_000):
+    row = {"loss": 1 / (step + 1), "acc": step * 1e-4, "lr": 1e-3, "norm": 1.5, "tokens": 4096.0, "step": step}
+    os.write(fd, json.dumps(row).encode())
+print(time.perf_counter() - began)
+"""
+
+
+@floor("10,000 × json.dumps and os.write", "s")
+def dumped_rows(world: World) -> float:
+    return float(world.python(DUMPED))
 
 
 MANY_RUNS = """
@@ -190,7 +217,7 @@ print(time.perf_counter() - began)
 """
 
 
-@figure("1,000 runs of 10 params and 20 × 3 points", "s", 2)
+@figure("1,000 runs of 10 params and 20 × 3 points", "s", 2, beside="1,000 files written, flushed and renamed")
 def many_runs(world: World) -> float:
     return float(world.python(MANY_RUNS))
 
@@ -208,7 +235,7 @@ print(time.perf_counter() - began)
 """
 
 
-@figure("1,000 files written, flushed and renamed", "s", floor=True)
+@floor("1,000 files written, flushed and renamed", "s")
 def many_files(world: World) -> float:
     return float(world.python(FILES))
 
@@ -226,17 +253,17 @@ print(next(int(line.split()[1]) for line in open("/proc/self/status") if line.st
 """
 
 
-@figure("peak memory of bare Python", "MiB", floor=True)
+@floor("peak memory of bare Python", "MiB")
 def memory_bare(world: World) -> float:
     return float(world.python(MEMORY, "bare"))
 
 
-@figure("peak memory of a writer, 10,000 calls", "MiB", 35)
+@figure("peak memory of a writer, 10,000 calls", "MiB", 35, beside="peak memory of bare Python")
 def memory_short(world: World) -> float:
     return float(world.python(MEMORY, "10000"))
 
 
-@figure("peak memory of a writer, 300,000 calls", "MiB", 35)
+@figure("peak memory of a writer, 300,000 calls", "MiB", 35, beside="peak memory of bare Python")
 def memory_long(world: World) -> float:
     return float(world.python(MEMORY, "300000"))
 
@@ -279,7 +306,7 @@ def timed(action: Callable[[], object], times: int = 5) -> float:
     return statistics.median(found)
 
 
-@figure("first index of 10,000 runs", "s", 3)
+@figure("first index of 10,000 runs", "s", 3, beside="10,000 files opened and read")
 def first_index(world: World) -> float:
     import runlore
 
@@ -291,7 +318,7 @@ def first_index(world: World) -> float:
     return took
 
 
-@figure("10,000 files opened and read", "s", floor=True)
+@floor("10,000 files opened and read", "s")
 def read_files(world: World) -> float:
     began = time.perf_counter()
     for path in large_store().rglob("*.run"):
@@ -299,7 +326,35 @@ def read_files(world: World) -> float:
     return time.perf_counter() - began
 
 
-@figure("10,000 runs, nothing changed: is the index fresh?", "ms", 5)
+@floor("one os.stat", "ms")
+def one_stat(world: World) -> float:
+    return timed(lambda: large_store().stat())
+
+
+@floor("ten of 10,000 rows in SQLite, by an index", "ms")
+def bare_sqlite(world: World) -> float:
+    database = sqlite3.connect(world.folder / "floor.sqlite")
+    database.execute("CREATE TABLE rows (n INTEGER PRIMARY KEY, value REAL)")
+    database.executemany("INSERT INTO rows VALUES (?, ?)", ((number, random.random()) for number in range(MANY)))
+    database.execute("CREATE INDEX by_value ON rows (value)")
+    database.commit()
+    return timed(lambda: database.execute("SELECT n FROM rows ORDER BY value LIMIT 10").fetchall())
+
+
+@floor("a process that imports click and rich.table", "ms")
+def bare_tables(world: World) -> float:
+    return world.wall([sys.executable, "-c", "import click, rich.table, rich.console"])
+
+
+@floor("numpy.load of 100,000 float64", "ms")
+def bare_numpy(world: World) -> float:
+    import numpy
+
+    numpy.save(world.folder / "floor.npy", numpy.zeros(100_000))
+    return timed(lambda: numpy.load(world.folder / "floor.npy"))
+
+
+@figure("10,000 runs, nothing changed: is the index fresh?", "ms", 5, beside="one os.stat")
 def unchanged(world: World) -> float:
     import runlore
 
@@ -307,7 +362,12 @@ def unchanged(world: World) -> float:
     return timed(lambda: store._index.refresh())
 
 
-@figure("top 10 by metrics.val_loss.min where params.lr < 0.5", "ms", 5)
+@figure(
+    "top 10 by metrics.val_loss.min where params.lr < 0.5",
+    "ms",
+    5,
+    beside="the ten least of 10,000 rows in SQLite, by an index",
+)
 def top_ten(world: World) -> float:
     import runlore
 
@@ -315,7 +375,7 @@ def top_ten(world: World) -> float:
     return timed(lambda: store.runs("params.lr < 0.5", sort="metrics.val_loss.min", limit=10))
 
 
-@figure("five conditions", "ms", 40)
+@figure("five conditions", "ms", 40, beside="ten of 10,000 rows in SQLite, by an index")
 def five_conditions(world: World) -> float:
     import runlore
 
@@ -327,7 +387,7 @@ def five_conditions(world: World) -> float:
     return timed(lambda: store.runs(where, sort="-metrics.acc.max", limit=10))
 
 
-@figure("`runlore ls` of 10,000 runs, a cold process", "ms", 300)
+@figure("`runlore ls` of 10,000 runs, a cold process", "ms", 300, beside="a process that imports click and rich.table")
 def cold_ls(world: World) -> float:
     command = [str(Path(sys.executable).with_name("runlore")), "ls"]
     return world.wall(command, RUNLORE_STORE=str(large_store()))
@@ -348,7 +408,7 @@ def long_store() -> Path:
     return store.root
 
 
-@figure("a series of 100,000 points, warm", "ms", 10)
+@figure("a series of 100,000 points, warm", "ms", 10, beside="numpy.load of 100,000 float64")
 def read_series(world: World) -> float:
     import runlore
 
@@ -371,7 +431,7 @@ def bytes_per_point(world: World, values: Callable[[int], list[list[float]]]) ->
     return path.stat().st_size / (len(rows) * len(KEYS))
 
 
-@figure("sealed, noisy float64", "B/point", 7)
+@figure("sealed, noisy float64", "B/point", 7, beside="raw float64")
 def size_float64(world: World) -> float:
     chance = random.Random(0)
 
@@ -381,7 +441,7 @@ def size_float64(world: World) -> float:
     return bytes_per_point(world, losses)
 
 
-@figure("sealed, noisy float32", "B/point", 5)
+@figure("sealed, noisy float32", "B/point", 5, beside="raw float64")
 def size_float32(world: World) -> float:
     import numpy
 
@@ -390,6 +450,6 @@ def size_float32(world: World) -> float:
     return bytes_per_point(world, lambda count: noise[:count])
 
 
-@figure("raw float64 without step and time", "B/point", floor=True)
+@floor("raw float64", "B/point")
 def size_raw(world: World) -> float:
     return 8.0

@@ -1,6 +1,9 @@
 """The pages: every snippet runs, every hook, command and setting has its heading, every link leads somewhere."""
 
+import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -85,3 +88,14 @@ def test_the_example_trains_and_is_recorded(python: Callable[..., Process], stor
     assert len(store.runs("parent is None")) == 6
     assert len(store.runs("parent is not None")) == 8
     assert min(run.metrics["test_score"].last for run in store.runs("parent is None")) > 0.9
+
+
+def test_the_benchmarks_measure_and_tell_their_floors(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.bench", "--rounds", "1", "--json", str(tmp_path / "bench.json"), "sealed"]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    figures = json.loads((tmp_path / "bench.json").read_text())["figures"]
+    assert [figure["name"] for figure in figures] == ["sealed, noisy float64", "sealed, noisy float32"]
+    for figure in figures:
+        assert 1 < figure["median"] < figure["floor"] == 8
+        assert figure["name"] in done.stdout
+        assert f"| {figure['name']} |" in (ROOT / "docs" / "benchmarks.md").read_text()
