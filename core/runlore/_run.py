@@ -47,6 +47,7 @@ class Run:
         self._opening = opening
         self._capturing: threading.Thread | None = None
         self._ended = False
+        self.joined = False  # whether a recorded fit has made this run its own
         self._writer: LogWriter | None = self._open(opening)
 
     # What users log

@@ -40,7 +40,8 @@ class FitSession:
     """What an integration holds while its framework trains. Made by `begin`, which says when there is nothing to do.
 
     No method raises. One fit is one run: a fit inside another in the same context is part of the outer one. Inside a
-    run that the user opened, the fit joins it and leaves it open. Worker processes record nothing.
+    run that the user opened, the first fit joins it and leaves it open; later ones become its children, so that the
+    params and metrics of two models never mix. Worker processes record nothing.
     """
 
     def __init__(self, integration: str, run: Run, *, owned: bool) -> None:
@@ -71,10 +72,17 @@ class FitSession:
             disabled = disabled_names()
             if "all" in disabled or integration in disabled:
                 return None
-            run = context_run()
-            owned = run is None
-            if run is None:
-                run = (store or open_store()).start_run(name, tags={"integration": integration, **(tags or {})})
+            outer = context_run()
+            labels = {"integration": integration, **(tags or {})}
+            owned = outer is None or outer.joined
+            if outer is None:
+                run = (store or open_store()).start_run(name, tags=labels)
+            elif outer.joined:
+                run = Store(outer._folder.root).start_run(name, tags=labels, parent=outer)
+            else:
+                run = outer
+                run.joined = True
+                run.set_tags(labels)
             session = cls(integration, run, owned=owned)
         except Exception as error:  # a framework calls us here, and must not meet our exceptions
             report(f"{integration}: this training is not recorded: {type(error).__name__}: {error}")

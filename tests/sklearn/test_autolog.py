@@ -201,6 +201,19 @@ def test_a_fit_joins_the_run_that_the_user_opened(autologged: Store) -> None:
     assert {"own", "train_score"} <= set(found.metrics)
 
 
+def test_two_fits_in_one_run_of_the_user_never_mix(autologged: Store) -> None:
+    with autologged.start_run("mine"):
+        first = SVC(C=0.01).fit(X, Y)
+        second = LogisticRegression(max_iter=500).fit(X, Y)
+        scores = [first.score(X[::2], Y[::2]), second.score(X[::2], Y[::2])]
+    mine = autologged.run("mine")
+    (child,) = mine.children
+    assert mine.tags["estimator"] == "SVC"
+    assert ("kernel" in mine.params, "l1_ratio" in mine.params) == (True, False)
+    assert child.params["max_iter"] == 500
+    assert [run.metrics["test_score"].values.tolist() for run in (mine, child)] == [[scores[0]], [scores[1]]]
+
+
 def test_two_threads_make_two_runs_without_crossed_points(autologged: Store) -> None:
     def work(depth: int) -> None:
         RandomForestClassifier(n_estimators=10, max_depth=depth, random_state=0).fit(X, Y)
