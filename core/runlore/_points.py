@@ -92,9 +92,19 @@ class RowBuffer:
     key_set: KeySet
     raw: bytearray = field(default_factory=bytearray)
     position: "array[int]" = field(default_factory=lambda: array("q"))
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = self.key_set.row().size
 
     def add(self, payload: bytes, position: int) -> None:
-        """Take the payload of a row, the `position`-th of its file."""
+        """Take the payload of a row, the `position`-th of its file.
+
+        Raises:
+            ValueError: it has not the length of a row of this key set.
+        """
+        if len(payload) != self.size:
+            raise ValueError(f"a row of {len(payload)} bytes, not {self.size}")
         self.raw += payload
         self.position.append(position)
 

@@ -42,42 +42,19 @@ class Replay:
         """Read what was appended. `on_block` gets the new rows, per key set in blocks of bounded size."""
         head = self._check_head(file)
         reader = FrameReader(file, self.offset)
-        buffers: dict[int, RowBuffer] = {}
-        waiting: dict[int, list[tuple[bytes, int]]] = {}
-
-        def flush(buffer: RowBuffer) -> None:
-            block = buffer.drain()
-            tally_block(self.tallies, block)
-            if on_block is not None:
-                on_block(block)
-
-        def buffer_of(number: int) -> RowBuffer | None:
-            if number not in buffers and number in self.key_sets:
-                buffers[number] = RowBuffer(self.key_sets[number])
-            return buffers.get(number)
-
+        gathering = _Gathering(self, on_block)
         for kind, payload in reader:
-            if kind == _frames.ROW:
-                (number,) = _NUMBER.unpack_from(payload)
-                buffer = buffers.get(number) or buffer_of(number)
-                if buffer is None:
-                    waiting.setdefault(number, []).append((payload, self.rows))
-                else:
-                    buffer.add(payload, self.rows)
-                    if len(buffer.raw) > BLOCK_BYTES:
-                        flush(buffer)
-                self.rows += 1
-            elif kind == _frames.KEYS:
-                key_set = KeySet.decode(payload)
-                self.key_sets[key_set.number] = key_set
-                for row in waiting.pop(key_set.number, ()):
-                    buffer_of(key_set.number).add(*row)  # type: ignore[union-attr]
-            elif kind == _frames.EVENT:
-                self._take_event(payload)
-        for buffer in buffers.values():
-            if buffer.raw:
-                flush(buffer)
-        self.orphans += sum(map(len, waiting.values()))
+            try:
+                if kind == _frames.ROW:
+                    gathering.row(payload)
+                elif kind == _frames.KEYS:
+                    gathering.define(KeySet.decode(payload))
+                elif kind == _frames.EVENT:
+                    self._take_event(payload)
+            except FOREIGN:
+                size = _frames.HEAD.size + len(payload)
+                self.damage.append(Damage(reader.offset - size, size))
+        self.orphans += gathering.end()
         self.offset = reader.offset
         self.damage += reader.damage
         self.tail = reader.tail
@@ -133,6 +110,46 @@ class Replay:
         payload = _frames.slot_frame(head)
         if payload is not None and self.end is None:
             self._take_event(payload)
+
+
+class _Gathering:
+    """Rows on their way from frames to blocks, key set by key set."""
+
+    def __init__(self, replay: Replay, on_block: Callable[[Block], None] | None) -> None:
+        self._replay = replay
+        self._on_block = on_block
+        self._buffers = {number: RowBuffer(key_set) for number, key_set in replay.key_sets.items()}
+        self._waiting: dict[int, list[tuple[bytes, int]]] = {}  # rows whose definition was damaged: it comes again
+
+    def row(self, payload: bytes) -> None:
+        (number,) = _NUMBER.unpack_from(payload)
+        buffer = self._buffers.get(number)
+        if buffer is None:
+            self._waiting.setdefault(number, []).append((payload, self._replay.rows))
+        else:
+            buffer.add(payload, self._replay.rows)
+            if len(buffer.raw) > BLOCK_BYTES:
+                self._flush(buffer)
+        self._replay.rows += 1
+
+    def define(self, key_set: KeySet) -> None:
+        self._replay.key_sets[key_set.number] = key_set
+        buffer = self._buffers.setdefault(key_set.number, RowBuffer(key_set))
+        for payload, position in self._waiting.pop(key_set.number, ()):
+            buffer.add(payload, position)
+
+    def end(self) -> int:
+        """Flush what is left; the number of rows that nobody defined."""
+        for buffer in self._buffers.values():
+            if buffer.raw:
+                self._flush(buffer)
+        return sum(map(len, self._waiting.values()))
+
+    def _flush(self, buffer: RowBuffer) -> None:
+        block = buffer.drain()
+        tally_block(self._replay.tallies, block)
+        if self._on_block is not None:
+            self._on_block(block)
 
 
 @dataclass(slots=True)
@@ -203,6 +220,8 @@ def load_event(payload: bytes) -> Event:
     event = json.loads(payload)
     if not isinstance(event, dict) or not isinstance(event.get("type"), str) or type(event.get("time")) is not int:
         raise ValueError(f"a frame holds {payload[:60]!r}, which is no event")
+    if event["type"] == "end" and not isinstance(event.get("status"), str):
+        raise ValueError("an end without a status")
     return event
 
 
@@ -254,12 +273,16 @@ def read_sealed(path: Path, ordinal: int) -> Content:
         events: list[Event] = []
         footer: dict[str, Any] | None = None
         reader = FrameReader(file, start)
+        foreign = False
         for kind, payload in reader:
-            if kind == _frames.EVENT:
-                events.append(load_event(payload))
-            elif kind == _frames.FOOTER:
-                footer = json.loads(payload)
-    if footer is None or reader.damage or start > footer_at:
+            try:
+                if kind == _frames.EVENT:
+                    events.append(load_event(payload))
+                elif kind == _frames.FOOTER:
+                    footer = json.loads(payload)
+            except FOREIGN:
+                foreign = True
+    if footer is None or reader.damage or foreign or start > footer_at:
         return _read_damaged(path, ordinal)
     key_sets = [frozenset(keys) for keys in footer["key_sets"]]
     return Content(
@@ -279,10 +302,14 @@ def _read_damaged(path: Path, ordinal: int) -> Content:
     tallies: dict[str, Tally] = {}
     with path.open("rb") as file:
         reader = FrameReader(file, _frames.SIGNATURE_SIZE)
+        foreign = []
         for kind, payload in reader:
-            if kind == _frames.EVENT:
-                events.append(load_event(payload))
-            elif kind == _frames.COLUMNS:
-                tally_block(tallies, Block.decode(payload))
-    damage = reader.damage or [Damage(reader.offset, reader.tail)]
+            try:
+                if kind == _frames.EVENT:
+                    events.append(load_event(payload))
+                elif kind == _frames.COLUMNS:
+                    tally_block(tallies, Block.decode(payload))
+            except FOREIGN:
+                foreign.append(Damage(reader.offset - len(payload), len(payload)))
+    damage = [*reader.damage, *foreign] or [Damage(reader.offset, reader.tail)]
     return Content(path, ordinal, events, tallies, damage)

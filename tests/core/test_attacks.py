@@ -104,6 +104,7 @@ def test_foreign_content_in_one_run_costs_no_other(store: Store, payload: bytes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RunloreWarning)
         assert "good" in [found.name for found in store.runs()]
+        assert store.run("bad").status == "running"
         run.finish()
         store.reindex()
         assert "good" in [found.name for found in store.runs()]
