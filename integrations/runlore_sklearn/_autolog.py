@@ -111,19 +111,18 @@ def _wrap_class(cls: type) -> None:
         score.fn = _recorded_score(score.fn)
 
 
+# cloudpickle takes classes of __main__ to loky's workers by value, and our wrappers with them. So a wrapper closes over
+# nothing but the original, finds us by an import, and goes without us where we are not installed.
+
+
 def _recorded_fit(fit: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(fit)
     def recorded_fit(self: Any, *args: Any, **kwargs: Any) -> Any:
-        recording = _fit.begin(self, args, kwargs) if _patches.active else None
-        if recording is None:
-            return fit(self, *args, **kwargs)
         try:
-            result = fit(self, *args, **kwargs)
-        except BaseException as error:
-            recording.end(error)
-            raise
-        recording.end(None)
-        return result
+            from runlore_sklearn._autolog import call_fit
+        except ImportError:
+            return fit(self, *args, **kwargs)
+        return call_fit(fit, self, args, kwargs)
 
     return recorded_fit
 
@@ -131,17 +130,40 @@ def _recorded_fit(fit: Callable[..., Any]) -> Callable[..., Any]:
 def _recorded_score(score: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(score)
     def recorded_score(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not _patches.active or _scoring.get() or FitSession.in_fit():
-            return score(self, *args, **kwargs)
-        token = _scoring.set(True)
         try:
-            value = score(self, *args, **kwargs)
-        finally:
-            _scoring.reset(token)
-        _fit.record_score(self, args, kwargs, value)
-        return value
+            from runlore_sklearn._autolog import call_score
+        except ImportError:
+            return score(self, *args, **kwargs)
+        return call_score(score, self, args, kwargs)
 
     return recorded_score
+
+
+def call_fit(fit: Callable[..., Any], estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Fit, recorded if this is an outermost fit and autolog is on in this process."""
+    recording = _fit.begin(estimator, args, kwargs) if _patches.active else None
+    if recording is None:
+        return fit(estimator, *args, **kwargs)
+    try:
+        result = fit(estimator, *args, **kwargs)
+    except BaseException as error:
+        recording.end(error)
+        raise
+    recording.end(None)
+    return result
+
+
+def call_score(score: Callable[..., Any], estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Score, recorded with the estimator's run if nobody but the user asked for it."""
+    if not _patches.active or _scoring.get() or FitSession.in_fit():
+        return score(estimator, *args, **kwargs)
+    token = _scoring.set(True)
+    try:
+        value = score(estimator, *args, **kwargs)
+    finally:
+        _scoring.reset(token)
+    _fit.record_score(estimator, args, kwargs, value)
+    return value
 
 
 def _subclasses(cls: type) -> Iterator[type]:

@@ -371,3 +371,44 @@ def test_a_kept_method_records_nothing_after_disabling(store: Store) -> None:
         fit = LinearRegression().fit
     fit(X, Y)
     assert len(store.runs()) == 0
+
+
+MAIN = """
+import sys
+import runlore
+runlore.autolog()
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV
+
+class Mine(ClassifierMixin, BaseEstimator):
+    def __init__(self, shift=1):
+        self.shift = shift
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+X, y = load_iris(return_X_y=True)
+search = GridSearchCV(Mine(), {"shift": [1, 2]}, cv=3, n_jobs=2).fit(X, y)
+import cloudpickle
+open("mine.pkl", "wb").write(cloudpickle.dumps(Mine()))
+"""
+
+
+def test_a_class_of_the_script_goes_to_workers_and_to_pickles_that_know_nothing_of_us(
+    store: Store, python: Callable[..., Process]
+) -> None:
+    python(MAIN).succeed()
+    assert [run.status for run in store.runs("parent is None")] == ["finished"]
+    assert len(store.runs("parent is not None")) == 2
+    printed = python("""
+        import sys
+        sys.modules["runlore"] = sys.modules["runlore_sklearn"] = None
+        import pickle
+        model = pickle.load(open("mine.pkl", "rb"))
+        print(model.fit([[1.0], [2.0]], [5, 6]).predict([[1.0]]), model.score([[1.0]], [5]))
+    """).succeed()
+    assert printed == "[5] 1.0\n"
