@@ -364,7 +364,7 @@ def status_of(error: BaseException | None) -> Status:
         return "interrupted"
     if isinstance(error, SystemExit):
         if isinstance(error.__context__, KeyboardInterrupt):
-            return "interrupted"  # what Lightning makes of Ctrl-C
+            return "interrupted"  # what some frameworks make of Ctrl-C
         return "finished" if error.code in (None, 0) else "failed"
     return "finished" if isinstance(error, GeneratorExit) else "failed"
 
