@@ -71,7 +71,7 @@ class Run:
             writer = self._reopened()
             if writer is None:
                 return
-        if not isinstance(metrics, Mapping):
+        if type(metrics) is not dict and not isinstance(metrics, Mapping):  # the first test takes a tenth of the time
             raise TypeError(f"metrics is {metrics!r}: write a mapping, such as {{'loss': 0.3}}")
         writer.row(metrics, step, epoch, split)
 

@@ -3,6 +3,9 @@
 import functools
 import multiprocessing
 import os
+import random
+import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -115,6 +118,25 @@ class FitSession:
             yield
         finally:
             _fit.reset(token)
+
+    @staticmethod
+    @contextmanager
+    def without_trace() -> Iterator[None]:
+        """For work that only the record needs: random states are left as they were, and no warning is shown.
+
+        Covers Python's own generator and numpy's, if numpy is loaded; an integration takes care of its framework's.
+        """
+        python = random.getstate()
+        numpy: Any = sys.modules.get("numpy.random")
+        state = numpy.get_state() if numpy is not None else None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        finally:
+            random.setstate(python)
+            if state is not None:
+                numpy.set_state(state)
 
     @staticmethod
     def add_metrics(run: Run, metrics: Mapping[str, Any], *, step: int | None = None, split: str | None = None) -> None:

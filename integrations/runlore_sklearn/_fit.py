@@ -2,12 +2,9 @@
 
 import io
 import pickle
-import random
 import time
-import warnings
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -170,7 +167,7 @@ def _record_train_score(session: FitSession, model: bytes, data: tuple[Any, Any]
     rows = getattr(features, "shape", None) or (len(features) if hasattr(features, "__len__") else None,)
     if rows[0] is None or rows[0] > TRAIN_SCORE_ROWS or target is None:
         return
-    with _no_trace():
+    with FitSession.without_trace():
         copy = pickle.loads(model)
         score = copy.score(features, target) if hasattr(copy, "score") else None
     if np.isscalar(score):
@@ -200,16 +197,3 @@ class _Bounded(io.BytesIO):
         if self.tell() + memoryview(data).nbytes > MODEL_BYTES:
             raise _TooLargeError
         return super().write(data)
-
-
-@contextmanager
-def _no_trace() -> Iterator[None]:
-    """Leave the random states as they were, and show no warning, while a score is computed for the record."""
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
