@@ -17,6 +17,7 @@ def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("RUNLORE_"):
             monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)  # nothing of this repository is captured
     monkeypatch.setenv("RUNLORE_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("RUNLORE_QUIET", "1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

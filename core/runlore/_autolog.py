@@ -8,7 +8,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from runlore._run import process
+from runlore._process import process
 from runlore._settings import disabled_names
 from runlore._writer import report
 from runlore.errors import SettingError

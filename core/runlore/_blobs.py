@@ -27,11 +27,11 @@ class Blobs:
     """The files of a store. Safe for many processes: a blob appears whole, by a rename."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
 
     def path(self, sha256: str) -> Path:
         """Where a content lies, or would lie."""
-        return self._root / sha256[:2] / sha256
+        return self.root / sha256[:2] / sha256
 
     def put_bytes(self, data: bytes) -> str:
         """Keep `data`; its sha256.
@@ -58,8 +58,8 @@ class Blobs:
         Raises:
             OSError: the file can't be read, or there is no room.
         """
-        draft = self._root / f".{os.getpid()}-{new_suffix(6)}.tmp"
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = self.root / f".{os.getpid()}-{new_suffix(6)}.tmp"
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             size, digest = _copy_hashing(source, draft)
             target = self.path(digest)
@@ -164,6 +164,16 @@ def folder_sha256(members: list[Member]) -> str:
     """The hash of a folder: that of its lines "<sha256>  <relative path>", sorted."""
     lines = sorted(f"{member.sha256}  {member.path}\n" for member in members)
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """The sha256 of a file's content.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    with path.open("rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _copy_hashing(source: Path, target: Path) -> tuple[int, str]:

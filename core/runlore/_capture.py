@@ -1,4 +1,4 @@
-"""Capturing the environment of runs on a thread of its own, once per process and content."""
+"""Capturing the environment and the code of runs on threads of their own, once for runs that start close together."""
 
 import hashlib
 import json
@@ -10,91 +10,106 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runlore._artifacts import kept_content, losses_of
 from runlore._blobs import Blobs
 from runlore._values import describe
 
 if TYPE_CHECKING:
     from runlore._plugins import Plugins
 
-FRESH = 2.0  # seconds for which a capture serves the next runs too
-TIMEOUT = 5.0  # for one provider, and for a run that waits for the capture when it ends
+FRESH = 2.0  # seconds for which a look serves the next runs too, or
+AMORTISED = 20  # times as long as the look took
+TIMEOUT = 5.0  # for one provider, and for a run that waits for its captures when it ends
 INLINE = 512  # characters of a section's JSON up to which it stands in the log; a longer one becomes a blob
+
+Event = dict[str, Any]
+Look = Callable[["Plugins", Callable[[str, Exception], None]], list[Event]]
 
 
 @dataclass(slots=True)
 class Capture:
-    """One look at the environment; `done` is set when `sections` and `missing` are complete."""
+    """One look; `done` is set when everything else is complete."""
 
     done: threading.Event = field(default_factory=threading.Event)
-    sections: dict[str, dict[str, Any]] = field(default_factory=dict)
+    found: list[Event] = field(default_factory=list)  # events whose contents are still in place
     missing: list[dict[str, str]] = field(default_factory=list)
-    finished_at: float | None = None
+    began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    awaited: bool = False  # whether a run has waited for it in vain
+    kept: dict[Path, list[Event]] = field(default_factory=dict)  # by store: events whose contents are blobs
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it is too old for a run that starts now."""
+        fresh = FRESH if self.ended is None else max(FRESH, AMORTISED * (self.ended - self.began))
+        return self.ended is not None and time.monotonic() - self.ended > fresh
+
+    def events(self, blobs: Blobs) -> list[Event]:
+        """What to write into the log of a run, contents kept in `blobs`.
+
+        Raises:
+            OSError: a blob can't be written.
+        """
+        if blobs.root not in self.kept:
+            self.kept[blobs.root] = [_kept(event, blobs) for event in self.found]
+        return self.kept[blobs.root]
 
 
 class Captures:
-    """Starts captures for runs, and lets runs that start close to each other share one."""
+    """Starts looks for runs, and lets runs that start close to each other share one."""
 
-    def __init__(self, plugins: "Callable[[], Plugins]") -> None:
+    def __init__(self, what: str, look: Look, plugins: "Callable[[], Plugins]") -> None:
+        self.what = what
+        self._look_at = look
         self._plugins = plugins
         self._lock = threading.Lock()
         self._latest: Capture | None = None
 
-    def start(self, then: Callable[[Capture], None]) -> threading.Thread | None:
-        """Look at the environment in the background and call `then`; at once where a fresh look exists.
-
-        Returns the thread to wait for, or None where `then` was called already.
-        """
+    def start(self, then: Callable[[Capture], None]) -> "Awaited | None":
+        """Look in the background and call `then`; at once where a fresh look exists. What to wait for, if anything."""
         with self._lock:
             capture = self._latest
-            if capture is None or _is_old(capture):
+            if capture is None or capture.is_old:
                 capture = self._latest = Capture()
-                thread = threading.Thread(target=self._look, args=(capture, then), name="runlore-capture", daemon=True)
-                thread.start()
-                return thread
+                return Awaited(self.what, capture, self._look, then)
         if capture.done.is_set():
             then(capture)
             return None
-        thread = threading.Thread(target=_wait, args=(capture, then), name="runlore-capture", daemon=True)
-        thread.start()
-        return thread
+        return Awaited(self.what, capture, _wait, then)
 
     def _look(self, capture: Capture, then: Callable[[Capture], None]) -> None:
         def note(plugin: str, error: Exception) -> None:
-            capture.missing.append({"what": f"environment from {plugin}", "why": f"{type(error).__name__}: {error}"})
+            capture.missing.append({"what": f"{self.what} from {plugin}", "why": f"{type(error).__name__}: {error}"})
 
         try:
-            from runlore.hookspecs import CaptureRequest
-
-            request = CaptureRequest(Path.cwd(), tuple(sys.argv), TIMEOUT)
-            for sections in self._plugins().results("runlore_capture_environment", note, request=request):
-                for name, values in sections.items():
-                    capture.sections.setdefault(name, {}).update(_plain(values))
+            capture.found += self._look_at(self._plugins(), note)
         except Exception as error:  # a plugin may return anything; the training process must not see it
             note("a plugin", error)
-        capture.finished_at = time.monotonic()
+        capture.ended = time.monotonic()
         capture.done.set()
         then(capture)
 
 
-def environment_event(capture: Capture, blobs: Blobs) -> dict[str, Any]:
-    """The event that tells a run's environment: small sections in place, large ones by the hash of their blob.
+class Awaited:
+    """A look on its thread, that a run waits for when it ends."""
 
-    Raises:
-        OSError: a blob can't be written.
-    """
-    sections: dict[str, Any] = {}
-    for name, values in capture.sections.items():
-        text = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        data = text.encode("utf-8", "backslashreplace")
-        if len(text) <= INLINE:
-            sections[name] = {"values": values, "sha256": hashlib.sha256(data).hexdigest()}
-        else:
-            sections[name] = {"sha256": blobs.put_bytes(data)}
-    return {"type": "environment", "sections": sections}
+    def __init__(
+        self,
+        what: str,
+        capture: Capture,
+        work: Callable[[Capture, Callable[[Capture], None]], None],
+        then: Callable[[Capture], None],
+    ) -> None:
+        self.what = what
+        self._capture = capture
+        self._thread = threading.Thread(target=work, args=(capture, then), name="runlore-capture", daemon=True)
+        self._thread.start()
 
-
-def _is_old(capture: Capture) -> bool:
-    return capture.finished_at is not None and time.monotonic() - capture.finished_at > FRESH
+    def wait(self, until: float) -> bool:
+        """Wait until the monotonic time `until`, but not for a look that has kept a run waiting before."""
+        self._thread.join(0 if self._capture.awaited else max(0.0, until - time.monotonic()))
+        self._capture.awaited |= self._thread.is_alive()
+        return not self._thread.is_alive()
 
 
 def _wait(capture: Capture, then: Callable[[Capture], None]) -> None:
@@ -102,5 +117,68 @@ def _wait(capture: Capture, then: Callable[[Capture], None]) -> None:
         then(capture)
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {str(key): describe(value) for key, value in values.items()}
+def look_at_environment(plugins: "Plugins", note: Callable[[str, Exception], None]) -> list[Event]:
+    """The event that tells the environment, every section in place."""
+    found: dict[str, dict[str, Any]] = {}
+    for sections in plugins.results("runlore_capture_environment", note, request=_request()):
+        for name, values in sections.items():
+            found.setdefault(name, {}).update({str(key): describe(value) for key, value in values.items()})
+    event = plugins.rewrite_event({"type": "environment", "sections": found})
+    return [dict(event)]
+
+
+def look_at_files(plugins: "Plugins", note: Callable[[str, Exception], None]) -> list[Event]:
+    """Artifact events for the files that plugins capture, the contents in place of hashes."""
+    whole: list[Event] = []
+    folders: dict[str, Event] = {}
+    for files in plugins.results("runlore_capture_files", note, request=_request()):
+        for file in files:
+            checked = plugins.rewrite_file(file)
+            whole += losses_of(checked)
+            if checked.withheld is not None:
+                continue
+            if checked.folder is None:
+                whole.append(
+                    {"type": "artifact", "name": checked.name, "kind": checked.kind, "content": checked.content}
+                )
+            else:
+                event = {"type": "artifact", "name": checked.folder, "kind": checked.kind, "content": {}}
+                folders.setdefault(checked.folder, event)["content"][checked.name] = checked.content
+    return [*whole, *folders.values()]
+
+
+def section_event(name: str, values: Mapping[str, Any]) -> Event:
+    """The event that tells one short section of the environment."""
+    return {"type": "environment", "sections": {name: _inline(values, _json(values))}}
+
+
+def _request() -> Any:
+    from runlore.hookspecs import CaptureRequest
+
+    return CaptureRequest(Path.cwd(), tuple(sys.argv), TIMEOUT)
+
+
+def _kept(event: Event, blobs: Blobs) -> Event:
+    if event["type"] == "environment":
+        return {
+            "type": "environment",
+            "sections": {name: _section(item, blobs) for name, item in event["sections"].items()},
+        }
+    if event["type"] != "artifact":
+        return event
+    rest = {key: value for key, value in event.items() if key != "content"}
+    return kept_content(rest, event["content"], blobs)
+
+
+def _section(values: Mapping[str, Any], blobs: Blobs) -> dict[str, Any]:
+    data = _json(values)
+    return _inline(values, data) if len(data) <= INLINE else {"sha256": blobs.put_bytes(data)}
+
+
+def _inline(values: Mapping[str, Any], data: bytes) -> dict[str, Any]:
+    return {"values": values, "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace")

@@ -35,9 +35,14 @@ TABLES = {
         "section TEXT NOT NULL, sha256 TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num NUMERIC, "
         "text TEXT, PRIMARY KEY (section, sha256, key)"
     ),
+    "data": VALUES,
     "artifacts": (
         "run INTEGER NOT NULL, position INTEGER NOT NULL, name TEXT, kind TEXT, sha256 TEXT, size BIGINT, "
-        "step BIGINT, PRIMARY KEY (run, position)"
+        "step BIGINT, pending INTEGER NOT NULL, PRIMARY KEY (run, position)"
+    ),
+    "members": (
+        "run INTEGER NOT NULL, position INTEGER NOT NULL, path TEXT NOT NULL, sha256 TEXT, "
+        "PRIMARY KEY (run, position, path)"
     ),
 }
 INDEXES = {
@@ -51,10 +56,13 @@ INDEXES = {
     "tags_text": "tags (key, text)",
     "env_key": "env (key)",
     "sections_sha256": "sections (sha256)",
+    "data_text": "data (key, text)",
     "artifacts_sha256": "artifacts (sha256)",
+    "artifacts_pending": "artifacts (pending)",
+    "members_sha256": "members (sha256)",
 }
-BY_RUN = ("params", "tags", "metrics", "sections", "artifacts")  # tables whose rows belong to a run
-WITHOUT_ROWID = ("params", "tags", "metrics", "sections", "env", "artifacts")
+BY_RUN = ("params", "tags", "metrics", "sections", "data", "artifacts", "members")  # tables whose rows belong to a run
+WITHOUT_ROWID = ("params", "tags", "metrics", "sections", "env", "data", "artifacts", "members")
 
 
 class Locked(Exception):

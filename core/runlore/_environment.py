@@ -1,21 +1,33 @@
-"""The built-in plugin that describes Python, the machine, the packages and the state of the git repository."""
+"""The built-in plugin that describes Python, the system, the hardware, the packages, variables and the repository."""
 
 import os
-import platform
-import subprocess
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from runlore._git import Git, GitTooSlow, code_folder
 from runlore.hookspecs import CaptureRequest, hookimpl
 
 METADATA_SUFFIXES = (".dist-info", ".egg-info")
+# Environment variables that change results or tell of a cluster; all others stay unread.
+VARIABLES = re.compile(
+    r"PYTHONHASHSEED|PYTHONOPTIMIZE|(OMP|MKL|OPENBLAS|NUMEXPR|VECLIB|BLIS)_(NUM|MAXIMUM)_THREADS|OMP_(PROC_BIND|PLACES)"
+    r"|CUDA_(VISIBLE_DEVICES|DEVICE_ORDER|LAUNCH_BLOCKING)|CUBLAS_WORKSPACE_CONFIG|NVIDIA_TF32_OVERRIDE|HIP_VISIBLE_DEVICES"
+    r"|KERAS_BACKEND|XLA_FLAGS|JAX_(PLATFORMS|ENABLE_X64)|TF_(DETERMINISTIC_OPS|CUDNN_DETERMINISTIC|ENABLE_ONEDNN_OPTS)"
+    r"|PYTORCH_(CUDA_ALLOC_CONF|ENABLE_MPS_FALLBACK)|TOKENIZERS_PARALLELISM|HF_(HUB|DATASETS)_OFFLINE|JOBLIB_START_METHOD"
+    r"|LOKY_MAX_CPU_COUNT|SCIPY_ARRAY_API|(MASTER|NODE|GROUP|LOCAL|WORLD)_(RANK|SIZE)|RANK|WORLD_SIZE|CONDA_DEFAULT_ENV"
+    r"|SLURM_(JOB_ID|JOB_NAME|ARRAY_TASK_ID|ARRAY_JOB_ID|NNODES|NTASKS|PROCID|CPUS_PER_TASK|JOB_PARTITION|NODELIST)"
+    r"|PBS_JOBID|LSB_JOBID|JOB_ID|KUBERNETES_SERVICE_HOST|TZ|LANG|LC_ALL"
+)
 
 
 @hookimpl
 def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping[str, Any]]:
-    """Sections: python, os, hardware, packages, git."""
+    """Sections: python, os, hardware, packages, variables, git."""
+    import platform
+
     sections: dict[str, Mapping[str, Any]] = {
         "python": {
             "version": platform.python_version(),
@@ -24,10 +36,13 @@ def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping
             "prefix": sys.prefix,
         },
         "os": {"system": platform.system(), "release": platform.release(), "machine": platform.machine()},
-        "hardware": {"cpus": os.cpu_count(), "memory_bytes": _memory()},
+        "hardware": {"cpus": os.cpu_count(), "usable_cpus": _usable_cpus(), "cpu": _cpu(), "memory_bytes": _memory()},
         "packages": installed_packages(sys.path),
     }
-    git = git_state(request.cwd, request.timeout)
+    variables = {name: value for name, value in sorted(os.environ.items()) if VARIABLES.fullmatch(name)}
+    if variables:
+        sections["variables"] = variables
+    git = git_state(code_folder(), request.timeout)
     if git is not None:
         sections["git"] = git
     return sections
@@ -48,50 +63,48 @@ def installed_packages(path: list[str]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def git_state(cwd: Path, timeout: float) -> dict[str, Any] | None:
+def git_state(folder: Path, timeout: float) -> dict[str, Any] | None:
     """Commit, branch, remote and whether anything is uncommitted; None outside a repository or without git.
 
     Raises:
-        subprocess.TimeoutExpired: git took longer than `timeout` seconds.
+        GitTooSlow: git took longer than `timeout` seconds.
     """
-    status = _git(cwd, timeout, "status", "--porcelain=v2", "--branch", "--untracked-files=normal")
-    if status is None:
+    git = Git(folder, timeout)
+    root = git.text("rev-parse", "--show-toplevel")
+    if root is None:
         return None
-    state: dict[str, Any] = {"commit": None, "branch": None, "dirty": False, "changed_files": 0, "untracked_files": 0}
-    for line in status.splitlines():
-        kind, _, rest = line.partition(" ")
-        if line.startswith("# branch.oid "):
-            commit = line.removeprefix("# branch.oid ")
-            state["commit"] = None if commit.startswith("(") else commit
-        elif line.startswith("# branch.head "):
-            state["branch"] = line.removeprefix("# branch.head ")
-        elif kind == "?":
-            state["untracked_files"] += 1
-        elif kind in ("1", "2", "u") and rest:
-            state["changed_files"] += 1
-    state["dirty"] = bool(state["changed_files"] or state["untracked_files"])
-    root = _git(cwd, timeout, "rev-parse", "--show-toplevel")
-    state["root"] = root.strip() if root else None
+    state: dict[str, Any] = {"commit": git.text("rev-parse", "--verify", "HEAD"), "root": root}
+    state["remote"] = git.text("config", "--get", "remote.origin.url")
+    try:
+        status = git.status()
+    except GitTooSlow as error:
+        return state | {"dirty": None, "why": str(error)}
+    if status is not None:
+        tracked = sum(item.tracked for item in status.changed)
+        state |= {
+            "branch": status.branch,
+            "dirty": bool(status.changed),
+            "changed_files": tracked,
+            "untracked_files": len(status.changed) - tracked,
+        }
     return state
 
 
-def _git(cwd: Path, timeout: float, *arguments: str) -> str | None:
-    """What git prints; None where it is missing or says no. It takes no lock and asks nobody."""
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    command = ["git", "-c", "core.fsmonitor=false", *arguments]
+def _usable_cpus() -> int | None:
     try:
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            env=environment,
-            capture_output=True,
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+        return len(os.sched_getaffinity(0))
+    except (AttributeError, OSError):  # not Linux
+        return os.cpu_count()
+
+
+def _cpu() -> str | None:
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
+            return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
     except OSError:
-        return None
-    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
+        import platform
+
+        return platform.processor() or None
 
 
 def _memory() -> int | None:

@@ -1,9 +1,11 @@
 """The plugins of a process: those that entry points of the group "runlore" name, our own among them."""
 
+import os
 import sys
-from collections.abc import Callable, Iterator
-from importlib.metadata import Distribution, EntryPoint
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import pluggy
@@ -11,8 +13,34 @@ import pluggy
 from runlore import hookspecs
 from runlore._settings import disabled_names
 from runlore._writer import report
+from runlore.hookspecs import CapturedFile
 
 GROUP = "runlore"
+OBSERVING = ("runlore_run_started", "runlore_events_logged", "runlore_points_logged", "runlore_run_finished")
+STRUCTURE = frozenset(
+    "type time mode run pid pid_start pid_namespace boot host parent kind status sha256 size stored step epoch cut "
+    "predecessor".split()
+)  # what of an event can hold nothing foreign, and is needed to read a run
+
+Event = Mapping[str, Any]
+Complaint = Callable[[str, Exception], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """A plugin as `runlore plugins` lists it.
+
+    `state` is "loaded", "disabled" (by RUNLORE_DISABLED), "off" (a setting would switch it on), or "failed", with the
+    `error`.
+    """
+
+    name: str
+    state: str
+    distribution: str
+    version: str
+    module: str
+    hooks: tuple[str, ...] = ()
+    error: str | None = None
 
 
 class Plugins:
@@ -22,58 +50,172 @@ class Plugins:
     """
 
     def __init__(self, disabled: frozenset[str] | None = None) -> None:
-        self.failed: dict[str, str] = {}
+        self.listed: list[PluginInfo] = []
         self._disabled = disabled_names() if disabled is None else disabled
         self._manager = pluggy.PluginManager("runlore")
         self._manager.add_hookspecs(hookspecs)
-        for entry in sorted(entry_points(), key=lambda entry: entry.name):
-            self._register(entry.name, entry.load)
+        for found in sorted(entry_points(), key=lambda found: found.name):
+            self._load(found)
 
     @property
     def names(self) -> list[str]:
         """The plugins that are loaded."""
-        return [name for name, plugin in self._manager.list_name_plugin() if plugin is not None]
+        return [item.name for item in self.listed if item.state == "loaded"]
 
-    def results(self, hook: str, on_error: Callable[[str, Exception], None], **arguments: Any) -> Iterator[Any]:
+    @property
+    def observed(self) -> bool:
+        """Whether any plugin observes runs."""
+        return any(self._implementations(hook) for hook in OBSERVING)
+
+    def results(self, hook: str, on_error: Complaint, **arguments: Any) -> Iterator[Any]:
         """What each plugin returns to a hook, in the order of registration; None is left out.
 
         A plugin that raises costs only its own result: `on_error` gets its name and the exception.
         """
-        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
-            wanted = {name: arguments[name] for name in implementation.argnames}
+        for implementation in self._implementations(hook):
             try:
-                result = implementation.function(**wanted)
+                result = _call(implementation, arguments)
             except Exception as error:  # a plugin's own code: its failure must stay its own
                 on_error(implementation.plugin_name, error)
                 continue
             if result is not None:
                 yield result
 
-    def _register(self, name: str, load: Callable[[], Any]) -> None:
-        if name in self._disabled or "all" in self._disabled:
+    def first(self, hook: str, **arguments: Any) -> Any:
+        """The first answer that is not None, plugins that were registered last asked first.
+
+        Raises:
+            Exception: whatever the plugin that should have answered raises.
+        """
+        for implementation in reversed(self._implementations(hook)):
+            result = _call(implementation, arguments)
+            if result is not None:
+                return result
+        return None
+
+    def rewrite_event(self, event: Event) -> Event:
+        """The event as the rewriters want it written; without its content where one of them fails."""
+        for implementation in reversed(self._implementations("runlore_rewrite_event")):
+            try:
+                event = _call(implementation, {"event": event}) or event
+            except Exception as error:  # a plugin's own code: what it should have masked must not be written
+                why = f"left out: plugin {implementation.plugin_name!r} raised {type(error).__name__}"
+                report(f"a {event['type']} event is recorded without its content: {why}")
+                event = _emptied(event, why)
+        return event
+
+    def rewrite_file(self, file: CapturedFile) -> CapturedFile:
+        """The file as the rewriters want it kept; withheld where one of them fails."""
+        for implementation in reversed(self._implementations("runlore_rewrite_file")):
+            try:
+                file = _call(implementation, {"file": file}) or file
+            except Exception as error:  # a plugin's own code: what it should have masked must not be written
+                why = f"plugin {implementation.plugin_name!r} raised {type(error).__name__}: {error}"
+                file = replace(file, content=b"", withheld=why)
+        return file
+
+    def _implementations(self, hook: str) -> list[Any]:
+        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
+        return caller.get_hookimpls()
+
+    def _load(self, found: "Found") -> None:
+        info = PluginInfo(found.name, "loaded", found.distribution, found.version, found.value)
+        if found.name in self._disabled or "all" in self._disabled:
+            self.listed.append(replace(info, state="disabled"))
             return
         try:
-            self._manager.register(load(), name)
+            plugin = found.load()
+            if plugin is None:
+                self.listed.append(replace(info, state="off"))
+                return
+            self._manager.register(plugin, found.name)
+            hooks = [caller.name for caller in self._manager.get_hookcallers(plugin) or ()]
+            unknown = [hook for hook in hooks if not hasattr(hookspecs, hook)]
+            if unknown:
+                self._manager.unregister(plugin)
+                raise AttributeError(_unknown_hook(unknown[0]))
         except Exception as error:  # a plugin's import may raise anything
-            self.failed[name] = f"{type(error).__name__}: {error}"
-            report(f"plugin {name!r} can't be loaded and is left out: {type(error).__name__}: {error}")
+            message = f"{type(error).__name__}: {error}"
+            self.listed.append(replace(info, state="failed", error=message))
+            report(f"plugin {found.name!r} can't be loaded and is left out: {message}")
+            return
+        self.listed.append(replace(info, hooks=tuple(sorted(hooks))))
 
 
-def entry_points() -> list[EntryPoint]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry point: `value` is "module" or "module:name"."""
+
+    name: str
+    value: str
+    distribution: str
+    version: str
+
+    def load(self) -> Any:
+        """The plugin: a module or another object with hooks; a function's answer, which may be None for none."""
+        import importlib
+
+        module, _, name = self.value.partition(":")
+        plugin: Any = importlib.import_module(module.strip())
+        for part in filter(None, name.strip().split(".")):
+            plugin = getattr(plugin, part)
+        return plugin() if isinstance(plugin, FunctionType) else plugin
+
+
+def entry_points() -> list[Found]:
     """The entry points of our group, each name once, the first on `sys.path` first.
 
-    Only distributions that have an entry_points.txt are opened: `importlib.metadata.entry_points` parses the metadata
-    of all of them, which takes ten times as long.
+    Read by hand: importing `importlib.metadata` takes 25 ms, and it parses the metadata of every distribution.
     """
-    found: dict[str, EntryPoint] = {}
+    found: dict[str, Found] = {}
     seen: set[str] = set()
     for folder in sys.path:
-        for path in sorted(Path(folder or ".").glob("*.*-info/entry_points.txt")):
-            project = path.parent.name.partition("-")[0].lower()
-            if project in seen:
+        try:
+            names = sorted(name for name in os.listdir(folder or ".") if name.endswith((".dist-info", ".egg-info")))
+        except OSError:
+            continue
+        for name in names:
+            project, _, version = name.rpartition(".")[0].partition("-")
+            if project.lower() in seen:
                 continue
-            seen.add(project)
-            if f"[{GROUP}]" in path.read_text(encoding="utf-8"):
-                for entry in Distribution.at(path.parent).entry_points.select(group=GROUP):
-                    found.setdefault(entry.name, entry)
+            seen.add(project.lower())
+            for point, value in _group_of(Path(folder or ".", name, "entry_points.txt")):
+                distribution = project.replace("_", "-").lower()
+                found.setdefault(point, Found(point, value, distribution, version.partition("-")[0]))
     return list(found.values())
+
+
+def _group_of(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return
+    if f"[{GROUP}]" not in text:
+        return
+    section = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("["):
+            section = line.strip("[] ")
+        elif section == GROUP and "=" in line and not line.startswith(("#", ";")):
+            name, _, value = line.partition("=")
+            yield name.strip(), value.partition("[")[0].strip()
+
+
+def _call(implementation: Any, arguments: dict[str, Any]) -> Any:
+    return implementation.function(**{name: arguments[name] for name in implementation.argnames})
+
+
+def _unknown_hook(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, [hook for hook in dir(hookspecs) if hook.startswith("runlore_")], 1)
+    return f"there is no hook {name!r}" + (f": did you mean {close[0]!r}?" if close else "")
+
+
+def _emptied(event: Event, why: str) -> Event:
+    """The event without anything foreign, still of its type."""
+    kept = {key: value for key, value in event.items() if key in STRUCTURE}
+    empty: dict[str, Any] = {"values": {}, "sections": {}, "text": why, "what": event["type"], "why": why, "name": why}
+    if event.get("error"):
+        kept["error"] = {"type": "unknown", "message": why, "traceback": ""}
+    return kept | {key: value for key, value in empty.items() if key in event}

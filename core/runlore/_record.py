@@ -33,6 +33,7 @@ class Record:
     links: list[dict[str, Any]] = field(default_factory=list)
     environment: dict[str, dict[str, Any]] = field(default_factory=dict)  # section: {"sha256"} or {"values"}
     command: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, dict[str, Plain]] = field(default_factory=dict)  # what was trained on, by name
     error: dict[str, Any] | None = None
     missing: list[dict[str, Any]] = field(default_factory=list)  # what could not be captured, and why
     lost_calls: int = 0  # log calls that found no room on the disk
@@ -54,8 +55,10 @@ class Record:
                     self.tags[key] = value
         elif kind == "note":
             self.notes.append(event["text"])
+        elif kind == "data":
+            self.data.setdefault(str(event["name"]), {}).update(event["values"])
         elif kind == "artifact":
-            self.artifacts.append({"present": True, **event})
+            self._take_artifact(event)
         elif kind == "removed":
             for artifact in self.artifacts:
                 if artifact.get("path") == event.get("path"):
@@ -68,6 +71,14 @@ class Record:
             self.missing.append({"what": event["what"], "why": event["why"]})
         elif kind == "gap":
             self.lost_calls += event["calls"]
+
+    def _take_artifact(self, event: Event) -> None:
+        """A new artifact, or what completes one that was pending: its hash."""
+        for place, known in enumerate(self.artifacts):
+            if event.get("completes") and known.get("pending") and known.get("path") == event.get("path"):
+                self.artifacts[place] = {**known, **event, "pending": False}
+                return
+        self.artifacts.append({"present": True, **event})
 
 
 @dataclass(slots=True)

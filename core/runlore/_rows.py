@@ -26,7 +26,7 @@ class Batch:
     def __init__(self, first: int) -> None:
         self._next = first
         self._tables: dict[str, list[Row]] = {
-            name: [] for name in ("runs", "params", "tags", "metrics", "sections", "artifacts")
+            name: [] for name in ("runs", "params", "tags", "metrics", "sections", "data", "artifacts", "members")
         }
         self.files: list[Row] = []
 
@@ -58,7 +58,11 @@ class Batch:
         tables["sections"] += [(number, section, item["sha256"]) for section, item in record.environment.items()]
         for position, item in enumerate(record.artifacts):
             texts = [_text(item.get(key)) for key in ("name", "kind", "sha256")]
-            tables["artifacts"].append((number, position, *texts, _whole(item.get("size")), _whole(item.get("step"))))
+            numbers = (_whole(item.get("size")), _whole(item.get("step")), int(bool(item.get("pending"))))
+            tables["artifacts"].append((number, position, *texts, *numbers))
+            tables["members"] += [(number, position, str(path), str(sha)) for path, _, sha in item.get("files", ())]
+        for name, facts in record.data.items():
+            tables["data"] += [(number, f"{name}.{key}", *value_columns(value)) for key, value in facts.items()]
 
     def insert_into(self, database: Sqlite) -> None:
         """Insert everything, within a transaction."""

@@ -3,7 +3,6 @@
 import atexit
 import os
 import sys
-import threading
 import traceback
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -11,17 +10,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from runlore import _capture, _liveness, _marks
-from runlore._blobs import Blobs, folder_sha256
-from runlore._capture import Capture, Captures
+from runlore import _liveness, _marks
+from runlore._artifacts import UNPLACED, kept_content, kept_path, losses_of, not_kept, pending
+from runlore._blobs import Blobs
+from runlore._companions import Companions
 from runlore._folder import Folder
 from runlore._ids import new_suffix
-from runlore._values import flatten, text_of
+from runlore._process import process
+from runlore._values import describe, facts_of, flatten, text_of
 from runlore._writer import LogWriter, as_number, as_step, report
 from runlore.errors import NoCurrentRun
 
 if TYPE_CHECKING:
-    from runlore._plugins import Plugins
     from runlore.runs import RecordedRun
 
 Status = Literal["finished", "failed", "interrupted"]
@@ -45,10 +45,10 @@ class Run:
         self.name = name
         self._folder = folder
         self._opening = opening
-        self._capturing: threading.Thread | None = None
         self._ended = False
         self.joined = False  # whether a recorded fit has made this run its own
         self._writer: LogWriter | None = self._open(opening)
+        self._companions = Companions(self)
 
     # What users log
 
@@ -101,10 +101,12 @@ class Run:
         step: int | None = None,
         epoch: float | None = None,
         roles: tuple[str, ...] = (),
+        keep: bool = True,
     ) -> None:
         """Keep a copy of a file or a folder, by its content. The original is only read.
 
-        `kind` says what it is ("model", "checkpoint", "plot", …); `name` defaults to the file's name.
+        `kind` says what it is ("model", "checkpoint", "plot", …); `name` defaults to the file's name. Without `keep`
+        only its path and size are recorded now, and its hash by the next reader, if it has not changed by then.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -123,24 +125,56 @@ class Run:
             "epoch": as_number(epoch),
             "roles": [str(role) for role in roles],
         }
+        if not keep:
+            self._event(event | pending(source))
+            return
         try:
-            self._event(event | self._keep(source))
+            self._event(event | kept_path(source, Blobs(self._folder.blobs)))
         except OSError as error:
             report(f"artifact {str(source)!r} can't be kept: {error.strerror or error}")
-            self._event(event | {"size": None, "sha256": None, "stored": False, "why": str(error)})
+            self._event(event | not_kept(error))
 
     def log_bytes(self, data: bytes, *, name: str, kind: str = "file") -> None:
-        """Keep bytes as an artifact that has no file of its own."""
+        """Keep bytes as an artifact that has no file of its own; rewriters may mask or withhold them."""
+        from runlore.hookspecs import CapturedFile
+
         if self._writer is None:
             return
-        event: dict[str, Any] = {"type": "artifact", "name": name, "kind": kind, "path": None, "size": len(data)}
+        file = process.plugins().rewrite_file(CapturedFile(name, data, kind))
+        for loss in losses_of(file):
+            self._event(loss)
+        if file.withheld is not None:
+            return
+        event = {"type": "artifact", "name": file.name, "kind": file.kind}
         try:
-            sha256 = Blobs(self._folder.blobs).put_bytes(data)
+            self._event(kept_content(event, file.content, Blobs(self._folder.blobs)))
         except OSError as error:
             report(f"artifact {name!r} can't be kept: {error.strerror or error}")
-            self._event(event | {"sha256": None, "stored": False, "why": str(error)})
+            self._event({**UNPLACED, **event, **not_kept(error)})
+
+    def log_data(self, name: str, data: Any = None, **facts: Any) -> None:
+        """Describe a dataset under a name: shape, types, columns, missing values and a fingerprint of its content.
+
+        Plugins know numpy, pandas, polars, scipy.sparse and lists. The values themselves are not kept; `data` is not
+        changed and, if it can be read only once, not read. `facts` are further things known of it; what is recorded
+        later under the same name adds to what is there.
+        """
+        if self._writer is None:
             return
-        self._event(event | {"sha256": sha256, "stored": True, "roles": [], "step": None, "epoch": None})
+        if facts:
+            values = {key: describe(value) for key, value in facts.items()}
+            self._event({"type": "data", "name": str(name), "values": values})
+        if data is None:
+            return
+        try:
+            found = process.plugins().first("runlore_describe_data", data=data)
+        except Exception as error:  # a plugin's own code, on foreign data
+            self.log_missing(f"data {name}", f"it can't be described: {type(error).__name__}: {error}")
+            return
+        if found is None:
+            self.log_missing(f"data {name}", f"no plugin describes a {type(data).__qualname__}")
+            return
+        self._event({"type": "data", "name": str(name), "values": facts_of(found)})
 
     def log_missing(self, what: str, why: str) -> None:
         """Say in the record that something could not be captured."""
@@ -159,10 +193,11 @@ class Run:
                 self._writer.finish(None)  # a forked child's own file
             return
         try:
-            self._await_capture()
+            self._companions.settle()
         finally:  # also when Ctrl-C came while it waited
             self._ended = True
             self._write_end(status, error)
+            self._companions.end()
             _open_runs.pop(self.id, None)
             _current.set(tuple(run for run in _current.get() if run is not self))
 
@@ -202,12 +237,6 @@ class Run:
 
     # How it is written
 
-    def _await_capture(self) -> None:
-        if self._capturing is not None:
-            self._capturing.join(_capture.TIMEOUT)
-            if self._capturing.is_alive():
-                self.log_missing("environment", f"not known {_capture.TIMEOUT:.0f} s after the end")
-
     def _write_end(self, status: Status, error: BaseException | None) -> None:
         if self._writer is None:
             return
@@ -216,7 +245,7 @@ class Run:
         end: dict[str, Any] = {"type": "end", "status": status if status in STATUSES else "failed"}
         if error is not None:
             end["error"] = describe_error(error)
-        self._writer.finish(None if self._opening["mode"] == "attach" else end)
+        self._writer.finish(None if self._opening["mode"] == "attach" else dict(process.plugins().rewrite_event(end)))
 
     def _open(self, opening: dict[str, Any]) -> LogWriter | None:
         if opening["mode"] == "off":
@@ -227,7 +256,8 @@ class Run:
             day.mkdir(mode=0o700, parents=True, exist_ok=True)
             earlier = [] if opening["mode"] == "start" else self._folder.files_of(self.id)
             ordinal = max((item.ordinal + 1 for item in earlier), default=0)
-            return LogWriter(day, f"{self.id}.{ordinal:04d}{new_suffix(4)}", opening)
+            masked = dict(process.plugins().rewrite_event(opening))
+            return LogWriter(day, f"{self.id}.{ordinal:04d}{new_suffix(4)}", masked)
         except OSError as error:
             report(
                 f"nothing of run {self.name!r} can be recorded in {str(self._folder.root)!r}: "
@@ -251,54 +281,7 @@ class Run:
         if writer is None or writer.closed:
             writer = self._reopened()
         if writer is not None:
-            writer.event(event)
-
-    def _keep(self, source: Path) -> dict[str, Any]:
-        blobs = Blobs(self._folder.blobs)
-        if not source.is_dir():
-            member = blobs.put_file(source)
-            return {"size": member.size, "sha256": member.sha256, "stored": True}
-        members = blobs.put_folder(source)
-        return {
-            "size": sum(member.size for member in members),
-            "sha256": folder_sha256(members),
-            "stored": True,
-            "files": [[member.path, member.size, member.sha256] for member in members],
-        }
-
-    def _capture(self, captures: Captures) -> None:
-        self._capturing = captures.start(self._take_capture)
-
-    def _take_capture(self, capture: Capture) -> None:
-        if self._ended:
-            return  # it took longer than the run waits
-        try:
-            self._event(_capture.environment_event(capture, Blobs(self._folder.blobs)))
-        except OSError as error:
-            self.log_missing("environment", error.strerror or str(error))
-        for item in capture.missing:
-            self.log_missing(item["what"], item["why"])
-
-
-class Process:
-    """What the runs of this process share: plugins, loaded at first use, and looks at the environment."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._plugins: Plugins | None = None
-        self.captures = Captures(self.plugins)
-
-    def plugins(self) -> "Plugins":
-        """The plugins; found and loaded by the first call."""
-        from runlore._plugins import Plugins  # with pluggy and importlib.metadata 40 ms, mostly spent off the way
-
-        with self._lock:
-            if self._plugins is None:
-                self._plugins = Plugins()
-            return self._plugins
-
-
-process = Process()
+            writer.event(dict(process.plugins().rewrite_event(event)))
 
 
 def open_run(
@@ -315,7 +298,7 @@ def open_run(
         _open_runs[run_id] = run
         _marks.leave_mark_on_sigterm(folder.marks, identity)
         _finish_with_child_process()
-        run._capture(process.captures)
+    run._companions.begin()
     return run
 
 
@@ -401,7 +384,7 @@ def _finish_with_child_process() -> None:
 
 def _forget_runs() -> None:
     _open_runs.clear()
-    process.__init__()  # type: ignore[misc]  # its threads and locks stayed with the parent
+    process.forget()
 
 
 atexit.register(_finish_at_exit)

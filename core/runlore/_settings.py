@@ -11,6 +11,9 @@ NAMES = {
     "experiment": "RUNLORE_EXPERIMENT",
     "disabled": "RUNLORE_DISABLED",
     "quiet": "RUNLORE_QUIET",
+    "progress": "RUNLORE_PROGRESS",
+    "csv": "RUNLORE_CSV",
+    "output": "RUNLORE_OUTPUT",
 }
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"", "0", "false", "no", "off"}
@@ -29,7 +32,7 @@ def setting(name: str, start: Path | None = None) -> str | None:
     found = settings.get(name)
     if found is None:
         return None
-    if name == "store" and isinstance(found, str) and "://" not in found:
+    if name in ("store", "csv") and isinstance(found, str) and "://" not in found:
         return str(folder / Path(found).expanduser())  # as the file means it, wherever the script is started
     if isinstance(found, bool):
         return "1" if found else "0"
@@ -50,6 +53,24 @@ def flag(name: str) -> bool:
     if value in TRUE or value in FALSE:
         return value in TRUE
     raise SettingError(f"{NAMES[name]} is {value!r}: write 1 or 0")
+
+
+def seconds(name: str) -> float:
+    """A setting that is a number of seconds; 0 where it is off.
+
+    Raises:
+        SettingError: it is neither a positive number nor off.
+    """
+    value = (setting(name) or "").strip().lower()
+    if value in FALSE:
+        return 0.0
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < float("inf"):
+        raise SettingError(f"{NAMES[name]} is {value!r}: write a number of seconds, or 0")
+    return number
 
 
 def disabled_names() -> frozenset[str]:

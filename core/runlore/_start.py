@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runlore import _ids
+from runlore._capture import section_event
 from runlore._run import Run, open_run
+from runlore._seeds import seeds
 from runlore._settings import disabled_names, flag, setting
 from runlore._values import describe, text_of
 from runlore._writer import as_step
@@ -49,6 +51,7 @@ def start(
         run = open_run(store.folder, run_id, _name(name), opening)
         if before is not None:
             run.link("resumed_from", before.id)
+    run._event(section_event("seeds", seeds()))
     if params:
         run.log_params(params)
     if tags:

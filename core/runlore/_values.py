@@ -24,6 +24,23 @@ def flatten(params: Mapping[Any, Any]) -> dict[str, Plain]:
     return flat
 
 
+def facts_of(description: Any) -> dict[str, Plain]:
+    """The facts of a dataset's description (`runlore.hookspecs.DataDescription`) as the log holds them."""
+    facts = {
+        "kind": description.kind,
+        "rows": description.shape[0] if description.shape else None,
+        "shape": list(description.shape),
+        "dtypes": description.dtypes if isinstance(description.dtypes, str) else list(description.dtypes),
+        "columns": None if description.columns is None else list(description.columns),
+        "missing": description.missing,
+        "size_bytes": description.size_bytes,
+        "fingerprint": description.fingerprint,
+        "sampled": description.sampled,
+        **description.more,
+    }
+    return {key: describe(value) for key, value in facts.items() if value is not None}
+
+
 def describe(value: Any) -> Plain:
     """One value as JSON can hold it: described by type and text (`{"$type": …, "text": …}`) unless it is plain."""
     try:
@@ -53,6 +70,13 @@ def plain_value(value: Plain) -> Any:
     if isinstance(value, dict) and "$float" in value:
         return float(value["$float"])
     return value
+
+
+def listed_value(value: Plain) -> Any:
+    """A stored value with lists as lists, and other objects as their text."""
+    if is_list(value):
+        return json.loads(text_of(value))
+    return plain_value(value) if not isinstance(value, dict) or "$float" in value else text_of(value)
 
 
 def json_value(value: Plain) -> Any:

@@ -34,6 +34,7 @@ def run_details(run: RecordedRun) -> dict[str, Any]:
             section: {key: plain(json_value(value)) for key, value in values.items()}
             for section, values in run.environment.items()
         },
+        "data": run.data,
         "artifacts": [artifact_document(artifact) for artifact in run.artifacts],
         "links": run.links,
         "children": [child.id for child in run.children],

@@ -16,7 +16,7 @@ from runlore._record import Record, Writers, read_record
 from runlore._rows import Summary
 from runlore._run import Run, attach
 from runlore._series import Metrics
-from runlore._values import plain_value
+from runlore._values import listed_value, plain_value
 from runlore.errors import ArtifactNotFound, RunloreWarning, RunNotFound, StoreRefused
 
 if TYPE_CHECKING:
@@ -126,9 +126,26 @@ class RecordedRun:
         }
 
     @property
+    def data(self) -> dict[str, dict[str, Any]]:
+        """What it was trained on, by name: kind, rows, shape, dtypes, columns, missing, fingerprint, sampled, …"""
+        return {
+            name: {key: listed_value(value) for key, value in facts.items()}
+            for name, facts in self._record.data.items()
+        }
+
+    @property
     def artifacts(self) -> "list[Artifact]":
-        """Files and folders in the order they were recorded; a name may stand several times, its versions."""
-        return [self._artifact(item) for item in self._record.artifacts]
+        """Files and folders in the order they were recorded; a name may stand several times, its versions.
+
+        Of a run that still prints, or was killed, what it printed so far is there as a file that is not kept.
+        """
+        recorded = [self._artifact(item) for item in self._record.artifacts]
+        names = {content.path.with_suffix(".out") for content in self._writers.contents}
+        growing = [path for path in sorted(names) if path.is_file()]
+        loose = {"name": "output.log", "kind": "log", "present": True}
+        return recorded + [
+            self._artifact({**loose, "path": str(path), "size": path.stat().st_size}) for path in growing
+        ]
 
     @property
     def notes(self) -> list[str]:
@@ -154,7 +171,7 @@ class RecordedRun:
     def missing(self) -> list[dict[str, Any]]:
         """What could not be captured, and why: `{"what", "why"}`."""
         found = list(self._record.missing)
-        if not self._record.environment and not self._record.live and self._record.segments:
+        if set(self._record.environment) <= {"seeds"} and not self._record.live and self._record.segments:
             found.append({"what": "environment", "why": "the process ended before it was known"})
         if self._record.lost_calls:
             found.append({"what": f"{self._record.lost_calls} log calls", "why": "no room on the disk"})

@@ -9,11 +9,14 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+from runlore._process import process
 from runlore._run import Run, context_run, status_of
 from runlore._settings import disabled_names
 from runlore._writer import report
+from runlore.hookspecs import CapturedFile
 from runlore.store import Store, open_store
 
 P = ParamSpec("P")
@@ -52,8 +55,7 @@ class FitSession:
         self.run = run
         self.owned = owned
         self._reported = False
-        self._token = _fit.set(self)
-        _open[id(self)] = self
+        self.resume()
 
     @classmethod
     def begin(
@@ -93,6 +95,24 @@ class FitSession:
         if params is not None:
             session.params(params)
         return session
+
+    @staticmethod
+    def current() -> "FitSession | None":
+        """The recorded fit that is under way in this context."""
+        return _fit.get()
+
+    def resume(self) -> None:
+        """What follows in this context is part of this fit; `begin` does it, too."""
+        self._token = _fit.set(self)
+        _open[id(self)] = self
+
+    def pause(self) -> None:
+        """What follows is not part of this fit, which may go on later: its run stays open."""
+        _open.pop(id(self), None)
+        try:
+            _fit.reset(self._token)
+        except ValueError:
+            _fit.set(None)  # it ended in another context than it began in
 
     @staticmethod
     def in_fit() -> bool:
@@ -151,6 +171,20 @@ class FitSession:
         except Exception as error:  # a framework calls us here, and must not meet our exceptions
             report(f"{', '.join(metrics)} can't be added to {run!r}: {type(error).__name__}: {error}")
 
+    @staticmethod
+    def add_file(run: Run, path: Path, *, kind: str, most: int) -> None:
+        """Record a file that was written after the fit, up to `most` bytes of it kept. Never raises.
+
+        One that is not kept is hashed by the next reader, so that whoever writes it need not wait.
+        """
+        try:
+            addition = run.reopen() if run.ended else run
+            _add_file(addition, path, kind, most)
+            if run.ended:
+                addition.finish()
+        except Exception as error:  # a framework calls us here, and must not meet our exceptions
+            report(f"{str(path)!r} can't be recorded with {run!r}: {type(error).__name__}: {error}")
+
     @_guarded
     def params(self, params: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
         """Record parameters, or what a call returns."""
@@ -167,6 +201,11 @@ class FitSession:
     ) -> None:
         """Record numbers under the framework's own names."""
         self.run.log_metrics(metrics, step, epoch, split)
+
+    @_guarded
+    def data(self, /, name: str, data: Any = None, **facts: Any) -> None:
+        """Describe a dataset of the training call; see `Run.log_data`."""
+        self.run.log_data(name, data, **facts)
 
     @_guarded
     def record(self, action: Callable[["FitSession"], None]) -> None:
@@ -207,11 +246,8 @@ class FitSession:
     @_guarded
     def end(self, error: BaseException | None = None) -> None:
         """The training call returned, or raised `error`. A joined run stays open."""
-        _open.pop(id(self), None)
-        try:
-            _fit.reset(self._token)
-        except ValueError:
-            _fit.set(None)  # it ended in another context than it began in
+        if _open.get(id(self)) is self:
+            self.pause()
         if self.owned:
             self.run.finish(status_of(error), error)
 
@@ -223,6 +259,16 @@ class FitSession:
                 self.run.log_missing(f"part of the {self.integration} record", f"{type(error).__name__}: {error}")
             except Exception as second:  # the run itself is broken: the report above has to do
                 report(f"{self.integration}: {type(second).__name__}: {second}")
+
+
+def _add_file(run: Run, path: Path, kind: str, most: int) -> None:
+    if path.stat().st_size > most:
+        run.log_artifact(path, kind=kind, keep=False)
+        return
+    file = process.plugins().rewrite_file(CapturedFile(path.name, path.read_bytes(), kind))
+    if file.withheld is not None:
+        run.log_missing(path.name, file.withheld)
+    run.log_artifact(path, kind=kind, keep=file.withheld is None)
 
 
 def _is_worker() -> bool:

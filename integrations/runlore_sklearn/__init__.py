@@ -1,16 +1,18 @@
-"""runlore for scikit-learn: `runlore.autolog()` records every fit."""
+"""runlore for scikit-learn: `runlore.autolog()` records every fit, `RunloreCallback` those of one estimator."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runlore_sklearn._autolog import disable, enable
+    from runlore_sklearn._callback import RunloreCallback
 
-__all__ = ["disable", "enable"]
+__all__ = ["RunloreCallback", "disable", "enable"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'runlore_sklearn' has no attribute {name!r}")
-    from runlore_sklearn import _autolog
+    from importlib import import_module
 
-    return getattr(_autolog, name)
+    home = "_callback" if name == "RunloreCallback" else "_autolog"
+    return getattr(import_module(f"runlore_sklearn.{home}"), name)

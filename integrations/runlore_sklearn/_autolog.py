@@ -1,17 +1,22 @@
-"""Wrapping `fit` and `score` of scikit-learn's estimators, the one place where attributes are replaced."""
+"""Wrapping what fits, scores and dumps estimators: the one place where attributes are replaced."""
 
 import functools
+import pickle
 import weakref
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from types import ModuleType
 from typing import Any
 
+import joblib
 from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, RegressorMixin
 from sklearn.utils import parallel
 
 from runlore import FitSession
-from runlore_sklearn import _fit
+from runlore_sklearn import _dumps, _fit, _search
+from runlore_sklearn._partial import call_partial_fit
 
+FITTING = ("fit", "fit_predict", "fit_transform")
 _scoring: ContextVar[bool] = ContextVar("runlore_sklearn_scoring", default=False)
 
 
@@ -19,13 +24,17 @@ class _Patches:
     """What was replaced, so that it can be put back: by owner and name, the original and what stands there now."""
 
     def __init__(self) -> None:
-        self.done: list[tuple[weakref.ref[type], str, Any, Any]] = []
-        self.descriptors: list[tuple[Any, Any]] = []
+        self.done: list[tuple[weakref.ref[Any], str, Any, Any]] = []
+        self.descriptors: list[tuple[Any, Any, Any]] = []
         self.active = False
 
-    def replace(self, owner: type, name: str, new: Any) -> None:
+    def replace(self, owner: type | ModuleType, name: str, new: Any) -> None:
         self.done.append((weakref.ref(owner), name, owner.__dict__.get(name), new))
         setattr(owner, name, new)
+
+    def replace_inside(self, descriptor: Any, new: Any) -> None:
+        self.descriptors.append((descriptor, descriptor.fn, new))
+        descriptor.fn = new
 
     def restore(self) -> None:
         for reference, name, original, new in reversed(self.done):
@@ -36,8 +45,9 @@ class _Patches:
                 delattr(owner, name)
             else:
                 setattr(owner, name, original)
-        for descriptor, original in self.descriptors:
-            descriptor.fn = original
+        for descriptor, original, new in self.descriptors:
+            if descriptor.fn is new:
+                descriptor.fn = original
         self.done.clear()
         self.descriptors.clear()
 
@@ -54,8 +64,9 @@ def enable() -> None:
         _wrap_class(cls)
     for mixin in (ClassifierMixin, RegressorMixin, ClusterMixin):
         _wrap_class(mixin)
-
-    _follow_threads()
+    _wrap_parallel()
+    for module in (joblib, joblib.numpy_pickle, pickle):
+        _patches.replace(module, "dump", _recorded_dump(module.dump))
 
     def init_subclass(cls: Any, **kwargs: Any) -> None:
         super(BaseEstimator, cls).__init_subclass__(**kwargs)
@@ -71,14 +82,19 @@ def disable() -> None:
     _patches.restore()
 
 
-def _follow_threads() -> None:
-    """Let fits in joblib's pool threads know the fit that they are part of: contexts don't reach them."""
+def _wrap_parallel() -> None:
+    """Follow joblib's tasks: into the threads of a pool, which contexts don't reach, and as folds of a validation."""
     work = getattr(parallel, "_FuncWrapper", None)
     if work is None:
         return  # a private name: without it such fits make runs of their own
     dispatch, call = parallel.Parallel.__call__, work.__call__
 
     @functools.wraps(dispatch)
+    def recorded_dispatch(self: Any, iterable: Any) -> Any:
+        if FitSession.in_fit():
+            return give_tickets(self, iterable)
+        return _search.record_validation(give_tickets, self, iterable, _begin_validation)
+
     def give_tickets(self: Any, iterable: Any) -> Any:
         ticket = FitSession.ticket()  # here, as the tasks may be taken from the iterable by a thread of the pool
 
@@ -95,20 +111,28 @@ def _follow_threads() -> None:
         with FitSession.within(getattr(self, "runlore_ticket", None)):
             return call(self, *args, **kwargs)
 
-    _patches.replace(parallel.Parallel, "__call__", give_tickets)
+    _patches.replace(parallel.Parallel, "__call__", recorded_dispatch)
     _patches.replace(work, "__call__", use_ticket)
 
 
+def _begin_validation(args: tuple[Any, ...]) -> FitSession | None:
+    """The run of a cross-validation, from the arguments of its first task: estimator, X and y."""
+    if not _patches.active or len(args) < 3:
+        return None
+    session = _fit.begin_session(args[0], method="cross-validation")
+    if session is not None:
+        _fit.describe_data(session, (args[1], args[2]))
+    return session
+
+
 def _wrap_class(cls: type) -> None:
-    fit = cls.__dict__.get("fit")
-    if callable(fit) and hasattr(fit, "__name__"):
-        _patches.replace(cls, "fit", _recorded_fit(fit))
-    score = cls.__dict__.get("score")
-    if callable(score) and hasattr(score, "__name__"):
-        _patches.replace(cls, "score", _recorded_score(score))
-    elif score is not None and hasattr(score, "fn"):  # available_if: the function stands inside its descriptor
-        _patches.descriptors.append((score, score.fn))
-        score.fn = _recorded_score(score.fn)
+    wrappers = dict.fromkeys(FITTING, _recorded_fit) | {"partial_fit": _recorded_partial, "score": _recorded_score}
+    for name, wrap in wrappers.items():
+        found = cls.__dict__.get(name)
+        if callable(found) and hasattr(found, "__name__"):
+            _patches.replace(cls, name, wrap(found))
+        elif found is not None and callable(getattr(found, "fn", None)):  # available_if: it stands in a descriptor
+            _patches.replace_inside(found, wrap(found.fn))
 
 
 # cloudpickle takes classes of __main__ to loky's workers by value, and our wrappers with them. So a wrapper closes over
@@ -127,6 +151,18 @@ def _recorded_fit(fit: Callable[..., Any]) -> Callable[..., Any]:
     return recorded_fit
 
 
+def _recorded_partial(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def recorded_partial_fit(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            from runlore_sklearn._autolog import call_partial
+        except ImportError:
+            return method(self, *args, **kwargs)
+        return call_partial(method, self, args, kwargs)
+
+    return recorded_partial_fit
+
+
 def _recorded_score(score: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(score)
     def recorded_score(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -137,6 +173,19 @@ def _recorded_score(score: Callable[..., Any]) -> Callable[..., Any]:
         return call_score(score, self, args, kwargs)
 
     return recorded_score
+
+
+def _recorded_dump(dump: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(dump)
+    def recorded_dump(*args: Any, **kwargs: Any) -> Any:
+        result = dump(*args, **kwargs)
+        if _patches.active:
+            named = dict(zip(("value", "file"), args, strict=False)) | kwargs
+            target = named.get("file", named.get("filename"))
+            _dumps.record_dump(named.get("value", named.get("obj")), target)
+        return result
+
+    return recorded_dump
 
 
 def call_fit(fit: Callable[..., Any], estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -151,6 +200,13 @@ def call_fit(fit: Callable[..., Any], estimator: Any, args: tuple[Any, ...], kwa
         raise
     recording.end(None)
     return result
+
+
+def call_partial(method: Callable[..., Any], estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Fit a part, recorded with the estimator's run if autolog is on in this process."""
+    if not _patches.active:
+        return method(estimator, *args, **kwargs)
+    return call_partial_fit(method, estimator, args, kwargs)
 
 
 def call_score(score: Callable[..., Any], estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

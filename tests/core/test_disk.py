@@ -28,8 +28,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def settle(run: Run) -> None:
     """Wait until the environment is recorded."""
-    if run._capturing is not None:
-        run._capturing.join()
+    run._companions.await_captures()
 
 
 def fill(place: Path) -> Path:

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pluggy
-import pytest
 
-from runlore import RunloreWarning, Store
+from runlore import Store
 from runlore._environment import git_state, installed_packages
-from runlore._plugins import Plugins
 from tests.process import Process
 
 
@@ -126,7 +124,7 @@ def test_built_in_and_installed_plugins_are_found_without_importing_a_framework(
         from runlore._plugins import Plugins
         print(sorted(Plugins().names), "sklearn" in sys.modules, "numpy" in sys.modules)
     """).succeed()
-    assert printed == "['environment', 'sklearn'] False False\n"
+    assert printed == "['code', 'data', 'environment', 'secrets', 'sklearn', 'system'] False False\n"
 
 
 def test_recording_imports_no_framework_and_no_numpy(python: Callable[..., Process]) -> None:
@@ -138,12 +136,3 @@ def test_recording_imports_no_framework_and_no_numpy(python: Callable[..., Proce
         print([name for name in ("numpy", "sklearn", "click", "rich", "sqlite3", "torch") if name in sys.modules])
     """).succeed()
     assert printed == "[]\n"
-
-
-def test_two_plugins_that_raise_are_told_apart() -> None:
-    plugins = Plugins(frozenset({"sklearn"}))
-    assert plugins.names == ["environment"]
-    assert plugins.failed == {}
-    with pytest.warns(RunloreWarning, match="plugin 'bad'"):
-        plugins._register("bad", lambda: 1 / 0)
-    assert plugins.failed == {"bad": "ZeroDivisionError: division by zero"}

@@ -125,9 +125,8 @@ def _fitting(runs: RunList, fields: list[Field], room: int, always: int | None =
 
 def _automatic(runs: RunList, asked: list[Field]) -> list[Field]:
     """The columns that tell these runs apart: what was asked for, a metric, a tag, a param, then the other ones."""
-    metrics = [
-        Field("metrics", key, "last", 0) for key in sorted(_frequent(run.metrics for run in runs), key=_rank(runs))
-    ]
+    measured = (key for key in _frequent(run.metrics for run in runs) if not key.startswith("system/"))
+    metrics = [Field("metrics", key, "last", 0) for key in sorted(measured, key=_rank(runs))]
     params = [Field("params", key, "", 0) for key in _frequent(run.params for run in runs)]
     tags = [Field("tags", key, "", 0) for key in _frequent(run.tags for run in runs) if key != "integration"]
     params = [field for field in params if len({repr(run.params.get(field.key)) for run in runs}) > 1]
@@ -195,6 +194,9 @@ def _reader(field: Field) -> Callable[[RecordedRun], str]:
             return number_text(value) if isinstance(value, float) else str(value)
         if field.table == "tags":
             return run.tags.get(field.key, "")
+        if field.table == "data":
+            name, _, fact = field.key.rpartition(".")
+            return str(run.data.get(name, {}).get(fact, ""))
         if field.table == "env":
             section, _, key = field.key.partition(".")
             return str(run.environment.get(section, {}).get(key, ""))

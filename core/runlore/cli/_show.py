@@ -61,6 +61,7 @@ class _Page:
         self._error()
         self._metrics()
         self._params()
+        self._data()
         self._artifacts()
         self._children()
         self._environment()
@@ -94,7 +95,7 @@ class _Page:
         return f"{parent.name} ({parent.id})" if parent else self.run.parent_id
 
     def _metrics(self) -> None:
-        metrics = list(self.run.metrics.values())
+        metrics = sorted(self.run.metrics.values(), key=lambda series: series.key.startswith("system/"))
         self._title("metrics", len(metrics))
         if not metrics:
             return
@@ -111,6 +112,24 @@ class _Page:
         self._title("params", len(params))
         self._pairs({key: text_of(params[key]) for key in self._cut(list(params))})
         self._more(len(params))
+
+    def _data(self) -> None:
+        self._title("data", len(self.run.data))
+        lines = {}
+        for name, facts in self.run.data.items():
+            shape = " × ".join(map(str, facts.get("shape") or ())) or "a single value"
+            dtypes = facts.get("dtypes") or "?"
+            kinds = dtypes if isinstance(dtypes, str) else ", ".join(dict.fromkeys(dtypes))
+            line = f"{facts.get('kind')}, {shape}, {kinds}"
+            if facts.get("missing"):
+                line += f", {facts['missing']} missing"
+            if facts.get("classes"):
+                line += f", classes {facts['classes']}"
+            if facts.get("fingerprint"):
+                sampled = " of a sample" if facts.get("sampled") else ""
+                line += f", fingerprint{sampled} {str(facts['fingerprint'])[:12]}"
+            lines[name] = line
+        self._pairs(lines)
 
     def _artifacts(self) -> None:
         artifacts = self.run.artifacts

@@ -1,0 +1,86 @@
+"""What the log says of files: the events of artifacts, their contents kept in the blobs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runlore._blobs import Blobs, Member, folder_sha256
+
+if TYPE_CHECKING:
+    from runlore.hookspecs import CapturedFile
+
+Event = dict[str, Any]
+UNPLACED: Event = {
+    "path": None,
+    "step": None,
+    "epoch": None,
+    "roles": [],
+}  # of an artifact that is no file of the user's
+
+
+def kept_path(path: Path, blobs: Blobs) -> Event:
+    """Keep a file or a folder; what its event says of the content.
+
+    Raises:
+        OSError: it can't be read, or there is no room.
+    """
+    if not path.is_dir():
+        member = blobs.put_file(path)
+        return {"size": member.size, "sha256": member.sha256, "stored": True}
+    return _folder(blobs.put_folder(path))
+
+
+def kept_content(event: Event, content: "bytes | Mapping[str, bytes]", blobs: Blobs) -> Event:
+    """The event of an artifact that has no file of its own: bytes, or a folder of them by path.
+
+    Raises:
+        OSError: there is no room.
+    """
+    event = {**UNPLACED, **event}
+    if isinstance(content, bytes):
+        return event | {"size": len(content), "sha256": blobs.put_bytes(content), "stored": True}
+    return event | _folder([Member(name, len(data), blobs.put_bytes(data)) for name, data in sorted(content.items())])
+
+
+def pending(path: Path) -> Event:
+    """What an event says of a file or folder whose content is not kept, and whose hash is not known yet."""
+    size, newest = extent(path)
+    return {"size": size, "sha256": None, "stored": False, "pending": True, "mtime_ns": newest}
+
+
+def extent(path: Path) -> tuple[int, int]:
+    """The bytes of a file, or of all files below a folder, and the time in ns when the newest was written.
+
+    Raises:
+        OSError: it is gone.
+    """
+    files = [path] if not path.is_dir() else [item for item in path.rglob("*") if item.is_file()]
+    found = [item.stat() for item in files]
+    return sum(item.st_size for item in found), max((item.st_mtime_ns for item in found), default=0)
+
+
+def not_kept(error: OSError) -> Event:
+    """What an event says instead of a content that could not be kept."""
+    return {"size": None, "sha256": None, "stored": False, "why": error.strerror or str(error)}
+
+
+def losses_of(file: "CapturedFile") -> list[Event]:
+    """What a run has to say of a captured file that is not kept as it was."""
+    if file.withheld is not None:
+        return [{"type": "missing", "what": file.name, "why": file.withheld}]
+    if not file.masked:
+        return []
+    places = ", ".join(file.masked[:20]) + (", …" if len(file.masked) > 20 else "")
+    why = f"secrets are masked in it ({places})"
+    if file.kind == "code":
+        why += ": the run can't be reproduced from it"
+    return [{"type": "missing", "what": file.name, "why": why}]
+
+
+def _folder(members: list[Member]) -> Event:
+    return {
+        "size": sum(member.size for member in members),
+        "sha256": folder_sha256(members),
+        "stored": True,
+        "files": [[member.path, member.size, member.sha256] for member in members],
+    }

@@ -1,0 +1,141 @@
+"""The built-in plugin that keeps the code that ran: what git does not have, or the modules where there is no git."""
+
+import fnmatch
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from runlore._git import Git, GitTooSlow, Status, code_folder, is_installed
+from runlore.hookspecs import CapturedFile, CaptureRequest, hookimpl
+
+PATCH = "uncommitted.patch"
+UNTRACKED = "untracked"  # the artifact of source files that git does not know
+SNAPSHOT = "source"  # the artifact of source files where there is no git
+FILE_BYTES = 1 << 20  # of a source file; a larger one is named, not kept
+PATCH_BYTES = 8 << 20
+MOST_FILES = 500
+MOST_BYTES = 16 << 20  # of all source files together
+
+SUFFIXES = frozenset(
+    ".py .pyi .pyx .pxd .ipynb .c .cc .cpp .cu .cuh .h .hpp .rs .go .java .scala .jl .r .lua .js .ts .sh .bash .sql "
+    ".toml .yaml .yml .cfg .ini .json .gin .jsonnet .proto .md .rst .txt".split()
+)
+NAMES = frozenset(["Makefile", "Dockerfile", "Snakefile", "Pipfile"])
+NEVER = (
+    ".env .env.* *.env .envrc .netrc .pgpass .pypirc .npmrc *.pem *.key *.p12 *.pfx *.jks *.keystore *.kdbx *.asc "
+    "*.gpg id_rsa* id_dsa* id_ecdsa* id_ed25519* *credentials* *secret* .htpasswd *.tfvars *.tfstate"
+).split()
+
+
+@hookimpl
+def runlore_capture_files(request: CaptureRequest) -> list[CapturedFile]:
+    """What git does not have of the code; the local modules where there is no git."""
+    folder = code_folder()
+    git = Git(folder, request.timeout)
+    try:
+        root = git.text("rev-parse", "--show-toplevel")
+        if root is None:
+            return list(snapshot(folder))
+        git.folder = Path(root)
+        status = git.status()
+        return list(_changes(git, status)) if status is not None else []
+    except GitTooSlow as error:
+        return [_withheld("the code", str(error))]
+
+
+def _changes(git: Git, status: Status) -> Iterator[CapturedFile]:
+    tracked = [item.path for item in status.changed if item.tracked]
+    hidden = [path for path in tracked if is_secret(path)]
+    notebooks = [path for path in tracked if path.endswith(".ipynb") and path not in hidden]
+    for path in hidden:
+        yield _withheld(path, "its name tells of secrets: its changes are not kept, the run can't be reproduced")
+    if len(tracked) > len(hidden) + len(notebooks):
+        yield _patch(git, status, [*hidden, *notebooks])
+    untracked = [item.path for item in status.changed if not item.tracked]
+    yield from _sources(git.folder, sorted(notebooks + untracked), UNTRACKED, named=set(notebooks))
+
+
+def _patch(git: Git, status: Status, left_out: list[str]) -> CapturedFile:
+    base = status.commit or git.text("hash-object", "-t", "tree", os.devnull) or "HEAD"
+    paths = [f":(top,exclude,literal){path}" for path in left_out]
+    options = ["--no-color", "--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty"]
+    command = ["diff", *options, "--src-prefix=a/", "--dst-prefix=b/"]
+    content = git.ask(*command, base, "--", ":(top)", *paths, limit=PATCH_BYTES)
+    if content is None:
+        return _withheld(PATCH, "git could not tell the difference from the last commit")
+    if len(content) > PATCH_BYTES:
+        return _withheld(PATCH, f"more than {PATCH_BYTES >> 20} MiB: the run can't be reproduced")
+    return CapturedFile(PATCH, content, "code")
+
+
+def snapshot(folder: Path) -> Iterator[CapturedFile]:
+    """The script and the modules of the user's own that are loaded, below `folder`."""
+    paths = set()
+    for module in list(sys.modules.values()):
+        name = getattr(module, "__file__", None)
+        if isinstance(name, str) and name.endswith(".py"):
+            path = Path(name).absolute()
+            if path.is_relative_to(folder) and not is_installed(path):
+                paths.add(path.relative_to(folder).as_posix())
+    yield from _sources(folder, sorted(paths), SNAPSHOT, named=paths)
+
+
+def _sources(root: Path, paths: list[str], artifact: str, *, named: set[str]) -> Iterator[CapturedFile]:
+    """The source files among `paths`, within the limits; `named` ones are missed in the record if they are left out."""
+    count = size = 0
+    for path in paths:
+        source = root / path
+        if is_secret(path) or not is_source(path) or source.is_symlink() or not source.is_file():
+            continue
+        length = source.stat().st_size
+        if length > FILE_BYTES or count == MOST_FILES or size + length > MOST_BYTES:
+            if path in named or source.suffix == ".py":
+                limits = (
+                    f"more than {FILE_BYTES >> 20} MiB, or than {MOST_FILES} files or {MOST_BYTES >> 20} MiB in all"
+                )
+                yield _withheld(path, f"{limits}: the run can't be reproduced")
+            continue
+        try:
+            content = source.read_bytes()
+            if path.endswith(".ipynb"):
+                content = without_outputs(content)
+        except (OSError, ValueError) as error:
+            yield _withheld(path, f"{type(error).__name__}: {error}")
+            continue
+        count += 1
+        size += len(content)
+        yield CapturedFile(path, content, "code", folder=artifact)
+
+
+def without_outputs(notebook: bytes) -> bytes:
+    """A Jupyter notebook with its outputs left out.
+
+    Raises:
+        ValueError: it is no notebook.
+    """
+    found = json.loads(notebook)
+    if not isinstance(found, dict):
+        raise ValueError("no notebook")
+    for cell in found.get("cells") or []:
+        if isinstance(cell, dict) and cell.get("cell_type") == "code":
+            cell.update(outputs=[], execution_count=None)
+            cell.pop("attachments", None)
+    return json.dumps(found, indent=1, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def is_source(path: str) -> bool:
+    """Whether a file is source code or configuration by its name."""
+    pure = PurePosixPath(path)
+    return pure.suffix.lower() in SUFFIXES or pure.name in NAMES
+
+
+def is_secret(path: str) -> bool:
+    """Whether a file holds secrets by its name."""
+    name = PurePosixPath(path).name.lower()
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in NEVER)
+
+
+def _withheld(name: str, why: str) -> CapturedFile:
+    return CapturedFile(name, b"", "code", withheld=why)

@@ -1,0 +1,178 @@
+"""Recording what a process prints, as text with the redraws of progress bars folded."""
+
+import os
+import re
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from runlore.hookspecs import CapturedFile
+
+LIMIT = 32 << 20  # bytes of output that are kept of a run
+NAME = "output.log"
+WINDOW = 40  # lines that a program may go up to redraw them
+LINE = 1 << 16  # characters of a line
+
+CONTROL = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]|([\r\n\b])")
+KEY_BEGIN, KEY_END = "-----BEGIN ", "-----END "
+
+
+class Screen:
+    """Folds what a terminal would show to lines: `\\r` and the cursor's ways up let later text replace earlier text.
+
+    `commit` gets lines that can't change any more; `rest` are the others.
+    """
+
+    def __init__(self, commit: Callable[[str], None]) -> None:
+        self._commit = commit
+        self._lines = [""]
+        self._row = self._column = 0
+        self._window = 0  # grows when a program first goes up
+
+    def feed(self, text: str) -> None:
+        """Take what was written."""
+        place = 0
+        for found in CONTROL.finditer(text):
+            self._put(text[place : found.start()])
+            place = found.end()
+            if found[3]:
+                self._move(found[3])
+            elif found[2]:
+                self._control(found[2], found[1])
+        self._put(text[place:])
+        while len(self._lines) - 1 > self._window:
+            self._commit(self._lines.pop(0) + "\n")
+            self._row = max(0, self._row - 1)
+
+    @property
+    def rest(self) -> str:
+        """The lines that may still change."""
+        return "\n".join(self._lines).rstrip("\n")
+
+    def _put(self, text: str) -> None:
+        if text:
+            line = self._lines[self._row]
+            line = line.ljust(self._column)[: self._column] + text + line[self._column + len(text) :]
+            self._lines[self._row] = line[:LINE]
+            self._column = min(self._column + len(text), LINE)
+
+    def _move(self, char: str) -> None:
+        if char == "\n":
+            self._row += 1
+            self._column = 0
+            if self._row == len(self._lines):
+                self._lines.append("")
+        else:
+            self._column = 0 if char == "\r" else max(0, self._column - 1)
+
+    def _control(self, kind: str, argument: str) -> None:
+        count = int(argument) if argument.isdecimal() else 1
+        if kind == "A":
+            self._window = WINDOW
+            self._row = max(0, self._row - count)
+        elif kind == "B":
+            for _ in range(min(count, WINDOW)):
+                column = self._column
+                self._move("\n")
+                self._column = column
+        elif kind == "K" and argument in ("", "0"):
+            self._lines[self._row] = self._lines[self._row][: self._column]
+        elif kind == "K":
+            self._lines[self._row] = "" if argument == "2" else self._lines[self._row]
+
+
+class Output:
+    """Records stdout and stderr from its making to `stop`: what goes through `sys.stdout` and `sys.stderr`.
+
+    Lines are appended to the file `path` as they are completed, so that those of a killed process remain; `rewrite`
+    masks them before. The streams stay the objects that they are, and what they print is not touched. Threads may
+    print at once. What C code or a child process writes is not seen.
+
+    Raises:
+        OSError: the file can't be made.
+    """
+
+    def __init__(self, path: Path, rewrite: Callable[[CapturedFile], CapturedFile]) -> None:
+        self.path = path
+        self.missing: list[str] = []
+        self._rewrite = rewrite
+        self._file = path.open("xb", buffering=0)
+        self._owner = os.getpid()
+        self._size = 0
+        self._held: list[str] = []  # lines of a private key that has not ended
+        self._lock = threading.RLock()
+        self._screens: list[Screen] = []
+        self._wrapped: list[tuple[Any, Any]] = []
+        for stream in dict.fromkeys((sys.stdout, sys.stderr)):
+            self._wrap(stream)
+
+    name = NAME
+
+    def stop(self) -> bytes:
+        """End the recording, put the streams back, and give the whole text; the file is gone then."""
+        for stream, ours in self._wrapped:
+            with suppress(AttributeError):
+                if vars(stream).get("write") is ours:  # else somebody wrapped it again: theirs to take off
+                    del stream.write
+        with self._lock:
+            for screen in self._screens:
+                if screen.rest:
+                    self._append(screen.rest + "\n")
+            self._release()
+            self._screens.clear()
+            self._file.close()
+        return self.path.read_bytes()
+
+    def remove(self) -> None:
+        """Remove the file, once its content is kept elsewhere."""
+        self.path.unlink(missing_ok=True)
+
+    def _wrap(self, stream: Any) -> None:
+        write = getattr(stream, "write", None)
+        if write is None:
+            return
+        screen = Screen(self._append)
+
+        def recorded_write(text: str) -> Any:
+            result = write(text)
+            if os.getpid() == self._owner:  # a forked child may never get our lock
+                self._take(screen, text)
+            return result
+
+        try:
+            stream.write = recorded_write
+        except AttributeError:
+            self.missing.append(f"{type(stream).__name__} does not let its output be seen")
+            return
+        self._screens.append(screen)
+        self._wrapped.append((stream, recorded_write))
+
+    def _take(self, screen: Screen, text: str) -> None:
+        try:
+            with self._lock:
+                if self._screens:
+                    screen.feed(text)
+        except Exception as error:  # it was printed, which is all that the caller may notice
+            self.missing.append(f"some output can't be kept: {type(error).__name__}: {error}")
+            self._screens.clear()
+
+    def _append(self, line: str) -> None:
+        """Take a finished line; those of a private key wait for its end, so that they can be masked together."""
+        self._held.append(line)
+        if KEY_BEGIN in self._held[0] and KEY_END not in line and len(self._held) < 200:
+            return
+        self._release()
+
+    def _release(self) -> None:
+        text, self._held = "".join(self._held), []
+        if not text or self._size >= LIMIT:
+            return
+        data = self._rewrite(CapturedFile(NAME, text.encode("utf-8", "replace"), "log")).content
+        self._size += len(data)
+        if self._size >= LIMIT:
+            data += f"… the rest is left out: more than {LIMIT >> 20} MiB\n".encode()
+            self.missing.append(f"more than {LIMIT >> 20} MiB of output: the rest is left out")
+        self._file.write(data)

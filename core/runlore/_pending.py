@@ -1,0 +1,66 @@
+"""Completing what was recorded without its hash: done by readers, so that training need not wait for it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runlore._artifacts import extent
+from runlore._blobs import Member, folder_sha256, hash_file
+from runlore._database import Sqlite
+from runlore._run import attach
+
+if TYPE_CHECKING:
+    from runlore.store import Store
+
+
+def pending_count(database: Sqlite) -> int:
+    """How many artifacts have no hash yet."""
+    return int(database.query("SELECT count(*) FROM artifacts WHERE pending = 1")[0][0])
+
+
+def complete(store: "Store", run_ids: list[str]) -> int:
+    """Hash what is pending in these runs and can still be hashed; the number of artifacts that were settled."""
+    settled = 0
+    for run_id in run_ids:
+        events = list(_completions(store, run_id))
+        if events:
+            run = attach(str(store.root), run_id)
+            for event in events:
+                run._event(event)
+            run.finish()
+        settled += len(events)
+    return settled
+
+
+def pending_runs(database: Sqlite) -> list[str]:
+    """The runs that have something pending."""
+    sql = "SELECT DISTINCT r.id FROM artifacts a JOIN runs r ON r.n = a.run WHERE a.pending = 1"
+    return [run_id for (run_id,) in database.query(sql)]
+
+
+def _completions(store: "Store", run_id: str) -> Iterator[dict[str, Any]]:
+    from runlore._record import read_record
+
+    record, _ = read_record(store.folder, run_id)
+    for item in record.artifacts:
+        if not item.get("pending"):
+            continue
+        event = {"type": "artifact", "completes": True, "path": item.get("path")}
+        try:
+            yield event | _hashed(Path(str(item.get("path"))), item)
+        except OSError as error:
+            yield event | {"sha256": None, "why": f"it could not be hashed: {error.strerror or error}"}
+
+
+def _hashed(path: Path, item: dict[str, Any]) -> dict[str, Any]:
+    if extent(path) != (item.get("size"), item.get("mtime_ns")):
+        return {"sha256": None, "why": "it was changed before it was hashed"}
+    if not path.is_dir():
+        found: dict[str, Any] = {"sha256": hash_file(path)}
+    else:
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        members = [Member(file.relative_to(path).as_posix(), file.stat().st_size, hash_file(file)) for file in files]
+        found = {"sha256": folder_sha256(members), "files": [[m.path, m.size, m.sha256] for m in members]}
+    if extent(path) != (item.get("size"), item.get("mtime_ns")):
+        return {"sha256": None, "why": "it was changed while it was hashed"}
+    return found

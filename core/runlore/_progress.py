@@ -1,0 +1,67 @@
+"""The built-in observer that prints a line on stderr now and then while a run lasts, where a setting asks for it."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from runlore._settings import seconds
+from runlore._text import duration_text, number_text
+from runlore.hookspecs import LoggedPoints, RunInfo, hookimpl
+
+METRICS = 4  # of the latest values in a line
+
+
+class ProgressLine:
+    """Prints how long a run has lasted, its step and its latest metrics, at most every `interval` seconds.
+
+    Nothing is printed of a run that is shorter. `write` and `clock` are arguments for other uses than a terminal.
+    """
+
+    def __init__(
+        self, interval: float, write: Callable[[str], Any] | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._interval = interval
+        self._write = write
+        self._clock = clock
+        self._due: dict[str, float] = {}
+        self._latest: dict[str, dict[str, float]] = {}
+        self._printed: set[str] = set()
+
+    @hookimpl
+    def runlore_points_logged(self, run: RunInfo, points: Sequence[LoggedPoints]) -> None:
+        """Remember the latest values; print a line if it is due."""
+        latest = self._latest.setdefault(run.id, {})
+        step = max((item.steps[-1] for item in points), default=0)
+        for item in points:
+            latest.pop(item.key, None)  # so that the newest come last
+            latest[item.key] = item.values[-1]
+        now = self._clock()
+        if now < self._due.setdefault(run.id, run.started + self._interval):
+            return
+        self._due[run.id] = now + self._interval
+        self._printed.add(run.id)
+        shown = [(key, value) for key, value in latest.items() if not key.startswith("system/")][-METRICS:]
+        values = "".join(f" · {key} {number_text(value)}" for key, value in shown)
+        self._print(f"{run.name} · {duration_text(now - run.started)} · step {step}{values}")
+
+    @hookimpl
+    def runlore_run_finished(self, run: RunInfo, status: str, error: Mapping[str, Any] | None) -> None:
+        """Say how a run ended of which a line was printed."""
+        if run.id in self._printed:
+            why = f": {error.get('type')}" if error else ""
+            self._print(f"{run.name} · {status} after {duration_text(self._clock() - run.started)}{why}")
+        for known in (self._due, self._latest):
+            known.pop(run.id, None)
+        self._printed.discard(run.id)
+
+    def _print(self, text: str) -> None:
+        with suppress(OSError, ValueError, AttributeError):  # no stderr: nobody would read it
+            (self._write or sys.stderr.write)(f"runlore: {text}\n")
+
+
+def plugin() -> ProgressLine | None:
+    """The observer; None where the setting `progress` names no interval."""
+    interval = seconds("progress")
+    return ProgressLine(interval) if interval else None

@@ -1,0 +1,33 @@
+"""What is known of the random generators at the moment a run starts; reading them does not move them."""
+
+import hashlib
+import os
+import random
+import struct
+import sys
+from typing import Any
+
+SHORT = 16  # digits of a state's hash that are kept
+
+
+def seeds() -> dict[str, Any]:
+    """The hash seed, and the states of Python's and numpy's global generators, as hashes to compare runs by.
+
+    `numpy_seed` is there if `numpy.random.seed` was called with one number and nothing was drawn since.
+    """
+    version, state, _ = random.getstate()
+    found: dict[str, Any] = {"python_state": _short(struct.pack(f"<{len(state)}I", *state)) if version == 3 else None}
+    found["hash_seed"] = os.environ.get("PYTHONHASHSEED", "random") if sys.flags.hash_randomization else "0"
+    numpy: Any = sys.modules.get("numpy.random")
+    if numpy is not None:
+        name, keys, position, *_ = numpy.get_state()
+        if name == "MT19937":
+            found["numpy_state"] = _short(keys.tobytes() + struct.pack("<I", position))
+            seed = int(keys[0])
+            if position == len(keys) and (numpy.RandomState(seed).get_state()[1] == keys).all():
+                found["numpy_seed"] = seed
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _short(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:SHORT]

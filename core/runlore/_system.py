@@ -1,0 +1,120 @@
+"""The built-in plugin that names the GPUs and measures what the process tree uses: CPU, memory, GPU."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from runlore.hookspecs import CaptureRequest, hookimpl
+
+
+class SystemMetrics:
+    """Measures differences from one call to the next, so the first call's numbers mean nothing."""
+
+    def __init__(self) -> None:
+        self._processes: dict[int, Any] = {}
+
+    @hookimpl
+    def runlore_capture_environment(self, request: CaptureRequest) -> Mapping[str, Mapping[str, Any]] | None:
+        """Section hardware: the GPUs, and their driver."""
+        found = gpus(request.timeout)
+        return {"hardware": found} if found else None
+
+    @hookimpl
+    def runlore_capture_metrics(self, request: CaptureRequest) -> dict[str, float]:
+        """CPU in percent of one core, resident memory in bytes, threads; the GPUs' load and memory.
+
+        Raises:
+            ModuleNotFoundError: psutil is not installed.
+        """
+        try:
+            import psutil
+        except ModuleNotFoundError:
+            raise ModuleNotFoundError("psutil is not installed: pip install 'runlore[system]'") from None
+        numbers = dict.fromkeys(("cpu_percent", "memory_bytes", "threads", "processes"), 0.0)
+        numbers["memory_percent"] = psutil.virtual_memory().percent
+        for process in self._tree(psutil):
+            try:
+                with process.oneshot():
+                    used = {"cpu_percent": process.cpu_percent(), "memory_bytes": process.memory_info().rss}
+                    used |= {"threads": process.num_threads(), "processes": 1}
+            except psutil.Error:  # it has ended
+                continue
+            for name, value in used.items():
+                numbers[name] += value
+        return numbers | _gpu_load()
+
+    def _tree(self, psutil: Any) -> list[Any]:
+        """This process and its descendants; each the object that measured it before, which knows the difference."""
+        here = self._processes.get(os.getpid()) or psutil.Process()
+        try:
+            now = [here, *here.children(recursive=True)]
+        except psutil.Error:
+            now = [here]
+        before = self._processes
+        self._processes = {item.pid: before[item.pid] if before.get(item.pid) == item else item for item in now}
+        return list(self._processes.values())
+
+
+def gpus(timeout: float) -> dict[str, Any]:
+    """Names and driver of NVIDIA's GPUs; empty where there is none, or nobody to ask."""
+    with _nvml() as nvml:
+        if nvml is not None:
+            handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+            names = [_text(nvml.nvmlDeviceGetName(handle)) for handle in handles]
+            memory = [nvml.nvmlDeviceGetMemoryInfo(handle).total for handle in handles]
+            return {"gpus": names, "gpu_memory_bytes": memory, "gpu_driver": _text(nvml.nvmlSystemGetDriverVersion())}
+    return _ask_tool(timeout)
+
+
+def _ask_tool(timeout: float) -> dict[str, Any]:
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return {}
+    import subprocess
+
+    command = [tool, "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL
+    )
+    rows = [line.split(", ") for line in done.stdout.splitlines() if line.count(", ") == 2]
+    if done.returncode or not rows:
+        return {}
+    memory = [int(row[1]) << 20 if row[1].isdecimal() else None for row in rows]
+    return {"gpus": [row[0] for row in rows], "gpu_memory_bytes": memory, "gpu_driver": rows[0][2]}
+
+
+def _gpu_load() -> dict[str, float]:
+    numbers: dict[str, float] = {}
+    with _nvml() as nvml:
+        for index in range(nvml.nvmlDeviceGetCount()) if nvml is not None else ():
+            handle = nvml.nvmlDeviceGetHandleByIndex(index)
+            numbers[f"gpu_{index}_percent"] = nvml.nvmlDeviceGetUtilizationRates(handle).gpu
+            numbers[f"gpu_{index}_memory_bytes"] = nvml.nvmlDeviceGetMemoryInfo(handle).used
+    return numbers
+
+
+@contextmanager
+def _nvml() -> Iterator[Any]:
+    """NVIDIA's management library, through nvidia-ml-py; None where either is missing."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception:  # not installed, no driver, no permission: each has an exception of its own
+        yield None
+        return
+    try:
+        yield pynvml
+    except pynvml.NVMLError as error:
+        raise RuntimeError(f"NVML: {error}") from error
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+plugin = SystemMetrics()
