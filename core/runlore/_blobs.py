@@ -131,11 +131,19 @@ class Blobs:
 
 
 def _has_size(path: Path, size: int) -> bool:
-    """Whether a content is there whole; a machine that went down may have left an empty file."""
+    """Whether a content is there whole; a machine that went down may have left an empty file.
+
+    It counts as new from now on, so that nobody who frees room removes it before a log names it.
+    """
     try:
-        return path.stat().st_size == size
+        if path.stat().st_size != size:
+            return False
+        os.utime(path)
     except FileNotFoundError:
         return False
+    except OSError:  # somebody else's file, or a read-only store
+        return True
+    return True
 
 
 def safe_join(folder: Path, recorded: str) -> Path:

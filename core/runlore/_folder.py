@@ -52,6 +52,7 @@ class Folder:
         self.runs = root / "runs"
         self.blobs = root / "blobs"
         self.marks = root / "marks"
+        self.trash = root / "trash"  # what was removed and can be brought back
 
     def create(self) -> None:
         """Make the folder if there is none. Safe when many processes do it at once.
@@ -79,7 +80,7 @@ class Folder:
 
     def foreign(self) -> bool:
         """Whether the folder holds other things than a store, or one that is just being made."""
-        own = {"runs", "blobs", "marks", ".gitignore", "format"}
+        own = {"runs", "blobs", "marks", "trash", ".gitignore", "format"}
         names = (path.name for path in self.root.iterdir())
         return any(name not in own and not name.startswith(".format-") for name in names)
 

@@ -33,6 +33,11 @@ class Index:
         self._path: Path | None = _place(folder)
         self._db = self._open()
 
+    @property
+    def path(self) -> Path | None:
+        """Where it lies; None where it is in memory."""
+        return self._path
+
     def ask(self, question: Callable[[Sqlite], T]) -> T:
         """The answer of a question to the index brought up to date; all of the question sees one state."""
         for _ in range(TRIES):

@@ -6,6 +6,8 @@ from typing import Any
 from runlore._points import plain_float
 from runlore._series import Series
 from runlore._values import json_value
+from runlore.comparison import Comparison
+from runlore.origins import Origin
 from runlore.runs import Artifact, RecordedRun
 
 
@@ -68,6 +70,30 @@ def artifact_document(artifact: Artifact) -> dict[str, Any]:
         "epoch": artifact.epoch,
         "roles": list(artifact.roles),
         "present": artifact.present,
+    }
+
+
+def comparison_document(found: Comparison) -> dict[str, Any]:
+    """What `diff --json` says."""
+    changes = []
+    for change in found.changes:
+        item = {"group": change.group, "key": change.key, "a": plain(change.a), "b": plain(change.b)}
+        changes.append(item if change.diff is None else item | {"diff": change.diff})
+    metrics = {key: {"a": plain(a), "b": plain(b)} for key, (a, b) in found.metrics.items()}
+    return {"a": found.a.id, "b": found.b.id, "changes": changes, "metrics": metrics, "notes": list(found.notes)}
+
+
+def origin_document(origin: Origin) -> dict[str, Any]:
+    """What `which-run --json` says of a run."""
+    return {
+        "run": origin.run,
+        "name": origin.name,
+        "relation": origin.relation,
+        "artifact": origin.artifact,
+        "step": origin.step,
+        "epoch": origin.epoch,
+        "roles": list(origin.roles),
+        "match": origin.match,
     }
 
 

@@ -169,7 +169,7 @@ def test_a_recorded_run_outlives_the_sealing_of_its_log(store: Store) -> None:
 
 
 def test_a_handler_that_ends_after_sigterm_reads_interrupted(store: Store, python: Python) -> None:
-    for body in ("with run: time.sleep(60)", "time.sleep(60)"):
+    for body in ("with run: [time.sleep(0.05) for _ in range(1200)]", "[time.sleep(0.05) for _ in range(1200)]"):
         process = python(f"""
             import signal, sys, time, runlore
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

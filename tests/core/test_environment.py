@@ -64,13 +64,13 @@ def test_packages_are_read_from_the_names_of_their_folders(tmp_path: Path) -> No
     assert installed_packages([str(tmp_path), str(tmp_path / "none")]) == {"baz": "0.1", "foo-bar": "1.2"}
 
 
-def plugin(folder: Path, name: str, code: str) -> str:
+def plugin(folder: Path, name: str, code: str, attribute: str = "") -> str:
     """A distribution with an entry point, on a path of its own."""
     site = folder / "site"
     info = site / f"{name}-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[runlore]\n{name} = {name}\n")
+    (info / "entry_points.txt").write_text(f"[runlore]\n{name} = {name}{attribute}\n")
     (site / f"{name}.py").write_text(code)
     return str(site)
 

@@ -14,7 +14,7 @@ import runlore
 from runlore import hookspecs
 from runlore._frames import FORMAT
 from runlore._settings import NAMES
-from runlore.cli import main
+from runlore.cli import COMMANDS
 from tests.process import Process
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,7 +46,7 @@ def test_every_hook_has_its_heading_and_signature() -> None:
 
 
 def test_every_command_and_setting_has_its_heading() -> None:
-    for command in main.commands:
+    for command in COMMANDS:
         assert f"`runlore {command}`" in headings("commands.md")
     for variable in NAMES.values():
         assert f"`{variable}`" in headings("commands.md")

@@ -3,24 +3,48 @@
 import sys
 import warnings
 from difflib import get_close_matches
+from importlib import import_module
 from typing import Any
 
 import click
 
 from runlore import __version__
-from runlore.cli import _ls, _reindex, _show
-from runlore.cli._completion import completion
 from runlore.errors import QueryError, RunloreError, RunloreWarning
+
+COMMANDS = {
+    "ls": "_ls",
+    "show": "_show",
+    "diff": "_diff",
+    "which-run": "_which",
+    "tag": "_edit",
+    "note": "_edit",
+    "rm": "_remove",
+    "undo": "_remove",
+    "gc": "_remove",
+    "reindex": "_reindex",
+    "doctor": "_doctor",
+    "plugins": "_plugins",
+    "completion": "_completion",
+}
 
 
 class _Commands(click.Group):
-    """A group that suggests the nearest command for a word it doesn't know, and prints our errors as one line."""
+    """A group that imports a command when it is called, suggests the nearest, and prints our errors as one line."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        found = getattr(import_module(f"runlore.cli.{COMMANDS[name]}"), name.replace("-", "_"))
+        return found if isinstance(found, click.Command) else None
 
     def resolve_command(self, context: click.Context, args: list[str]) -> Any:
         try:
             return super().resolve_command(context, args)
         except click.UsageError as error:
-            close = get_close_matches(args[0], self.commands, 1)
+            close = get_close_matches(args[0], COMMANDS, 1)
             if close and "No such command" in error.message:
                 raise click.UsageError(f"No such command {args[0]!r}. Did you mean {close[0]!r}?", context) from None
             raise
@@ -56,7 +80,3 @@ def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
 @click.version_option(__version__, package_name="runlore", message="runlore %(version)s")
 def main() -> None:
     """Experiment tracking that writes itself: look at what your training runs recorded."""
-
-
-for command in (_ls.ls, _show.show, _reindex.reindex, completion):
-    main.add_command(command)

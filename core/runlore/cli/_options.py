@@ -13,6 +13,7 @@ from runlore.store import open_store
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 store_option = click.option(
     "--store", metavar="PLACE", help="The store's folder or URL [default: found like .git, or $RUNLORE_STORE]."
@@ -54,3 +55,15 @@ def terminal_width() -> int:
     if "COLUMNS" in os.environ or sys.stdout.isatty():
         return shutil.get_terminal_size((80, 24)).columns
     return 80
+
+
+def grid(heads: list[str], right: "tuple[int, ...] | range" = ()) -> "Table":
+    """A table without lines, its columns unbroken; `right` names those that hold numbers."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for place, head in enumerate(heads):
+        table.add_column(
+            ("  " if place == 0 else "") + head, justify="right" if place in right else "left", no_wrap=True
+        )
+    return table

@@ -19,7 +19,7 @@ from runlore._text import (
 )
 from runlore._values import text_of
 from runlore.cli._ls import is_duration
-from runlore.cli._options import STATUS_STYLES, RunPart, console, json_option, print_json, store_option
+from runlore.cli._options import STATUS_STYLES, RunPart, console, grid, json_option, print_json, store_option
 from runlore.documents import run_details
 from runlore.runs import RecordedRun
 from runlore.store import open_store
@@ -99,7 +99,7 @@ class _Page:
         self._title("metrics", len(metrics))
         if not metrics:
             return
-        table = _grid(["metric", "last", "min", "max", "points", "curve"], right=(1, 2, 3, 4))
+        table = grid(["metric", "last", "min", "max", "points", "curve"], right=(1, 2, 3, 4))
         for series in self._cut(metrics):
             curve = spark_text(series.values.tolist(), 16) if 1 < series.count < LONG_SERIES else ""
             numbers = [number_text(value) for value in (series.last, series.min, series.max)]
@@ -136,7 +136,7 @@ class _Page:
         self._title("artifacts", len(artifacts))
         if not artifacts:
             return
-        table = _grid(["name", "kind", "size", "sha256", "step", "roles"], right=(2, 4))
+        table = grid(["name", "kind", "size", "sha256", "step", "roles"], right=(2, 4))
         for item in self._cut(artifacts):
             state = [*item.roles] + ([] if item.stored else ["not kept"]) + ([] if item.present else ["removed"])
             table.add_row(
@@ -161,7 +161,7 @@ class _Page:
             if len({repr(child.params.get(key)) for child in children}) > 1
         ][:3]
         keys = sorted(dict.fromkeys(key for child in children for key in child.metrics), key=is_duration)[:2]
-        table = _grid(["name", "status", *map(escape, keys), *map(escape, varying)], right=range(2, 2 + len(keys)))
+        table = grid(["name", "status", *map(escape, keys), *map(escape, varying)], right=range(2, 2 + len(keys)))
         for child in self._cut(children):
             numbers = [number_text(child.metrics[key].last) if key in child.metrics else "" for key in keys]
             values = [escape(line_text(str(child.params.get(key, "")), 24)) for key in varying]
@@ -211,12 +211,3 @@ class _Page:
     def _more(self, count: int) -> None:
         if self.most is not None and count > self.most:
             self.out.print(f"  [dim]… and {count - self.most} more (--full shows all)[/]")
-
-
-def _grid(heads: list[str], right: "tuple[int, ...] | range" = ()) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for place, head in enumerate(heads):
-        table.add_column(
-            ("  " if place == 0 else "") + head, justify="right" if place in right else "left", no_wrap=True
-        )
-    return table

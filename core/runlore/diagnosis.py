@@ -1,0 +1,183 @@
+"""What runs record here and what not, and how a store is: what `runlore doctor` says."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from runlore import _liveness, _pending, _settings
+from runlore._code import is_secret
+from runlore._git import Git, GitTooSlow, code_folder
+from runlore._plugins import PluginInfo
+from runlore._process import process
+from runlore._system import gpus
+from runlore._text import size_text
+from runlore.errors import SettingError
+from runlore.hookspecs import Integration
+from runlore.housekeeping import sizes
+
+if TYPE_CHECKING:
+    from runlore.store import Store
+
+GIT_PATIENCE = 5.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a diagnosis. "off": a setting would switch it on; "missing": something would have to be installed."""
+
+    name: str
+    state: Literal["ok", "off", "missing", "bad"]
+    text: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def installed_plugins() -> list[PluginInfo]:
+    """The plugins of this process, by name."""
+    return list(process.plugins().listed)
+
+
+def diagnose(store: "Store") -> dict[str, list[Finding]]:
+    """Findings by group: what is captured here, which frameworks are recorded, and the store."""
+    return {
+        "captured here": list(_captured()),
+        "frameworks": list(_frameworks()),
+        "settings": list(_set()),
+        "store": list(_store(store)),
+    }
+
+
+def _captured() -> Iterator[Finding]:
+    states = {info.name: info for info in installed_plugins()}
+    for name, describe in (("environment", _python), ("code", _code), ("system", _system), ("data", _data)):
+        info = states.get(name)
+        if info is None or info.state != "loaded":
+            why = "no entry point: is runlore installed?"
+            if info is not None:
+                why = info.error or f"RUNLORE_DISABLED names {name}"
+            yield Finding(name, "off" if info and info.state == "disabled" else "bad", f"not captured: {why}")
+        else:
+            yield from describe()
+    secrets = states.get("secrets")
+    masked = secrets is not None and secrets.state == "loaded"
+    yield Finding("secrets", "ok" if masked else "bad", "masked before anything is written" if masked else "NOT masked")
+    yield _switch("output", "what is printed is kept as output.log", "RUNLORE_OUTPUT=1 keeps what is printed")
+    yield _switch("progress", "a line on stderr now and then", "RUNLORE_PROGRESS=60 prints a line every minute")
+    yield _switch("csv", "metrics are mirrored as CSV files", "RUNLORE_CSV=folder mirrors metrics as CSV files")
+    for info in states.values():
+        if info.state == "failed":
+            yield Finding(f"plugin {info.name}", "bad", info.error or "can't be loaded")
+
+
+def _python() -> Iterator[Finding]:
+    yield Finding("environment", "ok", f"Python {sys.version.split()[0]}, system, packages, chosen variables")
+
+
+def _code() -> Iterator[Finding]:
+    folder = code_folder()
+    git = Git(folder, GIT_PATIENCE)
+    try:
+        root = git.text("rev-parse", "--show-toplevel")
+        if root is None:
+            reason = f"{str(folder)!r} is not in a git repository" if shutil.which("git") else "git is not installed"
+            yield Finding("code", "ok", f"{reason}: the script and its modules are kept instead")
+            return
+        git.folder = Path(root)
+        status = git.status()
+    except GitTooSlow as error:
+        yield Finding("code", "bad", f"not captured: {error}")
+        return
+    changed = status.changed if status else ()
+    tracked = sum(item.tracked for item in changed)
+    hidden = [item.path for item in changed if is_secret(item.path)]
+    text = f"git commit and {tracked} changed, {len(changed) - tracked} untracked files (sources of them) of {root!r}"
+    yield Finding("code", "ok", text, {"root": root, "left_out": hidden})
+    if hidden:
+        yield Finding("code left out", "missing", f"names that tell of secrets: {', '.join(hidden[:5])}")
+
+
+def _system() -> Iterator[Finding]:
+    try:
+        import psutil  # noqa: F401  # only whether it is there
+    except ModuleNotFoundError:
+        yield Finding("system metrics", "missing", "psutil is not installed: pip install 'runlore[system]'")
+    else:
+        yield Finding("system metrics", "ok", "CPU, memory and GPU of the process tree, every 15 s")
+    names = gpus(GIT_PATIENCE).get("gpus", [])
+    yield Finding("gpu", "ok" if names else "off", ", ".join(names) or "none found", {"names": names})
+
+
+def _data() -> Iterator[Finding]:
+    yield Finding("data", "ok", "shape, types, missing values, fingerprint (beyond 1 GB of a sample)")
+
+
+def _switch(name: str, on: str, off: str) -> Finding:
+    try:
+        value = (_settings.setting(name) or "").strip()
+        if name == "progress":
+            _settings.seconds(name)
+        elif name == "output":
+            value = value if _settings.flag(name) else ""
+    except SettingError as error:
+        return Finding(name, "bad", str(error))
+    active = value.lower() not in _settings.FALSE
+    return Finding(name, "ok" if active else "off", on if active else off)
+
+
+def _frameworks() -> Iterator[Finding]:
+    import importlib.util
+
+    found: dict[str, Integration] = {}
+    complaints: list[tuple[str, Exception]] = []
+    register = "runlore_register_integrations"
+    for items in process.plugins().results(register, lambda plugin, error: complaints.append((plugin, error))):
+        found |= {item.name: item for item in items}
+    disabled = _settings.disabled_names()
+    for name, item in sorted(found.items()):
+        package = item.module.partition(".")[0]
+        if name in disabled or "all" in disabled:
+            yield Finding(name, "off", f"RUNLORE_DISABLED names {name}")
+        elif importlib.util.find_spec(package) is None:
+            yield Finding(name, "missing", f"{package} is not installed here")
+        else:
+            yield Finding(name, "ok", "runlore.autolog() records it")
+    for plugin, error in complaints:
+        yield Finding(plugin, "bad", f"{type(error).__name__}: {error}")
+
+
+def _set() -> Iterator[Finding]:
+    for name, variable in _settings.NAMES.items():
+        try:
+            value = _settings.setting(name)
+        except SettingError as error:
+            yield Finding(variable, "bad", str(error))
+            continue
+        if value is not None:
+            yield Finding(variable, "ok", value)
+
+
+def _store(store: "Store") -> Iterator[Finding]:
+    yield Finding("place", "ok", str(store.root), {"path": str(store.root)})
+    if not store.exists:
+        yield Finding("runs", "off", "the store is not there yet: the first run makes it", {"count": 0})
+        return
+    runs = store.runs()
+    states: dict[str, int] = {}
+    for run in runs:
+        states[run.status] = states.get(run.status, 0) + 1
+    text = ", ".join(f"{count} {status}" for status, count in states.items()) or "none"
+    yield Finding("runs", "ok", f"{len(runs)}: {text}" if states else text, {"count": len(runs), "by_status": states})
+    parts = sizes(store)
+    text = ", ".join(f"{name} {size_text(size)}" for name, size in parts.items())
+    yield Finding("size", "ok", f"{size_text(sum(parts.values()))}: {text}", {"bytes": parts})
+    pending = store._index.ask(_pending.pending_count)
+    text = f"{pending} files: which-run or gc hashes them" if pending else "none"
+    yield Finding("pending hashes", "missing" if pending else "ok", text, {"count": pending})
+    free = shutil.disk_usage(store.root).free
+    yield Finding("disk", "ok" if free > 1 << 30 else "bad", f"{size_text(free)} free", {"free_bytes": free})
+    network = _liveness.on_network_disk(store.root)
+    yield Finding("kind of disk", "ok", "network disk: heartbeats every 15 s" if network else "local disk: locks")
+    index = store._index.path
+    yield Finding("index", "ok" if index else "missing", str(index or "in memory: nothing can be written here"))

@@ -1,0 +1,179 @@
+"""Removing runs, taking it back, and freeing the room that nothing needs any more."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runlore import _ids
+from runlore._folder import Folder, WriterFile
+from runlore._liveness import Life
+from runlore._record import read_record
+from runlore.errors import RunloreError
+
+if TYPE_CHECKING:
+    from runlore.runs import RecordedRun
+    from runlore.store import Store
+
+YOUNG = 3600.0  # seconds for which a file is left alone: somebody may be about to name it in a log
+
+
+class StillRunning(RunloreError, ValueError):
+    """A run that is being written can't be removed."""
+
+
+class NothingToUndo(RunloreError, LookupError):
+    """No removal is left that could be undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """What nothing needs: files, with their sizes in bytes. `kept` says what was left alone for safety, and why."""
+
+    blobs: tuple[tuple[Path, int], ...]
+    removed: tuple[tuple[Path, int], ...]  # files of runs that `remove` took away
+    drafts: tuple[tuple[Path, int], ...]
+    kept: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all of it."""
+        return sum(size for group in (self.blobs, self.removed, self.drafts) for _, size in group)
+
+
+def with_descendants(store: "Store", runs: "Sequence[RecordedRun]") -> "list[RecordedRun]":
+    """The runs and their children, and those of these, each once."""
+    found: dict[str, RecordedRun] = {}
+    waiting = list(runs)
+    while waiting:
+        run = waiting.pop(0)
+        if run.id not in found:
+            found[run.id] = run
+            waiting += run.children
+    return list(found.values())
+
+
+def remove(store: "Store", runs: "Sequence[RecordedRun]") -> "list[RecordedRun]":
+    """Remove runs and their children; `undo` brings them back until `collect` frees their room. The runs removed.
+
+    Raises:
+        StillRunning: somebody writes to one of them; nothing is removed then.
+        OSError: the store can't be written.
+    """
+    chosen = with_descendants(store, runs)
+    for run in chosen:
+        _, writers = read_record(store.folder, run.id)
+        if any(content.life is Life.ALIVE and not content.sealed for content in writers.contents):
+            raise StillRunning(f"run {run.name!r} ({run.id}) is still being written: end it first")
+    place = store.folder.trash / _ids.new_run_id(time.time_ns() // 1000)
+    for run in chosen:
+        day = store.folder.day(run.id)
+        target = place / _ids.id_day(run.id)
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in sorted(os.listdir(day)):
+            if name.startswith(f"{run.id}."):
+                (day / name).rename(target / name)
+    return chosen
+
+
+def undo(store: "Store") -> list[str]:
+    """Bring back what the last removal took away; the ids of the runs.
+
+    Raises:
+        NothingToUndo: there is none, or its room was freed.
+    """
+    places = sorted(store.folder.trash.iterdir()) if store.folder.trash.is_dir() else []
+    if not places:
+        raise NothingToUndo("nothing was removed that could be brought back")
+    found = set()
+    for path in sorted(item for item in places[-1].rglob("*") if item.is_file()):
+        target = store.folder.runs / path.relative_to(places[-1])
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.rename(target)
+        found.add(path.name.partition(".")[0])
+    shutil.rmtree(places[-1])
+    return sorted(found)
+
+
+def find_garbage(store: "Store") -> Garbage:
+    """What `collect` would remove. Reads every run."""
+    folder = store.folder
+    kept: list[str] = []
+    needed = _needed_blobs(folder, kept)
+    blobs = [] if kept else [item for item in _blobs(folder) if item[0].name not in needed and _is_old(item[0])]
+    removed = list(_files(folder.trash))
+    drafts = [item for place in (folder.runs, folder.blobs) for item in _files(place, ".*.tmp") if _is_old(item[0])]
+    return Garbage(tuple(blobs), tuple(removed), tuple(drafts), tuple(kept))
+
+
+def collect(store: "Store", garbage: Garbage) -> int:
+    """Remove what was found; the bytes that it freed. Runs that were removed can't be brought back after it.
+
+    Raises:
+        OSError: the store can't be written.
+    """
+    freed = 0
+    for group in (garbage.drafts, garbage.removed, garbage.blobs):
+        for path, size in group:
+            with suppress(FileNotFoundError):
+                if group is garbage.blobs and not _is_old(path):
+                    continue  # somebody keeps the same content again, just now
+                path.unlink()
+                freed += size
+    shutil.rmtree(store.folder.trash, ignore_errors=True)
+    for place in store.folder.blobs.glob("??"):
+        with suppress(OSError):
+            place.rmdir()  # if it is empty
+    return freed
+
+
+def sizes(store: "Store") -> dict[str, int]:
+    """Bytes of a store's parts: runs, blobs, index, trash."""
+    folder = store.folder
+    index = store._index.path if store.exists else None
+    found = {"runs": sum(size for _, size in _files(folder.runs)), "blobs": sum(size for _, size in _blobs(folder))}
+    found["index"] = index.stat().st_size if index is not None and index.exists() else 0
+    found["trash"] = sum(size for _, size in _files(folder.trash))
+    return found
+
+
+def _needed_blobs(folder: Folder, kept: list[str]) -> set[str]:
+    """The hashes that some run names; `kept` gets the reasons why that can't be known."""
+    needed: set[str] = set()
+    for run_id in {item.run_id for day in folder.days() for item in _writers(day)}:
+        record, writers = read_record(folder, run_id)
+        kept += [f"blobs are left alone: {reason}" for reason in writers.unreadable]
+        if record.damaged_bytes:
+            kept.append(f"blobs are left alone: run {run_id} is damaged, and what it names can't be known")
+        for item in record.artifacts:
+            needed.add(str(item.get("sha256")))
+            needed.update(str(member[2]) for member in item.get("files", ()))
+        for content in writers.contents:  # also what later events replaced
+            for event in content.events:
+                sections = event.get("sections")
+                if isinstance(sections, dict):
+                    needed.update(str(section.get("sha256")) for section in sections.values())
+    return needed
+
+
+def _writers(day: Path) -> Iterator[WriterFile]:
+    yield from filter(None, (WriterFile.parse(day / name) for name in os.listdir(day)))
+
+
+def _blobs(folder: Folder) -> Iterator[tuple[Path, int]]:
+    yield from ((path, size) for path, size in _files(folder.blobs) if not path.name.startswith("."))
+
+
+def _files(place: Path, pattern: str = "*") -> Iterator[tuple[Path, int]]:
+    for path in sorted(place.rglob(pattern)):
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                yield path, path.stat().st_size
+
+
+def _is_old(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime > YOUNG
