@@ -61,11 +61,12 @@ PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)", re.S
 )
 KEY_BEGIN = "PRIVATE KEY"
-# A name, a sign, and a value: in quotes, or bare up to the next blank.
+# A name and a sign; then a value, in quotes, or bare up to the next blank.
 ASSIGNED = re.compile(
-    r"""(?<![\w-])(?P<name>[A-Za-z_-][\w.-]{0,80})(?P<sign>["']?\]?\s?(?::[\w .,\[\]|]{1,60}=|[:=]>?)\s?\s?)"""
-    r"""(?:[rbuf]{0,2}(?P<quote>["'])(?P<quoted>(?:\\.|(?!(?P=quote))[^\\\n])*)(?P=quote)?|(?P<bare>[^\s"',;(){}\[\]<>]{4,}))"""
+    r"""(?<![\w-])(?P<name>[A-Za-z_-][\w.-]{0,80})["']?\]?\s?(?P<sign>:[\w .,\[\]|]{1,60}=|[:=]>?)\s?\s?"""
 )
+QUOTED = re.compile(r"""[rbuf]{0,2}(?P<quote>["'])(?P<value>(?:\\.|(?!(?P=quote))[^\\\n])*)""")
+BARE = re.compile(r"""(?P<value>[^\s"',;(){}\[\]<>]{4,})""")
 OPTION = re.compile(r"(?P<option>(?<!\S)--[A-Za-z][\w-]{1,60} )(?!-)\S+")
 CODE = frozenset(".py .pyi .pyx .pxd .c .cc .cpp .cu .cuh .h .hpp .rs .go .java .jl .js .ts .r .scala .lua".split())
 PLAIN_WORDS = re.compile(r"(?i)none|null|true|false|nil|auto|default|\[masked\]")
@@ -196,16 +197,34 @@ def mask_text(text: str, known: "re.Pattern[str] | None" = None, *, in_code: boo
     if not in_code:
         text = OPTION.sub(_mask_option, text)
 
-    def mask_assigned(found: re.Match[str]) -> str:
-        value = found["quoted"] if found["quote"] else found["bare"]
-        bare_code = in_code and not found["quote"] and not CONFIG_LINE.fullmatch(found[0])
-        if not value or bare_code or PLAIN_WORDS.fullmatch(value) or not is_telling(found["name"]):
-            return found[0]
-        begin, end = found.span("quoted" if found["quote"] else "bare")
-        start = found.start()
-        return found[0][: begin - start] + MASK + found[0][end - start :]
+    return _mask_assigned(text, in_code=in_code)
 
-    return ASSIGNED.sub(mask_assigned, text)
+
+def _mask_assigned(text: str, *, in_code: bool) -> str:
+    """Mask what is assigned to telling names."""
+    pieces = []
+    done = place = 0
+    while found := ASSIGNED.search(text, place):
+        place = found.end("name")
+        if not is_telling(found["name"]):
+            continue
+        place = found.end()
+        value = QUOTED.match(text, place) or BARE.match(text, place)
+        if value is None or not value["value"] or PLAIN_WORDS.fullmatch(value["value"]):
+            continue
+        if in_code and value.re is BARE and _is_name(text, found.start(), value.end()):
+            continue
+        begin, place = value.span("value")
+        pieces += [text[done:begin], MASK]
+        done = place
+    return "".join([*pieces, text[done:]])
+
+
+def _is_name(code: str, start: int, end: int) -> bool:
+    """Whether a bare word that is assigned in code is a name rather than a value in a string or a settings line."""
+    before = code[code.rfind("\n", 0, start) + 1 : start]
+    in_string = before.count('"') % 2 or before.count("'") % 2
+    return not in_string and not CONFIG_LINE.fullmatch(code[start:end])
 
 
 def _mask_option(found: re.Match[str]) -> str:

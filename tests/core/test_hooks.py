@@ -117,7 +117,7 @@ class Broken:
 
 def test_an_observer_that_fails_warns_once_goes_on_being_called_and_is_summed_up(store: Store, plug: Any) -> None:
     broken = plug(Broken(), "mirror")
-    heard = []
+    heard: list[LoggedPoints] = []
 
     class Hearing:
         @hookimpl
@@ -264,12 +264,12 @@ def test_the_csv_mirror_has_every_point_and_param(store: Store, tmp_path: Path, 
     ).succeed()
     (place,) = (tmp_path / "csv").iterdir()
     assert place.name == f"mine-1-{store.runs()[0].id}"
-    rows = list(csv.DictReader((place / "metrics.csv").open()))
+    rows = list(csv.DictReader((place / "metrics.csv").read_text().splitlines()))
     losses = [row for row in rows if row["key"] == "val/loss"]
     assert [float(row["value"]) for row in losses] == [step / 3 for step in range(50)]
     assert {(row["split"], row["epoch"]) for row in losses} == {("val", "0.5")}
     assert [row["value"] for row in rows if row["key"] == "nan"] == ["nan"]
-    params = {row["key"]: row["value"] for row in csv.DictReader((place / "params.csv").open())}
+    params = {row["key"]: row["value"] for row in csv.DictReader((place / "params.csv").read_text().splitlines())}
     assert params == {"lr": "0.5", "model.depth": "3"}
     assert (place / "status").read_text() == "finished\n"
 
