@@ -36,13 +36,14 @@ class Capture:
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
     awaited: bool = False  # whether a run has waited for it in vain
+    cwd: str = field(default_factory=lambda: _cwd())
     kept: dict[Path, list[Event]] = field(default_factory=dict)  # by store: events whose contents are blobs
 
     @property
     def is_old(self) -> bool:
         """Whether it is too old for a run that starts now."""
         fresh = FRESH if self.ended is None else max(FRESH, AMORTISED * (self.ended - self.began))
-        return self.ended is not None and time.monotonic() - self.ended > fresh
+        return self.cwd != _cwd() or (self.ended is not None and time.monotonic() - self.ended > fresh)
 
     def events(self, blobs: Blobs) -> list[Event]:
         """What to write into the log of a run, contents kept in `blobs`.
@@ -110,6 +111,13 @@ class Awaited:
         self._thread.join(0 if self._capture.awaited else max(0.0, until - time.monotonic()))
         self._capture.awaited |= self._thread.is_alive()
         return not self._thread.is_alive()
+
+
+def _cwd() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:  # somebody removed it
+        return ""
 
 
 def _wait(capture: Capture, then: Callable[[Capture], None]) -> None:

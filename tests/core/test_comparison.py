@@ -1,0 +1,161 @@
+"""Why two runs differ: everything that differs and nothing else, with the real difference of the code."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from runlore import Store
+from runlore.comparison import compare
+from tests.core.test_captures import repository  # noqa: F401  # a fixture
+from tests.core.test_cli import runlore
+from tests.core.test_environment import git
+from tests.process import Process
+
+Python = Callable[..., Process]
+
+
+def changes(store: Store, group: str) -> dict[str, tuple[Any, Any]]:
+    found = compare(store.run("a"), store.run("b"))
+    return {change.key: (change.a, change.b) for change in found.changes if change.group == group}
+
+
+def fresh_capture() -> None:
+    """Forget what was captured, so that the next run looks again."""
+    from runlore._process import process
+
+    for captures in process.captures:
+        captures._latest = None
+
+
+def test_two_equal_runs_do_not_differ(store: Store) -> None:
+    for name in "ab":
+        with store.start_run(name, params={"lr": 0.1, "nan": float("nan")}) as run:
+            run.log_metrics({"loss": 1.0, "none": float("nan")})
+            run.log_data("X", np.zeros((3, 2)))
+    found = compare(store.run("a"), store.run("b"))
+    assert not found
+    assert (found.changes, dict(found.metrics), found.notes) == ((), {}, ())
+
+
+def test_params_data_metrics_and_the_environment_are_compared(store: Store) -> None:
+    for name, lr, size in (("a", 0.1, 3), ("b", 0.2, 4)):
+        with store.start_run(name, params={"lr": lr, "same": 1, f"only_{name}": True}) as run:
+            run.log_metrics({"loss": lr, "same": 1.0, f"m_{name}": 2.0})
+            run.log_data("X", np.zeros((size, 2)))
+    assert changes(store, "params") == {"lr": (0.1, 0.2), "only_a": (True, None), "only_b": (None, True)}
+    data = changes(store, "data")
+    assert data["X.rows"] == (3, 4)
+    assert "X.fingerprint" in data
+    assert "X.dtypes" not in data
+    found = compare(store.run("a"), store.run("b"))
+    assert dict(found.metrics) == {"loss": (0.1, 0.2), "m_a": (2.0, None), "m_b": (None, 2.0)}
+    assert [change.group for change in found.changes] == sorted(
+        (change.group for change in found.changes), key=["data", "params", "code", "packages", "environment"].index
+    )
+
+
+def test_command_packages_and_variables_are_compared(store: Store, python: Python) -> None:
+    script = "import sys, runlore; runlore.start_run(sys.argv[1]).finish()"
+    python(script, "a", OMP_NUM_THREADS="1", PYTHONHASHSEED="0").succeed()
+    python(script, "b", OMP_NUM_THREADS="2", PYTHONHASHSEED="0").succeed()
+    assert changes(store, "command") == {"argv": (["-c", "a"], ["-c", "b"])}
+    environment = changes(store, "environment")
+    assert environment.pop("variables.OMP_NUM_THREADS") == ("1", "2")
+    assert set(environment) <= {"seeds.python_state"}
+    assert changes(store, "packages") == {}
+    assert changes(store, "hardware") == {}
+
+
+def test_the_code_is_compared_by_a_real_unified_diff(store: Store, repository: Path) -> None:  # noqa: F811
+    store.start_run("a").finish()
+    (repository / "train.py").write_text("lr = 2\n")
+    (repository / "new.py").write_text("extra = 1\n")
+    fresh_capture()
+    store.start_run("b").finish()
+    found = compare(store.run("a"), store.run("b"))
+    code = {change.key: change for change in found.changes if change.group == "code"}
+    assert set(code) == {"train.py", "new.py"}
+    assert "-lr = 1\n+lr = 2\n" in str(code["train.py"].diff)
+    assert (code["new.py"].a, "+extra = 1" in str(code["new.py"].diff)) == (None, True)
+    assert found.notes == ()
+
+
+def test_committed_and_uncommitted_changes_are_seen_through(store: Store, repository: Path) -> None:  # noqa: F811
+    (repository / "train.py").write_text("lr = 2\n")
+    store.start_run("a").finish()
+    git(repository, "commit", "-am", "second")
+    fresh_capture()
+    store.start_run("b").finish()
+    code = changes(store, "code")
+    assert set(code) == {"git.commit"}, "the same code, once uncommitted and once committed"
+    before = git(repository, "status", "--porcelain"), git(repository, "count-objects")
+    (repository / "train.py").write_text("lr = 3\n")
+    git(repository, "commit", "-am", "third")
+    fresh_capture()
+    store.start_run("c").finish()
+    found = compare(store.run("a"), store.run("c"))
+    diffs = [str(change.diff) for change in found.changes if change.diff]
+    assert ["-lr = 2\n+lr = 3\n" in diff for diff in diffs] == [True]
+    assert git(repository, "status", "--porcelain") == before[0]
+
+
+def test_comparing_leaves_nothing_in_the_repository(store: Store, repository: Path) -> None:  # noqa: F811
+    store.start_run("a").finish()
+    (repository / "train.py").write_text("lr = 5\n")
+    fresh_capture()
+    store.start_run("b").finish()
+    before = sorted(path for path in (repository / ".git").rglob("*"))
+    assert compare(store.run("a"), store.run("b"))
+    assert sorted(path for path in (repository / ".git").rglob("*")) == before
+
+
+def test_without_the_repository_the_patches_are_compared_and_a_note_says_so(
+    store: Store,
+    repository: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, rate in (("a", 2), ("b", 3)):
+        (repository / "train.py").write_text(f"lr = {rate}\n")
+        fresh_capture()
+        store.start_run(name).finish()
+    monkeypatch.chdir(tmp_path)
+    repository.rename(tmp_path / "moved")
+    found = compare(store.run("a"), store.run("b"))
+    (change,) = [change for change in found.changes if change.group == "code"]
+    assert change.key == "uncommitted.patch"
+    assert "-+lr = 2\n++lr = 3\n" in str(change.diff)
+    assert "is not here" in found.notes[0]
+
+
+def test_snapshots_are_compared_where_there_is_no_git(store: Store, tmp_path: Path, python: Python) -> None:
+    script = tmp_path / "train.py"
+    for name, rate in (("a", 1), ("b", 2)):
+        script.write_text(f"import runlore\nlr = {rate}\nrunlore.start_run({name!r}).finish()\n")
+        python("import subprocess, sys; subprocess.run([sys.executable, 'train.py'], check=True)").succeed()
+    found = compare(store.run("a"), store.run("b"))
+    (change,) = [change for change in found.changes if change.group == "code"]
+    assert change.key == "train.py"
+    assert "-lr = 1\n" in str(change.diff)
+
+
+def test_diff_prints_differences_only_and_its_json_is_what_is_documented(store: Store) -> None:
+    for name, lr in (("a", 0.1), ("b", 0.2)):
+        with store.start_run(name, params={"lr": lr, "same": "everywhere", "bad\x1b[31m": name}) as run:
+            run.log_metrics({"loss": lr, "inf": float("inf") if name == "a" else 1.0})
+    done = runlore("diff", "a", "b")
+    assert done.exit_code == 0
+    assert "lr" in done.stdout
+    assert "everywhere" not in done.stdout
+    assert "\x1b" not in done.stdout
+    found = json.loads(runlore("diff", "a", "b", "--json").stdout)
+    assert set(found) == {"a", "b", "changes", "metrics", "notes"}
+    assert found["a"] == store.run("a").id
+    assert {"group": "params", "key": "lr", "a": 0.1, "b": 0.2} in found["changes"]
+    assert found["metrics"]["inf"] == {"a": "Infinity", "b": 1.0}
+    assert "do not differ" in runlore("diff", "a", "a").stdout
+    assert runlore("diff", "a", "zzz").exit_code == 1

@@ -1,0 +1,203 @@
+"""Removing runs and taking it back, freeing room, tags and notes, doctor and plugins."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from runlore import Store
+from runlore.housekeeping import NothingToUndo, StillRunning, collect, find_garbage, remove, undo
+from tests.core.test_cli import document, runlore
+from tests.core.test_environment import plugin
+
+
+def age(root: Path) -> None:
+    """Let every file be a day old."""
+    for path in root.rglob("*"):
+        os.utime(path, (time.time() - 86400,) * 2)
+
+
+def blobs(store: Store) -> set[str]:
+    return {path.name for path in (store.root / "blobs").rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def family(store: Store, tmp_path: Path) -> Store:
+    """A parent with two children, one of which has a child, and somebody else."""
+    with store.start_run("parent") as parent:
+        parent.log_metrics({"loss": 1.0})
+        (tmp_path / "model").write_bytes(b"the parent's")
+        parent.log_artifact(tmp_path / "model")
+        with store.start_run("child-1", parent=parent) as child:
+            store.start_run("grandchild", parent=child).finish()
+        store.start_run("child-2", parent=parent).finish()
+    (tmp_path / "model").write_bytes(b"somebody else's")
+    with store.start_run("else") as other:
+        other.log_artifact(tmp_path / "model")
+    return store
+
+
+def names(store: Store) -> set[str]:
+    return {run.name for run in store.runs()}
+
+
+def test_removing_takes_the_children_along_and_undo_brings_all_back(family: Store) -> None:
+    before = {run.id: (run.status, run.started, dict(run.params)) for run in family.runs()}
+    removed = remove(family, [family.run("parent")])
+    assert {run.name for run in removed} == {"parent", "child-1", "grandchild", "child-2"}
+    assert names(family) == {"else"}
+    assert len(undo(family)) == 4
+    assert {run.id: (run.status, run.started, dict(run.params)) for run in family.runs()} == before
+    assert family.run("parent").artifact("model").read_bytes() == b"the parent's"
+    with pytest.raises(NothingToUndo):
+        undo(family)
+
+
+def test_undo_goes_back_one_removal_at_a_time(family: Store) -> None:
+    remove(family, [family.run("child-2")])
+    remove(family, [family.run("else")])
+    undo(family)
+    assert "else" in names(family)
+    assert "child-2" not in names(family)
+    undo(family)
+    assert "child-2" in names(family)
+
+
+def test_a_run_that_is_being_written_is_not_removed(family: Store) -> None:
+    with family.start_run("busy"), pytest.raises(StillRunning, match="'busy' .* is still being written"):
+        remove(family, [family.run("else"), family.run("busy")])
+    assert {"busy", "else"} <= names(family)
+
+
+def test_room_is_freed_of_what_no_run_names_and_of_nothing_else(family: Store) -> None:
+    orphan = family.root / "blobs" / "ab" / ("ab" + "0" * 62)
+    orphan.parent.mkdir(exist_ok=True)
+    orphan.write_bytes(b"x" * 1000)
+    draft = family.root / "runs" / ".forgotten.tmp"
+    draft.write_bytes(b"y" * 10)
+    needed = blobs(family) - {orphan.name}
+    assert find_garbage(family).size == 0, "too young"
+    age(family.root)
+    garbage = find_garbage(family)
+    assert (garbage.size, [path.name for path, _ in garbage.blobs]) == (1010, [orphan.name])
+    assert collect(family, garbage) == 1010
+    assert blobs(family) == needed
+    assert not draft.exists()
+    assert family.run("parent").artifact("model").read_bytes() == b"the parent's"
+
+
+def test_room_of_removed_runs_is_freed_with_what_only_they_named(family: Store) -> None:
+    kept = family.run("else").artifact("model").sha256
+    gone = family.run("parent").artifact("model").sha256
+    remove(family, [family.run("parent")])
+    age(family.root)
+    dry = document("gc", "--dry-run", "--json")
+    assert dry["removed"]["files"] == 4
+    assert gone in blobs(family)
+    assert document("gc", "--json")["bytes"] == dry["bytes"] > 0
+    assert kept in blobs(family)
+    assert gone not in blobs(family)
+    with pytest.raises(NothingToUndo):
+        undo(family)
+    assert document("gc", "--json")["bytes"] == 0
+    assert family.run("else").artifact("model").read_bytes() == b"somebody else's"
+    assert family.run("else").environment["packages"]
+
+
+def test_content_that_is_kept_again_counts_as_new(family: Store, tmp_path: Path) -> None:
+    remove(family, [family.run("parent")])
+    age(family.root)
+    garbage = find_garbage(family)
+    (tmp_path / "again").write_bytes(b"the parent's")
+    with family.start_run("again") as run:
+        run.log_artifact(tmp_path / "again")
+    collect(family, garbage)
+    assert family.run("again").artifact("again").read_bytes() == b"the parent's"
+
+
+def test_no_content_is_freed_while_a_file_cannot_be_read(family: Store) -> None:
+    orphan = family.root / "blobs" / "ab" / ("ab" + "0" * 62)
+    orphan.parent.mkdir(exist_ok=True)
+    orphan.write_bytes(b"x")
+    path = next((family.root / "runs").rglob(f"{family.run('else').id}*.run"))
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 0xFF
+    path.write_bytes(data)
+    age(family.root)
+    garbage = find_garbage(family)
+    assert garbage.blobs == ()
+    assert "blobs are left alone" in garbage.kept[0]
+
+
+def test_rm_undo_and_gc_say_what_they_did(family: Store) -> None:
+    assert "removed child-1" in runlore("rm", "child-1").output
+    assert "grandchild" not in names(family)
+    assert "is back" in runlore("undo").output
+    assert runlore("undo").exit_code == 1
+    removed = document("rm", "--where", "like(name, 'child%')", "--json")
+    assert document("rm", "--where", "name == 'none'", "--json") == []
+    assert sorted(document("undo", "--json")) == sorted(removed)
+    assert runlore("rm").exit_code == 2
+    assert runlore("rm", "nobody").exit_code == 1
+    assert runlore("rm", "--where", "nonsense ==").exit_code == 2
+    done = runlore("gc", "--dry-run")
+    assert "would free 0 bytes" in done.output
+
+
+def test_tags_and_notes_are_added_to_finished_runs(family: Store) -> None:
+    assert runlore("tag", "else", "team=vision", "url=a=b").output == "team=vision\nurl=a=b\n"
+    assert document("tag", "else", "--remove", "url", "--json") == {"team": "vision"}
+    assert runlore("tag", "else").output == "team=vision\n"
+    assert runlore("tag", "else", "novalue").exit_code == 2
+    missing = runlore("tag", "else", "--remove", "nothing")
+    assert (missing.exit_code, "it has team" in missing.output) == (1, True)
+    assert runlore("note", "else", "worse", "than", "it looks").exit_code == 0
+    assert runlore("note", "else", " ").exit_code == 2
+    found = family.run("else")
+    assert (found.notes, found.tags, found.status) == (["worse than it looks"], {"team": "vision"}, "finished")
+
+
+def test_doctor_says_what_is_captured_and_how_the_store_is(family: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = document("doctor", "--json")
+    assert set(found) == {"captured here", "frameworks", "settings", "store"}
+    assert found["store"]["runs"]["count"] == 5
+    assert found["store"]["place"]["path"] == str(family.root)
+    assert found["store"]["size"]["bytes"]["runs"] > 0
+    assert found["store"]["pending hashes"]["count"] == 0
+    assert found["captured here"]["output"]["state"] == "off"
+    assert "git" in found["captured here"]["code"]["text"]
+    assert found["frameworks"]["sklearn"]["state"] == "ok"
+    monkeypatch.setenv("RUNLORE_OUTPUT", "perhaps")
+    assert document("doctor", "--json")["captured here"]["output"]["state"] == "bad"
+    assert "what is printed" in runlore("doctor").output or "perhaps" in runlore("doctor").output
+
+
+def test_doctor_works_without_a_store(store: Store) -> None:
+    found = document("doctor", "--json")
+    assert found["store"]["runs"]["text"].startswith("the store is not there yet")
+    assert not store.exists
+
+
+def test_plugins_lists_names_versions_hooks_states_and_errors(tmp_path: Path, python: object) -> None:
+    found = {item["name"]: item for item in document("plugins", "--json")}
+    assert {"code", "csv", "data", "environment", "progress", "secrets", "sklearn", "system"} <= set(found)
+    assert found["secrets"]["hooks"] == ["runlore_rewrite_event", "runlore_rewrite_file"]
+    assert (found["csv"]["state"], found["data"]["state"]) == ("off", "loaded")
+    assert found["data"]["version"]
+    assert "rewrite_event" in runlore("plugins").output
+
+
+def test_plugins_names_what_is_broken_or_switched_off(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    path = plugin(tmp_path, "broken", "raise ValueError('by design')")
+    environment = {**os.environ, "PYTHONPATH": path, "RUNLORE_DISABLED": "data"}
+    command = [sys.executable, "-m", "runlore", "plugins", "--json"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found = {item["name"]: item for item in json.loads(done.stdout)}
+    assert (found["broken"]["state"], found["broken"]["error"]) == ("failed", "ValueError: by design")
+    assert found["data"]["state"] == "disabled"
+    assert "plugin 'broken' can't be loaded" in done.stderr
