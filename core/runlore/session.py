@@ -187,8 +187,14 @@ class FitSession:
 
     @_guarded
     def params(self, params: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
-        """Record parameters, or what a call returns."""
-        self.run.log_params(params() if callable(params) else params)
+        """Record parameters, or what a call returns; what it raises is told in the run."""
+        if callable(params):
+            try:
+                params = params()
+            except Exception as error:  # the user's own objects may raise anything when they are asked
+                self.missing("params", f"{type(error).__name__}: {error}")
+                return
+        self.run.log_params(params)
 
     @_guarded
     def metrics(
@@ -209,8 +215,11 @@ class FitSession:
 
     @_guarded
     def record(self, action: Callable[["FitSession"], None]) -> None:
-        """Do anything that may raise; what it raises is reported once and left out."""
-        action(self)
+        """Do what may raise because of the user's own objects; what it raises is told in the run, without a warning."""
+        try:
+            action(self)
+        except Exception as error:  # the user's own objects may raise anything when they are asked
+            self.missing(f"part of the {self.integration} record", f"{type(error).__name__}: {error}")
 
     @_guarded
     def model(self, data: bytes, *, name: str = "model") -> None:

@@ -325,9 +325,9 @@ class Nasty(Own):
 
 
 def test_an_estimator_that_breaks_everything_is_fitted_and_the_rest_recorded(autologged: Store) -> None:
-    with pytest.warns(runlore.RunloreWarning, match="part of this training is not recorded") as caught:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the run tells it; training is not disturbed
         model = Nasty().fit(X, Y)
-    assert len(caught) == 1
     assert model.classes_.tolist() == [0, 1, 2]
     (run,) = autologged.runs()
     assert run.status == "finished"
