@@ -1,6 +1,7 @@
 """The house rules that no linter knows."""
 
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
@@ -33,3 +34,9 @@ def test_every_ignored_rule_has_its_reason() -> None:
     block = re.search(r"^ignore = \[\n(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.M | re.S)
     assert block
     assert all("# " in line for line in block[1].splitlines())
+
+
+def test_integrations_are_forbidden_every_private_module() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    private = {f"runlore.{path.stem}" for path in (ROOT / "core" / "runlore").glob("_[!_]*.py")}
+    assert set(contracts[0]["forbidden_modules"]) == private | {"runlore.cli"}
