@@ -12,7 +12,7 @@ from runlore.hookspecs import CaptureRequest, hookimpl
 
 METADATA_SUFFIXES = (".dist-info", ".egg-info")
 # Environment variables that change results or tell of a cluster; all others stay unread.
-VARIABLES = re.compile(
+VARIABLES = (
     r"PYTHONHASHSEED|PYTHONOPTIMIZE|(OMP|MKL|OPENBLAS|NUMEXPR|VECLIB|BLIS)_(NUM|MAXIMUM)_THREADS|OMP_(PROC_BIND|PLACES)"
     r"|CUDA_(VISIBLE_DEVICES|DEVICE_ORDER|LAUNCH_BLOCKING)|CUBLAS_WORKSPACE_CONFIG|NVIDIA_TF32_OVERRIDE|HIP_VISIBLE_DEVICES"
     r"|KERAS_BACKEND|XLA_FLAGS|JAX_(PLATFORMS|ENABLE_X64)|TF_(DETERMINISTIC_OPS|CUDNN_DETERMINISTIC|ENABLE_ONEDNN_OPTS)"
@@ -39,7 +39,7 @@ def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping
         "hardware": {"cpus": os.cpu_count(), "usable_cpus": _usable_cpus(), "cpu": _cpu(), "memory_bytes": _memory()},
         "packages": installed_packages(sys.path),
     }
-    variables = {name: value for name, value in sorted(os.environ.items()) if VARIABLES.fullmatch(name)}
+    variables = {name: value for name, value in sorted(os.environ.items()) if re.fullmatch(VARIABLES, name)}
     if variables:
         sections["variables"] = variables
     git = git_state(code_folder(), request.timeout)

@@ -18,6 +18,8 @@ from runlore.hookspecs import CapturedFile, hookimpl
 MASK = "[masked]"
 KNOWN_LENGTH = 8  # characters from which a value of a telling environment variable is looked for everywhere
 
+SHORT = 16  # characters below which a plain word looks like no secret of any service
+
 WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 STRONG = frozenset(
     "password passwords passwd passphrase passcode pwd secret credential credentials apikey apikeys "
@@ -92,6 +94,7 @@ class Masker:
         self._learned: set[str] = set()
         self._compiled: re.Pattern[str] | None = None
         self._compiled_for: frozenset[str] = frozenset()
+        self._seen: tuple[int, Any, frozenset[str]] = (0, None, frozenset())
 
     # Events
 
@@ -121,6 +124,8 @@ class Masker:
         return value
 
     def _masked(self, text: str, known: "re.Pattern[str] | None") -> str:
+        if len(text) < SHORT and text.isidentifier():
+            return text if known is None else known.sub(MASK, text)
         for found in VALUES.finditer(text):
             self._learn(found[0].rpartition(":")[2])
         return mask_text(text, known)
@@ -164,19 +169,24 @@ class Masker:
     def known(self) -> "re.Pattern[str] | None":
         """Finds the values that are known to be secret."""
         values = self._values()
-        if values != self._compiled_for:
+        if values is not self._compiled_for:
             text = "|".join(re.escape(value) for value in sorted(values, key=len, reverse=True))
             self._compiled = re.compile(text) if text else None
             self._compiled_for = values
         return self._compiled
 
     def _values(self) -> frozenset[str]:
-        return frozenset(self._learned).union(
-            value
-            for name, value in list(self._environment.items())
-            if len(value) >= KNOWN_LENGTH and is_telling(name) and not PLAIN_WORDS.fullmatch(value)
-            if not (value.startswith("/") and Path(value).exists())  # where a secret lies is none
-        )
+        """The values; the same object as long as nothing has changed, as every event asks for them."""
+        raw = getattr(self._environment, "_data", self._environment)  # os.environ decodes all of it at every look
+        if len(self._learned) != self._seen[0] or raw != self._seen[1]:
+            found = frozenset(self._learned).union(
+                value
+                for name, value in list(self._environment.items())
+                if len(value) >= KNOWN_LENGTH and is_telling(name) and not PLAIN_WORDS.fullmatch(value)
+                if not (value.startswith("/") and Path(value).exists())  # where a secret lies is none
+            )
+            self._seen = (len(self._learned), dict(raw), found)
+        return self._seen[2]
 
     def _learn(self, value: str) -> None:
         """Remember a value, unless it is so short or common that masking it everywhere would mangle other text."""

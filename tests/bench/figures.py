@@ -29,7 +29,9 @@ class World:
     round: int
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "RUNLORE_STORE": str(self.folder / "store"), "RUNLORE_QUIET": "1"}
+        settings = {"RUNLORE_STORE": str(self.folder / "store"), "RUNLORE_QUIET": "1"}
+        compiled = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        return compiled | settings  # as an installed package is: its modules are not compiled at every start
 
     def python(self, script: str, *arguments: str) -> str:
         """What a script prints, in a process of its own."""
