@@ -37,7 +37,10 @@ def runlore_capture_files(request: CaptureRequest) -> list[CapturedFile]:
     try:
         root = git.text("rev-parse", "--show-toplevel")
         if root is None:
-            return list(snapshot(folder))
+            found = list(snapshot(folder))
+            if any((place / ".git").exists() for place in (folder, *folder.parents)):
+                found.append(_withheld("git", "there is a repository, but git is not installed or refuses to read it"))
+            return found
         git.folder = Path(root)
         status = git.status()
         return list(_changes(git, status)) if status is not None else []

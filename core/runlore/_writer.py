@@ -38,9 +38,15 @@ _open_writers: "weakref.WeakSet[LogWriter]" = weakref.WeakSet()  # os.register_a
 
 
 def report(message: str) -> None:
-    """Warn about something that could not be recorded; never raises, whatever the warning filters say."""
+    """Warn about something that could not be recorded; never raises, whatever the warning filters say.
+
+    The warning points to the code that called us.
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("runlore"):
+        frame, level = frame.f_back, level + 1
     try:
-        warnings.warn(message, RunloreWarning, stacklevel=3)
+        warnings.warn(message, RunloreWarning, stacklevel=level)
     except Exception:  # a filter that makes errors of warnings, a hook on them that fails, a closed stderr
         with suppress(Exception):
             sys.stderr.write(f"runlore: {message}\n")

@@ -159,6 +159,11 @@ class FitSession:
                 numpy.set_state(state)
 
     @staticmethod
+    def warn(message: str) -> None:
+        """Warn that less is recorded than usual: for an untested version of a framework, say. Never raises."""
+        report(message)
+
+    @staticmethod
     def add_metrics(run: Run, metrics: Mapping[str, Any], *, step: int | None = None, split: str | None = None) -> None:
         """Record numbers on a run that may have ended: what was measured after the fit. Never raises."""
         try:
@@ -225,6 +230,11 @@ class FitSession:
     def model(self, data: bytes, *, name: str = "model") -> None:
         """Keep a serialised model."""
         self.run.log_bytes(data, name=name, kind="model")
+
+    @_guarded
+    def link(self, kind: str, other: Run) -> None:
+        """Say that this fit goes back to another run: "refit_of", "resumed_from", …"""
+        self.run.link(kind, other.id)
 
     @_guarded
     def missing(self, what: str, why: str) -> None:

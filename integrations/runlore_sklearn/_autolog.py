@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import joblib
+import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, RegressorMixin
 from sklearn.utils import parallel
 
@@ -16,6 +17,7 @@ from runlore import FitSession
 from runlore_sklearn import _dumps, _fit, _search
 from runlore_sklearn._partial import call_partial_fit
 
+TESTED = ("1.8", "1.9")
 FITTING = ("fit", "fit_predict", "fit_transform")
 _scoring: ContextVar[bool] = ContextVar("runlore_sklearn_scoring", default=False)
 
@@ -60,6 +62,7 @@ def enable() -> None:
     if _patches.active:
         return
     _patches.active = True
+    _check_version()
     for cls in (BaseEstimator, *_subclasses(BaseEstimator)):
         _wrap_class(cls)
     for mixin in (ClassifierMixin, RegressorMixin, ClusterMixin):
@@ -76,6 +79,12 @@ def enable() -> None:
     _patches.replace(BaseEstimator, "__init_subclass__", classmethod(init_subclass))  # type: ignore[arg-type]
 
 
+def _check_version() -> None:
+    number = ".".join(sklearn.__version__.split(".")[:2])
+    if number not in TESTED:
+        FitSession.warn(f"scikit-learn {sklearn.__version__} is not tested with runlore: it may record less than usual")
+
+
 def disable() -> None:
     """Put every attribute back."""
     _patches.active = False
@@ -85,8 +94,9 @@ def disable() -> None:
 def _wrap_parallel() -> None:
     """Follow joblib's tasks: into the threads of a pool, which contexts don't reach, and as folds of a validation."""
     work = getattr(parallel, "_FuncWrapper", None)
-    if work is None:
-        return  # a private name: without it such fits make runs of their own
+    if work is None:  # a private name
+        FitSession.warn("scikit-learn has changed its pools: fits in their threads make runs of their own")
+        return
     dispatch, call = parallel.Parallel.__call__, work.__call__
 
     @functools.wraps(dispatch)

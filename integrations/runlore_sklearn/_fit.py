@@ -47,7 +47,6 @@ def begin(estimator: Any, args: Args, kwargs: Kwargs) -> Recording | None:
     """Begin to record a fit; None where it is part of another, or of a kind that is not recorded."""
     if FitSession.in_fit() or not is_recorded(estimator):
         return None
-    _tracking.forget(estimator)
     session = begin_session(estimator)
     if session is None:
         return None
@@ -57,9 +56,13 @@ def begin(estimator: Any, args: Args, kwargs: Kwargs) -> Recording | None:
 
 
 def begin_session(estimator: Any, **tags: str) -> FitSession | None:
-    """A session for an estimator, its parameters recorded."""
+    """A session for an estimator, its parameters recorded; linked to the run of its fit before, if there was one."""
+    before = _tracking.forget(estimator)
     tags = {"estimator": type(estimator).__name__, **tags}
-    return FitSession.begin(NAME, params=lambda: estimator_params(estimator), tags=tags)
+    session = FitSession.begin(NAME, params=lambda: estimator_params(estimator), tags=tags)
+    if session is not None and before is not None and before.run.id != session.run.id:
+        session.link("refit_of", before.run)
+    return session
 
 
 def describe_data(session: FitSession, data: tuple[Any, Any], others: Args = (), kwargs: Kwargs | None = None) -> None:

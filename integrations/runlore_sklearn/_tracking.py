@@ -42,13 +42,14 @@ def find(estimator: Any) -> Tracked | None:
     return tracked if tracked is not None and tracked.estimator() is estimator else None
 
 
-def forget(estimator: Any) -> None:
-    """The estimator is fitted anew: what went on until now ends."""
+def forget(estimator: Any) -> Tracked | None:
+    """The estimator is fitted anew: what went on until now ends. What was known of it."""
     tracked = find(estimator)
     if tracked is not None:
         del _tracked[id(estimator)]
         if tracked.session is not None:
             tracked.session.end()
+    return tracked
 
 
 def forget_session(estimator: Any) -> None:

@@ -300,3 +300,9 @@ def test_what_follows_a_finished_run_keeps_its_experiment(store: Store) -> None:
     store.start_run("first", experiment="sweep").finish()
     store.start_run("second", resume="first").finish()
     assert store.run("second").experiment == "sweep"
+
+
+def test_a_warning_points_to_the_code_that_called_us(store: Store) -> None:
+    with store.start_run() as run, pytest.warns(RunloreWarning) as caught:
+        run.log_metrics({"loss": "none"})
+    assert [item.filename for item in caught] == [__file__]

@@ -20,7 +20,7 @@ from runlore import _code as code
 from runlore._git import Git, GitTooSlow
 from runlore._output import Screen
 from runlore._seeds import seeds
-from runlore._system import SystemMetrics
+from runlore._system import SystemMetrics, gpus
 from runlore.hookspecs import CaptureRequest
 from runlore.runs import RecordedRun
 from tests.core.test_environment import git
@@ -239,6 +239,29 @@ def test_a_run_without_psutil_says_so_once(store: Store, python: Python) -> None
     """).succeed()
     (missing,) = store.run("long").missing
     assert "pip install 'runlore[system]'" in missing["why"]
+
+
+def test_gpus_are_named_by_nvidias_tool_where_its_library_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'NVIDIA H100 PCIe, 81559, 550.54'\necho 'NVIDIA H100 PCIe, 81559, 550.54'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert gpus(5) == {
+        "gpus": ["NVIDIA H100 PCIe", "NVIDIA H100 PCIe"],
+        "gpu_memory_bytes": [81559 << 20, 81559 << 20],
+        "gpu_driver": "550.54",
+    }
+    tool.write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed'\nexit 9\n")
+    assert gpus(5) == {}
+
+
+def test_a_repository_that_git_cannot_read_is_told(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "git is not installed" in withheld()["git"]
 
 
 # Output
