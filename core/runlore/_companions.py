@@ -72,7 +72,7 @@ class Companions:
             return  # it took longer than the run waits
         try:
             for event in capture.events(Blobs(run._folder.blobs)):
-                run._event(event)
+                run._event(event, masked=event["type"] == "environment")
         except OSError as error:
             run.log_missing("what was captured", error.strerror or str(error))
         for item in capture.missing:

@@ -276,12 +276,13 @@ class Run:
             self._writer.continue_steps(last_steps)
         return self._writer
 
-    def _event(self, event: dict[str, Any]) -> None:
+    def _event(self, event: dict[str, Any], *, masked: bool = False) -> None:
+        """Write an event; `masked`: the rewriters have seen it already."""
         writer = self._writer
         if writer is None or writer.closed:
             writer = self._reopened()
         if writer is not None:
-            writer.event(dict(process.plugins().rewrite_event(event)))
+            writer.event(event if masked else dict(process.plugins().rewrite_event(event)))
 
 
 def open_run(
