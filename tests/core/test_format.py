@@ -31,6 +31,12 @@ def test_golden_files_are_read(golden: Path, tmp_path: Path) -> None:
     assert (run.metrics["val/accuracy"].last, run.metrics["val/accuracy"].split) == (0.5, "val")
     assert math.isnan(run.metrics["val/odd"].last)
     assert run.environment["packages"]["pluggy"]
+    for described in store.runs("name == 'described'"):  # not in the first files of format 1
+        assert described.params == {"password": "[masked]"}
+        assert (described.data["X"]["shape"], described.data["X"]["missing"]) == ([2, 2], 1)
+        assert described.data["y"]["classes"] == ["no", "yes"]
+        assert described.artifact("model.pkl").read_bytes() == b"model"
+        assert (described.artifact("w").sha256, described.links[0]["kind"]) == ("ab" * 32, "refit_of")
     crashed = store.run("cut off")
     assert crashed.status == "crashed"
     assert crashed.metrics["loss"].values.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]

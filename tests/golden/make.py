@@ -13,6 +13,7 @@ from runlore._frames import FORMAT
 def main(target: Path) -> None:
     target = target.absolute()
     os.chdir("/")  # no place of this machine goes into the files
+    del sys.modules["__main__"].__file__
     sys.argv, sys.executable, sys.prefix = ["train.py"], "python", "/usr"
     store = runlore.open_store(target / "store")
     with store.start_run("sealed", params={"lr": 0.1, "model": {"depth": 3}}, tags={"team": "vision"}) as run:
@@ -22,6 +23,13 @@ def main(target: Path) -> None:
         run.log_metrics({"accuracy": 0.5, "odd": float("nan")}, step=39, split="val")
         run.note("a note")
     store.run("sealed").set_tags({"late": "yes"})
+    with store.start_run("described", params={"password": "hunter2"}) as run:
+        run.log_data("X", [[1.0, 2.0], [3.0, float("nan")]])
+        run.log_data("y", [0, 1], classes=["no", "yes"])
+        run.link("refit_of", store.run("sealed").id)
+        run.log_bytes(b"model", name="model.pkl", kind="model")
+        run._event({"type": "artifact", "name": "w", "kind": "checkpoint", "path": "/w", "pending": True, "size": 1})
+        run._event({"type": "artifact", "completes": True, "path": "/w", "sha256": "ab" * 32})
     live = store.start_run("cut off")
     for step in range(5):
         live.log_metrics({"loss": float(step)}, step=step)
@@ -34,7 +42,7 @@ def main(target: Path) -> None:
     for name in ("index-v1.sqlite", "index-v1.lock", ".gitignore"):
         (store.root / name).unlink(missing_ok=True)
     shutil.rmtree(store.root / "marks", ignore_errors=True)
-    (target / "expected.json").write_text(json.dumps({"format": FORMAT, "runs": 2}) + "\n")
+    (target / "expected.json").write_text(json.dumps({"format": FORMAT, "runs": 3}) + "\n")
 
 
 if __name__ == "__main__":
