@@ -4,6 +4,7 @@ import atexit
 import os
 import sys
 import traceback
+import weakref
 from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
@@ -19,7 +20,7 @@ from runlore._ids import new_suffix
 from runlore._process import process
 from runlore._values import describe, facts_of, flatten, text_of
 from runlore._writer import LogWriter, as_number, as_step, report
-from runlore.errors import NoCurrentRun
+from runlore.errors import NoCurrentRun, RunNotFound
 
 if TYPE_CHECKING:
     from runlore.runs import RecordedRun
@@ -30,6 +31,7 @@ MAX_TRACEBACK = 64 << 10  # characters
 
 _current: ContextVar[tuple["Run", ...]] = ContextVar("runlore_current", default=())
 _open_runs: dict[str, "Run"] = {}  # of this process, in the order they were opened: ended at exit
+_additions: "weakref.WeakSet[Run]" = weakref.WeakSet()  # to runs that have ended: closed at exit
 
 
 class Run:
@@ -46,6 +48,7 @@ class Run:
         self._folder = folder
         self._opening = opening
         self._ended = False
+        self._addition: Run | None = None
         self.joined = False  # whether a recorded fit has made this run its own
         self._writer: LogWriter | None = self._open(opening)
         self._companions = Companions(self)
@@ -152,29 +155,30 @@ class Run:
             report(f"artifact {name!r} can't be kept: {error.strerror or error}")
             self._event({**UNPLACED, **event, **not_kept(error)})
 
-    def log_data(self, name: str, data: Any = None, **facts: Any) -> None:
+    def log_data(self, name: str, data: Any = None, **facts: Any) -> str | None:
         """Describe a dataset under a name: shape, types, columns, missing values and a fingerprint of its content.
 
         Plugins know numpy, pandas, polars, scipy.sparse and lists. The values themselves are not kept; `data` is not
         changed and, if it can be read only once, not read. `facts` are further things known of it; what is recorded
-        later under the same name adds to what is there.
+        later under the same name adds to what is there. Returns the fingerprint, None where there is none.
         """
         if self._writer is None:
-            return
-        if facts:
-            values = {key: describe(value) for key, value in facts.items()}
+            return None
+        values = {key: describe(value) for key, value in facts.items()}
+        fingerprint = None
+        if data is not None:
+            try:
+                found = process.plugins().first("runlore_describe_data", data=data)
+                values |= facts_of(found) if found is not None else {}
+                why = f"no plugin describes a {type(data).__qualname__}" if found is None else ""
+                fingerprint = None if found is None else found.fingerprint
+            except Exception as error:  # a plugin's own code, on foreign data
+                why = f"it can't be described: {type(error).__name__}: {error}"
+            if why:
+                self.log_missing(f"data {name}", why)
+        if values:
             self._event({"type": "data", "name": str(name), "values": values})
-        if data is None:
-            return
-        try:
-            found = process.plugins().first("runlore_describe_data", data=data)
-        except Exception as error:  # a plugin's own code, on foreign data
-            self.log_missing(f"data {name}", f"it can't be described: {type(error).__name__}: {error}")
-            return
-        if found is None:
-            self.log_missing(f"data {name}", f"no plugin describes a {type(data).__qualname__}")
-            return
-        self._event({"type": "data", "name": str(name), "values": facts_of(found)})
+        return fingerprint
 
     def log_missing(self, what: str, why: str) -> None:
         """Say in the record that something could not be captured."""
@@ -196,10 +200,10 @@ class Run:
             self._companions.settle()
         finally:  # also when Ctrl-C came while it waited
             self._ended = True
-            self._write_end(status, error)
-            self._companions.end()
             _open_runs.pop(self.id, None)
             _current.set(tuple(run for run in _current.get() if run is not self))
+            self._write_end(status, error)
+            self._companions.end()
 
     def __enter__(self) -> Self:
         if self not in _current.get():
@@ -216,9 +220,18 @@ class Run:
         """Whether `finish` was called."""
         return self._ended
 
-    def reopen(self) -> "Run":
-        """The run open for additions, after it ended: a file of its own, to be finished too."""
-        return attach(str(self._folder.root), self.id)
+    def addition(self) -> "Run":
+        """The run itself as long as it is open; afterwards one that adds to it, open until Python exits.
+
+        Raises:
+            RunNotFound: the run was removed.
+        """
+        if not self._ended:
+            return self
+        if self._addition is None or self._addition._opening["pid"] != os.getpid():
+            self._addition = attach(str(self._folder.root), self.id)
+            _additions.add(self._addition)
+        return self._addition
 
     # Looking back
 
@@ -233,7 +246,7 @@ class Run:
         return f"<Run {self.name!r} {self.id} {'ended' if self._ended else 'open'}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return attach, (str(self._folder.root), self.id)  # a process that gets it by pickle writes a file of its own
+        return _attached, (str(self._folder.root), self.id)  # a process that gets it by pickle writes a file of its own
 
     # How it is written
 
@@ -308,24 +321,33 @@ def attach(root: str, run_id: str) -> Run:
     from runlore._record import read_record
 
     folder = Folder(Path(root))
-    record, _ = read_record(folder, run_id)
+    record, writers = read_record(folder, run_id)
+    if not writers.contents:
+        raise RunNotFound(f"run {run_id} is not in {root!r} any more")
     steps = {key: tally.last_step for key, tally in record.tallies.items()}
     return open_run(folder, run_id, record.name, {"mode": "attach"}, last_steps=steps)
 
 
+def _attached(root: str, run_id: str) -> Run:
+    """A run that came by pickle; one that records nothing where there is none to add to."""
+    try:
+        return attach(root, run_id)
+    except RunNotFound:
+        return open_run(Folder(Path(root)), run_id, "", {"mode": "off"})
+
+
 def current_run() -> Run | None:
     """The innermost run open in this context; where there is none, the only run that the process has open."""
-    stack = _current.get()
-    if stack:
-        return stack[-1]
+    run = context_run()
+    if run is not None:
+        return run
     runs = list(_open_runs.values())
     return runs[0] if len(runs) == 1 else None
 
 
 def context_run() -> Run | None:
     """The innermost run open in this very context (thread or task)."""
-    stack = _current.get()
-    return stack[-1] if stack else None
+    return next((run for run in reversed(_current.get()) if not run._ended), None)
 
 
 def require_current_run() -> Run:
@@ -373,6 +395,8 @@ def _finish_at_exit() -> None:
     for run in list(_open_runs.values()):
         if run._opening["pid"] == os.getpid():
             run.finish(status_of(error), error)
+    for addition in list(_additions):
+        addition.finish()
     _marks.forget_mark()
 
 
@@ -385,6 +409,7 @@ def _finish_with_child_process() -> None:
 
 def _forget_runs() -> None:
     _open_runs.clear()
+    _additions.clear()
     process.forget()
 
 

@@ -7,6 +7,8 @@ import struct
 import sys
 from typing import Any
 
+from runlore._quiet import numpy_state
+
 SHORT = 16  # digits of a state's hash that are kept
 
 
@@ -18,14 +20,14 @@ def seeds() -> dict[str, Any]:
     version, state, _ = random.getstate()
     found: dict[str, Any] = {"python_state": _short(struct.pack(f"<{len(state)}I", *state)) if version == 3 else None}
     found["hash_seed"] = os.environ.get("PYTHONHASHSEED", "random") if sys.flags.hash_randomization else "0"
-    numpy: Any = sys.modules.get("numpy.random")
-    if numpy is not None:
-        name, keys, position, *_ = numpy.get_state()
-        if name == "MT19937":
-            found["numpy_state"] = _short(keys.tobytes() + struct.pack("<I", position))
-            seed = int(keys[0])
-            if position == len(keys) and (numpy.RandomState(seed).get_state()[1] == keys).all():
-                found["numpy_seed"] = seed
+    numpy = numpy_state()
+    if numpy is not None and numpy.get("bit_generator") == "MT19937":
+        keys, position = numpy["state"]["key"], numpy["state"]["pos"]
+        found["numpy_state"] = _short(keys.tobytes() + struct.pack("<I", position))
+        seed = int(keys[0])
+        fresh: Any = sys.modules["numpy.random"]
+        if position == len(keys) and (fresh.RandomState(seed).get_state(legacy=False)["state"]["key"] == keys).all():
+            found["numpy_seed"] = seed
     return {key: value for key, value in found.items() if value is not None}
 
 

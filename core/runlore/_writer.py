@@ -20,6 +20,7 @@ from zlib import crc32
 from runlore import _frames, _liveness
 from runlore._ids import new_suffix
 from runlore._points import ROW_PREFIX, KeySet
+from runlore._quiet import aloud
 from runlore._replay import FOREIGN, Event
 from runlore._seal import seal
 from runlore.errors import RunloreWarning
@@ -46,7 +47,8 @@ def report(message: str) -> None:
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("runlore"):
         frame, level = frame.f_back, level + 1
     try:
-        warnings.warn(message, RunloreWarning, stacklevel=level)
+        with aloud():
+            warnings.warn(message, RunloreWarning, stacklevel=level)
     except Exception:  # a filter that makes errors of warnings, a hook on them that fails, a closed stderr
         with suppress(Exception):
             sys.stderr.write(f"runlore: {message}\n")

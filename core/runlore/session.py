@@ -3,9 +3,6 @@
 import functools
 import multiprocessing
 import os
-import random
-import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,6 +10,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from runlore._process import process
+from runlore._quiet import without_draws, without_warnings
 from runlore._run import Run, context_run, status_of
 from runlore._settings import disabled_names
 from runlore._writer import report
@@ -99,7 +97,8 @@ class FitSession:
     @staticmethod
     def current() -> "FitSession | None":
         """The recorded fit that is under way in this context."""
-        return _fit.get()
+        session = _fit.get()
+        return None if session is _UNRECORDED else session
 
     def resume(self) -> None:
         """What follows in this context is part of this fit; `begin` does it, too."""
@@ -142,21 +141,26 @@ class FitSession:
     @staticmethod
     @contextmanager
     def without_trace() -> Iterator[None]:
-        """For work that only the record needs: random states are left as they were, and no warning is shown.
+        """For work that only the record needs: no warning of this thread shows, random states are left as they were.
 
-        Covers Python's own generator and numpy's, if numpy is loaded; an integration takes care of its framework's.
+        Covers Python's own generator and numpy's, if numpy is loaded and no other thread may be drawing from them; an
+        integration takes care of its framework's.
         """
-        python = random.getstate()
-        numpy: Any = sys.modules.get("numpy.random")
-        state = numpy.get_state() if numpy is not None else None
+        with without_draws(), without_warnings():
+            yield
+
+    @staticmethod
+    @contextmanager
+    def unrecorded() -> Iterator[None]:
+        """Fits in the block are part of something that makes no run: they make none either."""
+        if _fit.get() is not None:
+            yield
+            return
+        token = _fit.set(_UNRECORDED)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                yield
+            yield
         finally:
-            random.setstate(python)
-            if state is not None:
-                numpy.set_state(state)
+            _fit.reset(token)
 
     @staticmethod
     def warn(message: str) -> None:
@@ -166,15 +170,30 @@ class FitSession:
     @staticmethod
     def add_metrics(run: Run, metrics: Mapping[str, Any], *, step: int | None = None, split: str | None = None) -> None:
         """Record numbers on a run that may have ended: what was measured after the fit. Never raises."""
+        if _is_worker():
+            return
         try:
-            if not run.ended:
-                run.log_metrics(metrics, step, split=split)
-                return
-            addition = run.reopen()
-            addition.log_metrics(metrics, step, split=split)
-            addition.finish()
+            run.addition().log_metrics(metrics, step, split=split)
         except Exception as error:  # a framework calls us here, and must not meet our exceptions
             report(f"{', '.join(metrics)} can't be added to {run!r}: {type(error).__name__}: {error}")
+
+    @staticmethod
+    def add_data(run: Run, name: str, data: Any) -> str | None:
+        """Describe a dataset that a run met after its fit; its fingerprint, None where it has none. Never raises."""
+        try:
+            return run.addition().log_data(name, data)
+        except Exception as error:  # a framework calls us here, and must not meet our exceptions
+            report(f"data {name} can't be added to {run!r}: {type(error).__name__}: {error}")
+            return None
+
+    @staticmethod
+    def fingerprint(data: Any) -> str | None:
+        """The fingerprint of a dataset; None where no plugin knows it. Never raises."""
+        try:
+            found = process.plugins().first("runlore_describe_data", data=data)
+            return None if found is None else found.fingerprint
+        except Exception:  # a plugin's own code, on foreign data: nothing is recorded of it here
+            return None
 
     @staticmethod
     def add_file(run: Run, path: Path, *, kind: str, most: int) -> None:
@@ -182,11 +201,10 @@ class FitSession:
 
         One that is not kept is hashed by the next reader, so that whoever writes it need not wait.
         """
+        if _is_worker():
+            return
         try:
-            addition = run.reopen() if run.ended else run
-            _add_file(addition, path, kind, most)
-            if run.ended:
-                addition.finish()
+            _add_file(run.addition(), path, kind, most)
         except Exception as error:  # a framework calls us here, and must not meet our exceptions
             report(f"{str(path)!r} can't be recorded with {run!r}: {type(error).__name__}: {error}")
 
@@ -196,7 +214,7 @@ class FitSession:
         if callable(params):
             try:
                 params = params()
-            except Exception as error:  # the user's own objects may raise anything when they are asked
+            except (Exception, SystemExit) as error:  # the user's own objects may raise anything when they are asked
                 self.missing("params", f"{type(error).__name__}: {error}")
                 return
         self.run.log_params(params)
@@ -214,16 +232,16 @@ class FitSession:
         self.run.log_metrics(metrics, step, epoch, split)
 
     @_guarded
-    def data(self, /, name: str, data: Any = None, **facts: Any) -> None:
+    def data(self, /, name: str, data: Any = None, **facts: Any) -> str | None:
         """Describe a dataset of the training call; see `Run.log_data`."""
-        self.run.log_data(name, data, **facts)
+        return self.run.log_data(name, data, **facts)
 
     @_guarded
     def record(self, action: Callable[["FitSession"], None]) -> None:
         """Do what may raise because of the user's own objects; what it raises is told in the run, without a warning."""
         try:
             action(self)
-        except Exception as error:  # the user's own objects may raise anything when they are asked
+        except (Exception, SystemExit) as error:  # the user's own objects may raise anything when they are asked
             self.missing(f"part of the {self.integration} record", f"{type(error).__name__}: {error}")
 
     @_guarded
@@ -278,6 +296,10 @@ class FitSession:
                 self.run.log_missing(f"part of the {self.integration} record", f"{type(error).__name__}: {error}")
             except Exception as second:  # the run itself is broken: the report above has to do
                 report(f"{self.integration}: {type(second).__name__}: {second}")
+
+
+_UNRECORDED: FitSession = object.__new__(FitSession)  # stands for what is under way and makes no run
+_open[id(_UNRECORDED)] = _UNRECORDED
 
 
 def _add_file(run: Run, path: Path, kind: str, most: int) -> None:

@@ -14,5 +14,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'runlore_sklearn' has no attribute {name!r}")
     from importlib import import_module
 
+    import_module("sklearn.base")  # first of all, so that an autolog that waits for it need not import us in our midst
     home = "_callback" if name == "RunloreCallback" else "_autolog"
     return getattr(import_module(f"runlore_sklearn.{home}"), name)

@@ -10,7 +10,7 @@ from typing import Any
 
 import joblib
 import sklearn
-from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, RegressorMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import parallel
 
 from runlore import FitSession
@@ -19,39 +19,48 @@ from runlore_sklearn._partial import call_partial_fit
 
 TESTED = ("1.8", "1.9")
 FITTING = ("fit", "fit_predict", "fit_transform")
-_scoring: ContextVar[bool] = ContextVar("runlore_sklearn_scoring", default=False)
+# `warnings` passes over frames of importlib when it counts levels. Ours pass for such, so that a warning of an
+# estimator's points to the line that it would point to without us.
+UNSEEN = "<runlore, passed over like importlib._bootstrap>"
+_busy: ContextVar[bool] = ContextVar("runlore_sklearn_busy", default=False)  # in a score, or a task of a pool
 
 
 class _Patches:
-    """What was replaced, so that it can be put back: by owner and name, the original and what stands there now."""
+    """What was replaced, so that it can be put back. Owners are held weakly, and originals only by their wrappers."""
 
     def __init__(self) -> None:
-        self.done: list[tuple[weakref.ref[Any], str, Any, Any]] = []
-        self.descriptors: list[tuple[Any, Any, Any]] = []
+        self.done: list[tuple[weakref.ref[Any], str]] = []
+        self.descriptors: list[weakref.ref[Any]] = []
+        self.seen: weakref.WeakSet[Any] = weakref.WeakSet()
         self.active = False
 
     def replace(self, owner: type | ModuleType, name: str, new: Any) -> None:
-        self.done.append((weakref.ref(owner), name, owner.__dict__.get(name), new))
+        self.done.append((weakref.ref(owner), name))
         setattr(owner, name, new)
 
     def replace_inside(self, descriptor: Any, new: Any) -> None:
-        self.descriptors.append((descriptor, descriptor.fn, new))
-        descriptor.fn = new
+        if not _is_ours(descriptor.fn):
+            self.descriptors.append(weakref.ref(descriptor))
+            descriptor.fn = new
 
     def restore(self) -> None:
-        for reference, name, original, new in reversed(self.done):
+        for reference, name in reversed(self.done):
             owner = reference()
-            if owner is None or owner.__dict__.get(name) is not new:
+            current = None if owner is None else owner.__dict__.get(name)
+            if not _is_ours(current):
                 continue  # somebody else replaced it since: theirs to put back
+            original: Any = getattr(getattr(current, "__func__", current), "__wrapped__", None)
             if original is None:
                 delattr(owner, name)
             else:
                 setattr(owner, name, original)
-        for descriptor, original, new in self.descriptors:
-            if descriptor.fn is new:
-                descriptor.fn = original
+        for reference in self.descriptors:
+            descriptor = reference()
+            if descriptor is not None and _is_ours(descriptor.fn):
+                descriptor.fn = descriptor.fn.__wrapped__
         self.done.clear()
         self.descriptors.clear()
+        self.seen.clear()
 
 
 _patches = _Patches()
@@ -65,30 +74,31 @@ def enable() -> None:
     _check_version()
     for cls in (BaseEstimator, *_subclasses(BaseEstimator)):
         _wrap_class(cls)
-    for mixin in (ClassifierMixin, RegressorMixin, ClusterMixin):
-        _wrap_class(mixin)
     _wrap_parallel()
-    for module in (joblib, joblib.numpy_pickle, pickle):
-        _patches.replace(module, "dump", _recorded_dump(module.dump))
+    dump = _recorded_dump(joblib.numpy_pickle.dump)
+    for module in (joblib, joblib.numpy_pickle):
+        _patches.replace(module, "dump", dump)
+    _patches.replace(pickle, "dump", _recorded_dump(pickle.dump, "pickle"))
 
     def init_subclass(cls: Any, **kwargs: Any) -> None:
         super(BaseEstimator, cls).__init_subclass__(**kwargs)
         if _patches.active:
             _wrap_class(cls)
 
+    _ours(init_subclass).__wrapped__ = BaseEstimator.__dict__.get("__init_subclass__")
     _patches.replace(BaseEstimator, "__init_subclass__", classmethod(init_subclass))  # type: ignore[arg-type]
-
-
-def _check_version() -> None:
-    number = ".".join(sklearn.__version__.split(".")[:2])
-    if number not in TESTED:
-        FitSession.warn(f"scikit-learn {sklearn.__version__} is not tested with runlore: it may record less than usual")
 
 
 def disable() -> None:
     """Put every attribute back."""
     _patches.active = False
     _patches.restore()
+
+
+def _check_version() -> None:
+    number = ".".join(sklearn.__version__.split(".")[:2])
+    if number not in TESTED:
+        FitSession.warn(f"scikit-learn {sklearn.__version__} is not tested with runlore: it may record less than usual")
 
 
 def _wrap_parallel() -> None:
@@ -99,6 +109,7 @@ def _wrap_parallel() -> None:
         return
     dispatch, call = parallel.Parallel.__call__, work.__call__
 
+    @_ours
     @functools.wraps(dispatch)
     def recorded_dispatch(self: Any, iterable: Any) -> Any:
         if FitSession.in_fit():
@@ -116,33 +127,71 @@ def _wrap_parallel() -> None:
 
         return dispatch(self, iterable if ticket is None else tasks())
 
+    @_ours
     @functools.wraps(call)
     def use_ticket(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with FitSession.within(getattr(self, "runlore_ticket", None)):
-            return call(self, *args, **kwargs)
+        token = _busy.set(True)  # what a task scores is not what the user asked for
+        try:
+            with FitSession.within(getattr(self, "runlore_ticket", None)):
+                return call(self, *args, **kwargs)
+        finally:
+            _busy.reset(token)
 
     _patches.replace(parallel.Parallel, "__call__", recorded_dispatch)
     _patches.replace(work, "__call__", use_ticket)
 
 
-def _begin_validation(args: tuple[Any, ...]) -> FitSession | None:
+def _begin_validation(args: tuple[Any, ...], method: str) -> FitSession | None:
     """The run of a cross-validation, from the arguments of its first task: estimator, X and y."""
     if not _patches.active or len(args) < 3:
         return None
-    session = _fit.begin_session(args[0], method="cross-validation")
+    session = _fit.begin_session(args[0], method=method)
     if session is not None:
-        _fit.describe_data(session, (args[1], args[2]))
+        try:
+            session.record(lambda session: _describe(session, args))
+        except BaseException as error:  # Ctrl-C while the data is read
+            session.end(error)
+            raise
     return session
 
 
+def _describe(session: FitSession, args: tuple[Any, ...]) -> None:
+    _fit.describe_data(session, (args[1], args[2]))
+
+
 def _wrap_class(cls: type) -> None:
+    """Wrap what a class defines itself, and what it has from mixins that are no estimators."""
+    for owner in cls.__mro__:
+        if (
+            owner is not object
+            and owner not in _patches.seen
+            and (owner is cls or not issubclass(owner, BaseEstimator))
+        ):
+            _patches.seen.add(owner)
+            _wrap_methods(owner)
+
+
+def _wrap_methods(owner: type) -> None:
     wrappers = dict.fromkeys(FITTING, _recorded_fit) | {"partial_fit": _recorded_partial, "score": _recorded_score}
     for name, wrap in wrappers.items():
-        found = cls.__dict__.get(name)
-        if callable(found) and hasattr(found, "__name__"):
-            _patches.replace(cls, name, wrap(found))
+        found = owner.__dict__.get(name)
+        if isinstance(found, staticmethod | classmethod | type):
+            continue
+        if callable(found) and hasattr(found, "__name__") and hasattr(type(found), "__get__"):
+            _patches.replace(owner, name, wrap(found))
         elif found is not None and callable(getattr(found, "fn", None)):  # available_if: it stands in a descriptor
             _patches.replace_inside(found, wrap(found.fn))
+
+
+def _ours(function: Any) -> Any:
+    """Mark a function as one that can be put back, and let warnings pass over its frame."""
+    function.runlore_wrapper = True
+    function.__code__ = function.__code__.replace(co_filename=UNSEEN)
+    return function
+
+
+def _is_ours(found: Any) -> bool:
+    return bool(getattr(getattr(found, "__func__", found), "runlore_wrapper", False))
 
 
 # cloudpickle takes classes of __main__ to loky's workers by value, and our wrappers with them. So a wrapper closes over
@@ -158,7 +207,7 @@ def _recorded_fit(fit: Callable[..., Any]) -> Callable[..., Any]:
             return fit(self, *args, **kwargs)
         return call_fit(fit, self, args, kwargs)
 
-    return recorded_fit
+    return _ours(recorded_fit)  # type: ignore[no-any-return]
 
 
 def _recorded_partial(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -170,7 +219,7 @@ def _recorded_partial(method: Callable[..., Any]) -> Callable[..., Any]:
             return method(self, *args, **kwargs)
         return call_partial(method, self, args, kwargs)
 
-    return recorded_partial_fit
+    return _ours(recorded_partial_fit)  # type: ignore[no-any-return]
 
 
 def _recorded_score(score: Callable[..., Any]) -> Callable[..., Any]:
@@ -182,27 +231,37 @@ def _recorded_score(score: Callable[..., Any]) -> Callable[..., Any]:
             return score(self, *args, **kwargs)
         return call_score(score, self, args, kwargs)
 
-    return recorded_score
+    return _ours(recorded_score)  # type: ignore[no-any-return]
 
 
-def _recorded_dump(dump: Callable[..., Any]) -> Callable[..., Any]:
+def _recorded_dump(dump: Callable[..., Any], module: str = "") -> Callable[..., Any]:
     @functools.wraps(dump)
     def recorded_dump(*args: Any, **kwargs: Any) -> Any:
         result = dump(*args, **kwargs)
         if _patches.active:
-            named = dict(zip(("value", "file"), args, strict=False)) | kwargs
-            target = named.get("file", named.get("filename"))
-            _dumps.record_dump(named.get("value", named.get("obj")), target)
+            _record_dump(dict(zip(("value", "file"), args, strict=False)) | kwargs)
         return result
 
-    return recorded_dump
+    recorded_dump.__module__ = module or dump.__module__  # pickled by this name, which leads to the original elsewhere
+    return _ours(recorded_dump)  # type: ignore[no-any-return]
 
 
+def _record_dump(named: dict[str, Any]) -> None:
+    try:
+        _dumps.record_dump(named.get("value", named.get("obj")), named.get("file", named.get("filename")))
+    except Exception as error:  # the file is written, which is all that the caller may notice
+        FitSession.warn(f"a file of a model is not recorded: {type(error).__name__}: {error}")
+
+
+@_ours
 def call_fit(fit: Callable[..., Any], estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Fit, recorded if this is an outermost fit and autolog is on in this process."""
-    recording = _fit.begin(estimator, args, kwargs) if _patches.active else None
-    if recording is None:
+    if not _patches.active or FitSession.in_fit():
         return fit(estimator, *args, **kwargs)
+    recording = _fit.begin(estimator, args, kwargs)
+    if recording is None:
+        with FitSession.unrecorded():  # what a transformer fits inside makes no runs either
+            return fit(estimator, *args, **kwargs)
     try:
         result = fit(estimator, *args, **kwargs)
     except BaseException as error:
@@ -212,6 +271,7 @@ def call_fit(fit: Callable[..., Any], estimator: Any, args: tuple[Any, ...], kwa
     return result
 
 
+@_ours
 def call_partial(method: Callable[..., Any], estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Fit a part, recorded with the estimator's run if autolog is on in this process."""
     if not _patches.active:
@@ -219,15 +279,16 @@ def call_partial(method: Callable[..., Any], estimator: Any, args: tuple[Any, ..
     return call_partial_fit(method, estimator, args, kwargs)
 
 
+@_ours
 def call_score(score: Callable[..., Any], estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Score, recorded with the estimator's run if nobody but the user asked for it."""
-    if not _patches.active or _scoring.get() or FitSession.in_fit():
+    if not _patches.active or _busy.get() or FitSession.in_fit():
         return score(estimator, *args, **kwargs)
-    token = _scoring.set(True)
+    token = _busy.set(True)
     try:
         value = score(estimator, *args, **kwargs)
     finally:
-        _scoring.reset(token)
+        _busy.reset(token)
     _fit.record_score(estimator, args, kwargs, value)
     return value
 

@@ -1,75 +1,68 @@
 """The callback for estimators that take scikit-learn's callbacks (`sklearn.callback`, since 1.9)."""
 
 import sys
-import time
 from typing import Any
 
 import numpy as np
 
 from runlore import FitSession
-from runlore_sklearn import _tracking
-from runlore_sklearn._fit import TRAIN_SCORE_ROWS, begin_session, describe_data, record_results
+from runlore_sklearn._fit import TRAIN_SCORE_ROWS, Recording, begin_session
 
 
 class _Fit:
     """One fit that the callback was set on."""
 
-    def __init__(self, session: FitSession, *, owned: bool) -> None:
+    def __init__(self, session: FitSession, recording: Recording | None) -> None:
         self.session = session
-        self.owned = owned  # whether we began it; autolog may have, or an outer fit
+        self.recording = recording  # None where autolog records the fit
         self.before = sys.exception()
-        self.began = time.perf_counter()
-        self.data: tuple[Any, Any] = (None, None)
+        self.described = False
 
 
 class RunloreCallback:
     """Records the fits of the estimator that it is set on: `LogisticRegression().set_callbacks(RunloreCallback())`.
 
     Besides what autolog records, the score on the training data after every iteration (`iteration_score`), where the
-    estimator tells of its iterations and the data has at most 10,000 rows. With autolog on, a fit is still one run. The
-    same object may be set on several estimators. scikit-learn pickles it along with the estimator.
+    estimator tells of its iterations and the data has at most 10,000 rows. With autolog on, a fit is still one run.
+    The same object may be set on several estimators; one that is fitted inside a search or a pipeline is a part of
+    that, and makes no run. scikit-learn pickles the callback along with the estimator.
     """
 
     def __init__(self) -> None:
-        self._fits: dict[Any, _Fit] = {}
+        self._fits: dict[int, _Fit] = {}  # by estimator: the fits of a search share their context's root
 
     def setup(self, estimator: Any, context: Any) -> None:
         """The fit begins."""
+        if context.parent is not None:
+            return
         session = FitSession.current()
-        owned = session is None
-        if session is None:
+        recording = None
+        if session is None and not FitSession.in_fit():
             session = begin_session(estimator)
+            recording = Recording(session, estimator) if session is not None else None
         if session is not None:
-            self._fits[context.root_uuid] = _Fit(session, owned=owned)
+            self._fits[id(estimator)] = _Fit(session, recording)
 
     def teardown(self, estimator: Any, context: Any) -> None:
         """The fit ended, with or without an exception."""
-        fit = self._fits.pop(context.root_uuid, None)
-        if fit is None or not fit.owned:
+        fit = self._fits.pop(id(estimator), None)
+        if fit is None or fit.recording is None:
             return
         error = sys.exception()
-        if error is fit.before:
-            error = None
-        try:
-            fit.session.metrics({"fit_seconds": time.perf_counter() - fit.began})
-            if error is None:
-                fit.session.record(lambda session: record_results(session, estimator, fit.data))
-                _tracking.track(estimator, fit.session.run, fit.data[0])
-        finally:
-            fit.session.end(error)
+        fit.recording.end(None if error is fit.before else error)
 
     def on_fit_task_begin(self, estimator: Any, context: Any, *, X: Any = None, y: Any = None) -> None:
         """A part of the fit begins; the first one tells the data."""
-        fit = self._fits.get(context.root_uuid)
-        if fit is not None and fit.owned and context.parent is None and X is not None:
-            fit.data = (X, y)
-            describe_data(fit.session, fit.data)
+        fit = self._fits.get(id(estimator))
+        if fit is not None and fit.recording is not None and not fit.described and X is not None:
+            fit.described = True
+            fit.recording.take_data((X, y), {})
 
     def on_fit_task_end(
         self, estimator: Any, context: Any, *, X: Any = None, y: Any = None, fitted_estimator: Any = None
     ) -> None:
         """A part of the fit ended; of an iteration the score is recorded."""
-        fit = self._fits.get(context.root_uuid)
+        fit = self._fits.get(id(estimator))
         if fit is None or fitted_estimator is None or context.parent is None or X is None or y is None:
             return
         fit.session.record(lambda session: _record_iteration(session, context.task_id, fitted_estimator, X, y))
@@ -81,7 +74,7 @@ class RunloreCallback:
 def _record_iteration(session: FitSession, step: int, fitted: Any, X: Any, y: Any) -> None:
     if X.shape[0] > TRAIN_SCORE_ROWS or not hasattr(fitted, "score"):
         return
-    with FitSession.without_trace():
+    with FitSession.without_trace(), FitSession.unrecorded():
         score = fitted.score(X, y)
     if np.isscalar(score):
         session.metrics({"iteration_score": score}, step=step, split="train")

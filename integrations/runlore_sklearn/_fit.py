@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import sklearn
 
 from runlore import FitSession
 from runlore_sklearn import _search, _tracking
+from runlore_sklearn._params import estimator_params
 
 NAME = "sklearn"
 TRAIN_SCORE_ROWS = 10_000  # above which no train score is computed
+TRAIN_SCORE_BYTES = 64 << 20
 MODEL_BYTES = 100 << 20  # above which the fitted model is not kept
 CLASSES = 1_000  # names of classes that are recorded
+TESTS = 5  # datasets that an estimator is scored on and that are described
 
 Args = tuple[Any, ...]
 Kwargs = Mapping[str, Any]
@@ -24,10 +26,18 @@ Kwargs = Mapping[str, Any]
 class Recording:
     """One recorded fit, from its call to its return."""
 
-    def __init__(self, session: FitSession, estimator: Any, data: tuple[Any, Any]) -> None:
+    def __init__(self, session: FitSession, estimator: Any) -> None:
         self.session = session
         self._estimator = estimator
-        self._data = data
+        self._data: tuple[Any, Any] = (None, None)  # copies to score, as the fit may change its data in place
+        self._trained_on: str | None = None
+        self._began = time.perf_counter()
+
+    def take_data(self, args: Args, kwargs: Kwargs) -> None:
+        """Describe the data, before the fit may change it."""
+        data = args[0] if args else kwargs.get("X"), args[1] if len(args) > 1 else kwargs.get("y")
+        self.session.record(lambda session: self._describe(data, args[2:], kwargs))
+        self.session.record(lambda session: self._copy(data))
         self._began = time.perf_counter()
 
     def end(self, error: BaseException | None) -> None:
@@ -38,84 +48,113 @@ class Recording:
             session.metrics({"fit_seconds": seconds})
             if error is None:
                 session.record(lambda session: record_results(session, self._estimator, self._data))
-                _tracking.track(self._estimator, session.run, self._data[0])
+                session.record(lambda session: _tracking.track(self._estimator, session.run, self._trained_on))
         finally:  # also when Ctrl-C comes while the score is computed
             session.end(error)
+
+    def _describe(self, data: tuple[Any, Any], others: Args, kwargs: Kwargs) -> None:
+        self._trained_on = describe_data(self.session, data, others, kwargs)
+
+    def _copy(self, data: tuple[Any, Any]) -> None:
+        self._data = (_small_copy(data[0]), _small_copy(data[1]))
 
 
 def begin(estimator: Any, args: Args, kwargs: Kwargs) -> Recording | None:
     """Begin to record a fit; None where it is part of another, or of a kind that is not recorded."""
-    if FitSession.in_fit() or not is_recorded(estimator):
+    try:
+        if FitSession.in_fit() or not is_recorded(estimator):
+            return None
+    except Exception:  # a class that raises when it is asked for its methods: it is fitted as without us
         return None
     session = begin_session(estimator)
     if session is None:
         return None
-    data = args[0] if args else kwargs.get("X"), args[1] if len(args) > 1 else kwargs.get("y")
-    describe_data(session, data, args[2:], kwargs)
-    return Recording(session, estimator, data)
+    recording = Recording(session, estimator)
+    try:
+        recording.take_data(args, kwargs)
+    except BaseException as error:  # Ctrl-C while the data is read
+        session.end(error)
+        raise
+    return recording
 
 
 def begin_session(estimator: Any, **tags: str) -> FitSession | None:
     """A session for an estimator, its parameters recorded; linked to the run of its fit before, if there was one."""
     before = _tracking.forget(estimator)
     tags = {"estimator": type(estimator).__name__, **tags}
-    session = FitSession.begin(NAME, params=lambda: estimator_params(estimator), tags=tags)
+    with FitSession.without_trace():  # get_params is the user's code, too
+        session = FitSession.begin(NAME, params=lambda: estimator_params(estimator), tags=tags)
     if session is not None and before is not None and before.run.id != session.run.id:
         session.link("refit_of", before.run)
     return session
 
 
-def describe_data(session: FitSession, data: tuple[Any, Any], others: Args = (), kwargs: Kwargs | None = None) -> None:
-    """Describe X, y, and what else fit is given that has rows, such as weights. Call it before the fit changes it."""
+def describe_data(
+    session: FitSession, data: tuple[Any, Any], others: Args = (), kwargs: Kwargs | None = None
+) -> str | None:
+    """Describe X, y, and what else fit is given that has rows, such as weights; the fingerprint of X."""
     named = {"X": data[0], "y": data[1]}
     if others:
         named["sample_weight"] = others[0]
     named |= {name: value for name, value in (kwargs or {}).items() if name not in ("X", "y")}
+    prints = {}
     for name, value in named.items():
         if value is not None and (name in ("X", "y") or hasattr(value, "shape") or isinstance(value, list)):
-            session.data(name, value)
+            prints[name] = session.data(name, value)
+    return prints.get("X")
 
 
 def is_recorded(estimator: Any) -> bool:
     """Whether a fit of its own makes a run: everything but a bare transformer."""
-    kind = type(estimator)
-    return any(hasattr(kind, name) for name in ("predict", "fit_predict")) or not hasattr(kind, "transform")
-
-
-def estimator_params(estimator: Any) -> dict[str, Any]:
-    """The parameters by scikit-learn's own names; parts that are estimators appear by class."""
-    params: dict[str, Any] = {"sklearn_version": sklearn.__version__}
-    for name, value in estimator.get_params(deep=True).items():
-        if hasattr(value, "get_params") and not isinstance(value, type):
-            params[name] = type(value).__name__
-        elif isinstance(value, list) and value and all(isinstance(item, tuple) for item in value):
-            params[name] = [item[0] for item in value]  # the steps of a pipeline, whose parts follow by name
-        else:
-            params[name] = value
-    return {name: _readable(value) if isinstance(value, dict) else value for name, value in params.items()}
+    if not hasattr(type(estimator), "get_params"):
+        return False
+    return any(_offers(estimator, name) for name in ("predict", "fit_predict")) or not _offers(estimator, "transform")
 
 
 def record_results(session: FitSession, estimator: Any, data: tuple[Any, Any]) -> None:
     """Everything that can be read off a fitted estimator, and its score on the training data."""
-    session.record(lambda session: _record_iterations(session, estimator))
-    session.record(lambda session: _record_classes(session, estimator))
-    model = pickled(session, estimator)
-    if model is not None:
-        session.model(model, name="model.pkl")
-    if hasattr(estimator, "cv_results_"):
-        session.record(lambda session: _search.record_search(session, estimator))
-    elif model is not None:
-        session.record(lambda session: _record_train_score(session, model, data))
+    with FitSession.without_trace():
+        session.record(lambda session: _record_iterations(session, estimator))
+        session.record(lambda session: _record_classes(session, estimator))
+        model = pickled(session, estimator)
+        if model is not None:
+            session.model(model, name="model.pkl")
+        if hasattr(estimator, "cv_results_"):
+            session.record(lambda session: _search.record_search(session, estimator))
+        elif model is not None:
+            session.record(lambda session: _record_train_score(session, model, data))
 
 
 def record_score(estimator: Any, args: Args, kwargs: Kwargs, value: Any) -> None:
-    """Attach a score on other data to the run that fitted the estimator; never raises."""
+    """Attach a score on other data to the run that fitted the estimator, and describe the data; never raises."""
     tracked = _tracking.find(estimator)
-    data = args[0] if args else kwargs.get("X")
-    if tracked is None or (data is not None and tracked.data() is data):
+    if tracked is None or not np.isscalar(value):
         return
-    if np.isscalar(value):
-        FitSession.add_metrics(tracked.run, {"test_score": value}, split="test")
+    known = len(tracked.tested_on)
+    if known < TESTS:
+        name = "test" if not known else f"test_{known + 1}"
+        fingerprint = FitSession.fingerprint(args[0] if args else kwargs.get("X"))
+        if fingerprint is not None and fingerprint == tracked.trained_on:
+            return
+        if fingerprint not in tracked.tested_on:
+            tracked.tested_on.append(fingerprint)
+            FitSession.add_data(tracked.run, name, args[0] if args else kwargs.get("X"))
+    FitSession.add_metrics(tracked.run, {"test_score": value}, split="test")
+
+
+def _offers(estimator: Any, name: str) -> bool:
+    """Whether an estimator has a method; a pipeline has those of its last step."""
+    return hasattr(type(estimator), name) and (not hasattr(estimator, "steps") or hasattr(estimator, name))
+
+
+def _small_copy(data: Any) -> Any:
+    """A copy of data that is small enough to be scored; None for other data."""
+    shape = getattr(data, "shape", None) or ((len(data),) if isinstance(data, list | tuple) else None)
+    if not shape or shape[0] > TRAIN_SCORE_ROWS or getattr(data, "nbytes", 0) > TRAIN_SCORE_BYTES:
+        return None
+    if isinstance(data, list | tuple):
+        return [list(item) if isinstance(item, list) else item for item in data]
+    return data.copy() if hasattr(data, "copy") else data.clone() if hasattr(data, "clone") else None
 
 
 def _record_iterations(session: FitSession, estimator: Any) -> None:
@@ -133,16 +172,30 @@ def _record_classes(session: FitSession, estimator: Any) -> None:
 
 
 def _record_train_score(session: FitSession, model: bytes, data: tuple[Any, Any]) -> None:
-    """Score a copy: a prediction may use up the estimator's own random state, or change it in other ways."""
+    """Score a copy on a copy: a prediction may use up a random state, print, or change what it is given."""
     features, target = data
-    rows = getattr(features, "shape", None) or (len(features) if hasattr(features, "__len__") else None,)
-    if rows[0] is None or rows[0] > TRAIN_SCORE_ROWS or target is None:
+    if features is None or target is None:
         return
-    with FitSession.without_trace():
-        copy = pickle.loads(model)
-        score = copy.score(features, target) if hasattr(copy, "score") else None
+    copy = pickle.loads(model)
+    _make_quiet(copy)
+    score = copy.score(features, target) if hasattr(copy, "score") else None
     if np.isscalar(score):
         session.metrics({"train_score": score}, split="train")
+
+
+def _make_quiet(estimator: Any) -> None:
+    """Let a prediction neither draw from the global generator nor print: by random_state and verbose of all parts."""
+    changes: dict[str, Any] = {}
+    for name, value in estimator.get_params().items():
+        last = name.rpartition("__")[2]
+        if (last == "random_state" and value is None) or (last == "verbose" and value):
+            changes[name] = 0
+    if changes:
+        estimator.set_params(**changes)
+    for name in ("random_state", "verbose"):  # fitted members have copies of their own
+        for member in getattr(estimator, "estimators_", None) or ():
+            if name in getattr(member, "__dict__", {}) and (name == "verbose" or member.random_state is None):
+                setattr(member, name, 0)
 
 
 def pickled(session: FitSession, estimator: Any) -> bytes | None:
@@ -157,14 +210,6 @@ def pickled(session: FitSession, estimator: Any) -> bytes | None:
     else:
         return buffer.getvalue()
     return None
-
-
-def _readable(value: dict[Any, Any]) -> str:
-    """A mapping that is one value, such as a grid: not to be taken apart into params of its own."""
-    try:
-        return str(value)
-    except Exception as error:  # a foreign object's repr
-        return f"a dict that can't be shown: {type(error).__name__}"
 
 
 class _TooLargeError(Exception):

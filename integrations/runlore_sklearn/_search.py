@@ -1,5 +1,6 @@
 """Searches and cross-validation as trees: candidates and folds as runs of their own."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
@@ -10,8 +11,16 @@ from runlore import FitSession
 
 CHILDREN = 1_000  # candidates or folds that become runs of their own
 VALIDATION = "sklearn.model_selection._validation"
+METHODS = {
+    "_fit_and_score": "cross-validation",
+    "_fit_and_predict": "cross_val_predict",
+    "_permutation_test_score": "permutation_test_score",
+    "_incremental_fit_estimator": "incremental learning_curve",
+}
+EXTRA = ("iter", "n_resources")  # what tells the candidates of a halving search apart
 
 Call = Callable[[Any, Iterable[Any]], Any]
+Begin = Callable[[Any, str], "FitSession | None"]
 
 
 def record_search(session: FitSession, search: Any) -> None:
@@ -30,16 +39,17 @@ def record_search(session: FitSession, search: Any) -> None:
             if name.startswith(("mean_", "std_", "rank_")) and np.isscalar(value)
         }
         scores = [value for name, values in points.items() if name.startswith("mean_test_") for value in values]
-        failed = "no fold could be scored" if scores and all(np.isnan(scores)) else None
-        session.child(f"candidate-{place}", params=params, points=points, tags={}, failed=failed)
+        failed = "none of its folds could be scored" if scores and all(np.isnan(scores)) else None
+        extra = {name: columns[name] for name in EXTRA if name in columns}
+        session.child(f"candidate-{place}", params={**params, **extra}, points=points, tags={}, failed=failed)
     _tell_cap(session, len(results["params"]), "candidates")
 
 
-def record_validation(call: Call, parallel: Any, tasks: Iterable[Any], begin: Callable[[Any], Any]) -> Any:
+def record_validation(call: Call, parallel: Any, tasks: Iterable[Any], begin: Begin) -> Any:
     """Run the tasks of a cross-validation as one run, each fold a child; any other tasks are run as they are.
 
     The tasks are recognised by the function that they call, as `cross_validate` may have been imported by name before
-    autolog was switched on. `begin` gets the arguments of the first one and returns a session, or None.
+    autolog was switched on. `begin` gets the arguments of the first one and the method's name, and returns a session.
     """
     remaining = iter(tasks)
     first = next(remaining, None)
@@ -47,26 +57,42 @@ def record_validation(call: Call, parallel: Any, tasks: Iterable[Any], begin: Ca
     function = getattr(first[0], "function", None) if isinstance(first, tuple) and len(first) == 3 else None
     if getattr(function, "__module__", None) != VALIDATION or first is None:
         return call(parallel, tasks)
-    session = begin(first[1])
+    session = begin(first[1], METHODS.get(getattr(function, "__name__", ""), "validation"))
     if session is None:
-        return call(parallel, tasks)
+        with FitSession.unrecorded():
+            return call(parallel, tasks)
+    settings: list[dict[str, Any]] = []
     try:
-        results = call(parallel, tasks)
+        results = call(parallel, _noting_settings(tasks, settings))
     except BaseException as error:
         session.end(error)
         raise
     failure: list[BaseException] = []
-    session.record(lambda session: failure.extend(_record_folds(session, results)))
-    session.end(failure[0] if failure else None)
+    try:
+        session.record(lambda session: failure.extend(_record_folds(session, results, settings)))
+    finally:
+        session.end(failure[0] if failure else None)
     return results
 
 
-def _record_folds(session: FitSession, results: Any) -> Iterator[BaseException]:
+def _noting_settings(tasks: Iterable[Any], settings: list[dict[str, Any]]) -> Iterator[Any]:
+    """The tasks; what each one varies is appended to `settings`: params of the estimator, and rows to train on."""
+    for task in tasks:
+        named = task[2]
+        found = dict(named.get("parameters") or {})
+        if hasattr(named.get("train"), "__len__"):
+            found["train_rows"] = len(named["train"])
+        settings.append(found)
+        yield task
+
+
+def _record_folds(session: FitSession, results: Any, settings: list[dict[str, Any]]) -> Iterator[BaseException]:
     """Record folds; gives an exception where none of them could be fitted."""
-    folds = [item for item in results if isinstance(item, dict) and "test_scores" in item]
+    folds = [(place, item) for place, item in enumerate(results) if isinstance(item, dict) and "test_scores" in item]
     series: dict[str, list[float]] = {}
     errors = []
-    for place, fold in enumerate(folds):
+    varied = _varies(settings)
+    for place, fold in folds:
         points = dict(_points_of(fold))
         for name, value in points.items():
             series.setdefault(f"split_{name}", []).append(value)
@@ -75,18 +101,25 @@ def _record_folds(session: FitSession, results: Any) -> Iterator[BaseException]:
             errors.append(str(error))
         if place < CHILDREN:
             failed = str(error).strip().rpartition("\n")[2] if error else None
-            session.child(
-                f"fold-{place}", params={}, points={k: [v] for k, v in points.items()}, tags={}, failed=failed
-            )
+            single = {name: [value] for name, value in points.items()}
+            params = settings[place] if varied and place < len(settings) else {}
+            session.child(f"fold-{place}", params=params, points=single, tags={}, failed=failed)
     for name, values in series.items():
         for step, value in enumerate(values):
             session.metrics({name: value}, step=step)
         plain = name.removeprefix("split_")
-        if plain.startswith(("test_", "train_")):
+        if plain.startswith(("test_", "train_")) and not varied:  # a mean over different settings says nothing
             session.metrics({f"mean_{plain}": float(np.mean(values)), f"std_{plain}": float(np.std(values))})
     _tell_cap(session, len(folds), "folds")
     if folds and len(errors) == len(folds):
         yield ValueError(f"none of {len(folds)} folds could be fitted; the first: {errors[0]}")
+
+
+def _varies(settings: list[dict[str, Any]]) -> bool:
+    """Whether the folds differ by more than the rows that they leave out, as those of a learning curve do."""
+    sizes = [found.get("train_rows", 0) for found in settings]
+    others = [{name: value for name, value in found.items() if name != "train_rows"} for found in settings]
+    return any(other != others[0] for other in others) or (bool(sizes) and min(sizes) < 0.5 * max(sizes))
 
 
 def _points_of(fold: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
@@ -97,7 +130,7 @@ def _points_of(fold: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
             if np.isscalar(value):
                 yield f"{kind}_{name}", float(value)  # type: ignore[arg-type]
     for name in ("fit_time", "score_time"):
-        if name in fold:
+        if name in fold and math.isfinite(fold[name]):
             yield name, float(fold[name])
 
 

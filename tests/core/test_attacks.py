@@ -53,7 +53,7 @@ def test_steps_go_on_in_a_fork_after_the_end_and_behind_a_pickle(store: Store) -
         os._exit(0)
     os.waitpid(child, 0)
     run.finish()
-    ways: list[Callable[[], Any]] = [run.reopen, lambda: pickle.loads(pickle.dumps(run)), lambda: copy.deepcopy(run)]
+    ways: list[Callable[[], Any]] = [run.addition, lambda: pickle.loads(pickle.dumps(run)), lambda: copy.deepcopy(run)]
     for way in ways:
         again = way()
         again.log_metrics({"loss": 9.0})

@@ -1,0 +1,37 @@
+"""The parameters of an estimator, each on its own: one that can't be read never costs its neighbours."""
+
+from typing import Any
+
+import sklearn
+
+
+def estimator_params(estimator: Any) -> dict[str, Any]:
+    """The parameters by scikit-learn's own names; parts that are estimators appear by class."""
+    params: dict[str, Any] = {"sklearn_version": sklearn.__version__}
+    for name, value in estimator.get_params(deep=True).items():
+        params[name] = _readable(value)
+    return params
+
+
+def _readable(value: Any) -> Any:
+    try:
+        if isinstance(value, dict):
+            return str(value)  # a grid, say: one value, not to be taken apart into params of its own
+        if _is_estimator(value):
+            return type(value).__name__
+        if isinstance(value, list) and value and all(map(_is_step, value)):
+            return [step[0] for step in value]  # the steps of a pipeline, whose parts follow by name
+    except Exception as error:  # a foreign object may raise at any touch
+        return f"a {type(value).__name__} that can't be read: {type(error).__name__}"
+    return value
+
+
+def _is_estimator(value: Any) -> bool:
+    return hasattr(type(value), "get_params") and not isinstance(value, type)
+
+
+def _is_step(item: Any) -> bool:
+    """Whether an item of a list is a step of a pipeline or a member of an ensemble: a name and an estimator."""
+    if not isinstance(item, tuple) or len(item) < 2 or not isinstance(item[0], str):
+        return False
+    return _is_estimator(item[1]) or item[1] in ("passthrough", "drop", None)
