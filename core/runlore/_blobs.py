@@ -33,6 +33,10 @@ class Blobs:
         """Where a content lies, or would lie."""
         return self.root / sha256[:2] / sha256
 
+    def holds(self, sha256: str) -> bool:
+        """Whether a content is there."""
+        return self.path(sha256).exists()
+
     def put_bytes(self, data: bytes) -> str:
         """Keep `data`; its sha256.
 

@@ -51,7 +51,7 @@ class Capture:
         Raises:
             OSError: a blob can't be written.
         """
-        if blobs.root not in self.kept:
+        if blobs.root not in self.kept or not all(map(blobs.holds, _hashes(self.kept[blobs.root]))):
             self.kept[blobs.root] = [_kept(event, blobs) for event in self.found]
         return self.kept[blobs.root]
 
@@ -104,10 +104,15 @@ class Awaited:
         self.what = what
         self._capture = capture
         self._thread = threading.Thread(target=work, args=(capture, then), name="runlore-capture", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # no thread to be had: the run says that nothing was captured
+            capture.awaited = True
 
     def wait(self, until: float) -> bool:
         """Wait until the monotonic time `until`, but not for a look that has kept a run waiting before."""
+        if self._thread.ident is None:
+            return False
         self._thread.join(0 if self._capture.awaited else max(0.0, until - time.monotonic()))
         self._capture.awaited |= self._thread.is_alive()
         return not self._thread.is_alive()
@@ -176,6 +181,14 @@ def _kept(event: Event, blobs: Blobs) -> Event:
         return event
     rest = {key: value for key, value in event.items() if key != "content"}
     return kept_content(rest, event["content"], blobs)
+
+
+def _hashes(events: list[Event]) -> list[str]:
+    """The contents that events name: somebody may have removed the store since they were kept."""
+    found = [str(event["sha256"]) for event in events if event["type"] == "artifact" and "files" not in event]
+    found += [str(member[2]) for event in events for member in event.get("files", ())]
+    sections = [section for event in events for section in event.get("sections", {}).values()]
+    return found + [str(section["sha256"]) for section in sections if "values" not in section]
 
 
 def _section(values: Mapping[str, Any], blobs: Blobs) -> dict[str, Any]:

@@ -54,17 +54,33 @@ def _changes(git: Git, status: Status) -> Iterator[CapturedFile]:
     notebooks = [path for path in tracked if path.endswith(".ipynb") and path not in hidden]
     for path in hidden:
         yield _withheld(path, "its name tells of secrets: its changes are not kept, the run can't be reproduced")
-    if len(tracked) > len(hidden) + len(notebooks):
-        yield _patch(git, status, [*hidden, *notebooks])
+    large = _too_large(git, [path for path in tracked if path not in hidden])
+    for path in large:
+        yield _withheld(
+            path, f"over {FILE_BYTES >> 20} MiB and no source: its change is not kept, the run can't be reproduced"
+        )
+    left_out = {*hidden, *notebooks, *large}
+    if set(tracked) - left_out:
+        yield _patch(git, status, sorted(left_out))
     untracked = [item.path for item in status.changed if not item.tracked]
     yield from _sources(git.folder, sorted(notebooks + untracked), UNTRACKED, named=set(notebooks))
+
+
+def _too_large(git: Git, paths: list[str]) -> list[str]:
+    """Changed files that are no sources and too large for a patch: data, say, whose change must not cost the code's."""
+    found = []
+    for path in paths:
+        place = git.folder / path
+        if not is_source(path) and place.is_file() and place.stat().st_size > FILE_BYTES:
+            found.append(path)
+    return found
 
 
 def _patch(git: Git, status: Status, left_out: list[str]) -> CapturedFile:
     base = status.commit or git.text("hash-object", "-t", "tree", os.devnull) or "HEAD"
     paths = [f":(top,exclude,literal){path}" for path in left_out]
-    options = ["--no-color", "--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty"]
-    command = ["diff", *options, "--src-prefix=a/", "--dst-prefix=b/"]
+    options = "--no-color --no-ext-diff --no-textconv --binary --full-index --submodule=short --unified=3 --no-relative"
+    command = ["diff", *options.split(), "--ignore-submodules=dirty", "--src-prefix=a/", "--dst-prefix=b/"]
     content = git.ask(*command, base, "--", ":(top)", *paths, limit=PATCH_BYTES)
     if content is None:
         return _withheld(PATCH, "git could not tell the difference from the last commit")
@@ -80,7 +96,7 @@ def snapshot(folder: Path) -> Iterator[CapturedFile]:
         name = getattr(module, "__file__", None)
         if isinstance(name, str) and name.endswith(".py"):
             path = Path(name).absolute()
-            if path.is_relative_to(folder) and not is_installed(path):
+            if path.is_relative_to(folder) and path.is_file() and not is_installed(path):
                 paths.add(path.relative_to(folder).as_posix())
     yield from _sources(folder, sorted(paths), SNAPSHOT, named=paths)
 
@@ -90,7 +106,16 @@ def _sources(root: Path, paths: list[str], artifact: str, *, named: set[str]) ->
     count = size = 0
     for path in paths:
         source = root / path
-        if is_secret(path) or not is_source(path) or source.is_symlink() or not source.is_file():
+        if not is_source(path):
+            continue
+        if is_secret(path):
+            yield _withheld(
+                path, "its name tells of secrets: it is not kept, and the run may not be reproduced without it"
+            )
+            continue
+        if path.endswith(".ipynb") and path in named and not source.exists():
+            yield _withheld(path, "it was deleted since the last commit, which is not kept of a notebook")
+        if source.is_symlink() or not source.is_file():
             continue
         length = source.stat().st_size
         if length > FILE_BYTES or count == MOST_FILES or size + length > MOST_BYTES:

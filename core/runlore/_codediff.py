@@ -1,7 +1,6 @@
 """The difference between the code of two runs: rebuilt from commit, patch and untracked files, or from snapshots."""
 
 import difflib
-import os
 import re
 import subprocess
 import tempfile
@@ -11,7 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runlore._code import PATCH, SNAPSHOT, UNTRACKED
+from runlore._git import git_environment
+from runlore._process import process
 from runlore.errors import ArtifactNotFound
+from runlore.hookspecs import CapturedFile
 
 if TYPE_CHECKING:
     from runlore.runs import Artifact, RecordedRun
@@ -36,7 +38,7 @@ class _CannotRebuild(Exception):
 
 def compare_code(a: "RecordedRun", b: "RecordedRun") -> CodeDiff:
     """Compare the code of two runs; git repositories are only read."""
-    found = CodeDiff()
+    found = CodeDiff(notes=list(_unknown(a)) + list(_unknown(b)))
     commits = [run.environment.get("git", {}).get("commit") for run in (a, b)]
     states = [[_sha(run, name) for name in (PATCH, UNTRACKED, SNAPSHOT)] for run in (a, b)]
     if commits[0] == commits[1] and states[0] == states[1]:
@@ -70,10 +72,27 @@ def _parse(text: str, raw: str) -> Iterator[FileChange]:
     """Files of a raw diff, each with its part of the unified one; both are in the same order."""
     parts = re.split(r"(?m)^(?=diff --git )", text)[1:]
     fields = raw.split("\0")
-    for place, part in zip(range(0, len(fields) - 1, 2), parts, strict=False):
-        _, _, old, new, _ = fields[place].split(" ")
+    remaining = iter(parts)
+    for place in range(0, len(fields) - 1, 2):
+        _, _, old, new, kind = fields[place].split(" ")
         sides = [None if set(name) == {"0"} else name for name in (old, new)]
-        yield fields[place + 1], sides[0], sides[1], part
+        pieces = [next(remaining, "") for _ in range(2 if kind.startswith("T") else 1)]  # a changed type is told in two
+        part = _masked("".join(pieces))
+        if not _says_nothing(part):
+            yield fields[place + 1], sides[0], sides[1], part
+
+
+def _masked(part: str) -> str:
+    """The difference as it would have been captured: what is committed has its secrets in place."""
+    file = CapturedFile(PATCH, part.encode("utf-8", "surrogateescape"), "code")
+    return process.plugins().rewrite_file(file).content.decode("utf-8", "replace")
+
+
+def _says_nothing(part: str) -> bool:
+    """Whether, once it is masked, what was taken away is what was added."""
+    lines = part.splitlines()
+    sides = [[line[1:] for line in lines if line.startswith(sign) and not line.startswith(sign * 3)] for sign in "-+"]
+    return bool(sides[0]) and sides[0] == sides[1]
 
 
 class _Rebuilt:
@@ -117,11 +136,10 @@ class _Rebuilt:
 
     def git(self, *arguments: str, stdin: bytes = b"") -> bytes:
         """What git answers."""
-        settings = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **self._own}
         command = ["git", "-c", "core.quotepath=false", "-c", "core.autocrlf=false", *arguments]
         try:
             done = subprocess.run(
-                command, cwd=self.root, env={**os.environ, **settings}, input=stdin, capture_output=True, check=False
+                command, cwd=self.root, env=git_environment(**self._own), input=stdin, capture_output=True, check=False
             )
         except OSError as error:
             raise _CannotRebuild(f"git can't be run: {error.strerror}") from None
@@ -162,6 +180,20 @@ def _compare_files(a: dict[str, bytes], b: dict[str, bytes]) -> Iterator[FileCha
 def _ended(lines: Iterator[str]) -> Iterator[str]:
     for line in lines:
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def _unknown(run: "RecordedRun") -> Iterator[str]:
+    """What of a run's code is not known, and why."""
+    for item in run.missing:
+        if "reproduced" in item["why"] or item["what"].startswith("code"):
+            yield f"the code of {run.name} is not fully known: {item['what']}: {item['why']}"
+    for name in (PATCH, UNTRACKED, SNAPSHOT):
+        artifact = _artifact(run, name)
+        members = artifact.members if artifact and artifact.is_folder else ()
+        hashes = [member.sha256 for member in members] or [artifact.sha256 or "" if artifact else ""]
+        lost = [sha for sha in hashes if artifact and sha and not artifact.blobs.holds(sha)]
+        if lost:
+            yield f"the code of {run.name} is not fully known: the content of {name!r} is not in the store any more"
 
 
 def _artifact(run: "RecordedRun", name: str) -> "Artifact | None":

@@ -84,14 +84,14 @@ class Companions:
         from runlore.hookspecs import RunInfo
 
         run = self._run
-        opening = run._opening
+        opening = run.opened
         where = (opening.get("experiment", ""), opening.get("parent"), run._folder.root)
-        info = RunInfo(run.id, run.name, *where, id_time(run.id) / 1e6)
+        info = RunInfo(run.id, str(opening.get("name", run.name)), *where, id_time(run.id) / 1e6)
         try:
             assert run._writer is not None
             return Follower(process.plugins(), info, run._writer.path, starts=opening["mode"] != "attach")
-        except OSError as error:
-            report(f"nobody can observe run {run.name!r}: {error.strerror or error}")
+        except (OSError, RuntimeError) as error:  # no log to read, or no thread to be had
+            report(f"nobody can observe run {run.name!r}: {error}")
             return None
 
     def _record_output(self) -> "Output | None":
@@ -100,8 +100,8 @@ class Companions:
         try:
             assert self._run._writer is not None
             return Output(self._run._writer.path.with_suffix(".out"), process.plugins().rewrite_file)
-        except OSError as error:
-            self._run.log_missing("output", error.strerror or str(error))
+        except Exception as error:  # the streams may be anybody's
+            self._run.log_missing("output", f"{type(error).__name__}: {error}")
             return None
 
     def _keep_output(self, output: "Output") -> None:

@@ -17,6 +17,8 @@ SAMPLE_BYTES = 64 << 20  # of content that is hashed of a larger dataset
 SAMPLE_BLOCKS = 256
 PIECE_BYTES = 1 << 20  # that fits the processor's cache
 NUMBERS = "biufcmMV"  # kinds of numpy's types whose bytes are the values
+EXACT = float(1 << 53)  # from which floats don't hold every whole number
+DEPTH = 6  # of lists in lists whose content counts
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
@@ -38,9 +40,14 @@ def runlore_describe_data(data: Any) -> DataDescription | None:
 
 
 def _describe_array(array: Any, kind: str) -> DataDescription:
-    digest = _digest("array", array.dtype.str, array.shape)
+    import numpy
+
+    digest = _digest("array", str(array.dtype), array.shape)
     sampled = array.nbytes > WHOLE_BYTES
     missing = 0
+    if isinstance(array, numpy.ma.MaskedArray):
+        for piece in _pieces(numpy.ma.getmaskarray(array), sampled):
+            _hash_piece(digest, piece)
     for piece in _pieces(array, sampled):
         missing += _hash_piece(digest, piece)
     names = list(array.dtype.names) if array.dtype.names else None
@@ -73,8 +80,14 @@ def _hash_piece(digest: Any, piece: Any) -> int:
     """Hash contiguous values; how many of them are missing."""
     import numpy
 
+    if piece.dtype.names:  # field by field, as there may be anything between them
+        return sum(_hash_piece(digest, numpy.ascontiguousarray(piece[name])) for name in piece.dtype.names)
     if piece.dtype.kind not in NUMBERS or piece.dtype.hasobject:
         return _hash_objects(digest, piece.reshape(-1).tolist())
+    if piece.dtype.char in "gG":  # long doubles have unused bytes: their value is the sum of two doubles
+        rough = piece.astype(numpy.float64 if piece.dtype.char == "g" else numpy.complex128)
+        digest.update(numpy.ascontiguousarray((piece - rough).astype(rough.dtype)).reshape(-1).view(numpy.uint8))
+        piece = rough
     digest.update(numpy.asarray(piece).reshape(-1).view(numpy.uint8))
     if piece.dtype.kind in "fc":
         return int(numpy.count_nonzero(numpy.isnan(piece)))
@@ -82,15 +95,12 @@ def _hash_piece(digest: Any, piece: Any) -> int:
 
 
 def _hash_objects(digest: Any, values: Iterable[Any]) -> int:
-    """Hash any values by type and text; how many of them are None or NaN."""
+    """Hash any values by type and content; how many of them are None or NaN."""
     missing = 0
     parts = []
     for value in values:
-        if type(value) is str:
-            text = value
-        else:
-            missing += value is None or (isinstance(value, float) and value != value)
-            text = ADDRESS.sub("", repr(value))
+        missing += value is None or (isinstance(value, float) and value != value)
+        text = value if type(value) is str else _text_of(value, DEPTH)
         parts.append(f"{type(value).__name__} {len(text)} {text}")
         if len(parts) == 10_000:
             digest.update("\0".join(parts).encode("utf-8", "surrogatepass"))
@@ -99,10 +109,29 @@ def _hash_objects(digest: Any, values: Iterable[Any]) -> int:
     return missing
 
 
+def _text_of(value: Any, depth: int) -> str:
+    """What stands for one value in a hash: never a shortened text, as repr gives one of an array."""
+    if depth == 0 or isinstance(value, str | int | float | bool | bytes | None):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return f"{type(value).__name__}({','.join(_text_of(item, depth - 1) for item in value)})"
+    if isinstance(value, dict):
+        pairs = (f"{_text_of(key, depth - 1)}:{_text_of(item, depth - 1)}" for key, item in value.items())
+        return f"dict({','.join(pairs)})"
+    found = runlore_describe_data(value)
+    if found is None and hasattr(value, "__array__"):
+        import numpy
+
+        found = runlore_describe_data(numpy.asarray(value.detach() if hasattr(value, "detach") else value))
+    return str(found.fingerprint) if found is not None else ADDRESS.sub("", repr(value))
+
+
 # Tables
 
 
 def _describe_pandas(data: Any, kind: str) -> DataDescription:
+    import numpy
+
     frame = data.to_frame() if data.ndim == 1 else data
     size = int(frame.memory_usage(index=False).sum())
     sampled = size > WHOLE_BYTES
@@ -111,13 +140,30 @@ def _describe_pandas(data: Any, kind: str) -> DataDescription:
     dtypes = [str(dtype) for dtype in frame.dtypes]
     digest = _digest("table", dtypes, (len(frame), *names))
     missing = 0
-    for place in range(part.shape[1]):
+    kinds = list(part.dtypes)
+    plain = [place for place, found in enumerate(kinds) if isinstance(found, numpy.dtype) and found.kind in NUMBERS]
+    for dtype in dict.fromkeys(kinds[place] for place in plain):
+        missing += _hash_alike(digest, part, [place for place in plain if kinds[place] == dtype])
+    for place in sorted(set(range(part.shape[1])).difference(plain)):
         missing += _hash_column(digest, part.iloc[:, place])
     _hash_index(digest, part.index)
     return DataDescription(
         kind=kind, shape=tuple(data.shape), dtypes=_dtypes(dtypes), columns=names,
         missing=None if sampled else missing, size_bytes=size, fingerprint=digest.hexdigest(), sampled=sampled,
     )  # fmt: skip
+
+
+def _hash_alike(digest: Any, frame: Any, places: list[int]) -> int:
+    """Hash columns of one type together, some rows at a time: one by one, thousands of columns take seconds."""
+    whole = len(places) == frame.shape[1]
+    row_bytes = max(1, frame.dtypes.iloc[places[0]].itemsize * len(places))
+    length = max(1, PIECE_BYTES // row_bytes)
+    missing = 0
+    for start in range(0, len(frame), length):
+        rows = frame.iloc[start : start + length]
+        values = (rows if whole else rows.iloc[:, places]).to_numpy()
+        missing += sum(_hash_piece(digest, piece) for piece in _pieces(values, False))
+    return missing
 
 
 def _hash_column(digest: Any, column: Any) -> int:
@@ -135,7 +181,7 @@ def _hash_column(digest: Any, column: Any) -> int:
     try:
         hashes = pandas.util.hash_pandas_object(column, index=False, categorize=False)
         _hash_piece(digest, numpy.ascontiguousarray(hashes.to_numpy()))
-    except TypeError:  # values that can't be hashed
+    except Exception:  # values that can't be hashed: each library has its own exception
         _hash_objects(digest, column.tolist())
     return int(column.isna().sum())
 
@@ -160,14 +206,26 @@ def _describe_polars(data: Any, kind: str) -> DataDescription:
         missing += nulls
         if nulls:
             _hash_piece(digest, column.is_null().to_numpy())
-        if column.dtype.is_numeric() and not column.dtype.is_decimal():
-            missing += _hash_piece(digest, column.fill_null(0).to_numpy().copy())
-        else:
+        numbers = _numbers_of(column)
+        if numbers is None:
             _hash_objects(digest, column.to_list())
+        else:
+            missing += _hash_piece(digest, numbers)
     return DataDescription(
         kind=kind, shape=tuple(data.shape), dtypes=_dtypes(dtypes), columns=list(frame.columns),
         missing=None if sampled else missing, size_bytes=size, fingerprint=digest.hexdigest(), sampled=sampled,
     )  # fmt: skip
+
+
+def _numbers_of(column: Any) -> Any:
+    """A numeric column of polars as an array; None for any other."""
+    if not column.dtype.is_numeric() or column.dtype.is_decimal():
+        return None
+    try:
+        values = column.fill_null(0).to_numpy().copy()
+    except Exception:  # numbers that numpy has no type for
+        return None
+    return values if values.dtype.kind in NUMBERS else None
 
 
 def _sample_rows(rows: int, size: int) -> Any:
@@ -224,17 +282,30 @@ def _describe_list(data: "list[Any] | tuple[Any, ...]") -> DataDescription:
 
 def _as_numbers(data: Any) -> Any:
     """A regular list of numbers as an array; None for any other."""
-    numpy: Any = sys.modules.get("numpy")
+    try:
+        import numpy
+    except ImportError:  # recording needs only the standard library
+        return None
     first = data
-    while isinstance(first, list | tuple) and first:
-        first = first[0]
-    if numpy is None or not isinstance(first, int | float | numpy.number | numpy.ndarray):
+    for _ in range(DEPTH):
+        first = first[0] if isinstance(first, list | tuple) and first else first
+    if not isinstance(first, int | float | numpy.number | numpy.ndarray):
         return None
     try:
         array = numpy.asarray(data)
-    except ValueError:  # rows of different lengths
+    except (ValueError, OverflowError):  # rows of different lengths, huge numbers
         return None
-    return array if array.dtype.kind in "biufc" else None
+    if array.dtype.kind not in "biufc" or (array.dtype.kind == "f" and _is_rounded(array)):
+        return None
+    return array
+
+
+def _is_rounded(array: Any) -> bool:
+    """Whether whole numbers among the values may have lost digits when they became floats."""
+    import numpy
+
+    with numpy.errstate(all="ignore"):
+        return bool((numpy.abs(array) >= EXACT).any())
 
 
 def _digest(what: str, dtypes: Any, shape: Any) -> Any:

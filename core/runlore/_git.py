@@ -6,6 +6,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+# Of the variables that git reads, those that would make it look at another repository, or answer in another form.
+LEADING_ASTRAY = (
+    "GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_COMMON_DIR "
+    "GIT_NAMESPACE GIT_PREFIX GIT_DIFF_OPTS GIT_EXTERNAL_DIFF GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS "
+    "GIT_NOGLOB_PATHSPECS GIT_ICASE_PATHSPECS GIT_TRACE"
+).split()
+
+
+def git_environment(**settings: str) -> dict[str, str]:
+    """The environment for a git that takes no lock, asks nobody, and reads the repository where it is started."""
+    kept = {name: value for name, value in os.environ.items() if name not in LEADING_ASTRAY}
+    return {**kept, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **settings}
+
 
 class GitTooSlow(Exception):
     """git did not answer in time."""
@@ -30,7 +43,7 @@ class Git:
         self._until = time.monotonic() + timeout
         self._timeout = timeout
 
-    def ask(self, *arguments: str, limit: int = 64 << 20, environment: dict[str, str] | None = None) -> bytes | None:
+    def ask(self, *arguments: str, limit: int = 64 << 20) -> bytes | None:
         """What a git command prints, up to `limit` bytes and one; None where git is missing or says no.
 
         Raises:
@@ -38,13 +51,12 @@ class Git:
         """
         import subprocess
 
-        settings = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(environment or {})}
         command = ["git", "-c", "core.fsmonitor=false", "-c", "core.quotepath=false", *arguments]
         try:
             process = subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env={**os.environ, **settings},
+                env=git_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -56,7 +56,7 @@ class Screen:
         if text:
             line = self._lines[self._row]
             line = line.ljust(self._column)[: self._column] + text + line[self._column + len(text) :]
-            self._lines[self._row] = line[:LINE]
+            self._lines[self._row] = line if len(line) <= LINE else f"{line[: LINE - 1]}…"
             self._column = min(self._column + len(text), LINE)
 
     def _move(self, char: str) -> None:
@@ -106,17 +106,21 @@ class Output:
         self._lock = threading.RLock()
         self._screens: list[Screen] = []
         self._wrapped: list[tuple[Any, Any]] = []
-        for stream in dict.fromkeys((sys.stdout, sys.stderr)):
+        self._busy = False  # what a rewriter prints is not recorded
+        self._stopped = False
+        streams = [sys.stdout] if sys.stdout is sys.stderr else [sys.stdout, sys.stderr]
+        for stream in streams:
             self._wrap(stream)
 
     name = NAME
 
     def stop(self) -> bytes:
         """End the recording, put the streams back, and give the whole text; the file is gone then."""
+        self._stopped = True
         for stream, ours in self._wrapped:
-            with suppress(AttributeError):
-                if vars(stream).get("write") is ours:  # else somebody wrapped it again: theirs to take off
-                    del stream.write
+            with suppress(AttributeError, TypeError):
+                if vars(stream).get("write") is ours:  # else somebody wrapped it again: it passes through us
+                    _take_off(stream)
         with self._lock:
             for screen in self._screens:
                 if screen.rest:
@@ -133,19 +137,20 @@ class Output:
     def _wrap(self, stream: Any) -> None:
         write = getattr(stream, "write", None)
         if write is None:
-            return
+            return  # no stdout at all
         screen = Screen(self._append)
 
-        def recorded_write(text: str) -> Any:
-            result = write(text)
-            if os.getpid() == self._owner:  # a forked child may never get our lock
+        def recorded_write(text: str, *args: Any, **kwargs: Any) -> Any:
+            result = write(text, *args, **kwargs)
+            if not self._stopped and os.getpid() == self._owner:  # a forked child may never get our lock
                 self._take(screen, text)
             return result
 
         try:
+            recorded_write.runlore_output = (self, vars(stream).get("write"))  # type: ignore[attr-defined]
             stream.write = recorded_write
-        except AttributeError:
-            self.missing.append(f"{type(stream).__name__} does not let its output be seen")
+        except Exception as error:  # the stream may be anybody's
+            self.missing.append(f"a {type(stream).__name__} does not let its output be seen: {error}")
             return
         self._screens.append(screen)
         self._wrapped.append((stream, recorded_write))
@@ -153,11 +158,16 @@ class Output:
     def _take(self, screen: Screen, text: str) -> None:
         try:
             with self._lock:
-                if self._screens:
+                if self._busy or self._stopped:
+                    return
+                self._busy = True
+                try:
                     screen.feed(text)
+                finally:
+                    self._busy = False
         except Exception as error:  # it was printed, which is all that the caller may notice
             self.missing.append(f"some output can't be kept: {type(error).__name__}: {error}")
-            self._screens.clear()
+            self._stopped = True
 
     def _append(self, line: str) -> None:
         """Take a finished line; those of a private key wait for its end, so that they can be masked together."""
@@ -176,3 +186,14 @@ class Output:
             data += f"… the rest is left out: more than {LIMIT >> 20} MiB\n".encode()
             self.missing.append(f"more than {LIMIT >> 20} MiB of output: the rest is left out")
         self._file.write(data)
+
+
+def _take_off(stream: Any) -> None:
+    """Put back what stood under our wrapper; wrappers of recordings that have ended go with it."""
+    found = vars(stream).get("write")
+    while found is not None and hasattr(found, "runlore_output") and found.runlore_output[0]._stopped:
+        found = found.runlore_output[1]
+    if found is None:
+        del stream.write
+    else:
+        stream.write = found

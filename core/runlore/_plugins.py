@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import pluggy
 
 from runlore import hookspecs
 from runlore._settings import disabled_names
 from runlore._writer import report
-from runlore.hookspecs import CapturedFile
+from runlore.hookspecs import CapturedFile, DataDescription, Integration
 
 GROUP = "runlore"
 OBSERVING = ("runlore_run_started", "runlore_events_logged", "runlore_points_logged", "runlore_run_finished")
@@ -22,6 +22,8 @@ STRUCTURE = frozenset(
     "predecessor".split()
 )  # what of an event can hold nothing foreign, and is needed to read a run
 
+T = TypeVar("T")
+KINDS: dict[str, type] = {"runlore_capture_files": CapturedFile, "runlore_register_integrations": Integration}
 Event = Mapping[str, Any]
 Complaint = Callable[[str, Exception], None]
 
@@ -54,8 +56,12 @@ class Plugins:
         self._disabled = disabled_names() if disabled is None else disabled
         self._manager = pluggy.PluginManager("runlore")
         self._manager.add_hookspecs(hookspecs)
+
+    def load(self) -> Self:
+        """Find and load the plugins, once."""
         for found in sorted(entry_points(), key=lambda found: found.name):
             self._load(found)
+        return self
 
     @property
     def names(self) -> list[str]:
@@ -79,17 +85,19 @@ class Plugins:
                 on_error(implementation.plugin_name, error)
                 continue
             if result is not None:
-                yield result
+                yield from _checked(hook, result, implementation.plugin_name, on_error)
 
-    def first(self, hook: str, **arguments: Any) -> Any:
-        """The first answer that is not None, plugins that were registered last asked first.
+    def first(self, hook: str, **arguments: Any) -> DataDescription | None:
+        """The first description that is not None, plugins that were registered last asked first.
 
         Raises:
-            Exception: whatever the plugin that should have answered raises.
+            Exception: whatever the plugin that should have answered raises; TypeError where it returned something else.
         """
         for implementation in reversed(self._implementations(hook)):
             result = _call(implementation, arguments)
             if result is not None:
+                if not isinstance(result, DataDescription):
+                    raise TypeError(f"plugin {implementation.plugin_name!r} returned {_brief(result)}")
                 return result
         return None
 
@@ -97,7 +105,11 @@ class Plugins:
         """The event as the rewriters want it written; without its content where one of them fails."""
         for implementation in reversed(self._implementations("runlore_rewrite_event")):
             try:
-                event = _call(implementation, {"event": event}) or event
+                changed = _call(implementation, {"event": event})
+                if changed is not None:
+                    if not isinstance(changed, Mapping) or changed.get("type") != event["type"]:
+                        raise TypeError(f"it returned {_brief(changed)}")
+                    event = changed
             except Exception as error:  # a plugin's own code: what it should have masked must not be written
                 why = f"left out: plugin {implementation.plugin_name!r} raised {type(error).__name__}"
                 report(f"a {event['type']} event is recorded without its content: {why}")
@@ -108,7 +120,11 @@ class Plugins:
         """The file as the rewriters want it kept; withheld where one of them fails."""
         for implementation in reversed(self._implementations("runlore_rewrite_file")):
             try:
-                file = _call(implementation, {"file": file}) or file
+                changed = _call(implementation, {"file": file})
+                if changed is not None:
+                    if not isinstance(changed, CapturedFile):
+                        raise TypeError(f"it returned {_brief(changed)}")
+                    file = changed
             except Exception as error:  # a plugin's own code: what it should have masked must not be written
                 why = f"plugin {implementation.plugin_name!r} raised {type(error).__name__}: {error}"
                 file = replace(file, content=b"", withheld=why)
@@ -124,7 +140,7 @@ class Plugins:
             self.listed.append(replace(info, state="disabled"))
             return
         try:
-            plugin = found.load()
+            plugin = _no_exit(found.load)
             if plugin is None:
                 self.listed.append(replace(info, state="off"))
                 return
@@ -202,7 +218,42 @@ def _group_of(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _call(implementation: Any, arguments: dict[str, Any]) -> Any:
-    return implementation.function(**{name: arguments[name] for name in implementation.argnames})
+    return _no_exit(lambda: implementation.function(**{name: arguments[name] for name in implementation.argnames}))
+
+
+def _no_exit(action: Callable[[], T]) -> T:
+    """What a plugin's code returns; one that calls sys.exit has failed, and ends nothing."""
+    try:
+        return action()
+    except SystemExit as error:
+        raise RuntimeError(f"it called sys.exit({error.code!r})") from error
+
+
+def _checked(hook: str, result: Any, plugin: str, on_error: Complaint) -> Iterator[Any]:
+    """A provider's result, as far as it is what its hook promises; iterables are read here, where they may raise."""
+    try:
+        if hook == "runlore_capture_environment":
+            sections = {str(name): values for name, values in dict(result).items() if isinstance(values, Mapping)}
+            wrong = [name for name in result if str(name) not in sections]
+            yield sections
+        elif hook in KINDS:
+            items: list[Any] = []
+            wrong = []
+            for item in _no_exit(lambda: list(result)):
+                (items if isinstance(item, KINDS[hook]) else wrong).append(item)
+            yield items
+        else:
+            wrong = []
+            yield result
+    except Exception as error:  # a plugin's own code: its failure must stay its own
+        on_error(plugin, error)
+        return
+    if wrong:
+        on_error(plugin, TypeError(f"it returned {_brief(wrong[0])} among the rest"))
+
+
+def _brief(value: Any) -> str:
+    return f"a {type(value).__qualname__}"
 
 
 def _unknown_hook(name: str) -> str:

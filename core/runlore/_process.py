@@ -14,7 +14,7 @@ class Process:
     """One for each process; a forked child gets a fresh one, as threads and locks stay with the parent."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a plugin may ask for the plugins while it is loaded
         self._plugins: Plugins | None = None
         self.captures = (
             Captures("environment", look_at_environment, self.plugins),
@@ -29,6 +29,7 @@ class Process:
         with self._lock:
             if self._plugins is None:
                 self._plugins = Plugins()
+                self._plugins.load()
             return self._plugins
 
     def forget(self) -> None:

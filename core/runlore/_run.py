@@ -47,6 +47,7 @@ class Run:
         self.name = name
         self._folder = folder
         self._opening = opening
+        self.opened = opening  # as it was written
         self._ended = False
         self._addition: Run | None = None
         self.joined = False  # whether a recorded fit has made this run its own
@@ -269,8 +270,9 @@ class Run:
             day.mkdir(mode=0o700, parents=True, exist_ok=True)
             earlier = [] if opening["mode"] == "start" else self._folder.files_of(self.id)
             ordinal = max((item.ordinal + 1 for item in earlier), default=0)
-            masked = dict(process.plugins().rewrite_event(opening))
-            return LogWriter(day, f"{self.id}.{ordinal:04d}{new_suffix(4)}", masked)
+            plugins = process.plugins()
+            self.opened = dict(plugins.rewrite_event(opening))
+            return LogWriter(day, f"{self.id}.{ordinal:04d}{new_suffix(4)}", self.opened, plugins.rewrite_event)
         except OSError as error:
             report(
                 f"nothing of run {self.name!r} can be recorded in {str(self._folder.root)!r}: "

@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,9 @@ class Sampler:
         with self._lock:
             self._runs[run.id] = run
             if not self._alive:
-                self._alive = True
-                threading.Thread(target=self._work, name="runlore-sampler", daemon=True).start()
+                with suppress(RuntimeError):  # no thread to be had: nothing is measured
+                    threading.Thread(target=self._work, name="runlore-sampler", daemon=True).start()
+                    self._alive = True
 
     def forget(self, run: "Run") -> None:
         """The run ends."""

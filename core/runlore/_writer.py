@@ -11,7 +11,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ REPEAT_BYTES = 256 << 10  # after which a key set is defined again, so that dama
 SEAL_BYTES = 16 << 20  # a longer log is sealed by the next reader, not by the training process
 MAX_STEP = (1 << 63) - 1
 KEPT_EVENTS = 1 << 20  # bytes of events that wait for room on a full disk
+
+Rewrite = Callable[[Event], Mapping[str, Any]]
 
 _CRC = _frames.CRC_OF_KIND[_frames.ROW]
 _MARK = _frames.MARK_OF_KIND[_frames.ROW]
@@ -81,7 +83,14 @@ class LogWriter:
         OSError: the file can't be made.
     """
 
-    def __init__(self, folder: Path, name: str, opening: Event) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        opening: Event,
+        rewrite: "Callable[[Event], Mapping[str, Any]]" = lambda event: event,
+    ) -> None:
+        self._rewrite = rewrite
         self.path = folder / f"{name}.log"
         self.lost_calls = 0
         self.owner = os.getpid()
@@ -222,7 +231,7 @@ class LogWriter:
             known = self._shapes.get((split, names))
             if known is not None:
                 return known  # another thread was faster
-            keys = tuple(stored_key(name, split) for name in names)
+            keys = self._masked(tuple(stored_key(name, split) for name in names))
             shape = _Shape(KeySet(len(self._shapes), keys, None if split is None else str(split)))
             for key in keys:
                 others = self._by_key.setdefault(key, [])
@@ -234,6 +243,11 @@ class LogWriter:
             shape.last = max(before, default=-1) if not shape.shared else -1
             self._shapes[split, names] = shape
             return shape
+
+    def _masked(self, keys: tuple[str, ...]) -> tuple[str, ...]:
+        """The keys as rewriters want them written: they see them as an event of type "keys"."""
+        found = self._rewrite({"type": "keys", "keys": list(keys)}).get("keys")
+        return tuple(map(str, found)) if isinstance(found, list) and len(found) == len(keys) else keys
 
     def _row_of_others(
         self, metrics: Mapping[str, Any], step: int | None, epoch: float | None, split: str | None
@@ -256,7 +270,7 @@ class LogWriter:
         """A row without a step whose keys may stand at different steps: one row per step."""
         groups: dict[int, dict[str, Any]] = {}
         for name, value in metrics.items():
-            key = stored_key(name, split)
+            (key,) = self._masked((stored_key(name, split),))
             last = max((shape.last for shape in self._by_key[key]), default=-1)
             step = min(max(last, self._earlier.get(key, -1)) + 1, MAX_STEP)
             groups.setdefault(step, {})[name] = value

@@ -47,7 +47,13 @@ def compare(a: RecordedRun, b: RecordedRun) -> Comparison:
         values = tuple(run.metrics[key].last if key in run.metrics else None for run in (a, b))
         if not _same(*values):
             metrics[key] = (values[0], values[1])
-    return Comparison(a, b, tuple(found), metrics, tuple(code.notes))
+    return Comparison(a, b, tuple(found), metrics, (*code.notes, *_unread(a), *_unread(b)))
+
+
+def _unread(run: RecordedRun) -> Iterator[str]:
+    for section, values in run.environment.items():
+        if not values:
+            yield f"the {section} of {run.name} can't be compared: its content is not in the store any more"
 
 
 def _facts(a: RecordedRun, b: RecordedRun) -> Iterator[Change]:

@@ -86,17 +86,22 @@ def undo(store: "Store") -> list[str]:
     Raises:
         NothingToUndo: there is none, or its room was freed.
     """
-    places = sorted(store.folder.trash.iterdir()) if store.folder.trash.is_dir() else []
-    if not places:
-        raise NothingToUndo("nothing was removed that could be brought back")
-    found = set()
-    for path in sorted(item for item in places[-1].rglob("*") if item.is_file()):
-        target = store.folder.runs / path.relative_to(places[-1])
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.rename(target)
-        found.add(path.name.partition(".")[0])
-    shutil.rmtree(places[-1])
-    return sorted(found)
+    trash = store.folder.trash
+    places = sorted(place for place in trash.iterdir() if not place.name.startswith(".")) if trash.is_dir() else []
+    for place in reversed(places):
+        found = set()
+        mine = place.with_name(f".{place.name}.{_ids.new_suffix(4)}")
+        with suppress(FileNotFoundError):  # somebody else is undoing this one
+            place.rename(mine)
+            for path in sorted(item for item in mine.rglob("*") if item.is_file()):
+                target = store.folder.runs / path.relative_to(mine)
+                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.rename(target)
+                found.add(path.name.partition(".")[0])
+            shutil.rmtree(mine)
+        if found:
+            return sorted(found)
+    raise NothingToUndo("nothing was removed that could be brought back")
 
 
 def find_garbage(store: "Store") -> Garbage:
@@ -116,18 +121,16 @@ def collect(store: "Store", garbage: Garbage) -> int:
     Raises:
         OSError: the store can't be written.
     """
-    freed = 0
-    for group in (garbage.drafts, garbage.removed, garbage.blobs):
-        for path, size in group:
-            with suppress(FileNotFoundError):
-                if group is garbage.blobs and not _is_old(path):
-                    continue  # somebody keeps the same content again, just now
-                path.unlink()
-                freed += size
-    shutil.rmtree(store.folder.trash, ignore_errors=True)
-    for place in store.folder.blobs.glob("??"):
+    freed = sum(_unlink(path, size) for path, size in (*garbage.drafts, *garbage.removed))
+    kept: list[str] = []
+    needed = _needed_blobs(store.folder, kept) if garbage.blobs else set()  # again: somebody may have undone a removal
+    for path, size in garbage.blobs:
+        with suppress(FileNotFoundError):
+            if not kept and path.name not in needed and _is_old(path):
+                freed += _unlink(path, size)
+    for place in (*store.folder.blobs.glob("??"), *sorted(store.folder.trash.rglob("*"), reverse=True)):
         with suppress(OSError):
-            place.rmdir()  # if it is empty
+            place.rmdir()  # if it is an empty folder
     return freed
 
 
@@ -139,6 +142,15 @@ def sizes(store: "Store") -> dict[str, int]:
     found["index"] = index.stat().st_size if index is not None and index.exists() else 0
     found["trash"] = sum(size for _, size in _files(folder.trash))
     return found
+
+
+def _unlink(path: Path, size: int) -> int:
+    """The bytes that were freed; none where somebody was faster."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return 0
+    return size
 
 
 def _needed_blobs(folder: Folder, kept: list[str]) -> set[str]:

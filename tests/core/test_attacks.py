@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from runlore import RunloreWarning, Store, _frames, open_store
-from runlore.errors import ArtifactNotFound, QueryError, StoreRefused, UnsafePath
+from runlore.errors import ArtifactNotFound, QueryError, RunNotFound, UnsafePath
 from tests.process import Process
 
 Python = Callable[..., Process]
@@ -213,7 +213,7 @@ def test_what_cannot_be_added_says_so(store: Store, tmp_path: Path) -> None:
     moved = tmp_path / "moved"
     day.rename(moved)
     day.touch()
-    with pytest.raises(StoreRefused, match="nothing can be added to run 'fixed'"):
+    with pytest.raises(RunNotFound, match=f"run {found.id} is not in"):
         found.note("lost?")
 
 

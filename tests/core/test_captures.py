@@ -394,10 +394,11 @@ def test_children_of_a_fork_print_as_ever(store: Store, python: Python) -> None:
         import os, runlore
         with runlore.start_run("x"):
             child = os.fork()
-            print("child" if not child else "parent", flush=True)
             if not child:
+                print("child", flush=True)
                 os._exit(0)
             os.waitpid(child, 0)
+            print("parent", flush=True)
         """,
         RUNLORE_OUTPUT="1",
     )

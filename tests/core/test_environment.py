@@ -122,7 +122,7 @@ def test_built_in_and_installed_plugins_are_found_without_importing_a_framework(
     printed = python("""
         import sys
         from runlore._plugins import Plugins
-        print(sorted(Plugins().names), "sklearn" in sys.modules, "numpy" in sys.modules)
+        print(sorted(Plugins().load().names), "sklearn" in sys.modules, "numpy" in sys.modules)
     """).succeed()
     assert printed == "['code', 'data', 'environment', 'secrets', 'sklearn', 'system'] False False\n"
 

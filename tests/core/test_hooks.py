@@ -232,7 +232,7 @@ def test_a_hook_of_an_unknown_name_is_reported_and_its_plugin_left_out(tmp_path:
     process = python(
         """
         from runlore._plugins import Plugins
-        info = next(item for item in Plugins().listed if item.name == "typo")
+        info = next(item for item in Plugins().load().listed if item.name == "typo")
         print(info.state, info.error)
         """,
         PYTHONPATH=plugin(tmp_path, "typo", code),
@@ -318,6 +318,6 @@ def test_a_progress_line_is_printed_by_a_real_run(python: Python) -> None:
 def test_a_setting_that_is_no_interval_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNLORE_PROGRESS", "often")
     with pytest.warns(RunloreWarning, match="RUNLORE_PROGRESS is 'often': write a number of seconds"):
-        plugins = Plugins(frozenset({"sklearn"}))
+        plugins = Plugins(frozenset({"sklearn"})).load()
     info = next(item for item in plugins.listed if item.name == "progress")
     assert info.state == "failed"
