@@ -21,6 +21,11 @@ class CsvMirror:
         self._folder = folder
 
     @hookimpl
+    def runlore_run_started(self, run: RunInfo) -> None:
+        """Make the folder."""
+        self._place(run).joinpath("status").write_text("running\n", encoding="utf-8")
+
+    @hookimpl
     def runlore_points_logged(self, run: RunInfo, points: Sequence[LoggedPoints]) -> None:
         """Append the points, in the order of steps."""
         rows = [

@@ -1,6 +1,7 @@
 """The built-in observer that prints a line on stderr now and then while a run lasts, where a setting asks for it."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -27,24 +28,48 @@ class ProgressLine:
         self._clock = clock
         self._due: dict[str, float] = {}
         self._latest: dict[str, dict[str, float]] = {}
+        self._steps: dict[str, int] = {}
         self._printed: set[str] = set()
+        self._ends: dict[str, threading.Event] = {}
+        self._lock = threading.Lock()
+
+    @hookimpl
+    def runlore_run_started(self, run: RunInfo) -> None:
+        """Print lines from now on, also where nothing is logged for long."""
+        if run.parent is None:
+            self._ends[run.id] = threading.Event()
+            threading.Thread(target=self._watch, args=(run,), name="runlore-progress", daemon=True).start()
+
+    def _watch(self, run: RunInfo) -> None:
+        end = self._ends[run.id]
+        while not end.wait(self._interval):
+            self.print_if_due(run)
 
     @hookimpl
     def runlore_points_logged(self, run: RunInfo, points: Sequence[LoggedPoints]) -> None:
         """Remember the latest values; print a line if it is due."""
-        latest = self._latest.setdefault(run.id, {})
-        step = max((item.steps[-1] for item in points), default=0)
-        for item in points:
-            latest.pop(item.key, None)  # so that the newest come last
-            latest[item.key] = item.values[-1]
+        with self._lock:
+            latest = self._latest.setdefault(run.id, {})
+            for item in points:
+                latest.pop(item.key, None)  # so that the newest come last
+                latest[item.key] = item.values[-1]
+                if not item.key.startswith("system/"):
+                    self._steps[run.id] = max(self._steps.get(run.id, 0), item.steps[-1])
+        self.print_if_due(run)
+
+    def print_if_due(self, run: RunInfo) -> None:
+        """Print a line if the last one is long enough ago. Threads may call it."""
         now = self._clock()
-        if now < self._due.setdefault(run.id, run.started + self._interval):
-            return
-        self._due[run.id] = now + self._interval
-        self._printed.add(run.id)
-        shown = [(key, value) for key, value in latest.items() if not key.startswith("system/")][-METRICS:]
+        with self._lock:
+            if now < self._due.setdefault(run.id, run.started + self._interval * 0.99):
+                return
+            self._due[run.id] = now + self._interval * 0.99
+            self._printed.add(run.id)
+            latest = self._latest.get(run.id, {})
+            shown = [(key, value) for key, value in latest.items() if not key.startswith("system/")][-METRICS:]
+            step = f" · step {self._steps[run.id]}" if run.id in self._steps else ""
         values = "".join(f" · {key} {number_text(value)}" for key, value in shown)
-        self._print(f"{run.name} · {duration_text(now - run.started)} · step {step}{values}")
+        self._print(f"{run.name} · {duration_text(now - run.started)}{step}{values}")
 
     @hookimpl
     def runlore_run_finished(self, run: RunInfo, status: str, error: Mapping[str, Any] | None) -> None:
@@ -52,7 +77,10 @@ class ProgressLine:
         if run.id in self._printed:
             why = f": {error.get('type')}" if error else ""
             self._print(f"{run.name} · {status} after {duration_text(self._clock() - run.started)}{why}")
-        for known in (self._due, self._latest):
+        end = self._ends.pop(run.id, None)
+        if end is not None:
+            end.set()
+        for known in (self._due, self._latest, self._steps):
             known.pop(run.id, None)
         self._printed.discard(run.id)
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Status = Literal["finished", "failed", "interrupted"]
 STATUSES = get_args(Status)
+OWN = Path(__file__).parent
 MAX_TRACEBACK = 64 << 10  # characters
 
 _current: ContextVar[tuple["Run", ...]] = ContextVar("runlore_current", default=())
@@ -381,12 +382,26 @@ def describe_error(error: BaseException) -> dict[str, str]:
     """Type, message and traceback of an exception, as the end record holds them."""
     try:
         message = str(error)
-        trace = "".join(traceback.format_exception(error))
+        trace = _trace_of(error)
     except Exception as second:  # a foreign exception's str
         message, trace = f"its str() raises {type(second).__name__}", ""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     return {"type": name, "message": message[:MAX_TRACEBACK], "traceback": trace[-MAX_TRACEBACK:]}
+
+
+def _trace_of(error: BaseException) -> str:
+    """The traceback as the user would see it: from the outermost call, without frames of ours."""
+    found = traceback.TracebackException.from_exception(error)
+    above = error.__traceback__.tb_frame.f_back if error.__traceback__ is not None else None
+    frames = [*(traceback.extract_stack(above) if above is not None else ()), *found.stack]
+    found.stack = traceback.StackSummary.from_list([frame for frame in frames if not _is_own(frame.filename)])
+    return "".join(found.format())
+
+
+def _is_own(filename: str) -> bool:
+    path = Path(filename)
+    return filename.startswith("<runlore") or path.parent == OWN or path.parent.name.startswith("runlore_")
 
 
 def _finish_at_exit() -> None:

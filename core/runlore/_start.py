@@ -12,8 +12,8 @@ from runlore._run import Run, open_run
 from runlore._seeds import seeds
 from runlore._settings import disabled_names, flag, setting
 from runlore._values import describe, text_of
-from runlore._writer import as_step
-from runlore.errors import RunNotFound
+from runlore._writer import as_step, report
+from runlore.errors import RunNotFound, SettingError
 from runlore.store import DEFAULT_EXPERIMENT, Store
 
 if TYPE_CHECKING:
@@ -24,14 +24,15 @@ def start(
     store: Store,
     name: str | None,
     *,
-    experiment: str | None,
-    params: Mapping[str, Any] | None,
-    tags: Mapping[str, Any] | None,
-    parent: "str | Run | RecordedRun | None",
-    resume: str | None,
-    at_step: int | None,
+    experiment: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    parent: "str | Run | RecordedRun | None" = None,
+    resume: str | None = None,
+    at_step: int | None = None,
+    lasted: float = 0.0,
 ) -> Run:
-    """A run of `store`; see `Store.start_run`."""
+    """A run of `store`; see `Store.start_run`. One that is recorded afterwards began `lasted` seconds ago."""
     for what, value in (("params", params), ("tags", tags)):
         if value is not None and not isinstance(value, Mapping):
             raise TypeError(f"{what} is {value!r}: write a mapping, such as {{'key': 'value'}}")
@@ -42,6 +43,8 @@ def start(
         "argv": [str(part) for part in sys.argv],
         "cwd": _cwd(),
     }
+    if lasted > 0:
+        opening["time"] = time.time_ns() // 1000 - int(lasted * 1e6)
     run = _resumed(store, resume, at_step, opening) if resume is not None else None
     if run is None:
         before = store.run(resume) if resume is not None else None
@@ -56,7 +59,7 @@ def start(
         run.log_params(params)
     if tags:
         run.set_tags(tags)
-    if opening["parent"] is None and opening["mode"] != "off" and not flag("quiet"):
+    if opening["parent"] is None and opening["mode"] != "off" and not _is_quiet():
         _announce(run, opening["mode"], resume)
     return run
 
@@ -101,6 +104,14 @@ def _cwd() -> str | None:
         return str(Path.cwd())
     except OSError:  # somebody removed it
         return None
+
+
+def _is_quiet() -> bool:
+    try:
+        return flag("quiet")
+    except SettingError as error:  # nothing that is worth ending a training for
+        report(str(error))
+        return False
 
 
 def _announce(run: Run, mode: str, resume: str | None) -> None:

@@ -257,14 +257,16 @@ class LogWriter:
         for name, value in metrics.items():
             number = as_number(value)
             if number is None:
-                self.warn_once(
-                    f"metric {name}",
-                    f"metric {name!r} is {_cut(value)}, not a number: left out, the others are kept",
-                )
+                self._leave_out(f"metric {name!r}", f"is {_cut(value)}, not a number")
             else:
                 values[name] = number
         if values:
             self.row(values, step, epoch, split)
+
+    def _leave_out(self, what: str, why: str) -> None:
+        if what not in self._warned:
+            self.warn_once(what, f"{what} {why}: left out, the others are kept")
+            self.event(dict(self._rewrite({"type": "missing", "what": what, "why": why})))
 
     def _row_by_key(self, metrics: Mapping[str, Any], epoch: float | None, split: str | None) -> None:
         """A row without a step whose keys may stand at different steps: one row per step."""

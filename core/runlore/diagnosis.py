@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from runlore.store import Store
 
 GIT_PATIENCE = 5.0  # seconds
+CHECKS: dict[str, Callable[[str], object]] = {
+    "quiet": _settings.flag,
+    "output": _settings.flag,
+    "progress": _settings.seconds,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +156,20 @@ def _set() -> Iterator[Finding]:
     for name, variable in _settings.NAMES.items():
         try:
             value = _settings.setting(name)
+            CHECKS.get(name, _settings.setting)(name)
         except SettingError as error:
             yield Finding(variable, "bad", str(error))
             continue
-        if value is not None:
+        unknown = _unknown_names() if name == "disabled" else []
+        if unknown:
+            yield Finding(variable, "bad", f"there is no plugin {unknown[0]!r}: `runlore plugins` lists them")
+        elif value is not None:
             yield Finding(variable, "ok", value)
+
+
+def _unknown_names() -> list[str]:
+    known = {info.name for info in installed_plugins()} | {"all"}
+    return sorted(_settings.disabled_names() - known)
 
 
 def _store(store: "Store") -> Iterator[Finding]:
@@ -169,6 +183,9 @@ def _store(store: "Store") -> Iterator[Finding]:
         states[run.status] = states.get(run.status, 0) + 1
     text = ", ".join(f"{count} {status}" for status, count in states.items()) or "none"
     yield Finding("runs", "ok", f"{len(runs)}: {text}" if states else text, {"count": len(runs), "by_status": states})
+    damaged = [run.name for run in runs if run.damaged_bytes]
+    if damaged:
+        yield Finding("damage", "bad", f"files of {len(damaged)} runs are damaged: {', '.join(damaged[:5])}")
     parts = sizes(store)
     text = ", ".join(f"{name} {size_text(size)}" for name, size in parts.items())
     yield Finding("size", "ok", f"{size_text(sum(parts.values()))}: {text}", {"bytes": parts})

@@ -91,6 +91,7 @@ class RecordedRun:
         self.ended = None if summary.ended is None else as_time(summary.ended)
         self.params: dict[str, Any] = {key: plain_value(value) for key, value in summary.params.items()}
         self.tags = dict(summary.tags)
+        self.damaged_bytes = summary.damaged_bytes
         self.metrics = Metrics(summary.metrics, lambda: self._writers.contents)
 
     @property

@@ -13,6 +13,7 @@ from runlore._process import process
 from runlore._quiet import without_draws, without_warnings
 from runlore._run import Run, context_run, status_of
 from runlore._settings import disabled_names
+from runlore._start import start
 from runlore._writer import report
 from runlore.hookspecs import CapturedFile
 from runlore.store import Store, open_store
@@ -268,17 +269,21 @@ class FitSession:
         points: Mapping[str, list[float]],
         tags: Mapping[str, Any],
         failed: str | None = None,
+        seconds: float = 0.0,
     ) -> None:
         """Record a finished part of this fit as a run of its own: `points` holds series by key, steps from 0.
 
-        `failed` says why the part has no result, and makes the child's status failed.
+        `failed` says why the part has no result, and makes the child's status failed. `seconds` is what it took.
         """
         store = Store(self.run._folder.root)
-        run = store.start_run(name, params=params, tags={"integration": self.integration, **tags}, parent=self.run)
+        tags = {"integration": self.integration, **tags}
+        run = start(store, name, params=params, tags=tags, parent=self.run, lasted=seconds)
         for key, values in points.items():
             for step, value in enumerate(values):
                 run.log_metrics({key: value}, step)
-        run.finish("failed" if failed else "finished", RuntimeError(failed) if failed else None)
+        if failed:
+            run.log_missing("scores", failed)
+        run.finish("failed" if failed else "finished")
 
     @_guarded
     def end(self, error: BaseException | None = None) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runlore import _ids
 from runlore._folder import Folder, find_folder
 from runlore._run import Run
+from runlore._settings import setting
 from runlore.errors import AmbiguousRun, BackendNotFound, RunloreWarning, RunNotFound, StoreRefused
 
 if TYPE_CHECKING:  # what only readers need is imported when they ask: recording shall start fast
@@ -34,6 +35,8 @@ def open_store(location: str | os.PathLike[str] | None = None) -> "Store":
         StoreRefused: the store was only come across and belongs to another user.
         FormatError: a newer runlore made it.
     """
+    if location is None and "://" in (setting("store") or ""):
+        location = setting("store")
     if location is None:
         root, named = find_folder()
     else:
@@ -154,7 +157,7 @@ class Store:
 
         found = self._index.ask(lambda database: resolve(database, part)) if self.exists else []
         if not found:
-            raise RunNotFound(f"no run matches {part!r} in {str(self.root)!r}: `runlore ls` lists them")
+            raise RunNotFound(f"no run matches {part!r} in {str(self.root)!r}: {self._meant(str(part))}")
         if len(found) > 1:
             listed = "".join(
                 f"\n  {item.id}  {item.name}  {item.status}  {as_time(item.started):%Y-%m-%d %H:%M:%S}"
@@ -166,6 +169,13 @@ class Store:
                 [item.id for item in found],
             )
         return RecordedRun(self, found[0])
+
+    def _meant(self, part: str) -> str:
+        from difflib import get_close_matches
+
+        rows = self._index.ask(lambda database: database.query("SELECT DISTINCT name FROM runs")) if self.exists else []
+        close = get_close_matches(part, [str(name) for (name,) in rows], 1)
+        return f"did you mean {close[0]!r}?" if close else "`runlore ls` lists them"
 
     def reindex(self) -> int:
         """Read every file again; the number of runs. Nothing is lost by it, and nothing is needed for it but the logs.

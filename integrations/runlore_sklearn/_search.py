@@ -41,7 +41,11 @@ def record_search(session: FitSession, search: Any) -> None:
         scores = [value for name, values in points.items() if name.startswith("mean_test_") for value in values]
         failed = "none of its folds could be scored" if scores and all(np.isnan(scores)) else None
         extra = {name: columns[name] for name in EXTRA if name in columns}
-        session.child(f"candidate-{place}", params={**params, **extra}, points=points, tags={}, failed=failed)
+        folds = len(next(iter(points.values()), []))
+        seconds = sum(float(columns.get(f"mean_{kind}_time", 0.0)) for kind in ("fit", "score")) * folds
+        session.child(
+            f"candidate-{place}", params={**params, **extra}, points=points, tags={}, failed=failed, seconds=seconds
+        )
     _tell_cap(session, len(results["params"]), "candidates")
 
 
@@ -103,7 +107,8 @@ def _record_folds(session: FitSession, results: Any, settings: list[dict[str, An
             failed = str(error).strip().rpartition("\n")[2] if error else None
             single = {name: [value] for name, value in points.items()}
             params = settings[place] if varied and place < len(settings) else {}
-            session.child(f"fold-{place}", params=params, points=single, tags={}, failed=failed)
+            seconds = points.get("fit_time", 0.0) + points.get("score_time", 0.0)
+            session.child(f"fold-{place}", params=params, points=single, tags={}, failed=failed, seconds=seconds)
     for name, values in series.items():
         for step, value in enumerate(values):
             session.metrics({name: value}, step=step)

@@ -303,7 +303,7 @@ def test_a_progress_line_is_printed_by_a_real_run(python: Python) -> None:
         """
         import runlore, time
         with runlore.start_run("long") as run:
-            for step in range(12):
+            for step in range(25):
                 run.log_metrics({"loss": 0.25}, step)
                 time.sleep(0.1)
         """,

@@ -76,7 +76,7 @@ def test_folds_that_cannot_be_fitted_are_kept_as_failed(autologged: Store) -> No
             cross_val_score(Own(fail=True), X, Y, cv=2)
     none, some = autologged.runs("parent is None")
     assert [child.status for child in some.children] == ["failed", "finished"]
-    assert "not these" in str(some.children[0].error)
+    assert "not these" in str(some.children[0].missing)
     assert some.status == "finished"
     assert none.status == "failed"
     with pytest.raises(RuntimeError, match="cursed"):

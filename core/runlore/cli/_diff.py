@@ -5,7 +5,6 @@ from itertools import groupby
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 
 from runlore._text import line_text, number_text, visible_text
 from runlore.cli._options import RunPart, console, grid, json_option, print_json, store_option
@@ -77,7 +76,7 @@ def _print_code(out: Console, changes: list[Change], *, full: bool) -> None:
     for line in lines if full else lines[:LINES]:
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
         style = "bold" if line.startswith(("diff ", "--- ", "+++ ")) else style
-        out.print(Padding(escape(visible_text(line)), (0, 0, 0, 2)), style=style, soft_wrap=True)
+        out.print("  " + escape(visible_text(line)), style=style, soft_wrap=True, overflow="ignore", crop=False)
     if not full and len(lines) > LINES:
         out.print(f"  [dim]… and {len(lines) - LINES} more lines (--full shows all)[/]")
 

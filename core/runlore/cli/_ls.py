@@ -61,7 +61,7 @@ def ls(
     table, width = _table(opened, runs[:most], fields, asked + opened.check_query(where))
     console(width).print(table)
     if most is not None and len(runs) > most:
-        click.echo("There are more runs: -n N shows N of them.", err=True)
+        click.echo(f"There are more than these {most} runs: -n N shows N of them.", err=True)
     if not with_children and opened.runs("parent is not None", limit=1):
         click.echo("Children are not listed: --all shows them.", err=True)
 
@@ -85,7 +85,7 @@ def _table(store: Store, runs: RunList, fields: list[Field], asked: list[Field])
     if not fields:
         fixed["started"] = [ago_text(run.started) for run in runs]
         fixed["took"] = [_took(run) for run in runs]
-    used = sum(max(len(head), *map(len, values)) + 2 for head, values in fixed.items())
+    used = sum(max(map(len, (head, *values))) + 2 for head, values in fixed.items())
     room = terminal_width() - used + 2  # nothing stands behind the last column
     wanted = [field for field in asked if field.table]
     columns = _fitting(runs, fields or _automatic(runs, wanted), room, always=None if fields else len(wanted))
@@ -93,7 +93,7 @@ def _table(store: Store, runs: RunList, fields: list[Field], asked: list[Field])
     for head in fixed:
         table.add_column(head, no_wrap=True, style="dim" if head == "id" else "", justify=_side(head == "took"))
     for head, values in columns:
-        used += max(len(head), *map(len, values)) + 2
+        used += max(map(len, (head, *values))) + 2
         table.add_column(escape(head), no_wrap=True, justify=_side(all(map(_is_number, values))))
     styles = [STATUS_STYLES.get(run.status, "default") for run in runs]
     fixed["status"] = [f"[{style}]{escape(status)}[/]" for style, status in zip(styles, fixed["status"], strict=True)]
@@ -113,7 +113,7 @@ def _fitting(runs: RunList, fields: list[Field], room: int, always: int | None =
         read = _reader(field)
         most = TAG if field.table == "tags" and always is not None else CELL
         values = [line_text(read(run), most) for run in runs]
-        width = max(len(head), *map(len, values)) + 2
+        width = max(map(len, (head, *values))) + 2
         if field.table == "tags" and width > room > max(len(head), NARROW) + 2:
             values = [line_text(value, room - 2) for value in values]
             width = room
@@ -125,17 +125,39 @@ def _fitting(runs: RunList, fields: list[Field], room: int, always: int | None =
 
 def _automatic(runs: RunList, asked: list[Field]) -> list[Field]:
     """The columns that tell these runs apart: what was asked for, a metric, a tag, a param, then the other ones."""
-    measured = (key for key in _frequent(run.metrics for run in runs) if not key.startswith("system/"))
-    metrics = [Field("metrics", key, "last", 0) for key in sorted(measured, key=_rank(runs))]
+    measured = [
+        key for key in dict.fromkeys(key for run in runs for key in run.metrics) if not key.startswith("system/")
+    ]
+    metrics = [Field("metrics", key, "last", 0) for key in _covering(runs, sorted(measured, key=_rank(runs)))]
     params = [Field("params", key, "", 0) for key in _frequent(run.params for run in runs)]
     tags = [Field("tags", key, "", 0) for key in _frequent(run.tags for run in runs) if key != "integration"]
-    params = [field for field in params if len({repr(run.params.get(field.key)) for run in runs}) > 1]
-    tags = [field for field in tags if len({run.tags.get(field.key) for run in runs}) > 1]
-    order = asked + metrics[:1] + tags[:1] + params[:1] + metrics[1:] + params[1:]
+    params = [field for field in params if _differs(run.params.get(field.key) for run in runs)]
+    tags = [field for field in tags if _differs(run.tags.get(field.key) for run in runs)]
+    order = asked + metrics[:1] + tags[:1] + params[:2] + metrics[1:] + params[2:]
     chosen: dict[tuple[str, str, str], Field] = {}
     for field in order:
         chosen.setdefault((field.table, field.key, field.column), field)
     return list(chosen.values())
+
+
+def _differs(values: Iterable[object]) -> bool:
+    """Whether there are two different values; one that is missing tells nothing."""
+    return len({repr(value) for value in values if value is not None}) > 1
+
+
+def _covering(runs: RunList, keys: list[str]) -> list[str]:
+    """The keys, first those that show a value for as many runs as possible that the ones before leave empty."""
+    chosen: list[str] = []
+    empty = [set(run.metrics) for run in runs]
+    remaining = [key for key in keys if not is_duration(key)]
+    while remaining and empty:
+        best = max(remaining, key=lambda key: sum(key in names for names in empty))
+        if not any(best in names for names in empty):
+            break
+        chosen.append(best)
+        remaining.remove(best)
+        empty = [names for names in empty if best not in names]
+    return chosen + [key for key in keys if key not in chosen]
 
 
 def _rank(runs: RunList) -> Callable[[str], int]:

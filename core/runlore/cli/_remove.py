@@ -21,6 +21,8 @@ def rm(runs: tuple[str, ...], where: str | None, as_json: bool, store: str | Non
     """
     if not runs and not where:
         raise click.UsageError("name a run, or --where QUERY")
+    if runs and where is not None:
+        raise click.UsageError("name runs or --where QUERY, not both")
     place = open_store(store)
     chosen = [place.run(part) for part in runs]
     if where is not None:

@@ -148,6 +148,9 @@ class _Page:
                 escape(", ".join(state)),
             )
         self.out.print(table)
+        for item in self._cut(artifacts):
+            if not item.stored and item.path and item.present:
+                self.out.print(f"  [dim]{escape(line_text(item.name, 30))} is at {escape(visible_text(item.path))}[/]")
         self._more(len(artifacts))
 
     def _children(self) -> None:

@@ -22,14 +22,16 @@ def which_run(target: str, as_json: bool, store: str | None) -> None:
     FILE may be a folder, may have been moved and renamed; HASH is a sha256, or its first six digits or more. The
     fingerprint of a dataset finds the runs that read it.
     """
-    origins = _origins.which_run(open_store(store), target)
+    place = open_store(store)
+    origins = _origins.which_run(place, target)
     if as_json:
         print_json([origin_document(origin) for origin in origins.found])
     elif origins.found:
-        table = grid(["run", "name", "", "artifact", "step", "roles"], right=(4,))
+        short = place.short_ids([origin.run for origin in origins.found])
+        table = grid(["run", "name", "relation", "artifact", "step", "roles"], right=(4,))
         for origin in origins.found:
             table.add_row(
-                "  " + origin.run,
+                "  " + short[origin.run],
                 escape(line_text(origin.name, 30)),
                 origin.relation,
                 escape(line_text(origin.artifact, 40)),
@@ -39,6 +41,6 @@ def which_run(target: str, as_json: bool, store: str | None) -> None:
         console().print(table)
     if not origins.found:
         click.echo(f"no run knows the content {origins.sha256[:12]}…", err=True)
-        for hint in origins.hints:
+        for hint in (*origins.hints, f"looked in {place.root}: --store or RUNLORE_STORE names another store"):
             click.echo(f"  {hint}", err=True)
         sys.exit(1)
