@@ -91,13 +91,17 @@ class Plugins:
         """The first description that is not None, plugins that were registered last asked first.
 
         Raises:
-            Exception: whatever the plugin that should have answered raises; TypeError where it returned something else.
+            RuntimeError: a plugin that was asked failed; the message names it.
         """
         for implementation in reversed(self._implementations(hook)):
-            result = _call(implementation, arguments)
+            try:
+                result = _call(implementation, arguments)
+                if not isinstance(result, DataDescription | None):
+                    raise TypeError(f"it returned {_brief(result)}")
+            except Exception as error:  # a plugin's own code: it is named
+                message = f"plugin {implementation.plugin_name!r}: {type(error).__name__}: {error}"
+                raise RuntimeError(message) from error
             if result is not None:
-                if not isinstance(result, DataDescription):
-                    raise TypeError(f"plugin {implementation.plugin_name!r} returned {_brief(result)}")
                 return result
         return None
 

@@ -32,6 +32,7 @@ MAX_TRACEBACK = 64 << 10  # characters
 
 _current: ContextVar[tuple["Run", ...]] = ContextVar("runlore_current", default=())
 _open_runs: dict[str, "Run"] = {}  # of this process, in the order they were opened: ended at exit
+_told: set[Path] = set()  # stores that can't be written, and of which it was said
 _additions: "weakref.WeakSet[Run]" = weakref.WeakSet()  # to runs that have ended: closed at exit
 
 
@@ -175,7 +176,7 @@ class Run:
                 why = f"no plugin describes a {type(data).__qualname__}" if found is None else ""
                 fingerprint = None if found is None else found.fingerprint
             except Exception as error:  # a plugin's own code, on foreign data
-                why = f"it can't be described: {type(error).__name__}: {error}"
+                why = f"it can't be described: {error}"
             if why:
                 self.log_missing(f"data {name}", why)
         if values:
@@ -275,6 +276,9 @@ class Run:
             self.opened = dict(plugins.rewrite_event(opening))
             return LogWriter(day, f"{self.id}.{ordinal:04d}{new_suffix(4)}", self.opened, plugins.rewrite_event)
         except OSError as error:
+            if self._folder.root in _told:
+                return None
+            _told.add(self._folder.root)
             report(
                 f"nothing of run {self.name!r} can be recorded in {str(self._folder.root)!r}: "
                 f"{error.strerror or error}. Training goes on; name another place with RUNLORE_STORE"

@@ -8,9 +8,11 @@ import sklearn
 def estimator_params(estimator: Any) -> dict[str, Any]:
     """The parameters by scikit-learn's own names; parts that are estimators appear by class."""
     params: dict[str, Any] = {"sklearn_version": sklearn.__version__}
-    for name, value in estimator.get_params(deep=True).items():
-        params[name] = _readable(value)
-    return params
+    try:
+        found = estimator.get_params(deep=True)
+    except Exception:  # a value that raises when it is asked for parts of its own
+        found = estimator.get_params(deep=False)
+    return params | {name: _readable(value) for name, value in found.items()}
 
 
 def _readable(value: Any) -> Any:
