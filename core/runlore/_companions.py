@@ -22,12 +22,13 @@ class Companions:
 
     def __init__(self, run: "Run") -> None:
         self._run = run
+        self.taken: list[Capture] = []  # what was captured for this run
         self._awaited: list[Awaited] = []
         self._follower: Follower | None = None
         self._output: Output | None = None
 
-    def begin(self) -> None:
-        """The run's log was opened."""
+    def begin(self, like: "Run | None" = None) -> None:
+        """The run's log was opened. One that is `like` another was captured with it."""
         run = self._run
         if run._writer is None:
             return
@@ -35,8 +36,12 @@ class Companions:
             self._follower = self._follow()
         if run._opening["mode"] == "attach":
             return
-        started = [captures.start(self._take_capture) for captures in process.captures]
-        self._awaited = [awaited for awaited in started if awaited is not None]
+        if like is not None:
+            for capture in like._companions.taken:
+                self._take_capture(capture)
+        else:
+            started = [captures.start(self._take_capture) for captures in process.captures]
+            self._awaited = [awaited for awaited in started if awaited is not None]
         if run._opening.get("parent") is None:  # what a child prints and uses is its parent's
             process.sampler.watch(run)
             if _wants_output():
@@ -70,6 +75,7 @@ class Companions:
         run = self._run
         if run.ended:
             return  # it took longer than the run waits
+        self.taken.append(capture)
         try:
             for event in capture.events(Blobs(run._folder.blobs)):
                 run._event(event, masked=event["type"] == "environment")

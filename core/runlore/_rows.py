@@ -60,7 +60,9 @@ class Batch:
             texts = [_text(item.get(key)) for key in ("name", "kind", "sha256")]
             numbers = (_whole(item.get("size")), _whole(item.get("step")), int(bool(item.get("pending"))))
             tables["artifacts"].append((number, position, *texts, *numbers))
-            tables["members"] += [(number, position, str(path), str(sha)) for path, _, sha in item.get("files", ())]
+            if item.get("kind") != "code":  # which every run has, and none has made
+                members = item.get("files", ())
+                tables["members"] += [(number, position, str(path), str(sha)) for path, _, sha in members]
         for name, facts in record.data.items():
             tables["data"] += [(number, f"{name}.{key}", *value_columns(value)) for key, value in facts.items()]
 

@@ -306,7 +306,13 @@ class Run:
 
 
 def open_run(
-    folder: Folder, run_id: str, name: str, opening: dict[str, Any], *, last_steps: Mapping[str, int] | None = None
+    folder: Folder,
+    run_id: str,
+    name: str,
+    opening: dict[str, Any],
+    *,
+    last_steps: Mapping[str, int] | None = None,
+    like: Run | None = None,
 ) -> Run:
     """A run with a file of its own, known to this process; `opening` lacks only what identifies the process."""
     identity = _liveness.process_identity()
@@ -319,7 +325,7 @@ def open_run(
         _open_runs[run_id] = run
         _marks.leave_mark_on_sigterm(folder.marks, identity)
         _finish_with_child_process()
-    run._companions.begin()
+    run._companions.begin(like)
     return run
 
 

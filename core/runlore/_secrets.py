@@ -24,6 +24,8 @@ from runlore._secret_text import (
 )
 from runlore.hookspecs import CapturedFile, hookimpl
 
+SHORT = 200  # characters of a text that is remembered to be clean
+MOST_CLEAN = 10_000
 SHORTEST = 4  # characters of a known secret that a fitted model is searched for
 CODE = frozenset(".py .pyi .pyx .pxd .c .cc .cpp .cu .cuh .h .hpp .rs .go .java .jl .js .ts .r .scala .lua".split())
 HELD = "it holds a secret, and can't be masked and still be loaded"
@@ -38,6 +40,8 @@ class Masker:
         self._held: set[str] = set()  # not kept in models; some are too common to be masked everywhere
         self._compiled: re.Pattern[str] | None = None
         self._compiled_for: frozenset[str] = frozenset()
+        self._clean: set[str] = set()  # short texts without a secret, as long as no other secrets are known
+        self._clean_for: re.Pattern[str] | None = None
         self._seen: tuple[int, Any, frozenset[str]] = (0, None, frozenset())
 
     # Events
@@ -72,9 +76,16 @@ class Masker:
         return self._secret(str(value)) if is_secret(key, value) else value
 
     def _text(self, text: str, known: "re.Pattern[str] | None") -> str:
+        if known is not self._clean_for or len(self._clean) > MOST_CLEAN:
+            self._clean_for, self._clean = known, set()
+        if text in self._clean:  # the same params come again with every fit
+            return text
         for value in find_values(text):
             self._secret(value)
-        return mask_text(text, known)
+        masked = mask_text(text, known)
+        if masked == text and len(text) <= SHORT:
+            self._clean.add(text)
+        return masked
 
     def _secret(self, value: str) -> str:
         """Remember a value that was found to be secret; the mask for it."""

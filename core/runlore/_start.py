@@ -31,8 +31,12 @@ def start(
     resume: str | None = None,
     at_step: int | None = None,
     lasted: float = 0.0,
+    like: Run | None = None,
 ) -> Run:
-    """A run of `store`; see `Store.start_run`. One that is recorded afterwards began `lasted` seconds ago."""
+    """A run of `store`; see `Store.start_run`.
+
+    One that is recorded afterwards began `lasted` seconds ago, `like` another that was captured then.
+    """
     for what, value in (("params", params), ("tags", tags)):
         if value is not None and not isinstance(value, Mapping):
             raise TypeError(f"{what} is {value!r}: write a mapping, such as {{'key': 'value'}}")
@@ -51,10 +55,11 @@ def start(
         if before is not None:
             opening["experiment"] = experiment or before.experiment
         run_id = _ids.new_run_id(time.time_ns() // 1000)
-        run = open_run(store.folder, run_id, _name(name), opening)
+        run = open_run(store.folder, run_id, _name(name), opening, like=like)
         if before is not None:
             run.link("resumed_from", before.id)
-    run._event(section_event("seeds", seeds()))
+    if like is None:  # what was drawn since tells nothing of a part that is over
+        run._event(section_event("seeds", seeds()))
     if params:
         run.log_params(params)
     if tags:

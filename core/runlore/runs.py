@@ -172,7 +172,8 @@ class RecordedRun:
     def missing(self) -> list[dict[str, Any]]:
         """What could not be captured, and why: `{"what", "why"}`."""
         found = list(self._record.missing)
-        if set(self._record.environment) <= {"seeds"} and not self._record.live and self._record.segments:
+        unknown = set(self._record.environment) <= {"seeds"} and self.parent_id is None
+        if unknown and not self._record.live and self._record.segments:
             found.append({"what": "environment", "why": "the process ended before it was known"})
         if self._record.lost_calls:
             found.append({"what": f"{self._record.lost_calls} log calls", "why": "no room on the disk"})

@@ -4,7 +4,7 @@ import functools
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -141,13 +141,13 @@ class FitSession:
 
     @staticmethod
     @contextmanager
-    def without_trace() -> Iterator[None]:
-        """For work that only the record needs: no warning of this thread shows, random states are left as they were.
+    def without_trace(*, draws: bool = False) -> Iterator[None]:
+        """For work that only the record needs: no warning of this thread shows.
 
-        Covers Python's own generator and numpy's, if numpy is loaded and no other thread may be drawing from them; an
-        integration takes care of its framework's.
+        With `draws`, random states are left as they were, too: Python's own and numpy's, if numpy is loaded and no
+        other thread may be drawing from them; an integration takes care of its framework's.
         """
-        with without_draws(), without_warnings():
+        with without_warnings(), without_draws() if draws else nullcontext():
             yield
 
     @staticmethod
@@ -277,10 +277,9 @@ class FitSession:
         """
         store = Store(self.run._folder.root)
         tags = {"integration": self.integration, **tags}
-        run = start(store, name, params=params, tags=tags, parent=self.run, lasted=seconds)
-        for key, values in points.items():
-            for step, value in enumerate(values):
-                run.log_metrics({key: value}, step)
+        run = start(store, name, params=params, tags=tags, parent=self.run, lasted=seconds, like=self.run)
+        for step in range(max(map(len, points.values()), default=0)):
+            run.log_metrics({key: values[step] for key, values in points.items() if step < len(values)}, step)
         if failed:
             run.log_missing("scores", failed)
         run.finish("failed" if failed else "finished")

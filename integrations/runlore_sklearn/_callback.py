@@ -74,7 +74,7 @@ class RunloreCallback:
 def _record_iteration(session: FitSession, step: int, fitted: Any, X: Any, y: Any) -> None:
     if X.shape[0] > TRAIN_SCORE_ROWS or not hasattr(fitted, "score"):
         return
-    with FitSession.without_trace(), FitSession.unrecorded():
+    with FitSession.without_trace(draws=True), FitSession.unrecorded():
         score = fitted.score(X, y)
     if np.isscalar(score):
         session.metrics({"iteration_score": score}, step=step, split="train")

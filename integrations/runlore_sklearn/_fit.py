@@ -178,7 +178,8 @@ def _record_train_score(session: FitSession, model: bytes, data: tuple[Any, Any]
         return
     copy = pickle.loads(model)
     _make_quiet(copy)
-    score = copy.score(features, target) if hasattr(copy, "score") else None
+    with FitSession.without_trace(draws=True):
+        score = copy.score(features, target) if hasattr(copy, "score") else None
     if np.isscalar(score):
         session.metrics({"train_score": score}, split="train")
 

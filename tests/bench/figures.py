@@ -368,7 +368,7 @@ def unchanged(world: World) -> float:
     "top 10 by metrics.val_loss.min where params.lr < 0.5",
     "ms",
     5,
-    beside="the ten least of 10,000 rows in SQLite, by an index",
+    beside="ten of 10,000 rows in SQLite, by an index",
 )
 def top_ten(world: World) -> float:
     import runlore
