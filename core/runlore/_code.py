@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 
 from runlore._git import Git, GitTooSlow, Status, code_folder, is_installed
 from runlore.hookspecs import CapturedFile, CaptureRequest, hookimpl
@@ -92,11 +93,15 @@ def _patch(git: Git, status: Status, left_out: list[str]) -> CapturedFile:
 def snapshot(folder: Path) -> Iterator[CapturedFile]:
     """The script and the modules of the user's own that are loaded, below `folder`."""
     paths = set()
+    below, here = f"{folder}{os.sep}", f"{Path.cwd()}{os.sep}"
     for module in list(sys.modules.values()):
-        name = getattr(module, "__file__", None)
-        if isinstance(name, str) and name.endswith(".py"):
-            path = Path(name).absolute()
-            if path.is_relative_to(folder) and path.is_file() and not is_installed(path):
+        name = vars(module).get("__file__") if isinstance(module, ModuleType) else None
+        if not isinstance(name, str) or not name.endswith(".py"):
+            continue
+        name = name if name.startswith(os.sep) else here + name
+        if name.startswith(below) and not is_installed(name):  # this thread should not hold up the training's
+            path = Path(os.path.normpath(name))
+            if path.is_relative_to(folder) and path.is_file():
                 paths.add(path.relative_to(folder).as_posix())
     yield from _sources(folder, sorted(paths), SNAPSHOT, named=paths)
 

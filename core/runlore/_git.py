@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 # Of the variables that git reads, those that would make it look at another repository, or answer in another form.
@@ -135,14 +136,17 @@ def code_folder() -> Path:
     script = getattr(sys.modules.get("__main__"), "__file__", None)
     if script:
         path = Path(script).absolute()
-        if path.exists() and not is_installed(path):
+        if path.exists() and not is_installed(str(path)):
             return path.parent
     return Path.cwd()
 
 
-def is_installed(path: Path) -> bool:
-    """Whether a file belongs to Python or a package rather than to the user."""
-    prefixes = {Path(prefix) for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix)} - {Path("/usr")}
-    prefixes |= {Path("/usr/lib"), Path("/usr/bin"), Path("/usr/share")}
-    packages = {"site-packages", "dist-packages"}
-    return any(path.is_relative_to(prefix) for prefix in prefixes) or not packages.isdisjoint(path.parts)
+def is_installed(path: str) -> bool:
+    """Whether a file belongs to Python or a package, not to the user; by its text, as it is asked of thousands."""
+    return "/site-packages/" in path or "/dist-packages/" in path or path.startswith(_prefixes())
+
+
+@cache
+def _prefixes() -> tuple[str, ...]:
+    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, "/usr/lib", "/usr/bin", "/usr/share"} - {"/usr", "/"}
+    return tuple(f"{prefix}/" for prefix in sorted(prefixes))

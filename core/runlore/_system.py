@@ -4,9 +4,12 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from runlore.hookspecs import CaptureRequest, hookimpl
+
+DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # of NVIDIA's driver on Linux, and in its Windows subsystem
 
 
 class SystemMetrics:
@@ -98,6 +101,9 @@ def _gpu_load() -> dict[str, float]:
 @contextmanager
 def _nvml() -> Iterator[Any]:
     """NVIDIA's management library, through nvidia-ml-py; None where either is missing."""
+    if not any(Path(device).exists() for device in DEVICES):  # importing the library takes tens of milliseconds
+        yield None
+        return
     try:
         import pynvml
 
