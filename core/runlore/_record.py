@@ -45,7 +45,9 @@ class Record:
     def apply(self, event: Event) -> None:
         """Take one event; kinds that a newer runlore added are passed over."""
         kind = event["type"]
-        if kind == "params":
+        if kind == "open" and isinstance(event.get("seeds"), dict):
+            self.environment.setdefault("seeds", event["seeds"])
+        elif kind == "params":
             self.params.update(event["values"])
         elif kind == "tags":
             for key, value in event["values"].items():

@@ -217,7 +217,7 @@ def load_event(payload: bytes) -> Event:
     Raises:
         ValueError: it is no JSON object with a type and a time.
     """
-    event = json.loads(payload)
+    event = json.loads(str(payload, "utf-8"))  # of bytes, json would guess the encoding first
     if not isinstance(event, dict) or not isinstance(event.get("type"), str) or type(event.get("time")) is not int:
         raise ValueError(f"a frame holds {payload[:60]!r}, which is no event")
     if event["type"] == "end" and not isinstance(event.get("status"), str):

@@ -47,6 +47,8 @@ def start(
         "argv": [str(part) for part in sys.argv],
         "cwd": _cwd(),
     }
+    if like is None:  # what was drawn since tells nothing of a part that is over
+        opening["seeds"] = section_event("seeds", seeds())["sections"]["seeds"]
     if lasted > 0:
         opening["time"] = time.time_ns() // 1000 - int(lasted * 1e6)
     run = _resumed(store, resume, at_step, opening) if resume is not None else None
@@ -58,8 +60,6 @@ def start(
         run = open_run(store.folder, run_id, _name(name), opening, like=like)
         if before is not None:
             run.link("resumed_from", before.id)
-    if like is None:  # what was drawn since tells nothing of a part that is over
-        run._event(section_event("seeds", seeds()))
     if params:
         run.log_params(params)
     if tags:
