@@ -107,32 +107,39 @@ class Plugins:
 
     def rewrite_event(self, event: Event) -> Event:
         """The event as the rewriters want it written; without its content where one of them fails."""
-        for implementation in reversed(self._implementations("runlore_rewrite_event")):
-            try:
-                changed = _call(implementation, {"event": event})
-                if changed is not None:
-                    if not isinstance(changed, Mapping) or changed.get("type") != event["type"]:
-                        raise TypeError(f"it returned {_brief(changed)}")
-                    event = changed
-            except Exception as error:  # a plugin's own code: what it should have masked must not be written
-                why = f"left out: plugin {implementation.plugin_name!r} raised {type(error).__name__}"
-                report(f"a {event['type']} event is recorded without its content: {why}")
-                event = _emptied(event, why)
-        return event
+
+        def is_one(changed: Any) -> bool:
+            return isinstance(changed, Mapping) and changed.get("type") == event["type"]
+
+        def empty(event: Event, plugin: str, error: Exception) -> Event:
+            why = f"left out: plugin {plugin!r} raised {type(error).__name__}"
+            report(f"a {event['type']} event is recorded without its content: {why}")
+            return _emptied(event, why)
+
+        return self._rewritten("event", event, is_one, empty)
 
     def rewrite_file(self, file: CapturedFile) -> CapturedFile:
         """The file as the rewriters want it kept; withheld where one of them fails."""
-        for implementation in reversed(self._implementations("runlore_rewrite_file")):
+
+        def withhold(file: CapturedFile, plugin: str, error: Exception) -> CapturedFile:
+            why = f"plugin {plugin!r} raised {type(error).__name__}: {error}"
+            return replace(file, content=b"", withheld=why)
+
+        return self._rewritten("file", file, lambda changed: isinstance(changed, CapturedFile), withhold)
+
+    def _rewritten(
+        self, what: str, value: T, is_one: Callable[[Any], bool], without: Callable[[T, str, Exception], T]
+    ) -> T:
+        """The value after the chain of its rewriters; `without` gives what is left of it where one fails."""
+        for implementation in reversed(self._implementations(f"runlore_rewrite_{what}")):
             try:
-                changed = _call(implementation, {"file": file})
-                if changed is not None:
-                    if not isinstance(changed, CapturedFile):
-                        raise TypeError(f"it returned {_brief(changed)}")
-                    file = changed
+                changed = _call(implementation, {what: value})
+                if changed is not None and not is_one(changed):
+                    raise TypeError(f"it returned {_brief(changed)}")
+                value = value if changed is None else changed
             except Exception as error:  # a plugin's own code: what it should have masked must not be written
-                why = f"plugin {implementation.plugin_name!r} raised {type(error).__name__}: {error}"
-                file = replace(file, content=b"", withheld=why)
-        return file
+                value = without(value, implementation.plugin_name, error)
+        return value
 
     def _implementations(self, hook: str) -> list[Any]:
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)

@@ -23,6 +23,7 @@ from runlore._writer import LogWriter, as_number, as_step, report
 from runlore.errors import NoCurrentRun, RunNotFound
 
 if TYPE_CHECKING:
+    from runlore.hookspecs import DataDescription
     from runlore.runs import RecordedRun
 
 Status = Literal["finished", "failed", "interrupted"]
@@ -162,8 +163,9 @@ class Run:
         """Describe a dataset under a name: shape, types, columns, missing values and a fingerprint of its content.
 
         Plugins know numpy, pandas, polars, scipy.sparse and lists. The values themselves are not kept; `data` is not
-        changed and, if it can be read only once, not read. `facts` are further things known of it; what is recorded
-        later under the same name adds to what is there. Returns the fingerprint, None where there is none.
+        changed and, if it can be read only once, not read; it may be a description already. `facts` are further things
+        known of it; what is recorded later under the same name adds to what is there. Returns the fingerprint, None
+        where there is none.
         """
         if self._writer is None:
             return None
@@ -171,7 +173,7 @@ class Run:
         fingerprint = None
         if data is not None:
             try:
-                found = process.plugins().first("runlore_describe_data", data=data)
+                found = described(data)
                 values |= facts_of(found) if found is not None else {}
                 why = f"no plugin describes a {type(data).__qualname__}" if found is None else ""
                 fingerprint = None if found is None else found.fingerprint
@@ -303,6 +305,19 @@ class Run:
             writer = self._reopened()
         if writer is not None:
             writer.event(event if masked else dict(process.plugins().rewrite_event(event)))
+
+
+def described(data: Any) -> "DataDescription | None":
+    """What plugins say of a dataset; a description stands for itself.
+
+    Raises:
+        RuntimeError: the plugin that should have described it failed.
+    """
+    from runlore.hookspecs import DataDescription
+
+    if isinstance(data, DataDescription):
+        return data
+    return process.plugins().first("runlore_describe_data", data=data)
 
 
 def open_run(

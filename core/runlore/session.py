@@ -15,7 +15,7 @@ from runlore._run import Run, context_run, status_of
 from runlore._settings import disabled_names
 from runlore._start import start
 from runlore._writer import report
-from runlore.hookspecs import CapturedFile
+from runlore.hookspecs import CapturedFile, DataDescription
 from runlore.store import Store, open_store
 
 P = ParamSpec("P")
@@ -179,22 +179,24 @@ class FitSession:
             report(f"{', '.join(metrics)} can't be added to {run!r}: {type(error).__name__}: {error}")
 
     @staticmethod
-    def add_data(run: Run, name: str, data: Any) -> str | None:
-        """Describe a dataset that a run met after its fit; its fingerprint, None where it has none. Never raises."""
+    def describe(data: Any) -> DataDescription | None:
+        """What a dataset looks like; None where no plugin knows it, and in workers. Never raises."""
+        if _is_worker():
+            return None
         try:
-            return run.addition().log_data(name, data)
-        except Exception as error:  # a framework calls us here, and must not meet our exceptions
-            report(f"data {name} can't be added to {run!r}: {type(error).__name__}: {error}")
+            return process.plugins().first("runlore_describe_data", data=data)
+        except Exception:  # a plugin's own code, on foreign data: nothing is recorded of it here
             return None
 
     @staticmethod
-    def fingerprint(data: Any) -> str | None:
-        """The fingerprint of a dataset; None where no plugin knows it. Never raises."""
+    def add_data(run: Run, name: str, description: DataDescription) -> None:
+        """Record a dataset that a run met after its fit. Never raises."""
+        if _is_worker():
+            return
         try:
-            found = process.plugins().first("runlore_describe_data", data=data)
-            return None if found is None else found.fingerprint
-        except Exception:  # a plugin's own code, on foreign data: nothing is recorded of it here
-            return None
+            run.addition().log_data(name, description)
+        except Exception as error:  # a framework calls us here, and must not meet our exceptions
+            report(f"data {name} can't be added to {run!r}: {type(error).__name__}: {error}")
 
     @staticmethod
     def add_file(run: Run, path: Path, *, kind: str, most: int) -> None:

@@ -133,12 +133,12 @@ def record_score(estimator: Any, args: Args, kwargs: Kwargs, value: Any) -> None
     known = len(tracked.tested_on)
     if known < TESTS:
         name = "test" if not known else f"test_{known + 1}"
-        fingerprint = FitSession.fingerprint(args[0] if args else kwargs.get("X"))
-        if fingerprint is not None and fingerprint == tracked.trained_on:
+        found = FitSession.describe(args[0] if args else kwargs.get("X"))
+        if found is not None and found.fingerprint == tracked.trained_on:
             return
-        if fingerprint not in tracked.tested_on:
-            tracked.tested_on.append(fingerprint)
-            FitSession.add_data(tracked.run, name, args[0] if args else kwargs.get("X"))
+        if found is not None and found.fingerprint not in tracked.tested_on:
+            tracked.tested_on.append(found.fingerprint)
+            FitSession.add_data(tracked.run, name, found)
     FitSession.add_metrics(tracked.run, {"test_score": value}, split="test")
 
 
