@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runlore._blobs import Blobs, Member, folder_sha256
+from runlore._blobs import Blobs, Member, Proceed, folder_sha256, hash_file
 
 if TYPE_CHECKING:
     from runlore.hookspecs import CapturedFile
@@ -18,16 +18,33 @@ UNPLACED: Event = {
 }  # of an artifact that is no file of the user's
 
 
-def kept_path(path: Path, blobs: Blobs) -> Event:
+def kept_path(path: Path, blobs: Blobs, most: int | None = None, proceed: Proceed | None = None) -> Event:
     """Keep a file or a folder; what its event says of the content.
+
+    More than `most` bytes are kept only where the disk can share them. `proceed` is called between pieces; what it
+    raises ends the work.
 
     Raises:
         OSError: it can't be read, or there is no room.
     """
     if not path.is_dir():
-        member = blobs.put_file(path)
+        member = blobs.put_file(path, most, proceed)
         return {"size": member.size, "sha256": member.sha256, "stored": True}
-    return _folder(blobs.put_folder(path))
+    return _folder(blobs.put_folder(path, most, proceed)) | {"stored": True}
+
+
+def hashed(path: Path, proceed: Proceed | None = None) -> Event:
+    """The hash of a file or a folder as an event has it; `proceed` as for `kept_path`.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    if not path.is_dir():
+        return {"sha256": hash_file(path, proceed)}
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return _folder(
+        [Member(item.relative_to(path).as_posix(), item.stat().st_size, hash_file(item, proceed)) for item in files]
+    )
 
 
 def kept_content(event: Event, content: "bytes | Mapping[str, bytes]", blobs: Blobs) -> Event:
@@ -39,7 +56,8 @@ def kept_content(event: Event, content: "bytes | Mapping[str, bytes]", blobs: Bl
     event = {**UNPLACED, **event}
     if isinstance(content, bytes):
         return event | {"size": len(content), "sha256": blobs.put_bytes(content), "stored": True}
-    return event | _folder([Member(name, len(data), blobs.put_bytes(data)) for name, data in sorted(content.items())])
+    members = [Member(name, len(data), blobs.put_bytes(data)) for name, data in sorted(content.items())]
+    return event | _folder(members) | {"stored": True}
 
 
 def pending(path: Path) -> Event:
@@ -81,6 +99,5 @@ def _folder(members: list[Member]) -> Event:
     return {
         "size": sum(member.size for member in members),
         "sha256": folder_sha256(members),
-        "stored": True,
         "files": [[member.path, member.size, member.sha256] for member in members],
     }

@@ -87,6 +87,9 @@ def _enable(integration: "Integration") -> None:
     if integration.name in _enabled:
         return
     _enabled[integration.name] = integration
+    if integration.module is None:
+        _call(integration.enable, integration.name)
+        return
     module = sys.modules.get(integration.module)
     if module is not None and not _is_being_imported(module):
         _call(integration.enable, integration.name)
@@ -100,10 +103,10 @@ def _enable(integration: "Integration") -> None:
 def _disable(integration: "Integration") -> None:
     if _enabled.pop(integration.name, None) is None:
         return
-    if _finder:
+    if _finder and integration.module is not None:
         _finder[0].wanted.pop(integration.module, None)
         _remove_idle_finder()
-    if integration.module in sys.modules:
+    if integration.module is None or integration.module in sys.modules:
         _call(integration.disable, integration.name)
 
 
@@ -152,7 +155,7 @@ class _AfterImport(MetaPathFinder):
         def exec_module(module: ModuleType) -> None:
             del loader.exec_module
             execute(module)
-            if self.wanted.pop(integration.module, None) is not None:
+            if self.wanted.pop(module.__name__, None) is not None:
                 _call(integration.enable, integration.name)
                 _remove_idle_finder()
 

@@ -1,8 +1,10 @@
 """Files by their content: `blobs/ab/abcdef…`, named by sha256, read-only, each content once."""
 
+import errno
 import fcntl
 import hashlib
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,6 +13,7 @@ from runlore._ids import new_suffix
 from runlore.errors import ArtifactNotFound, UnsafePath
 
 PIECE = 1 << 20
+Proceed = Callable[[], None]  # called between pieces; what it raises ends the work
 FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file, where the file system can
 
 
@@ -54,10 +57,11 @@ class Blobs:
                 draft.unlink(missing_ok=True)
         return digest
 
-    def put_file(self, source: Path) -> Member:
+    def put_file(self, source: Path, most: int | None = None, proceed: Proceed | None = None) -> Member:
         """Keep a copy of a file's content: shared blocks where the file system can, else a copy.
 
         What is hashed is what was kept, so a file that changes meanwhile is never recorded under the wrong hash.
+        More than `most` bytes are not copied; `proceed` is called between pieces.
 
         Raises:
             OSError: the file can't be read, or there is no room.
@@ -65,7 +69,7 @@ class Blobs:
         draft = self.root / f".{os.getpid()}-{new_suffix(6)}.tmp"
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            size, digest = _copy_hashing(source, draft)
+            size, digest = _copy_hashing(source, draft, most, proceed)
             target = self.path(digest)
             if not _has_size(target, size):
                 target.parent.mkdir(mode=0o700, exist_ok=True)
@@ -74,8 +78,8 @@ class Blobs:
             draft.unlink(missing_ok=True)
         return Member(source.name, size, digest)
 
-    def put_folder(self, folder: Path) -> list[Member]:
-        """Keep every file below a folder, sorted by path; links to folders are not followed.
+    def put_folder(self, folder: Path, most: int | None = None, proceed: Proceed | None = None) -> list[Member]:
+        """Keep every file below a folder, sorted by path; links to folders are not followed. See `put_file`.
 
         Raises:
             OSError: a file can't be read, or there is no room.
@@ -86,7 +90,8 @@ class Blobs:
             for name in names:
                 path = Path(parent, name)
                 if path.is_file():
-                    kept = self.put_file(path)
+                    kept = self.put_file(path, most, proceed)
+                    most = None if most is None else most - kept.size
                     members.append(Member(path.relative_to(folder).as_posix(), kept.size, kept.sha256))
         return sorted(members, key=lambda member: member.path)
 
@@ -111,19 +116,8 @@ class Blobs:
             UnsafePath: a recorded path would lead outside; nothing has been written then.
             ArtifactNotFound: a content was not kept; nothing has been written then.
         """
-        places = [(safe_join(target, member.path), self.path(member.sha256)) for member in members]
-        for member, (_, blob) in zip(members, places, strict=True):
-            if not blob.exists():
-                raise ArtifactNotFound(f"the content of {member.path!r} ({member.sha256}) is not in this store")
-        for member, (place, blob) in zip(members, places, strict=True):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            draft = place.with_name(f".{place.name[:80]}.{new_suffix(4)}.tmp")
-            try:
-                if _copy_hashing(blob, draft)[1] != member.sha256:
-                    raise ArtifactNotFound(f"the content of {member.path!r} ({member.sha256}) is damaged on the disk")
-                draft.rename(place)
-            finally:
-                draft.unlink(missing_ok=True)
+        files = [(member, self.path(member.sha256)) for member in members]
+        restore_files(files, target, "is not in this store", "is damaged on the disk")
 
     def _draft(self, target: Path) -> Path:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -132,6 +126,28 @@ class Blobs:
     def _settle(self, draft: Path, target: Path) -> None:
         draft.chmod(0o400)
         draft.rename(target)
+
+
+def restore_files(files: list[tuple[Member, Path]], target: Path, gone: str, changed: str) -> None:
+    """Write the files below `target`, each from the place beside it, where that still has the recorded content.
+
+    Raises:
+        UnsafePath: a recorded path would lead outside; nothing has been written then.
+        ArtifactNotFound: a content is not there (nothing has been written then), or is another one by now.
+    """
+    places = [safe_join(target, member.path) for member, _ in files]
+    for member, source in files:
+        if not source.is_file():
+            raise ArtifactNotFound(f"the content of {member.path!r} ({member.sha256}) {gone}")
+    for (member, source), place in zip(files, places, strict=True):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft = place.with_name(f".{place.name[:80]}.{new_suffix(4)}.tmp")
+        try:
+            if _copy_hashing(source, draft)[1] != member.sha256:
+                raise ArtifactNotFound(f"the content of {member.path!r} ({member.sha256}) {changed}")
+            draft.rename(place)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def _has_size(path: Path, size: int) -> bool:
@@ -178,17 +194,25 @@ def folder_sha256(members: list[Member]) -> str:
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def hash_file(path: Path) -> str:
-    """The sha256 of a file's content.
+def hash_file(path: Path, proceed: Proceed | None = None) -> str:
+    """The sha256 of a file's content; `proceed` is called between pieces.
 
     Raises:
         OSError: it can't be read.
     """
     with path.open("rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        if proceed is None:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while piece := file.read(PIECE):
+            digest.update(piece)
+            proceed()
+        return digest.hexdigest()
 
 
-def _copy_hashing(source: Path, target: Path) -> tuple[int, str]:
+def _copy_hashing(
+    source: Path, target: Path, most: int | None = None, proceed: Proceed | None = None
+) -> tuple[int, str]:
     """Copy a file and hash what was written; its size and sha256."""
     digest = hashlib.sha256()
     size = 0
@@ -197,8 +221,12 @@ def _copy_hashing(source: Path, target: Path) -> tuple[int, str]:
         with suppress(OSError):
             fcntl.ioctl(writer.fileno(), FICLONE, reader.fileno())
             shared = True
+        if not shared and most is not None and os.fstat(reader.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, f"larger than the {most >> 20:,} MiB that a copy may have here")
         origin = writer if shared else reader
         while piece := origin.read(PIECE):
+            if proceed is not None:
+                proceed()
             digest.update(piece)
             size += len(piece)
             if not shared:

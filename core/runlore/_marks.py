@@ -7,6 +7,7 @@ time and wait status are those without us. Python's own view of the handlers doe
 import faulthandler
 import os
 import signal
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -20,14 +21,39 @@ _mark: dict[int, tuple[Path, BinaryIO]] = {}  # by pid: a process has one set of
 
 def leave_mark_on_sigterm(folder: Path, identity: dict[str, Any]) -> None:
     """Arm the mark for this process; the first store that asks gets it. Never raises for the disk."""
-    if os.getpid() in _mark or not hasattr(faulthandler, "register"):
+    if not hasattr(faulthandler, "register"):
         return
+    if os.getpid() in _mark:
+        return rearm()
     with suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / mark_name(identity)
         file = path.open("ab", buffering=0)
         faulthandler.register(signal.SIGTERM, file=file, all_threads=False, chain=True)
         _mark[os.getpid()] = (path, file)
+
+
+def rearm() -> None:
+    """Arm the mark again if somebody has set the signal's default back since, as a trainer's own handler ends.
+
+    Where any handler stands now, it is left alone: it may pass the signal on to ours.
+    """
+    file = _mark.get(os.getpid(), (None, None))[1]
+    if file is None or not _is_default() or threading.current_thread() is not threading.main_thread():
+        return
+    known = signal.getsignal(signal.SIGTERM)
+    faulthandler.unregister(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, known)
+    faulthandler.register(signal.SIGTERM, file=file, all_threads=False, chain=True)
+
+
+def _is_default() -> bool:
+    """Whether no handler for SIGTERM stands, by what the kernel says."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("SigCgt:"):
+                return not int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1
+    return False
 
 
 def forget_mark() -> None:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runlore._artifacts import extent
-from runlore._blobs import Member, folder_sha256, hash_file
+from runlore._artifacts import extent, hashed, kept_path
+from runlore._blobs import Blobs
 from runlore._database import Sqlite
 from runlore._run import attach
 
@@ -45,22 +45,18 @@ def _completions(store: "Store", run_id: str) -> Iterator[dict[str, Any]]:
     for item in record.artifacts:
         if not item.get("pending"):
             continue
-        event = {"type": "artifact", "completes": True, "path": item.get("path")}
+        event = {"type": "artifact", "completes": True, "path": item.get("path"), "mtime_ns": item.get("mtime_ns")}
         try:
-            yield event | _hashed(Path(str(item.get("path"))), item)
+            yield event | _hashed(Path(str(item.get("path"))), item, store)
         except OSError as error:
             yield event | {"sha256": None, "why": f"it could not be hashed: {error.strerror or error}"}
 
 
-def _hashed(path: Path, item: dict[str, Any]) -> dict[str, Any]:
-    if extent(path) != (item.get("size"), item.get("mtime_ns")):
+def _hashed(path: Path, item: dict[str, Any], store: "Store") -> dict[str, Any]:
+    before = extent(path)
+    if item.get("size") is not None and before != (item["size"], item.get("mtime_ns")):
         return {"sha256": None, "why": "it was changed before it was hashed"}
-    if not path.is_dir():
-        found: dict[str, Any] = {"sha256": hash_file(path)}
-    else:
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        members = [Member(file.relative_to(path).as_posix(), file.stat().st_size, hash_file(file)) for file in files]
-        found = {"sha256": folder_sha256(members), "files": [[m.path, m.size, m.sha256] for m in members]}
-    if extent(path) != (item.get("size"), item.get("mtime_ns")):
-        return {"sha256": None, "why": "it was changed while it was hashed"}
-    return found
+    found = kept_path(path, Blobs(store.folder.blobs)) if item.get("keep") else hashed(path)
+    if extent(path) != before:
+        return {"sha256": None, "stored": False, "why": "it was changed while it was hashed"}
+    return {"size": before[0], **found}

@@ -68,19 +68,35 @@ class Record:
         elif kind == "environment":
             self.environment.update({name: item for name, item in event["sections"].items() if str(item["sha256"])})
         elif kind == "link":
-            self.links.append({"kind": event["kind"], "run": event["run"]})
+            self.links.append({key: event[key] for key in ("kind", "run", "step") if event.get(key) is not None})
         elif kind == "missing":
             self.missing.append({"what": event["what"], "why": event["why"]})
         elif kind == "gap":
             self.lost_calls += event["calls"]
 
     def _take_artifact(self, event: Event) -> None:
-        """A new artifact, or what completes one that was pending: its hash."""
-        for place, known in enumerate(self.artifacts):
-            if event.get("completes") and known.get("pending") and known.get("path") == event.get("path"):
-                self.artifacts[place] = {**known, **event, "pending": False}
-                return
+        """A new artifact, or what completes a known one: its hash, and whether it is kept."""
+        path = event.get("path")
+        if event.get("completes"):
+            for place, known in enumerate(self.artifacts):
+                if known.get("path") == path and _may_complete(event, known):
+                    self.artifacts[place] = {**known, "pending": False, **event}
+                    return
+        elif event.get("kind") == "checkpoint":  # a path has one content, and a role one checkpoint
+            for known in self.artifacts:
+                if known.get("path") == path:
+                    known["present"] = False
+                if known.get("kind") == "checkpoint":
+                    known["roles"] = [role for role in known.get("roles", ()) if role not in event["roles"]]
         self.artifacts.append({"present": True, **event})
+
+
+def _may_complete(event: Event, known: dict[str, Any]) -> bool:
+    """Whether an event tells of this version of a path, by when it was written; a pending one may not know."""
+    when = event.get("mtime_ns")
+    if when is None or known.get("mtime_ns") is None:
+        return bool(known.get("pending"))
+    return bool(known["mtime_ns"] == when)
 
 
 @dataclass(slots=True)
@@ -149,7 +165,7 @@ def build_record(folder: Folder, run_id: str, writers: Writers) -> Record:
     owners = writers.owners() or writers.contents
     if owners and owners[0].opening:
         _apply_opening(record, owners[0].opening)
-        _apply_end(record, folder, owners[-1])
+        _apply_end(record, folder, owners[-1], _added_end(writers.contents, owners[-1]))
         record.segments = sum(content.opening.get("mode") != "attach" for content in owners)
     record.live = any(content.life is not Life.DEAD for content in writers.contents)
     record.damaged_bytes = sum(damage.length for content in writers.contents for damage in content.damage)
@@ -222,8 +238,16 @@ def _apply_opening(record: Record, opening: Event) -> None:
     record.command = {key: opening[key] for key in ("argv", "cwd", "host", "pid") if key in opening}
 
 
-def _apply_end(record: Record, folder: Folder, content: Content) -> None:
-    end = content.end
+def _added_end(contents: list[Content], owner: Content) -> Event | None:
+    """What a process says that started the owner and saw it end, where the owner could not say it itself."""
+    if owner.life is Life.ALIVE or not (owner.end is None or (owner.end.get("error") or {}).get("type") == "SIGTERM"):
+        return None
+    ends = [content.end for content in contents if content.ordinal > owner.ordinal]
+    return next((end for end in ends if end is not None), None)
+
+
+def _apply_end(record: Record, folder: Folder, content: Content, added: Event | None) -> None:
+    end = added or content.end
     if end is None and content.life is not Life.ALIVE:
         end = closing_of(folder, content)
         if end is None:

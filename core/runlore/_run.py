@@ -54,6 +54,8 @@ class Run:
         self._ended = False
         self._addition: Run | None = None
         self.joined = False  # whether a recorded fit has made this run its own
+        self.in_fit = False  # whether a training call has begun that has not returned
+        self.interruption: BaseException | None = None  # what a framework made of a signal
         self._writer: LogWriter | None = self._open(opening)
         self._companions = Companions(self)
 
@@ -189,9 +191,9 @@ class Run:
         """Say in the record that something could not be captured."""
         self._event({"type": "missing", "what": what, "why": why})
 
-    def link(self, kind: str, run_id: str) -> None:
-        """Say that this run goes back to another: "resumed_from", "reproduces", …"""
-        self._event({"type": "link", "kind": kind, "run": run_id})
+    def link(self, kind: str, run_id: str, *, step: int | None = None) -> None:
+        """Say that this run goes back to another, at a step of it: "resumed_from", "reproduces", …"""
+        self._event({"type": "link", "kind": kind, "run": run_id, **({} if step is None else {"step": as_step(step)})})
 
     # Its end
 
@@ -258,11 +260,10 @@ class Run:
     def _write_end(self, status: Status, error: BaseException | None) -> None:
         if self._writer is None:
             return
-        if isinstance(error, SystemExit) and _marks.was_told_to_end():
+        told_to_end = isinstance(error, SystemExit) and _marks.was_told_to_end()
+        if error is not None and (told_to_end or error is self.interruption):
             status = "interrupted"
-        end: dict[str, Any] = {"type": "end", "status": status if status in STATUSES else "failed"}
-        if error is not None:
-            end["error"] = describe_error(error)
+        end = _end_event(status, error)
         self._writer.finish(None if self._opening["mode"] == "attach" else dict(process.plugins().rewrite_event(end)))
 
     def _open(self, opening: dict[str, Any]) -> LogWriter | None:
@@ -432,14 +433,35 @@ def _is_own(filename: str) -> bool:
 def _finish_at_exit() -> None:
     """End what is still open: failed where an uncaught exception ends the process."""
     error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)  # interactive errors are no end
+    error = error or _cause(sys.exception())  # of a child process, which runs this while its exception goes by
     if error is None and _marks.was_told_to_end():
         error = SystemExit("SIGTERM")
     for run in list(_open_runs.values()):
         if run._opening["pid"] == os.getpid():
-            run.finish(status_of(error), error)
+            unfinished = error is None and run.in_fit
+            run.finish("interrupted" if unfinished else status_of(error), error)
     for addition in list(_additions):
         addition.finish()
     _marks.forget_mark()
+
+
+def _cause(error: BaseException | None) -> BaseException | None:
+    """The exception that made somebody call `sys.exit(1)`, if that is what happened."""
+    if isinstance(error, SystemExit) and error.code not in (None, 0) and isinstance(error.__context__, Exception):
+        return error.__context__
+    return error
+
+
+def end_from_outside(root: str, run_id: str, error: BaseException) -> None:
+    """Tell how a run ended whose own process could not; where it could, its own word counts."""
+    run = attach(root, run_id)
+    if run._writer is not None:
+        run._writer.finish(dict(process.plugins().rewrite_event(_end_event(status_of(error), error))))
+
+
+def _end_event(status: str, error: BaseException | None) -> dict[str, Any]:
+    end: dict[str, Any] = {"type": "end", "status": status if status in STATUSES else "failed"}
+    return end if error is None else end | {"error": describe_error(error)}
 
 
 def _finish_with_child_process() -> None:

@@ -1,6 +1,7 @@
 """Settings: environment variables first, then `[tool.runlore]` of the nearest pyproject.toml."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ NAMES = {
     "progress": "RUNLORE_PROGRESS",
     "csv": "RUNLORE_CSV",
     "output": "RUNLORE_OUTPUT",
+    "autolog": "RUNLORE_AUTOLOG",
+    "checkpoints": "RUNLORE_CHECKPOINTS",
+    "dry_runs": "RUNLORE_DRY_RUNS",
 }
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"", "0", "false", "no", "off"}
@@ -71,6 +75,18 @@ def seconds(name: str) -> float:
     if not 0 < number < float("inf"):
         raise SettingError(f"{NAMES[name]} is {value!r}: write a number of seconds, or 0")
     return number
+
+
+def choice(name: str, words: Sequence[str]) -> str:
+    """A setting that is one of some words; the first where nobody set it.
+
+    Raises:
+        SettingError: it is another word.
+    """
+    value = (setting(name) or "").strip().lower() or words[0]
+    if value not in words:
+        raise SettingError(f"{NAMES[name]} is {value!r}: write {', '.join(words[:-1])} or {words[-1]}")
+    return value
 
 
 def disabled_names() -> frozenset[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runlore import _ids
 from runlore._capture import section_event
+from runlore._ranks import is_follower
 from runlore._run import Run, open_run
 from runlore._seeds import seeds
 from runlore._settings import disabled_names, flag, setting
@@ -32,16 +33,19 @@ def start(
     at_step: int | None = None,
     lasted: float = 0.0,
     like: Run | None = None,
+    leader: bool | None = None,
+    launch: str | None = None,
 ) -> Run:
     """A run of `store`; see `Store.start_run`.
 
-    One that is recorded afterwards began `lasted` seconds ago, `like` another that was captured then.
+    One that is recorded afterwards began `lasted` seconds ago, `like` another that was captured then. `leader` says
+    whether this process leads its training, where the caller knows; `launch` is what the one that started it calls it.
     """
     for what, value in (("params", params), ("tags", tags)):
         if value is not None and not isinstance(value, Mapping):
             raise TypeError(f"{what} is {value!r}: write a mapping, such as {{'key': 'value'}}")
     opening: dict[str, Any] = {
-        "mode": "off" if "all" in disabled_names() else "start",
+        "mode": "off" if "all" in disabled_names() or (is_follower() if leader is None else not leader) else "start",
         "experiment": str(experiment or "") or setting("experiment") or DEFAULT_EXPERIMENT,
         "parent": _parent_id(store, parent),
         "argv": [str(part) for part in sys.argv],
@@ -49,6 +53,8 @@ def start(
     }
     if like is None:  # what was drawn since tells nothing of a part that is over
         opening["seeds"] = section_event("seeds", seeds())["sections"]["seeds"]
+    if launch is not None:
+        opening["launch"] = launch
     if lasted > 0:
         opening["time"] = time.time_ns() // 1000 - int(lasted * 1e6)
     run = _resumed(store, resume, at_step, opening) if resume is not None else None
@@ -59,7 +65,7 @@ def start(
         run_id = _ids.new_run_id(time.time_ns() // 1000)
         run = open_run(store.folder, run_id, _name(name), opening, like=like)
         if before is not None:
-            run.link("resumed_from", before.id)
+            run.link("resumed_from", before.id, step=at_step)
     if params:
         run.log_params(params)
     if tags:

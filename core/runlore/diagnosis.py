@@ -141,11 +141,11 @@ def _frameworks() -> Iterator[Finding]:
         found |= {item.name: item for item in items}
     disabled = _settings.disabled_names()
     for name, item in sorted(found.items()):
-        package = item.module.partition(".")[0]
+        packages = item.packages or (str(item.module).partition(".")[0],)
         if name in disabled or "all" in disabled:
             yield Finding(name, "off", f"RUNLORE_DISABLED names {name}")
-        elif importlib.util.find_spec(package) is None:
-            yield Finding(name, "missing", f"{package} is not installed here")
+        elif not any(importlib.util.find_spec(package) for package in packages):
+            yield Finding(name, "missing", f"{' or '.join(packages)} is not installed here")
         else:
             yield Finding(name, "ok", "runlore.autolog() records it")
     for plugin, error in complaints:

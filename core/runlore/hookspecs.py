@@ -97,14 +97,16 @@ class DataDescription:
 class Integration:
     """A framework that autolog can record.
 
-    `module` is the module whose import makes `enable` worth calling; `enable` and `disable` take no arguments, may be
-    called in any order and any number of times, and import the framework only when called.
+    `module` is the module whose import makes `enable` worth calling; None: it is called at once, and imports nothing.
+    `enable` and `disable` take no arguments, may be called in any order and any number of times, and import the
+    framework only when called. `packages` are those of which one has to be installed, if `module` does not tell.
     """
 
     name: str
-    module: str
+    module: str | None
     enable: Callable[[], None]
     disable: Callable[[], None]
+    packages: tuple[str, ...] = ()
 
 
 # Observers: told by a thread that follows the run's log, and that exists only where somebody observes. What they raise

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from runlore import _pending
+from runlore._artifacts import extent, hashed
 from runlore._blobs import Member, folder_sha256, hash_file
 from runlore._database import Sqlite
 from runlore.errors import RunloreError
@@ -109,3 +110,26 @@ def _hints(store: "Store", target: str | os.PathLike[str]) -> list[str]:
     if pending:
         hints.append(f"{pending} recorded files could not be hashed yet")
     return hints
+
+
+def writer_of(store: "Store", path: Path) -> tuple[str, int | None] | None:
+    """The newest run that wrote this file or folder, and the step of it then; None where none did.
+
+    Nothing is hashed unless a run recorded something of the same size.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    size = extent(path)[0]
+    if not store.exists:
+        return None
+    artifacts = "FROM artifacts a JOIN runs r ON r.n = a.run"
+    sql = f"SELECT DISTINCT r.id, a.pending {artifacts} WHERE a.size = ? OR a.size IS NULL"
+    rows = store._index.ask(lambda database: database.query(sql, (size,)))
+    if not rows:
+        return None
+    _pending.complete(store, [run_id for run_id, pending in rows if pending])
+    sha256 = str(hashed(path)["sha256"])
+    by_hash = f"SELECT r.id, a.step {artifacts} WHERE a.sha256 = ? ORDER BY r.id DESC, a.position DESC"
+    found = store._index.ask(lambda database: database.query(by_hash, (sha256,)))
+    return (found[0][0], found[0][1]) if found else None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from runlore import _html, _rows
-from runlore._blobs import Blobs, Member, safe_join
+from runlore._blobs import Blobs, Member, restore_files, safe_join
 from runlore._query import AGGREGATES
 from runlore._record import Record, Writers, read_record
 from runlore._rows import Summary
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file or folder that a run recorded. `members` lists a folder's files; a file has one."""
+    """A file or folder that a run recorded. `members` lists a folder's files; a file has one.
+
+    `value` is what a checkpoint's `monitor` had come to; `why` says why a hash or a content is missing.
+    """
 
     name: str
     kind: str
@@ -44,6 +47,9 @@ class Artifact:
     members: tuple[Member, ...]
     is_folder: bool
     blobs: Blobs
+    monitor: str | None = None
+    value: float | None = None
+    why: str | None = None
 
     def restore(self, to: str | os.PathLike[str]) -> Path:
         """Write it below the folder `to`, byte for byte; the path that was written.
@@ -52,16 +58,26 @@ class Artifact:
             ArtifactNotFound: its content was not kept.
             UnsafePath: a recorded path would lead outside `to`.
         """
-        if not self.stored:
-            raise ArtifactNotFound(f"the content of {self.name!r} was not kept, only its record: {self.path}")
         folder = Path(to)
         name = Path(self.path).name if self.path else self.name.replace("/", "_")
-        safe_join(folder, name)
-        if self.is_folder:
-            self.blobs.restore(list(self.members), folder / name)
+        target = safe_join(folder, name)
+        members = list(self.members) if self.is_folder else [Member(name, self.size or 0, self.sha256 or "")]
+        if self.stored:
+            self.blobs.restore(members, target if self.is_folder else folder)
         else:
-            self.blobs.restore([Member(name, self.size or 0, self.sha256 or "")], folder)
-        return folder / name
+            self._restore_from_its_place(members, target)
+        return target
+
+    def _restore_from_its_place(self, members: list[Member], target: Path) -> None:
+        """Restore what was not kept, if it still is what was recorded."""
+        why = f"was not kept{f' ({self.why})' if self.why else ''}"
+        if self.path is None or self.sha256 is None:
+            raise ArtifactNotFound(f"the content of {self.name!r} {why}, and its hash is not known")
+        source = Path(self.path)
+        sources = [safe_join(source, item.path) if self.is_folder else source for item in members]
+        files = list(zip(members, sources, strict=True))
+        folder = target if self.is_folder else target.parent
+        restore_files(files, folder, f"{why}, and {self.path!r} is gone", f"{why}, and {self.path!r} has changed since")
 
     def read_bytes(self) -> bytes:
         """The content of a file.
@@ -264,6 +280,9 @@ class RecordedRun:
             members=members,
             is_folder="files" in item,
             blobs=Blobs(self._store.folder.blobs),
+            monitor=item.get("monitor"),
+            value=item.get("value"),
+            why=item.get("why"),
         )
 
 

@@ -1,28 +1,28 @@
 """FitSession: the rules of being a guest in somebody's training, for every integration at once."""
 
 import functools
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from contextvars import ContextVar
+from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from runlore._process import process
-from runlore._quiet import without_draws, without_warnings
-from runlore._run import Run, context_run, status_of
+from runlore import guest
+from runlore._checkpoints import Checkpoints
+from runlore._deferred import Deferred
+from runlore._folder import Folder
+from runlore._ranks import is_worker
+from runlore._run import Run, context_run, open_run, status_of
 from runlore._settings import disabled_names
 from runlore._start import start
 from runlore._writer import report
-from runlore.hookspecs import CapturedFile, DataDescription
+from runlore.errors import RunNotFound
+from runlore.launch import Launch
 from runlore.store import Store, open_store
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_fit: ContextVar["FitSession | None"] = ContextVar("runlore_fit", default=None)
-_open: "dict[int, FitSession]" = {}  # of this process: contexts don't reach the threads of a pool
 
 
 def _guarded(
@@ -32,6 +32,8 @@ def _guarded(
 
     @functools.wraps(method)
     def guarded(self: "FitSession", *args: P.args, **kwargs: P.kwargs) -> R | None:
+        if not self.recorded:
+            return None
         try:
             return method(self, *args, **kwargs)
         except Exception as error:  # a framework calls us here, and must not meet our exceptions
@@ -42,19 +44,26 @@ def _guarded(
 
 
 class FitSession:
-    """What an integration holds while its framework trains. Made by `begin`, which says when there is nothing to do.
+    """What an integration holds while its framework trains: made by `begin`, ended by `end` or as a `with` block.
 
     No method raises. One fit is one run: a fit inside another in the same context is part of the outer one. Inside a
     run that the user opened, the first fit joins it and leaves it open; later ones become its children, so that the
-    params and metrics of two models never mix. Worker processes record nothing.
+    params and metrics of two models never mix. Workers and followers record nothing. Where nothing is to be recorded
+    the session is false, and its methods do nothing.
+
+    The methods may be called from any thread; `begin`, `pause`, `resume` and `end` belong to the one that trains.
     """
 
-    def __init__(self, integration: str, run: Run, *, owned: bool) -> None:
+    def __init__(self, integration: str, run: Run, *, owned: bool, recorded: bool = True) -> None:
         self.integration = integration
         self.run = run
         self.owned = owned
+        self.recorded = recorded
         self._reported = False
-        self.resume()
+        self._checkpoints: Checkpoints | None = None
+        self._deferred = Deferred(run.log_metrics)
+        if recorded:
+            self.resume()
 
     @classmethod
     def begin(
@@ -62,154 +71,84 @@ class FitSession:
         integration: str,
         *,
         name: str | None = None,
+        experiment: str | None = None,
         params: Callable[[], Mapping[str, Any]] | None = None,
         tags: Mapping[str, Any] | None = None,
         store: Store | None = None,
-    ) -> Self | None:
-        """Open or join the run of a training call; None where nothing is to be recorded.
+        resume_from: str | os.PathLike[str] | None = None,
+        after: Run | None = None,
+        leader: bool | None = None,
+        launch: Launch | None = None,
+    ) -> Self:
+        """Open, join or go on with the run of a training call.
 
-        `params` is called once the run is open, so that what it raises is recorded instead of raised.
+        `params` is called once the run is open, so that what it raises is recorded instead of raised. `resume_from` is
+        the checkpoint that training starts from: the run that wrote it goes on, if it had not finished; else the new
+        one is linked to it. `after` is the run of the fit that the model had before. `leader` says whether this process
+        is the one that records, where the framework knows better than the variables of launchers; `launch` is what the
+        process that started this one had prepared.
         """
-        if _fit.get() is not None or _is_worker():
-            return None
+        if guest.in_fit() or (is_worker() if leader is None else not leader):
+            return cls._silent(integration)
         try:
             disabled = disabled_names()
             if "all" in disabled or integration in disabled:
-                return None
-            outer = context_run()
+                return cls._silent(integration)
             labels = {"integration": integration, **(tags or {})}
-            owned = outer is None or outer.joined
-            if outer is None:
-                run = (store or open_store()).start_run(name, tags=labels)
-            elif outer.joined:
-                run = Store(outer._folder.root).start_run(name, tags=labels, parent=outer)
+            place = store or (Store(launch.store) if launch is not None and launch.store else open_store())
+            origin = None if resume_from is None else _origin(place, Path(resume_from))
+            outer = context_run() or (launch.attached() if launch is not None else None)
+            if outer is not None and not outer.joined:
+                outer.joined = True
+                outer.set_tags(labels)
+                session = cls(integration, outer, owned=False)
             else:
-                run = outer
-                run.joined = True
-                run.set_tags(labels)
-            session = cls(integration, run, owned=owned)
+                token = None if launch is None else launch.token
+                options = {"experiment": experiment, "tags": labels, "leader": leader, "launch": token}
+                run = _started(place, name, origin, outer, options)
+                session = cls(integration, run, owned=True)
         except Exception as error:  # a framework calls us here, and must not meet our exceptions
             report(f"{integration}: this training is not recorded: {type(error).__name__}: {error}")
-            return None
+            return cls._silent(integration)
+        if origin is not None and outer is not None:
+            session.link("resumed_from", *origin)
+        if after is not None and after.id != session.run.id:
+            session.link("refit_of", after.id)
         if params is not None:
             session.params(params)
         return session
 
-    @staticmethod
-    def current() -> "FitSession | None":
-        """The recorded fit that is under way in this context."""
-        session = _fit.get()
-        return None if session is _UNRECORDED else session
+    @classmethod
+    def _silent(cls, integration: str) -> Self:
+        run = open_run(Folder(Path(os.devnull)), "", "", {"mode": "off"})
+        return cls(integration, run, owned=False, recorded=False)
+
+    def __bool__(self) -> bool:
+        return self.recorded
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end(error)
 
     def resume(self) -> None:
         """What follows in this context is part of this fit; `begin` does it, too."""
-        self._token = _fit.set(self)
-        _open[id(self)] = self
+        self._token = guest._fit.set(self)
+        guest._open[id(self)] = self
+        self.run.in_fit = True
 
     def pause(self) -> None:
         """What follows is not part of this fit, which may go on later: its run stays open."""
-        _open.pop(id(self), None)
+        if guest._open.pop(id(self), None) is None:
+            return
+        self.run.in_fit = False
         try:
-            _fit.reset(self._token)
+            guest._fit.reset(self._token)
         except ValueError:
-            _fit.set(None)  # it ended in another context than it began in
-
-    @staticmethod
-    def in_fit() -> bool:
-        """Whether a recorded fit is under way in this context."""
-        return _fit.get() is not None
-
-    @staticmethod
-    def ticket() -> tuple[int, int] | None:
-        """What work that is handed to another thread carries along, so that it counts as part of this fit."""
-        session = _fit.get()
-        return None if session is None else (os.getpid(), id(session))
-
-    @staticmethod
-    @contextmanager
-    def within(ticket: tuple[int, int] | None) -> Iterator[None]:
-        """The block belongs to the fit that gave out the ticket; without effect elsewhere, or after its end."""
-        session = _open.get(ticket[1]) if ticket is not None and ticket[0] == os.getpid() else None
-        if session is None or _fit.get() is not None:
-            yield
-            return
-        token = _fit.set(session)
-        try:
-            yield
-        finally:
-            _fit.reset(token)
-
-    @staticmethod
-    @contextmanager
-    def without_trace(*, draws: bool = False) -> Iterator[None]:
-        """For work that only the record needs: no warning of this thread shows.
-
-        With `draws`, random states are left as they were, too: Python's own and numpy's, if numpy is loaded and no
-        other thread may be drawing from them; an integration takes care of its framework's.
-        """
-        with without_warnings(), without_draws() if draws else nullcontext():
-            yield
-
-    @staticmethod
-    @contextmanager
-    def unrecorded() -> Iterator[None]:
-        """Fits in the block are part of something that makes no run: they make none either."""
-        if _fit.get() is not None:
-            yield
-            return
-        token = _fit.set(_UNRECORDED)
-        try:
-            yield
-        finally:
-            _fit.reset(token)
-
-    @staticmethod
-    def warn(message: str) -> None:
-        """Warn that less is recorded than usual: for an untested version of a framework, say. Never raises."""
-        report(message)
-
-    @staticmethod
-    def add_metrics(run: Run, metrics: Mapping[str, Any], *, step: int | None = None, split: str | None = None) -> None:
-        """Record numbers on a run that may have ended: what was measured after the fit. Never raises."""
-        if _is_worker():
-            return
-        try:
-            run.addition().log_metrics(metrics, step, split=split)
-        except Exception as error:  # a framework calls us here, and must not meet our exceptions
-            report(f"{', '.join(metrics)} can't be added to {run!r}: {type(error).__name__}: {error}")
-
-    @staticmethod
-    def describe(data: Any) -> DataDescription | None:
-        """What a dataset looks like; None where no plugin knows it, and in workers. Never raises."""
-        if _is_worker():
-            return None
-        try:
-            return process.plugins().first("runlore_describe_data", data=data)
-        except Exception:  # a plugin's own code, on foreign data: nothing is recorded of it here
-            return None
-
-    @staticmethod
-    def add_data(run: Run, name: str, description: DataDescription) -> None:
-        """Record a dataset that a run met after its fit. Never raises."""
-        if _is_worker():
-            return
-        try:
-            run.addition().log_data(name, description)
-        except Exception as error:  # a framework calls us here, and must not meet our exceptions
-            report(f"data {name} can't be added to {run!r}: {type(error).__name__}: {error}")
-
-    @staticmethod
-    def add_file(run: Run, path: Path, *, kind: str, most: int) -> None:
-        """Record a file that was written after the fit, up to `most` bytes of it kept. Never raises.
-
-        One that is not kept is hashed by the next reader, so that whoever writes it need not wait.
-        """
-        if _is_worker():
-            return
-        try:
-            _add_file(run.addition(), path, kind, most)
-        except Exception as error:  # a framework calls us here, and must not meet our exceptions
-            report(f"{str(path)!r} can't be recorded with {run!r}: {type(error).__name__}: {error}")
+            guest._fit.set(None)  # it ended in another context than it began in
 
     @_guarded
     def params(self, params: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
@@ -231,8 +170,16 @@ class FitSession:
         epoch: float | None = None,
         split: str | None = None,
     ) -> None:
-        """Record numbers under the framework's own names."""
-        self.run.log_metrics(metrics, step, epoch, split)
+        """Record numbers under the framework's own names.
+
+        Those that lie on a device are read later, together, so that no step waits for it; see `flush`.
+        """
+        self._deferred(metrics, step, epoch, split)
+
+    @_guarded
+    def flush(self) -> None:
+        """Read and write the metrics that wait on a device: where it is idle anyway, as before a checkpoint."""
+        self._deferred.flush()
 
     @_guarded
     def data(self, /, name: str, data: Any = None, **facts: Any) -> str | None:
@@ -253,9 +200,39 @@ class FitSession:
         self.run.log_bytes(data, name=name, kind="model")
 
     @_guarded
-    def link(self, kind: str, other: Run) -> None:
+    def checkpoint(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        step: int | None = None,
+        epoch: float | None = None,
+        monitor: str | None = None,
+        value: Any = None,
+        roles: tuple[str, ...] = ("last",),
+        ready: Callable[[], object] | None = None,
+    ) -> None:
+        """Record that the framework has written a checkpoint: a file or a folder, which stays where it is.
+
+        It is hashed on a thread of its own; written again later it is a new version. `value` is what the metric
+        `monitor` has come to. A role belongs to one checkpoint: it goes over to this one; those with the role "best" or
+        "last" when the fit ends are kept. Where another thread still writes the file, `ready` returns when it is done.
+        """
+        self._deferred.flush()
+        self._files().saved(path, step=step, epoch=epoch, monitor=monitor, value=value, roles=roles, ready=ready)
+
+    @contextmanager
+    def removing(self, path: str | os.PathLike[str]) -> Iterator[None]:
+        """The framework removes a checkpoint in the `with` block; recorded where it is gone afterwards."""
+        self._release(path)
+        try:
+            yield
+        finally:
+            self._tell_removed(path)
+
+    @_guarded
+    def link(self, kind: str, run_id: str, step: int | None = None) -> None:
         """Say that this fit goes back to another run: "refit_of", "resumed_from", …"""
-        self.run.link(kind, other.id)
+        self.run.link(kind, run_id, step=step)
 
     @_guarded
     def missing(self, what: str, why: str) -> None:
@@ -287,12 +264,37 @@ class FitSession:
         run.finish("failed" if failed else "finished")
 
     @_guarded
-    def end(self, error: BaseException | None = None) -> None:
-        """The training call returned, or raised `error`. A joined run stays open."""
-        if _open.get(id(self)) is self:
-            self.pause()
-        if self.owned:
-            self.run.finish(status_of(error), error)
+    def end(self, error: BaseException | None = None, *, interrupted: bool = False) -> None:
+        """The training call returned, or raised `error`; `interrupted`: because a signal told it to.
+
+        A joined run stays open. A second call does nothing.
+        """
+        self.pause()
+        if self.run.ended:
+            return
+        if interrupted:
+            self.run.interruption = error
+        try:
+            self._deferred.flush()
+            if self._checkpoints is not None:
+                self._checkpoints.settle()
+        finally:  # also when Ctrl-C comes while it waits
+            self._checkpoints = None
+            if self.owned:
+                self.run.finish("interrupted" if interrupted else status_of(error), error)
+
+    @_guarded
+    def _release(self, path: str | os.PathLike[str]) -> None:
+        self._files().release(path)
+
+    @_guarded
+    def _tell_removed(self, path: str | os.PathLike[str]) -> None:
+        self._files().removed(path)
+
+    def _files(self) -> Checkpoints:
+        if self._checkpoints is None:
+            self._checkpoints = Checkpoints(self.run)
+        return self._checkpoints
 
     def _report(self, error: Exception) -> None:
         if not self._reported:
@@ -304,19 +306,29 @@ class FitSession:
                 report(f"{self.integration}: {type(second).__name__}: {second}")
 
 
-_UNRECORDED: FitSession = object.__new__(FitSession)  # stands for what is under way and makes no run
-_open[id(_UNRECORDED)] = _UNRECORDED
+def _origin(store: Store, path: Path) -> tuple[str, int | None] | None:
+    """The run that wrote the checkpoint, and at which step."""
+    from runlore.origins import writer_of
+
+    try:
+        return writer_of(store, path)
+    except Exception as error:  # a store that can't be asked, a file that can't be read: it is a run of its own then
+        report(f"the run that wrote {str(path)!r} can't be looked up: {type(error).__name__}: {error}")
+        return None
 
 
-def _add_file(run: Run, path: Path, kind: str, most: int) -> None:
-    if path.stat().st_size > most:
-        run.log_artifact(path, kind=kind, keep=False)
-        return
-    file = process.plugins().rewrite_file(CapturedFile(path.name, path.read_bytes(), kind))
-    if file.withheld is not None:
-        run.log_missing(path.name, file.withheld)
-    run.log_artifact(path, kind=kind, keep=file.withheld is None)
-
-
-def _is_worker() -> bool:
-    return multiprocessing.current_process().name != "MainProcess"
+def _started(
+    store: Store, name: str | None, origin: tuple[str, int | None] | None, outer: Run | None, options: dict[str, Any]
+) -> Run:
+    """A new run, a child of the user's open one; or the run that a checkpoint is of."""
+    if outer is not None:
+        return start(Store(outer._folder.root), name, parent=outer, **options)
+    if origin is None:
+        return start(store, name, **options)
+    run_id, step = origin
+    try:
+        return start(store, name, resume=run_id, at_step=step, **options)
+    except RunNotFound:  # somebody else writes it: this is a branch of it
+        run = start(store, name, **options)
+        run.link("resumed_from", run_id, step=step)
+        return run

@@ -13,7 +13,7 @@ import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.utils import parallel
 
-from runlore import FitSession
+from runlore import FitSession, guest
 from runlore_sklearn import _dumps, _fit, _search
 from runlore_sklearn._partial import call_partial_fit
 
@@ -98,26 +98,26 @@ def disable() -> None:
 def _check_version() -> None:
     number = ".".join(sklearn.__version__.split(".")[:2])
     if number not in TESTED:
-        FitSession.warn(f"scikit-learn {sklearn.__version__} is not tested with runlore: it may record less than usual")
+        guest.warn(f"scikit-learn {sklearn.__version__} is not tested with runlore: it may record less than usual")
 
 
 def _wrap_parallel() -> None:
     """Follow joblib's tasks: into the threads of a pool, which contexts don't reach, and as folds of a validation."""
     work = getattr(parallel, "_FuncWrapper", None)
     if work is None:  # a private name
-        FitSession.warn("scikit-learn has changed its pools: fits in their threads make runs of their own")
+        guest.warn("scikit-learn has changed its pools: fits in their threads make runs of their own")
         return
     dispatch, call = parallel.Parallel.__call__, work.__call__
 
     @_ours
     @functools.wraps(dispatch)
     def recorded_dispatch(self: Any, iterable: Any) -> Any:
-        if FitSession.in_fit():
+        if guest.in_fit():
             return give_tickets(self, iterable)
         return _search.record_validation(give_tickets, self, iterable, _begin_validation)
 
     def give_tickets(self: Any, iterable: Any) -> Any:
-        ticket = FitSession.ticket()  # here, as the tasks may be taken from the iterable by a thread of the pool
+        ticket = guest.ticket()  # here, as the tasks may be taken from the iterable by a thread of the pool
 
         def tasks() -> Iterator[Any]:
             for task in iterable:
@@ -132,7 +132,7 @@ def _wrap_parallel() -> None:
     def use_ticket(self: Any, *args: Any, **kwargs: Any) -> Any:
         token = _busy.set(True)  # what a task scores is not what the user asked for
         try:
-            with FitSession.within(getattr(self, "runlore_ticket", None)):
+            with guest.within(getattr(self, "runlore_ticket", None)):
                 return call(self, *args, **kwargs)
         finally:
             _busy.reset(token)
@@ -146,7 +146,7 @@ def _begin_validation(args: tuple[Any, ...], method: str) -> FitSession | None:
     if not _patches.active or len(args) < 3:
         return None
     session = _fit.begin_session(args[0], method=method)
-    if session is not None:
+    if session:
         try:
             session.record(lambda session: _describe(session, args))
         except BaseException as error:  # Ctrl-C while the data is read
@@ -250,17 +250,17 @@ def _record_dump(named: dict[str, Any]) -> None:
     try:
         _dumps.record_dump(named.get("value", named.get("obj")), named.get("file", named.get("filename")))
     except Exception as error:  # the file is written, which is all that the caller may notice
-        FitSession.warn(f"a file of a model is not recorded: {type(error).__name__}: {error}")
+        guest.warn(f"a file of a model is not recorded: {type(error).__name__}: {error}")
 
 
 @_ours
 def call_fit(fit: Callable[..., Any], estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Fit, recorded if this is an outermost fit and autolog is on in this process."""
-    if not _patches.active or FitSession.in_fit():
+    if not _patches.active or guest.in_fit():
         return fit(estimator, *args, **kwargs)
     recording = _fit.begin(estimator, args, kwargs)
     if recording is None:
-        with FitSession.unrecorded():  # what a transformer fits inside makes no runs either
+        with guest.unrecorded():  # what a transformer fits inside makes no runs either
             return fit(estimator, *args, **kwargs)
     try:
         result = fit(estimator, *args, **kwargs)
@@ -282,7 +282,7 @@ def call_partial(method: Callable[..., Any], estimator: Any, args: tuple[Any, ..
 @_ours
 def call_score(score: Callable[..., Any], estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Score, recorded with the estimator's run if nobody but the user asked for it."""
-    if not _patches.active or _busy.get() or FitSession.in_fit():
+    if not _patches.active or _busy.get() or guest.in_fit():
         return score(estimator, *args, **kwargs)
     token = _busy.set(True)
     try:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from runlore import FitSession
+from runlore import FitSession, guest
 from runlore_sklearn._fit import TRAIN_SCORE_ROWS, Recording, begin_session
 
 
@@ -35,12 +35,12 @@ class RunloreCallback:
         """The fit begins."""
         if context.parent is not None:
             return
-        session = FitSession.current()
+        session = guest.current()
         recording = None
-        if session is None and not FitSession.in_fit():
+        if session is None and not guest.in_fit():
             session = begin_session(estimator)
-            recording = Recording(session, estimator) if session is not None else None
-        if session is not None:
+            recording = Recording(session, estimator) if session else None
+        if session:
             self._fits[id(estimator)] = _Fit(session, recording)
 
     def teardown(self, estimator: Any, context: Any) -> None:
@@ -74,7 +74,7 @@ class RunloreCallback:
 def _record_iteration(session: FitSession, step: int, fitted: Any, X: Any, y: Any) -> None:
     if X.shape[0] > TRAIN_SCORE_ROWS or not hasattr(fitted, "score"):
         return
-    with FitSession.without_trace(draws=True), FitSession.unrecorded():
+    with guest.without_trace(draws=True), guest.unrecorded():
         score = fitted.score(X, y)
     if np.isscalar(score):
         session.metrics({"iteration_score": score}, step=step, split="train")

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from runlore import FitSession
+from runlore import guest
+from runlore.additions import Additions
 from runlore_sklearn import _tracking
 from runlore_sklearn._fit import MODEL_BYTES
 
@@ -18,13 +19,13 @@ MOST = 1_000  # items of one of them that are looked at
 
 def record_dump(value: Any, target: Any) -> None:
     """Record the file that tracked estimators were just written to, alone or inside dicts, lists and tuples."""
-    if _tracking.nothing() or FitSession.in_fit():
+    if _tracking.nothing() or guest.in_fit():
         return
     runs = {tracked.run.id: tracked.run for tracked in _tracked_in(value, DEPTH)}
     path = _path_of(target) if runs else None
     if path is not None and path.is_file():
         for run in runs.values():
-            FitSession.add_file(run, path.absolute(), kind="model", most=MODEL_BYTES)
+            Additions(run).file(path.absolute(), kind="model", most=MODEL_BYTES)
 
 
 def _tracked_in(value: Any, depth: int) -> Iterator[_tracking.Tracked]:

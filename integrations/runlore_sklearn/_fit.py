@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from runlore import FitSession
+from runlore import FitSession, guest
+from runlore.additions import Additions
 from runlore_sklearn import _search, _tracking
 from runlore_sklearn._params import estimator_params
 
@@ -62,12 +63,12 @@ class Recording:
 def begin(estimator: Any, args: Args, kwargs: Kwargs) -> Recording | None:
     """Begin to record a fit; None where it is part of another, or of a kind that is not recorded."""
     try:
-        if FitSession.in_fit() or not is_recorded(estimator):
+        if guest.in_fit() or not is_recorded(estimator):
             return None
     except Exception:  # a class that raises when it is asked for its methods: it is fitted as without us
         return None
     session = begin_session(estimator)
-    if session is None:
+    if not session:
         return None
     recording = Recording(session, estimator)
     try:
@@ -78,15 +79,14 @@ def begin(estimator: Any, args: Args, kwargs: Kwargs) -> Recording | None:
     return recording
 
 
-def begin_session(estimator: Any, **tags: str) -> FitSession | None:
+def begin_session(estimator: Any, **tags: str) -> FitSession:
     """A session for an estimator, its parameters recorded; linked to the run of its fit before, if there was one."""
     before = _tracking.forget(estimator)
     tags = {"estimator": type(estimator).__name__, **tags}
-    with FitSession.without_trace():  # get_params is the user's code, too
-        session = FitSession.begin(NAME, params=lambda: estimator_params(estimator), tags=tags)
-    if session is not None and before is not None and before.run.id != session.run.id:
-        session.link("refit_of", before.run)
-    return session
+    with guest.without_trace():  # get_params is the user's code, too
+        return FitSession.begin(
+            NAME, params=lambda: estimator_params(estimator), tags=tags, after=None if before is None else before.run
+        )
 
 
 def describe_data(
@@ -113,7 +113,7 @@ def is_recorded(estimator: Any) -> bool:
 
 def record_results(session: FitSession, estimator: Any, data: tuple[Any, Any]) -> None:
     """Everything that can be read off a fitted estimator, and its score on the training data."""
-    with FitSession.without_trace():
+    with guest.without_trace():
         session.record(lambda session: _record_iterations(session, estimator))
         session.record(lambda session: _record_classes(session, estimator))
         model = pickled(session, estimator)
@@ -133,13 +133,13 @@ def record_score(estimator: Any, args: Args, kwargs: Kwargs, value: Any) -> None
     known = len(tracked.tested_on)
     if known < TESTS:
         name = "test" if not known else f"test_{known + 1}"
-        found = FitSession.describe(args[0] if args else kwargs.get("X"))
+        found = guest.describe(args[0] if args else kwargs.get("X"))
         if found is not None and found.fingerprint == tracked.trained_on:
             return
         if found is not None and found.fingerprint not in tracked.tested_on:
             tracked.tested_on.append(found.fingerprint)
-            FitSession.add_data(tracked.run, name, found)
-    FitSession.add_metrics(tracked.run, {"test_score": value}, split="test")
+            Additions(tracked.run).data(name, found)
+    Additions(tracked.run).metrics({"test_score": value}, split="test")
 
 
 def _offers(estimator: Any, name: str) -> bool:
@@ -178,7 +178,7 @@ def _record_train_score(session: FitSession, model: bytes, data: tuple[Any, Any]
         return
     copy = pickle.loads(model)
     _make_quiet(copy)
-    with FitSession.without_trace(draws=True):
+    with guest.without_trace(draws=True):
         score = copy.score(features, target) if hasattr(copy, "score") else None
     if np.isscalar(score):
         session.metrics({"train_score": score}, split="train")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from runlore import FitSession
+from runlore import FitSession, guest
 from runlore_sklearn import _tracking
 from runlore_sklearn._fit import begin_session, describe_data, is_recorded
 
@@ -15,11 +15,11 @@ Args = tuple[Any, ...]
 
 def call_partial_fit(method: Callable[..., Any], estimator: Any, args: Args, kwargs: dict[str, Any]) -> Any:
     """Call it, recorded if it is no part of another fit; the run stays open until the estimator is gone or fitted."""
-    if FitSession.in_fit():
+    if guest.in_fit():
         return method(estimator, *args, **kwargs)
     session = _session_of(estimator, args, kwargs)
-    if session is None:
-        with FitSession.unrecorded():
+    if not session:
+        with guest.unrecorded():
             return method(estimator, *args, **kwargs)
     began = time.perf_counter()
     try:
@@ -46,7 +46,7 @@ def _session_of(estimator: Any, args: Args, kwargs: dict[str, Any]) -> FitSessio
         session = begin_session(estimator) if is_recorded(estimator) else None
     except Exception:  # a class that raises when it is asked for its methods: it is fitted as without us
         return None
-    if session is not None:
+    if session:
         data = args[0] if args else kwargs.get("X"), args[1] if len(args) > 1 else kwargs.get("y")
         try:
             session.record(lambda session: _describe(session, data))
@@ -72,7 +72,7 @@ def _record_call(session: FitSession, estimator: Any, args: Args, kwargs: dict[s
     numbers = {"partial_fit_seconds": seconds}
     rows = getattr(data, "shape", None) or (len(data) if data is not None else 0,)
     numbers["rows"] = float(rows[0])
-    with FitSession.without_trace():
+    with guest.without_trace():
         loss = getattr(estimator, "loss_", None)
     if np.isscalar(loss) and not isinstance(loss, str):
         numbers["loss"] = float(loss)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from runlore import FitSession
+from runlore import FitSession, guest
 
 CHILDREN = 1_000  # candidates or folds that become runs of their own
 VALIDATION = "sklearn.model_selection._validation"
@@ -62,8 +62,8 @@ def record_validation(call: Call, parallel: Any, tasks: Iterable[Any], begin: Be
     if getattr(function, "__module__", None) != VALIDATION or first is None:
         return call(parallel, tasks)
     session = begin(first[1], METHODS.get(getattr(function, "__name__", ""), "validation"))
-    if session is None:
-        with FitSession.unrecorded():
+    if not session:
+        with guest.unrecorded():
             return call(parallel, tasks)
     settings: list[dict[str, Any]] = []
     try:

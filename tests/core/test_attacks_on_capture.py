@@ -17,6 +17,7 @@ import pytest
 
 from runlore import RunloreWarning, Store, housekeeping
 from runlore._data import runlore_describe_data
+from runlore.additions import Additions
 from runlore.comparison import compare
 from tests.core.test_captures import files, repository, withheld  # noqa: F401  # a fixture
 from tests.core.test_cli import runlore
@@ -336,13 +337,11 @@ def test_gc_removes_nothing_that_it_did_not_list(store: Store) -> None:
 
 
 def test_nothing_is_added_to_a_run_that_was_removed(store: Store) -> None:
-    from runlore import FitSession
-
     run = store.start_run("x")
     run.finish()
     housekeeping.remove(store, [store.run("x")])
     with pytest.warns(RunloreWarning, match="not in .* any more"):
-        FitSession.add_metrics(run, {"late": 1.0})
+        Additions(run).metrics({"late": 1.0})
     assert len(store.runs()) == 0
 
 

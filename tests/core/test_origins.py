@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runlore import FitSession, Store
+from runlore import Store
 from runlore._pending import pending_count
+from runlore.additions import Additions
 from runlore.origins import FileOrHashNotFound, which_run
 from tests.core.test_cli import runlore
 
@@ -122,6 +123,6 @@ def test_a_large_file_that_is_added_after_a_fit_is_pending_and_a_small_one_kept(
     run = store.start_run("x")
     run.finish()
     for name in ("large", "small"):
-        FitSession.add_file(run, tmp_path / name, kind="model", most=5)
+        Additions(run).file(tmp_path / name, kind="model", most=5)
     assert (artifact(store, "large").stored, artifact(store, "small").stored) == (False, True)
     assert pending(store) == 1

@@ -1,0 +1,58 @@
+"""What is learnt of a model after its fit, added to the run that made it."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from runlore._process import process
+from runlore._ranks import is_worker
+from runlore._run import Run
+from runlore._writer import report
+from runlore.hookspecs import CapturedFile, DataDescription
+
+
+class Additions:
+    """Adds to a run, which may have ended. No method raises; workers add nothing."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def metrics(
+        self,
+        metrics: Mapping[str, Any],
+        *,
+        step: int | None = None,
+        epoch: float | None = None,
+        split: str | None = None,
+    ) -> None:
+        """What was measured after the fit."""
+        self._add(", ".join(metrics), lambda run: run.log_metrics(metrics, step, epoch, split))
+
+    def data(self, name: str, description: DataDescription) -> None:
+        """A dataset that the model met after its fit."""
+        self._add(f"data {name}", lambda run: run.log_data(name, description))
+
+    def file(self, path: Path, *, kind: str, most: int) -> None:
+        """A file that was written after the fit, up to `most` bytes of it kept.
+
+        One that is not kept is hashed by the next reader, so that whoever writes it need not wait.
+        """
+        self._add(repr(str(path)), lambda run: _add_file(run, path, kind, most))
+
+    def _add(self, what: str, action: Callable[[Run], object]) -> None:
+        if is_worker():
+            return
+        try:
+            action(self.run.addition())
+        except Exception as error:  # a framework calls us here, and must not meet our exceptions
+            report(f"{what} can't be added to {self.run!r}: {type(error).__name__}: {error}")
+
+
+def _add_file(run: Run, path: Path, kind: str, most: int) -> None:
+    if path.stat().st_size > most:
+        run.log_artifact(path, kind=kind, keep=False)
+        return
+    file = process.plugins().rewrite_file(CapturedFile(path.name, path.read_bytes(), kind))
+    if file.withheld is not None:
+        run.log_missing(path.name, file.withheld)
+    run.log_artifact(path, kind=kind, keep=file.withheld is None)

@@ -1,0 +1,76 @@
+"""Handing a training over to processes that one starts: one of them writes the run, and may not live to end it."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Self
+
+from runlore import _ids
+from runlore._folder import Folder
+from runlore._replay import FOREIGN, read_log, read_sealed
+from runlore._run import Run, attach, context_run, end_from_outside
+from runlore._writer import report
+from runlore.store import Store, open_store
+
+MOST = 1_000  # runs begun since, that are looked through for the one
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a process hands to those that it starts, so that the leader among them writes into the right run.
+
+    Made by `prepare`, pickled along, and given to `FitSession.begin` there. `token` names the launch, `store` is the
+    folder of its store, `outer` the run of the user's that it belongs to.
+    """
+
+    token: str
+    store: str | None
+    outer: str | None
+
+    @classmethod
+    def prepare(cls, store: Store | None = None) -> Self:
+        """For processes that are about to be started. Never raises."""
+        token = _ids.new_run_id(time.time_ns() // 1000)
+        try:
+            outer = context_run()
+            root = outer._folder.root if outer is not None else (store or open_store()).root
+        except Exception as error:  # the processes will find the same trouble, and go on without a record
+            report(f"a launch can't be prepared: {type(error).__name__}: {error}")
+            return cls(token, None, None)
+        return cls(token, str(root), None if outer is None else outer.id)
+
+    def renewed(self) -> Self:
+        """The same launch, from where the process stands now."""
+        return replace(self.prepare(None if self.store is None else Store(self.store)), token=self.token)
+
+    def attached(self) -> Run | None:
+        """The user's run that the launch belongs to, open for additions from this process."""
+        return attach(self.store, self.outer) if self.store is not None and self.outer is not None else None
+
+    def failed(self, error: BaseException) -> None:
+        """The processes ended with an error: tell it in their run, if it could not tell it itself. Never raises."""
+        if self.store is None or self.outer is not None:  # the user's own run ends with its block
+            return
+        try:
+            run_id = next(self._runs(Folder(Path(self.store))), None)
+            if run_id is not None:
+                end_from_outside(self.store, run_id, error)
+        except Exception as second:  # a framework calls us here, and must not meet our exceptions
+            report(f"the end of a launched training is not recorded: {type(second).__name__}: {second}")
+
+    def _runs(self, folder: Folder) -> Iterator[str]:
+        """The runs that came of this launch, newest first."""
+        days = sorted(folder.days(), reverse=True)
+        since = _ids.id_day(self.token)
+        for day in (day for day in days if day.relative_to(folder.runs).as_posix() >= since):
+            ids = {path.name[: _ids.ID_DIGITS] for path in day.iterdir() if path.name > self.token}
+            for run_id in islice(sorted(ids, reverse=True), MOST):
+                for item in folder.files_of(run_id):
+                    try:
+                        content = (read_sealed if item.sealed else read_log)(item.path, item.ordinal)
+                    except FOREIGN:
+                        continue
+                    if content.opening.get("launch") == self.token:
+                        yield run_id

@@ -1,0 +1,112 @@
+"""The same record for people who prefer Lightning's Logger interface."""
+
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+from runlore import FitSession, Store, guest
+from runlore_lightning._namespaces import complete, plain, revive
+from runlore_lightning._recording import Options, Recording
+
+
+class RunloreLogger:
+    """Records what RunloreCallback does, and what is logged by hand: `Trainer(logger=RunloreLogger())`.
+
+    `experiment` is the run that is being written. Together with the callback, or with autolog, a fit is still one run.
+    Checkpoints without a folder of their own go below `runlore/<version>`; the version is also the run's name.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "RunloreLogger":
+        """An instance that either namespace takes for a Logger of its own."""
+        made: RunloreLogger = object.__new__(complete(cls, "loggers.logger", "Logger"))
+        return made
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        experiment: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        store: Store | None = None,
+        dry_runs: bool = False,
+    ) -> None:
+        self._options = Options(name or guest.run_name(), experiment, tags, store, dry_runs)
+        self._trainer: Any = None  # a weak reference
+        self._recording: Recording | None = None
+
+    @property
+    def name(self) -> str:
+        """The first folder of checkpoints that have none of their own."""
+        return "runlore"
+
+    @property
+    def version(self) -> str:
+        """The second one, and the name of the run."""
+        return str(self._options.name)
+
+    @property
+    def save_dir(self) -> None:
+        """Below the trainer's `default_root_dir`."""
+        return
+
+    @property
+    def root_dir(self) -> None:
+        """Likewise."""
+        return
+
+    @property
+    def log_dir(self) -> None:
+        """The store is none of the trainer's folders."""
+        return
+
+    @property
+    def group_separator(self) -> str:
+        """What stands between a prefix and a name."""
+        return "/"
+
+    @property
+    def experiment(self) -> Any:
+        """The run that is being written; None outside of a fit."""
+        session = self._current()
+        return None if session is None else session.run
+
+    def log_graph(self, model: Any, input_array: Any = None) -> None:
+        """A fit, a validation or a test begins: Lightning hands over the module, and with it the trainer."""
+        trainer = getattr(model, "trainer", None)
+        if trainer is not None and trainer.state.fn == "fit":
+            self._trainer = weakref.ref(trainer)
+            begun = Recording.begin(trainer, self._options, before=self._recording)
+            if begun is not None:
+                self._recording = begun
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Record parameters; those of the modules are recorded anyway."""
+        session = self._current()
+        if session is not None:
+            session.params(lambda: dict(params if isinstance(params, Mapping) else vars(params)))
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Record what is logged by hand; what the trainer gives to its loggers is recorded where it does."""
+        recording = self._recording
+        if recording is not None and not recording.closed and recording.metrics.inside:
+            return
+        session = self._current()
+        if session is not None:
+            session.metrics(metrics, step=step)
+
+    def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
+        """Recorded already."""
+
+    def save(self) -> None:
+        """Everything is on the disk already."""
+
+    def finalize(self, status: str) -> None:
+        """The trainer's teardown ends the run."""
+
+    def _current(self) -> FitSession | None:
+        """The fit that is being recorded, by us or by the callback."""
+        recording = self._recording
+        return recording.session if recording is not None and not recording.closed else guest.current()
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return revive, (plain(type(self)),), {**vars(self), "_trainer": None, "_recording": None}

@@ -1,0 +1,114 @@
+"""What a Trainer, its modules, optimizers and callbacks tell of how they were set."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+TRAINER = (
+    "max_epochs min_epochs max_steps min_steps max_time accumulate_grad_batches gradient_clip_val "
+    "gradient_clip_algorithm precision num_devices num_nodes world_size log_every_n_steps check_val_every_n_epoch "
+    "val_check_interval limit_train_batches limit_val_batches limit_test_batches overfit_batches num_sanity_val_steps "
+    "reload_dataloaders_every_n_epochs fast_dev_run barebones"
+).split()
+PLAIN = (bool, int, float, str, type(None))
+OPTIMIZER_FLAGS = ("foreach", "fused", "capturable", "differentiable", "params", "param_names")
+
+
+def fit_params(trainer: Any) -> dict[str, Any]:
+    """Hyperparameters under their own names, everything else under what it belongs to."""
+    module = trainer.lightning_module
+    found: dict[str, Any] = {}
+    for source in (module, trainer.datamodule):
+        hparams = dict(getattr(source, "hparams_initial", None) or {})
+        hparams.pop("_class_path", None)  # LightningCLI's own
+        found = {**hparams, **found}
+    for place, optimizer in enumerate(trainer.optimizers):
+        found[_numbered("optimizer", place)] = _optimizer(optimizer)
+    for place, config in enumerate(trainer.lr_scheduler_configs):
+        found[_numbered("scheduler", place)] = _scheduler(config)
+    found["trainer"] = _trainer(trainer)
+    found["callbacks"] = dict(_callbacks(trainer))
+    found["model"] = {"class": type(module).__name__, **_counts(module)}
+    return found
+
+
+def rates(trainer: Any) -> Iterator[tuple[str, float]]:
+    """The learning rate of every group of parameters, named as Lightning's LearningRateMonitor does."""
+    seen: dict[str, int] = {}
+    for optimizer in trainer.optimizers:
+        kind = type(optimizer).__name__
+        number = seen[kind] = seen.get(kind, 0) + 1
+        name = f"lr-{kind}" if number == 1 else f"lr-{kind}-{number - 1}"
+        groups = optimizer.param_groups
+        for place, group in enumerate(groups):
+            rate = group.get("lr")
+            if rate is not None:
+                yield name if len(groups) == 1 else f"{name}/pg{place + 1}", rate
+
+
+def rank_local(trainer: Any) -> list[str]:
+    """The metrics of the last loop that are not reduced over the ranks, where there are several."""
+    if trainer.world_size < 2:
+        return []
+    loops = (trainer.fit_loop.epoch_loop, trainer.fit_loop.epoch_loop.val_loop)
+    results = [item for loop in loops for item in (getattr(loop, "_results", None) or {}).values()]
+    return sorted({item.meta.name for item in results if item.is_tensor and not item.meta.sync.should})
+
+
+def _numbered(name: str, place: int) -> str:
+    return name if place == 0 else f"{name}_{place}"
+
+
+def _optimizer(optimizer: Any) -> dict[str, Any]:
+    plain = getattr(optimizer, "optimizer", optimizer)  # some strategies wrap it
+    groups = plain.param_groups
+    settings = {name: value for name, value in groups[0].items() if name not in OPTIMIZER_FLAGS}
+    settings.pop("initial_lr", None)
+    return {"name": type(plain).__name__, **settings, **({"groups": len(groups)} if len(groups) > 1 else {})}
+
+
+def _scheduler(config: Any) -> dict[str, Any]:
+    scheduler = config.scheduler
+    settings = {
+        name: value
+        for name, value in vars(scheduler).items()
+        if not name.startswith("_") and isinstance(value, PLAIN) and name not in ("last_epoch", "verbose")
+    }
+    how = {name: getattr(config, name, None) for name in ("interval", "frequency", "monitor")}
+    return {"name": type(scheduler).__name__, **settings, **{name: value for name, value in how.items() if value}}
+
+
+def _trainer(trainer: Any) -> dict[str, Any]:
+    found = {name: getattr(trainer, name, None) for name in TRAINER}
+    found["accelerator"] = type(trainer.accelerator).__name__
+    found["strategy"] = type(trainer.strategy).__name__
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _callbacks(trainer: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The settings of the callbacks, of those that have any: the arguments that they keep under the same name."""
+    seen: dict[str, int] = {}
+    for callback in trainer.callbacks:
+        cls = type(callback)
+        if cls.__module__.startswith("runlore"):
+            continue
+        names = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+        settings = {name: getattr(callback, name) for name in names if isinstance(getattr(callback, name, ...), PLAIN)}
+        if settings:
+            number = seen[cls.__name__] = seen.get(cls.__name__, 0) + 1
+            yield _numbered(cls.__name__, number - 1), settings
+
+
+def _counts(module: Any) -> dict[str, int]:
+    sizes = [(_size(parameter), bool(parameter.requires_grad)) for parameter in module.parameters()]
+    return {
+        "parameters": sum(size for size, _ in sizes),
+        "trainable_parameters": sum(size for size, trainable in sizes if trainable),
+    }
+
+
+def _size(parameter: Any) -> int:
+    try:
+        return int(parameter.numel())
+    except (ValueError, RuntimeError):  # one that gets its shape from the first batch
+        return 0

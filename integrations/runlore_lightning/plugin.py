@@ -1,0 +1,32 @@
+"""The entry points: one names Lightning to runlore, two are called by Lightning for every Trainer. None imports it."""
+
+from typing import Any
+
+from runlore import guest
+from runlore.hookspecs import Integration, hookimpl
+
+NAME = "lightning"
+_autolog: list[bool] = []  # not empty while `runlore.autolog()` is on
+
+
+@hookimpl
+def runlore_register_integrations() -> list[Integration]:
+    """Lightning asks us whenever a Trainer is made, so there is nothing to wait for."""
+    return [Integration(NAME, None, _enable, _autolog.clear, ("lightning", "pytorch_lightning"))]
+
+
+def _enable() -> None:
+    _autolog[:] = [True]
+
+
+def callbacks() -> list[Any]:
+    """The callback for a new Trainer if autolog is on. Never raises: that would end `Trainer()`."""
+    try:
+        if not (_autolog or guest.autolog_wanted(NAME)):
+            return []
+        from runlore_lightning import RunloreCallback
+
+        return [RunloreCallback()]
+    except Exception as error:  # Lightning calls us within Trainer()
+        guest.warn(f"Lightning is not recorded: {type(error).__name__}: {error}")
+        return []
