@@ -33,7 +33,7 @@ def python(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     """Starts Python on a script in a process of its own; what still runs at the end is killed."""
     started: list[Process] = []
 
-    def start(script: str, *arguments: str, **environment: str) -> Process:
+    def start(script: str | Path, *arguments: str, **environment: str) -> Process:
         started.append(Process(script, arguments, {**os.environ, **environment}, tmp_path))
         return started[-1]
 

@@ -9,10 +9,11 @@ from textwrap import dedent
 
 
 class Process:
-    """Runs a script; `line` waits for what it prints."""
+    """Runs a script, a text or a file; `line` waits for what it prints."""
 
-    def __init__(self, script: str, arguments: tuple[str, ...], environment: dict[str, str], folder: Path) -> None:
-        command = [sys.executable, "-c", dedent(script), *arguments]
+    def __init__(self, script: str | Path, arguments: tuple[str, ...], environment: dict[str, str], folder: Path) -> None:
+        program = [str(script)] if isinstance(script, Path) else ["-c", dedent(script)]
+        command = [sys.executable, *program, *arguments]
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # open as long as the process
         self._process = subprocess.Popen(
             command, env=environment, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=self._errors

@@ -105,8 +105,8 @@ class Checkpoints:
     def removed(self, path: str | os.PathLike[str]) -> None:
         """A path was to be removed; told where it is gone."""
         place = _place(path)
-        if place in self._versions and not os.path.lexists(place):
-            del self._versions[place]
+        if not os.path.lexists(place):
+            self._versions.pop(place, None)  # one that an earlier segment wrote is not among them
             self._tell({"type": "removed", "path": str(place)})
 
     def settle(self) -> None:
@@ -149,16 +149,17 @@ class Checkpoints:
         if version.ready is not None:
             version.ready()
             version.ready = None
-        event = _completion(version)
         try:
-            self._tell(event | self._content(version, keep=keep))
+            found = self._content(version, keep=keep)
         except _GivenUp:
-            if version.released.is_set():
-                self._tell(event | {"why": "it was removed before it was hashed"})
+            if not version.released.is_set():
+                return
+            found = {"why": "it was removed before it was hashed"}
         except OSError as error:
-            self._tell(event | {"why": f"it could not be {'kept' if keep else 'hashed'}: {error.strerror or error}"})
+            found = {"why": f"it could not be {'kept' if keep else 'hashed'}: {error.strerror or error}"}
         finally:
             version.idle.set()
+        self._tell(_completion(version) | found)
 
     def _content(self, version: _Version, *, keep: bool) -> Event:
         path = version.path

@@ -82,7 +82,8 @@ class Record:
                 if known.get("path") == path and _may_complete(event, known):
                     self.artifacts[place] = {**known, "pending": False, **event}
                     return
-        elif event.get("kind") == "checkpoint":  # a path has one content, and a role one checkpoint
+            return
+        if event.get("kind") == "checkpoint":  # a path has one content, and a role one checkpoint
             for known in self.artifacts:
                 if known.get("path") == path:
                     known["present"] = False

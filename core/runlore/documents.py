@@ -70,6 +70,9 @@ def artifact_document(artifact: Artifact) -> dict[str, Any]:
         "epoch": artifact.epoch,
         "roles": list(artifact.roles),
         "present": artifact.present,
+        "monitor": artifact.monitor,
+        "value": plain(artifact.value),
+        "why": artifact.why,
     }
 
 

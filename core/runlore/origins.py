@@ -13,6 +13,7 @@ from runlore._database import Sqlite
 from runlore.errors import RunloreError
 
 if TYPE_CHECKING:
+    from runlore.runs import RecordedRun
     from runlore.store import Store
 
 SHORTEST = 6  # digits of a hash that may stand for it
@@ -110,6 +111,13 @@ def _hints(store: "Store", target: str | os.PathLike[str]) -> list[str]:
     if pending:
         hints.append(f"{pending} recorded files could not be hashed yet")
     return hints
+
+
+def with_hashes(run: "RecordedRun") -> "RecordedRun":
+    """The run, what it left to be hashed or kept done now; it itself where there is nothing, or nothing can be done."""
+    if run.status == "running" or not os.access(run.store.root, os.W_OK):
+        return run
+    return run.store.run(run.id) if _pending.complete(run.store, [run.id]) else run
 
 
 def writer_of(store: "Store", path: Path) -> tuple[str, int | None] | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from runlore import _html, _rows
+from runlore._artifacts import hashed
 from runlore._blobs import Blobs, Member, restore_files, safe_join
 from runlore._query import AGGREGATES
 from runlore._record import Record, Writers, read_record
@@ -51,6 +52,19 @@ class Artifact:
     value: float | None = None
     why: str | None = None
 
+    @property
+    def file_name(self) -> str:
+        """What `restore` calls it."""
+        return Path(self.path).name if self.path else self.name.replace("/", "_")
+
+    def is_at(self, path: Path) -> bool:
+        """Whether a file or folder has the recorded content.
+
+        Raises:
+            OSError: it can't be read.
+        """
+        return self.sha256 is not None and hashed(path)["sha256"] == self.sha256
+
     def restore(self, to: str | os.PathLike[str]) -> Path:
         """Write it below the folder `to`, byte for byte; the path that was written.
 
@@ -59,7 +73,7 @@ class Artifact:
             UnsafePath: a recorded path would lead outside `to`.
         """
         folder = Path(to)
-        name = Path(self.path).name if self.path else self.name.replace("/", "_")
+        name = self.file_name
         target = safe_join(folder, name)
         members = list(self.members) if self.is_folder else [Member(name, self.size or 0, self.sha256 or "")]
         if self.stored:
@@ -97,7 +111,7 @@ class RecordedRun:
     """
 
     def __init__(self, store: "Store", summary: Summary) -> None:
-        self._store = store
+        self.store = store
         self._summary = summary
         self.id = summary.id
         self.name = summary.name
@@ -121,7 +135,7 @@ class RecordedRun:
         if self._summary.parent is None:
             return None
         try:
-            return self._store.run(self._summary.parent)
+            return self.store.run(self._summary.parent)
         except RunNotFound:
             return None
 
@@ -133,13 +147,13 @@ class RecordedRun:
     @property
     def children(self) -> "RunList":
         """The runs that name this as their parent, oldest first."""
-        return self._store.runs(f"parent == {self.id!r}", sort="id")
+        return self.store.runs(f"parent == {self.id!r}", sort="id")
 
     @property
     def environment(self) -> dict[str, dict[str, Any]]:
         """What was captured, by section: python, os, hardware, packages, git, …"""
         return {
-            section: _rows.read_section(self._store.folder, item) for section, item in self._record.environment.items()
+            section: _rows.read_section(self.store.folder, item) for section, item in self._record.environment.items()
         }
 
     @property
@@ -235,9 +249,9 @@ class RecordedRun:
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RunloreWarning)
-            run = attach(str(self._store.root), self.id)
+            run = attach(str(self.store.root), self.id)
         if run._writer is None:
-            raise StoreRefused(f"nothing can be added to run {self.name!r}: {str(self._store.root)!r} can't be written")
+            raise StoreRefused(f"nothing can be added to run {self.name!r}: {str(self.store.root)!r} can't be written")
         return run
 
     def _repr_html_(self) -> str:
@@ -254,7 +268,7 @@ class RecordedRun:
 
     @cached_property
     def _read(self) -> tuple[Record, Writers]:
-        return read_record(self._store.folder, self.id)
+        return read_record(self.store.folder, self.id)
 
     @property
     def _record(self) -> Record:
@@ -279,7 +293,7 @@ class RecordedRun:
             present=bool(item.get("present")),
             members=members,
             is_folder="files" in item,
-            blobs=Blobs(self._store.folder.blobs),
+            blobs=Blobs(self.store.folder.blobs),
             monitor=item.get("monitor"),
             value=item.get("value"),
             why=item.get("why"),
@@ -290,7 +304,7 @@ class RunList(Sequence[RecordedRun]):
     """Runs, in the order asked for. `hints` tells of keys in the query that no run has."""
 
     def __init__(self, store: "Store", runs: list[RecordedRun], hints: tuple[str, ...] = ()) -> None:
-        self._store = store
+        self.store = store
         self._runs = runs
         self.hints = hints
 
@@ -300,7 +314,7 @@ class RunList(Sequence[RecordedRun]):
     def __getitem__(self, place: slice) -> "RunList": ...
     def __getitem__(self, place: int | slice) -> "RecordedRun | RunList":
         if isinstance(place, slice):
-            return RunList(self._store, self._runs[place], self.hints)
+            return RunList(self.store, self._runs[place], self.hints)
         return self._runs[place]
 
     def __len__(self) -> int:

@@ -48,11 +48,12 @@ class Files:
             if path == getattr(callback, "best_model_path", ""):
                 roles.append("best" if place == 0 else f"best_{name or place}")
             scores = getattr(callback, "best_k_models", None) or {}
-            same_step = self._steps.get(callback.best_model_path, (None,))[0] == self._trainer.global_step
+            best = getattr(callback, "best_model_path", "")
+            same_step = self._steps.get(best, (None,))[0] == self._trainer.global_step
             if path in scores:
                 monitor, value = name, scores[path]
             elif path == getattr(callback, "last_model_path", "") and same_step and monitor is None:
-                monitor, value = name, scores.get(callback.best_model_path)
+                monitor, value = name, scores.get(best)
         return tuple(roles), monitor, value
 
 

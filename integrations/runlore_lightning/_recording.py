@@ -82,21 +82,12 @@ class Metrics:
         if not metrics:
             return
         trainer = self._trainer
-        if "step" in metrics or any(type(value) is dict for value in metrics.values()):
-            metrics = dict(_flat(metrics))
+        if "step" in metrics:  # which moves the axis of other loggers
+            metrics = {name: value for name, value in metrics.items() if name != "step"}
         split = SPLITS.get(trainer.state.stage)
         self._write(
             metrics, step=trainer.global_step if step is None else step, epoch=trainer.current_epoch, split=split
         )
-
-
-def _flat(metrics: Mapping[str, Any], prefix: str = "") -> Any:
-    """Nested metrics under joined names; a metric "step", which moves other loggers' axis, is none."""
-    for name, value in metrics.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}/")
-        elif prefix or name != "step":
-            yield prefix + name, value
 
 
 class Recording:

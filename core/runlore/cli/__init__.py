@@ -16,6 +16,7 @@ COMMANDS = {
     "show": "_show",
     "diff": "_diff",
     "which-run": "_which",
+    "restore": "_restore",
     "tag": "_edit",
     "note": "_edit",
     "rm": "_remove",

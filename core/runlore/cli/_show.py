@@ -21,6 +21,7 @@ from runlore._values import text_of
 from runlore.cli._ls import is_duration
 from runlore.cli._options import STATUS_STYLES, RunPart, console, grid, json_option, print_json, store_option
 from runlore.documents import run_details
+from runlore.origins import with_hashes
 from runlore.runs import RecordedRun
 from runlore.store import open_store
 
@@ -40,7 +41,7 @@ def show(run: str, full: bool, as_json: bool, store: str | None) -> None:
 
     RUN is its name or any unique part of its id.
     """
-    found = open_store(store).run(run)
+    found = with_hashes(open_store(store).run(run))
     if as_json:
         print_json(run_details(found))
         return
