@@ -11,7 +11,9 @@ from textwrap import dedent
 class Process:
     """Runs a script, a text or a file; `line` waits for what it prints."""
 
-    def __init__(self, script: str | Path, arguments: tuple[str, ...], environment: dict[str, str], folder: Path) -> None:
+    def __init__(
+        self, script: str | Path, arguments: tuple[str, ...], environment: dict[str, str], folder: Path
+    ) -> None:
         program = [str(script)] if isinstance(script, Path) else ["-c", dedent(script)]
         command = [sys.executable, *program, *arguments]
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # open as long as the process

@@ -1,10 +1,11 @@
 """Being a guest in somebody's training where no `FitSession` is at hand: what is a part of which fit."""
 
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from runlore import _marks
 from runlore._ids import new_name
@@ -23,6 +24,7 @@ __all__ = [
     "autolog_wanted",
     "current",
     "describe",
+    "harmless",
     "in_fit",
     "rearm",
     "records_dry_runs",
@@ -33,6 +35,9 @@ __all__ = [
     "within",
     "without_trace",
 ]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _UNRECORDED = object()  # stands for what is under way and makes no run
 _fit: "ContextVar[Any]" = ContextVar("runlore_fit", default=None)
@@ -107,6 +112,23 @@ def describe(data: Any) -> "DataDescription | None":
         return process.plugins().first("runlore_describe_data", data=data)
     except Exception:  # a plugin's own code, on foreign data: nothing is recorded of it here
         return None
+
+
+def harmless(hook: Callable[P, R]) -> Callable[P, R | None]:
+    """Decorates what a framework calls: an exception of ours is reported once for each hook, and None returned."""
+    told: list[str] = []
+
+    @functools.wraps(hook)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        try:
+            return hook(*args, **kwargs)
+        except Exception as error:  # a framework calls us here, and must not meet our exceptions
+            if not told:
+                told.append(type(error).__name__)
+                report(f"less is recorded: {hook.__qualname__} failed: {type(error).__name__}: {error}")
+            return None
+
+    return guarded
 
 
 def autolog_wanted(integration: str) -> bool:

@@ -1,6 +1,5 @@
 """The callback: it begins what is recorded, and tells how it ended where only the parent process knows."""
 
-import weakref
 from collections.abc import Mapping
 from multiprocessing import parent_process
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from runlore import Store, guest
 from runlore.launch import Launch
 from runlore_lightning._namespaces import complete, plain, revive
-from runlore_lightning._recording import Evaluation, Options, Recording
+from runlore_lightning._recording import Options, Recording
 
 
 class RunloreCallback:
@@ -34,45 +33,33 @@ class RunloreCallback:
     ) -> None:
         self._options = Options(name, experiment, tags, store, dry_runs)
         self._launch = Launch.prepare(store)
-        self._recordings: weakref.WeakKeyDictionary[Any, Recording] = (
-            weakref.WeakKeyDictionary()
-        )  # by trainer: the last
 
+    @guest.harmless
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Something begins; what is tested or validated is added to the run of the fit before."""
-        recording = self._recordings.get(trainer)
-        if stage in ("validate", "test") and recording is not None and recording.session:
-            Evaluation(trainer, recording.session.run)
+        recording = Recording.of(trainer)
+        if stage in ("validate", "test") and recording is not None:
+            recording.evaluate(trainer)
 
+    @guest.harmless
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """The fit begins: after the searches for a learning rate or a batch size, which are none."""
-        before = self._recordings.get(trainer)
-        launch = self._launch if parent_process() is not None else None
-        recording = Recording.begin(trainer, self._options, launch, before)
-        if recording is not None:
-            self._recordings[trainer] = recording
+        Recording.begin(trainer, self._options, self._launch if parent_process() is not None else None)
 
-    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        """The learning rates of the epoch."""
-        recording = self._recordings.get(trainer)
-        if recording is not None:
-            recording.record_rates()
-
+    @guest.harmless
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """The fit failed, maybe in processes that were started for it."""
-        recording = self._recordings.get(trainer)
-        if recording is not None and recording.session.recorded and not recording.closed:
+        recording = Recording.of(trainer)
+        if recording is not None and not recording.closed:
             recording.error = exception
         elif trainer.state.fn == "fit":
             self._launch.failed(exception)
 
+    @guest.harmless
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Lightning has put the signal handlers back."""
         guest.rearm()
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         self._launch = self._launch.renewed()
-        return revive, (plain(type(self)),), {**vars(self), "_recordings": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _recordings=weakref.WeakKeyDictionary())
+        return revive, (plain(type(self)),), vars(self)

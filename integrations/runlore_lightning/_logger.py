@@ -4,7 +4,7 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
-from runlore import FitSession, Store, guest
+from runlore import Store, guest
 from runlore_lightning._namespaces import complete, plain, revive
 from runlore_lightning._recording import Options, Recording
 
@@ -32,7 +32,6 @@ class RunloreLogger:
     ) -> None:
         self._options = Options(name or guest.run_name(), experiment, tags, store, dry_runs)
         self._trainer: Any = None  # a weak reference
-        self._recording: Recording | None = None
 
     @property
     def name(self) -> str:
@@ -67,32 +66,30 @@ class RunloreLogger:
     @property
     def experiment(self) -> Any:
         """The run that is being written; None outside of a fit."""
-        session = self._current()
-        return None if session is None else session.run
+        recording = self._open_recording()
+        return None if recording is None else recording.session.run
 
+    @guest.harmless
     def log_graph(self, model: Any, input_array: Any = None) -> None:
         """A fit, a validation or a test begins: Lightning hands over the module, and with it the trainer."""
         trainer = getattr(model, "trainer", None)
         if trainer is not None and trainer.state.fn == "fit":
             self._trainer = weakref.ref(trainer)
-            begun = Recording.begin(trainer, self._options, before=self._recording)
-            if begun is not None:
-                self._recording = begun
+            Recording.begin(trainer, self._options)
 
+    @guest.harmless
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """Record parameters; those of the modules are recorded anyway."""
-        session = self._current()
-        if session is not None:
-            session.params(lambda: dict(params if isinstance(params, Mapping) else vars(params)))
+        recording = self._open_recording()
+        if recording is not None:
+            recording.session.params(lambda: dict(params if isinstance(params, Mapping) else vars(params)))
 
+    @guest.harmless
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Record what is logged by hand; what the trainer gives to its loggers is recorded where it does."""
-        recording = self._recording
-        if recording is not None and not recording.closed and recording.metrics.inside:
-            return
-        session = self._current()
-        if session is not None:
-            session.metrics(metrics, step=step)
+        recording = self._open_recording()
+        if recording is not None and not recording.inside:
+            recording.session.metrics(metrics, step=step)
 
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
         """Recorded already."""
@@ -103,10 +100,11 @@ class RunloreLogger:
     def finalize(self, status: str) -> None:
         """The trainer's teardown ends the run."""
 
-    def _current(self) -> FitSession | None:
+    def _open_recording(self) -> Recording | None:
         """The fit that is being recorded, by us or by the callback."""
-        recording = self._recording
-        return recording.session if recording is not None and not recording.closed else guest.current()
+        trainer = self._trainer() if self._trainer is not None else None
+        recording = None if trainer is None else Recording.of(trainer)
+        return None if recording is None or recording.closed else recording
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return revive, (plain(type(self)),), {**vars(self), "_trainer": None, "_recording": None}
+        return revive, (plain(type(self)),), {**vars(self), "_trainer": None}

@@ -1,6 +1,7 @@
 """One fit of a Trainer, recorded by taps on this very object, which are taken off at its teardown."""
 
 import sys
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,9 @@ class Options:
     dry_runs: bool = False
 
 
+_last: "weakref.WeakKeyDictionary[Any, Recording]" = weakref.WeakKeyDictionary()  # by trainer
+
+
 class Taps:
     """Attributes of objects that were replaced, to be put back. One that somebody else replaced since is left alone."""
 
@@ -43,51 +47,15 @@ class Taps:
         self._done.append((owner, name, new))
         setattr(owner, name, new)
 
+    def __bool__(self) -> bool:
+        return bool(self._done)
+
     def remove(self) -> None:
         """Put everything back."""
         for owner, name, new in reversed(self._done):
             if vars(owner).get(name) is new:
                 delattr(owner, name)
         self._done.clear()
-
-
-class Metrics:
-    """What the trainer gives to its loggers, also where it has none: each value once, at the step it is for.
-
-    The sanity check gives nothing, `logger=False` keeps a metric out, and of `m_step` and `m_epoch` there is no alias.
-    """
-
-    def __init__(self, trainer: Any, taps: Taps, write: Write) -> None:
-        self._trainer = trainer
-        self._write = write
-        self.inside = False  # whether the trainer is giving something to its loggers
-        try:
-            taps.replace(trainer._logger_connector, "log_metrics", self._tapped)
-        except AttributeError:  # a private name
-            guest.warn("Lightning has changed its loggers: metrics are recorded with RunloreLogger only")
-
-    def _tapped(self, log_metrics: Callable[..., Any]) -> Callable[..., Any]:
-        def recorded_log_metrics(metrics: Any, *args: Any, **kwargs: Any) -> Any:
-            self.inside = True
-            try:
-                result = log_metrics(metrics, *args, **kwargs)  # first, as it reads what lies on a device
-            finally:
-                self.inside = False
-            self._take(metrics, *args, **kwargs)
-            return result
-
-        return recorded_log_metrics
-
-    def _take(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        if not metrics:
-            return
-        trainer = self._trainer
-        if "step" in metrics:  # which moves the axis of other loggers
-            metrics = {name: value for name, value in metrics.items() if name != "step"}
-        split = SPLITS.get(trainer.state.stage)
-        self._write(
-            metrics, step=trainer.global_step if step is None else step, epoch=trainer.current_epoch, split=split
-        )
 
 
 class Recording:
@@ -97,22 +65,28 @@ class Recording:
         self.session = session
         self.error: BaseException | None = None
         self.closed = False
+        self.inside = False  # whether the trainer is giving something to its loggers
+        self._evaluating = Taps()
         self._before = sys.exception()
         self._trainer = trainer
         self._taps = Taps()
         self._files = Files(trainer, session)
-        self.metrics = Metrics(trainer, self._taps, session.metrics)
-        self._taps.replace(trainer, "save_checkpoint", self._recorded_save)
-        self._taps.replace(trainer.strategy, "remove_checkpoint", self._recorded_removal)
-        self._taps.replace(trainer.strategy, "teardown", self._recorded_teardown)
+        self._tap_metrics(trainer, self._taps, session.metrics)
+        try:
+            self._taps.replace(trainer.fit_loop, "on_advance_start", self._recorded_epoch)
+            self._taps.replace(trainer, "save_checkpoint", self._recorded_save)
+            self._taps.replace(trainer.strategy, "remove_checkpoint", self._recorded_removal)
+            self._taps.replace(trainer.strategy, "teardown", self._recorded_teardown)
+        except BaseException:
+            self._taps.remove()
+            raise
 
     @classmethod
-    def begin(
-        cls, trainer: Any, options: Options, launch: Launch | None = None, before: "Recording | None" = None
-    ) -> "Recording | None":
-        """Record the fit that begins; None where there is nothing to record."""
+    def begin(cls, trainer: Any, options: Options, launch: Launch | None = None) -> None:
+        """Record the fit that begins, if there is anything to record."""
         if (trainer.fast_dev_run or trainer.barebones) and not (options.dry_runs or guest.records_dry_runs()):
-            return None
+            return
+        before = cls.of(trainer)
         session = FitSession.begin(
             NAME,
             name=options.name,
@@ -121,16 +95,70 @@ class Recording:
             tags={"model": type(trainer.lightning_module).__name__, **(options.tags or {})},
             store=options.store,
             resume_from=trainer.ckpt_path,
-            after=before.session.run if before is not None else None,
+            after=None if before is None else before.session.run,
             leader=trainer.is_global_zero,
             launch=launch,
         )
-        return cls(trainer, session) if session else None
+        if not session:
+            return
+        try:
+            _last[trainer] = cls(trainer, session)
+        except Exception as error:  # a Trainer of another kind than we know
+            guest.warn(f"only the params of this fit are recorded: {type(error).__name__}: {error}")
+            session.end()
 
-    def record_rates(self) -> None:
-        """The learning rate of each optimizer."""
-        if not self.closed:
+    @staticmethod
+    def of(trainer: Any) -> "Recording | None":
+        """The last recorded fit of a trainer."""
+        return _last.get(trainer)
+
+    def evaluate(self, trainer: Any) -> None:
+        """A test or validation behind the fit: its metrics are added to the run, at the step that the model has."""
+        if not self.closed or self._evaluating:
+            return
+        self._tap_metrics(trainer, self._evaluating, Additions(self.session.run).metrics)
+        self._evaluating.replace(trainer.strategy, "teardown", self._end_of_evaluation)
+
+    def _end_of_evaluation(self, teardown: Callable[[], Any]) -> Callable[[], Any]:
+        def teardown_and_remove() -> Any:
+            try:
+                return teardown()
+            finally:
+                self._evaluating.remove()
+
+        return teardown_and_remove
+
+    def _tap_metrics(self, trainer: Any, taps: Taps, write: Write) -> None:
+        """Take what the trainer gives to its loggers, also where it has none: each value once, at the step it is for.
+
+        The sanity check gives nothing, `logger=False` keeps a metric out, and of `m_step` and `m_epoch` there is no
+        alias.
+        """
+
+        def tapped(log_metrics: Callable[..., Any]) -> Callable[..., Any]:
+            def recorded_log_metrics(metrics: Any, *args: Any, **kwargs: Any) -> Any:
+                self.inside = True
+                try:
+                    result = log_metrics(metrics, *args, **kwargs)  # first, as it reads what lies on a device
+                finally:
+                    self.inside = False
+                _take(trainer, write, metrics, *args, **kwargs)
+                return result
+
+            return recorded_log_metrics
+
+        try:
+            taps.replace(trainer._logger_connector, "log_metrics", tapped)
+        except AttributeError:  # a private name
+            guest.warn("Lightning has changed its loggers: metrics are recorded with RunloreLogger only")
+
+    def _recorded_epoch(self, on_advance_start: Callable[[], Any]) -> Callable[[], Any]:
+        def recorded_on_advance_start() -> Any:
+            result = on_advance_start()
             self.session.record(self._record_rates)
+            return result
+
+        return recorded_on_advance_start
 
     def _record_rates(self, session: FitSession) -> None:
         trainer = self._trainer
@@ -171,27 +199,19 @@ class Recording:
             session.record(lambda _: self._files.note_links())
             session.record(lambda session: _record_outcome(session, trainer))
         finally:  # also when Ctrl-C comes meanwhile
-            self._trainer = self._files = self.metrics = None  # type: ignore[assignment]  # they hold the trainer
+            self._trainer = self._files = None  # type: ignore[assignment]  # they hold the trainer
             told = isinstance(self.error, SystemExit) and bool(getattr(trainer, "received_sigterm", False))
             session.end(self.error, interrupted=told)
 
 
-class Evaluation:
-    """A test or validation behind a fit: its metrics are added to the run, under the step that the model has."""
-
-    def __init__(self, trainer: Any, run: Any) -> None:
-        self._taps = Taps()
-        Metrics(trainer, self._taps, Additions(run).metrics)
-        self._taps.replace(trainer.strategy, "teardown", self._with_removal)
-
-    def _with_removal(self, teardown: Callable[[], Any]) -> Callable[[], Any]:
-        def teardown_and_remove() -> Any:
-            try:
-                return teardown()
-            finally:
-                self._taps.remove()
-
-        return teardown_and_remove
+@guest.harmless
+def _take(trainer: Any, write: Write, metrics: Mapping[str, Any], step: int | None = None) -> None:
+    if not metrics:
+        return
+    if "step" in metrics:  # which moves the axis of other loggers
+        metrics = {name: value for name, value in metrics.items() if name != "step"}
+    split = SPLITS.get(trainer.state.stage)
+    write(metrics, step=trainer.global_step if step is None else step, epoch=trainer.current_epoch, split=split)
 
 
 def _record_outcome(session: FitSession, trainer: Any) -> None:

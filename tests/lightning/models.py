@@ -11,6 +11,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import pytorch_lightning as pl
 
+__all__ = ["BATCHES", "ROOT", "Tiny", "checkpoint", "data", "pl", "trainer"]
+
 BATCHES = 10
 ROOT = str(Path(__file__).parent.parent.parent)  # for the PYTHONPATH of child processes
 

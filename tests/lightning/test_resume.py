@@ -102,7 +102,9 @@ def test_a_finished_fit_is_followed_by_a_linked_run(store: Store, tmp_path: Path
     assert second.metrics["train_loss_step"].steps.tolist() == list(range(21, 31))
 
 
-def test_a_checkpoint_that_no_run_knows_begins_one(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_that_no_run_knows_begins_one(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RUNLORE_DISABLED", "lightning")
     fit(tmp_path / "ck", epochs=1)
     monkeypatch.delenv("RUNLORE_DISABLED")

@@ -1,0 +1,163 @@
+"""No line of the user's, one run; and nothing at all where nobody asked."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import runlore
+from runlore import RunloreWarning, Store
+from runlore_lightning import RunloreCallback
+from runlore_lightning._recording import Taps
+from tests.lightning.models import ROOT, Tiny, data, trainer
+from tests.process import Process
+
+Python = Callable[..., Process]
+
+
+@pytest.fixture(autouse=True)
+def switched_off_again(tmp_path: Path) -> Iterator[None]:
+    yield
+    (tmp_path / "pyproject.toml").unlink(missing_ok=True)
+    runlore.autolog("lightning").disable()
+
+
+def ours(made: Any) -> list[Any]:
+    return [callback for callback in made.callbacks if isinstance(callback, RunloreCallback)]
+
+
+def test_autolog_records_a_fit_without_a_line(store: Store) -> None:
+    runlore.autolog("lightning")
+    trainer(max_epochs=1).fit(Tiny(), data())
+    (run,) = store.runs()
+    assert run.metrics["train_loss_step"].count == 10
+
+
+def test_nothing_is_there_without_autolog_or_after_it(store: Store) -> None:
+    assert ours(trainer()) == []
+    with runlore.autolog("lightning"):
+        made = trainer(max_epochs=1)
+        assert len(ours(made)) == 1
+    assert ours(trainer()) == []
+    runlore.autolog("lightning")
+    runlore.autolog("lightning").disable()
+    assert ours(trainer()) == []
+    assert len(store.runs()) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "count"), [("1", 1), ("lightning", 1), ("sklearn, lightning", 1), ("sklearn", 0), ("0", 0)]
+)
+def test_the_setting_switches_it_on(store: Store, monkeypatch: pytest.MonkeyPatch, value: str, count: int) -> None:
+    monkeypatch.setenv("RUNLORE_AUTOLOG", value)
+    trainer(max_epochs=1).fit(Tiny(), data())
+    assert len(store.runs()) == count
+
+
+def test_the_setting_may_stand_in_the_project(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.runlore]\nautolog = true\n")
+    trainer(max_epochs=1).fit(Tiny(), data())
+    assert len(store.runs()) == 1
+
+
+def test_callback_and_autolog_and_a_second_callback_make_one_run(store: Store) -> None:
+    runlore.autolog("lightning")
+    trainer(RunloreCallback(), RunloreCallback(), max_epochs=1).fit(Tiny(), data())
+    (run,) = store.runs()
+    assert run.metrics["train_loss_step"].count == 10
+    assert run.missing == []
+
+
+def test_it_can_be_switched_off_by_name(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNLORE_DISABLED", "lightning")
+    runlore.autolog()
+    trainer(RunloreCallback(), max_epochs=1).fit(Tiny(), data())
+    assert len(store.runs()) == 0
+
+
+def test_a_factory_that_fails_does_not_break_the_trainer(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.runlore\nautolog = 1")
+    with pytest.warns(RunloreWarning, match="Lightning is not recorded: SettingError: .*can't be read"):
+        trainer(max_epochs=1).fit(Tiny(), data())
+    assert len(store.runs()) == 0
+
+
+def test_a_callback_that_breaks_costs_the_record_only(store: Store) -> None:
+    broken = RunloreCallback()
+    broken._options = None  # type: ignore[assignment]
+    made = trainer(broken, max_epochs=1)
+    with pytest.warns(RunloreWarning, match="less is recorded: RunloreCallback.on_fit_start failed: AttributeError"):
+        made.fit(Tiny(), data())
+    assert made.state.status == "finished"
+    assert len(store.runs()) == 0
+
+
+def test_what_is_not_there_is_not_tapped() -> None:
+    connector = type("Connector", (), {})()
+    taps = Taps()
+    with pytest.raises(AttributeError):
+        taps.replace(connector, "log_metrics", print)
+    assert not taps
+
+
+def test_without_lightning_the_extra_is_named(python: Python) -> None:
+    python("""
+        import sys
+        sys.modules["lightning"] = sys.modules["pytorch_lightning"] = None
+        import runlore_lightning
+        for name in ("RunloreCallback", "RunloreLogger"):
+            try:
+                getattr(runlore_lightning, name)()
+            except ImportError as error:
+                assert "pip install 'runlore[lightning]'" in str(error), error
+            else:
+                raise AssertionError(name)
+    """).succeed()
+
+
+def test_an_untested_version_warns_once(store: Store, python: Python) -> None:
+    process = python(
+        """
+        import warnings
+        import pytorch_lightning
+        pytorch_lightning.__version__ = "9.9.9"
+        from runlore_lightning import RunloreCallback
+        from tests.lightning.models import Tiny, data, trainer
+        for _ in range(2):
+            trainer(RunloreCallback(), max_epochs=1).fit(Tiny(), data())
+        """,
+        PYTHONPATH=ROOT,
+    )
+    process.succeed()
+    assert process.err.count("Lightning 9.9.9 is not tested with runlore") == 1
+    assert len(store.runs()) == 2
+
+
+def test_importing_us_imports_no_framework(python: Python) -> None:
+    python("""
+        import sys
+        import runlore, runlore_lightning, runlore_lightning.plugin
+        runlore.autolog()
+        assert not {"torch", "lightning", "pytorch_lightning"} & set(sys.modules)
+    """).succeed()
+
+
+def test_either_namespace_takes_the_callback_for_its_own(python: Python) -> None:
+    process = python("""
+        import copy, pickle, warnings
+        warnings.simplefilter("ignore")
+        import pytorch_lightning
+        from runlore_lightning import RunloreCallback, RunloreLogger
+        first = RunloreCallback()
+        assert isinstance(first, (RunloreCallback, pytorch_lightning.Callback))
+        import lightning.pytorch
+        class Mine(RunloreCallback):
+            pass
+        for made in (RunloreCallback(), Mine(), copy.deepcopy(first), pickle.loads(pickle.dumps(first))):
+            assert isinstance(made, pytorch_lightning.Callback) and isinstance(made, lightning.pytorch.Callback)
+            assert pytorch_lightning.Trainer(callbacks=made, logger=False, enable_checkpointing=False)
+        assert isinstance(RunloreLogger(), lightning.pytorch.loggers.Logger)
+        assert isinstance(pickle.loads(pickle.dumps(RunloreLogger())), pytorch_lightning.loggers.Logger)
+    """)
+    process.succeed()
