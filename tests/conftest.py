@@ -6,26 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from runlore import Store, open_store
+from runlore import Store
 from tests.process import Process
 
+pytest_plugins = ["runlore.testing"]
 os.environ.setdefault("LC_ALL", "C.UTF-8")
 
 
 @pytest.fixture(autouse=True)
-def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("RUNLORE_"):
-            monkeypatch.delenv(name)
+def own_settings(runlore_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # nothing of this repository is captured
-    monkeypatch.setenv("RUNLORE_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("RUNLORE_QUIET", "1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(tmp_path / "store")
+def store(runlore_store: Store) -> Store:
+    return runlore_store
 
 
 @pytest.fixture

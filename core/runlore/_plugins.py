@@ -63,6 +63,22 @@ class Plugins:
             self._load(found)
         return self
 
+    def register(self, plugin: Any, name: str) -> None:
+        """Add a plugin that has no entry point; a test's, say.
+
+        Raises:
+            AttributeError: it has a hook of an unknown name.
+        """
+        self._manager.register(plugin, name)
+        unknown = [hook for hook in self._hooks_of(plugin) if not hasattr(hookspecs, hook)]
+        if unknown:
+            self._manager.unregister(plugin)
+            raise AttributeError(_unknown_hook(unknown[0]))
+
+    def unregister(self, plugin: Any) -> None:
+        """Take a plugin off again."""
+        self._manager.unregister(plugin)
+
     @property
     def names(self) -> list[str]:
         """The plugins that are loaded."""
@@ -155,18 +171,16 @@ class Plugins:
             if plugin is None:
                 self.listed.append(replace(info, state="off"))
                 return
-            self._manager.register(plugin, found.name)
-            hooks = [caller.name for caller in self._manager.get_hookcallers(plugin) or ()]
-            unknown = [hook for hook in hooks if not hasattr(hookspecs, hook)]
-            if unknown:
-                self._manager.unregister(plugin)
-                raise AttributeError(_unknown_hook(unknown[0]))
+            self.register(plugin, found.name)
         except Exception as error:  # a plugin's import may raise anything
             message = f"{type(error).__name__}: {error}"
             self.listed.append(replace(info, state="failed", error=message))
             report(f"plugin {found.name!r} can't be loaded and is left out: {message}")
             return
-        self.listed.append(replace(info, hooks=tuple(sorted(hooks))))
+        self.listed.append(replace(info, hooks=tuple(sorted(self._hooks_of(plugin)))))
+
+    def _hooks_of(self, plugin: Any) -> list[str]:
+        return [caller.name for caller in self._manager.get_hookcallers(plugin) or ()]
 
 
 @dataclass(frozen=True, slots=True)

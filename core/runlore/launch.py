@@ -36,8 +36,7 @@ class Launch:
         try:
             outer = context_run()
             root = outer._folder.root if outer is not None else (store or open_store()).root
-        except Exception as error:  # the processes will find the same trouble, and go on without a record
-            report(f"a launch can't be prepared: {type(error).__name__}: {error}")
+        except Exception:  # the processes will find the same trouble, and report it
             return cls(token, None, None)
         return cls(token, str(root), None if outer is None else outer.id)
 

@@ -199,6 +199,11 @@ class RecordedRun:
         return dict(self._record.command)
 
     @property
+    def segments(self) -> int:
+        """How many times it was begun: more than once if it was resumed."""
+        return self._record.segments
+
+    @property
     def missing(self) -> list[dict[str, Any]]:
         """What could not be captured, and why: `{"what", "why"}`."""
         found = list(self._record.missing)

@@ -58,13 +58,13 @@ def plug() -> Any:
     added: list[Any] = []
 
     def register(item: Any, name: str = "") -> Any:
-        plugins._manager.register(item, name or f"test-{len(added)}")
+        plugins.register(item, name or f"test-{len(added)}")
         added.append(item)
         return item
 
     yield register
     for item in added:
-        plugins._manager.unregister(item)
+        plugins.unregister(item)
     Follower.slow = False
 
 

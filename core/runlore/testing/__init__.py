@@ -1,0 +1,15 @@
+"""Tests for those who extend runlore: contracts that an integration or a store fulfils, and fixtures.
+
+Put `pytest_plugins = ["runlore.testing"]` into the `conftest.py` at the root of your tests.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite("runlore.testing._integration", "runlore.testing._store")
+
+from runlore.testing._fixtures import runlore_plugins, runlore_store  # noqa: E402  # asserts are rewritten before
+from runlore.testing._integration import IntegrationContract  # noqa: E402
+from runlore.testing._store import StoreContract  # noqa: E402
+from runlore.testing._training import Training  # noqa: E402
+
+__all__ = ["IntegrationContract", "StoreContract", "Training", "runlore_plugins", "runlore_store"]

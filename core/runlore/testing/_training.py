@@ -1,0 +1,109 @@
+"""What a contract asks an integration's tests to do: one training, in this process or in one of its own."""
+
+import importlib.util
+import json
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+How = Literal["plain", "callback", "autolog"]
+
+
+def _nothing() -> None:
+    """Go on training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One training that a contract asks for.
+
+    `folder` is where checkpoints go, `how` whether to train without runlore, with its callback, or as the user of
+    autolog does (the contract has switched it on). Call `midway` once on the training thread, in the midst, after a
+    checkpoint was written. `resume_from` is a checkpoint to go on from; `longer` asks for twice as many steps in all.
+    """
+
+    folder: Path
+    how: How = "callback"
+    midway: Callable[[], object] = _nothing
+    resume_from: Path | None = None
+    longer: bool = False
+
+
+def _terminate() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.1)
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def _wait() -> None:
+    print("midway", flush=True)  # noqa: T201  # the test reads it
+    time.sleep(60)
+
+
+ENDINGS: dict[str, Callable[[], None]] = {
+    "none": _nothing, "terminate": _terminate, "interrupt": _interrupt, "wait": _wait
+}  # fmt: skip
+
+
+def train(contract: Any, training: Training) -> Any:
+    """What the contract's `train` returns, autolog on around it if that is how."""
+    import runlore
+
+    with runlore.autolog(contract.integration) if training.how == "autolog" else nullcontext():
+        return contract.train(training)
+
+
+def train_elsewhere(contract: Any, training: Training, ending: str = "none") -> "subprocess.Popen[str]":
+    """The training in a process of its own, with what `ENDINGS` calls by this name as its midway."""
+    cls = type(contract)
+    what = {"file": sys.modules[cls.__module__].__file__, "module": cls.__module__, "class": cls.__qualname__}
+    resume = None if training.resume_from is None else str(training.resume_from)
+    how = {"folder": str(training.folder), "how": training.how, "resume": resume, "longer": training.longer}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-m", "runlore.testing", json.dumps({**what, **how, "ending": ending})]
+    return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def main(text: str) -> None:
+    """Train as `train_elsewhere` says."""
+    warnings.simplefilter("ignore")
+    asked = json.loads(text)
+    contract = _load(asked["file"], asked["module"], asked["class"])()
+    resume = None if asked["resume"] is None else Path(asked["resume"])
+    folder = Path(asked["folder"])
+    train(contract, Training(folder, asked["how"], ENDINGS[asked["ending"]], resume, asked["longer"]))
+
+
+def random_states() -> bytes:
+    """The global random states of Python, and of numpy and torch where they are loaded."""
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    states: list[Any] = [random.getstate()]
+    states += [] if numpy is None else [str(numpy.random.get_state(legacy=False))]
+    states += [] if torch is None else [torch.get_rng_state().numpy().tobytes()]
+    return pickle.dumps(states)
+
+
+def _load(file: str, module: str, name: str) -> Any:
+    """The class of a test file; its folders need not be on the path."""
+    spec = importlib.util.spec_from_file_location(module, file)
+    assert spec is not None
+    assert spec.loader is not None
+    found: Any = importlib.util.module_from_spec(spec)
+    sys.modules[module] = found
+    spec.loader.exec_module(found)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
