@@ -31,6 +31,7 @@ __all__ = [
     "run_name",
     "ticket",
     "unrecorded",
+    "unseen",
     "warn",
     "within",
     "without_trace",
@@ -39,6 +40,9 @@ __all__ = [
 P = ParamSpec("P")
 R = TypeVar("R")
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+UNSEEN = "<runlore, passed over like importlib._bootstrap>"
 _UNRECORDED = object()  # stands for what is under way and makes no run
 _fit: "ContextVar[Any]" = ContextVar("runlore_fit", default=None)
 _open: dict[int, Any] = {id(_UNRECORDED): _UNRECORDED}  # of this process: contexts don't reach the threads of a pool
@@ -129,6 +133,17 @@ def harmless(hook: Callable[P, R]) -> Callable[P, R | None]:
             return None
 
     return guarded
+
+
+def unseen(wrapper: F) -> F:
+    """Decorates what stands between a user's call and a framework's function.
+
+    `warnings` passes over its frame when it counts levels, as over those of importlib, so that a warning points to the
+    line that it would point to without us; tracebacks in runs leave it out.
+    """
+    function: Any = wrapper
+    function.__code__ = function.__code__.replace(co_filename=UNSEEN)
+    return wrapper
 
 
 def autolog_wanted(integration: str) -> bool:

@@ -120,6 +120,7 @@ class Recording:
         self._evaluating.replace(trainer.strategy, "teardown", self._end_of_evaluation)
 
     def _end_of_evaluation(self, teardown: Callable[[], Any]) -> Callable[[], Any]:
+        @guest.unseen
         def teardown_and_remove() -> Any:
             try:
                 return teardown()
@@ -136,6 +137,7 @@ class Recording:
         """
 
         def tapped(log_metrics: Callable[..., Any]) -> Callable[..., Any]:
+            @guest.unseen
             def recorded_log_metrics(metrics: Any, *args: Any, **kwargs: Any) -> Any:
                 self.inside = True
                 try:
@@ -153,6 +155,7 @@ class Recording:
             guest.warn("Lightning has changed its loggers: metrics are recorded with RunloreLogger only")
 
     def _recorded_epoch(self, on_advance_start: Callable[[], Any]) -> Callable[[], Any]:
+        @guest.unseen
         def recorded_on_advance_start() -> Any:
             result = on_advance_start()
             self.session.record(self._record_rates)
@@ -165,6 +168,7 @@ class Recording:
         session.metrics(dict(rates(trainer)), step=trainer.global_step, epoch=trainer.current_epoch, split="train")
 
     def _recorded_save(self, save_checkpoint: Callable[..., Any]) -> Callable[..., Any]:
+        @guest.unseen
         def recorded_save_checkpoint(filepath: Any, *args: Any, **kwargs: Any) -> Any:
             result = save_checkpoint(filepath, *args, **kwargs)
             self.session.record(lambda _: self._files.saved(filepath))
@@ -173,6 +177,7 @@ class Recording:
         return recorded_save_checkpoint
 
     def _recorded_removal(self, remove_checkpoint: Callable[..., Any]) -> Callable[..., Any]:
+        @guest.unseen
         def recorded_remove_checkpoint(filepath: Any, *args: Any, **kwargs: Any) -> Any:
             with self.session.removing(filepath):
                 return remove_checkpoint(filepath, *args, **kwargs)
@@ -180,6 +185,7 @@ class Recording:
         return recorded_remove_checkpoint
 
     def _recorded_teardown(self, teardown: Callable[[], Any]) -> Callable[[], Any]:
+        @guest.unseen
         def recorded_teardown() -> Any:
             passing = sys.exception()
             if self.error is None and passing is not self._before:

@@ -19,9 +19,6 @@ from runlore_sklearn._partial import call_partial_fit
 
 TESTED = ("1.8", "1.9")
 FITTING = ("fit", "fit_predict", "fit_transform")
-# `warnings` passes over frames of importlib when it counts levels. Ours pass for such, so that a warning of an
-# estimator's points to the line that it would point to without us.
-UNSEEN = "<runlore, passed over like importlib._bootstrap>"
 _busy: ContextVar[bool] = ContextVar("runlore_sklearn_busy", default=False)  # in a score, or a task of a pool
 
 
@@ -186,8 +183,7 @@ def _wrap_methods(owner: type) -> None:
 def _ours(function: Any) -> Any:
     """Mark a function as one that can be put back, and let warnings pass over its frame."""
     function.runlore_wrapper = True
-    function.__code__ = function.__code__.replace(co_filename=UNSEEN)
-    return function
+    return guest.unseen(function)
 
 
 def _is_ours(found: Any) -> bool:

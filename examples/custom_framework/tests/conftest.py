@@ -1,0 +1,3 @@
+"""Fixtures of runlore for plugin authors."""
+
+pytest_plugins = ["runlore.testing"]
