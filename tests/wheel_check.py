@@ -10,7 +10,9 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = {"runlore": ROOT / "core" / "runlore", "runlore_sklearn": ROOT / "integrations" / "runlore_sklearn"}
+PACKAGES = {"runlore": ROOT / "core" / "runlore"} | {
+    path.name: path for path in sorted((ROOT / "integrations").glob("runlore_*"))
+}
 SMOKE = """
 import json, sys
 import runlore

@@ -24,17 +24,22 @@ class Deferred:
 
     def __call__(self, metrics: Mapping[str, Any], step: int | None, epoch: float | None, split: str | None) -> None:
         """Write the call, or let it wait; one without a device waits only behind others."""
-        on_device = False
-        for value in metrics.values():
-            if type(value) is not float and is_on_device(value):
-                on_device = True
-                break
-        if not on_device and not self._rows:
-            self._write(metrics, step, epoch, split)
+        values: dict[str, Any] = {}
+        waits = bool(self._rows)
+        for name, value in metrics.items():
+            if type(value) is not float:
+                kind = _device_of(value)
+                if kind == "cpu":
+                    value = _fetched(value)
+                elif kind is not None:
+                    waits = True
+            values[name] = value
+        if not waits:
+            self._write(values, step, epoch, split)
             return
         if not self._rows:
             self._since = time.monotonic()
-        self._rows.append((dict(metrics), step, epoch, split))
+        self._rows.append((values, step, epoch, split))
         if len(self._rows) >= MOST or time.monotonic() - self._since > LONGEST:
             self.flush()
 
@@ -44,8 +49,16 @@ class Deferred:
             self._write(*self._rows.pop(0))
 
 
-def is_on_device(value: Any) -> bool:
-    """Whether reading a number means to wait for a device: by what torch and jax say of where an array lies."""
+def _device_of(value: Any) -> str | None:
+    """What kind of device an array lies on, as torch and jax say it; None for other values."""
     device = getattr(value, "device", None)
-    kind = getattr(device, "type", None) or getattr(device, "platform", None)
-    return isinstance(kind, str) and kind != "cpu"
+    kind = None if device is None else getattr(device, "type", None) or getattr(device, "platform", None)
+    return kind if isinstance(kind, str) else None
+
+
+def _fetched(value: Any) -> Any:
+    """The number in an array of this machine's memory; one with several stays, and is told of by the log."""
+    try:
+        return value.item()
+    except (RuntimeError, ValueError, TypeError):
+        return value

@@ -161,7 +161,6 @@ class FitSession:
                 return
         self.run.log_params(params)
 
-    @_guarded
     def metrics(
         self,
         metrics: Mapping[str, Any],
@@ -174,7 +173,11 @@ class FitSession:
 
         Those that lie on a device are read later, together, so that no step waits for it; see `flush`.
         """
-        self._deferred(metrics, step, epoch, split)
+        if self.recorded:
+            try:  # not by the decorator, as training calls this at every step
+                self._deferred(metrics, step, epoch, split)
+            except Exception as error:  # a framework calls us here, and must not meet our exceptions
+                self._report(error)
 
     @_guarded
     def flush(self) -> None:

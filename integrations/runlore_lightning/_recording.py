@@ -216,7 +216,8 @@ def _take(trainer: Any, write: Write, metrics: Mapping[str, Any], step: int | No
         return
     if "step" in metrics:  # which moves the axis of other loggers
         metrics = {name: value for name, value in metrics.items() if name != "step"}
-    split = SPLITS.get(trainer.state.stage)
+    stage = trainer.state.stage
+    split = None if stage is None else SPLITS.get(stage.value)
     write(metrics, step=trainer.global_step if step is None else step, epoch=trainer.current_epoch, split=split)
 
 

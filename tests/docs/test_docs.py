@@ -7,6 +7,8 @@ import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -30,7 +32,10 @@ def test_the_snippets_of_a_page_run_one_after_the_other(page: Path, python: Call
     for snippet in snippets(page):
         process = python(snippet)
         process.succeed()
-        assert process.err == "", snippet
+        if page.name == "lightning.md":  # Lightning says a lot on stderr
+            assert "runlore" not in process.err.replace("runlore_", ""), process.err
+        else:
+            assert process.err == "", snippet
 
 
 def headings(page: str) -> str:
@@ -42,7 +47,28 @@ def test_every_hook_has_its_heading_and_signature() -> None:
     assert hooks
     for hook in hooks:
         assert f"`{hook}`" in headings("plugins.md")
-        assert f"`{hook}(" in (ROOT / "docs" / "plugins.md").read_text()
+        part = section(hook)
+        assert f"`{hook}(" in part
+        for word in ("**Called**", "**May raise**", "**Results**"):
+            assert word in part, hook
+
+
+def section(hook: str) -> str:
+    return (ROOT / "docs" / "plugins.md").read_text().partition(f"### `{hook}`\n")[2].partition("\n##")[0]
+
+
+@pytest.mark.parametrize("hook", [name for name in dir(hookspecs) if name.startswith("runlore_")])
+def test_the_example_of_a_hook_works_in_a_run(hook: str, store: runlore.Store, runlore_plugins: Any) -> None:
+    (example,) = re.findall(r"^```python\n(.*?)^```", section(hook), re.M | re.S)
+    module = ModuleType("example")
+    exec(example, vars(module))
+    names = vars(module)
+    runlore_plugins(names["plugin"]() if "plugin" in names else module)
+    with store.start_run("watched", params={"lr": 0.1}) as run:
+        run.log_metrics({"loss": float("nan")})
+        run.log_data("words", names.get("Sentences", list)(["a", "b"]))
+    with runlore.autolog("lightning"):
+        assert store.run("watched").missing == []
 
 
 def test_every_command_and_setting_has_its_heading() -> None:
@@ -88,6 +114,16 @@ def test_the_example_trains_and_is_recorded(python: Callable[..., Process], stor
     assert len(store.runs("parent is None")) == 6
     assert len(store.runs("parent is not None")) == 8
     assert min(run.metrics["test_score"].last for run in store.runs("parent is None")) > 0.9
+
+
+def test_the_lightning_example_trains_and_its_best_can_be_restored(
+    python: Callable[..., Process], store: runlore.Store, tmp_path: Path
+) -> None:
+    assert python(ROOT / "examples" / "lightning_digits.py").succeed().count("val_acc") == 2
+    best = store.runs(sort="-metrics.val_acc.max", limit=1)[0]
+    assert (best.status, best.params["lr"]) == ("finished", 0.01)
+    assert (best.metrics["val_acc"].max or 0) > 0.9
+    assert best.artifact("best").restore(tmp_path / "out").stat().st_size > 10_000
 
 
 def test_the_benchmarks_measure_and_tell_their_floors(tmp_path: Path) -> None:

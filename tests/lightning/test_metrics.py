@@ -1,6 +1,8 @@
 """What is recorded of a fit: metrics, params, and what came after."""
 
+import gc
 import math
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -283,3 +285,22 @@ def test_a_metric_on_a_device_is_not_waited_for_at_every_step(store: Store) -> N
     run = only(store)
     assert run.metrics["loss"].steps.tolist() == run.metrics["later"].steps.tolist() == list(range(300))
     assert set(run.metrics["loss"].values.tolist()) == {1.5}
+
+
+def test_memory_does_not_grow_with_the_steps(store: Store) -> None:
+    sizes: list[int] = []
+
+    class Weighing(pl.Callback):  # type: ignore[misc,name-defined]
+        def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+            if trainer.global_step in (500, 3_000):
+                gc.collect()
+                taken = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/runlore*/*")])
+                sizes.append(sum(trace.size for trace in taken.traces))
+
+    tracemalloc.start()
+    try:
+        trainer(RunloreCallback(), Weighing(), max_epochs=1).fit(Tiny(), data(3_000))
+    finally:
+        tracemalloc.stop()
+    before, after = sizes
+    assert after - before < 20_000, sizes
