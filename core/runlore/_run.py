@@ -3,18 +3,18 @@
 import atexit
 import os
 import sys
-import traceback
 import weakref
 from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Self
 
 from runlore import _liveness, _marks
 from runlore._artifacts import UNPLACED, kept_content, kept_path, losses_of, not_kept, pending
 from runlore._blobs import Blobs
 from runlore._companions import Companions
+from runlore._ending import Status, cause, end_event, status_of
 from runlore._folder import Folder
 from runlore._ids import new_suffix
 from runlore._process import process
@@ -25,11 +25,6 @@ from runlore.errors import NoCurrentRun, RunNotFound
 if TYPE_CHECKING:
     from runlore.hookspecs import DataDescription
     from runlore.runs import RecordedRun
-
-Status = Literal["finished", "failed", "interrupted"]
-STATUSES = get_args(Status)
-OWN = Path(__file__).parent
-MAX_TRACEBACK = 64 << 10  # characters
 
 _current: ContextVar[tuple["Run", ...]] = ContextVar("runlore_current", default=())
 _open_runs: dict[str, "Run"] = {}  # of this process, in the order they were opened: ended at exit
@@ -263,7 +258,7 @@ class Run:
         told_to_end = isinstance(error, SystemExit) and _marks.was_told_to_end()
         if error is not None and (told_to_end or error is self.interruption):
             status = "interrupted"
-        end = _end_event(status, error)
+        end = end_event(status, error)
         self._writer.finish(None if self._opening["mode"] == "attach" else dict(process.plugins().rewrite_event(end)))
 
     def _open(self, opening: dict[str, Any]) -> LogWriter | None:
@@ -391,49 +386,10 @@ def require_current_run() -> Run:
     return run
 
 
-def status_of(error: BaseException | None) -> Status:
-    """How a block that `error` left has ended."""
-    if error is None:
-        return "finished"
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
-    if isinstance(error, SystemExit):
-        if isinstance(error.__context__, KeyboardInterrupt):
-            return "interrupted"  # what some frameworks make of Ctrl-C
-        return "finished" if error.code in (None, 0) else "failed"
-    return "finished" if isinstance(error, GeneratorExit) else "failed"
-
-
-def describe_error(error: BaseException) -> dict[str, str]:
-    """Type, message and traceback of an exception, as the end record holds them."""
-    try:
-        message = str(error)
-        trace = _trace_of(error)
-    except Exception as second:  # a foreign exception's str
-        message, trace = f"its str() raises {type(second).__name__}", ""
-    kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return {"type": name, "message": message[:MAX_TRACEBACK], "traceback": trace[-MAX_TRACEBACK:]}
-
-
-def _trace_of(error: BaseException) -> str:
-    """The traceback as the user would see it: from the outermost call, without frames of ours."""
-    found = traceback.TracebackException.from_exception(error)
-    above = error.__traceback__.tb_frame.f_back if error.__traceback__ is not None else None
-    frames = [*(traceback.extract_stack(above) if above is not None else ()), *found.stack]
-    found.stack = traceback.StackSummary.from_list([frame for frame in frames if not _is_own(frame.filename)])
-    return "".join(found.format())
-
-
-def _is_own(filename: str) -> bool:
-    path = Path(filename)
-    return filename.startswith("<runlore") or path.parent == OWN or path.parent.name.startswith("runlore_")
-
-
 def _finish_at_exit() -> None:
     """End what is still open: failed where an uncaught exception ends the process."""
     error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)  # interactive errors are no end
-    error = error or _cause(sys.exception())  # of a child process, which runs this while its exception goes by
+    error = error or cause(sys.exception())  # of a child process, which runs this while its exception goes by
     if error is None and _marks.was_told_to_end():
         error = SystemExit("SIGTERM")
     for run in list(_open_runs.values()):
@@ -445,23 +401,11 @@ def _finish_at_exit() -> None:
     _marks.forget_mark()
 
 
-def _cause(error: BaseException | None) -> BaseException | None:
-    """The exception that made somebody call `sys.exit(1)`, if that is what happened."""
-    if isinstance(error, SystemExit) and error.code not in (None, 0) and isinstance(error.__context__, Exception):
-        return error.__context__
-    return error
-
-
 def end_from_outside(root: str, run_id: str, error: BaseException) -> None:
     """Tell how a run ended whose own process could not; where it could, its own word counts."""
     run = attach(root, run_id)
     if run._writer is not None:
-        run._writer.finish(dict(process.plugins().rewrite_event(_end_event(status_of(error), error))))
-
-
-def _end_event(status: str, error: BaseException | None) -> dict[str, Any]:
-    end: dict[str, Any] = {"type": "end", "status": status if status in STATUSES else "failed"}
-    return end if error is None else end | {"error": describe_error(error)}
+        run._writer.finish(dict(process.plugins().rewrite_event(end_event(status_of(error), error))))
 
 
 def _finish_with_child_process() -> None:

@@ -82,6 +82,7 @@ def test_show_json_is_what_the_design_pins(filled: Store, tmp_path: Path) -> Non
     (artifact,) = document("show", "files", "--json")["artifacts"]
     assert list(artifact) == [
         "name", "kind", "path", "size", "sha256", "stored", "step", "epoch", "roles", "present",
+        "monitor", "value", "why",
     ]  # fmt: skip
 
 

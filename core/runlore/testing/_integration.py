@@ -16,10 +16,10 @@ from typing import Any, ClassVar
 import pytest
 
 import runlore
-from runlore import hookspecs
 from runlore.errors import RunloreWarning
 from runlore.session import FitSession
 from runlore.store import Store
+from runlore.testing._faults import Failing
 from runlore.testing._training import Training, random_states, train, train_elsewhere
 
 Run = Any
@@ -151,7 +151,7 @@ class IntegrationContract:
     ) -> None:
         """Also those that are asked before anything is written."""
         plain = self._train("plain", folder=self._new("a"))
-        runlore_plugins(_Failing())
+        runlore_plugins(Failing())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             recorded = train(self, Training(self._new("b"), how))  # type: ignore[arg-type]
@@ -393,29 +393,6 @@ class IntegrationContract:
         assert second.links == [{"kind": "resumed_from", "run": first.id, "step": step}]
         assert first.metrics[self.metric].steps.tolist() == self._steps()
         assert second.metrics[self.metric].steps.tolist() == self._steps(2 * self.steps)[self.steps :]
-
-
-class _Failing:
-    """Every hook of it raises."""
-
-
-def _raise(*_: Any, **__: Any) -> Any:
-    raise RuntimeError("a plugin's fault")
-
-
-def _hook(name: str) -> Callable[..., Any]:
-    """An implementation with the arguments of the hook's specification."""
-    import inspect
-
-    names = list(inspect.signature(getattr(hookspecs, name)).parameters)
-    scope: dict[str, Any] = {"fail": _raise}
-    exec(f"def {name}({', '.join(['self', *names])}): return fail()", scope)  # pluggy reads the arguments' names
-    return hookspecs.hookimpl(scope[name])  # type: ignore[no-any-return]
-
-
-for _name in dir(hookspecs):
-    if _name.startswith("runlore_") and _name != "runlore_register_integrations":
-        setattr(_Failing, _name, _hook(_name))
 
 
 def _facts(warning: warnings.WarningMessage, place: Path) -> tuple[Any, ...]:

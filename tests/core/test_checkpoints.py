@@ -1,0 +1,245 @@
+"""Checkpoints of a framework: told at once, hashed and kept beside the training, completed by readers."""
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from runlore import FitSession, Store, _checkpoints, _liveness
+from runlore.cli import main
+from runlore.errors import ArtifactNotFound, UnsafePath
+from tests.process import Process
+
+
+def begin() -> FitSession:
+    return FitSession.begin("own")
+
+
+def records(store: Store) -> list[Any]:
+    (run,) = store.runs()
+    return [item for item in run.artifacts if item.kind == "checkpoint"]
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def digest(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+def test_a_checkpoint_is_told_before_it_is_hashed(store: Store, tmp_path: Path) -> None:
+    session = begin()
+    ready = threading.Event()
+    session.checkpoint(tmp_path / "a.bin", step=3, epoch=1.5, monitor="loss", value=0.25, ready=ready.wait)
+    (item,) = records(store)
+    assert (item.name, item.step, item.epoch, item.monitor, item.value) == ("a.bin", 3, 1.5, "loss", 0.25)
+    assert (item.sha256, item.size, item.present) == (None, None, True)
+    write(tmp_path / "a.bin", b"content")
+    ready.set()
+    session.end()
+    (item,) = records(store)
+    assert (item.sha256, item.size, item.stored, item.roles) == (digest(b"content"), 7, True, ("last",))
+
+
+def test_a_file_that_is_written_again_has_a_version_for_each_content(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "last.bin"
+    session = begin()
+    for step in range(3):
+        write(path, bytes([step]) * 1000)
+        session.checkpoint(path, step=step)
+    session.end()
+    found = records(store)
+    assert [(item.step, item.present, item.roles) for item in found] == [
+        (0, False, ()),
+        (1, False, ()),
+        (2, True, ("last",)),
+    ]
+    for item in found:
+        assert item.sha256 == digest(bytes([item.step]) * 1000) or item.why.startswith("it was changed")
+    assert found[-1].stored
+
+
+def test_a_folder_is_one_artifact_of_many_files(store: Store, tmp_path: Path) -> None:
+    write(tmp_path / "step-5" / "model.bin", b"model")
+    write(tmp_path / "step-5" / "state" / "rank0.bin", b"state")
+    with begin() as session:
+        session.checkpoint(tmp_path / "step-5", step=5)
+    (item,) = records(store)
+    assert [member.path for member in item.members] == ["model.bin", "state/rank0.bin"]
+    restored = item.restore(tmp_path / "out")
+    assert (restored / "state" / "rank0.bin").read_bytes() == b"state"
+    lines = f"{digest(b'model')}  model.bin\n{digest(b'state')}  state/rank0.bin\n"
+    assert item.sha256 == digest("".join(sorted(lines.splitlines(True))).encode())
+
+
+def test_what_is_not_done_at_the_end_is_done_by_the_next_reader(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_checkpoints, "TIMEOUT", 0.1)
+    release = threading.Event()
+    session = begin()
+    path = write(tmp_path / "slow.bin", b"slow" * 1000)
+    session.checkpoint(write(tmp_path / "first.bin", b"first"), step=1, ready=release.wait)
+    session.checkpoint(path, step=2, roles=("best", "last"))
+    began = time.monotonic()
+    session.end()
+    assert time.monotonic() - began < 4
+    release.set()
+    (run,) = store.runs()
+    assert [item.sha256 for item in records(store)] == [None, None]
+    assert run.status == "finished"
+    done = CliRunner().invoke(main, ["restore", run.name, "--to", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out" / "slow.bin").read_bytes() == b"slow" * 1000
+    assert [item.sha256 for item in records(store)] == [digest(b"first"), digest(b"slow" * 1000)]
+    assert records(store)[-1].stored
+
+
+def test_what_a_killed_process_left_is_hashed_by_the_next_reader(
+    store: Store, tmp_path: Path, python: Callable[..., Process]
+) -> None:
+    process = python("""
+        import os, time
+        from pathlib import Path
+        from runlore import FitSession
+        session = FitSession.begin("own")
+        Path("a.bin").write_bytes(b"content")
+        session.checkpoint("a.bin", step=1, ready=lambda: time.sleep(60))
+        os.kill(os.getpid(), 9)
+    """)
+    assert process.wait() == -9
+    name = store.runs()[0].name
+    assert records(store)[0].sha256 is None
+    assert CliRunner().invoke(main, ["show", name]).exit_code == 0
+    assert records(store)[0].sha256 == digest(b"content")
+    assert not records(store)[0].stored
+
+
+def test_a_file_that_changed_meanwhile_never_has_the_wrong_hash(store: Store, tmp_path: Path) -> None:
+    held = threading.Event()
+    path = write(tmp_path / "a.bin", b"first")
+    session = begin()
+    session.checkpoint(write(tmp_path / "other.bin", b"other"), step=0, ready=held.wait)
+    session.checkpoint(path, step=1)
+    write(path, b"second, longer")
+    held.set()
+    session.end()
+    item = records(store)[-1]
+    assert (item.sha256, item.stored) == (None, False)
+    assert item.why == "it was changed before it was hashed"
+
+
+def test_a_removed_checkpoint_is_recorded_as_gone(store: Store, tmp_path: Path) -> None:
+    session = begin()
+    for step in (1, 2):
+        session.checkpoint(write(tmp_path / f"{step}" / "model.bin", bytes([step])).parent, step=step)
+    with session.removing(tmp_path / "1"):
+        shutil.rmtree(tmp_path / "1")
+    with pytest.raises(OSError), session.removing(tmp_path / "2"):  # noqa: PT011  # whatever the framework raises
+        raise OSError
+    session.end()
+    assert [(item.name, item.present) for item in records(store)] == [("1", False), ("2", True)]
+
+
+def test_a_removal_on_a_network_disk_does_not_wait_for_a_hash(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = {line.split()[2] for line in Path("/proc/mounts").read_text().splitlines()}
+    monkeypatch.setattr(_liveness, "NETWORK_DISKS", kinds)  # as if this one were one
+    _liveness._is_network_device.cache_clear()
+    held = threading.Event()
+    session = begin()
+    session.checkpoint(write(tmp_path / "first.bin", b"1"), step=1, ready=held.wait)
+    session.checkpoint(write(tmp_path / "second.bin", b"2"), step=2)
+    with session.removing(tmp_path / "second.bin"):
+        (tmp_path / "second.bin").unlink()
+    held.set()
+    session.end()
+    _liveness._is_network_device.cache_clear()
+    first, second = records(store)
+    assert first.sha256 == digest(b"1")
+    assert (second.present, second.sha256, second.why) == (False, None, "it was removed before it was hashed")
+
+
+def test_a_large_checkpoint_is_not_copied(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_checkpoints, "COPY_BYTES", 1 << 20)
+    with begin() as session:
+        session.checkpoint(write(tmp_path / "large.bin", bytes(2 << 20)), step=1)
+    (item,) = records(store)
+    assert item.sha256 == digest(bytes(2 << 20))
+    assert not item.stored
+    assert item.why == "it could not be kept: larger than the 1 MiB that a copy may have here"
+
+
+def test_a_remote_path_is_told_and_left_alone(store: Store) -> None:
+    with begin() as session:
+        session.checkpoint("s3://bucket/model.ckpt", step=1)
+    (item,) = records(store)
+    assert (item.path, item.sha256, item.why) == ("s3://bucket/model.ckpt", None, "it is not on a disk of this machine")
+
+
+def test_no_thread_and_no_file_is_left_open(store: Store, tmp_path: Path) -> None:
+    def count() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    with begin() as session:
+        session.checkpoint(write(tmp_path / "a.bin", b"a"), step=1)
+    before, threads = count(), threading.active_count()
+    for number in range(20):
+        with begin() as session:
+            session.checkpoint(write(tmp_path / f"{number}.bin", bytes([number])), step=1)
+    assert count() <= before + 1
+    assert threading.active_count() <= threads
+    assert len(store.runs()) == 21
+
+
+HOSTILE = ["../out.bin", "/etc/out.bin", "a/../../out.bin", "C:\\out.bin", "..\\out.bin", "C:out.bin", "a\0b", "."]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_recorded_path_leads_out_of_the_folder(store: Store, tmp_path: Path, name: str) -> None:
+    with store.start_run("hostile") as run:
+        run.log_bytes(b"content", name="good", kind="model")
+        blob = digest(b"content")
+        member = [name, 7, blob]
+        common = {
+            "type": "artifact",
+            "kind": "checkpoint",
+            "size": 7,
+            "stored": True,
+            "step": 1,
+            "epoch": 1,
+            "roles": [],
+        }
+        run._event({**common, "name": "file", "path": f"/x/{name}", "sha256": blob})
+        run._event({**common, "name": "folder", "path": "/x/folder", "sha256": "0" * 64, "files": [member]})
+    before = sorted(path for path in tmp_path.rglob("*") if "store" not in path.parts and "cache" not in path.parts)
+    found = store.run("hostile")
+    with pytest.raises((UnsafePath, ArtifactNotFound, OSError)):
+        found.artifact("folder").restore(tmp_path / "deep" / "out")
+    done = CliRunner().invoke(main, ["restore", "hostile", "-a", "folder", "--to", str(tmp_path / "deep" / "out")])
+    assert done.exit_code == 1
+    after = sorted(path for path in tmp_path.rglob("*") if "store" not in path.parts and "cache" not in path.parts)
+    assert [path for path in after if path.is_file()] == [path for path in before if path.is_file()]
+
+
+def test_a_link_in_the_folder_leads_nowhere(store: Store, tmp_path: Path) -> None:
+    write(tmp_path / "step" / "sub" / "a.bin", b"content")
+    with store.start_run("linked") as run:
+        run.log_artifact(tmp_path / "step", kind="checkpoint")
+    (tmp_path / "out" / "step").mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "out" / "step" / "sub").symlink_to(tmp_path / "outside")
+    with pytest.raises(UnsafePath, match="through a link"):
+        store.run("linked").artifact("step").restore(tmp_path / "out")
+    assert list((tmp_path / "outside").iterdir()) == []
