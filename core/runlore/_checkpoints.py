@@ -3,8 +3,8 @@
 import os
 import shutil
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
@@ -92,22 +92,19 @@ class Checkpoints:
         self._versions[place] = version
         self._later(lambda: self._complete(version, keep=self._keep == "all"))
 
-    def release(self, path: str | os.PathLike[str]) -> None:
-        """A path is about to be removed: close it where an open file keeps its folder from going, on network disks."""
-        version = self._versions.get(_place(path))
-        if version is None:
-            return
-        with suppress(OSError):  # the folder is gone already
-            if _liveness.on_network_disk(version.path.parent):
-                version.released.set()
-                version.idle.wait(RELEASE)
-
-    def removed(self, path: str | os.PathLike[str]) -> None:
-        """A path was to be removed; told where it is gone."""
+    @contextmanager
+    def removing(self, path: str | os.PathLike[str]) -> Iterator[None]:
+        """Somebody removes a file or folder in the block; told where it is gone then. Only the block may raise."""
         place = _place(path)
-        if not os.path.lexists(place):
-            self._versions.pop(place, None)  # one that an earlier segment wrote is not among them
-            self._tell({"type": "removed", "path": str(place)})
+        version = self._versions.get(place)
+        if version is not None:
+            self._release(version)
+        try:
+            yield
+        finally:
+            if not os.path.lexists(place):
+                self._versions.pop(place, None)  # one that an earlier segment wrote is not among them
+                self._tell({"type": "removed", "path": str(place)})
 
     def settle(self) -> None:
         """The fit ends: keep best and last, and wait a while for what is not done."""
@@ -192,6 +189,13 @@ class Checkpoints:
 
     def _is_wanted(self, version: _Version) -> bool:
         return self._keep == "best" and not version.kept and bool(version.roles & KEPT_ROLES)
+
+    def _release(self, version: _Version) -> None:
+        """Close a file that is being hashed where that would keep its folder from going: on network disks."""
+        with suppress(OSError):  # the folder is gone already
+            if _liveness.on_network_disk(version.path.parent):
+                version.released.set()
+                version.idle.wait(RELEASE)
 
     def _tell(self, event: Event) -> None:
         with self._lock:

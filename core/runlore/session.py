@@ -2,8 +2,9 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -61,7 +62,6 @@ class FitSession:
         self.owned = owned
         self.recorded = recorded
         self._reported = False
-        self._checkpoints: Checkpoints | None = None
         self._deferred = Deferred(run.log_metrics)
         if recorded:
             self.resume()
@@ -90,11 +90,11 @@ class FitSession:
         process that started this one had prepared.
         """
         if guest.in_fit() or (is_worker() if leader is None else not leader):
-            return cls._silent(integration)
+            return cls(integration, _no_run(), owned=False, recorded=False)
         try:
             disabled = disabled_names()
             if "all" in disabled or integration in disabled:
-                return cls._silent(integration)
+                return cls(integration, _no_run(), owned=False, recorded=False)
             labels = {"integration": integration, **(tags or {})}
             place = store or (Store(launch.store) if launch is not None and launch.store else open_store())
             origin = None if resume_from is None else _origin(place, Path(resume_from))
@@ -110,7 +110,7 @@ class FitSession:
                 session = cls(integration, run, owned=True)
         except Exception as error:  # a framework calls us here, and must not meet our exceptions
             report(f"{integration}: this training is not recorded: {type(error).__name__}: {error}")
-            return cls._silent(integration)
+            return cls(integration, _no_run(), owned=False, recorded=False)
         if origin is not None and outer is not None:
             session.link("resumed_from", *origin)
         if after is not None and after.id != session.run.id:
@@ -118,11 +118,6 @@ class FitSession:
         if params is not None:
             session.params(params)
         return session
-
-    @classmethod
-    def _silent(cls, integration: str) -> Self:
-        run = open_run(Folder(Path(os.devnull)), "", "", {"mode": "off"})
-        return cls(integration, run, owned=False, recorded=False)
 
     def __bool__(self) -> bool:
         return self.recorded
@@ -199,11 +194,6 @@ class FitSession:
             self.missing(f"part of the {self.integration} record", f"{type(error).__name__}: {error}")
 
     @_guarded
-    def model(self, data: bytes, *, name: str = "model") -> None:
-        """Keep a serialised model."""
-        self.run.log_bytes(data, name=name, kind="model")
-
-    @_guarded
     def checkpoint(
         self,
         path: str | os.PathLike[str],
@@ -222,16 +212,11 @@ class FitSession:
         "last" when the fit ends are kept. Where another thread still writes the file, `ready` returns when it is done.
         """
         self._deferred.flush()
-        self._files().saved(path, step=step, epoch=epoch, monitor=monitor, value=value, roles=roles, ready=ready)
+        self._checkpoints.saved(path, step=step, epoch=epoch, monitor=monitor, value=value, roles=roles, ready=ready)
 
-    @contextmanager
-    def removing(self, path: str | os.PathLike[str]) -> Iterator[None]:
+    def removing(self, path: str | os.PathLike[str]) -> AbstractContextManager[None]:
         """The framework removes a checkpoint in the `with` block; recorded where it is gone afterwards."""
-        self._release(path)
-        try:
-            yield
-        finally:
-            self._tell_removed(path)
+        return self._checkpoints.removing(path) if self.recorded else nullcontext()
 
     @_guarded
     def link(self, kind: str, run_id: str, step: int | None = None) -> None:
@@ -280,25 +265,16 @@ class FitSession:
             self.run.interruption = error
         try:
             self._deferred.flush()
-            if self._checkpoints is not None:
+            if "_checkpoints" in vars(self):
                 self._checkpoints.settle()
         finally:  # also when Ctrl-C comes while it waits
-            self._checkpoints = None
+            vars(self).pop("_checkpoints", None)
             if self.owned:
                 self.run.finish("interrupted" if interrupted else status_of(error), error)
 
-    @_guarded
-    def _release(self, path: str | os.PathLike[str]) -> None:
-        self._files().release(path)
-
-    @_guarded
-    def _tell_removed(self, path: str | os.PathLike[str]) -> None:
-        self._files().removed(path)
-
-    def _files(self) -> Checkpoints:
-        if self._checkpoints is None:
-            self._checkpoints = Checkpoints(self.run)
-        return self._checkpoints
+    @cached_property
+    def _checkpoints(self) -> Checkpoints:
+        return Checkpoints(self.run)
 
     def _report(self, error: Exception) -> None:
         if not self._reported:
@@ -308,6 +284,11 @@ class FitSession:
                 self.run.log_missing(f"part of the {self.integration} record", f"{type(error).__name__}: {error}")
             except Exception as second:  # the run itself is broken: the report above has to do
                 report(f"{self.integration}: {type(second).__name__}: {second}")
+
+
+def _no_run() -> Run:
+    """What a session writes to that records nothing."""
+    return open_run(Folder(Path(os.devnull)), "", "", {"mode": "off"})
 
 
 def _origin(store: Store, path: Path) -> tuple[str, int | None] | None:

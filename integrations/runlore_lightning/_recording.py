@@ -9,6 +9,7 @@ from typing import Any
 from runlore import FitSession, Store, guest
 from runlore.additions import Additions
 from runlore.launch import Launch
+from runlore_lightning._data import record_data
 from runlore_lightning._files import Files
 from runlore_lightning._params import fit_params, rank_local, rates
 from runlore_lightning.plugin import NAME
@@ -67,6 +68,7 @@ class Recording:
         self.closed = False
         self.inside = False  # whether the trainer is giving something to its loggers
         self._evaluating = Taps()
+        self._described = False  # whether the data was
         self._before = sys.exception()
         self._trainer = trainer
         self._taps = Taps()
@@ -158,6 +160,9 @@ class Recording:
         @guest.unseen
         def recorded_on_advance_start() -> Any:
             result = on_advance_start()
+            if not self._described:
+                self._described = True
+                self.session.record(lambda session: record_data(session, self._trainer))
             self.session.record(self._record_rates)
             return result
 

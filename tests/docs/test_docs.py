@@ -1,5 +1,6 @@
 """The pages: every snippet runs, every hook, command and setting has its heading, every link leads somewhere."""
 
+import ast
 import json
 import re
 import subprocess
@@ -20,6 +21,7 @@ from runlore.cli import COMMANDS
 from tests.process import Process
 
 ROOT = Path(__file__).parent.parent.parent
+SPECS = ROOT / "core" / "runlore" / "hookspecs.py"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -48,9 +50,17 @@ def test_every_hook_has_its_heading_and_signature() -> None:
     for hook in hooks:
         assert f"`{hook}`" in headings("plugins.md")
         part = section(hook)
-        assert f"`{hook}(" in part
+        assert f"`{signature(hook)}`" in part, signature(hook)
         for word in ("**Called**", "**May raise**", "**Results**"):
             assert word in part, hook
+
+
+def signature(hook: str) -> str:
+    """As it stands in the source."""
+    functions = {node.name: node for node in ast.parse(SPECS.read_text()).body if isinstance(node, ast.FunctionDef)}
+    found = functions[hook]
+    assert found.returns
+    return f"{hook}({ast.unparse(found.args)}) -> {ast.unparse(found.returns)}"
 
 
 def section(hook: str) -> str:

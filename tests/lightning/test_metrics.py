@@ -304,3 +304,48 @@ def test_memory_does_not_grow_with_the_steps(store: Store) -> None:
         tracemalloc.stop()
     before, after = sizes
     assert after - before < 20_000, sizes
+
+
+def test_the_data_is_described_by_what_is_in_memory(store: Store) -> None:
+    class Endless(torch.utils.data.IterableDataset):  # type: ignore[type-arg]
+        taken = 0
+
+        def __iter__(self) -> Any:
+            while True:
+                Endless.taken += 1
+                yield (torch.zeros(4, 3),)
+
+    loaders = torch.utils.data.DataLoader(torch.utils.data.Subset(data(5).dataset, range(8)), batch_size=2)
+    trainer(RunloreCallback(), max_epochs=1).fit(Tiny(), loaders, data(2))
+    found = only(store).data
+    assert (found["train"]["rows"], found["train"]["batch_size"]) == (8, 2)
+    assert found["train"]["kind"].endswith("TensorDataset")
+    assert (found["train.0"]["shape"], found["val.0"]["shape"]) == ([20, 3], [8, 3])
+    assert len(found["train.0"]["fingerprint"]) == 64
+    endless = torch.utils.data.DataLoader(Endless(), batch_size=None)
+    trainer(RunloreCallback(), max_epochs=1, limit_train_batches=3).fit(Tiny(), endless)
+    taken = Endless.taken
+    trainer(max_epochs=1, limit_train_batches=3).fit(Tiny(), endless)
+    assert Endless.taken == 2 * taken  # as many as without us
+    assert "rows" not in store.runs()[0].data["train"]
+    assert store.runs()[0].missing == []
+
+
+def test_what_lightning_shows_of_itself_is_unchanged(store: Store, tmp_path: Any) -> None:
+    def shown(*callbacks: Any) -> Any:
+        own = pl.loggers.CSVLogger(tmp_path / "csv", version=0)
+        keep = pl.callbacks.ModelCheckpoint(monitor="val_loss")
+        made = trainer(keep, *callbacks, logger=[own], enable_checkpointing=True, default_root_dir=tmp_path)
+        model = Tiny()
+        made.fit(model, data(), data(2))
+        (tested,) = made.test(model, data(2), ckpt_path="best", verbose=False)
+        found = made.loggers == [own], made.checkpoint_callbacks == [keep], keep.dirpath, keep.best_model_path
+        return found, tested["test_loss"], sorted(path.name for path in (tmp_path / "csv").rglob("*"))
+
+    pl.seed_everything(0)
+    plain = shown()
+    for path in (tmp_path / "csv").rglob("*.ckpt"):
+        path.unlink()
+    pl.seed_everything(0)
+    assert shown(RunloreCallback()) == plain
+    assert only(store).metrics["test_loss"].last == pytest.approx(plain[1])
