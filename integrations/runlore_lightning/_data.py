@@ -30,6 +30,7 @@ def _record_loader(session: FitSession, name: str, loader: Any) -> None:
     for place, tensor in enumerate(tensors[:TENSORS] if isinstance(tensors, tuple) else ()):
         if tensor.device.type == "cpu" and str(tensor.layout) == "torch.strided":
             session.data(f"{name}.{place}", tensor.detach().numpy())
+            session.data(f"{name}.{place}", kind="torch.Tensor")
 
 
 def _flat(loaders: Any) -> Iterator[Any]:

@@ -1,6 +1,7 @@
 """`runlore show`: everything about one run."""
 
-from typing import TypeVar
+from collections.abc import Iterator
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
@@ -22,7 +23,7 @@ from runlore.cli._ls import is_duration
 from runlore.cli._options import STATUS_STYLES, RunPart, console, grid, json_option, print_json, store_option
 from runlore.documents import run_details
 from runlore.origins import with_hashes
-from runlore.runs import RecordedRun
+from runlore.runs import Artifact, RecordedRun
 from runlore.store import open_store
 
 T = TypeVar("T")
@@ -47,6 +48,28 @@ def show(run: str, full: bool, as_json: bool, store: str | None) -> None:
         return
     out = console()
     _Page(found, out, MOST if not full else None).print()
+
+
+def _extent(facts: dict[str, Any]) -> Iterator[str]:
+    """How large a dataset is, and of what types."""
+    if "shape" in facts:
+        yield " × ".join(map(str, facts["shape"])) or "a single value"
+    elif "rows" in facts:
+        yield f"{facts['rows']:,} rows"
+    dtypes = facts.get("dtypes")
+    if dtypes:
+        yield dtypes if isinstance(dtypes, str) else ", ".join(dict.fromkeys(dtypes))
+    if facts.get("batch_size"):
+        yield f"batches of {facts['batch_size']}"
+
+
+def _state(item: Artifact) -> Iterator[str]:
+    """Roles, and whether there is anything to restore."""
+    yield from item.roles
+    if not item.present:
+        yield "removed" if item.stored else "gone"
+    elif not item.stored:
+        yield "not kept"
 
 
 class _Page:
@@ -109,7 +132,9 @@ class _Page:
         self._more(len(metrics))
 
     def _params(self) -> None:
-        params = dict(sorted(self.run.params.items()))
+        params = dict(
+            sorted(self.run.params.items(), key=lambda item: ("." in item[0], item[0]))
+        )  # the model's own first
         self._title("params", len(params))
         self._pairs({key: text_of(params[key]) for key in self._cut(list(params))})
         self._more(len(params))
@@ -118,10 +143,7 @@ class _Page:
         self._title("data", len(self.run.data))
         lines = {}
         for name, facts in self.run.data.items():
-            shape = " × ".join(map(str, facts.get("shape") or ())) or "a single value"
-            dtypes = facts.get("dtypes") or "?"
-            kinds = dtypes if isinstance(dtypes, str) else ", ".join(dict.fromkeys(dtypes))
-            line = f"{facts.get('kind')}, {shape}, {kinds}"
+            line = ", ".join([str(facts.get("kind", "?")), *_extent(facts)])
             if facts.get("missing"):
                 line += f", {facts['missing']} missing"
             if facts.get("classes"):
@@ -137,16 +159,19 @@ class _Page:
         self._title("artifacts", len(artifacts))
         if not artifacts:
             return
-        table = grid(["name", "kind", "size", "sha256", "step", "roles"], right=(2, 4))
+        scored = next((item.monitor for item in artifacts if item.value is not None), None)
+        heads = ["name", "kind", "size", "sha256", "step", *([line_text(scored, 16)] if scored else []), "state"]
+        table = grid(heads, right=(2, 4, 5) if scored else (2, 4))
         for item in self._cut(artifacts):
-            state = [*item.roles] + ([] if item.stored else ["not kept"]) + ([] if item.present else ["removed"])
+            score = "" if item.value is None or item.monitor != scored else number_text(item.value)
             table.add_row(
                 "  " + escape(line_text(item.name, 30)),
                 escape(line_text(item.kind, 12)),
                 size_text(item.size),
-                (item.sha256 or "–")[:12],
+                (item.sha256 or "–")[:8],
                 "–" if item.step is None else str(item.step),
-                escape(", ".join(state)),
+                *([score] if scored else []),
+                escape(", ".join(_state(item))),
             )
         self.out.print(table)
         for item in self._cut(artifacts):
