@@ -258,6 +258,7 @@ class Run:
         told_to_end = isinstance(error, SystemExit) and _marks.was_told_to_end()
         if error is not None and (told_to_end or error is self.interruption):
             status = "interrupted"
+        self.interruption = None  # it holds the frames that it went through
         end = end_event(status, error)
         self._writer.finish(None if self._opening["mode"] == "attach" else dict(process.plugins().rewrite_event(end)))
 

@@ -211,8 +211,9 @@ class Recording:
             session.record(lambda session: _record_outcome(session, trainer))
         finally:  # also when Ctrl-C comes meanwhile
             self._trainer = self._files = None  # type: ignore[assignment]  # they hold the trainer
-            told = isinstance(self.error, SystemExit) and bool(getattr(trainer, "received_sigterm", False))
-            session.end(self.error, interrupted=told)
+            error, self.error, self._before = self.error, None, None  # as do the frames of an exception
+            told = isinstance(error, SystemExit) and bool(getattr(trainer, "received_sigterm", False))
+            session.end(error, interrupted=told)
 
 
 @guest.harmless

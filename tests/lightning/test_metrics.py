@@ -1,8 +1,10 @@
 """What is recorded of a fit: metrics, params, and what came after."""
 
+import contextlib
 import gc
 import math
 import tracemalloc
+import weakref
 from typing import Any
 
 import pytest
@@ -349,3 +351,23 @@ def test_what_lightning_shows_of_itself_is_unchanged(store: Store, tmp_path: Any
     pl.seed_everything(0)
     assert shown(RunloreCallback()) == plain
     assert only(store).metrics["test_loss"].last == pytest.approx(plain[1])
+
+
+@pytest.mark.parametrize("ending", ["finished", "failed"])
+def test_a_trainer_and_its_model_can_be_freed_after_the_fit(store: Store, ending: str) -> None:
+    class Failing(Tiny):
+        def on_train_epoch_end(self) -> None:
+            if ending == "failed":
+                raise ValueError("in the midst")
+
+    def fit() -> Any:
+        model = Failing()
+        made = trainer(RunloreCallback(), max_epochs=1)
+        with contextlib.suppress(ValueError):
+            made.fit(model, data())
+        return weakref.ref(model), weakref.ref(made)
+
+    references = fit()
+    gc.collect()
+    assert [reference() for reference in references] == [None, None]
+    assert only(store).status == ending
