@@ -1,5 +1,8 @@
 """What the log says of files: the events of artifacts, their contents kept in the blobs."""
 
+import errno
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +11,11 @@ from runlore._blobs import Blobs, Member, Proceed, folder_sha256, hash_file
 
 if TYPE_CHECKING:
     from runlore.hookspecs import CapturedFile
+
+COPY_BYTES = 2 << 30  # above which a file is kept only where the disk can share its blocks
+FREE_PART = 0.1  # of the free room that a copy may take
+PIECE = 4 << 20  # of a file that rewriters see at once
+OVERLAP = 4 << 10  # of it that they see again with the next
 
 Event = dict[str, Any]
 UNPLACED: Event = {
@@ -31,6 +39,45 @@ def kept_path(path: Path, blobs: Blobs, most: int | None = None, proceed: Procee
         member = blobs.put_file(path, most, proceed)
         return {"size": member.size, "sha256": member.sha256, "stored": True}
     return _folder(blobs.put_folder(path, most, proceed)) | {"stored": True}
+
+
+def kept_or_hashed(path: Path, blobs: Blobs, proceed: Proceed | None = None) -> Event:
+    """Keep what a framework has written, or say why not; it is hashed either way.
+
+    A copy may have 2 GiB, and a tenth of the room that is left; more is kept only where the disk can share its blocks.
+
+    Raises:
+        OSError: it can't be read, or there is no room.
+    """
+    why = withheld(path, proceed)
+    if why is not None:
+        return hashed(path, proceed) | {"stored": False, "why": why}
+    blobs.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    room = min(COPY_BYTES, int(shutil.disk_usage(blobs.root).free * FREE_PART))
+    try:
+        return kept_path(path, blobs, room, proceed)
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        return hashed(path, proceed) | {"stored": False, "why": f"not kept: {error.strerror}"}
+
+
+def withheld(path: Path, proceed: Proceed | None = None) -> str | None:
+    """Why a file or folder of a framework may not be kept: it holds a secret, say, which can't be masked in it."""
+    from runlore._process import process
+    from runlore.hookspecs import CapturedFile
+
+    for item in [path] if not path.is_dir() else sorted(item for item in path.rglob("*") if item.is_file()):
+        with item.open("rb", buffering=0) as file:
+            before = b""
+            while piece := file.read(PIECE):
+                found = process.plugins().rewrite_file(CapturedFile(item.name, before + piece, "model"))
+                if found.withheld is not None:
+                    return found.withheld
+                before = piece[-OVERLAP:]
+                if proceed is not None:
+                    proceed()
+    return None
 
 
 def hashed(path: Path, proceed: Proceed | None = None) -> Event:
@@ -64,6 +111,12 @@ def pending(path: Path) -> Event:
     """What an event says of a file or folder whose content is not kept, and whose hash is not known yet."""
     size, newest = extent(path)
     return {"size": size, "sha256": None, "stored": False, "pending": True, "mtime_ns": newest}
+
+
+def local_path(path: str | os.PathLike[str]) -> Path | None:
+    """Where a path or a `file://` URL leads, links left alone; None for other URLs."""
+    text = os.fspath(path).removeprefix("file://")
+    return None if "://" in text else Path(os.path.abspath(text))  # noqa: PTH100  # unlike resolve()
 
 
 def extent(path: Path) -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """Checkpoints that a framework writes: recorded at once, hashed and kept on a thread of their own."""
 
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,16 +10,16 @@ from queue import SimpleQueue
 from typing import Any
 
 from runlore import _liveness
-from runlore._artifacts import extent, hashed, kept_path
+from runlore._artifacts import extent, hashed, kept_or_hashed, local_path
 from runlore._blobs import Blobs
+from runlore._ids import new_suffix
+from runlore._record import read_record
 from runlore._run import Run
 from runlore._settings import choice
 from runlore._writer import as_number, as_step, report
 from runlore.errors import SettingError
 
 TIMEOUT = 5.0  # seconds that the end of a fit waits for hashes and copies; readers complete the rest
-COPY_BYTES = 2 << 30  # above which a file is kept only where the disk can share its blocks
-FREE_PART = 0.1  # of the free room that a copy may take
 RELEASE = 1.0  # seconds that a removal waits for a hash under way, where an open file would hinder it
 KEEP = ("best", "none", "all")  # what RUNLORE_CHECKPOINTS may say; "best" stands for best and last
 KEPT_ROLES = {"best", "last"}
@@ -38,11 +37,11 @@ class _Version:
 
     path: Path
     roles: set[str]
-    ready: Callable[[], object] | None
+    id: str = field(default_factory=lambda: new_suffix(10))
     size: int | None = None
     mtime_ns: int | None = None
     kept: bool = False
-    released: threading.Event = field(default_factory=threading.Event)  # nobody may open it any more
+    refused: str | None = None  # why it is not to be opened any more
     idle: threading.Event = field(default_factory=threading.Event)  # nobody has it open
 
 
@@ -53,6 +52,7 @@ class Checkpoints:
         self._run = run
         self._keep = _what_to_keep()
         self._versions: dict[Path, _Version] = {}  # the newest of each path that is there
+        self._holders: dict[str, _Version] = {}  # of roles
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()  # held while something is told to the run
@@ -67,59 +67,67 @@ class Checkpoints:
         monitor: str | None,
         value: Any,
         roles: tuple[str, ...],
-        ready: Callable[[], object] | None,
+        later: Callable[[Callable[[], None]], object] | None,
     ) -> None:
         """A file or folder was written; see `FitSession.checkpoint`."""
-        place = _place(path)
-        version = _Version(place, set(roles), ready)
-        event: Event = {"type": "artifact", "name": place.name, "kind": "checkpoint", "path": str(place)}
+        place = local_path(path)
+        event: Event = {"type": "artifact", "name": Path(path).name, "kind": "checkpoint", "path": os.fspath(path)}
         event |= {"step": as_step(step), "epoch": as_number(epoch), "roles": list(roles)}
         if monitor is not None:
             event |= {"monitor": str(monitor), "value": as_number(value)}
         event |= {"size": None, "sha256": None, "stored": False}
-        if "://" in os.fspath(path):
-            self._tell(event | {"path": os.fspath(path), "why": "it is not on a disk of this machine"})
+        if place is None:
+            self._tell(event | {"why": "it is not on a disk of this machine"})
             return
-        for other in self._versions.values():
-            other.roles -= version.roles
+        version = _Version(place, set(roles))
+        event |= {"path": str(place), "id": version.id}
         try:
-            if ready is None:
+            if later is None:
                 version.size, version.mtime_ns = extent(place)
         except OSError as error:
             self._tell(event | {"why": f"it could not be hashed: {error.strerror or error}"})
             return
-        self._tell(event | {"pending": True, "size": version.size, "mtime_ns": version.mtime_ns})
+        for role in roles:
+            if role in self._holders:
+                self._holders[role].roles.discard(role)
+            self._holders[role] = version
         self._versions[place] = version
-        self._later(lambda: self._complete(version, keep=self._keep == "all"))
+        self._tell(event | {"pending": True, "size": version.size, "mtime_ns": version.mtime_ns})
+        if later is None:
+            self._later(lambda: self._complete(version, keep=self._keep == "all"))
+        else:
+            later(lambda: self._written(version))
 
     @contextmanager
     def removing(self, path: str | os.PathLike[str]) -> Iterator[None]:
         """Somebody removes a file or folder in the block; told where it is gone then. Only the block may raise."""
-        place = _place(path)
-        version = self._versions.get(place)
+        place = local_path(path)
+        version = self._versions.get(place) if place is not None else None
         if version is not None:
             self._release(version)
         try:
             yield
         finally:
-            if not os.path.lexists(place):
-                self._versions.pop(place, None)  # one that an earlier segment wrote is not among them
-                self._tell({"type": "removed", "path": str(place)})
+            if place is not None and not os.path.lexists(place):
+                self._forget(place)
 
     def settle(self) -> None:
         """The fit ends: keep best and last, and wait a while for what is not done."""
+        for place in [place for place in self._versions if not os.path.lexists(place)]:
+            self._forget(place)  # somebody else has removed it
         wanted = [version for version in self._versions.values() if self._is_wanted(version)]
+        wanted += self._left_by_earlier_segments()
         for version in wanted:
             self._later(lambda version=version: self._complete(version, keep=True))  # type: ignore[misc]
         if self._thread is None:
             return
         self._queue.put(None)
         self._thread.join(TIMEOUT)
-        for version in wanted:
-            if not version.kept and self._thread.is_alive():
-                self._tell(_completion(version) | {"pending": True, "keep": True})
         with self._lock:
             self._over = True
+        for version in wanted:
+            if not version.kept and self._thread.is_alive():
+                self._run._event(_completion(version) | {"pending": True, "keep": True})
 
     # On the thread
 
@@ -138,77 +146,84 @@ class Checkpoints:
                 return
             try:
                 work()
-            except Exception as error:  # a framework's own promise of a file may raise anything
+            except Exception as error:  # a plugin's own rewriting may raise anything
                 report(f"a checkpoint is recorded without its hash: {type(error).__name__}: {error}")
+
+    def _written(self, version: _Version) -> None:
+        """Called by the thread that has just written a version, before it writes another."""
+        with suppress(OSError):  # gone already: the hash will say so
+            version.size, version.mtime_ns = extent(version.path)
+        self._later(lambda: self._complete(version, keep=self._keep == "all"))
 
     def _complete(self, version: _Version, *, keep: bool) -> None:
         """Tell the hash of a version, and keep it if wanted and possible."""
-        if version.ready is not None:
-            version.ready()
-            version.ready = None
         try:
             found = self._content(version, keep=keep)
         except _GivenUp:
-            if not version.released.is_set():
+            if version.refused is None:
                 return
-            found = {"why": "it was removed before it was hashed"}
+            found = {"why": version.refused}
         except OSError as error:
             found = {"why": f"it could not be {'kept' if keep else 'hashed'}: {error.strerror or error}"}
         finally:
             version.idle.set()
-        self._tell(_completion(version) | found)
+        if self._tell(_completion(version) | found):
+            version.kept = keep
 
     def _content(self, version: _Version, *, keep: bool) -> Event:
         path = version.path
 
         def proceed() -> None:
-            if self._over or version.released.is_set():
+            if self._over or version.refused is not None:
                 raise _GivenUp
 
         version.idle.clear()
         proceed()
         before = extent(path)
-        if version.size is None:
-            version.size, version.mtime_ns = before
         if before != (version.size, version.mtime_ns):
             return {"why": "it was changed before it was hashed"}
-        found: Event = hashed(path, proceed) if not keep else kept_path(path, self._blobs(), self._room(), proceed)
+        blobs = Blobs(self._run._folder.blobs)
+        found: Event = kept_or_hashed(path, blobs, proceed) if keep else hashed(path, proceed)
         if extent(path) != before:
             return {"why": "it was changed while it was hashed", "stored": False}
-        version.kept = keep
-        return {"size": version.size, **found}
+        return {"size": version.size, "mtime_ns": version.mtime_ns, **found}
 
-    def _blobs(self) -> Blobs:
-        return Blobs(self._run._folder.blobs)
-
-    def _room(self) -> int:
-        """Bytes that a copy may have."""
-        with suppress(OSError):
-            return min(COPY_BYTES, int(shutil.disk_usage(self._run._folder.root).free * FREE_PART))
-        return 0
+    # What else there is to know
 
     def _is_wanted(self, version: _Version) -> bool:
         return self._keep == "best" and not version.kept and bool(version.roles & KEPT_ROLES)
+
+    def _left_by_earlier_segments(self) -> Iterator[_Version]:
+        """The best or last one of a run that was cut off before it could be kept, if it is still there."""
+        if self._run._opening.get("mode") != "resume" or self._keep != "best":
+            return
+        for item in read_record(self._run._folder, self._run.id)[0].artifacts:
+            roles = set(item.get("roles") or ())
+            place = Path(item.get("path") or "")
+            if roles & KEPT_ROLES and "id" in item and place not in self._versions and not item.get("stored"):
+                yield _Version(place, roles, item["id"], item.get("size"), item.get("mtime_ns"))
+
+    def _forget(self, place: Path) -> None:
+        """A path is gone; it may be one that an earlier segment wrote."""
+        self._versions.pop(place, None)
+        self._tell({"type": "removed", "path": str(place)})
 
     def _release(self, version: _Version) -> None:
         """Close a file that is being hashed where that would keep its folder from going: on network disks."""
         with suppress(OSError):  # the folder is gone already
             if _liveness.on_network_disk(version.path.parent):
-                version.released.set()
+                version.refused = "it was removed before it was hashed"
                 version.idle.wait(RELEASE)
 
-    def _tell(self, event: Event) -> None:
+    def _tell(self, event: Event) -> bool:
         with self._lock:
             if not self._over:
                 self._run._event(event)
-
-
-def _place(path: str | os.PathLike[str]) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100  # unlike resolve() it leaves links alone
+            return not self._over
 
 
 def _completion(version: _Version) -> Event:
-    return {"type": "artifact", "completes": True, "path": str(version.path), "mtime_ns": version.mtime_ns}
+    return {"type": "artifact", "completes": True, "path": str(version.path), "id": version.id}
 
 
 def _what_to_keep() -> str:

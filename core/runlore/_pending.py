@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runlore._artifacts import extent, hashed, kept_path
+from runlore._artifacts import extent, hashed, kept_or_hashed
 from runlore._blobs import Blobs
 from runlore._database import Sqlite
 from runlore._run import attach
@@ -45,7 +45,8 @@ def _completions(store: "Store", run_id: str) -> Iterator[dict[str, Any]]:
     for item in record.artifacts:
         if not item.get("pending"):
             continue
-        event = {"type": "artifact", "completes": True, "path": item.get("path"), "mtime_ns": item.get("mtime_ns")}
+        event: dict[str, Any] = {"type": "artifact", "completes": True}
+        event |= {key: item[key] for key in ("path", "id") if key in item}
         try:
             yield event | _hashed(Path(str(item.get("path"))), item, store)
         except OSError as error:
@@ -56,7 +57,7 @@ def _hashed(path: Path, item: dict[str, Any], store: "Store") -> dict[str, Any]:
     before = extent(path)
     if item.get("size") is not None and before != (item["size"], item.get("mtime_ns")):
         return {"sha256": None, "why": "it was changed before it was hashed"}
-    found = kept_path(path, Blobs(store.folder.blobs)) if item.get("keep") else hashed(path)
+    found = kept_or_hashed(path, Blobs(store.folder.blobs)) if item.get("keep") else hashed(path)
     if extent(path) != before:
         return {"sha256": None, "stored": False, "why": "it was changed while it was hashed"}
     return {"size": before[0], **found}

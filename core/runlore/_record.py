@@ -1,6 +1,7 @@
 """A run's record: what the files of all its writers come to."""
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from runlore._points import Tally
 from runlore._replay import FOREIGN, Content, Event, Replay, read_log, read_sealed
 from runlore._values import Plain
 
+HASH = re.compile(r"[0-9a-f]{64}")
 OWN_MODES = ("start", "resume")  # writers that carry the run's status; "attach" only adds to it
 
 
@@ -41,6 +43,9 @@ class Record:
     segments: int = 0
     tallies: dict[str, Tally] = field(default_factory=dict)
     live: bool = False  # whether a writer may still append
+    _at: dict[Any, dict[str, Any]] = field(default_factory=dict)  # the newest checkpoint of each path
+    _holders: dict[str, dict[str, Any]] = field(default_factory=dict)  # of roles
+    _known: dict[str, dict[str, Any]] = field(default_factory=dict)  # artifacts by id
 
     def apply(self, event: Event) -> None:
         """Take one event; kinds that a newer runlore added are passed over."""
@@ -62,9 +67,7 @@ class Record:
         elif kind == "artifact":
             self._take_artifact(event)
         elif kind == "removed":
-            for artifact in self.artifacts:
-                if artifact.get("path") == event.get("path"):
-                    artifact["present"] = False
+            self._take_removal(event.get("path"))
         elif kind == "environment":
             self.environment.update({name: item for name, item in event["sections"].items() if str(item["sha256"])})
         elif kind == "link":
@@ -76,28 +79,59 @@ class Record:
 
     def _take_artifact(self, event: Event) -> None:
         """A new artifact, or what completes a known one: its hash, and whether it is kept."""
+        check_artifact(event)
         path = event.get("path")
         if event.get("completes"):
-            for place, known in enumerate(self.artifacts):
-                if known.get("path") == path and _may_complete(event, known):
-                    self.artifacts[place] = {**known, "pending": False, **event}
-                    return
+            known = self._known.get(event["id"]) if "id" in event else self._pending_at(path)
+            if known is not None:
+                known.update({"pending": False, **event})
             return
+        item = {"present": True, **event}
         if event.get("kind") == "checkpoint":  # a path has one content, and a role one checkpoint
-            for known in self.artifacts:
-                if known.get("path") == path:
-                    known["present"] = False
-                if known.get("kind") == "checkpoint":
-                    known["roles"] = [role for role in known.get("roles", ()) if role not in event["roles"]]
-        self.artifacts.append({"present": True, **event})
+            if path in self._at:
+                self._at[path]["present"] = False
+            for role in event.get("roles") or ():
+                holder = self._holders.get(role)
+                if holder is not None:
+                    holder["roles"] = [other for other in holder["roles"] if other != role]
+                self._holders[role] = item
+            self._at[path] = item
+        if "id" in event:
+            self._known[event["id"]] = item
+        self.artifacts.append(item)
+
+    def _take_removal(self, path: Any) -> None:
+        if path in self._at:
+            self._at[path]["present"] = False
+            return
+        for artifact in self.artifacts:
+            if artifact.get("path") == path:
+                artifact["present"] = False
+
+    def _pending_at(self, path: Any) -> dict[str, Any] | None:
+        """The first artifact there whose hash is not known, for events that name no id."""
+        return next((item for item in self.artifacts if item.get("pending") and item.get("path") == path), None)
 
 
-def _may_complete(event: Event, known: dict[str, Any]) -> bool:
-    """Whether an event tells of this version of a path, by when it was written; a pending one may not know."""
-    when = event.get("mtime_ns")
-    if when is None or known.get("mtime_ns") is None:
-        return bool(known.get("pending"))
-    return bool(known["mtime_ns"] == when)
+def check_artifact(event: Event) -> None:
+    """Refuse what no writer of ours writes, before it is used as a path or a hash.
+
+    Raises:
+        ValueError: something has the wrong type, or a hash is none.
+    """
+    texts = [event.get(key) for key in ("name", "kind", "path", "sha256", "id", "why", "monitor")]
+    hashes = [event.get("sha256")]
+    for member in event.get("files") or ():
+        path, size, sha256 = member
+        texts += [path, sha256]
+        hashes.append(sha256)
+        if type(size) is not int:
+            raise ValueError(f"a file of an artifact has the size {size!r}")
+    texts += list(event.get("roles") or ())
+    if not all(text is None or isinstance(text, str) for text in texts):
+        raise ValueError(f"an artifact names something that is no text: {str(event)[:200]}")
+    if not all(text is None or HASH.fullmatch(text) for text in hashes):
+        raise ValueError(f"an artifact has a hash that is none: {str(event)[:200]}")
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 import atexit
 import os
 import sys
-import weakref
+from collections import OrderedDict
 from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _current: ContextVar[tuple["Run", ...]] = ContextVar("runlore_current", default=())
 _open_runs: dict[str, "Run"] = {}  # of this process, in the order they were opened: ended at exit
 _told: set[Path] = set()  # stores that can't be written, and of which it was said
-_additions: "weakref.WeakSet[Run]" = weakref.WeakSet()  # to runs that have ended: closed at exit
+_additions: "OrderedDict[str, Run]" = OrderedDict()  # to runs that have ended, by id: the newest stay open
+MOST_ADDITIONS = 16  # that stay open
 
 
 class Run:
@@ -47,7 +48,6 @@ class Run:
         self._opening = opening
         self.opened = opening  # as it was written
         self._ended = False
-        self._addition: Run | None = None
         self.joined = False  # whether a recorded fit has made this run its own
         self.in_fit = False  # whether a training call has begun that has not returned
         self.interruption: BaseException | None = None  # what a framework made of a signal
@@ -223,17 +223,26 @@ class Run:
         return self._ended
 
     def addition(self) -> "Run":
-        """The run itself as long as it is open; afterwards one that adds to it, open until Python exits.
+        """The run itself as long as it is open; afterwards one that adds to it, open until others have been needed.
 
         Raises:
             RunNotFound: the run was removed.
         """
         if not self._ended:
             return self
-        if self._addition is None or self._addition._opening["pid"] != os.getpid():
-            self._addition = attach(str(self._folder.root), self.id)
-            _additions.add(self._addition)
-        return self._addition
+        found = _additions.get(self.id)
+        if found is None or found.ended or found._folder.root != self._folder.root:
+            found = attach(str(self._folder.root), self.id)
+            _additions[self.id] = found
+            if len(_additions) > MOST_ADDITIONS:
+                _additions.popitem(last=False)[1].finish()
+        return found
+
+    def close_addition(self) -> None:
+        """Nothing more is added for now, so nothing has to stay open."""
+        found = _additions.pop(self.id, None)
+        if found is not None:
+            found.finish()
 
     # Looking back
 
@@ -397,7 +406,7 @@ def _finish_at_exit() -> None:
         if run._opening["pid"] == os.getpid():
             unfinished = error is None and run.in_fit
             run.finish("interrupted" if unfinished else status_of(error), error)
-    for addition in list(_additions):
+    for addition in list(_additions.values()):
         addition.finish()
     _marks.forget_mark()
 

@@ -39,6 +39,10 @@ class Additions:
         """
         self._add(repr(str(path)), lambda run: _add_file(run, path, kind, most))
 
+    def close(self) -> None:
+        """Nothing more is added for now; what comes later opens the run again."""
+        self.run.close_addition()
+
     def _add(self, what: str, action: Callable[[Run], object]) -> None:
         if is_worker():
             return

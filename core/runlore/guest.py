@@ -50,18 +50,27 @@ _open: dict[int, Any] = {id(_UNRECORDED): _UNRECORDED}  # of this process: conte
 
 def current() -> "FitSession | None":
     """The recorded fit that is under way in this context."""
-    session = _fit.get()
+    session = _under_way()
     return None if session is _UNRECORDED else session
 
 
 def in_fit() -> bool:
     """Whether a fit is under way in this context, so that another one would be a part of it."""
-    return _fit.get() is not None
+    return _under_way() is not None
+
+
+def _under_way() -> Any:
+    session = _fit.get()
+    look = getattr(session, "look", None)
+    if look is None:
+        return session
+    look()
+    return _fit.get()
 
 
 def ticket() -> tuple[int, int] | None:
     """What work that is handed to another thread carries along, so that it counts as part of this fit."""
-    session = _fit.get()
+    session = _under_way()
     return None if session is None else (os.getpid(), id(session))
 
 
@@ -69,7 +78,7 @@ def ticket() -> tuple[int, int] | None:
 def within(ticket: tuple[int, int] | None) -> Iterator[None]:
     """The block belongs to the fit that gave out the ticket; without effect elsewhere, or after its end."""
     session = _open.get(ticket[1]) if ticket is not None and ticket[0] == os.getpid() else None
-    if session is None or _fit.get() is not None:
+    if session is None or in_fit():
         yield
         return
     token = _fit.set(session)
@@ -82,7 +91,7 @@ def within(ticket: tuple[int, int] | None) -> Iterator[None]:
 @contextmanager
 def unrecorded() -> Iterator[None]:
     """Fits in the block are part of something that makes no run: they make none either."""
-    if _fit.get() is not None:
+    if in_fit():
         yield
         return
     token = _fit.set(_UNRECORDED)

@@ -10,6 +10,7 @@ from runlore import _pending
 from runlore._artifacts import extent, hashed
 from runlore._blobs import Member, folder_sha256, hash_file
 from runlore._database import Sqlite
+from runlore._record import read_record
 from runlore.errors import RunloreError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from runlore.store import Store
 
 SHORTEST = 6  # digits of a hash that may stand for it
+LOOKED_AT = 100  # runs with a file of the same size that are looked at before it is hashed
 
 
 class FileOrHashNotFound(RunloreError, FileNotFoundError):
@@ -121,23 +123,30 @@ def with_hashes(run: "RecordedRun") -> "RecordedRun":
 
 
 def writer_of(store: "Store", path: Path) -> tuple[str, int | None] | None:
-    """The newest run that wrote this file or folder, and the step of it then; None where none did.
+    """The newest run that wrote this checkpoint, and the step of it then; None where none did.
 
-    Nothing is hashed unless a run recorded something of the same size.
+    A file that lies where a run recorded it, with the size and time that it had then, is not hashed; nor is one of a
+    size that no run has recorded.
 
     Raises:
         OSError: it can't be read.
     """
-    size = extent(path)[0]
+    size, mtime_ns = extent(path)
     if not store.exists:
         return None
     artifacts = "FROM artifacts a JOIN runs r ON r.n = a.run"
-    sql = f"SELECT DISTINCT r.id, a.pending {artifacts} WHERE a.size = ? OR a.size IS NULL"
-    rows = store._index.ask(lambda database: database.query(sql, (size,)))
+    sized = f"SELECT DISTINCT r.id, a.pending {artifacts} WHERE a.size = ? OR a.size IS NULL ORDER BY r.id DESC"
+    rows = store._index.ask(lambda database: database.query(sized, (size,)))
+    for run_id in dict.fromkeys(run_id for run_id, _ in rows[:LOOKED_AT]):
+        for item in reversed(read_record(store.folder, run_id)[0].artifacts):
+            same = (item.get("size"), item.get("mtime_ns")) == (size, mtime_ns)
+            if same and item.get("path") == str(path) and item.get("kind") == "checkpoint":
+                return run_id, item.get("step")
     if not rows:
         return None
     _pending.complete(store, [run_id for run_id, pending in rows if pending])
     sha256 = str(hashed(path)["sha256"])
-    by_hash = f"SELECT r.id, a.step {artifacts} WHERE a.sha256 = ? ORDER BY r.id DESC, a.position DESC"
+    order = "a.kind = 'checkpoint' DESC, r.id DESC, a.position DESC"
+    by_hash = f"SELECT r.id, a.step {artifacts} WHERE a.sha256 = ? ORDER BY {order}"
     found = store._index.ask(lambda database: database.query(by_hash, (sha256,)))
     return (found[0][0], found[0][1]) if found else None

@@ -18,7 +18,7 @@ from runlore._rows import Summary
 from runlore._run import Run, attach
 from runlore._series import Metrics
 from runlore._values import listed_value, plain_value
-from runlore.errors import ArtifactNotFound, RunloreWarning, RunNotFound, StoreRefused
+from runlore.errors import ArtifactNotFound, RunloreWarning, RunNotFound, StoreRefused, UnsafePath
 
 if TYPE_CHECKING:
     import pandas
@@ -52,10 +52,17 @@ class Artifact:
     value: float | None = None
     why: str | None = None
 
-    @property
-    def file_name(self) -> str:
-        """What `restore` calls it."""
-        return Path(self.path).name if self.path else self.name.replace("/", "_")
+    def target(self, folder: Path) -> Path:
+        """Where `restore` writes it.
+
+        Raises:
+            UnsafePath: that would be outside of the folder.
+        """
+        name = Path(self.path).name if self.path else self.name.replace("/", "_")
+        target = safe_join(folder, name)
+        if target.is_symlink():
+            raise UnsafePath(f"{str(target)!r} is a link, which may lead outside of {str(folder)!r}: not restored")
+        return target
 
     def is_at(self, path: Path) -> bool:
         """Whether a file or folder has the recorded content.
@@ -73,9 +80,8 @@ class Artifact:
             UnsafePath: a recorded path would lead outside `to`.
         """
         folder = Path(to)
-        name = self.file_name
-        target = safe_join(folder, name)
-        members = list(self.members) if self.is_folder else [Member(name, self.size or 0, self.sha256 or "")]
+        target = self.target(folder)
+        members = list(self.members) if self.is_folder else [Member(target.name, self.size or 0, self.sha256 or "")]
         if self.stored:
             self.blobs.restore(members, target if self.is_folder else folder)
         else:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from runlore import guest
+from runlore._artifacts import local_path
 from runlore._checkpoints import Checkpoints
 from runlore._deferred import Deferred
 from runlore._ending import status_of
@@ -53,6 +54,9 @@ class FitSession:
     params and metrics of two models never mix. Workers and followers record nothing. Where nothing is to be recorded
     the session is false, and its methods do nothing.
 
+    Where a framework may leave a training call without telling, an integration sets `look`: called before somebody asks
+    what is under way, it ends the session if that is so.
+
     The methods may be called from any thread; `begin`, `pause`, `resume` and `end` belong to the one that trains.
     """
 
@@ -63,6 +67,7 @@ class FitSession:
         self.recorded = recorded
         self._reported = False
         self._deferred = Deferred(run.log_metrics)
+        self.look: Callable[[], None] | None = None  # whether the training call has returned without a word
         if recorded:
             self.resume()
 
@@ -97,7 +102,7 @@ class FitSession:
                 return cls(integration, _no_run(), owned=False, recorded=False)
             labels = {"integration": integration, **(tags or {})}
             place = store or (Store(launch.store) if launch is not None and launch.store else open_store())
-            origin = None if resume_from is None else _origin(place, Path(resume_from))
+            origin = None if resume_from is None else _origin(place, resume_from)
             outer = context_run() or (launch.attached() if launch is not None else None)
             if outer is not None and not outer.joined:
                 outer.joined = True
@@ -203,16 +208,17 @@ class FitSession:
         monitor: str | None = None,
         value: Any = None,
         roles: tuple[str, ...] = ("last",),
-        ready: Callable[[], object] | None = None,
+        later: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         """Record that the framework has written a checkpoint: a file or a folder, which stays where it is.
 
         It is hashed on a thread of its own; written again later it is a new version. `value` is what the metric
         `monitor` has come to. A role belongs to one checkpoint: it goes over to this one; those with the role "best" or
-        "last" when the fit ends are kept. Where another thread still writes the file, `ready` returns when it is done.
+        "last" when the fit ends are kept. Where another thread writes the file, `later` hands that thread a function to
+        call when it is done, before it writes another: `executor.submit`, say.
         """
         self._deferred.flush()
-        self._checkpoints.saved(path, step=step, epoch=epoch, monitor=monitor, value=value, roles=roles, ready=ready)
+        self._checkpoints.saved(path, step=step, epoch=epoch, monitor=monitor, value=value, roles=roles, later=later)
 
     def removing(self, path: str | os.PathLike[str]) -> AbstractContextManager[None]:
         """The framework removes a checkpoint in the `with` block; recorded where it is gone afterwards."""
@@ -291,14 +297,15 @@ def _no_run() -> Run:
     return open_run(Folder(Path(os.devnull)), "", "", {"mode": "off"})
 
 
-def _origin(store: Store, path: Path) -> tuple[str, int | None] | None:
+def _origin(store: Store, checkpoint: str | os.PathLike[str]) -> tuple[str, int | None] | None:
     """The run that wrote the checkpoint, and at which step."""
     from runlore.origins import writer_of
 
+    path = local_path(checkpoint)
     try:
-        return writer_of(store, path)
+        return writer_of(store, path) if path is not None and path.exists() else None
     except Exception as error:  # a store that can't be asked, a file that can't be read: it is a run of its own then
-        report(f"the run that wrote {str(path)!r} can't be looked up: {type(error).__name__}: {error}")
+        report(f"the run that wrote {os.fspath(checkpoint)!r} can't be looked up: {type(error).__name__}: {error}")
         return None
 
 

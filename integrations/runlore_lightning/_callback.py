@@ -17,6 +17,9 @@ class RunloreCallback:
     `dry_runs` records `fast_dev_run` and `barebones`, too. With autolog on, or added twice, a fit is still one run.
     """
 
+    _options = Options()  # of a subclass that does without our __init__
+    _launch: Launch | None = None
+
     def __new__(cls, *args: Any, **kwargs: Any) -> "RunloreCallback":
         """An instance that either namespace takes for a Callback of its own."""
         made: RunloreCallback = object.__new__(complete(cls, "callbacks", "Callback"))
@@ -37,9 +40,10 @@ class RunloreCallback:
     @guest.harmless
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Something begins; what is tested or validated is added to the run of the fit before."""
+        Recording.forget_left(trainer)
         recording = Recording.of(trainer)
-        if stage in ("validate", "test") and recording is not None:
-            recording.evaluate(trainer)
+        if recording is not None and stage in ("validate", "test"):
+            recording.evaluations.begin(trainer)
 
     @guest.harmless
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
@@ -52,14 +56,10 @@ class RunloreCallback:
         recording = Recording.of(trainer)
         if recording is not None and not recording.closed:
             recording.error = exception
-        elif trainer.state.fn == "fit":
+        elif trainer.state.fn == "fit" and trainer.strategy.launcher is not None and self._launch is not None:
             self._launch.failed(exception)
 
-    @guest.harmless
-    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Lightning has put the signal handlers back."""
-        guest.rearm()
-
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        self._launch = self._launch.renewed()
+        if self._launch is not None:
+            self._launch = self._launch.renewed()
         return revive, (plain(type(self)),), vars(self)

@@ -18,6 +18,12 @@ def record_data(session: FitSession, trainer: Any) -> None:
             _record_loader(session, name if len(found) == 1 else f"{name}_{place}", loader)
 
 
+def first_dataset(loaders: Any) -> Any:
+    """What tells one set of loaders from another."""
+    loader = next(_flat(loaders), None)
+    return getattr(loader, "dataset", loader)
+
+
 def _record_loader(session: FitSession, name: str, loader: Any) -> None:
     dataset = getattr(loader, "dataset", loader)
     facts = {"batch_size": getattr(loader, "batch_size", None), "rows": _length(dataset)}

@@ -1,10 +1,13 @@
 """The same record for people who prefer Lightning's Logger interface."""
 
+import sys
 import weakref
 from collections.abc import Mapping
+from multiprocessing import parent_process
 from typing import Any
 
 from runlore import Store, guest
+from runlore.launch import Launch
 from runlore_lightning._namespaces import complete, plain, revive
 from runlore_lightning._recording import Options, Recording
 
@@ -32,6 +35,8 @@ class RunloreLogger:
     ) -> None:
         self._options = Options(name or guest.run_name(), experiment, tags, store, dry_runs)
         self._trainer: Any = None  # a weak reference
+        self._launch = Launch.prepare(store)
+        self._begun: Recording | None = None
 
     @property
     def name(self) -> str:
@@ -73,9 +78,17 @@ class RunloreLogger:
     def log_graph(self, model: Any, input_array: Any = None) -> None:
         """A fit, a validation or a test begins: Lightning hands over the module, and with it the trainer."""
         trainer = getattr(model, "trainer", None)
-        if trainer is not None and trainer.state.fn == "fit":
-            self._trainer = weakref.ref(trainer)
-            Recording.begin(trainer, self._options)
+        if trainer is None:
+            return
+        self._trainer = weakref.ref(trainer)
+        recording = Recording.of(trainer)
+        if recording is not None and recording is self._begun:
+            Recording.forget_left(trainer)  # else the callback has seen to it
+        if trainer.state.fn == "fit":
+            Recording.begin(trainer, self._options, self._launch if parent_process() is not None else None)
+            self._begun = Recording.of(trainer)
+        elif recording is not None and recording.closed:
+            recording.evaluations.begin(trainer)
 
     @guest.harmless
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
@@ -98,7 +111,10 @@ class RunloreLogger:
         """Everything is on the disk already."""
 
     def finalize(self, status: str) -> None:
-        """The trainer's teardown ends the run."""
+        """The trainer's teardown ends the run; of processes that it had started, only it may know the end."""
+        error = sys.exception()
+        if status == "failed" and error is not None and self._open_recording() is None:
+            self._launch.failed(error)
 
     def _open_recording(self) -> Recording | None:
         """The fit that is being recorded, by us or by the callback."""
@@ -107,4 +123,5 @@ class RunloreLogger:
         return None if recording is None or recording.closed else recording
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return revive, (plain(type(self)),), {**vars(self), "_trainer": None}
+        self._launch = self._launch.renewed()
+        return revive, (plain(type(self)),), {**vars(self), "_trainer": None, "_begun": None}

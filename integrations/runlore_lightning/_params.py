@@ -1,7 +1,7 @@
 """What a Trainer, its modules, optimizers and callbacks tell of how they were set."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 TRAINER = (
@@ -14,22 +14,27 @@ PLAIN = (bool, int, float, str, type(None))
 OPTIMIZER_FLAGS = ("foreach", "fused", "capturable", "differentiable", "params", "param_names")
 
 
-def fit_params(trainer: Any) -> dict[str, Any]:
-    """Hyperparameters under their own names, everything else under what it belongs to."""
-    module = trainer.lightning_module
+def _hparams(trainer: Any) -> dict[str, Any]:
+    """Hyperparameters under their own names; where module and datamodule share one, the module's counts."""
     found: dict[str, Any] = {}
-    for source in (module, trainer.datamodule):
+    for source in (trainer.lightning_module, trainer.datamodule):
         hparams = dict(getattr(source, "hparams_initial", None) or {})
         hparams.pop("_class_path", None)  # LightningCLI's own
         found = {**hparams, **found}
-    for place, optimizer in enumerate(trainer.optimizers):
-        found[_numbered("optimizer", place)] = _optimizer(optimizer)
-    for place, config in enumerate(trainer.lr_scheduler_configs):
-        found[_numbered("scheduler", place)] = _scheduler(config)
-    found["trainer"] = _trainer(trainer)
-    found["callbacks"] = dict(_callbacks(trainer))
-    found["model"] = {"class": type(module).__name__, **_counts(module)}
     return found
+
+
+def _optimizers(trainer: Any) -> dict[str, Any]:
+    return {_numbered("optimizer", place): _optimizer(item) for place, item in enumerate(trainer.optimizers)}
+
+
+def _schedulers(trainer: Any) -> dict[str, Any]:
+    return {_numbered("scheduler", place): _scheduler(item) for place, item in enumerate(trainer.lr_scheduler_configs)}
+
+
+def _model(trainer: Any) -> dict[str, Any]:
+    module = trainer.lightning_module
+    return {"model": {"class": type(module).__name__, **_counts(module)}}
 
 
 def rates(trainer: Any) -> Iterator[tuple[str, float]]:
@@ -82,21 +87,23 @@ def _trainer(trainer: Any) -> dict[str, Any]:
     found = {name: getattr(trainer, name, None) for name in TRAINER}
     found["accelerator"] = type(trainer.accelerator).__name__
     found["strategy"] = type(trainer.strategy).__name__
-    return {name: value for name, value in found.items() if value is not None}
+    return {"trainer": {name: value for name, value in found.items() if value is not None}}
 
 
-def _callbacks(trainer: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _callbacks(trainer: Any) -> dict[str, Any]:
     """The settings of the callbacks, of those that have any: the arguments that they keep under the same name."""
+    found: dict[str, Any] = {}
     seen: dict[str, int] = {}
     for callback in trainer.callbacks:
         cls = type(callback)
         if cls.__module__.startswith("runlore"):
             continue
-        names = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
-        settings = {name: getattr(callback, name) for name in names if isinstance(getattr(callback, name, ...), PLAIN)}
-        if settings:
+        held = {name.removeprefix("_"): value for name, value in vars(callback).items() if isinstance(value, PLAIN)}
+        names = [name for name in inspect.signature(cls.__init__).parameters if name in held]
+        if names:
             number = seen[cls.__name__] = seen.get(cls.__name__, 0) + 1
-            yield _numbered(cls.__name__, number - 1), settings
+            found[_numbered(cls.__name__, number - 1)] = {name: held[name] for name in names}
+    return {"callbacks": found}
 
 
 def _counts(module: Any) -> dict[str, int]:
@@ -112,3 +119,6 @@ def _size(parameter: Any) -> int:
         return int(parameter.numel())
     except (ValueError, RuntimeError):  # one that gets its shape from the first batch
         return 0
+
+
+PARTS = (_hparams, _optimizers, _schedulers, _model, _callbacks, _trainer)  # each is recorded for itself

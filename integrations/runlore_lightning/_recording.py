@@ -1,4 +1,4 @@
-"""One fit of a Trainer, recorded by taps on this very object, which are taken off at its teardown."""
+"""One fit of a Trainer, recorded by taps on this very object, which are taken off when the fit is over."""
 
 import sys
 import weakref
@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from runlore import FitSession, Store, guest
-from runlore.additions import Additions
 from runlore.launch import Launch
 from runlore_lightning._data import record_data
-from runlore_lightning._files import Files
-from runlore_lightning._params import fit_params, rank_local, rates
+from runlore_lightning._evaluation import Evaluations
+from runlore_lightning._files import Files, is_of_a_search
+from runlore_lightning._metrics import take
+from runlore_lightning._params import PARTS, rank_local, rates
+from runlore_lightning._taps import Taps
 from runlore_lightning.plugin import NAME
-
-SPLITS = {"train": "train", "validate": "val", "test": "test"}  # by stage
-Write = Callable[..., object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,56 +31,36 @@ class Options:
 _last: "weakref.WeakKeyDictionary[Any, Recording]" = weakref.WeakKeyDictionary()  # by trainer
 
 
-class Taps:
-    """Attributes of objects that were replaced, to be put back. One that somebody else replaced since is left alone."""
-
-    def __init__(self) -> None:
-        self._done: list[tuple[Any, str, Any]] = []
-
-    def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        """Set `make(original)` on an object whose class has the method `name`.
-
-        Raises:
-            AttributeError: there is no such method.
-        """
-        new = make(getattr(owner, name))
-        self._done.append((owner, name, new))
-        setattr(owner, name, new)
-
-    def __bool__(self) -> bool:
-        return bool(self._done)
-
-    def remove(self) -> None:
-        """Put everything back."""
-        for owner, name, new in reversed(self._done):
-            if vars(owner).get(name) is new:
-                delattr(owner, name)
-        self._done.clear()
-
-
 class Recording:
-    """A fit from its start to the teardown of the strategy, behind all other callbacks. Afterwards only its session."""
+    """A fit, until Lightning is through with it; afterwards only its session, for what is tested then.
 
-    def __init__(self, trainer: Any, session: FitSession) -> None:
-        self.session = session
+    On success Lightning calls the profiler last of all, behind every callback's and module's hooks. On failure it calls
+    the strategy's teardown, unless another callback fails in between: then the next one who asks finds it over.
+    """
+
+    def __init__(self, trainer: Any, had_callbacks: bool) -> None:
+        self.session: FitSession
+        self.evaluations: Evaluations
         self.error: BaseException | None = None
         self.closed = False
         self.inside = False  # whether the trainer is giving something to its loggers
-        self._evaluating = Taps()
         self._described = False  # whether the data was
+        self._torn_down = False  # whether the strategy was, and only hooks are left
+        self._had_callbacks = had_callbacks
         self._before = sys.exception()
         self._trainer = trainer
+        self._files: Files
         self._taps = Taps()
-        self._files = Files(trainer, session)
-        self._tap_metrics(trainer, self._taps, session.metrics)
+        self._signals = Taps()
         try:
-            self._taps.replace(trainer.fit_loop, "on_advance_start", self._recorded_epoch)
-            self._taps.replace(trainer, "save_checkpoint", self._recorded_save)
-            self._taps.replace(trainer.strategy, "remove_checkpoint", self._recorded_removal)
-            self._taps.replace(trainer.strategy, "teardown", self._recorded_teardown)
+            self._set_taps(trainer)
         except BaseException:
-            self._taps.remove()
+            self._untap()
             raise
+
+    def _untap(self) -> None:
+        self._taps.close()
+        self._signals.close()
 
     @classmethod
     def begin(cls, trainer: Any, options: Options, launch: Launch | None = None) -> None:
@@ -89,11 +68,26 @@ class Recording:
         if (trainer.fast_dev_run or trainer.barebones) and not (options.dry_runs or guest.records_dry_runs()):
             return
         before = cls.of(trainer)
-        session = FitSession.begin(
+        if guest.in_fit():
+            return
+        recording = cls(trainer, bool(trainer.callbacks))
+        try:
+            session = cls._session(trainer, options, launch, before)
+        except BaseException:
+            recording._untap()
+            raise
+        if not session:
+            recording._untap()
+            return
+        recording._start(session)
+        _last[trainer] = recording
+
+    @staticmethod
+    def _session(trainer: Any, options: Options, launch: Launch | None, before: "Recording | None") -> FitSession:
+        return FitSession.begin(
             NAME,
             name=options.name,
             experiment=options.experiment,
-            params=lambda: fit_params(trainer),
             tags={"model": type(trainer.lightning_module).__name__, **(options.tags or {})},
             store=options.store,
             resume_from=trainer.ckpt_path,
@@ -101,130 +95,154 @@ class Recording:
             leader=trainer.is_global_zero,
             launch=launch,
         )
-        if not session:
-            return
-        try:
-            _last[trainer] = cls(trainer, session)
-        except Exception as error:  # a Trainer of another kind than we know
-            guest.warn(f"only the params of this fit are recorded: {type(error).__name__}: {error}")
-            session.end()
 
     @staticmethod
     def of(trainer: Any) -> "Recording | None":
         """The last recorded fit of a trainer."""
         return _last.get(trainer)
 
-    def evaluate(self, trainer: Any) -> None:
-        """A test or validation behind the fit: its metrics are added to the run, at the step that the model has."""
-        if not self.closed or self._evaluating:
-            return
-        self._tap_metrics(trainer, self._evaluating, Additions(self.session.run).metrics)
-        self._evaluating.replace(trainer.strategy, "teardown", self._end_of_evaluation)
+    @staticmethod
+    def forget_left(trainer: Any) -> None:
+        """Something new begins: what the trainer was left in before, by an exception, is over."""
+        recording = _last.get(trainer)
+        if recording is not None:
+            recording.close_as_left()
+            recording.evaluations.close()
 
-    def _end_of_evaluation(self, teardown: Callable[[], Any]) -> Callable[[], Any]:
-        @guest.unseen
-        def teardown_and_remove() -> Any:
-            try:
-                return teardown()
-            finally:
-                self._evaluating.remove()
+    def close_if_over(self) -> None:
+        """End the session if the fit was left without a word: Lightning has set the trainer's state by then."""
+        if self._trainer is not None and self._trainer.state.status != "running":
+            self.close_as_left()
 
-        return teardown_and_remove
+    def close_as_left(self) -> None:
+        """End the session of a fit that nobody ended."""
+        if not self.closed:
+            self.error = self.error or RuntimeError("the fit was left by an exception that runlore was not told of")
+            self._close()
 
-    def _tap_metrics(self, trainer: Any, taps: Taps, write: Write) -> None:
-        """Take what the trainer gives to its loggers, also where it has none: each value once, at the step it is for.
+    def _start(self, session: FitSession) -> None:
+        trainer = self._trainer
+        self.session = session
+        self._files = Files(trainer, session)
+        self.evaluations = Evaluations(trainer, session.run, self._files.steps)
+        session.look = self.close_if_over
+        for part in PARTS:  # one that can't be asked costs only itself
+            session.params(lambda part=part: part(trainer))  # type: ignore[misc]
+
+    # What is tapped
+
+    def _set_taps(self, trainer: Any) -> None:
+        taps = self._taps
+        try:
+            taps.set(trainer._logger_connector, "log_metrics", self._log_metrics)
+            self._signals.set(trainer._signal_connector, "teardown", self._give_back_signals)
+        except AttributeError:  # private names
+            guest.warn("Lightning has changed inside: metrics are recorded with RunloreLogger only")
+        taps.set(trainer.fit_loop, "on_advance_start", self._begin_epoch)
+        taps.set(trainer, "save_checkpoint", self._save)
+        taps.set(trainer.strategy, "remove_checkpoint", self._remove)
+        taps.set(trainer.strategy, "teardown", self._teardown)
+        taps.set(trainer.profiler, "describe", self._finish)
+
+    @guest.unseen
+    def _log_metrics(self, log_metrics: Callable[..., Any], metrics: Any, *args: Any, **kwargs: Any) -> Any:
+        """What the trainer gives to its loggers, also where it has none: each value once, at the step it is for.
 
         The sanity check gives nothing, `logger=False` keeps a metric out, and of `m_step` and `m_epoch` there is no
         alias.
         """
-
-        def tapped(log_metrics: Callable[..., Any]) -> Callable[..., Any]:
-            @guest.unseen
-            def recorded_log_metrics(metrics: Any, *args: Any, **kwargs: Any) -> Any:
-                self.inside = True
-                try:
-                    result = log_metrics(metrics, *args, **kwargs)  # first, as it reads what lies on a device
-                finally:
-                    self.inside = False
-                _take(trainer, write, metrics, *args, **kwargs)
-                return result
-
-            return recorded_log_metrics
-
+        self.inside = True
         try:
-            taps.replace(trainer._logger_connector, "log_metrics", tapped)
-        except AttributeError:  # a private name
-            guest.warn("Lightning has changed its loggers: metrics are recorded with RunloreLogger only")
+            result = log_metrics(metrics, *args, **kwargs)  # first, as it reads what lies on a device
+        finally:
+            self.inside = False
+        if metrics and not self._is_searching():
+            take(self._trainer, self.session.metrics, metrics, *args, **kwargs)
+        return result
 
-    def _recorded_epoch(self, on_advance_start: Callable[[], Any]) -> Callable[[], Any]:
-        @guest.unseen
-        def recorded_on_advance_start() -> Any:
-            result = on_advance_start()
+    @guest.unseen
+    def _begin_epoch(self, on_advance_start: Callable[[], Any]) -> Any:
+        result = on_advance_start()
+        if not self._is_searching():
             if not self._described:
                 self._described = True
                 self.session.record(lambda session: record_data(session, self._trainer))
             self.session.record(self._record_rates)
-            return result
+        return result
 
-        return recorded_on_advance_start
+    @guest.unseen
+    def _save(self, save_checkpoint: Callable[..., Any], filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        result = save_checkpoint(filepath, *args, **kwargs)
+        if not is_of_a_search(filepath):
+            self.session.record(lambda _: self._files.saved(filepath))
+        return result
+
+    @guest.unseen
+    def _remove(self, remove_checkpoint: Callable[..., Any], filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_of_a_search(filepath):
+            return remove_checkpoint(filepath, *args, **kwargs)
+        with self.session.removing(filepath):
+            return remove_checkpoint(filepath, *args, **kwargs)
+
+    @guest.unseen
+    def _teardown(self, teardown: Callable[[], Any]) -> Any:
+        passing = sys.exception()
+        if self.error is None and passing is not self._before:
+            self.error = passing
+        try:
+            result = teardown()
+            self._torn_down = True
+        finally:
+            if self.error is not None:
+                self._close()
+        return result
+
+    @guest.unseen
+    def _finish(self, describe: Callable[[], Any]) -> Any:
+        try:
+            return describe()
+        finally:
+            if self._torn_down:  # else somebody asks in between
+                self._close()
+
+    @guest.unseen
+    def _give_back_signals(self, teardown: Callable[[], Any]) -> Any:
+        """Lightning puts the handlers back that it had found, behind the strategy's teardown."""
+        try:
+            return teardown()
+        finally:
+            self._signals.close()
+            guest.rearm()
 
     def _record_rates(self, session: FitSession) -> None:
         trainer = self._trainer
         session.metrics(dict(rates(trainer)), step=trainer.global_step, epoch=trainer.current_epoch, split="train")
 
-    def _recorded_save(self, save_checkpoint: Callable[..., Any]) -> Callable[..., Any]:
-        @guest.unseen
-        def recorded_save_checkpoint(filepath: Any, *args: Any, **kwargs: Any) -> Any:
-            result = save_checkpoint(filepath, *args, **kwargs)
-            self.session.record(lambda _: self._files.saved(filepath))
-            return result
+    def _is_searching(self) -> bool:
+        """Whether Lightning tries learning rates or batch sizes for now: with none of the callbacks it was given."""
+        callbacks = self._trainer.callbacks
+        if not callbacks:
+            return self._had_callbacks
+        return type(callbacks[0]).__name__ == "_LRCallback"
 
-        return recorded_save_checkpoint
-
-    def _recorded_removal(self, remove_checkpoint: Callable[..., Any]) -> Callable[..., Any]:
-        @guest.unseen
-        def recorded_remove_checkpoint(filepath: Any, *args: Any, **kwargs: Any) -> Any:
-            with self.session.removing(filepath):
-                return remove_checkpoint(filepath, *args, **kwargs)
-
-        return recorded_remove_checkpoint
-
-    def _recorded_teardown(self, teardown: Callable[[], Any]) -> Callable[[], Any]:
-        @guest.unseen
-        def recorded_teardown() -> Any:
-            passing = sys.exception()
-            if self.error is None and passing is not self._before:
-                self.error = passing
-            try:
-                return teardown()
-            finally:
-                self._close()
-
-        return recorded_teardown
+    # Its end
 
     def _close(self) -> None:
-        trainer, session = self._trainer, self.session
+        if self.closed:
+            return
         self.closed = True
-        self._taps.remove()
+        trainer, session = self._trainer, self.session
+        self._taps.close()
+        session.look = None
         try:
             session.record(lambda _: self._files.note_links())
             session.record(lambda session: _record_outcome(session, trainer))
         finally:  # also when Ctrl-C comes meanwhile
+            error = self.error
             self._trainer = self._files = None  # type: ignore[assignment]  # they hold the trainer
-            error, self.error, self._before = self.error, None, None  # as do the frames of an exception
+            self.error = self._before = None  # and so do the frames of an exception
             told = isinstance(error, SystemExit) and bool(getattr(trainer, "received_sigterm", False))
             session.end(error, interrupted=told)
-
-
-@guest.harmless
-def _take(trainer: Any, write: Write, metrics: Mapping[str, Any], step: int | None = None) -> None:
-    if not metrics:
-        return
-    if "step" in metrics:  # which moves the axis of other loggers
-        metrics = {name: value for name, value in metrics.items() if name != "step"}
-    stage = trainer.state.stage
-    split = None if stage is None else SPLITS.get(stage.value)
-    write(metrics, step=trainer.global_step if step is None else step, epoch=trainer.current_epoch, split=split)
 
 
 def _record_outcome(session: FitSession, trainer: Any) -> None:

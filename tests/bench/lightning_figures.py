@@ -63,7 +63,7 @@ OWN = (
     FIT
     + """
 from runlore_lightning import _recording
-_recording._take = timed(_recording._take)
+_recording.take = timed(_recording.take)
 _recording.Recording._record_rates = timed(_recording.Recording._record_rates)
 wall = fit("runlore")
 print(sum(own) / steps / 1e3, wall / steps * 1e6)

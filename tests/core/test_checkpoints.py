@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from runlore import FitSession, Store, _checkpoints, _liveness
+from runlore import FitSession, Store, _artifacts, _checkpoints, _liveness, hookimpl
 from runlore.cli import main
 from runlore.errors import ArtifactNotFound, UnsafePath
+from runlore.hookspecs import CapturedFile
 from tests.process import Process
 
 
@@ -39,13 +41,13 @@ def digest(content: bytes) -> str:
 
 def test_a_checkpoint_is_told_before_it_is_hashed(store: Store, tmp_path: Path) -> None:
     session = begin()
-    ready = threading.Event()
-    session.checkpoint(tmp_path / "a.bin", step=3, epoch=1.5, monitor="loss", value=0.25, ready=ready.wait)
+    written: list[Any] = []
+    session.checkpoint(tmp_path / "a.bin", step=3, epoch=1.5, monitor="loss", value=0.25, later=written.append)
     (item,) = records(store)
     assert (item.name, item.step, item.epoch, item.monitor, item.value) == ("a.bin", 3, 1.5, "loss", 0.25)
     assert (item.sha256, item.size, item.present) == (None, None, True)
     write(tmp_path / "a.bin", b"content")
-    ready.set()
+    written.pop()()
     session.end()
     (item,) = records(store)
     assert (item.sha256, item.size, item.stored, item.roles) == (digest(b"content"), 7, True, ("last",))
@@ -82,27 +84,44 @@ def test_a_folder_is_one_artifact_of_many_files(store: Store, tmp_path: Path) ->
     assert item.sha256 == digest("".join(sorted(lines.splitlines(True))).encode())
 
 
+class Holding:
+    """Keeps what is to be kept waiting."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.released = threading.Event()
+
+    @hookimpl
+    def runlore_rewrite_file(self, file: CapturedFile) -> None:
+        if file.kind == "model":
+            self.asked.set()
+            self.released.wait(20)
+
+
+@pytest.fixture
+def holding(runlore_plugins: Callable[[Any], Any]) -> Any:
+    return runlore_plugins(Holding())
+
+
 def test_what_is_not_done_at_the_end_is_done_by_the_next_reader(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holding: Holding
 ) -> None:
     monkeypatch.setattr(_checkpoints, "TIMEOUT", 0.1)
-    release = threading.Event()
     session = begin()
-    path = write(tmp_path / "slow.bin", b"slow" * 1000)
-    session.checkpoint(write(tmp_path / "first.bin", b"first"), step=1, ready=release.wait)
-    session.checkpoint(path, step=2, roles=("best", "last"))
+    session.checkpoint(write(tmp_path / "first.bin", b"first"), step=1, roles=("best",))
+    session.checkpoint(write(tmp_path / "second.bin", b"second"), step=2)
     began = time.monotonic()
     session.end()
     assert time.monotonic() - began < 4
-    release.set()
     (run,) = store.runs()
-    assert [item.sha256 for item in records(store)] == [None, None]
     assert run.status == "finished"
+    assert [item.stored for item in records(store)] == [False, False]
+    holding.released.set()
     done = CliRunner().invoke(main, ["restore", run.name, "--to", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
-    assert (tmp_path / "out" / "slow.bin").read_bytes() == b"slow" * 1000
-    assert [item.sha256 for item in records(store)] == [digest(b"first"), digest(b"slow" * 1000)]
-    assert records(store)[-1].stored
+    assert (tmp_path / "out" / "first.bin").read_bytes() == b"first"
+    assert [item.sha256 for item in records(store)] == [digest(b"first"), digest(b"second")]
+    assert [item.stored for item in records(store)] == [True, True]
 
 
 def test_what_a_killed_process_left_is_hashed_by_the_next_reader(
@@ -114,7 +133,7 @@ def test_what_a_killed_process_left_is_hashed_by_the_next_reader(
         from runlore import FitSession
         session = FitSession.begin("own")
         Path("a.bin").write_bytes(b"content")
-        session.checkpoint("a.bin", step=1, ready=lambda: time.sleep(60))
+        session.checkpoint("a.bin", step=1, later=lambda written: None)
         os.kill(os.getpid(), 9)
     """)
     assert process.wait() == -9
@@ -125,18 +144,33 @@ def test_what_a_killed_process_left_is_hashed_by_the_next_reader(
     assert not records(store)[0].stored
 
 
-def test_a_file_that_changed_meanwhile_never_has_the_wrong_hash(store: Store, tmp_path: Path) -> None:
-    held = threading.Event()
+def test_a_file_that_changed_meanwhile_never_has_the_wrong_hash(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holding: Holding
+) -> None:
+    monkeypatch.setenv("RUNLORE_CHECKPOINTS", "all")
     path = write(tmp_path / "a.bin", b"first")
     session = begin()
-    session.checkpoint(write(tmp_path / "other.bin", b"other"), step=0, ready=held.wait)
+    session.checkpoint(write(tmp_path / "other.bin", b"other"), step=0)
     session.checkpoint(path, step=1)
+    assert holding.asked.wait(20)
     write(path, b"second, longer")
-    held.set()
+    holding.released.set()
     session.end()
     item = records(store)[-1]
     assert (item.sha256, item.stored) == (None, False)
     assert item.why == "it was changed before it was hashed"
+
+
+def test_each_version_of_a_path_that_a_thread_writes_has_its_own_hash(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "last.bin"
+    with ThreadPoolExecutor(1) as executor, begin() as session:
+        for step in range(20):
+            executor.submit(write, path, bytes([step]) * 1000)
+            session.checkpoint(path, step=step, later=executor.submit)
+        executor.submit(int).result()
+    for item in records(store):
+        assert item.sha256 == digest(bytes([item.step]) * 1000) or "was changed" in item.why
+    assert (records(store)[-1].sha256, records(store)[-1].stored) == (digest(bytes([19]) * 1000), True)
 
 
 def test_a_removed_checkpoint_is_recorded_as_gone(store: Store, tmp_path: Path) -> None:
@@ -152,18 +186,20 @@ def test_a_removed_checkpoint_is_recorded_as_gone(store: Store, tmp_path: Path) 
 
 
 def test_a_removal_on_a_network_disk_does_not_wait_for_a_hash(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holding: Holding
 ) -> None:
+    monkeypatch.setenv("RUNLORE_CHECKPOINTS", "all")
+    monkeypatch.setattr(_checkpoints, "RELEASE", 0.1)
     kinds = {line.split()[2] for line in Path("/proc/mounts").read_text().splitlines()}
     monkeypatch.setattr(_liveness, "NETWORK_DISKS", kinds)  # as if this one were one
     _liveness._is_network_device.cache_clear()
-    held = threading.Event()
     session = begin()
-    session.checkpoint(write(tmp_path / "first.bin", b"1"), step=1, ready=held.wait)
+    session.checkpoint(write(tmp_path / "first.bin", b"1"), step=1)
     session.checkpoint(write(tmp_path / "second.bin", b"2"), step=2)
+    assert holding.asked.wait(20)
     with session.removing(tmp_path / "second.bin"):
         (tmp_path / "second.bin").unlink()
-    held.set()
+    holding.released.set()
     session.end()
     _liveness._is_network_device.cache_clear()
     first, second = records(store)
@@ -171,14 +207,18 @@ def test_a_removal_on_a_network_disk_does_not_wait_for_a_hash(
     assert (second.present, second.sha256, second.why) == (False, None, "it was removed before it was hashed")
 
 
-def test_a_large_checkpoint_is_not_copied(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_checkpoints, "COPY_BYTES", 1 << 20)
+@pytest.mark.parametrize("policy", ["best", "all"])
+def test_a_large_checkpoint_is_not_copied(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    monkeypatch.setenv("RUNLORE_CHECKPOINTS", policy)
+    monkeypatch.setattr(_artifacts, "COPY_BYTES", 1 << 20)
     with begin() as session:
         session.checkpoint(write(tmp_path / "large.bin", bytes(2 << 20)), step=1)
     (item,) = records(store)
     assert item.sha256 == digest(bytes(2 << 20))
     assert not item.stored
-    assert item.why == "it could not be kept: larger than the 1 MiB that a copy may have here"
+    assert item.why == "not kept: larger than the 1 MiB that a copy may have here"
 
 
 def test_a_remote_path_is_told_and_left_alone(store: Store) -> None:
@@ -243,3 +283,74 @@ def test_a_link_in_the_folder_leads_nowhere(store: Store, tmp_path: Path) -> Non
     with pytest.raises(UnsafePath, match="through a link"):
         store.run("linked").artifact("step").restore(tmp_path / "out")
     assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_a_checkpoint_with_a_secret_is_not_kept(store: Store, tmp_path: Path) -> None:
+    secret = "sk-ant-api03-Zk4vQ9wXr2LmN8pT1sYb"
+    with FitSession.begin("own", params=lambda: {"api_key": secret}) as session:
+        session.checkpoint(write(tmp_path / "a.bin", b"\0" * 100 + secret.encode() + b"\0"), step=1)
+    (item,) = records(store)
+    assert (item.stored, len(item.sha256)) == (False, 64)
+    assert "secret" in item.why
+    assert not [path for path in store.root.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+
+
+def test_a_linked_folder_in_the_way_is_refused(store: Store, tmp_path: Path) -> None:
+    write(tmp_path / "ck" / "model.bin", b"evil")
+    with store.start_run("linked") as run:
+        run.log_artifact(tmp_path / "ck", kind="checkpoint")
+    write(tmp_path / "outside" / "model.bin", b"precious")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "ck").symlink_to(tmp_path / "outside")
+    with pytest.raises(UnsafePath, match="is a link"):
+        store.run("linked").artifact("ck").restore(tmp_path / "out")
+    done = CliRunner().invoke(main, ["restore", "linked", "-a", "ck", "--to", str(tmp_path / "out"), "--force"])
+    assert done.exit_code == 1
+    assert (tmp_path / "outside" / "model.bin").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"files": [["a"]]},
+        {"path": 5},
+        {"sha256": 5},
+        {"sha256": "../../etc/passwd"},
+        {"roles": 5},
+        {"files": [[5, 4, "x"]]},
+    ],
+    ids=str,
+)
+def test_a_malformed_record_costs_itself_only(store: Store, fields: dict[str, Any]) -> None:
+    with store.start_run("good") as run:
+        run.log_bytes(b"content", name="good", kind="model")
+    with store.start_run("bad") as run:
+        event = {
+            "type": "artifact",
+            "name": "x",
+            "kind": "file",
+            "path": None,
+            "size": 1,
+            "sha256": None,
+            "stored": True,
+        }
+        run._event({**event, "step": None, "epoch": None, "roles": [], **fields})
+    assert store.run("good").artifact("good").read_bytes() == b"content"
+    for name in ("good", "bad"):
+        assert CliRunner().invoke(main, ["show", name]).exit_code == 0
+    assert "an event 'artifact'" in str(store.run("bad").missing)
+
+
+def test_many_checkpoints_are_read_quickly_enough(store: Store, tmp_path: Path) -> None:
+    """Each event looks at what it concerns, not at all the earlier ones."""
+    path = write(tmp_path / "a.bin", b"a")
+    with store.start_run("many") as run:
+        common = {"type": "artifact", "kind": "checkpoint", "size": 1, "sha256": None, "stored": False, "epoch": 1}
+        for step in range(20_000):
+            run._event(
+                {**common, "name": f"{step}", "path": f"{path}{step}", "id": f"{step}", "step": step, "roles": ["last"]}
+            )
+            run._event({"type": "removed", "path": f"{path}{step - 1}"})
+    found = store.run("many").artifacts
+    assert [item.present for item in found].count(True) == 1
+    assert [item.roles for item in found].count(("last",)) == 1

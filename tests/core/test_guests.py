@@ -80,7 +80,9 @@ def test_a_block_that_raises_ends_as_the_exception_says(store: Store) -> None:
 def test_work_in_a_pool_is_part_of_the_fit_by_its_ticket(store: Store) -> None:
     def work(ticket: Any) -> None:
         with guest.within(ticket):
-            found.append((guest.in_fit(), bool(FitSession.begin("inner"))))
+            inside = guest.in_fit()
+            with FitSession.begin("inner") as session:
+                found.append((inside, bool(session)))
 
     found: list[tuple[bool, bool]] = []
     with FitSession.begin("outer"):

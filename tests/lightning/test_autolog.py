@@ -9,7 +9,7 @@ import pytest
 import runlore
 from runlore import RunloreWarning, Store
 from runlore_lightning import RunloreCallback
-from runlore_lightning._recording import Taps
+from runlore_lightning._taps import Taps
 from tests.lightning.models import ROOT, Tiny, data, trainer
 from tests.process import Process
 
@@ -97,7 +97,7 @@ def test_what_is_not_there_is_not_tapped() -> None:
     connector = type("Connector", (), {})()
     taps = Taps()
     with pytest.raises(AttributeError):
-        taps.replace(connector, "log_metrics", print)
+        taps.set(connector, "log_metrics", print)
     assert not taps
 
 

@@ -30,7 +30,7 @@ def restore(run: str, artifact: str | None, to: Path, force: bool, as_json: bool
     """
     found = with_hashes(open_store(store).run(run))
     item = found.artifact(artifact) if artifact is not None else _default(found)
-    target = to / item.file_name
+    target = item.target(to)
     if not force and target.exists() and not item.is_at(target):
         raise click.UsageError(f"{str(target)!r} is there with other content: --force replaces it")
     written = item.restore(to)

@@ -1,0 +1,78 @@
+"""Taps: methods of one object that are called through us for a while, and then are the object's own again."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from runlore import guest
+
+Call = Callable[..., Any]  # with the original method before its arguments
+_MISSING = object()
+
+
+class Tap:
+    """Stands in an object's attributes for a method of its class. A copy of the object gets the method, and no tap."""
+
+    def __init__(self, owner: Any, name: str, call: Call) -> None:
+        self.owner = owner
+        self.name = name
+        self.before = vars(owner).get(name, _MISSING)  # what somebody else had put there
+        self._original = getattr(owner, name)
+        self._call: Call | None = call
+
+    def close(self) -> None:
+        """Take it off, if nobody has put something else there; who still holds it calls the original."""
+        self._call = None
+        if vars(self.owner).get(self.name) is not self:
+            return
+        if self.before is _MISSING:
+            delattr(self.owner, self.name)
+        else:
+            setattr(self.owner, self.name, self.before)
+
+    @guest.unseen
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        call = self._call
+        return self._original(*args, **kwargs) if call is None else call(self._original, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_original"], name)  # its name, signature, documentation
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if self.before is not _MISSING:
+            return copy.deepcopy(self.before, memo)
+        return getattr(copy.deepcopy(self.owner, memo), self.name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.before is not _MISSING:
+            return _itself, (self.before,)
+        return getattr, (self.owner, self.name)
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+class Taps:
+    """Those of one recording."""
+
+    def __init__(self) -> None:
+        self._open: list[Tap] = []
+
+    def set(self, owner: Any, name: str, call: Call) -> None:
+        """Let `call(original, …)` be called instead of a method.
+
+        Raises:
+            AttributeError: there is no such method.
+        """
+        tap = Tap(owner, name, call)
+        setattr(owner, name, tap)
+        self._open.append(tap)
+
+    def close(self) -> None:
+        """Take them off."""
+        while self._open:
+            self._open.pop().close()
+
+    def __bool__(self) -> bool:
+        return bool(self._open)
