@@ -1,7 +1,7 @@
 """`runlore.autolog()`: record every supported framework, whenever it is imported."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -9,7 +9,7 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from runlore._process import process
-from runlore._settings import disabled_names
+from runlore._settings import FALSE, TRUE, disabled_names, setting
 from runlore._writer import report
 from runlore.errors import SettingError
 
@@ -59,18 +59,9 @@ def autolog(*frameworks: str) -> Autolog:
     Raises:
         SettingError: no installed plugin records a framework of that name.
     """
-    found: dict[str, Integration] = {}
-
-    def note(plugin: str, error: Exception) -> None:
-        report(f"plugin {plugin!r} names no integrations: {type(error).__name__}: {error}")
-
-    for items in process.plugins().results("runlore_register_integrations", note):
-        found |= {item.name: item for item in items}
+    found = _integrations()
     for name in frameworks:
-        if name not in found:
-            close = get_close_matches(name, found, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(found)) or 'none'}"
-            raise SettingError(f"no integration records {name!r}: {hint}")
+        _check_known(name, found)
     disabled = disabled_names()
     chosen = [
         item
@@ -81,6 +72,42 @@ def autolog(*frameworks: str) -> Autolog:
     for integration in chosen:
         _enable(integration)
     return Autolog(chosen, before)
+
+
+def wanted_by_setting() -> frozenset[str]:
+    """The frameworks that RUNLORE_AUTOLOG asks for, those left out that are disabled.
+
+    Raises:
+        SettingError: no plugin records a framework that it names.
+    """
+    value = (setting("autolog") or "").strip()
+    if value.lower() in FALSE:
+        return frozenset()
+    found = _integrations()
+    names = [part.strip() for part in value.split(",") if part.strip()]
+    if value.lower() in TRUE:
+        names = list(found)
+    for name in names:
+        _check_known(name, found)
+    disabled = disabled_names()
+    return frozenset() if "all" in disabled else frozenset(names) - disabled
+
+
+def _integrations() -> "dict[str, Integration]":
+    """What plugins can record, by name."""
+
+    def note(plugin: str, error: Exception) -> None:
+        report(f"plugin {plugin!r} names no integrations: {type(error).__name__}: {error}")
+
+    results = process.plugins().results("runlore_register_integrations", note)
+    return {item.name: item for items in results for item in items}
+
+
+def _check_known(name: str, found: "Mapping[str, Integration]") -> None:
+    if name not in found:
+        close = get_close_matches(name, found, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(found)) or 'none'}"
+        raise SettingError(f"no integration records {name!r}: {hint}")
 
 
 def _enable(integration: "Integration") -> None:

@@ -16,7 +16,8 @@ from runlore.errors import ArtifactNotFound
 from runlore.hookspecs import CapturedFile
 
 if TYPE_CHECKING:
-    from runlore.runs import Artifact, RecordedRun
+    from runlore.artifacts import Artifact
+from runlore.runs import RecordedRun
 
 MODE = "100644"
 LINES = 200_000  # of a file that is compared line by line

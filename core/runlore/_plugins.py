@@ -171,7 +171,11 @@ class Plugins:
             if plugin is None:
                 self.listed.append(replace(info, state="off"))
                 return
+            if isinstance(plugin, type):
+                raise TypeError(f"{found.value} is a class: name an object, or a function that returns one")
             self.register(plugin, found.name)
+            if not self._hooks_of(plugin):
+                raise TypeError("it has no hooks: mark its functions with @runlore.hookimpl")
         except Exception as error:  # a plugin's import may raise anything
             message = f"{type(error).__name__}: {error}"
             self.listed.append(replace(info, state="failed", error=message))
@@ -294,4 +298,4 @@ def _emptied(event: Event, why: str) -> Event:
     empty: dict[str, Any] = {"values": {}, "sections": {}, "text": why, "what": event["type"], "why": why, "name": why}
     if event.get("error"):
         kept["error"] = {"type": "unknown", "message": why, "traceback": ""}
-    return kept | {key: value for key, value in empty.items() if key in event}
+    return kept | {key: value for key, value in empty.items() if key in event} | {"left_out": why}

@@ -17,6 +17,21 @@ HASH = re.compile(r"[0-9a-f]{64}")
 OWN_MODES = ("start", "resume")  # writers that carry the run's status; "attach" only adds to it
 
 
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run from one beginning to its end, in µs since 1970; one that was resumed has several.
+
+    `cut` is the step that it was resumed at. `status` is what it ended as, "running" for one that has not.
+    """
+
+    started: int
+    ended: int | None
+    status: str
+    cut: int | None
+    argv: tuple[str, ...]
+    error: str | None  # its type and message
+
+
 @dataclass(slots=True)
 class Record:
     """Everything of a run but its points and the contents of its artifacts. Times are µs since 1970."""
@@ -40,7 +55,7 @@ class Record:
     missing: list[dict[str, Any]] = field(default_factory=list)  # what could not be captured, and why
     lost_calls: int = 0  # log calls that found no room on the disk
     damaged_bytes: int = 0
-    segments: int = 0
+    segments: list[Segment] = field(default_factory=list)
     tallies: dict[str, Tally] = field(default_factory=dict)
     live: bool = False  # whether a writer may still append
     _at: dict[Any, dict[str, Any]] = field(default_factory=dict)  # the newest checkpoint of each path
@@ -50,6 +65,8 @@ class Record:
     def apply(self, event: Event) -> None:
         """Take one event; kinds that a newer runlore added are passed over."""
         kind = event["type"]
+        if event.get("left_out"):  # a rewriter has failed
+            self.missing.append({"what": kind, "why": str(event["left_out"])})
         if kind == "open" and isinstance(event.get("seeds"), dict):
             self.environment.setdefault("seeds", event["seeds"])
         elif kind == "params":
@@ -200,8 +217,10 @@ def build_record(folder: Folder, run_id: str, writers: Writers) -> Record:
     owners = writers.owners() or writers.contents
     if owners and owners[0].opening:
         _apply_opening(record, owners[0].opening)
-        _apply_end(record, folder, owners[-1], _added_end(writers.contents, owners[-1]))
-        record.segments = sum(content.opening.get("mode") != "attach" for content in owners)
+        ends = [_end_of(folder, content, writers.contents) for content in owners]
+        _apply_end(record, owners[-1], ends[-1])
+        mine = [pair for pair in zip(owners, ends, strict=True) if pair[0].opening.get("mode") != "attach"]
+        record.segments = [_segment(content, end) for content, end in mine]
     record.live = any(content.life is not Life.DEAD for content in writers.contents)
     record.damaged_bytes = sum(damage.length for content in writers.contents for damage in content.damage)
     record.damaged_bytes += sum(map(_broken_bytes, writers.contents))
@@ -281,19 +300,32 @@ def _added_end(contents: list[Content], owner: Content) -> Event | None:
     return next((end for end in ends if end is not None), None)
 
 
-def _apply_end(record: Record, folder: Folder, content: Content, added: Event | None) -> None:
-    end = added or content.end
-    if end is None and content.life is not Life.ALIVE:
-        end = closing_of(folder, content)
-        if end is None:
-            record.status = "crashed"
-            record.ended = _last_time(content)
-            return
+def _end_of(folder: Folder, content: Content, contents: list[Content]) -> Event | None:
+    """How a segment ended, as far as anybody has told; None while it runs, and where it crashed."""
+    end = _added_end(contents, content) or content.end
+    return closing_of(folder, content) if end is None and content.life is not Life.ALIVE else end
+
+
+def _apply_end(record: Record, content: Content, end: Event | None) -> None:
     if end is not None:
         record.status = str(end.get("status"))
         record.ended = end["time"]
         record.error = end.get("error")
         record.lost_calls += end.get("lost", 0)
+    elif content.life is not Life.ALIVE:
+        record.status = "crashed"
+        record.ended = _last_time(content)
+
+
+def _segment(content: Content, end: Event | None) -> Segment:
+    opening = content.opening
+    running = end is None and content.life is Life.ALIVE
+    status = "running" if running else "crashed" if end is None else str(end.get("status"))
+    ended = None if running else _last_time(content) if end is None else end["time"]
+    error = (end or {}).get("error") or {}
+    told = ": ".join(filter(None, (error.get("type"), str(error.get("message") or "").partition("\n")[0]))) or None
+    argv = tuple(map(str, opening.get("argv") or ()))
+    return Segment(opening.get("time", 0), ended, status, opening.get("cut"), argv, told)
 
 
 def _last_time(content: Content) -> int:

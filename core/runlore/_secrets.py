@@ -26,6 +26,7 @@ from runlore.hookspecs import CapturedFile, hookimpl
 
 SHORT = 200  # characters of a text that is remembered to be clean
 MOST_CLEAN = 10_000
+PACKAGES = "packages"  # a section of names and versions: a name such as google-auth tells of no secret there
 SHORTEST = 4  # characters of a known secret that a fitted model is searched for
 CODE = frozenset(".py .pyi .pyx .pxd .c .cc .cpp .cu .cuh .h .hpp .rs .go .java .jl .js .ts .r .scala .lua".split())
 HELD = "it holds a secret, and can't be masked and still be loaded"
@@ -58,6 +59,8 @@ class Masker:
         return masked
 
     def _learn_from(self, key: str, value: Any) -> None:
+        if key == PACKAGES:
+            return
         if isinstance(value, Mapping):
             for name, item in value.items():
                 self._learn_from(str(name), item)
@@ -68,6 +71,8 @@ class Masker:
         if isinstance(value, str):
             return self._secret(value) if is_secret(key, value) else self._text(value, known)
         if isinstance(value, dict):
+            if key == PACKAGES:
+                return value
             if "$type" in value and is_secret(key, str(value.get("text"))):
                 return self._secret(str(value.get("text")))
             return {self._text(str(name), known): self._value(str(name), item, known) for name, item in value.items()}

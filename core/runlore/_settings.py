@@ -59,6 +59,11 @@ def flag(name: str) -> bool:
     raise SettingError(f"{NAMES[name]} is {value!r}: write 1 or 0")
 
 
+def unknown_variables() -> list[str]:
+    """Variables of the environment that begin with RUNLORE_ and mean nothing."""
+    return sorted(name for name in os.environ if name.startswith("RUNLORE_") and name not in NAMES.values())
+
+
 def seconds(name: str) -> float:
     """A setting that is a number of seconds; 0 where it is off.
 

@@ -57,6 +57,7 @@ def start(
         opening["launch"] = launch
     if lasted > 0:
         opening["time"] = time.time_ns() // 1000 - int(lasted * 1e6)
+    before = None
     run = _resumed(store, resume, at_step, opening) if resume is not None else None
     if run is None:
         before = store.run(resume) if resume is not None else None
@@ -71,7 +72,7 @@ def start(
     if tags:
         run.set_tags(tags)
     if opening["parent"] is None and opening["mode"] != "off" and not _is_quiet():
-        _announce(run, opening["mode"], resume)
+        _announce(run, opening["mode"], None if resume is None else before.name if before is not None else run.name)
     return run
 
 

@@ -26,6 +26,7 @@ from runlore._seal import seal
 from runlore.errors import RunloreWarning
 
 REPEAT_BYTES = 256 << 10  # after which a key set is defined again, so that damage can't cost more
+OURS = ("runlore", "functools", "contextlib", "threading")  # frames that a warning of ours does not point to
 SEAL_BYTES = 16 << 20  # a longer log is sealed by the next reader, not by the training process
 MAX_STEP = (1 << 63) - 1
 KEPT_EVENTS = 1 << 20  # bytes of events that wait for room on a full disk
@@ -46,7 +47,7 @@ def report(message: str) -> None:
     The warning points to the code that called us.
     """
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("runlore"):
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(OURS):
         frame, level = frame.f_back, level + 1
     try:
         with aloud():

@@ -1,14 +1,17 @@
 """What is learnt of a model after its fit, added to the run that made it."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from runlore._artifacts import local_path
 from runlore._process import process
 from runlore._ranks import is_worker
-from runlore._run import Run
+from runlore._run import Run, attach
 from runlore._writer import report
 from runlore.hookspecs import CapturedFile, DataDescription
+from runlore.store import Store, open_store
 
 
 class Additions:
@@ -16,6 +19,25 @@ class Additions:
 
     def __init__(self, run: Run) -> None:
         self.run = run
+
+    @classmethod
+    def to_writer_of(
+        cls, checkpoint: str | os.PathLike[str], store: Store | None = None
+    ) -> "tuple[Self, int | None] | None":
+        """To the run that wrote a checkpoint, by its content, and the step that it has; None where none did.
+
+        Never raises. A large file that was moved is hashed for it.
+        """
+        from runlore.origins import writer_of
+
+        path = local_path(checkpoint)
+        try:
+            place = store or open_store()
+            found = None if path is None or is_worker() or not path.exists() else writer_of(place, path)
+            return None if found is None else (cls(attach(str(place.root), found[0])), found[1])
+        except Exception as error:  # a framework calls us here, and must not meet our exceptions
+            report(f"the run that wrote {os.fspath(checkpoint)!r} can't be looked up: {type(error).__name__}: {error}")
+            return None
 
     def metrics(
         self,

@@ -4,10 +4,13 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from runlore import _liveness, _pending, _settings
+from runlore._autolog import wanted_by_setting
+from runlore._checkpoints import KEEP
 from runlore._code import is_secret
 from runlore._git import Git, GitTooSlow, code_folder
 from runlore._plugins import PluginInfo
@@ -26,6 +29,9 @@ CHECKS: dict[str, Callable[[str], object]] = {
     "quiet": _settings.flag,
     "output": _settings.flag,
     "progress": _settings.seconds,
+    "dry_runs": _settings.flag,
+    "checkpoints": lambda name: _settings.choice(name, KEEP),
+    "autolog": lambda _: wanted_by_setting(),
 }
 
 
@@ -165,6 +171,13 @@ def _set() -> Iterator[Finding]:
             yield Finding(variable, "bad", f"there is no plugin {unknown[0]!r}: `runlore plugins` lists them")
         elif value is not None:
             yield Finding(variable, "ok", value)
+    yield from _unknown_variables()
+
+
+def _unknown_variables() -> Iterator[Finding]:
+    for name in _settings.unknown_variables():
+        close = get_close_matches(name, _settings.NAMES.values(), 1)
+        yield Finding(name, "bad", f"no such setting: did you mean {close[0]}?" if close else "no such setting")
 
 
 def _unknown_names() -> list[str]:

@@ -4,11 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from runlore._points import plain_float
+from runlore._record import Segment
 from runlore._series import Series
 from runlore._values import json_value
+from runlore.artifacts import Artifact
 from runlore.comparison import Comparison
 from runlore.origins import Origin
-from runlore.runs import Artifact, RecordedRun
+from runlore.runs import RecordedRun, as_time
 
 
 def run_document(run: RecordedRun) -> dict[str, Any]:
@@ -43,6 +45,7 @@ def run_details(run: RecordedRun) -> dict[str, Any]:
         "error": run.error,
         "notes": run.notes,
         "missing": run.missing,
+        "segments": [segment_document(segment) for segment in run.segments],
     }
 
 
@@ -54,6 +57,18 @@ def series_document(series: Series) -> dict[str, Any]:
         "max": plain(series.max),
         "count": series.count,
         "last_step": series.last_step,
+    }
+
+
+def segment_document(segment: Segment) -> dict[str, Any]:
+    """A run from one beginning to its end."""
+    return {
+        "started": iso_time(as_time(segment.started)),
+        "ended": None if segment.ended is None else iso_time(as_time(segment.ended)),
+        "status": segment.status,
+        "from_step": segment.cut,
+        "argv": list(segment.argv),
+        "error": segment.error,
     }
 
 

@@ -52,6 +52,10 @@ class MetricNotFound(RunloreError, KeyError):
         return str(self.args[0])  # KeyError would show its repr
 
 
+class PlaceTaken(RunloreError, FileExistsError):
+    """Something is there already that can't be replaced."""
+
+
 class UnsafePath(RunloreError, ValueError):
     """A recorded path would lead outside the folder that it is restored to."""
 

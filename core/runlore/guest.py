@@ -8,11 +8,12 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from runlore import _marks
+from runlore._autolog import wanted_by_setting
 from runlore._ids import new_name
 from runlore._process import process
 from runlore._quiet import without_draws, without_warnings
 from runlore._ranks import is_worker
-from runlore._settings import FALSE, TRUE, flag, setting
+from runlore._settings import flag
 from runlore._writer import report
 from runlore.errors import SettingError
 
@@ -156,11 +157,12 @@ def unseen(wrapper: F) -> F:
 
 
 def autolog_wanted(integration: str) -> bool:
-    """Whether RUNLORE_AUTOLOG asks for an integration: by 1, or by its name among others."""
-    value = (setting("autolog") or "").strip().lower()
-    if value in FALSE:
-        return False
-    return value in TRUE or integration in [part.strip() for part in value.split(",")]
+    """Whether RUNLORE_AUTOLOG asks for an integration: by 1, or by its name among others.
+
+    Raises:
+        SettingError: it names what no plugin records.
+    """
+    return integration in wanted_by_setting()
 
 
 def records_dry_runs() -> bool:

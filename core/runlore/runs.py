@@ -1,24 +1,22 @@
 """Runs as readers see them: one, a list of them, and their artifacts."""
 
-import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from runlore import _html, _rows
-from runlore._artifacts import hashed
-from runlore._blobs import Blobs, Member, restore_files, safe_join
+from runlore._blobs import Blobs, Member
 from runlore._query import AGGREGATES
-from runlore._record import Record, Writers, read_record
+from runlore._record import Record, Segment, Writers, read_record
 from runlore._rows import Summary
 from runlore._run import Run, attach
 from runlore._series import Metrics
 from runlore._values import listed_value, plain_value
-from runlore.errors import ArtifactNotFound, RunloreWarning, RunNotFound, StoreRefused, UnsafePath
+from runlore.artifacts import Artifact
+from runlore.errors import ArtifactNotFound, RunloreWarning, RunNotFound, StoreRefused
 
 if TYPE_CHECKING:
     import pandas
@@ -26,88 +24,6 @@ if TYPE_CHECKING:
     import pyarrow
 
     from runlore.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class Artifact:
-    """A file or folder that a run recorded. `members` lists a folder's files; a file has one.
-
-    `value` is what a checkpoint's `monitor` had come to; `why` says why a hash or a content is missing.
-    """
-
-    name: str
-    kind: str
-    path: str | None
-    size: int | None
-    sha256: str | None
-    stored: bool
-    step: int | None
-    epoch: float | None
-    roles: tuple[str, ...]
-    present: bool
-    members: tuple[Member, ...]
-    is_folder: bool
-    blobs: Blobs
-    monitor: str | None = None
-    value: float | None = None
-    why: str | None = None
-
-    def target(self, folder: Path) -> Path:
-        """Where `restore` writes it.
-
-        Raises:
-            UnsafePath: that would be outside of the folder.
-        """
-        name = Path(self.path).name if self.path else self.name.replace("/", "_")
-        target = safe_join(folder, name)
-        if target.is_symlink():
-            raise UnsafePath(f"{str(target)!r} is a link, which may lead outside of {str(folder)!r}: not restored")
-        return target
-
-    def is_at(self, path: Path) -> bool:
-        """Whether a file or folder has the recorded content.
-
-        Raises:
-            OSError: it can't be read.
-        """
-        return self.sha256 is not None and hashed(path)["sha256"] == self.sha256
-
-    def restore(self, to: str | os.PathLike[str]) -> Path:
-        """Write it below the folder `to`, byte for byte; the path that was written.
-
-        Raises:
-            ArtifactNotFound: its content was not kept.
-            UnsafePath: a recorded path would lead outside `to`.
-        """
-        folder = Path(to)
-        target = self.target(folder)
-        members = list(self.members) if self.is_folder else [Member(target.name, self.size or 0, self.sha256 or "")]
-        if self.stored:
-            self.blobs.restore(members, target if self.is_folder else folder)
-        else:
-            self._restore_from_its_place(members, target)
-        return target
-
-    def _restore_from_its_place(self, members: list[Member], target: Path) -> None:
-        """Restore what was not kept, if it still is what was recorded."""
-        why = f"was not kept{f' ({self.why})' if self.why else ''}"
-        if self.path is None or self.sha256 is None:
-            raise ArtifactNotFound(f"the content of {self.name!r} {why}, and its hash is not known")
-        source = Path(self.path)
-        sources = [safe_join(source, item.path) if self.is_folder else source for item in members]
-        files = list(zip(members, sources, strict=True))
-        folder = target if self.is_folder else target.parent
-        restore_files(files, folder, f"{why}, and {self.path!r} is gone", f"{why}, and {self.path!r} has changed since")
-
-    def read_bytes(self) -> bytes:
-        """The content of a file.
-
-        Raises:
-            ArtifactNotFound: it was not kept, or is a folder.
-        """
-        if self.is_folder or not self.stored or self.sha256 is None:
-            raise ArtifactNotFound(f"{self.name!r} has no content of its own here: use restore()")
-        return self.blobs.read(self.sha256)
 
 
 class RecordedRun:
@@ -205,9 +121,9 @@ class RecordedRun:
         return dict(self._record.command)
 
     @property
-    def segments(self) -> int:
-        """How many times it was begun: more than once if it was resumed."""
-        return self._record.segments
+    def segments(self) -> tuple[Segment, ...]:
+        """Each time that it was begun: more than one if it was resumed. Times are µs since 1970."""
+        return tuple(self._record.segments)
 
     @property
     def missing(self) -> list[dict[str, Any]]:
@@ -237,8 +153,12 @@ class RecordedRun:
             found = [item for item in artifacts if wanted(item)]
             if found:
                 return found[-1]
-        names = ", ".join(sorted({item.name for item in artifacts})) or "none"
-        raise ArtifactNotFound(f"run {self.name!r} has no artifact {name!r}; it has: {names}")
+        known = list(
+            dict.fromkeys([*(role for item in artifacts for role in item.roles), *(item.name for item in artifacts)])
+        )
+        close = get_close_matches(name, known, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(known[:10]) or 'none'}"
+        raise ArtifactNotFound(f"run {self.name!r} has no artifact {name!r}; {hint}")
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags; None removes one."""

@@ -1,12 +1,14 @@
 """The callback: it begins what is recorded, and tells how it ended where only the parent process knows."""
 
+import os
 from collections.abc import Mapping
 from multiprocessing import parent_process
 from typing import Any
 
 from runlore import Store, guest
 from runlore.launch import Launch
-from runlore_lightning._namespaces import complete, plain, revive
+from runlore_lightning._evaluation import Lone
+from runlore_lightning._namespaces import complete, plain, revive, signature_of
 from runlore_lightning._recording import Options, Recording
 
 
@@ -31,19 +33,23 @@ class RunloreCallback:
         *,
         experiment: str | None = None,
         tags: Mapping[str, Any] | None = None,
-        store: Store | None = None,
+        store: Store | str | os.PathLike[str] | None = None,
         dry_runs: bool = False,
     ) -> None:
-        self._options = Options(name, experiment, tags, store, dry_runs)
-        self._launch = Launch.prepare(store)
+        self._options = Options.checked(name, experiment, tags, store, dry_runs)
+        self._launch = Launch.prepare(self._options.store)
 
     @guest.harmless
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Something begins; what is tested or validated is added to the run of the fit before."""
         Recording.forget_left(trainer)
         recording = Recording.of(trainer)
-        if recording is not None and stage in ("validate", "test"):
+        if stage not in ("validate", "test"):
+            return
+        if recording is not None:
             recording.evaluations.begin(trainer)
+        elif trainer.is_global_zero and not guest.in_fit() and not trainer.fast_dev_run:
+            Lone.begin(trainer, self._options.store)
 
     @guest.harmless
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
@@ -63,3 +69,6 @@ class RunloreCallback:
         if self._launch is not None:
             self._launch = self._launch.renewed()
         return revive, (plain(type(self)),), vars(self)
+
+
+RunloreCallback.__signature__ = signature_of(RunloreCallback)  # type: ignore[attr-defined]  # else that of __new__ would be shown

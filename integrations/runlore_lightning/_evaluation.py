@@ -5,11 +5,56 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runlore import guest
+from runlore import Store, guest
 from runlore.additions import Additions
 from runlore_lightning._data import first_dataset
 from runlore_lightning._metrics import take
-from runlore_lightning._taps import Taps
+from runlore_lightning._taps import Tap, Taps
+
+
+class Lone:
+    """A test or validation of a checkpoint, without a fit: added to the run that wrote it, if the store knows that."""
+
+    def __init__(self, trainer: Any, store: Store | None) -> None:
+        self._trainer = trainer
+        self._store = store
+        self._found: tuple[Additions, int | None] | None = None
+        self._asked = False
+        self._taps = Taps()
+        self._taps.set(trainer._logger_connector, "log_metrics", self._log_metrics)
+        self._taps.set(trainer.strategy, "teardown", self._teardown)
+
+    @classmethod
+    def begin(cls, trainer: Any, store: Store | None) -> None:
+        """Once for a test, however many callbacks there are."""
+        if not isinstance(vars(trainer.strategy).get("teardown"), Tap):
+            cls(trainer, store)
+
+    @guest.unseen
+    def _log_metrics(self, original: Callable[..., Any], metrics: Any, step: int | None = None) -> Any:
+        result = original(metrics, step)
+        if metrics:
+            self._add(metrics, step)
+        return result
+
+    @guest.harmless
+    def _add(self, metrics: Any, step: int | None) -> None:
+        checkpoint = self._trainer.ckpt_path
+        if not self._asked and checkpoint is not None:
+            self._asked = True
+            self._found = Additions.to_writer_of(checkpoint, self._store)
+        if self._found is not None:
+            additions, at = self._found
+            take(self._trainer, additions.metrics, metrics, step, at=at)
+
+    @guest.unseen
+    def _teardown(self, teardown: Callable[[], Any]) -> Any:
+        try:
+            return teardown()
+        finally:
+            self._taps.close()
+            if self._found is not None:
+                self._found[0].run.finish()
 
 
 class Evaluations:

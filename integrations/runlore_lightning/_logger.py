@@ -1,5 +1,6 @@
 """The same record for people who prefer Lightning's Logger interface."""
 
+import os
 import sys
 import weakref
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from typing import Any
 
 from runlore import Store, guest
 from runlore.launch import Launch
-from runlore_lightning._namespaces import complete, plain, revive
+from runlore_lightning._namespaces import complete, plain, revive, signature_of
 from runlore_lightning._recording import Options, Recording
 
 
@@ -30,12 +31,12 @@ class RunloreLogger:
         *,
         experiment: str | None = None,
         tags: Mapping[str, Any] | None = None,
-        store: Store | None = None,
+        store: Store | str | os.PathLike[str] | None = None,
         dry_runs: bool = False,
     ) -> None:
-        self._options = Options(name or guest.run_name(), experiment, tags, store, dry_runs)
+        self._options = Options.checked(name or guest.run_name(), experiment, tags, store, dry_runs)
         self._trainer: Any = None  # a weak reference
-        self._launch = Launch.prepare(store)
+        self._launch = Launch.prepare(self._options.store)
         self._begun: Recording | None = None
 
     @property
@@ -125,3 +126,6 @@ class RunloreLogger:
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         self._launch = self._launch.renewed()
         return revive, (plain(type(self)),), {**vars(self), "_trainer": None, "_begun": None}
+
+
+RunloreLogger.__signature__ = signature_of(RunloreLogger)  # type: ignore[attr-defined]  # else that of __new__ would be shown

@@ -1,5 +1,6 @@
 """Lightning has two names, `lightning.pytorch` and `pytorch_lightning`, with classes of their own."""
 
+import inspect
 import sys
 from importlib import import_module
 from typing import Any
@@ -40,6 +41,12 @@ def plain(cls: type) -> type:
 def revive(cls: Any) -> Any:
     """What was pickled or copied, complete for the namespaces that are loaded here; its state comes after."""
     return cls.__new__(cls)
+
+
+def signature_of(cls: Any) -> inspect.Signature:
+    """The arguments of a class that are those of its `__init__`."""
+    found = inspect.signature(cls.__init__)
+    return found.replace(parameters=list(found.parameters.values())[1:])
 
 
 def _loaded() -> list[str]:

@@ -10,6 +10,7 @@ TRAINER = (
     "val_check_interval limit_train_batches limit_val_batches limit_test_batches overfit_batches num_sanity_val_steps "
     "reload_dataloaders_every_n_epochs fast_dev_run barebones"
 ).split()
+PLACES = ("dirpath", "save_dir", "root_dir")  # the artifacts tell where; two runs never share them
 PLAIN = (bool, int, float, str, type(None))
 OPTIMIZER_FLAGS = ("foreach", "fused", "capturable", "differentiable", "params", "param_names")
 
@@ -24,7 +25,7 @@ def _hparams(trainer: Any) -> dict[str, Any]:
     return found
 
 
-def _optimizers(trainer: Any) -> dict[str, Any]:
+def optimizers(trainer: Any) -> dict[str, Any]:
     return {_numbered("optimizer", place): _optimizer(item) for place, item in enumerate(trainer.optimizers)}
 
 
@@ -99,7 +100,7 @@ def _callbacks(trainer: Any) -> dict[str, Any]:
         if cls.__module__.startswith("runlore"):
             continue
         held = {name.removeprefix("_"): value for name, value in vars(callback).items() if isinstance(value, PLAIN)}
-        names = [name for name in inspect.signature(cls.__init__).parameters if name in held]
+        names = [name for name in inspect.signature(cls.__init__).parameters if name in held and name not in PLACES]
         if names:
             number = seen[cls.__name__] = seen.get(cls.__name__, 0) + 1
             found[_numbered(cls.__name__, number - 1)] = {name: held[name] for name in names}
@@ -121,4 +122,4 @@ def _size(parameter: Any) -> int:
         return 0
 
 
-PARTS = (_hparams, _optimizers, _schedulers, _model, _callbacks, _trainer)  # each is recorded for itself
+PARTS = (_hparams, optimizers, _schedulers, _model, _callbacks, _trainer)  # each is recorded for itself

@@ -1,18 +1,19 @@
 """One fit of a Trainer, recorded by taps on this very object, which are taken off when the fit is over."""
 
+import os
 import sys
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runlore import FitSession, Store, guest
+from runlore import FitSession, Store, guest, open_store
 from runlore.launch import Launch
 from runlore_lightning._data import record_data
 from runlore_lightning._evaluation import Evaluations
 from runlore_lightning._files import Files, is_of_a_search
 from runlore_lightning._metrics import take
-from runlore_lightning._params import PARTS, rank_local, rates
+from runlore_lightning._params import PARTS, optimizers, rank_local, rates
 from runlore_lightning._taps import Taps
 from runlore_lightning.plugin import NAME
 
@@ -26,6 +27,26 @@ class Options:
     tags: Mapping[str, Any] | None = None
     store: Store | None = None
     dry_runs: bool = False
+
+    @classmethod
+    def checked(
+        cls,
+        name: str | None,
+        experiment: str | None,
+        tags: Mapping[str, Any] | None,
+        store: Store | str | os.PathLike[str] | None,
+        dry_runs: bool,
+    ) -> "Options":
+        """What was given to a callback or logger; a store may be named by its path.
+
+        Raises:
+            TypeError: tags are no mapping.
+            StoreRefused: there is something else at the path.
+        """
+        if tags is not None and not isinstance(tags, Mapping):
+            raise TypeError(f"tags is {tags!r}: write a mapping, such as {{'team': 'vision'}}")
+        place = store if store is None or isinstance(store, Store) else open_store(store)
+        return cls(None if name is None else str(name), experiment, tags, place, dry_runs)
 
 
 _last: "weakref.WeakKeyDictionary[Any, Recording]" = weakref.WeakKeyDictionary()  # by trainer
@@ -44,6 +65,7 @@ class Recording:
         self.error: BaseException | None = None
         self.closed = False
         self.inside = False  # whether the trainer is giving something to its loggers
+        self.taken = False  # whether any metric was
         self._described = False  # whether the data was
         self._torn_down = False  # whether the strategy was, and only hooks are left
         self._had_callbacks = had_callbacks
@@ -157,6 +179,7 @@ class Recording:
         finally:
             self.inside = False
         if metrics and not self._is_searching():
+            self.taken = True
             take(self._trainer, self.session.metrics, metrics, *args, **kwargs)
         return result
 
@@ -167,6 +190,8 @@ class Recording:
             if not self._described:
                 self._described = True
                 self.session.record(lambda session: record_data(session, self._trainer))
+                if self._trainer.ckpt_path is not None:  # what the checkpoint says of rates has come over what was set
+                    self.session.params(lambda: optimizers(self._trainer))
             self.session.record(self._record_rates)
         return result
 
@@ -237,12 +262,22 @@ class Recording:
         try:
             session.record(lambda _: self._files.note_links())
             session.record(lambda session: _record_outcome(session, trainer))
+            if not self.taken:
+                session.record(lambda session: _tell_silence(session, trainer))
         finally:  # also when Ctrl-C comes meanwhile
             error = self.error
             self._trainer = self._files = None  # type: ignore[assignment]  # they hold the trainer
             self.error = self._before = None  # and so do the frames of an exception
             told = isinstance(error, SystemExit) and bool(getattr(trainer, "received_sigterm", False))
             session.end(error, interrupted=told)
+
+
+def _tell_silence(session: FitSession, trainer: Any) -> None:
+    """A short fit that logs only by step gives its loggers nothing."""
+    logged = sorted(map(str, trainer.callback_metrics))
+    if logged and trainer.global_step < trainer.log_every_n_steps:
+        why = f"log_every_n_steps is {trainer.log_every_n_steps}, the fit had {trainer.global_step} steps"
+        session.missing(f"metrics {', '.join(logged)}", f"Lightning gives them to no logger: {why}")
 
 
 def _record_outcome(session: FitSession, trainer: Any) -> None:

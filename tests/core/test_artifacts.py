@@ -56,7 +56,7 @@ def test_the_newest_version_of_a_name_wins_and_roles_find_it(store: Store, tmp_p
     assert len(found.artifacts) == 3
     assert found.artifact("weights").read_bytes() == b"\2"
     assert found.artifact("best").read_bytes() == b"\1"
-    with pytest.raises(ArtifactNotFound, match="it has: weights"):
+    with pytest.raises(ArtifactNotFound, match="it has: best, weights"):
         found.artifact("nothing")
 
 

@@ -3,6 +3,7 @@
 import csv
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -321,3 +322,29 @@ def test_a_setting_that_is_no_interval_is_named(monkeypatch: pytest.MonkeyPatch)
         plugins = Plugins(frozenset({"sklearn"})).load()
     info = next(item for item in plugins.listed if item.name == "progress")
     assert info.state == "failed"
+
+
+def test_what_a_rewriter_lost_is_told_in_the_run(store: Store, plug: Any) -> None:
+    class Failing:
+        @hookimpl
+        def runlore_rewrite_event(self, event: Any) -> Any:
+            if event["type"] in ("params", "tags", "note"):
+                raise KeyError("x")
+
+    plug(Failing())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with store.start_run("lossy", params={"a": 1}, tags={"b": "c"}) as run:
+            run.note("d")
+    found = {item["what"]: item["why"] for item in store.run("lossy").missing}
+    assert found.keys() == {"params", "tags", "note"}
+    assert "raised KeyError" in found["params"]
+
+
+@pytest.mark.parametrize("body", ["class plugin:\n    pass", "def something():\n    pass\nplugin = object()"])
+def test_a_plugin_that_can_do_nothing_is_reported(tmp_path: Path, python: Python, body: str) -> None:
+    site = plugin(tmp_path, "idle", body, attribute=":plugin")
+    process = python("import runlore; runlore.start_run('x').finish()", PYTHONPATH=site)
+    process.succeed()
+    assert "plugin 'idle' can't be loaded and is left out" in process.err
+    assert "is a class" in process.err or "it has no hooks" in process.err

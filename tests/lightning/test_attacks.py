@@ -1,6 +1,7 @@
 """What was tried to break it, and must not."""
 
 import copy
+import inspect
 import os
 import pickle
 import signal
@@ -191,7 +192,7 @@ def test_the_best_of_an_earlier_segment_is_kept(store: Store, tmp_path: Path) ->
     fit(ckpt_path=tmp_path / "ck" / "last.ckpt")
     (run,) = store.runs()
     best = run.artifact("best")
-    assert (best.path, best.stored, run.segments) == (path, True, 2)
+    assert (best.path, best.stored, len(run.segments)) == (path, True, 2)
 
 
 def test_going_on_from_a_file_that_another_run_logged_goes_on_with_its_maker(store: Store, tmp_path: Path) -> None:
@@ -208,7 +209,7 @@ def test_going_on_from_a_file_that_another_run_logged_goes_on_with_its_maker(sto
     (tmp_path / "copy.ckpt").write_bytes((tmp_path / "ck" / "last.ckpt").read_bytes())
     fit(ckpt_path=tmp_path / "copy.ckpt")
     reader, maker = store.runs()
-    assert (reader.name, maker.segments, maker.status) == ("reader", 2, "finished")
+    assert (reader.name, len(maker.segments), maker.status) == ("reader", 2, "finished")
 
 
 def test_a_logger_alone_records_tests_too(store: Store) -> None:
@@ -276,3 +277,54 @@ def test_sigterm_after_a_fit_within_the_users_run_reads_interrupted(store: Store
     )
     assert process.wait() == -signal.SIGTERM
     assert store.run("mine").status == "interrupted"
+
+
+def test_params_of_the_optimizer_are_those_that_the_checkpoint_brought(store: Store, tmp_path: Path) -> None:
+    def fit(lr: float, epochs: int, **settings: Any) -> Any:
+        keep = checkpoint(tmp_path / "ck", save_last=True)
+        made = trainer(RunloreCallback(), keep, enable_checkpointing=True, max_epochs=epochs)
+        made.fit(Tiny(lr=lr), data(), **settings)
+        return store.runs()[0]
+
+    fit(0.5, 1)
+    run = fit(0.1, 2, ckpt_path=tmp_path / "ck" / "last.ckpt")
+    assert (run.params["lr"], run.params["optimizer.lr"], run.metrics["lr-SGD"].last) == (0.1, 0.5, 0.5)
+
+
+def test_a_fit_that_is_too_short_to_log_says_so(store: Store) -> None:
+    class ByStep(Tiny):
+        def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+            loss = self.loss(batch)
+            self.log("loss", loss)
+            return loss
+
+    trainer(RunloreCallback(), max_epochs=1, log_every_n_steps=50).fit(ByStep(), data())
+    (missing,) = store.runs()[0].missing
+    assert missing == {
+        "what": "metrics loss",
+        "why": "Lightning gives them to no logger: log_every_n_steps is 50, the fit had 10 steps",
+    }
+
+
+def test_a_test_without_a_fit_is_added_to_the_run_of_its_checkpoint(store: Store, tmp_path: Path) -> None:
+    keep = checkpoint(tmp_path / "ck", save_top_k=-1)
+    trainer(RunloreCallback(), keep, enable_checkpointing=True).fit(Tiny(), data())
+    path = tmp_path / "ck" / "epoch=1-step=20.ckpt"
+    path = path.rename(tmp_path / "moved.ckpt")
+    for _ in range(2):
+        made = trainer(RunloreCallback(), RunloreCallback())
+        made.test(Tiny(), data(2), ckpt_path=path, verbose=False)
+        assert "teardown" not in vars(made.strategy)
+    trainer(RunloreCallback()).test(Tiny(), data(2), verbose=False)
+    (run,) = store.runs()
+    assert run.metrics["test_loss"].steps.tolist() == [20]
+    assert run.status == "finished"
+
+
+def test_a_store_may_be_named_by_its_path_and_wrong_arguments_are_told_at_once(store: Store, tmp_path: Path) -> None:
+    trainer(RunloreCallback(store=str(tmp_path / "other")), max_epochs=1).fit(Tiny(), data())
+    assert len(Store(tmp_path / "other").runs()) == 1
+    with pytest.raises(TypeError, match="tags is 'x': write a mapping"):
+        RunloreCallback(tags="x")  # type: ignore[arg-type]
+    for cls in (RunloreCallback, RunloreLogger):
+        assert list(inspect.signature(cls).parameters) == ["name", "experiment", "tags", "store", "dry_runs"]

@@ -20,7 +20,7 @@ Python = Callable[..., Process]
 def switched_off_again(tmp_path: Path) -> Iterator[None]:
     yield
     (tmp_path / "pyproject.toml").unlink(missing_ok=True)
-    runlore.autolog("lightning").disable()
+    runlore.autolog().disable()
 
 
 def ours(made: Any) -> list[Any]:

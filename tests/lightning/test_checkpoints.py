@@ -213,7 +213,7 @@ def test_restore_says_what_can_not_be_done(store: Store, tmp_path: Path) -> None
     invoke = CliRunner().invoke
     done = invoke(main, ["restore", name, "--artifact", "worst", *to])
     assert done.exit_code == 1
-    assert "has no artifact 'worst'; it has: epoch=0" in done.output
+    assert "has no artifact 'worst'; it has: best, last, epoch=0" in done.output
     middle = records(store)[1]
     assert not middle.stored
     assert invoke(main, ["restore", name, "-a", middle.name, *to]).exit_code == 0  # from where it still lies

@@ -58,7 +58,7 @@ def test_a_killed_fit_goes_on_as_the_same_run(store: Store, tmp_path: Path, pyth
     again = python(SCRIPT, str(folder), "4", "go", PYTHONPATH=ROOT)
     again.succeed()
     (run,) = store.runs()
-    assert (run.status, run.segments) == ("finished", 2)
+    assert (run.status, len(run.segments)) == ("finished", 2)
     assert run.metrics["train_loss_step"].steps.tolist() == list(range(1, 41))
     assert run.metrics["train_loss_step"].values.tolist()[:20] == before[:20]
     assert run.metrics["train_loss_epoch"].steps.tolist() == [10, 20, 30, 40]

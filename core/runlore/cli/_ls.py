@@ -1,6 +1,7 @@
 """`runlore ls`: the runs as a table."""
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from runlore._query import Field, parse_sort
 from runlore._text import ago_text, duration_text, line_text, number_text
 from runlore.cli._options import STATUS_STYLES, console, json_option, print_json, store_option, terminal_width
 from runlore.documents import run_document
-from runlore.errors import StoreNotFound
+from runlore.errors import RunloreWarning, StoreNotFound
 from runlore.runs import RecordedRun, RunList
 from runlore.store import Store, open_store
 
@@ -53,7 +54,9 @@ def ls(
     with_children = show_all or re.search(r"\bparent\b", where) is not None
     condition = where if with_children else f"({where}) and parent is None" if where else "parent is None"
     opened.check_query(where)  # so that errors show the query as it was typed
-    runs = opened.runs(condition, sort=sort, limit=None if most is None else most + 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RunloreWarning)  # the hint is for the query as it was typed: see below
+        runs = opened.runs(condition, sort=sort, limit=None if most is None else most + 1)
     if not runs:
         click.echo(_empty(opened, where, with_children))
         return
@@ -61,7 +64,7 @@ def ls(
     table, width = _table(opened, runs[:most], fields, asked + opened.check_query(where))
     console(width).print(table)
     if most is not None and len(runs) > most:
-        click.echo(f"There are more than these {most} runs: -n N shows N of them.", err=True)
+        click.echo(f"More runs than {most} are there: -n N shows N of them.", err=True)
     if not with_children and opened.runs("parent is not None", limit=1):
         click.echo("Children are not listed: --all shows them.", err=True)
 

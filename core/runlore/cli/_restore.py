@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
+from runlore.artifacts import Artifact
 from runlore.cli._options import RunPart, print_json, store_option
 from runlore.documents import artifact_document
 from runlore.origins import with_hashes
-from runlore.runs import Artifact, RecordedRun
+from runlore.runs import RecordedRun
 from runlore.store import open_store
 
 DEFAULTS = ("best", "last")  # roles that are meant where nothing is named
@@ -48,5 +49,7 @@ def _default(run: RecordedRun) -> Artifact:
     made = {item.name for item in artifacts if item.kind not in ("code", "log")}
     if len(made) == 1:
         return run.artifact(made.pop())
-    names = ", ".join(sorted({item.name for item in artifacts})) or "none"
+    if not artifacts:
+        raise click.UsageError(f"run {run.name!r} has no artifacts")
+    names = ", ".join(sorted({item.name for item in artifacts})[:10])
     raise click.UsageError(f"run {run.name!r} has no checkpoint: name one of its artifacts with --artifact: {names}")

@@ -1,6 +1,8 @@
 """`runlore show`: everything about one run."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -19,16 +21,20 @@ from runlore._text import (
     visible_text,
 )
 from runlore._values import text_of
+from runlore.artifacts import Artifact
 from runlore.cli._ls import is_duration
 from runlore.cli._options import STATUS_STYLES, RunPart, console, grid, json_option, print_json, store_option
 from runlore.documents import run_details
+from runlore.errors import RunNotFound
 from runlore.origins import with_hashes
-from runlore.runs import Artifact, RecordedRun
+from runlore.runs import RecordedRun, as_time
 from runlore.store import open_store
 
 T = TypeVar("T")
 
 MOST = 30  # rows of a section; --full shows all
+FEW = 3  # checkpoints that are gone and still have lines of their own
+SHORT = 6  # digits of an id
 LONG_SERIES = 2_000_000  # points above which no curve is drawn
 
 
@@ -63,13 +69,16 @@ def _extent(facts: dict[str, Any]) -> Iterator[str]:
         yield f"batches of {facts['batch_size']}"
 
 
-def _state(item: Artifact) -> Iterator[str]:
-    """Roles, and whether there is anything to restore."""
-    yield from item.roles
-    if not item.present:
-        yield "removed" if item.stored else "gone"
-    elif not item.stored:
-        yield "not kept"
+def _state(item: Artifact) -> str:
+    """Where its content is, if anywhere."""
+    if item.stored:
+        return "kept"
+    return "on disk" if item.present and item.path and Path(item.path).exists() else "gone"
+
+
+def _by_use(artifacts: list[Artifact]) -> list[Artifact]:
+    """Best and last first, then what can be restored, the rest in the order that it was written."""
+    return sorted(artifacts, key=lambda item: (not item.roles, _state(item) == "gone"))
 
 
 class _Page:
@@ -83,6 +92,7 @@ class _Page:
     def print(self) -> None:
         self._head()
         self._error()
+        self._segments()
         self._metrics()
         self._params()
         self._data()
@@ -102,15 +112,23 @@ class _Page:
             "id": run.id,
             "experiment": run.experiment,
             "started": f"{run.started:%Y-%m-%d %H:%M:%S} UTC ({ago_text(run.started)})",
-            "took": duration_text(run.duration),
+            "took": self._took(),
             "command": " ".join(run.command.get("argv") or []),
             "folder": run.command.get("cwd") or "",
             "host": run.command.get("host") or "",
             "parent": self._parent(),
             "tags": ", ".join(f"{key}={value}" for key, value in run.tags.items()),
-            "links": ", ".join(f"{link['kind']} {link['run']}" for link in run.links),
+            "links": ", ".join(map(self._link, run.links)),
         }
         self._pairs({key: value for key, value in facts.items() if value})
+
+    def _link(self, link: dict[str, Any]) -> str:
+        """The kind, the other run by its name, and the step."""
+        try:
+            name = f"{self.run.store.run(link['run']).name} ({link['run'][-SHORT:]})"
+        except RunNotFound:
+            name = link["run"]
+        return f"{link['kind']} {name}" + (f" at step {link['step']}" if "step" in link else "")
 
     def _parent(self) -> str:
         if self.run.parent_id is None:
@@ -159,10 +177,23 @@ class _Page:
         self._title("artifacts", len(artifacts))
         if not artifacts:
             return
+        shown = _by_use(artifacts)
+        gone = [item for item in shown if _state(item) == "gone" and not item.roles and item.kind == "checkpoint"]
+        if self.most is not None and len(gone) > FEW:
+            shown = [item for item in shown if item not in gone]
         scored = next((item.monitor for item in artifacts if item.value is not None), None)
-        heads = ["name", "kind", "size", "sha256", "step", *([line_text(scored, 16)] if scored else []), "state"]
+        heads = [
+            "name",
+            "kind",
+            "size",
+            "sha256",
+            "step",
+            *([line_text(scored, 16)] if scored else []),
+            "role",
+            "state",
+        ]
         table = grid(heads, right=(2, 4, 5) if scored else (2, 4))
-        for item in self._cut(artifacts):
+        for item in self._cut(shown):
             score = "" if item.value is None or item.monitor != scored else number_text(item.value)
             table.add_row(
                 "  " + escape(line_text(item.name, 30)),
@@ -171,13 +202,42 @@ class _Page:
                 (item.sha256 or "–")[:8],
                 "–" if item.step is None else str(item.step),
                 *([score] if scored else []),
-                escape(", ".join(_state(item))),
+                escape(line_text(", ".join(item.roles), 16)),
+                _state(item),
             )
         self.out.print(table)
-        for item in self._cut(artifacts):
-            if not item.stored and item.path and item.present:
-                self.out.print(f"  [dim]{escape(line_text(item.name, 30))} is at {escape(visible_text(item.path))}[/]")
-        self._more(len(artifacts))
+        for item in self._cut(shown):
+            if _state(item) == "on disk":
+                self.out.print(
+                    f"  [dim]{escape(line_text(item.name, 30))} is at {escape(visible_text(item.path or ''))}[/]"
+                )
+        self._more(len(shown))
+        if len(shown) < len(artifacts):
+            self.out.print(f"  [dim]{len(gone)} checkpoints were written and removed again (--full lists them)[/]")
+
+    def _segments(self) -> None:
+        segments = self.run.segments
+        if len(segments) < 2:
+            return
+        self._title("segments", len(segments))
+        for segment in segments:
+            began = as_time(segment.started)
+            took = "" if segment.ended is None else f" after {duration_text((segment.ended - segment.started) / 1e6)}"
+            parts = [f"{began:%Y-%m-%d %H:%M:%S}", segment.status + took]
+            parts += [] if segment.cut is None else [f"from step {segment.cut}"]
+            parts += [segment.error] if segment.error else []
+            parts += [" ".join(segment.argv)] if len({item.argv for item in segments}) > 1 else []
+            self.out.print("  " + escape(line_text(", ".join(parts), 400)), soft_wrap=True)
+
+    def _took(self) -> str:
+        run = self.run
+        if run.duration is None:
+            return duration_text((datetime.now(UTC) - run.started).total_seconds()) + " so far"
+        whole = duration_text(run.duration)
+        if len(run.segments) < 2:
+            return whole
+        busy = sum((segment.ended or segment.started) - segment.started for segment in run.segments) / 1e6
+        return f"{duration_text(busy)} in {len(run.segments)} segments, {whole} from first to last"
 
     def _children(self) -> None:
         children = list(self.run.children)
@@ -217,7 +277,8 @@ class _Page:
         error = self.run.error
         if error:
             self.out.print(f"\n[bold red]{escape(visible_text(error.get('type', 'error')))}[/]", end="")
-            self.out.print(escape(": " + visible_text(error.get("message", ""))), soft_wrap=True)
+            message = visible_text(error.get("message") or "")
+            self.out.print(escape(f": {message}" if message else ""), soft_wrap=True)
             self.out.print(escape(visible_text(error.get("traceback") or "")), soft_wrap=True, end="")
 
     def _title(self, title: str, count: int) -> None:
@@ -226,11 +287,11 @@ class _Page:
 
     def _pairs(self, pairs: dict[str, str]) -> None:
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-        table.add_column(style="dim", no_wrap=True, max_width=36)
+        table.add_column(style="dim", no_wrap=True, max_width=46)
         table.add_column(overflow="fold")
         for key, value in pairs.items():
             text = visible_text(value) if self.most is None else line_text(value, 400)
-            table.add_row("  " + escape(line_text(key, 36)), escape(text))
+            table.add_row("  " + escape(line_text(key, 46)), escape(text))
         if pairs:
             self.out.print(table)
 

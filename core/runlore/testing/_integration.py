@@ -20,7 +20,7 @@ from runlore.errors import RunloreWarning
 from runlore.session import FitSession
 from runlore.store import Store
 from runlore.testing._faults import Failing
-from runlore.testing._training import Training, random_states, train, train_elsewhere
+from runlore.testing._training import Training, random_states, train, train_checked, train_elsewhere
 
 Run = Any
 TIMEOUT = 120  # seconds for a training in a process of its own
@@ -55,6 +55,36 @@ class IntegrationContract:
 
     # What the tests share
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        inner = cls.train
+
+        def checked(self: "IntegrationContract", training: Training) -> Any:
+            return train_checked(self, training, inner)
+
+        if "train" in vars(cls):
+            cls.train = checked  # type: ignore[method-assign]
+
+    @pytest.fixture(autouse=True)
+    def _is_complete(self) -> None:
+        """Say what a subclass has forgotten before anything is trained."""
+        wanted = {
+            "integration": "the name that its runs are tagged with",
+            "metric": "the name of a metric that has a point for each step",
+            "param": "a hyperparameter's recorded name and its value",
+            "steps": "how many steps a training has",
+        }
+        missing = [f"{name} ({what})" for name, what in wanted.items() if not hasattr(self, name)]
+        cls = type(self)
+        missing += [] if cls.train is not IntegrationContract.train else ["the method train(training)"]
+        if self.has_checkpoints and cls.checkpoint is IntegrationContract.checkpoint:
+            missing.append("the method checkpoint(folder), or has_checkpoints = False")
+        if missing:
+            pytest.fail(f"{cls.__name__} lacks: {'; '.join(missing)}", pytrace=False)
+        unknown = [how for how in self.hows if how not in ("callback", "autolog")]
+        if unknown:
+            pytest.fail(f"{cls.__name__}.hows has {unknown[0]!r}: write 'callback' or 'autolog'", pytrace=False)
+
     @pytest.fixture(autouse=True)
     def _surroundings(self, runlore_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.store = runlore_store
@@ -76,8 +106,9 @@ class IntegrationContract:
             return train(self, Training(folder, how, **settings))  # type: ignore[arg-type]
 
     def _only_run(self) -> Run:
-        (run,) = self.store.runs()
-        return run
+        runs = self.store.runs()
+        assert len(runs) == 1, f"a training should have made one run, and made {len(runs)}"
+        return runs[0]
 
     def _steps(self, steps: int | None = None) -> list[int]:
         return list(range(self.first_step, self.first_step + (self.steps if steps is None else steps)))
@@ -162,9 +193,13 @@ class IntegrationContract:
         plain = self._train("plain", folder=self._new("a"))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            midway = lambda: shutil.rmtree(self.store.root)  # noqa: E731
-            recorded = train(self, Training(self._new("b"), how, midway))  # type: ignore[arg-type]
+            recorded = train(self, Training(self._new("b"), how, self._remove_store))  # type: ignore[arg-type]
         assert recorded == plain
+
+    def _remove_store(self) -> None:
+        gone = self.store.root.with_name("gone")
+        self.store.root.rename(gone)  # at once, as other threads write to it
+        shutil.rmtree(gone, ignore_errors=True)
 
     def _new(self, name: str) -> Path:
         place = self.folder / name
@@ -198,7 +233,8 @@ class IntegrationContract:
         self._kill_midway(how)
         run = self._only_run()
         assert run.status == "crashed"
-        assert run.params[self.param[0]] == self.param[1]
+        name, value = self.param
+        assert (name, run.params.get(name)) == (name, value)
 
     def _elsewhere(self, how: str, ending: str, **settings: Any) -> int:
         folder = settings.pop("folder", self.folder)
@@ -380,7 +416,7 @@ class IntegrationContract:
         assert self._only_run().status == "crashed"
         self._elsewhere(how, "none", resume_from=self.checkpoint(self.folder))
         run = self._only_run()
-        assert (run.status, run.segments) == ("finished", 2)
+        assert (run.status, len(run.segments)) == ("finished", 2)
         assert run.metrics[self.metric].steps.tolist() == self._steps()
 
     def test_a_finished_training_that_goes_on_is_a_linked_run(self, how: str) -> None:

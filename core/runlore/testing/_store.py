@@ -126,7 +126,7 @@ class StoreContract:
         with self.store.start_run(resume=run.id, at_step=5) as again:
             again.log_metrics({"loss": 60.0}, step=6)
         found: Any = self.store.run("long")
-        assert (found.status, found.segments) == ("finished", 2)
+        assert (found.status, len(found.segments)) == ("finished", 2)
         assert found.metrics["loss"].values.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 60.0]
 
     def test_a_finished_run_takes_additions(self) -> None:

@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,6 +64,21 @@ def train(contract: Any, training: Training) -> Any:
 
     with runlore.autolog(contract.integration) if training.how == "autolog" else nullcontext():
         return contract.train(training)
+
+
+def train_checked(contract: Any, training: Training, inner: Callable[[Any, Training], Any]) -> Any:
+    """Train by a contract's own `train`, which has to call `midway` and to return the weights."""
+    called: list[bool] = []
+
+    def midway() -> None:
+        called.append(True)
+        training.midway()
+
+    weights = inner(contract, replace(training, midway=midway))
+    name = f"{type(contract).__name__}.train"
+    assert weights is not None, f"{name} returned None: return the weights, comparable with =="
+    assert called or training.resume_from is not None, f"{name} did not call training.midway()"
+    return weights
 
 
 def train_elsewhere(contract: Any, training: Training, ending: str = "none") -> "subprocess.Popen[str]":
