@@ -139,7 +139,10 @@ class Recording:
     def close_as_left(self) -> None:
         """End the session of a fit that nobody ended."""
         if not self.closed:
-            self.error = self.error or RuntimeError("the fit was left by an exception that runlore was not told of")
+            passing = sys.exception()
+            if self.error is None:
+                unknown = RuntimeError("the fit was left by an exception that runlore was not told of")
+                self.error = unknown if passing is self._before or passing is None else passing
             self._close()
 
     def _start(self, session: FitSession) -> None:
