@@ -48,7 +48,7 @@ BROKEN = {
     "def checkpoint(": ("def other(", "the method checkpoint(folder), or has_checkpoints = False"),
     "def train(": ("def other(", "the method train(training)"),
     'session.metrics({"loss": weight}, step=step + 1)': (
-        'session.metrics({"loss": weight}, step=1)', "test_a_second_training"
+        'session.metrics({"loss": weight}, step=1)', "test_every_step_has_its_point_once"
     ),
     "weight *= 0.9": ("weight *= 0.9 if training.how == 'plain' else 0.8", "test_a_recorded_training_is_the_same"),
     'params=lambda: {"lr": 0.1}': ("params=lambda: {}", "test_params_are_written_before_the_middle"),

@@ -76,6 +76,19 @@ def _state(item: Artifact) -> str:
     return "on disk" if item.present and item.path and Path(item.path).exists() else "gone"
 
 
+def _artifact_row(item: Artifact, scored: str | None) -> Iterator[str]:
+    """The cells of a file; `scored` is the metric that has a column, if any."""
+    yield "  " + escape(line_text(item.name, 30))
+    yield escape(line_text(item.kind, 12))
+    yield size_text(item.size)
+    yield (item.sha256 or "–")[:8]
+    yield "–" if item.step is None else str(item.step)
+    if scored:
+        yield "" if item.value is None or item.monitor != scored else number_text(item.value)
+    yield escape(line_text(", ".join(item.roles), 16))
+    yield _state(item)
+
+
 def _by_use(artifacts: list[Artifact]) -> list[Artifact]:
     """Best and last first, then what can be restored, the rest in the order that it was written."""
     return sorted(artifacts, key=lambda item: (not item.roles, _state(item) == "gone"))
@@ -194,17 +207,7 @@ class _Page:
         ]
         table = grid(heads, right=(2, 4, 5) if scored else (2, 4))
         for item in self._cut(shown):
-            score = "" if item.value is None or item.monitor != scored else number_text(item.value)
-            table.add_row(
-                "  " + escape(line_text(item.name, 30)),
-                escape(line_text(item.kind, 12)),
-                size_text(item.size),
-                (item.sha256 or "–")[:8],
-                "–" if item.step is None else str(item.step),
-                *([score] if scored else []),
-                escape(line_text(", ".join(item.roles), 16)),
-                _state(item),
-            )
+            table.add_row(*_artifact_row(item, scored))
         self.out.print(table)
         for item in self._cut(shown):
             if _state(item) == "on disk":

@@ -5,7 +5,8 @@ Put `pytest_plugins = ["runlore.testing"]` into the `conftest.py` at the root of
 
 import pytest
 
-pytest.register_assert_rewrite("runlore.testing._integration", "runlore.testing._store")
+for _module in ("basis", "guest_statements", "record_statements", "store", "training"):
+    pytest.register_assert_rewrite(f"runlore.testing._{_module}")
 
 from runlore.testing._fixtures import runlore_plugins, runlore_store  # noqa: E402  # asserts are rewritten before
 from runlore.testing._integration import IntegrationContract  # noqa: E402
