@@ -1,4 +1,4 @@
-"""The entry points: one names Lightning to runlore, two are called by Lightning for every Trainer. None imports it."""
+"""The entry point that names Lightning to runlore without importing it, and what its factory makes."""
 
 from typing import Any
 

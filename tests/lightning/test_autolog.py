@@ -143,6 +143,17 @@ def test_importing_us_imports_no_framework(python: Python) -> None:
     """).succeed()
 
 
+def test_a_trainer_where_nobody_asked_imports_nothing_of_ours(python: Python) -> None:
+    python("""
+        import sys, warnings
+        warnings.simplefilter("ignore")
+        import pytorch_lightning
+        pytorch_lightning.Trainer(logger=False, enable_checkpointing=False)
+        ours = {name for name in sys.modules if name.startswith("runlore")}
+        assert ours == {"runlore_lightning", "runlore_lightning.factory"}, ours
+    """).succeed()
+
+
 def test_either_namespace_takes_the_callback_for_its_own(python: Python) -> None:
     process = python("""
         import copy, pickle, warnings
