@@ -46,6 +46,8 @@ def _trace_of(error: BaseException) -> str:
 
 def _is_own(filename: str) -> bool:
     path = Path(filename)
+    if filename == "<frozen runpy>":  # `runlore run`
+        return True
     return filename.startswith("<runlore") or path.parent == OWN or path.parent.name.startswith("runlore_")
 
 

@@ -12,6 +12,7 @@ from runlore import __version__
 from runlore.errors import QueryError, RunloreError, RunloreWarning
 
 COMMANDS = {
+    "run": "_run",
     "ls": "_ls",
     "show": "_show",
     "diff": "_diff",
