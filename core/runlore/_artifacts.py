@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 COPY_BYTES = 2 << 30  # above which a file is kept only where the disk can share its blocks
 FREE_PART = 0.1  # of the free room that a copy may take
-PIECE = 4 << 20  # of a file that rewriters see at once
-OVERLAP = 4 << 10  # of it that they see again with the next
+BEGINNING = 8 << 20  # of a file that rewriters see before it is kept
+END = 1 << 20  # likewise
 
 Event = dict[str, Any]
 UNPLACED: Event = {
@@ -49,11 +50,11 @@ def kept_or_hashed(path: Path, blobs: Blobs, proceed: Proceed | None = None) -> 
     Raises:
         OSError: it can't be read, or there is no room.
     """
-    why = withheld(path, proceed)
-    if why is not None:
-        return hashed(path, proceed) | {"stored": False, "why": why}
     blobs.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     room = min(COPY_BYTES, int(shutil.disk_usage(blobs.root).free * FREE_PART))
+    why = withheld(path)
+    if why is not None:
+        return hashed(path, proceed) | {"stored": False, "why": why}
     try:
         return kept_path(path, blobs, room, proceed)
     except OSError as error:
@@ -62,21 +63,24 @@ def kept_or_hashed(path: Path, blobs: Blobs, proceed: Proceed | None = None) -> 
         return hashed(path, proceed) | {"stored": False, "why": f"not kept: {error.strerror}"}
 
 
-def withheld(path: Path, proceed: Proceed | None = None) -> str | None:
-    """Why a file or folder of a framework may not be kept: it holds a secret, say, which can't be masked in it."""
+def withheld(path: Path) -> str | None:
+    """Why a file or folder of a framework may not be kept: it holds a secret, say, which can't be masked in it.
+
+    Of a large file its beginning is looked at, where frameworks put settings, and its end: the rest is weights.
+    """
     from runlore._process import process
     from runlore.hookspecs import CapturedFile
 
     for item in [path] if not path.is_dir() else sorted(item for item in path.rglob("*") if item.is_file()):
         with item.open("rb", buffering=0) as file:
-            before = b""
-            while piece := file.read(PIECE):
-                found = process.plugins().rewrite_file(CapturedFile(item.name, before + piece, "model"))
-                if found.withheld is not None:
-                    return found.withheld
-                before = piece[-OVERLAP:]
-                if proceed is not None:
-                    proceed()
+            content = file.read(BEGINNING)
+            size = os.fstat(file.fileno()).st_size
+            if size > BEGINNING:
+                file.seek(max(BEGINNING, size - END))
+                content += file.read(END)
+        found = process.plugins().rewrite_file(CapturedFile(item.name, content, "model"))
+        if found.withheld is not None:
+            return found.withheld
     return None
 
 
@@ -127,6 +131,8 @@ def extent(path: Path) -> tuple[int, int]:
     """
     files = [path] if not path.is_dir() else [item for item in path.rglob("*") if item.is_file()]
     found = [item.stat() for item in files]
+    if not all(stat.S_ISREG(item.st_mode) for item in found):
+        raise OSError(errno.EINVAL, "it is no regular file")
     return sum(item.st_size for item in found), max((item.st_mtime_ns for item in found), default=0)
 
 

@@ -117,23 +117,29 @@ class Checkpoints:
             self._forget(place)  # somebody else has removed it
         wanted = [version for version in self._versions.values() if self._is_wanted(version)]
         wanted += self._left_by_earlier_segments()
-        for version in wanted:
+        for version in wanted:  # told before it is done, as the wait may be cut off
+            self._tell(_completion(version) | {"pending": True, "keep": True})
             self._later(lambda version=version: self._complete(version, keep=True))  # type: ignore[misc]
-        if self._thread is None:
-            return
-        self._queue.put(None)
-        self._thread.join(TIMEOUT)
+        try:
+            self._queue.put(None)
+            if self._thread is not None:
+                self._thread.join(TIMEOUT)
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Nothing more is told; the thread ends."""
         with self._lock:
             self._over = True
-        for version in wanted:
-            if not version.kept and self._thread.is_alive():
-                self._run._event(_completion(version) | {"pending": True, "keep": True})
+        self._queue.put(None)
 
     # On the thread
 
     def _later(self, work: Callable[[], None]) -> None:
         self._queue.put(work)
-        if self._thread is None:
+        with self._lock:
+            if self._thread is not None:
+                return
             self._thread = threading.Thread(target=self._work, name="runlore-checkpoints", daemon=True)
             try:
                 self._thread.start()
@@ -179,6 +185,8 @@ class Checkpoints:
 
         version.idle.clear()
         proceed()
+        if version.size is None:
+            raise _GivenUp  # it is still being written
         before = extent(path)
         if before != (version.size, version.mtime_ns):
             return {"why": "it was changed before it was hashed"}

@@ -1,5 +1,6 @@
 """Completing what was recorded without its hash: done by readers, so that training need not wait for it."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from runlore._run import attach
 
 if TYPE_CHECKING:
     from runlore.store import Store
+
+SLACK = 1_000_000_000  # ns that a file may be younger than the last word of the run that wrote it
 
 
 def pending_count(database: Sqlite) -> int:
@@ -42,19 +45,25 @@ def _completions(store: "Store", run_id: str) -> Iterator[dict[str, Any]]:
     from runlore._record import read_record
 
     record, _ = read_record(store.folder, run_id)
+    latest = (record.ended or time.time_ns() // 1000) * 1000 + SLACK
     for item in record.artifacts:
         if not item.get("pending"):
             continue
         event: dict[str, Any] = {"type": "artifact", "completes": True}
         event |= {key: item[key] for key in ("path", "id") if key in item}
         try:
-            yield event | _hashed(Path(str(item.get("path"))), item, store)
-        except OSError as error:
-            yield event | {"sha256": None, "why": f"it could not be hashed: {error.strerror or error}"}
+            yield event | _hashed(Path(str(item.get("path"))), item, store, latest)
+        except (OSError, ValueError) as error:
+            yield event | {
+                "sha256": None,
+                "why": f"it could not be hashed: {getattr(error, 'strerror', None) or error}",
+            }
 
 
-def _hashed(path: Path, item: dict[str, Any], store: "Store") -> dict[str, Any]:
+def _hashed(path: Path, item: dict[str, Any], store: "Store", latest: int) -> dict[str, Any]:
     before = extent(path)
+    if item.get("size") is None and before[1] > latest:  # a thread was to write it, and somebody did, later
+        return {"sha256": None, "why": "it was written after the run had ended"}
     if item.get("size") is not None and before != (item["size"], item.get("mtime_ns")):
         return {"sha256": None, "why": "it was changed before it was hashed"}
     found = kept_or_hashed(path, Blobs(store.folder.blobs)) if item.get("keep") else hashed(path)

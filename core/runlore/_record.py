@@ -13,8 +13,13 @@ from runlore._points import Tally
 from runlore._replay import FOREIGN, Content, Event, Replay, read_log, read_sealed
 from runlore._values import Plain
 
+COMPLETED = ("size", "mtime_ns", "sha256", "stored", "files", "why", "pending", "keep")  # what may be told later
 HASH = re.compile(r"[0-9a-f]{64}")
 OWN_MODES = ("start", "resume")  # writers that carry the run's status; "attach" only adds to it
+
+
+def _is_real(value: Any) -> bool:
+    return value is None or type(value) in (int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +104,9 @@ class Record:
         check_artifact(event)
         path = event.get("path")
         if event.get("completes"):
-            known = self._known.get(event["id"]) if "id" in event else self._pending_at(path)
+            known = self._known.get(event["id"]) if "id" in event else self._unnamed_at(path, event.get("mtime_ns"))
             if known is not None:
-                known.update({"pending": False, **event})
+                known.update({"pending": False, **{key: event[key] for key in COMPLETED if key in event}})
             return
         item = {"present": True, **event}
         if event.get("kind") == "checkpoint":  # a path has one content, and a role one checkpoint
@@ -125,9 +130,13 @@ class Record:
             if artifact.get("path") == path:
                 artifact["present"] = False
 
-    def _pending_at(self, path: Any) -> dict[str, Any] | None:
-        """The first artifact there whose hash is not known, for events that name no id."""
-        return next((item for item in self.artifacts if item.get("pending") and item.get("path") == path), None)
+    def _unnamed_at(self, path: Any, mtime_ns: Any) -> dict[str, Any] | None:
+        """The first artifact there whose hash is not known, or that was written then: for events that name no id."""
+        for item in self.artifacts:
+            same_time = mtime_ns is not None and item.get("mtime_ns") == mtime_ns
+            if item.get("path") == path and "id" not in item and (item.get("pending") or same_time):
+                return item
+        return None
 
 
 def check_artifact(event: Event) -> None:
@@ -147,6 +156,12 @@ def check_artifact(event: Event) -> None:
     texts += list(event.get("roles") or ())
     if not all(text is None or isinstance(text, str) for text in texts):
         raise ValueError(f"an artifact names something that is no text: {str(event)[:200]}")
+    numbers = [event.get(key) for key in ("size", "step", "mtime_ns")]
+    reals = [event.get(key) for key in ("epoch", "value")]
+    if not all(number is None or type(number) is int for number in numbers) or not all(map(_is_real, reals)):
+        raise ValueError(f"an artifact has a number that is none: {str(event)[:200]}")
+    if "completes" not in event and not (isinstance(event.get("name"), str) and isinstance(event.get("kind"), str)):
+        raise ValueError(f"an artifact has no name or kind: {str(event)[:200]}")
     if not all(text is None or HASH.fullmatch(text) for text in hashes):
         raise ValueError(f"an artifact has a hash that is none: {str(event)[:200]}")
 

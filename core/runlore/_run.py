@@ -3,6 +3,7 @@
 import atexit
 import os
 import sys
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -31,6 +32,7 @@ _open_runs: dict[str, "Run"] = {}  # of this process, in the order they were ope
 _told: set[Path] = set()  # stores that can't be written, and of which it was said
 _additions: "OrderedDict[str, Run]" = OrderedDict()  # to runs that have ended, by id: the newest stay open
 MOST_ADDITIONS = 16  # that stay open
+_adding = threading.RLock()
 
 
 class Run:
@@ -230,19 +232,21 @@ class Run:
         """
         if not self._ended:
             return self
-        found = _additions.get(self.id)
-        if found is None or found.ended or found._folder.root != self._folder.root:
-            found = attach(str(self._folder.root), self.id)
-            _additions[self.id] = found
+        with _adding:
+            found = _additions.get(self.id)
+            if found is None or found.ended or found._folder.root != self._folder.root:
+                found = _additions[self.id] = attach(str(self._folder.root), self.id)
+            _additions.move_to_end(self.id)
             if len(_additions) > MOST_ADDITIONS:
                 _additions.popitem(last=False)[1].finish()
-        return found
+            return found
 
     def close_addition(self) -> None:
         """Nothing more is added for now, so nothing has to stay open."""
-        found = _additions.pop(self.id, None)
-        if found is not None:
-            found.finish()
+        with _adding:
+            found = _additions.pop(self.id, None)
+            if found is not None:
+                found.finish()
 
     # Looking back
 
@@ -426,6 +430,8 @@ def _finish_with_child_process() -> None:
 
 
 def _forget_runs() -> None:
+    global _adding
+    _adding = threading.RLock()  # another thread of the parent may have held it
     _open_runs.clear()
     _additions.clear()
     process.forget()

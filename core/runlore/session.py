@@ -1,5 +1,6 @@
 """FitSession: the rules of being a guest in somebody's training, for every integration at once."""
 
+import atexit
 import functools
 import os
 from collections.abc import Callable, Mapping
@@ -265,7 +266,9 @@ class FitSession:
         A joined run stays open. A second call does nothing.
         """
         self.pause()
-        if self.run.ended:
+        if self.run.ended:  # by its user, in the midst of the fit
+            if "_checkpoints" in vars(self):
+                vars(self).pop("_checkpoints").abandon()
             return
         if interrupted:
             self.run.interruption = error
@@ -324,3 +327,14 @@ def _started(
         run = start(store, name, **options)
         run.link("resumed_from", run_id, step=step)
         return run
+
+
+def _look_at_all() -> None:
+    """Sessions of fits that were left without a word, in whatever thread, end as such before Python does."""
+    for session in list(guest._open.values()):
+        look = getattr(session, "look", None)
+        if look is not None:
+            look()
+
+
+atexit.register(_look_at_all)

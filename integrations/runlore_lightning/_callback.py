@@ -7,9 +7,8 @@ from typing import Any
 
 from runlore import Store, guest
 from runlore.launch import Launch
-from runlore_lightning._evaluation import Lone
 from runlore_lightning._namespaces import complete, plain, revive, signature_of
-from runlore_lightning._recording import Options, Recording
+from runlore_lightning._recording import Options, Recording, begin_evaluation, forget_left
 
 
 class RunloreCallback:
@@ -42,14 +41,9 @@ class RunloreCallback:
     @guest.harmless
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Something begins; what is tested or validated is added to the run of the fit before."""
-        Recording.forget_left(trainer)
-        recording = Recording.of(trainer)
-        if stage not in ("validate", "test"):
-            return
-        if recording is not None:
-            recording.evaluations.begin(trainer)
-        elif trainer.is_global_zero and not guest.in_fit() and not trainer.fast_dev_run:
-            Lone.begin(trainer, self._options.store)
+        forget_left(trainer)
+        if stage in ("validate", "test"):
+            begin_evaluation(trainer, self._options)
 
     @guest.harmless
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:

@@ -38,6 +38,7 @@ class Files:
                 if self._links.get(path) != target:
                     self._links[path] = target
                     step, epoch = self.steps.get(target, (self._trainer.global_step, self._trainer.current_epoch))
+                    self.steps[_absolute(path)] = step, epoch
                     self._session.checkpoint(path, step=step, epoch=epoch, roles=("last",))
 
     def _meaning(self, path: str) -> tuple[tuple[str, ...], str | None, Any]:

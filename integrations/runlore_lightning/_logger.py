@@ -10,7 +10,7 @@ from typing import Any
 from runlore import Store, guest
 from runlore.launch import Launch
 from runlore_lightning._namespaces import complete, plain, revive, signature_of
-from runlore_lightning._recording import Options, Recording
+from runlore_lightning._recording import Options, Recording, begin_evaluation, forget_left
 
 
 class RunloreLogger:
@@ -83,13 +83,15 @@ class RunloreLogger:
             return
         self._trainer = weakref.ref(trainer)
         recording = Recording.of(trainer)
-        if recording is not None and recording is self._begun:
-            Recording.forget_left(trainer)  # else the callback has seen to it
+        if recording is not None and recording.is_of_this_fit(trainer):
+            return  # somebody wants the graph, or the callback has begun it
+        if recording is None or recording is self._begun:
+            forget_left(trainer)  # else the callback has seen to it
         if trainer.state.fn == "fit":
             Recording.begin(trainer, self._options, self._launch if parent_process() is not None else None)
             self._begun = Recording.of(trainer)
-        elif recording is not None and recording.closed:
-            recording.evaluations.begin(trainer)
+        else:
+            begin_evaluation(trainer, self._options)
 
     @guest.harmless
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from runlore import FitSession, Store, guest, open_store
 from runlore.launch import Launch
 from runlore_lightning._data import record_data
-from runlore_lightning._evaluation import Evaluations
+from runlore_lightning._evaluation import Evaluations, begin_lone, close_left
 from runlore_lightning._files import Files, is_of_a_search
 from runlore_lightning._metrics import take
 from runlore_lightning._params import PARTS, optimizers, rank_local, rates
@@ -49,7 +49,7 @@ class Options:
         return cls(None if name is None else str(name), experiment, tags, place, dry_runs)
 
 
-_last: "weakref.WeakKeyDictionary[Any, Recording]" = weakref.WeakKeyDictionary()  # by trainer
+_last: "weakref.WeakKeyDictionary[Any, Recording]" = weakref.WeakKeyDictionary()  # by trainer, and by module
 
 
 class Recording:
@@ -69,6 +69,7 @@ class Recording:
         self._described = False  # whether the data was
         self._torn_down = False  # whether the strategy was, and only hooks are left
         self._had_callbacks = had_callbacks
+        self._optimizers = trainer.optimizers
         self._before = sys.exception()
         self._trainer = trainer
         self._files: Files
@@ -102,7 +103,7 @@ class Recording:
             recording._untap()
             return
         recording._start(session)
-        _last[trainer] = recording
+        _last[trainer] = _last[trainer.lightning_module] = recording
 
     @staticmethod
     def _session(trainer: Any, options: Options, launch: Launch | None, before: "Recording | None") -> FitSession:
@@ -120,36 +121,32 @@ class Recording:
 
     @staticmethod
     def of(trainer: Any) -> "Recording | None":
-        """The last recorded fit of a trainer."""
+        """The last recorded fit of a trainer, or of a module."""
         return _last.get(trainer)
 
-    @staticmethod
-    def forget_left(trainer: Any) -> None:
-        """Something new begins: what the trainer was left in before, by an exception, is over."""
-        recording = _last.get(trainer)
-        if recording is not None:
-            recording.close_as_left()
-            recording.evaluations.close()
+    def is_of_this_fit(self, trainer: Any) -> bool:
+        """Whether the fit that the trainer is in is the one that is recorded here: each makes optimizers anew."""
+        return not self.closed and self._optimizers is trainer.optimizers
 
     def close_if_over(self) -> None:
-        """End the session if the fit was left without a word: Lightning has set the trainer's state by then."""
-        if self._trainer is not None and self._trainer.state.status != "running":
+        """End the session if the fit was left without a word: its state tells, and its exception has gone by."""
+        trainer = self._trainer
+        if trainer is not None and trainer.state.status != "running" and sys.exception() is self._before:
             self.close_as_left()
 
     def close_as_left(self) -> None:
         """End the session of a fit that nobody ended."""
         if not self.closed:
-            passing = sys.exception()
-            if self.error is None:
-                unknown = RuntimeError("the fit was left by an exception that runlore was not told of")
-                self.error = unknown if passing is self._before or passing is None else passing
+            self._note_passing()
+            self.error = self.error or RuntimeError("the fit was left by an exception that runlore was not told of")
             self._close()
+        self._signals.close()
 
     def _start(self, session: FitSession) -> None:
         trainer = self._trainer
         self.session = session
         self._files = Files(trainer, session)
-        self.evaluations = Evaluations(trainer, session.run, self._files.steps)
+        self.evaluations = Evaluations(session.run, self._files.steps)
         session.look = self.close_if_over
         for part in PARTS:  # one that can't be asked costs only itself
             session.params(lambda part=part: part(trainer))  # type: ignore[misc]
@@ -214,9 +211,7 @@ class Recording:
 
     @guest.unseen
     def _teardown(self, teardown: Callable[[], Any]) -> Any:
-        passing = sys.exception()
-        if self.error is None and passing is not self._before:
-            self.error = passing
+        self._note_passing()
         try:
             result = teardown()
             self._torn_down = True
@@ -231,7 +226,14 @@ class Recording:
             return describe()
         finally:
             if self._torn_down:  # else somebody asks in between
+                self._note_passing()
                 self._close()
+
+    def _note_passing(self) -> None:
+        """Remember the exception that goes by, if it is not one that the fit began in."""
+        passing = sys.exception()
+        if self.error is None and passing is not self._before:
+            self.error = passing
 
     @guest.unseen
     def _give_back_signals(self, teardown: Callable[[], Any]) -> Any:
@@ -269,10 +271,29 @@ class Recording:
                 session.record(lambda session: _tell_silence(session, trainer))
         finally:  # also when Ctrl-C comes meanwhile
             error = self.error
-            self._trainer = self._files = None  # type: ignore[assignment]  # they hold the trainer
+            self._trainer = self._files = self._optimizers = None  # type: ignore[assignment]  # they hold the trainer
             self.error = self._before = None  # and so do the frames of an exception
             told = isinstance(error, SystemExit) and bool(getattr(trainer, "received_sigterm", False))
             session.end(error, interrupted=told)
+
+
+def forget_left(trainer: Any) -> None:
+    """Something new begins: what the trainer was left in before, by an exception, is over."""
+    recording = Recording.of(trainer)
+    if recording is not None:
+        recording.close_as_left()
+    close_left(trainer)
+
+
+def begin_evaluation(trainer: Any, options: Options) -> None:
+    """A test or validation begins: of a module that was fitted, or of a checkpoint that some run wrote."""
+    if not trainer.is_global_zero or trainer.fast_dev_run or guest.in_fit():
+        return
+    recording = Recording.of(trainer.lightning_module)
+    if recording is not None and recording.closed:
+        recording.evaluations.begin(trainer, options.store)
+    elif recording is None:
+        begin_lone(trainer, options.store)
 
 
 def _tell_silence(session: FitSession, trainer: Any) -> None:

@@ -25,10 +25,13 @@ class Tap:
         self._call = None
         if vars(self.owner).get(self.name) is not self:
             return
-        if self.before is _MISSING:
+        before = self.before
+        while isinstance(before, Tap) and before._call is None:  # of a recording that is over by now
+            before = before.before
+        if before is _MISSING:
             delattr(self.owner, self.name)
         else:
-            setattr(self.owner, self.name, self.before)
+            setattr(self.owner, self.name, before)
 
     @guest.unseen
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

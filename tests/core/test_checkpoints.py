@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from runlore import FitSession, Store, _artifacts, _checkpoints, _liveness, hookimpl
+from runlore import FitSession, Store, _artifacts, _checkpoints, _liveness, _run, hookimpl
+from runlore.additions import Additions
 from runlore.cli import main
 from runlore.errors import ArtifactNotFound, UnsafePath
 from runlore.hookspecs import CapturedFile
@@ -354,3 +356,87 @@ def test_many_checkpoints_are_read_quickly_enough(store: Store, tmp_path: Path) 
     found = store.run("many").artifacts
     assert [item.present for item in found].count(True) == 1
     assert [item.roles for item in found].count(("last",)) == 1
+
+
+def test_what_somebody_wrote_later_is_not_the_dead_runs(
+    store: Store, tmp_path: Path, python: Callable[..., Process]
+) -> None:
+    process = python("""
+        import os
+        from runlore import FitSession
+        session = FitSession.begin("own", name="dead")
+        session.checkpoint("last.bin", step=1, later=lambda written: None)  # the thread never gets to it
+        os.kill(os.getpid(), 9)
+    """)
+    assert process.wait() == -9
+    write(tmp_path / "last.bin", b"another's")
+    os.utime(tmp_path / "last.bin", (time.time() + 60,) * 2)
+    assert CliRunner().invoke(main, ["which-run", str(tmp_path / "last.bin")]).exit_code == 1
+    assert records(store)[0].why == "it was written after the run had ended"
+
+
+@pytest.mark.parametrize("path", ["fifo", "nul"])
+def test_what_is_no_file_is_never_read(store: Store, tmp_path: Path, path: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with store.start_run("odd") as run:
+        event = {"type": "artifact", "name": "x", "kind": "checkpoint", "size": 0, "sha256": None, "stored": False}
+        place = str(tmp_path / "fifo") if path == "fifo" else "a\0b"
+        run._event({**event, "path": place, "pending": True, "mtime_ns": 0, "step": 1, "epoch": 1, "roles": []})
+    assert CliRunner().invoke(main, ["show", "odd"]).exit_code == 0
+    assert CliRunner().invoke(main, ["which-run", "0123456789"]).exit_code == 1
+    assert records(store)[0].why.startswith("it could not be hashed")
+
+
+def test_a_completion_can_not_change_what_a_file_is(store: Store) -> None:
+    with store.start_run("named") as run:
+        event = {"type": "artifact", "id": "i", "path": "/x", "sha256": "0" * 64}
+        run._event({**event, "name": "x", "kind": "checkpoint", "size": 1, "stored": False, "roles": ["last"]})
+        run._event({**event, "completes": True, "name": None, "kind": 5, "roles": [], "stored": True})
+    (item,) = store.run("named").artifacts
+    assert (item.name, item.kind, item.roles) == ("x", "checkpoint", ("last",))
+
+
+def test_a_wait_that_is_cut_off_leaves_the_rest_to_a_reader(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holding: Holding
+) -> None:
+    session = begin()
+    session.checkpoint(write(tmp_path / "a.bin", b"a"), step=1)
+    threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        session.end()
+    holding.released.set()
+    name = store.runs()[0].name
+    assert CliRunner().invoke(main, ["show", name]).exit_code == 0
+    assert records(store)[0].stored
+
+
+def test_many_threads_that_add_to_one_run_lose_nothing(store: Store) -> None:
+    runs = [store.start_run(f"r{number}") for number in range(24)]
+    for run in runs:
+        run.finish()
+    before = len(os.listdir("/proc/self/fd"))
+
+    def work() -> None:
+        for _ in range(5):
+            for run in runs:
+                Additions(run).metrics({"score": 1.0})
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(os.listdir("/proc/self/fd")) <= before + _run.MOST_ADDITIONS
+    assert {store.run(run.id).metrics["score"].count for run in runs} == {30}
+
+
+def test_a_run_that_its_user_ends_within_the_fit_leaves_no_thread(store: Store, tmp_path: Path) -> None:
+    with store.start_run("mine") as mine:
+        session = begin()
+        session.checkpoint(write(tmp_path / "a.bin", b"a"), step=1)
+        mine.finish()
+        session.end()
+    for thread in threading.enumerate():
+        if thread.name == "runlore-checkpoints":
+            thread.join(10)
+            assert not thread.is_alive()

@@ -328,3 +328,112 @@ def test_a_store_may_be_named_by_its_path_and_wrong_arguments_are_told_at_once(s
         RunloreCallback(tags="x")  # type: ignore[arg-type]
     for cls in (RunloreCallback, RunloreLogger):
         assert list(inspect.signature(cls).parameters) == ["name", "experiment", "tags", "store", "dry_runs"]
+
+
+def test_a_graph_that_the_user_asks_for_begins_nothing(store: Store) -> None:
+    class Graphed(Tiny):
+        def on_train_start(self) -> None:
+            self.logger.log_graph(self)
+
+    made = trainer(logger=RunloreLogger(), max_epochs=1)
+    made.fit(Graphed(), data())
+    (run,) = store.runs()
+    assert (run.status, run.metrics["train_loss_step"].count) == ("finished", 10)
+
+
+def test_a_profiler_that_fails_in_the_end_fails_the_run(store: Store) -> None:
+    class Failing(pl.profilers.PassThroughProfiler):  # type: ignore[misc,name-defined]
+        def describe(self) -> None:
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        trainer(RunloreCallback(), profiler=Failing(), max_epochs=1).fit(Tiny(), data())
+    assert (store.runs()[0].status, (store.runs()[0].error or {})["message"]) == ("failed", "disk full")
+
+
+def test_tests_of_checkpoints_go_to_the_runs_that_wrote_them(store: Store, tmp_path: Path) -> None:
+    def fit(name: str) -> tuple[Any, Any, str]:
+        keep = checkpoint(tmp_path / name, save_last="link")
+        made, model = trainer(RunloreCallback(name), keep, enable_checkpointing=True, max_epochs=1), Tiny()
+        made.fit(model, data())
+        return made, model, keep.last_model_path
+
+    first, model, _ = fit("first")
+    _, _, other = fit("second")
+    first.test(model, data(2), ckpt_path=other, verbose=False)
+    assert "test_loss" not in store.run("first").metrics
+    assert store.run("second").metrics["test_loss"].steps.tolist() == [10]
+    trainer(logger=RunloreLogger()).test(Tiny(), data(2), ckpt_path=other, verbose=False)
+    trainer(RunloreCallback()).test(model, data(2), verbose=False)  # another trainer, the module that was fitted
+    assert store.run("first").metrics["test_loss"].steps.tolist() == [0]
+    assert len(store.runs()) == 2
+
+
+def test_a_lone_test_that_was_left_does_not_take_the_next_one_s_points(store: Store, tmp_path: Path) -> None:
+    paths = []
+    for name in ("first", "second"):
+        keep = checkpoint(tmp_path / name)
+        trainer(RunloreCallback(name), keep, enable_checkpointing=True, max_epochs=1).fit(Tiny(), data())
+        paths.append(keep.best_model_path)
+    made = trainer(At("on_exception", fail), RunloreCallback(), At("on_test_end", fail))
+    with pytest.raises(ValueError, match="mine"):
+        made.test(Tiny(), data(2), ckpt_path=paths[0], verbose=False)
+    made.test(Tiny(), data(2), ckpt_path=paths[1], verbose=False)
+    assert [store.run(name).metrics["test_loss"].count for name in ("first", "second")] == [1, 1]
+
+
+def test_the_same_data_made_anew_has_the_same_names(store: Store) -> None:
+    class Data(pl.LightningDataModule):
+        def train_dataloader(self) -> Any:
+            return data(2)
+
+        def test_dataloader(self) -> Any:
+            return data(3)
+
+    made, model = trainer(RunloreCallback(), max_epochs=1), Tiny()
+    made.fit(model, datamodule=Data())
+    for _ in range(3):
+        made.test(model, datamodule=Data(), verbose=False)
+    assert [key for key in store.runs()[0].metrics if key.startswith("test_loss")] == ["test_loss"]
+
+
+def test_a_fit_that_was_left_in_a_thread_is_failed_at_the_end(store: Store, python: Python) -> None:
+    process = python(
+        """
+        import contextlib, threading, warnings
+        warnings.simplefilter("ignore")
+        from runlore_lightning import RunloreCallback
+        from tests.lightning.test_attacks import At, fail
+        from tests.lightning.models import Tiny, data, trainer
+        def work():
+            made = trainer(At("on_exception", fail), RunloreCallback(), At("on_train_batch_end", fail, 3), max_epochs=1)
+            with contextlib.suppress(ValueError):
+                made.fit(Tiny(), data())
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        """,
+        PYTHONPATH=ROOT,
+    )
+    process.succeed()
+    assert store.runs()[0].status == "failed"
+
+
+def test_taps_of_a_shared_profiler_go_in_whatever_order_the_fits_end(store: Store) -> None:
+    from runlore_lightning._taps import Taps
+
+    class Owner:
+        def method(self) -> str:
+            return "own"
+
+    def call(original: Any) -> str:
+        return "tapped " + original()  # type: ignore[no-any-return]
+
+    owner, first, second = Owner(), Taps(), Taps()
+    first.set(owner, "method", call)
+    second.set(owner, "method", call)
+    assert owner.method() == "tapped tapped own"
+    first.close()
+    assert owner.method() == "tapped own"
+    second.close()
+    assert (owner.method(), vars(owner)) == ("own", {})

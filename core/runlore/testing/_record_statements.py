@@ -1,5 +1,6 @@
 """The statements on the record: status, points, params, environment, secrets, checkpoints, resuming."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ class RecordStatements(Basis):
         assert run.status == "crashed"
         name, value = self.param
         assert (name, run.params.get(name)) == (name, value)
+        if self.steps > 1:
+            assert run.metrics[self.metric].count >= 1, "nothing was on disk when the process was killed"
 
     # Points and params (G5, G6, G8)
 
@@ -50,6 +53,9 @@ class RecordStatements(Basis):
         self._train(how)
         series = self._only_run().metrics[self.metric]
         assert series.steps.tolist() == self._steps()
+        values = series.values.tolist()
+        assert all(map(math.isfinite, values)), values
+        assert self.steps == 1 or len(set(values)) > 1, f"{self.metric} never changes: {values[0]}"
 
     def test_params_are_written_before_the_middle(self, how: str) -> None:
         """Under the framework's own names."""
