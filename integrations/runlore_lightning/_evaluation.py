@@ -56,7 +56,7 @@ class Evaluation:
         if target is not None:
             suffix = self._suffix(trainer)
             named = {f"{name}{suffix}": value for name, value in metrics.items()} if suffix else metrics
-            take(trainer, target[0].metrics, named, step, at=target[1])
+            take(trainer, target[0].metrics, named, step, target[1])
 
     @guest.unseen
     def _teardown(self, teardown: Callable[[], Any]) -> Any:

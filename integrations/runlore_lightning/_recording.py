@@ -12,7 +12,7 @@ from runlore.launch import Launch
 from runlore_lightning._data import record_data
 from runlore_lightning._evaluation import Evaluations, begin_lone, close_left
 from runlore_lightning._files import Files, is_of_a_search
-from runlore_lightning._metrics import take
+from runlore_lightning._metrics import split_of, without_axis
 from runlore_lightning._params import PARTS, optimizers, rank_local, rates
 from runlore_lightning._taps import Taps
 from runlore_lightning.plugin import NAME
@@ -66,6 +66,8 @@ class Recording:
         self.closed = False
         self.inside = False  # whether the trainer is giving something to its loggers
         self.taken = False  # whether any metric was
+        self._stage: Any = None  # of the metrics before, and its split
+        self._split: str | None = None
         self._described = False  # whether the data was
         self._torn_down = False  # whether the strategy was, and only hooks are left
         self._had_callbacks = had_callbacks
@@ -178,10 +180,22 @@ class Recording:
             result = log_metrics(metrics, *args, **kwargs)  # first, as it reads what lies on a device
         finally:
             self.inside = False
-        if metrics and not self._is_searching():
-            self.taken = True
-            take(self._trainer, self.session.metrics, metrics, *args, **kwargs)
+        try:  # not by a decorator, as this is done at every step
+            if metrics and not self._is_searching():
+                self._take(metrics, *args, **kwargs)
+        except Exception as error:  # Lightning calls us, and must not meet our exceptions
+            self.session.missing("metrics that Lightning logged", f"{type(error).__name__}: {error}")
         return result
+
+    def _take(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        trainer = self._trainer
+        self.taken = True
+        stage = trainer.state.stage
+        if stage is not self._stage:
+            self._stage, self._split = stage, split_of(stage)
+        if step is None:
+            step = trainer.global_step
+        self.session.metrics(without_axis(metrics), step=step, epoch=trainer.current_epoch, split=self._split)
 
     @guest.unseen
     def _begin_epoch(self, on_advance_start: Callable[[], Any]) -> Any:
