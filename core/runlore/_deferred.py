@@ -28,7 +28,9 @@ class Deferred:
         waits = bool(self._rows)
         for name, value in metrics.items():
             if type(value) is not float:
-                kind = _device_of(value)
+                kind = (
+                    "cpu" if getattr(value, "is_cpu", False) else _device_of(value)
+                )  # torch's own word is the fastest
                 if kind == "cpu":
                     value = _fetched(value)
                 elif kind is not None:

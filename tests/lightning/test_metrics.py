@@ -269,6 +269,10 @@ class OnDevice(torch.Tensor):
     def device(self) -> Any:  # type: ignore[override]
         return torch.device("cuda", 0)
 
+    @property
+    def is_cpu(self) -> bool:  # type: ignore[override]
+        return False
+
     def item(self) -> Any:
         OnDevice.fetched += 1
         return 1.5
