@@ -312,7 +312,8 @@ def begin_evaluation(trainer: Any, options: Options) -> None:
 
 def _tell_silence(session: FitSession, trainer: Any) -> None:
     """A short fit that logs only by step gives its loggers nothing."""
-    logged = sorted(map(str, trainer.callback_metrics))
+    # Not the public callback_metrics, which computes, and would wait for other ranks that are gone.
+    logged = sorted(map(str, trainer._logger_connector._callback_metrics))
     if logged and trainer.global_step < trainer.log_every_n_steps:
         why = f"log_every_n_steps is {trainer.log_every_n_steps}, the fit had {trainer.global_step} steps"
         session.missing(f"metrics {', '.join(logged)}", f"Lightning gives them to no logger: {why}")
