@@ -106,7 +106,9 @@ class Record:
         if event.get("completes"):
             known = self._known.get(event["id"]) if "id" in event else self._unnamed_at(path, event.get("mtime_ns"))
             if known is not None:
-                known.update({"pending": False, **{key: event[key] for key in COMPLETED if key in event}})
+                told = {key: event[key] for key in COMPLETED if key in event}
+                hashed_only = bool(known.get("keep")) and not told.keys() & {"stored", "why"}  # it is still to be kept
+                known.update({"pending": hashed_only, **told})
             return
         item = {"present": True, **event}
         if event.get("kind") == "checkpoint":  # a path has one content, and a role one checkpoint

@@ -396,6 +396,20 @@ def test_a_completion_can_not_change_what_a_file_is(store: Store) -> None:
     assert (item.name, item.kind, item.roles) == ("x", "checkpoint", ("last",))
 
 
+def test_a_hash_that_comes_after_the_wish_to_keep_does_not_settle_it(store: Store, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.bin", b"a")
+    when = path.stat().st_mtime_ns
+    with store.start_run("late") as run:
+        event = {"type": "artifact", "id": "i", "path": str(path)}
+        new = {"name": "a.bin", "kind": "checkpoint", "size": 1, "mtime_ns": when, "stored": False, "pending": True}
+        run._event({**event, **new, "sha256": None, "step": 1, "epoch": 1, "roles": ["last"]})
+        run._event({**event, "completes": True, "pending": True, "keep": True})
+        run._event({**event, "completes": True, "sha256": digest(b"a"), "size": 1, "mtime_ns": when})
+    assert CliRunner().invoke(main, ["show", "late"]).exit_code == 0
+    (item,) = store.run("late").artifacts
+    assert (item.stored, item.sha256) == (True, digest(b"a"))
+
+
 def test_a_wait_that_is_cut_off_leaves_the_rest_to_a_reader(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holding: Holding
 ) -> None:
