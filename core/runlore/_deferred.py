@@ -28,9 +28,7 @@ class Deferred:
         waits = bool(self._rows)
         for name, value in metrics.items():
             if type(value) is not float:
-                kind = (
-                    "cpu" if getattr(value, "is_cpu", False) else _device_of(value)
-                )  # torch's own word is the fastest
+                kind = "cpu" if getattr(value, "is_cpu", False) else _device_of(value)  # the one says it at once
                 if kind == "cpu":
                     value = _fetched(value)
                 elif kind is not None:
@@ -52,7 +50,7 @@ class Deferred:
 
 
 def _device_of(value: Any) -> str | None:
-    """What kind of device an array lies on, as torch and jax say it; None for other values."""
+    """What kind of device an array lies on, as arrays say it; None for other values."""
     device = getattr(value, "device", None)
     kind = None if device is None else getattr(device, "type", None) or getattr(device, "platform", None)
     return kind if isinstance(kind, str) else None

@@ -37,6 +37,9 @@ class Contract(IntegrationContract):
         trainer.fit(model, rows, ckpt_path=training.resume_from)
         return [parameter.detach().tolist() for parameter in model.parameters()]
 
+    def random_states(self) -> Any:
+        return super().random_states(), torch.get_rng_state().tolist()
+
     def checkpoint(self, folder: Path) -> Path:
         return folder / "last.ckpt"
 

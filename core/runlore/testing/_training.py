@@ -103,11 +103,10 @@ def main(text: str) -> None:
 
 
 def random_states() -> bytes:
-    """The global random states of Python, and of numpy and torch where they are loaded."""
-    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    """The global random states of Python, and of numpy where it is loaded."""
+    numpy = sys.modules.get("numpy")
     states: list[Any] = [random.getstate()]
     states += [] if numpy is None else [str(numpy.random.get_state(legacy=False))]
-    states += [] if torch is None else [torch.get_rng_state().numpy().tobytes()]
     return pickle.dumps(states)
 
 
