@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Self
 
@@ -43,6 +44,10 @@ class Launch:
     def renewed(self) -> Self:
         """The same launch, from where the process stands now."""
         return replace(self.prepare(None if self.store is None else Store(self.store)), token=self.token)
+
+    def handed_over(self) -> Self | None:
+        """What counts in this process: the launch in one that was started, None in the one that prepared it."""
+        return self if parent_process() is not None else None
 
     def attached(self) -> Run | None:
         """The user's run that the launch belongs to, open for additions from this process."""

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from multiprocessing import parent_process
 from typing import Any
 
 from runlore import Store, guest
@@ -48,7 +47,7 @@ class RunloreCallback:
     @guest.harmless
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """The fit begins: after the searches for a learning rate or a batch size, which are none."""
-        Recording.begin(trainer, self._options, self._launch if parent_process() is not None else None)
+        Recording.begin(trainer, self._options, self._launch and self._launch.handed_over())
 
     @guest.harmless
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:

@@ -4,7 +4,6 @@ import os
 import sys
 import weakref
 from collections.abc import Mapping
-from multiprocessing import parent_process
 from typing import Any
 
 from runlore import Store, guest
@@ -88,7 +87,7 @@ class RunloreLogger:
         if recording is None or recording is self._begun:
             forget_left(trainer)  # else the callback has seen to it
         if trainer.state.fn == "fit":
-            Recording.begin(trainer, self._options, self._launch if parent_process() is not None else None)
+            Recording.begin(trainer, self._options, self._launch.handed_over())
             self._begun = Recording.of(trainer)
         else:
             begin_evaluation(trainer, self._options)
