@@ -18,13 +18,14 @@ SAMPLE_BLOCKS = 256
 PIECE_BYTES = 1 << 20  # that fits the processor's cache
 NUMBERS = "biufcmMV"  # kinds of numpy's types whose bytes are the values
 EXACT = float(1 << 53)  # from which floats don't hold every whole number
+CPU = 1  # as DLPack calls the kind of a device (kDLCPU)
 DEPTH = 6  # of lists in lists whose content counts
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 @hookimpl
 def runlore_describe_data(data: Any) -> DataDescription | None:
-    """Everything of numpy, pandas, polars, scipy.sparse, and lists; other things are left to other plugins."""
+    """Everything of numpy, pandas, polars, scipy.sparse, lists, and tensors; other things are left to other plugins."""
     kind = f"{type(data).__module__.partition('.')[0]}.{type(data).__name__}"
     if isinstance(data, list | tuple):
         return _describe_list(data)
@@ -33,7 +34,9 @@ def runlore_describe_data(data: Any) -> DataDescription | None:
         if library is not None and isinstance(data, tuple(getattr(library, name) for name in classes)):
             return describe(data, kind)
     sparse = sys.modules.get("scipy.sparse")
-    return _describe_sparse(data, kind) if sparse is not None and sparse.issparse(data) else None
+    if sparse is not None and sparse.issparse(data):
+        return _describe_sparse(data, kind)
+    return _describe_tensor(data, kind) if hasattr(data, "__dlpack_device__") else None
 
 
 # numpy
@@ -56,6 +59,20 @@ def _describe_array(array: Any, kind: str) -> DataDescription:
         missing=None if sampled else missing, size_bytes=int(array.nbytes),
         fingerprint=digest.hexdigest(), sampled=sampled,
     )  # fmt: skip
+
+
+def _describe_tensor(tensor: Any, kind: str) -> DataDescription:
+    """A tensor of any library that speaks DLPack. One that lies on a device is left there: it has no fingerprint."""
+    import numpy
+
+    plain = tensor.detach() if hasattr(tensor, "detach") else tensor  # what has a gradient is not given away
+    try:
+        if plain.__dlpack_device__()[0] == CPU:
+            return _describe_array(numpy.from_dlpack(plain), kind)
+    except (BufferError, RuntimeError, TypeError, ValueError):  # sparse, quantised, of a type that numpy has not
+        pass
+    dtype = str(tensor.dtype).rpartition(".")[2]
+    return DataDescription(kind=kind, shape=tuple(int(size) for size in tensor.shape), dtypes=dtype)
 
 
 def _pieces(array: Any, sampled: bool) -> Iterator[Any]:

@@ -61,8 +61,12 @@ def text_of(value: Plain) -> str:
 
 def is_list(value: Plain) -> bool:
     """Whether a stored value is a list of plain values, its text the whole of it."""
-    return isinstance(value, dict) and value.get("$type") in ("list", "tuple") and "sha256" not in value \
-        and str(value.get("text")).startswith("[")  # fmt: skip
+    if not isinstance(value, dict) or value.get("$type") not in ("list", "tuple") or "sha256" in value:
+        return False
+    try:
+        return isinstance(json.loads(str(value.get("text"))), list)
+    except ValueError:  # the text of a list that holds other objects
+        return False
 
 
 def plain_value(value: Plain) -> Any:

@@ -1,7 +1,7 @@
 """What is learnt of a model after its fit, added to the run that made it."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -72,6 +72,21 @@ class Additions:
             action(self.run.addition())
         except Exception as error:  # a framework calls us here, and must not meet our exceptions
             report(f"{what} can't be added to {self.run!r}: {type(error).__name__}: {error}")
+
+
+class Sets:
+    """Names for the sets of data that one model is tested on, one after the other."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, list[Hashable]] = {}
+
+    def suffix(self, stage: str, identity: Hashable) -> str:
+        """What stands behind a metric's name: nothing for the first set of a stage, "/test_2" for the second."""
+        seen = self._seen.setdefault(stage, [])
+        if identity not in seen:
+            seen.append(identity)
+        place = seen.index(identity)
+        return f"/{stage}_{place + 1}" if place else ""
 
 
 def _add_file(run: Run, path: Path, kind: str, most: int) -> None:

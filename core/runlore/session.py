@@ -154,10 +154,11 @@ class FitSession:
 
     @_guarded
     def params(self, params: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
-        """Record parameters, or what a call returns; what it raises is told in the run."""
+        """Record parameters, or what a call returns: what that raises is told in the run, its warnings don't show."""
         if callable(params):
             try:
-                params = params()
+                with guest.without_trace():
+                    params = params()
             except (Exception, SystemExit) as error:  # the user's own objects may raise anything when they are asked
                 self.missing("params", f"{type(error).__name__}: {error}")
                 return
@@ -193,9 +194,10 @@ class FitSession:
 
     @_guarded
     def record(self, action: Callable[["FitSession"], None]) -> None:
-        """Do what may raise because of the user's own objects; what it raises is told in the run, without a warning."""
+        """Do what may raise or warn because of the user's own objects; what it raises is told in the run only."""
         try:
-            action(self)
+            with guest.without_trace():
+                action(self)
         except (Exception, SystemExit) as error:  # the user's own objects may raise anything when they are asked
             self.missing(f"part of the {self.integration} record", f"{type(error).__name__}: {error}")
 

@@ -34,7 +34,7 @@ class RunloreCallback:
         store: Store | str | os.PathLike[str] | None = None,
         dry_runs: bool = False,
     ) -> None:
-        self._options = Options.checked(name, experiment, tags, store, dry_runs)
+        self._options = Options.checked(name, experiment, tags, store, dry_runs=dry_runs)
         self._launch = Launch.prepare(self._options.store)
 
     @guest.harmless

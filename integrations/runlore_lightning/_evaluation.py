@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from runlore import Store, guest
-from runlore.additions import Additions
+from runlore.additions import Additions, Sets
 from runlore_lightning._data import first_dataset
 from runlore_lightning._metrics import take
 from runlore_lightning._taps import Taps
@@ -72,7 +72,7 @@ class Evaluations:
     def __init__(self, run: Any, steps: Mapping[str, tuple[int, int]]) -> None:
         self._run = run
         self._steps = steps  # and epochs, by checkpoint
-        self._seen: dict[str, list[tuple[str, int | None]]] = {}  # by stage: kinds and lengths of datasets
+        self._sets = Sets()
 
     def begin(self, trainer: Any, store: Store | None) -> None:
         """One begins."""
@@ -89,12 +89,8 @@ class Evaluations:
         """Tells several sets of data apart that a model is tested on: the first has the plain names."""
         stage = str(trainer.state.fn.value)
         dataset = first_dataset(trainer.test_dataloaders if stage == "test" else trainer.val_dataloaders)
-        seen = self._seen.setdefault(stage, [])
-        kind = type(dataset).__qualname__, len(dataset) if hasattr(type(dataset), "__len__") else None
-        if kind not in seen:
-            seen.append(kind)
-        place = seen.index(kind)
-        return f"/{stage}_{place + 1}" if place else ""
+        length = len(dataset) if hasattr(type(dataset), "__len__") else None
+        return self._sets.suffix(stage, (type(dataset).__qualname__, length))
 
 
 def begin_lone(trainer: Any, store: Store | None) -> None:

@@ -33,7 +33,7 @@ class RunloreLogger:
         store: Store | str | os.PathLike[str] | None = None,
         dry_runs: bool = False,
     ) -> None:
-        self._options = Options.checked(name or guest.run_name(), experiment, tags, store, dry_runs)
+        self._options = Options.checked(name or guest.run_name(), experiment, tags, store, dry_runs=dry_runs)
         self._trainer: Any = None  # a weak reference
         self._launch = Launch.prepare(self._options.store)
         self._begun: Recording | None = None

@@ -1,14 +1,14 @@
 """One fit of a Trainer, recorded by taps on this very object, which are taken off when the fit is over."""
 
-import os
 import sys
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runlore import FitSession, Store, guest, open_store
+from runlore import FitSession, guest
 from runlore.launch import Launch
+from runlore.options import RunOptions
 from runlore_lightning._data import record_data
 from runlore_lightning._evaluation import Evaluations, begin_lone, close_left
 from runlore_lightning._files import Files, is_of_a_search
@@ -19,34 +19,10 @@ from runlore_lightning.plugin import NAME
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class Options(RunOptions):
     """What the user said of runs that are to be made."""
 
-    name: str | None = None
-    experiment: str | None = None
-    tags: Mapping[str, Any] | None = None
-    store: Store | None = None
     dry_runs: bool = False
-
-    @classmethod
-    def checked(
-        cls,
-        name: str | None,
-        experiment: str | None,
-        tags: Mapping[str, Any] | None,
-        store: Store | str | os.PathLike[str] | None,
-        dry_runs: bool,
-    ) -> "Options":
-        """What was given to a callback or logger; a store may be named by its path.
-
-        Raises:
-            TypeError: tags are no mapping.
-            StoreRefused: there is something else at the path.
-        """
-        if tags is not None and not isinstance(tags, Mapping):
-            raise TypeError(f"tags is {tags!r}: write a mapping, such as {{'team': 'vision'}}")
-        place = store if store is None or isinstance(store, Store) else open_store(store)
-        return cls(None if name is None else str(name), experiment, tags, place, dry_runs)
 
 
 _last: "weakref.WeakKeyDictionary[Any, Recording]" = weakref.WeakKeyDictionary()  # by trainer, and by module
@@ -111,10 +87,7 @@ class Recording:
     def _session(trainer: Any, options: Options, launch: Launch | None, before: "Recording | None") -> FitSession:
         return FitSession.begin(
             NAME,
-            name=options.name,
-            experiment=options.experiment,
-            tags={"model": type(trainer.lightning_module).__name__, **(options.tags or {})},
-            store=options.store,
+            **options.of_run(model=type(trainer.lightning_module).__name__),
             resume_from=trainer.ckpt_path,
             after=None if before is None else before.session.run,
             leader=trainer.is_global_zero,

@@ -29,6 +29,14 @@ def recorded(store: Store, params: dict[Any, Any]) -> dict[str, Any]:
     return store.run(run.id).params
 
 
+def test_a_list_that_holds_mappings_comes_back_as_its_text(store: Store) -> None:
+    with store.start_run("listed", params={"metrics": [{"name": "auc"}], "sizes": [1, 2]}):
+        pass
+    (run,) = store.runs()
+    assert run.params == {"metrics": "[{'name': 'auc'}]", "sizes": [1, 2]}
+    assert store.run("listed").params == run.params
+
+
 def test_plain_values_come_back_as_themselves(store: Store) -> None:
     params = {"i": 3, "f": 0.1, "t": True, "n": None, "s": "text", "big": 2**200, "inf": math.inf}
     assert recorded(store, params) == params
