@@ -111,10 +111,14 @@ class Checkpoints:
             if place is not None and not os.path.lexists(place):
                 self._forget(place)
 
+    def check_removed(self) -> None:
+        """Tell which of them somebody has removed."""
+        for place in [place for place in self._versions if not os.path.lexists(place)]:
+            self._forget(place)
+
     def settle(self) -> None:
         """The fit ends: keep best and last, and wait a while for what is not done."""
-        for place in [place for place in self._versions if not os.path.lexists(place)]:
-            self._forget(place)  # somebody else has removed it
+        self.check_removed()
         wanted = [version for version in self._versions.values() if self._is_wanted(version)]
         wanted += self._left_by_earlier_segments()
         for version in wanted:  # told before it is done, as the wait may be cut off

@@ -25,6 +25,7 @@ TABLES = {
         "started BIGINT, ended BIGINT, live INTEGER NOT NULL, lost BIGINT, damaged BIGINT, links TEXT"
     ),
     "params": VALUES,
+    "summary": VALUES,
     "tags": VALUES,
     "metrics": (
         "run INTEGER NOT NULL, key TEXT NOT NULL, split TEXT, last DOUBLE PRECISION, min DOUBLE PRECISION, "
@@ -50,6 +51,7 @@ INDEXES = {
     "runs_live": "runs (live)",
     "files_run": "files (run)",
     "params_num": "params (key, num)",
+    "summary_num": "summary (key, num)",
     "metrics_last": "metrics (key, last)",
     "metrics_min": "metrics (key, min)",
     "metrics_max": "metrics (key, max)",
@@ -61,8 +63,8 @@ INDEXES = {
     "artifacts_pending": "artifacts (pending)",
     "members_sha256": "members (sha256)",
 }
-BY_RUN = ("params", "tags", "metrics", "sections", "data", "artifacts", "members")  # tables whose rows belong to a run
-WITHOUT_ROWID = ("params", "tags", "metrics", "sections", "env", "data", "artifacts", "members")
+BY_RUN = ("params", "summary", "tags", "metrics", "sections", "data", "artifacts", "members")  # rows belong to a run
+WITHOUT_ROWID = (*BY_RUN, "env")
 
 
 class Locked(Exception):

@@ -21,7 +21,7 @@ TEXT_FIELDS = ("status", "experiment", "name", "id", "parent")
 TIME_FIELDS = ("started", "ended")
 STATUSES = ("running", "finished", "failed", "interrupted", "crashed")
 FIELDS = (*TEXT_FIELDS, *TIME_FIELDS, "duration")
-TABLES = ("params", "metrics", "tags", "env", "data")
+TABLES = ("params", "metrics", "summary", "tags", "env", "data")
 AGGREGATES = ("last", "min", "max", "count")
 FUNCTIONS = ("like", "match", "ago")
 OPERATORS: dict[type[ast.cmpop], str] = {
@@ -464,6 +464,5 @@ def _is_none(node: ast.expr) -> bool:
 
 
 def _example(table: str) -> str:
-    return {"params": "lr", "metrics": "loss.min", "tags": "team", "env": "python.version", "data": "X.fingerprint"}[
-        table
-    ]
+    examples = {"params": "lr", "metrics": "loss.min", "summary": "train_runtime", "tags": "team"}
+    return (examples | {"env": "python.version", "data": "X.fingerprint"})[table]

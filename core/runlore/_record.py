@@ -49,6 +49,7 @@ class Record:
     started: int = 0
     ended: int | None = None
     params: dict[str, Plain] = field(default_factory=dict)
+    summary: dict[str, Plain] = field(default_factory=dict)  # numbers of the run as a whole
     tags: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     artifacts: list[dict[str, Any]] = field(default_factory=list)
@@ -76,6 +77,8 @@ class Record:
             self.environment.setdefault("seeds", event["seeds"])
         elif kind == "params":
             self.params.update(event["values"])
+        elif kind == "summary":
+            self.summary.update(event["values"])
         elif kind == "tags":
             for key, value in event["values"].items():
                 if value is None:

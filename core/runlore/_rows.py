@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runlore._blobs import Blobs
-from runlore._database import Sqlite
+from runlore._database import BY_RUN, Sqlite
 from runlore._folder import Folder
 from runlore._points import Tally
 from runlore._record import Record
@@ -25,9 +25,7 @@ class Batch:
 
     def __init__(self, first: int) -> None:
         self._next = first
-        self._tables: dict[str, list[Row]] = {
-            name: [] for name in ("runs", "params", "tags", "metrics", "sections", "data", "artifacts", "members")
-        }
+        self._tables: dict[str, list[Row]] = {name: [] for name in ("runs", *BY_RUN)}
         self.files: list[Row] = []
 
     def add(self, record: Record, number: int | None) -> None:
@@ -53,6 +51,7 @@ class Batch:
             )
         )
         tables["params"] += [(number, key, *value_columns(value)) for key, value in record.params.items()]
+        tables["summary"] += [(number, key, *value_columns(value)) for key, value in record.summary.items()]
         tables["tags"] += [(number, key, "str", None, _text(value)) for key, value in record.tags.items()]
         tables["metrics"] += [(number, key, *_tally_columns(tally)) for key, tally in record.tallies.items()]
         tables["sections"] += [(number, section, item["sha256"]) for section, item in record.environment.items()]
@@ -88,6 +87,7 @@ class Summary:
     lost_calls: int
     damaged_bytes: int
     params: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, Tally] = field(default_factory=dict)
 
@@ -98,9 +98,10 @@ def load_summaries(database: Sqlite, numbers: Sequence[int]) -> list[Summary]:
     columns = "n, id, name, experiment, status, parent, started, ended, lost, damaged"
     for row in _select(database, columns, "runs", "n", numbers):
         found[row[0]] = Summary(*row)
-    for n, key, kind, num, text in _select(database, "run, key, kind, num, text", "params", "run", numbers):
-        if n in found:
-            found[n].params[key] = _value_of(kind, num, text)
+    for table in ("params", "summary"):
+        for n, key, kind, num, text in _select(database, "run, key, kind, num, text", table, "run", numbers):
+            if n in found:
+                getattr(found[n], table)[key] = _value_of(kind, num, text)
     for n, key, text in _select(database, "run, key, text", "tags", "run", numbers):
         if n in found:
             found[n].tags[key] = text

@@ -5,7 +5,8 @@ import os
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
@@ -88,6 +89,10 @@ class Run:
         is cut and its sha256 kept.
         """
         self._event({"type": "params", "values": flatten(params)})
+
+    def log_summary(self, values: Mapping[str, Any]) -> None:
+        """Record numbers of the run as a whole, without a step; a later value replaces an earlier one."""
+        self._event({"type": "summary", "values": flatten(values)})
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags, texts by name; None removes one."""
@@ -191,6 +196,28 @@ class Run:
     def link(self, kind: str, run_id: str, *, step: int | None = None) -> None:
         """Say that this run goes back to another, at a step of it: "resumed_from", "reproduces", …"""
         self._event({"type": "link", "kind": kind, "run": run_id, **({} if step is None else {"step": as_step(step)})})
+
+    def rewind(self, step: int) -> None:
+        """Begin again behind a step: what was recorded of later ones is superseded, as when a run is resumed."""
+        writer = self._writer
+        if writer is None or self._ended:
+            return
+        last_steps = {key: min(last, step) for key, last in writer.last_steps().items()}
+        writer.finish(None)
+        opening = {**self._opening, "mode": "resume", "cut": as_step(step), "predecessor": writer.path.name}
+        self._writer = self._open(opening | _liveness.process_identity())
+        if self._writer is not None:
+            self._writer.continue_steps(last_steps)
+
+    @contextmanager
+    def as_parent(self) -> Iterator[None]:
+        """Runs that fits in the block begin are children of this one."""
+        self.joined = True
+        token = _current.set((*_current.get(), self))
+        try:
+            yield
+        finally:
+            _current.reset(token)
 
     # Its end
 

@@ -38,7 +38,7 @@ class Comparison:
 
 
 def compare(a: RecordedRun, b: RecordedRun) -> Comparison:
-    """Everything that differs between two runs, in the order of `GROUPS`. The last values of metrics are compared."""
+    """Everything that differs between two runs, in the order of `GROUPS`; of metrics the last values are compared."""
     code = _codediff.compare_code(a, b)
     found = [*_facts(a, b), *(Change("code", *change) for change in code.changes)]
     found.sort(key=lambda change: GROUPS.index(change.group))
@@ -47,6 +47,10 @@ def compare(a: RecordedRun, b: RecordedRun) -> Comparison:
         values = tuple(run.metrics[key].last if key in run.metrics else None for run in (a, b))
         if not _same(*values):
             metrics[key] = (values[0], values[1])
+    for key in dict.fromkeys([*a.summary, *b.summary]):
+        values = a.summary.get(key), b.summary.get(key)
+        if key not in metrics and not _same(*values):
+            metrics[key] = values
     return Comparison(a, b, tuple(found), metrics, (*code.notes, *_unread(a), *_unread(b)))
 
 

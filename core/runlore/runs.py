@@ -42,6 +42,7 @@ class RecordedRun:
         self.started = as_time(summary.started)
         self.ended = None if summary.ended is None else as_time(summary.ended)
         self.params: dict[str, Any] = {key: plain_value(value) for key, value in summary.params.items()}
+        self.summary: dict[str, Any] = {key: plain_value(value) for key, value in summary.summary.items()}
         self.tags = dict(summary.tags)
         self.damaged_bytes = summary.damaged_bytes
         self.metrics = Metrics(summary.metrics, lambda: self._writers.contents)
@@ -261,7 +262,7 @@ class RunList(Sequence[RecordedRun]):
         return _html.run_table(self)
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """One flat mapping a run: its fields, then `params.…`, `metrics.….last` and so on, `tags.…`."""
+        """One flat mapping a run: its fields, then `params.…`, `metrics.….last` and so on, `summary.…`, `tags.…`."""
         return [flat_row(run) for run in self._runs]
 
     def to_pandas(self) -> "pandas.DataFrame":
@@ -298,6 +299,7 @@ def flat_row(run: RecordedRun) -> dict[str, Any]:
     row |= {f"params.{key}": value for key, value in run.params.items()}
     for key, series in run.metrics.items():
         row |= {f"metrics.{key}.{name}": getattr(series, name) for name in AGGREGATES}
+    row |= {f"summary.{key}": value for key, value in run.summary.items()}
     return row | {f"tags.{key}": value for key, value in run.tags.items()}
 
 

@@ -3,8 +3,8 @@
 import atexit
 import functools
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -188,6 +188,31 @@ class FitSession:
         self._deferred.flush()
 
     @_guarded
+    def summary(self, values: Mapping[str, Any]) -> None:
+        """Record numbers of the training as a whole: how long it took, its best score. They have no step."""
+        self.run.log_summary(values)
+
+    @_guarded
+    def rewind(self, step: int) -> None:
+        """The framework begins again behind a step: the points that it has come to since don't count."""
+        self._deferred.flush()
+        self.run.rewind(step)
+
+    @contextmanager
+    def children(self) -> Iterator[None]:
+        """Fits in the block are runs of their own, below this one: the trials of a search, say."""
+        if not self.recorded:
+            with guest.unrecorded():
+                yield
+            return
+        self.pause()
+        try:
+            with self.run.as_parent():
+                yield
+        finally:
+            self.resume()
+
+    @_guarded
     def data(self, /, name: str, data: Any = None, **facts: Any) -> str | None:
         """Describe a dataset of the training call; see `Run.log_data`."""
         return self.run.log_data(name, data, **facts)
@@ -226,6 +251,11 @@ class FitSession:
     def removing(self, path: str | os.PathLike[str]) -> AbstractContextManager[None]:
         """The framework removes a checkpoint in the `with` block; recorded where it is gone afterwards."""
         return self._checkpoints.removing(path) if self.recorded else nullcontext()
+
+    @_guarded
+    def check_removed(self) -> None:
+        """Record which checkpoints somebody has removed since; the end of the fit looks, too."""
+        self._checkpoints.check_removed()
 
     @_guarded
     def link(self, kind: str, run_id: str, step: int | None = None) -> None:

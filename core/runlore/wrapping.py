@@ -1,6 +1,7 @@
 """Methods of a framework's classes and functions of its modules, called through an integration for a while."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -48,3 +49,13 @@ class Wrappers:
 
     def __bool__(self) -> bool:
         return bool(self._done)
+
+
+def arguments(function: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """The arguments of a call by name, defaults included; {} where they don't fit, as the function will say."""
+    try:
+        bound = inspect.signature(function).bind(*args, **kwargs)
+    except TypeError:
+        return {}
+    bound.apply_defaults()
+    return dict(bound.arguments)

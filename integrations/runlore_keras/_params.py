@@ -1,20 +1,21 @@
 """What a model, its optimizer, its layers and the arguments of `fit` tell of how they were set."""
 
-import inspect
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
 
+from runlore.options import PLAIN, settings_of
 from runlore_keras._variables import as_written
+
+Part = Callable[[Any], dict[str, Any]]
 
 FIT = (
     "epochs initial_epoch batch_size steps_per_epoch shuffle class_weight validation_split validation_steps "
     "validation_batch_size validation_freq"
 ).split()
-PLAIN = (bool, int, float, str, type(None))
 PLACES = ("filepath", "backup_dir", "log_dir", "filename")  # the artifacts tell where; two runs never share them
 LAYERS = 200  # that are listed one by one
 UNTOLD = ("name", "trainable", "dtype", "registered_name", "build_config", "module")
@@ -75,22 +76,9 @@ def _layer(layer: Any) -> dict[str, Any]:
 
 
 def callbacks(found: Iterable[Any]) -> dict[str, Any]:
-    """The settings of callbacks that have any: the arguments that they keep under the same name."""
-    told: dict[str, Any] = {}
-    for callback in found:
-        cls = type(callback)
-        if cls.__module__.startswith("runlore"):
-            continue
-        held = {name: value for name, value in vars(callback).items() if isinstance(value, PLAIN)}
-        names = [name for name in inspect.signature(cls.__init__).parameters if name in held and name not in PLACES]
-        if names:
-            told[_free(cls.__name__, told)] = {name: held[name] for name in names}
-    return {"callbacks": told}
-
-
-def _free(name: str, taken: Mapping[str, Any]) -> str:
-    number = sum(key.partition("_")[0] == name for key in taken)
-    return name if number == 0 else f"{name}_{number}"
+    """The settings of the callbacks, of those that have any."""
+    told = settings_of(found, but=PLACES)
+    return {"callbacks": told} if told else {}
 
 
 def _short(value: Any) -> Any:
@@ -126,4 +114,5 @@ def leads() -> bool | None:
     return None if jax is None or jax.process_count() < 2 else bool(jax.process_index() == 0)
 
 
-PARTS = (_optimizer, _loss, _compiled, _model, _layers)  # each is recorded for itself
+SHAPES = (_model, _layers)  # what a model tells only once it is built
+PARTS: tuple[Part, ...] = (_optimizer, _loss, _compiled, *SHAPES)  # each is recorded for itself

@@ -62,10 +62,19 @@ class Recording:
         self._began = steps_of(model)
         self._counts_epochs: bool | None = None  # whether the optimizer's count of steps stands still
         session.params(lambda: _params.fit(arguments, callbacks.params))
-        for part in _params.PARTS:  # one that can't be asked costs only itself
-            session.params(lambda part=part: part(model))  # type: ignore[misc]
+        self._untold = _params.PARTS  # of the params
+        self._tell_params()
         session.params(lambda: _params.callbacks(self._callbacks))
         session.record(lambda session: _data.record(session, arguments))
+
+    def _tell_params(self) -> None:
+        """What the model tells of itself; one that gets its shape from its first batch tells the rest then."""
+        model = self._model
+        built = getattr(model, "built", True)
+        for part in self._untold:  # one that can't be asked costs only itself
+            if built or part not in _params.SHAPES:
+                self.session.params(lambda part=part: part(model))  # type: ignore[misc]
+        self._untold = () if built else _params.SHAPES
 
     @classmethod
     def begin(cls, model: Any, callbacks: Any, options: RunOptions, call: Call | None) -> "Recording | None":
@@ -106,6 +115,8 @@ class Recording:
 
     def take(self, epoch: int, logs: Mapping[str, Any]) -> None:
         """The numbers of an epoch: those of training, and of validation beside them."""
+        if self._untold:
+            self._tell_params()
         self.epoch = epoch
         self.step = self._step(epoch)
         rate = number(getattr(self._model, "optimizer", None), "learning_rate")

@@ -4,7 +4,6 @@ Keras calls no hook when a fit fails, and none when a model is saved or loaded. 
 go through are wrapped once, as soon as a RunloreCallback is made or autolog is switched on.
 """
 
-import inspect
 import os
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -13,7 +12,7 @@ from typing import Any
 import keras
 
 from runlore import guest
-from runlore.wrapping import Wrappers
+from runlore.wrapping import Wrappers, arguments
 from runlore_keras import _evaluation
 from runlore_keras._recording import Call, Recording, note_loaded
 
@@ -64,7 +63,7 @@ def unwrap_for(reason: str) -> None:
 @guest.unseen
 def _fit(fit: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
     """The call of `fit`: the one who learns of its exception, and that every callback is through."""
-    call = Call(model, _arguments(fit, model, args, kwargs))
+    call = Call(model, arguments(fit, model, *args, **kwargs))
     token = _calls.set((*_calls.get(), call))
     try:
         result = fit(model, *args, **kwargs)
@@ -122,16 +121,6 @@ def _is_ours(callback: Any) -> bool:
     return isinstance(callback, RunloreCallback)
 
 
-def _arguments(function: Callable[..., Any], model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The arguments by name; {} where they don't fit, which the function itself will say."""
-    try:
-        bound = inspect.signature(function).bind(model, *args, **kwargs)
-        bound.apply_defaults()
-        return dict(bound.arguments)
-    except TypeError:
-        return {}
-
-
 # Evaluating
 
 
@@ -141,7 +130,7 @@ def _evaluate(evaluate: Callable[..., Any], model: Any, *args: Any, **kwargs: An
         return evaluate(model, *args, **kwargs)
     with _evaluation.listening() as heard:
         result = evaluate(model, *args, **kwargs)
-    _evaluation.record(model, heard, _arguments(evaluate, model, args, kwargs))
+    _evaluation.record(model, heard, arguments(evaluate, model, *args, **kwargs))
     return result
 
 

@@ -1,8 +1,9 @@
 """What a Trainer, its modules, optimizers and callbacks tell of how they were set."""
 
-import inspect
 from collections.abc import Iterator
 from typing import Any
+
+from runlore.options import PLAIN, settings_of
 
 TRAINER = (
     "max_epochs min_epochs max_steps min_steps max_time accumulate_grad_batches gradient_clip_val "
@@ -11,7 +12,6 @@ TRAINER = (
     "reload_dataloaders_every_n_epochs fast_dev_run barebones"
 ).split()
 PLACES = ("dirpath", "save_dir", "root_dir")  # the artifacts tell where; two runs never share them
-PLAIN = (bool, int, float, str, type(None))
 OPTIMIZER_FLAGS = ("foreach", "fused", "capturable", "differentiable", "params", "param_names")
 
 
@@ -92,19 +92,8 @@ def _trainer(trainer: Any) -> dict[str, Any]:
 
 
 def _callbacks(trainer: Any) -> dict[str, Any]:
-    """The settings of the callbacks, of those that have any: the arguments that they keep under the same name."""
-    found: dict[str, Any] = {}
-    seen: dict[str, int] = {}
-    for callback in trainer.callbacks:
-        cls = type(callback)
-        if cls.__module__.startswith("runlore"):
-            continue
-        held = {name.removeprefix("_"): value for name, value in vars(callback).items() if isinstance(value, PLAIN)}
-        names = [name for name in inspect.signature(cls.__init__).parameters if name in held and name not in PLACES]
-        if names:
-            number = seen[cls.__name__] = seen.get(cls.__name__, 0) + 1
-            found[_numbered(cls.__name__, number - 1)] = {name: held[name] for name in names}
-    return {"callbacks": found}
+    found = settings_of(trainer.callbacks, but=PLACES)
+    return {"callbacks": found} if found else {}
 
 
 def _counts(module: Any) -> dict[str, int]:

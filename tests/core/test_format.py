@@ -37,6 +37,9 @@ def test_golden_files_are_read(golden: Path, tmp_path: Path) -> None:
         assert described.data["y"]["classes"] == ["no", "yes"]
         assert described.artifact("model.pkl").read_bytes() == b"model"
         assert (described.artifact("w").sha256, described.links[0]["kind"]) == ("ab" * 32, "refit_of")
+    for rewound in store.runs("name == 'rewound'"):  # since there are summaries
+        assert rewound.metrics["loss"].values.tolist() == [0.0, 1.0, 20.0]
+        assert rewound.summary == {"train_runtime": 1.5, "best.score": math.inf}
     crashed = store.run("cut off")
     assert crashed.status == "crashed"
     assert crashed.metrics["loss"].values.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
@@ -127,6 +130,8 @@ def test_the_page_is_enough_to_write_a_reader(golden: Path, tmp_path: Path) -> N
     for path in sorted((golden / "store").glob("runs/*/*/*.0000*")):
         events, series = read(path)
         run = store.run(path.name.partition(".")[0])
+        if len(run.segments) > 1:
+            continue  # what the files of several mean together, the page says, too
         assert events[0]["type"] == "open"
         assert events[0]["name"] == run.name
         assert set(series) == set(run.metrics)

@@ -30,6 +30,12 @@ def main(target: Path) -> None:
         run.log_bytes(b"model", name="model.pkl", kind="model")
         run._event({"type": "artifact", "name": "w", "kind": "checkpoint", "path": "/w", "pending": True, "size": 1})
         run._event({"type": "artifact", "completes": True, "path": "/w", "sha256": "ab" * 32})
+    with store.start_run("rewound") as run:
+        for step in range(4):
+            run.log_metrics({"loss": float(step)}, step=step)
+        run.rewind(1)
+        run.log_metrics({"loss": 20.0}, step=2)
+        run.log_summary({"train_runtime": 1.5, "best": {"score": float("inf")}})
     live = store.start_run("cut off")
     for step in range(5):
         live.log_metrics({"loss": float(step)}, step=step)
@@ -42,7 +48,7 @@ def main(target: Path) -> None:
     for name in ("index-v1.sqlite", "index-v1.lock", ".gitignore"):
         (store.root / name).unlink(missing_ok=True)
     shutil.rmtree(store.root / "marks", ignore_errors=True)
-    (target / "expected.json").write_text(json.dumps({"format": FORMAT, "runs": 3}) + "\n")
+    (target / "expected.json").write_text(json.dumps({"format": FORMAT, "runs": 4}) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is saved, loaded and evaluated: checkpoints with their roles, going on after a kill, and what comes behind a fit."""
+"""What is saved, loaded and evaluated: checkpoints and their roles, going on after a kill, what comes behind a fit."""
 
 import os
 import subprocess
@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 
 import runlore
 from runlore import Store
 from runlore_keras import RunloreCallback
-from tests.keras.models import ROOT, fit, keras, model, only, rows, when
+from tests.keras.models import ROOT, fit, model, only, rows, when
 from tests.process import Process
 
 Python = Callable[..., Process]

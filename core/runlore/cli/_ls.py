@@ -203,7 +203,7 @@ def is_duration(key: str) -> bool:
 
 
 def _head(field: Field) -> str:
-    if field.table in ("metrics", "params", "tags"):
+    if field.table in ("metrics", "params", "summary", "tags"):
         return field.key if field.column in ("", "last") else f"{field.key}.{field.column}"
     return field.text
 
@@ -214,8 +214,8 @@ def _reader(field: Field) -> Callable[[RecordedRun], str]:
         if field.table == "metrics":
             series = run.metrics.get(field.key)
             return "" if series is None else number_text(getattr(series, field.column))
-        if field.table == "params":
-            value = run.params.get(field.key, "")
+        if field.table in ("params", "summary"):
+            value = getattr(run, field.table).get(field.key, "")
             return number_text(value) if isinstance(value, float) else str(value)
         if field.table == "tags":
             return run.tags.get(field.key, "")

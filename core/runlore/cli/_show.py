@@ -69,6 +69,10 @@ def _extent(facts: dict[str, Any]) -> Iterator[str]:
         yield f"batches of {facts['batch_size']}"
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _state(item: Artifact) -> str:
     """Where its content is, if anywhere."""
     if item.stored:
@@ -107,6 +111,7 @@ class _Page:
         self._error()
         self._segments()
         self._metrics()
+        self._summary()
         self._params()
         self._data()
         self._artifacts()
@@ -161,6 +166,13 @@ class _Page:
             table.add_row("  " + escape(line_text(series.key, 40)), *numbers, str(series.count), curve)
         self.out.print(table)
         self._more(len(metrics))
+
+    def _summary(self) -> None:
+        summary = self.run.summary
+        self._title("summary", len(summary))
+        self._pairs(
+            {key: number_text(value) if _is_number(value) else text_of(value) for key, value in summary.items()}
+        )
 
     def _params(self) -> None:
         params = dict(

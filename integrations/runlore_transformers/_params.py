@@ -1,0 +1,94 @@
+"""What a Trainer, its model and its tokenizer tell of how they were set."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runlore.options import settings_of
+
+LABELS = 20  # of a model's classes that are listed
+TOKENIZER = "name_or_path vocab_size model_max_length padding_side truncation_side".split()
+
+
+def inner(model: Any) -> Any:
+    """The model itself, of one that is wrapped for several devices."""
+    return getattr(model, "module", model)
+
+
+def _args(trainer: Any) -> dict[str, Any]:
+    """The arguments under their own names; transformers masks tokens itself, the core what else is secret."""
+    return _told(trainer.args.to_dict())
+
+
+def _model(trainer: Any) -> dict[str, Any]:
+    model = inner(trainer.model)
+    sizes = [(int(item.numel()), bool(item.requires_grad)) for item in model.parameters()]
+    counts = {
+        "parameters": sum(size for size, _ in sizes),
+        "trainable_parameters": sum(size for size, trains in sizes if trains),
+    }
+    return {"model": {"class": type(model).__name__, **counts}}
+
+
+def _config(trainer: Any) -> dict[str, Any]:
+    config = getattr(inner(trainer.model), "config", None)
+    if config is None:
+        return {}
+    found = dict(config) if isinstance(config, Mapping) else config.to_dict()
+    quantization = found.pop("quantization_config", None)
+    for name in ("id2label", "label2id"):
+        if len(found.get(name) or ()) > LABELS:
+            found[name] = f"{len(found[name])} labels"
+    told = {"model": _told(found)}
+    if quantization is not None:
+        told["quantization"] = _told(quantization if isinstance(quantization, Mapping) else quantization.to_dict())
+    return told
+
+
+def _peft(trainer: Any) -> dict[str, Any]:
+    """The settings of adapters; those of a single one without its name."""
+    configs = getattr(inner(trainer.model), "peft_config", None)
+    if not isinstance(configs, Mapping):
+        return {}
+    found = {
+        name: _told({key: _listed(value) for key, value in config.to_dict().items()})
+        for name, config in configs.items()
+    }
+    return {"peft": next(iter(found.values())) if len(found) == 1 else found}
+
+
+def _adapter(config: Any) -> dict[str, Any]:
+    return _told({name: _listed(value) for name, value in config.to_dict().items()})
+
+
+def _tokenizer(trainer: Any) -> dict[str, Any]:
+    tokenizer = trainer.processing_class
+    if tokenizer is None:
+        return {}
+    found = {name: getattr(tokenizer, name, None) for name in TOKENIZER}
+    return {"tokenizer": {"class": type(tokenizer).__name__, **_told(found)}}
+
+
+def _optimizer(trainer: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, item in (("optimizer", trainer.optimizer), ("scheduler", trainer.lr_scheduler)):
+        plain = getattr(item, name, item)  # accelerate wraps it
+        if plain is not None:
+            found[name] = {"name": type(plain).__name__}
+    return found
+
+
+def _callbacks(trainer: Any) -> dict[str, Any]:
+    found = settings_of(trainer.callback_handler.callbacks)
+    return {"callbacks": found} if found else {}
+
+
+def _told(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(name): value for name, value in values.items() if value is not None}
+
+
+def _listed(value: Any) -> Any:
+    """Sets as sorted lists, so that two alike look alike."""
+    return sorted(value, key=str) if isinstance(value, set | frozenset) else value
+
+
+PARTS = (_args, _config, _model, _peft, _tokenizer, _optimizer, _callbacks)  # each is recorded for itself

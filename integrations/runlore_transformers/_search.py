@@ -1,0 +1,41 @@
+"""A search for hyperparameters: a run, and below it one for each trial."""
+
+from collections.abc import Callable
+from typing import Any
+
+from runlore import FitSession, guest
+from runlore_transformers import _params
+from runlore_transformers.plugin import NAME
+
+
+@guest.unseen
+def record(search: Callable[..., Any], trainer: Any, listener: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
+    """Search, with a run around its trials."""
+    session = FitSession.begin(
+        NAME,
+        **listener.options.of_run(model=_model(trainer), purpose="hyperparameter search"),
+        leader=bool(trainer.is_world_process_zero()),
+    )
+    try:
+        with session.children():
+            result = search(trainer, *args, **kwargs)
+    except BaseException as error:
+        session.end(error)
+        raise
+    session.record(lambda session: _record_best(session, result))
+    session.end()
+    return result
+
+
+def _record_best(session: FitSession, result: Any) -> None:
+    """The best trial; of several objectives, the first of the best ones."""
+    best = result[0] if isinstance(result, list) else result
+    if best is None:
+        return
+    session.params({"best": {**best.hyperparameters, "trial": str(best.run_id)}})
+    if isinstance(best.objective, int | float):
+        session.summary({"best_objective": best.objective})
+
+
+def _model(trainer: Any) -> str:
+    return type(_params.inner(trainer.model)).__name__

@@ -1,0 +1,72 @@
+"""The same record for training loops of one's own with accelerate: `Accelerator(log_with=RunloreTracker())`."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from accelerate.tracking import GeneralTracker, on_main_process, register_tracker_class
+
+from runlore import FitSession, Store
+from runlore.options import RunOptions
+from runlore_transformers.plugin import NAME
+
+
+class RunloreTracker(GeneralTracker):
+    """A tracker of accelerate: `Accelerator(log_with=RunloreTracker("digits"))`, or `log_with="runlore"`.
+
+    The first argument is the experiment, as which `init_trackers` hands on the name of the project where the tracker
+    is asked for by its name. The run begins with `init_trackers` and ends with `end_training`, or with Python.
+    """
+
+    name = "runlore"
+    requires_logging_directory = False
+    main_process_only = True
+
+    def __init__(
+        self,
+        experiment: str | None = None,
+        *,
+        run_name: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        store: Store | str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__()
+        self._options = RunOptions.checked(run_name, experiment, tags, store)
+        self._session: FitSession | None = None
+
+    @property
+    def tracker(self) -> Any:
+        """The run that is being written; None before it begins."""
+        return self._session.run if self._session else None
+
+    @on_main_process
+    def start(self) -> None:
+        """The run begins."""
+        self.finish()
+        self._session = FitSession.begin(NAME, **self._options.of_run(), leader=True)
+
+    @on_main_process
+    def store_init_configuration(self, values: Mapping[str, Any]) -> None:
+        """The settings of the training."""
+        if self._session:
+            self._session.params(values)
+
+    @on_main_process
+    def log(self, values: Mapping[str, Any], step: int | None = None, **_: Any) -> None:
+        """Numbers of a step; texts among them become notes."""
+        if self._session:
+            texts = {name: value for name, value in values.items() if isinstance(value, str)}
+            numbers = {name: value for name, value in values.items() if name not in texts}
+            self._session.metrics(numbers, step=step)
+            if texts:
+                self._session.record(lambda session: session.run.note(str(texts)))
+
+    @on_main_process
+    def finish(self) -> None:
+        """The training is over."""
+        if self._session is not None:
+            self._session.end()
+            self._session = None
+
+
+register_tracker_class(RunloreTracker)  # for Accelerator(log_with="runlore")

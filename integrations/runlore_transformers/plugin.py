@@ -1,0 +1,31 @@
+"""The entry point that names transformers to runlore without importing it."""
+
+from runlore.hookspecs import Integration, hookimpl
+
+NAME = "transformers"
+
+
+@hookimpl
+def runlore_register_integrations() -> list[Integration]:
+    """Every Trainer begins with the callbacks in a list of this module, those of trl and others, too."""
+    return [Integration(NAME, "transformers.trainer", _enable, _disable, ("transformers", "accelerate"))]
+
+
+def _enable() -> None:
+    from transformers import trainer
+
+    from runlore_transformers import _callback, _seams
+
+    _seams.wrap_for("autolog")
+    if _callback.AutologCallback not in trainer.DEFAULT_CALLBACKS:
+        trainer.DEFAULT_CALLBACKS.append(_callback.AutologCallback)
+
+
+def _disable() -> None:
+    from transformers import trainer
+
+    from runlore_transformers import _callback, _seams
+
+    if _callback.AutologCallback in trainer.DEFAULT_CALLBACKS:
+        trainer.DEFAULT_CALLBACKS.remove(_callback.AutologCallback)
+    _seams.unwrap_for("autolog")
