@@ -49,10 +49,7 @@ def _peft(trainer: Any) -> dict[str, Any]:
     configs = getattr(inner(trainer.model), "peft_config", None)
     if not isinstance(configs, Mapping):
         return {}
-    found = {
-        name: _told({key: _listed(value) for key, value in config.to_dict().items()})
-        for name, config in configs.items()
-    }
+    found = {name: _adapter(config) for name, config in configs.items()}
     return {"peft": next(iter(found.values())) if len(found) == 1 else found}
 
 

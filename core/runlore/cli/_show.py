@@ -168,11 +168,9 @@ class _Page:
         self._more(len(metrics))
 
     def _summary(self) -> None:
-        summary = self.run.summary
-        self._title("summary", len(summary))
-        self._pairs(
-            {key: number_text(value) if _is_number(value) else text_of(value) for key, value in summary.items()}
-        )
+        found = self.run.summary
+        self._title("summary", len(found))
+        self._pairs({key: number_text(item) if _is_number(item) else text_of(item) for key, item in found.items()})
 
     def _params(self) -> None:
         params = dict(
