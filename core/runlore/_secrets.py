@@ -27,6 +27,7 @@ from runlore.hookspecs import CapturedFile, hookimpl
 SHORT = 200  # characters of a text that is remembered to be clean
 MOST_CLEAN = 10_000
 PACKAGES = "packages"  # a section of names and versions: a name such as google-auth tells of no secret there
+SHORT_WORD = 5  # letters of a word that any model may hold, whatever was assigned it
 SHORTEST = 4  # characters of a known secret that a fitted model is searched for
 CODE = frozenset(".py .pyi .pyx .pxd .c .cc .cpp .cu .cuh .h .hpp .rs .go .java .jl .js .ts .r .scala .lua".split())
 HELD = "it holds a secret, and can't be masked and still be loaded"
@@ -94,7 +95,7 @@ class Masker:
 
     def _secret(self, value: str) -> str:
         """Remember a value that was found to be secret; the mask for it."""
-        if len(value) >= SHORTEST:
+        if len(value) >= SHORTEST and (len(value) > SHORT_WORD or not value.isalpha()):
             self._held.add(value)
         if is_telling_enough(value):
             self._learned.add(value)

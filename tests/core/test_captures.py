@@ -77,6 +77,9 @@ def test_untracked_sources_are_kept_and_other_files_are_not(repository: Path) ->
     (repository / "data.npy").write_bytes(b"\0")
     (repository / ".env").write_text("A=1\n")
     (repository / "link.py").symlink_to(repository / "train.py")
+    installed = repository / "env" / "lib" / "python3" / "site-packages"
+    installed.mkdir(parents=True)
+    (installed / "package.py").write_text("token = 'paragraph_open'\n")  # somebody else's, in an environment here
     assert files(code.UNTRACKED) == {"deep/new.py": b"x = 1\n", "config.yaml": b"a: 1\n"}
 
 

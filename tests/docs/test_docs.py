@@ -34,7 +34,7 @@ def test_the_snippets_of_a_page_run_one_after_the_other(page: Path, python: Call
     for snippet in snippets(page):
         process = python(snippet)
         process.succeed()
-        if page.name == "lightning.md":  # Lightning says a lot on stderr
+        if page.name in ("lightning.md", "transformers.md"):  # they say a lot on stderr
             assert "runlore" not in process.err.replace("runlore_", ""), process.err
         else:
             assert process.err == "", snippet
@@ -116,24 +116,6 @@ def test_every_framework_extra_installs_what_it_names() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     for name in ("sklearn", "lightning", "keras", "transformers", "ui", "all"):
         assert extras[name]
-
-
-def test_the_example_trains_and_is_recorded(python: Callable[..., Process], store: runlore.Store) -> None:
-    process = python((ROOT / "examples" / "sklearn_compare.py").read_text())
-    assert "grid search" in process.succeed()
-    assert len(store.runs("parent is None")) == 6
-    assert len(store.runs("parent is not None")) == 8
-    assert min(run.metrics["test_score"].last for run in store.runs("parent is None")) > 0.9
-
-
-def test_the_lightning_example_trains_and_its_best_can_be_restored(
-    python: Callable[..., Process], store: runlore.Store, tmp_path: Path
-) -> None:
-    assert python(ROOT / "examples" / "lightning_digits.py").succeed().count("val_acc") == 2
-    best = store.runs(sort="-metrics.val_acc.max", limit=1)[0]
-    assert (best.status, best.params["lr"]) == ("finished", 0.01)
-    assert (best.metrics["val_acc"].max or 0) > 0.9
-    assert best.artifact("best").restore(tmp_path / "out").stat().st_size > 10_000
 
 
 def test_the_benchmarks_measure_and_tell_their_floors(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The backend is that of KERAS_BACKEND, torch without it; test_backends.py runs these tests again with others."""
+"""The backend is KERAS_BACKEND, else torch; test_backends.py runs the tests on jax, `make others` on tensorflow."""
 
 import os
 import warnings

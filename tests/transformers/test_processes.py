@@ -50,8 +50,8 @@ def launch(launcher: str, script: Path, *arguments: str) -> "subprocess.Complete
     head = {
         "torchrun": ["-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port()}"],
         "accelerate": [
-            "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes=2", "--num_machines=1",
-            "--mixed_precision=no", "--dynamo_backend=no", f"--main_process_port={port()}",
+            "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes=2",
+            "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", f"--main_process_port={port()}",
         ],
     }[launcher]  # fmt: skip
     command = [sys.executable, *head, str(script), *arguments]

@@ -152,7 +152,7 @@ def _covering(runs: RunList, keys: list[str]) -> list[str]:
     """The keys, first those that show a value for as many runs as possible that the ones before leave empty."""
     chosen: list[str] = []
     empty = [set(run.metrics) for run in runs]
-    remaining = [key for key in keys if not is_duration(key)]
+    remaining = [key for key in keys if not is_aside(key)]
     while remaining and empty:
         best = max(remaining, key=lambda key: sum(key in names for names in empty))
         if not any(best in names for names in empty):
@@ -168,7 +168,7 @@ def _rank(runs: RunList) -> Callable[[str], int]:
     splits = {key: series.split for run in runs for key, series in run.metrics.items()}
 
     def rank(key: str) -> int:
-        return 2 if is_duration(key) else 0 if splits[key] in ("val", "test") or "test" in key or "val" in key else 1
+        return 2 if is_aside(key) else 0 if splits[key] in ("val", "test") or "test" in key or "val" in key else 1
 
     return rank
 
@@ -197,9 +197,9 @@ def _side(right: bool) -> Literal["right", "left"]:
     return "right" if right else "left"
 
 
-def is_duration(key: str) -> bool:
-    """Whether a metric tells how long something took: shown after those that tell how good it is."""
-    return key.endswith(("_time", "_seconds", "_runtime"))
+def is_aside(key: str) -> bool:
+    """Whether a metric tells how training goes on, not how good it is: shown after those that do."""
+    return key.endswith(("_time", "_seconds", "_runtime", "_per_second", "learning_rate", "grad_norm"))
 
 
 def _head(field: Field) -> str:

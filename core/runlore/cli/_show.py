@@ -22,7 +22,7 @@ from runlore._text import (
 )
 from runlore._values import text_of
 from runlore.artifacts import Artifact
-from runlore.cli._ls import is_duration
+from runlore.cli._ls import is_aside
 from runlore.cli._options import STATUS_STYLES, RunPart, console, grid, json_option, print_json, store_option
 from runlore.documents import run_details
 from runlore.errors import RunNotFound
@@ -262,7 +262,7 @@ class _Page:
             for key in dict.fromkeys(key for child in children for key in child.params)
             if len({repr(child.params.get(key)) for child in children}) > 1
         ][:3]
-        keys = sorted(dict.fromkeys(key for child in children for key in child.metrics), key=is_duration)[:2]
+        keys = sorted(dict.fromkeys(key for child in children for key in child.metrics), key=is_aside)[:2]
         table = grid(["name", "status", *map(escape, keys), *map(escape, varying)], right=range(2, 2 + len(keys)))
         for child in self._cut(children):
             numbers = [number_text(child.metrics[key].last) if key in child.metrics else "" for key in keys]
