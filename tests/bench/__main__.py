@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.bench import capture_figures, lightning_figures  # noqa: F401  # register their figures
+from tests.bench import capture_figures, lightning_figures, trainer_figures  # noqa: F401  # register their figures
 from tests.bench.figures import FIGURES, Figure, World
 
 
