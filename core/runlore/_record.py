@@ -268,7 +268,6 @@ def exact_tallies(contents: list[Content], keys: set[str]) -> dict[str, Tally]:
     points: dict[str, dict[int, tuple[float, int]]] = {key: {} for key in keys}
     splits: dict[str, str | None] = {}
     for content in contents:
-        cut = content.opening.get("cut")
         rows: dict[str, list[tuple[int, int, float, int]]] = {key: [] for key in keys}
         for block in content.blocks(keys):
             for key, column in zip(block.keys, block.values, strict=True):
@@ -276,6 +275,7 @@ def exact_tallies(contents: list[Content], keys: set[str]) -> dict[str, Tally]:
                     splits[key] = block.split
                     rows[key] += zip(block.position, block.step, column, block.time, strict=True)
         for key in keys:
+            cut = content.cut_of(key)
             if cut is not None:
                 points[key] = {step: point for step, point in points[key].items() if step <= cut}
             rows[key].sort(key=lambda row: row[0])

@@ -182,6 +182,11 @@ class Content:
         """The end record, if one was written."""
         return next((event for event in reversed(self.events) if event["type"] == "end"), None)
 
+    def cut_of(self, key: str) -> int | None:
+        """The step behind which points of earlier files don't count any more; None: they all do."""
+        opening = self.opening
+        return None if key in (opening.get("spared") or ()) else opening.get("cut")
+
     def payloads(self, wanted: Collection[str]) -> Iterator[bytes]:
         """The frames of columns of a sealed file that may hold one of some keys."""
         self.lost_columns = 0

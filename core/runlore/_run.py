@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -20,7 +20,7 @@ from runlore._ending import Status, cause, end_event, status_of
 from runlore._folder import Folder
 from runlore._ids import new_suffix
 from runlore._process import process
-from runlore._values import describe, facts_of, flatten, text_of
+from runlore._values import describe, facts_of, flatten, is_number, text_of
 from runlore._writer import LogWriter, as_number, as_step, report
 from runlore.errors import NoCurrentRun, RunNotFound
 
@@ -91,8 +91,16 @@ class Run:
         self._event({"type": "params", "values": flatten(params)})
 
     def log_summary(self, values: Mapping[str, Any]) -> None:
-        """Record numbers of the run as a whole, without a step; a later value replaces an earlier one."""
-        self._event({"type": "summary", "values": flatten(values)})
+        """Record numbers of the run as a whole, without a step; a later value replaces an earlier one.
+
+        What is not a number is left out, and named in the run.
+        """
+        flat = flatten(values)
+        numbers = {key: value for key, value in flat.items() if is_number(value)}
+        for key in sorted(flat.keys() - numbers.keys()):
+            self.log_missing(f"summary {key}", f"{text_of(flat[key])[:100]!r} is no number")
+        if numbers:
+            self._event({"type": "summary", "values": numbers})
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags, texts by name; None removes one."""
@@ -197,17 +205,26 @@ class Run:
         """Say that this run goes back to another, at a step of it: "resumed_from", "reproduces", …"""
         self._event({"type": "link", "kind": kind, "run": run_id, **({} if step is None else {"step": as_step(step)})})
 
-    def rewind(self, step: int) -> None:
-        """Begin again behind a step: what was recorded of later ones is superseded, as when a run is resumed."""
+    def rewind(self, step: int, spared: Collection[str] = ()) -> None:
+        """Begin again behind a step: what was recorded of later ones is superseded, as when a run is resumed.
+
+        Keys that are `spared` keep what they have.
+        """
         writer = self._writer
-        if writer is None or self._ended:
+        if writer is None or writer.closed or self._ended:
             return
-        last_steps = {key: min(last, step) for key, last in writer.last_steps().items()}
-        writer.finish(None)
         opening = {**self._opening, "mode": "resume", "cut": as_step(step), "predecessor": writer.path.name}
-        self._writer = self._open(opening | _liveness.process_identity())
-        if self._writer is not None:
-            self._writer.continue_steps(last_steps)
+        opened = self._open({**opening, "spared": sorted(spared), **_liveness.process_identity()})
+        if opened is None:
+            return  # the disk is gone: points go on superseding each other
+        last_steps = {key: last if key in spared else min(last, step) for key, last in writer.last_steps().items()}
+        opened.continue_steps(last_steps)
+        self._writer = opened  # before the other is closed, as another thread may be logging
+        writer.finish(None)
+
+    def keys(self) -> set[str]:
+        """The keys of the metrics so far."""
+        return set() if self._writer is None else set(self._writer.last_steps())
 
     @contextmanager
     def as_parent(self) -> Iterator[None]:

@@ -101,7 +101,7 @@ def read_series(
     times: NDArray[np.int64] = np.empty(0, np.int64)
     numbers: NDArray[np.float64] = np.empty((2, 0))  # values and epochs
     for content in contents:
-        cut = content.opening.get("cut")
+        cut = content.cut_of(key)
         if cut is not None:
             kept = steps <= cut
             steps, times, numbers = steps[kept], times[kept], numbers[:, kept]

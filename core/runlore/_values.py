@@ -59,6 +59,13 @@ def text_of(value: Plain) -> str:
     return str(value)
 
 
+def is_number(value: Plain) -> bool:
+    """Whether a stored value is a number, one that JSON can't spell included; a flag is none."""
+    return (isinstance(value, int | float) and not isinstance(value, bool)) or (
+        isinstance(value, dict) and "$float" in value
+    )
+
+
 def is_list(value: Plain) -> bool:
     """Whether a stored value is a list of plain values, its text the whole of it."""
     if not isinstance(value, dict) or value.get("$type") not in ("list", "tuple") or "sha256" in value:

@@ -10,7 +10,7 @@ from runlore._process import process
 from runlore._ranks import is_worker
 from runlore._run import Run, attach
 from runlore._writer import report
-from runlore.hookspecs import CapturedFile, DataDescription
+from runlore.hookspecs import CapturedFile
 from runlore.store import Store, open_store
 
 
@@ -50,16 +50,16 @@ class Additions:
         """What was measured after the fit."""
         self._add(", ".join(metrics), lambda run: run.log_metrics(metrics, step, epoch, split))
 
-    def data(self, name: str, description: DataDescription) -> None:
-        """A dataset that the model met after its fit."""
-        self._add(f"data {name}", lambda run: run.log_data(name, description))
+    def data(self, /, name: str, data: Any = None, **facts: Any) -> None:
+        """A dataset that the model met after its fit; see `Run.log_data`."""
+        self._add(f"data {name}", lambda run: run.log_data(name, data, **facts))
 
-    def file(self, path: Path, *, kind: str, most: int) -> None:
-        """A file that was written after the fit, up to `most` bytes of it kept.
+    def file(self, path: Path, *, kind: str, most: int, step: int | None = None) -> None:
+        """A file that was written after the fit, up to `most` bytes of it kept; `step` is that of its weights.
 
-        One that is not kept is hashed by the next reader, so that whoever writes it need not wait.
+        One that is not kept, or a folder, is hashed by the next reader, so that whoever writes it need not wait.
         """
-        self._add(repr(str(path)), lambda run: _add_file(run, path, kind, most))
+        self._add(repr(str(path)), lambda run: _add_file(run, path, kind, most, step))
 
     def close(self) -> None:
         """Nothing more is added for now; what comes later opens the run again."""
@@ -89,11 +89,11 @@ class Sets:
         return f"/{stage}_{place + 1}" if place else ""
 
 
-def _add_file(run: Run, path: Path, kind: str, most: int) -> None:
-    if path.stat().st_size > most:
-        run.log_artifact(path, kind=kind, keep=False)
+def _add_file(run: Run, path: Path, kind: str, most: int, step: int | None) -> None:
+    if path.is_dir() or path.stat().st_size > most:
+        run.log_artifact(path, kind=kind, step=step, keep=False)
         return
     file = process.plugins().rewrite_file(CapturedFile(path.name, path.read_bytes(), kind))
     if file.withheld is not None:
         run.log_missing(path.name, file.withheld)
-    run.log_artifact(path, kind=kind, keep=file.withheld is None)
+    run.log_artifact(path, kind=kind, step=step, keep=file.withheld is None)

@@ -63,10 +63,10 @@ def in_fit() -> bool:
 def _under_way() -> Any:
     session = _fit.get()
     look = getattr(session, "look", None)
-    if look is None:
-        return session
-    look()
-    return _fit.get()
+    if look is not None:
+        look()
+        session = _fit.get()
+    return session if id(session) in _open else None  # it may have ended in another context than this
 
 
 def ticket() -> tuple[int, int] | None:

@@ -2,22 +2,24 @@
 
 from typing import Any
 
+from runlore.additions import Additions
 from runlore.session import FitSession
 
 TENSORS = 10  # of a dataset that are described
 
 
-def record_loader(session: FitSession, name: str, loader: Any) -> None:
+def record_loader(target: FitSession | Additions, name: str, loader: Any) -> None:
     """Describe a loader, or a dataset itself: class, rows, batch size; tensors in memory with their fingerprints."""
-    dataset = getattr(loader, "dataset", loader)
+    is_loader = hasattr(loader, "dataset") and (hasattr(loader, "batch_size") or hasattr(loader, "batch_sampler"))
+    dataset = loader.dataset if is_loader else loader
     facts = {"batch_size": getattr(loader, "batch_size", None), "rows": length(dataset)}
     inner = dataset
     while type(inner).__name__ == "Subset":  # a part of another one
         inner = inner.dataset
-    session.data(name, kind=kind_of(inner), **{key: value for key, value in facts.items() if value is not None})
+    target.data(name, kind=kind_of(inner), **{key: value for key, value in facts.items() if value is not None})
     tensors = getattr(inner, "tensors", None)
     for place, tensor in enumerate(tensors[:TENSORS] if isinstance(tensors, tuple) else ()):
-        session.data(f"{name}.{place}", tensor)
+        target.data(f"{name}.{place}", tensor)
 
 
 def kind_of(data: Any) -> str:

@@ -135,7 +135,8 @@ def writer_of(store: "Store", path: Path) -> tuple[str, int | None] | None:
     if not store.exists:
         return None
     artifacts = "FROM artifacts a JOIN runs r ON r.n = a.run"
-    sized = f"SELECT DISTINCT r.id, a.pending {artifacts} WHERE a.size = ? OR a.size IS NULL ORDER BY r.id DESC"
+    unsized = "a.size IS NULL AND a.pending = 1"  # it was still being written
+    sized = f"SELECT DISTINCT r.id, a.pending {artifacts} WHERE a.size = ? OR ({unsized}) ORDER BY r.id DESC"
     rows = store._index.ask(lambda database: database.query(sized, (size,)))
     for run_id in dict.fromkeys(run_id for run_id, _ in rows[:LOOKED_AT]):
         for item in reversed(read_record(store.folder, run_id)[0].artifacts):

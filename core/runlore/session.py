@@ -4,7 +4,7 @@ import atexit
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +68,7 @@ class FitSession:
         self.recorded = recorded
         self._reported = False
         self._deferred = Deferred(run.log_metrics)
+        self._earlier = set() if owned else run.keys()  # what the user had logged before
         self.look: Callable[[], None] | None = None  # whether the training call has returned without a word
         if recorded:
             self.resume()
@@ -117,16 +118,25 @@ class FitSession:
         except Exception as error:  # a framework calls us here, and must not meet our exceptions
             report(f"{integration}: this training is not recorded: {type(error).__name__}: {error}")
             return cls(integration, _no_run(), owned=False, recorded=False)
-        if origin is not None and outer is not None:
-            session.link("resumed_from", *origin)
-        if after is not None and after.id != session.run.id:
-            session.link("refit_of", after.id)
-        if params is not None:
-            session.params(params)
+        try:
+            if origin is not None and outer is not None:
+                session.link("resumed_from", *origin)
+            if after is not None and after.id not in (session.run.id, origin and origin[0]):
+                session.link("refit_of", after.id)
+            if params is not None:
+                session.params(params)
+        except BaseException as error:  # Ctrl-C meanwhile
+            session.end(error)
+            raise
         return session
 
     def __bool__(self) -> bool:
         return self.recorded
+
+    @property
+    def store(self) -> Store:
+        """Where the run is."""
+        return Store(self.run._folder.root)
 
     def __enter__(self) -> Self:
         return self
@@ -147,10 +157,8 @@ class FitSession:
         if guest._open.pop(id(self), None) is None:
             return
         self.run.in_fit = False
-        try:
+        with suppress(ValueError):  # it ends in another context than it began in, where it counts as over all the same
             guest._fit.reset(self._token)
-        except ValueError:
-            guest._fit.set(None)  # it ended in another context than it began in
 
     @_guarded
     def params(self, params: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
@@ -196,7 +204,7 @@ class FitSession:
     def rewind(self, step: int) -> None:
         """The framework begins again behind a step: the points that it has come to since don't count."""
         self._deferred.flush()
-        self.run.rewind(step)
+        self.run.rewind(step, self._earlier)
 
     @contextmanager
     def children(self) -> Iterator[None]:
@@ -282,9 +290,8 @@ class FitSession:
 
         `failed` says why the part has no result, and makes the child's status failed. `seconds` is what it took.
         """
-        store = Store(self.run._folder.root)
         tags = {"integration": self.integration, **tags}
-        run = start(store, name, params=params, tags=tags, parent=self.run, lasted=seconds, like=self.run)
+        run = start(self.store, name, params=params, tags=tags, parent=self.run, lasted=seconds, like=self.run)
         for step in range(max(map(len, points.values()), default=0)):
             run.log_metrics({key: values[step] for key, values in points.items() if step < len(values)}, step)
         if failed:

@@ -2,11 +2,14 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from runlore import guest
+
+T = TypeVar("T")
 
 Call = Callable[..., Any]  # with the original before its arguments
 
@@ -49,6 +52,62 @@ class Wrappers:
 
     def __bool__(self) -> bool:
         return bool(self._done)
+
+
+class OnDemand:
+    """Wrappers that are there as long as there is a reason: a callback that somebody may use, say, or autolog."""
+
+    def __init__(self, wrap: Callable[[Wrappers], object]) -> None:
+        self.reasons: set[str] = set()
+        self._wrap = wrap
+        self._wrappers = Wrappers()
+
+    def want(self, reason: str) -> None:
+        """Wrap, unless that is done."""
+        self.reasons.add(reason)
+        if not self._wrappers:
+            self._wrap(self._wrappers)
+
+    def unwant(self, reason: str) -> None:
+        """Put everything back, unless there is another reason."""
+        self.reasons.discard(reason)
+        if not self.reasons:
+            self._wrappers.restore()
+
+
+class ByIdentity(Generic[T]):
+    """Values for objects as long as these live. The objects need not be hashable, nor equal to themselves only."""
+
+    def __init__(self) -> None:
+        self._values: dict[int, tuple[weakref.ref[Any], T]] = {}
+
+    def get(self, key: Any) -> T | None:
+        """The value for this very object."""
+        reference, value = self._values.get(id(key), (None, None))
+        return value if reference is not None and reference() is key else None
+
+    def set(self, key: Any, value: T) -> None:
+        """Note a value, which must not hold the object itself."""
+        place = id(key)
+
+        def forget(reference: Any) -> None:
+            if self._values.get(place, (None,))[0] is reference:
+                del self._values[place]
+
+        self._values[place] = weakref.ref(key, forget), value
+
+    def pop(self, key: Any) -> T | None:
+        """Forget the object; the value that it had."""
+        value = self.get(key)
+        if value is not None:
+            del self._values[id(key)]
+        return value
+
+
+def check_version(framework: str, version: str, tested: Sequence[str]) -> None:
+    """Warn of a version that runlore was not tested with, if its first two numbers are not among `tested`."""
+    if ".".join(version.split(".")[:2]) not in tested:
+        guest.warn(f"{framework} {version} is not tested with runlore: it may record less than usual")
 
 
 def arguments(function: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:

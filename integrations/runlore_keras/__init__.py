@@ -13,5 +13,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'runlore_keras' has no attribute {name!r}")
     from runlore_keras import _callback, _seams
 
-    _seams.wrap_for("callback")  # before anybody can look up `model.fit`
-    return getattr(_callback, name)
+    _seams.wrapped.want("callback")  # before anybody can look up `model.fit`
+    return _callback.RunloreCallback

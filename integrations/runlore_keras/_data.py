@@ -1,42 +1,41 @@
-"""What is known of the data that a model is fitted to, none of it consumed for this."""
+"""What is known of the data that a model is fitted to or evaluated on, none of it consumed for this."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runlore import FitSession, guest
+from runlore.additions import Additions
 from runlore.loaders import kind_of, length, record_loader
 
 INPUTS = 10  # of a model with several that are described
 
 
-def record(session: FitSession, arguments: Mapping[str, Any]) -> None:
-    """The arguments of `fit` that hold data; weights of samples count as such."""
+def arguments_of(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The arguments of `fit` or `evaluate` that hold data, by name; weights of samples count as such."""
     for name in ("x", "y", "sample_weight"):
-        _describe(session, name, arguments.get(name))
+        if arguments.get(name) is not None:
+            yield name, arguments[name]
     validation = arguments.get("validation_data")
-    if not isinstance(validation, tuple | list):
-        _describe(session, "val", validation)
-        return
-    for name, part in zip(("val_x", "val_y", "val_sample_weight"), validation, strict=False):
-        _describe(session, name, part)
+    if isinstance(validation, tuple | list):
+        yield from zip(("val_x", "val_y", "val_sample_weight"), validation, strict=False)
+    elif validation is not None:
+        yield "val", validation
 
 
-def _describe(session: FitSession, name: str, data: Any) -> None:
-    if data is None:
-        return
+def describe(target: FitSession | Additions, name: str, data: Any) -> None:
+    """Tell a run, or what is added to one, what a dataset looks like."""
     parts = list(_parts(data))
+    found = None if parts else guest.describe(data)
     if parts:
         for key, part in parts[:INPUTS]:
-            _describe(session, f"{name}.{key}", part)
+            describe(target, f"{name}.{key}", part)
+    elif found is not None:
+        target.data(name, found)
     elif hasattr(data, "dataset"):
-        record_loader(session, name, data)
-    else:
-        found = guest.describe(data)
-        if found is not None:
-            session.data(name, found)
-        else:  # a generator, say, or a dataset that makes its batches as they are asked for
-            batches = length(data)
-            session.data(name, kind=kind_of(data), **({} if batches is None else {"batches": batches}))
+        record_loader(target, name, data)
+    elif data is not None:  # a generator, say, or a dataset that makes its batches as they are asked for
+        batches = length(data)
+        target.data(name, kind=kind_of(data), **({} if batches is None else {"batches": batches}))
 
 
 def _parts(data: Any) -> Iterator[tuple[Any, Any]]:

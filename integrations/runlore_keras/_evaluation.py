@@ -7,14 +7,16 @@ from typing import Any
 
 from runlore import guest
 from runlore.additions import Additions
-from runlore_keras._recording import Recording, loaded_from
+from runlore_keras import _data
+from runlore_keras._recording import Recording, loaded_from, was_loaded
 
 _heard: ContextVar[dict[str, Any] | None] = ContextVar("runlore_keras_heard", default=None)
 
 
+@guest.harmless
 def is_known(model: Any) -> bool:
-    """Whether the model was fitted while runlore listened, or loaded."""
-    return Recording.of(model) is not None or loaded_from(model) is not None
+    """Whether the weights are of a fit that was recorded, or out of a file."""
+    return was_loaded(model) or Recording.of(model) is not None
 
 
 @contextmanager
@@ -38,23 +40,27 @@ def tell(logs: Mapping[str, Any] | None) -> None:
 @guest.harmless
 def record(model: Any, heard: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
     """Add what was heard, and which data it was measured on."""
+    suffix = ""
+    recording = Recording.of(model)
     if not heard:
         return
-    description = guest.describe(arguments.get("x"))
-    suffix = ""
-    path = loaded_from(model)
-    recording = Recording.of(model)
-    if path is not None:
-        target = Additions.to_writer_of(path)
+    if was_loaded(model):
+        path = loaded_from(model)
+        target = None if path is None else Additions.to_writer_of(path)
     elif recording is not None:
         target = Additions(recording.run), recording.step
-        identity = None if description is None else description.fingerprint or description.shape
-        suffix = recording.sets.suffix("test", identity)
+        suffix = recording.sets.suffix("test", tuple(_identity(data) for _, data in _data.arguments_of(arguments)))
     else:
         target = None
     if target is None:
         return
     additions, step = target
     additions.metrics({f"{name}{suffix}": value for name, value in heard.items()}, step=step, split="test")
-    if description is not None:
-        additions.data(f"test{suffix}", description)
+    for name, data in _data.arguments_of(arguments):
+        _data.describe(additions, f"test{suffix}" if name == "x" else f"test{suffix}_{name}", data)
+
+
+def _identity(data: Any) -> Any:
+    """What tells one set of data from another: its content, where that can be known."""
+    found = guest.describe(data)
+    return id(data) if found is None or found.fingerprint is None else found.fingerprint

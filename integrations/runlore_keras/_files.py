@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from string import Formatter
 from typing import Any
 
+from keras.callbacks import BackupAndRestore, ModelCheckpoint
+
 Meaning = tuple[tuple[str, ...], str | None, Any]
+FIELDS = {"epoch": r"\d+", "batch": r"\d+"}  # of a template; others are metrics
+METRIC = r"[-+.\deinfaN]+"
 
 
 def meaning(path: str, callbacks: Iterable[Any]) -> Meaning:
@@ -16,18 +20,19 @@ def meaning(path: str, callbacks: Iterable[Any]) -> Meaning:
     checkpoint that somebody wants.
     """
     for callback in callbacks:
-        folder = getattr(callback, "backup_dir", None)
-        if folder and _absolute(path).startswith(_absolute(folder) + os.sep):
-            return ("backup",) if getattr(callback, "delete_checkpoint", True) else ("last",), None, None
-        template = getattr(callback, "filepath", None)
-        if isinstance(template, str) and getattr(callback, "save_best_only", False) and _matches(path, template):
-            return ("last", "best"), callback.monitor, getattr(callback, "best", None)
+        if isinstance(callback, BackupAndRestore):
+            if _absolute(path).startswith(_absolute(callback.backup_dir) + os.sep):
+                return ("backup",) if callback.delete_checkpoint else ("last",), None, None
+        elif isinstance(callback, ModelCheckpoint) and callback.save_best_only and _matches(path, callback.filepath):
+            return ("last", "best"), callback.monitor, callback.best
     return ("last",), None, None
 
 
 def _matches(path: str, template: str) -> bool:
     """Whether a path is what a template such as "{epoch:02d}-{val_loss:.2f}.keras" gives."""
-    parts = [re.escape(text) + (".*" if name is not None else "") for text, name, _, _ in Formatter().parse(template)]
+    parts = []
+    for text, name, _, _ in Formatter().parse(template):
+        parts += [re.escape(text), "" if name is None else rf"\s*{FIELDS.get(name, METRIC)}"]
     return re.fullmatch("".join(parts), path, re.DOTALL) is not None
 
 

@@ -1,5 +1,6 @@
 """What a model, its optimizer, its layers and the arguments of `fit` tell of how they were set."""
 
+import inspect
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -35,17 +36,11 @@ def _optimizer(model: Any) -> dict[str, Any]:
     return {"optimizer": {**config, "name": type(optimizer).__name__}}
 
 
-def _loss(model: Any) -> dict[str, Any]:
-    """As it was written, and a function by its name: Keras can't tell of every one that is the user's own."""
-    loss = getattr(model, "loss", None)
-    return {} if loss is None else {"compile": {"loss": _named(loss)}}
-
-
 def _compiled(model: Any) -> dict[str, Any]:
-    """Metrics and the rest of `compile`; objects by class and settings."""
-    config = dict(model.get_compile_config() or {})
-    told = {name: value for name, value in config.items() if name not in ("optimizer", "loss")}
-    return {"compile": {name: _short(value) for name, value in told.items() if value is not None}}
+    """The arguments of `compile` as they were given; objects by class and settings, functions by their names."""
+    config = getattr(getattr(model, "_compile_config", None), "config", None) or {"loss": getattr(model, "loss", None)}
+    told = {name: _named(value) for name, value in config.items() if name != "optimizer" and value is not None}
+    return {"compile": told}
 
 
 def _model(model: Any) -> dict[str, Any]:
@@ -62,17 +57,20 @@ def _model(model: Any) -> dict[str, Any]:
 
 
 def _layers(model: Any) -> dict[str, Any]:
-    """Each layer with those of its settings that are plain values."""
-    if len(model.layers) > LAYERS:
-        return {}
-    return {"layers": {f"{place}": _layer(layer) for place, layer in enumerate(model.layers)}}
+    """Each layer with those of its settings that are plain values, of a deep model the first ones."""
+    return {"layers": {f"{place}": _layer(layer) for place, layer in enumerate(model.layers[:LAYERS])}}
 
 
 def _layer(layer: Any) -> dict[str, Any]:
-    own = type(layer).__module__.partition(".")[0] != "keras"  # what its get_config needs and does, nobody knows
-    config = {} if own else layer.get_config()
-    told = {name: value for name, value in config.items() if name not in UNTOLD and isinstance(value, PLAIN)}
-    return {"class": type(layer).__name__, **{name: value for name, value in told.items() if value is not None}}
+    """The arguments of its class that a layer keeps under the same name, functions by theirs. It is asked nothing."""
+    told = {}
+    held = getattr(layer, "__dict__", {})
+    for name in inspect.signature(type(layer).__init__).parameters:
+        value = held.get(name)
+        value = getattr(value, "__name__", value) if callable(value) else value
+        if name not in UNTOLD and value is not None and isinstance(value, PLAIN):
+            told[name] = value
+    return {"class": type(layer).__name__, **told}
 
 
 def callbacks(found: Iterable[Any]) -> dict[str, Any]:
@@ -94,14 +92,15 @@ def _short(value: Any) -> Any:
     return value
 
 
-def _named(loss: Any) -> Any:
-    if isinstance(loss, Mapping):
-        return {str(name): _named(item) for name, item in loss.items()}
-    if isinstance(loss, list | tuple):
-        return [_named(item) for item in loss]
-    if hasattr(loss, "get_config"):
-        return _short({"class_name": type(loss).__name__, "config": loss.get_config()})
-    return getattr(loss, "__name__", loss)
+def _named(value: Any) -> Any:
+    """An argument of `compile`: what is Keras's own is asked for its settings, what is the user's only for its name."""
+    if isinstance(value, Mapping):
+        return {str(name): _named(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [item if isinstance(item, str) else type(item).__name__ for item in value]
+    if type(value).__module__.partition(".")[0] == "keras" and hasattr(value, "get_config"):
+        return _short({"class_name": type(value).__name__, "config": value.get_config()})
+    return value if isinstance(value, PLAIN) else getattr(value, "__name__", type(value).__name__)
 
 
 def _size(variables: Iterable[Any]) -> int:
@@ -115,4 +114,4 @@ def leads() -> bool | None:
 
 
 SHAPES = (_model, _layers)  # what a model tells only once it is built
-PARTS: tuple[Part, ...] = (_optimizer, _loss, _compiled, *SHAPES)  # each is recorded for itself
+PARTS: tuple[Part, ...] = (_optimizer, _compiled, *SHAPES)  # each is recorded for itself

@@ -2,16 +2,19 @@
 
 import os
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runlore import FitSession
+import keras
+
+from runlore import FitSession, guest
 from runlore.additions import Additions, Sets
 from runlore.options import RunOptions
+from runlore.wrapping import ByIdentity
 from runlore_keras import _data, _files, _params
-from runlore_keras._variables import number, steps_of
+from runlore_keras._variables import rate_of, steps_of
 from runlore_keras.plugin import NAME
 
 KEPT_MODEL = 100 << 20  # bytes of a model saved behind its fit that are kept
@@ -33,39 +36,172 @@ class Call:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a model was loaded from last."""
+    """What a model was loaded from last. `steps` is what its optimizer said then."""
 
     path: Path
-    state: Any  # of the file then
+    state: tuple[int, int] | None
+    steps: int | None
 
 
-_last: "weakref.WeakKeyDictionary[Any, Recording]" = weakref.WeakKeyDictionary()  # by model
-_loaded: "weakref.WeakKeyDictionary[Any, Loaded]" = weakref.WeakKeyDictionary()  # by model, since its last fit began
+_last: "ByIdentity[Recording]" = ByIdentity()  # by model, until it is trained otherwise
+_loaded: ByIdentity[Loaded] = ByIdentity()  # by model, since its last epoch
+_fits: "ByIdentity[Recording]" = ByIdentity()  # by the list of callbacks that is told of it
+
+
+class Listener(keras.callbacks.Callback):
+    """Hears of the epochs of one fit: the first in its list while it lasts, so that an epoch is on disk before others
+    save it.
+    """
+
+    def __init__(self, recording: "Recording") -> None:
+        super().__init__()
+        self._recording = recording
+
+    @guest.harmless
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """The callbacks behind this one are through with the epoch before."""
+        self._recording.begin_epoch(epoch)
+
+    @guest.harmless
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Record what Keras gives to its own History, which has been read from the device already."""
+        self._recording.take(epoch, logs or {})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return keras.callbacks.Callback, ()  # a copy is of no fit that is under way
 
 
 class Recording:
     """A fit, until it is over; afterwards only its run and step, for what is evaluated and saved then."""
 
     def __init__(self, session: FitSession, model: Any, callbacks: Any, arguments: Mapping[str, Any]) -> None:
+        told = callbacks.params or {}
         self.session = session
         self.run = session.run
-        self.epoch: int | None = arguments.get("initial_epoch")
         self.step: int | None = None
+        self.steps: int | None = None  # what the optimizer says of the weights that the fit came to
         self.sets = Sets()  # that the model was evaluated on
         self.over = False
-        self._logs: Mapping[str, Any] = {}  # of the epoch before, which callbacks behind ours may add to
-        self._taken: set[str] = set()
         self._model = model
-        self._callbacks = callbacks.callbacks  # the list inside: who holds it doesn't hold the CallbackList
-        told = callbacks.params or {}
-        self._batches, self._epochs = told.get("steps"), told.get("epochs")
-        self._began = steps_of(model)
-        self._counts_epochs: bool | None = None  # whether the optimizer's count of steps stands still
-        session.params(lambda: _params.fit(arguments, callbacks.params))
+        self._callbacks: list[Any] = callbacks.callbacks  # the list inside: who holds it doesn't hold the CallbackList
+        self._epoch: int | None = arguments.get("initial_epoch")
+        self._epochs: int | None = told.get("epochs")
+        self._batches: int | None = told.get("steps")
+        self._began: int | None = None  # what the optimizer had said
+        self._counts_epochs: bool | None = None  # whether that stands still
+        self._logs: Mapping[str, Any] = {}  # of the epoch before, which callbacks behind ours may change
+        self._taken: Mapping[str, Any] = {}
         self._untold = _params.PARTS  # of the params
+        self._listener = Listener(self)
+
+    @classmethod
+    def begin(cls, model: Any, callbacks: Any, options: RunOptions, call: Call | None) -> None:
+        """Record the fit that begins, if there is anything to record."""
+        before, origin = _last.get(model), loaded_from(model)
+        forget(model)
+        session = FitSession.begin(
+            NAME,
+            **options.of_run(model=type(model).__name__),
+            resume_from=origin,
+            after=None if before is None else before.run,
+            leader=_params.leads(),
+        )
+        if not session:
+            return
+        recording = cls(session, model, callbacks, {} if call is None else call.arguments)
+        try:
+            recording._describe(callbacks, {} if call is None else call.arguments)
+        except BaseException as error:  # Ctrl-C while the data is read
+            session.end(error)
+            raise
+        _last.set(model, recording)
+        _fits.set(callbacks, recording)
+        callbacks.callbacks.insert(0, recording._listener)
+        if call is not None:
+            call.recordings.append(recording)
+        else:
+            recording._watch(callbacks)
+
+    def _describe(self, callbacks: Any, arguments: Mapping[str, Any]) -> None:
+        session = self.session
+        session.record(lambda _: self._note_beginning())
+        session.params(lambda: _params.fit(arguments, callbacks.params))
         self._tell_params()
         session.params(lambda: _params.callbacks(self._callbacks))
-        session.record(lambda session: _data.record(session, arguments))
+        for name, data in _data.arguments_of(arguments):
+            session.record(lambda session, name=name, data=data: _data.describe(session, name, data))  # type: ignore[misc]
+
+    def _note_beginning(self) -> None:
+        self._began = steps_of(self._model)
+
+    def _watch(self, callbacks: Any) -> None:
+        """A loop of the user's: nobody tells if an exception leaves it, but then its list of callbacks is dropped.
+
+        That may be never, so what is trained meanwhile does not count as a part of it.
+        """
+        left = weakref.finalize(callbacks, self.end, None, left=True)
+        left.atexit = False  # what is open then, the core ends
+        self.session.pause()
+        self.run.in_fit = True  # it has not returned
+
+    @staticmethod
+    def of(model: Any) -> "Recording | None":
+        """The last recorded fit of a model, if that is what made its weights."""
+        found = _last.get(model)
+        return None if found is None or (found.over and found.steps != steps_of(model)) else found
+
+    @staticmethod
+    def finish(callbacks: Any) -> None:
+        """A loop of the user's is over."""
+        recording = _fits.pop(callbacks)
+        if recording is not None:
+            recording.end(None)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """An epoch begins."""
+        self._take_rest()
+        self._epoch = epoch
+
+    def take(self, epoch: int, logs: Mapping[str, Any]) -> None:
+        """The numbers of an epoch: those of training, and of validation beside them."""
+        if self._untold:
+            self._tell_params()
+        _loaded.pop(self._model)  # it has been trained since
+        self._epoch = epoch
+        self.step = self._step(epoch)
+        self._logs, self._taken = logs, dict(logs)
+        self._write(logs)
+        if "learning_rate" not in logs:
+            self.session.record(lambda _: self._write_rate())
+
+    def _write_rate(self) -> None:
+        rate = rate_of(getattr(self._model, "optimizer", None))
+        if rate is not None:
+            self._taken = {"learning_rate": rate, **self._taken}
+            self._write({"learning_rate": rate})
+
+    def _take_rest(self) -> None:
+        """What callbacks behind ours have added to the numbers of the epoch, or changed: History has that, too."""
+        logs, self._logs = self._logs, {}
+        rest = {
+            name: value for name, value in logs.items() if name not in self._taken or value is not self._taken[name]
+        }
+        if rest:
+            self._write(rest)
+
+    def _write(self, logs: Mapping[str, Any]) -> None:
+        train = {name: value for name, value in logs.items() if not str(name).startswith("val_")}
+        val = {name: value for name, value in logs.items() if str(name).startswith("val_")}
+        for split, metrics in (("train", train), ("val", val)):
+            if metrics:
+                self.session.metrics(metrics, step=self.step, epoch=self._epoch, split=split)
+
+    def _step(self, epoch: int) -> int:
+        """How often the optimizer has stepped; where a model uses others, batches of whole epochs are counted."""
+        steps = steps_of(self._model)
+        if self._counts_epochs is None:
+            self._counts_epochs = steps is None or steps == self._began
+        return (epoch + 1) * (self._batches or 1) if self._counts_epochs or steps is None else steps
 
     def _tell_params(self) -> None:
         """What the model tells of itself; one that gets its shape from its first batch tells the rest then."""
@@ -76,123 +212,78 @@ class Recording:
                 self.session.params(lambda part=part: part(model))  # type: ignore[misc]
         self._untold = () if built else _params.SHAPES
 
-    @classmethod
-    def begin(cls, model: Any, callbacks: Any, options: RunOptions, call: Call | None) -> "Recording | None":
-        """Record the fit that begins, if there is anything to record."""
-        before = _last.get(model)
-        session = FitSession.begin(
-            NAME,
-            **options.of_run(model=type(model).__name__),
-            resume_from=loaded_from(model),
-            after=None if before is None else before.run,
-            leader=_params.leads(),
-        )
-        if not session:
-            return None
-        try:
-            recording = cls(session, model, callbacks, {} if call is None else call.arguments)
-        except BaseException as error:  # Ctrl-C while the data is read
-            session.end(error)
-            raise
-        _last[model] = recording
-        _loaded.pop(model, None)
-        if call is not None:
-            call.recordings.append(recording)
-        else:  # a loop of the user's: nobody tells if an exception leaves it, but then its list of callbacks is dropped
-            left = weakref.finalize(callbacks, recording.end, None, left=True)
-            left.atexit = False  # what is open then, the core ends
-        return recording
-
-    @staticmethod
-    def of(model: Any) -> "Recording | None":
-        """The last recorded fit of a model."""
-        return _last.get(model)
-
-    def begin_epoch(self, epoch: int) -> None:
-        """An epoch begins."""
-        self._take_rest()
-        self.epoch = epoch
-
-    def take(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        """The numbers of an epoch: those of training, and of validation beside them."""
-        if self._untold:
-            self._tell_params()
-        self.epoch = epoch
-        self.step = self._step(epoch)
-        rate = number(getattr(self._model, "optimizer", None), "learning_rate")
-        extra = {} if rate is None or "learning_rate" in logs else {"learning_rate": rate}
-        self._logs, self._taken = logs, {*logs, "learning_rate"}
-        self._write({**logs, **extra})
-
-    def _take_rest(self) -> None:
-        """What callbacks behind ours have added to the numbers of the epoch, as Keras's own History has it."""
-        logs, self._logs = self._logs, {}
-        rest = {name: value for name, value in logs.items() if name not in self._taken}
-        if rest:
-            self._write(rest)
-
-    def _write(self, logs: Mapping[str, Any]) -> None:
-        train = {name: value for name, value in logs.items() if not name.startswith("val_")}
-        val = {name: value for name, value in logs.items() if name.startswith("val_")}
-        for split, metrics in (("train", train), ("val", val)):
-            if metrics:
-                self.session.metrics(metrics, step=self.step, epoch=self.epoch, split=split)
-
-    def _step(self, epoch: int) -> int:
-        """How often the optimizer has stepped; where a model uses others, batches of whole epochs are counted."""
-        iterations = steps_of(self._model)
-        if self._counts_epochs is None:
-            self._counts_epochs = iterations is None or iterations == self._began
-        return (epoch + 1) * (self._batches or 1) if self._counts_epochs or iterations is None else iterations
-
-    @staticmethod
-    def saved(model: Any, path: str) -> None:
-        """A model was saved: in its fit a checkpoint, afterwards a file of its run."""
-        recording = _last.get(model)
-        if recording is None:
-            return
-        if recording.over:
-            Additions(recording.run).file(Path(path), kind="model", most=KEPT_MODEL)
+    def saved(self, model: Any, path: str) -> None:
+        """A model was written in this fit: the one that is fitted, or a part of it, say."""
+        step = self.step if self._counts_epochs else steps_of(self._model)
+        if model is self._model:
+            roles, monitor, value = _files.meaning(path, self._callbacks)
         else:
-            recording._saved(path)
-
-    def _saved(self, path: str) -> None:
-        step = steps_of(self._model) if not self._counts_epochs else self.step
-        roles, monitor, value = _files.meaning(path, self._callbacks)
-        self.session.checkpoint(path, step=step, epoch=self.epoch, monitor=monitor, value=value, roles=roles)
+            roles, monitor, value = (), None, None
+        self.session.checkpoint(path, step=step, epoch=self._epoch, monitor=monitor, value=value, roles=roles)
 
     def end(self, error: BaseException | None, *, left: bool = False) -> None:
         """The fit is over; `left`: by an exception that nobody saw."""
         if self.over:
             return
         self.over = True
-        model, callbacks = self._model, self._callbacks
-        self._model = None
-        self._callbacks = []
+        model, callbacks, listener = self._model, self._callbacks, self._listener
         try:
-            self.session.record(lambda _: self._take_rest())
-            why = _why_stopped(model, callbacks, self.epoch, self._epochs)
-            if why is not None:
-                self.session.record(lambda session: session.run.set_tags({"stopped": why}))
+            self.session.record(lambda _: self._conclude(model, callbacks))
         finally:  # also when Ctrl-C comes meanwhile
-            _remove_ours(callbacks)
+            self._model, self._callbacks, self._listener = None, [], None  # type: ignore[assignment]
+            callbacks[:] = [item for item in callbacks if item is not listener]
             if left:
                 error = RuntimeError("the fit was left by an exception that runlore was not told of")
-            elif error is None and self.step is None:
-                self.step = steps_of(model)
             self.session.end(error)
 
+    def _conclude(self, model: Any, callbacks: list[Any]) -> None:
+        self._take_rest()
+        self.steps = steps_of(model)
+        if self.step is None:
+            self.step = self.steps
+        why = _why_stopped(model, callbacks, self._epoch, self._epochs)
+        if why is not None:
+            self.run.set_tags({"stopped": why})
 
-def note_loaded(model: Any, path: str) -> None:
+
+@guest.harmless
+def record_saved(model: Any, path: str, call: Call | None) -> None:
+    """A model was saved: in its fit a checkpoint, afterwards a file of its run."""
+    recording = _last.get(model)
+    if recording is not None and not recording.over:
+        recording.saved(model, path)
+    elif call is not None:
+        for under_way in call.recordings:
+            under_way.saved(model, path)
+    elif recording is not None and Recording.of(model) is recording:
+        Additions(recording.run).file(Path(path), kind="model", most=KEPT_MODEL, step=recording.step)
+
+
+@guest.harmless
+def note_loaded(model: Any, path: Any) -> None:
     """A model was loaded from a file, or its weights were."""
-    place = Path(os.path.abspath(path))  # noqa: PTH100  # unlike resolve() it leaves links alone
-    _loaded[model] = Loaded(place, _state(place))
+    if isinstance(path, str | os.PathLike):
+        place = Path(os.path.abspath(path))  # noqa: PTH100  # unlike resolve() it leaves links alone
+        _loaded.set(model, Loaded(place, _state(place), steps_of(model)))
+
+
+def forget(model: Any) -> None:
+    """The model is trained anew: its weights are no longer those of a run, or of a file."""
+    _last.pop(model)
+    _loaded.pop(model)
+
+
+def was_loaded(model: Any) -> bool:
+    """Whether the weights are out of a file, whether it is still there or not."""
+    return _loaded.get(model) is not None
 
 
 def loaded_from(model: Any) -> Path | None:
-    """The file that a model was loaded from, if it is still what it was."""
+    """The file that a model was loaded from, if both are still what they were."""
     found = _loaded.get(model)
-    return None if found is None or _state(found.path) != found.state else found.path
+    if found is None or _state(found.path) != found.state or steps_of(model) != found.steps:
+        return None
+    return found.path
 
 
 def _state(path: Path) -> tuple[int, int] | None:
@@ -204,20 +295,12 @@ def _state(path: Path) -> tuple[int, int] | None:
     return found.st_size, found.st_mtime_ns
 
 
-def _why_stopped(model: Any, callbacks: Iterable[Any], epoch: int | None, epochs: int | None) -> str | None:
+def _why_stopped(model: Any, callbacks: list[Any], epoch: int | None, epochs: int | None) -> str | None:
     """Why training stopped before its last epoch, if it did."""
     for callback in callbacks:
-        stopped = getattr(callback, "stopped_epoch", 0)
-        if stopped and hasattr(callback, "patience"):
-            return f"epoch {stopped}: {callback.monitor} did not improve for {callback.patience} epochs"
+        if isinstance(callback, keras.callbacks.EarlyStopping) and callback.stopped_epoch:
+            return f"epoch {callback.stopped_epoch}: {callback.monitor} did not improve for {callback.patience} epochs"
     rest = 0 if epochs is None or epoch is None else epochs - epoch - 1
     if rest > 0 and getattr(model, "stop_training", False):
         return f"epoch {epoch}: stop_training was set, with {rest} epochs to go"
     return None
-
-
-def _remove_ours(callbacks: list[Any]) -> None:
-    """Take autolog's callback out of a list that the user may have made."""
-    from runlore_keras._callback import AutologCallback
-
-    callbacks[:] = [item for item in callbacks if not isinstance(item, AutologCallback)]

@@ -8,19 +8,26 @@ import numpy as np
 from runlore import guest
 
 
-def number(owner: Any, name: str) -> float | None:
-    """The value of an attribute that is a variable or a tensor; None where there is none."""
-    value = getattr(owner, name, None)
+def steps_of(model: Any) -> int | None:
+    """How often a model's optimizer has stepped; None where it has none."""
+    found = _number(getattr(getattr(model, "optimizer", None), "iterations", None))
+    return None if found is None else int(found)
+
+
+def rate_of(optimizer: Any) -> float | None:
+    """The learning rate; None where asking for it would call a schedule of the user's, which may draw or count."""
+    schedule = getattr(optimizer, "_learning_rate", None)
+    scheduled = isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule)
+    if scheduled and type(schedule).__module__.partition(".")[0] != "keras":
+        return None
+    return _number(getattr(optimizer, "learning_rate", None))
+
+
+def _number(value: Any) -> float | None:
     if value is None:
         return None
     with guest.without_trace():  # numpy may warn of how a backend's variables are converted
         return float(keras.ops.convert_to_numpy(value))
-
-
-def steps_of(model: Any) -> int | None:
-    """How often a model's optimizer has stepped."""
-    found = number(getattr(model, "optimizer", None), "iterations")
-    return None if found is None else int(found)
 
 
 def as_written(value: Any) -> Any:

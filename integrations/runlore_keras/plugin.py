@@ -7,19 +7,17 @@ NAME = "keras"
 
 @hookimpl
 def runlore_register_integrations() -> list[Integration]:
-    """Keras has no registry of callbacks: where it begins to call them, ours is added."""
+    """Keras has no registry of callbacks: where it begins to call those of a fit, we listen, too."""
     return [Integration(NAME, "keras", _enable, _disable, ("keras",))]
 
 
 def _enable() -> None:
-    from runlore_keras import _callback, _seams
+    from runlore_keras import _seams
 
-    _seams.autolog = _callback.AutologCallback
-    _seams.wrap_for("autolog")
+    _seams.wrapped.want("autolog")
 
 
 def _disable() -> None:
     from runlore_keras import _seams
 
-    _seams.autolog = None
-    _seams.unwrap_for("autolog")
+    _seams.wrapped.unwant("autolog")

@@ -69,10 +69,6 @@ def _extent(facts: dict[str, Any]) -> Iterator[str]:
         yield f"batches of {facts['batch_size']}"
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _state(item: Artifact) -> str:
     """Where its content is, if anywhere."""
     if item.stored:
@@ -170,7 +166,7 @@ class _Page:
     def _summary(self) -> None:
         found = self.run.summary
         self._title("summary", len(found))
-        self._pairs({key: number_text(item) if _is_number(item) else text_of(item) for key, item in found.items()})
+        self._pairs({key: number_text(item) for key, item in found.items()})
 
     def _params(self) -> None:
         params = dict(
