@@ -13,7 +13,7 @@ def __getattr__(name: str) -> Any:
     if name == "RunloreCallback":
         from runlore_transformers import _callback, _seams
 
-        _seams.wrap_for("callback")  # before anybody can look up `trainer.train`
+        _seams.wrapped.want("callback")  # before anybody can look up `trainer.train`
         return _callback.RunloreCallback
     if name == "RunloreTracker":
         from runlore_transformers import _tracker

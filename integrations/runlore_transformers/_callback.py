@@ -19,29 +19,29 @@ class _Hooks(TrainerCallback):
     @guest.harmless
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Training begins, or begins again with a smaller batch."""
-        call = _seams.listening(self)
-        if call is not None:
+        call = _seams.listening(self, state)
+        if call is not None and call.trainer is not None:
             call.begin(state)
 
     @guest.harmless
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Numbers of training steps, of an evaluation, or of the whole training."""
-        call = _seams.listening(self)
+        call = _seams.listening(self, state)
         if call is not None:
             call.take(logs or {}, state)
 
     @guest.harmless
     def on_predict(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
         """Numbers of a prediction, which are not logged."""
-        call = _seams.listening(self)
+        call = _seams.listening(self, state)
         if call is not None:
             call.take(metrics or {}, state)
 
     @guest.harmless
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """A checkpoint was written, and older ones may have been removed before."""
-        call = _seams.listening(self)
-        if call is not None:
+        call = _seams.listening(self, state)
+        if call is not None and call.trainer is not None:
             call.saved(state)
 
 

@@ -9,9 +9,17 @@ LABELS = 20  # of a model's classes that are listed
 TOKENIZER = "name_or_path vocab_size model_max_length padding_side truncation_side".split()
 
 
+WRAPPERS = ("DataParallel", "DistributedDataParallel", "FullyShardedDataParallel", "DeepSpeedEngine")
+
+
 def inner(model: Any) -> Any:
     """The model itself, of one that is wrapped for several devices."""
-    return getattr(model, "module", model)
+    return model.module if type(model).__name__ in WRAPPERS else model
+
+
+def labels(trainer: Any) -> dict[str, str]:
+    """The tags of a run: the class of the model, which a search may have let go."""
+    return {} if trainer.model is None else {"model": type(inner(trainer.model)).__name__}
 
 
 def _args(trainer: Any) -> dict[str, Any]:
@@ -35,13 +43,20 @@ def _config(trainer: Any) -> dict[str, Any]:
         return {}
     found = dict(config) if isinstance(config, Mapping) else config.to_dict()
     quantization = found.pop("quantization_config", None)
-    for name in ("id2label", "label2id"):
-        if len(found.get(name) or ()) > LABELS:
-            found[name] = f"{len(found[name])} labels"
-    told = {"model": _told(found)}
+    told = {"model": _told(_without_labels(found))}
     if quantization is not None:
         told["quantization"] = _told(quantization if isinstance(quantization, Mapping) else quantization.to_dict())
     return told
+
+
+def _without_labels(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration, and those that it holds, with long lists of labels counted."""
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        if name in ("id2label", "label2id") and len(value or ()) > LABELS:
+            value = f"{len(value)} labels"
+        found[str(name)] = _without_labels(value) if isinstance(value, Mapping) else value
+    return found
 
 
 def _peft(trainer: Any) -> dict[str, Any]:

@@ -6,18 +6,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from transformers import EarlyStoppingCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
 
-from runlore import FitSession, guest
+from runlore import FitSession
 from runlore.additions import Additions, Sets
+from runlore.loaders import kind_of, length
+from runlore.origins import writer_of
+from runlore.wrapping import ByIdentity
 from runlore_transformers import _data, _params
 from runlore_transformers.plugin import NAME
 
-KEPT_FILE = 100 << 20  # bytes of a file of a model saved behind its training that are kept
-SUMMARY = "train_runtime"  # stands among the numbers of a whole training, and nowhere else
-SPLITS = ("eval", "test")  # that stand before a metric's name
+WHOLE = {"train_runtime", "train_loss", "total_flos"}  # stand together among the numbers of a whole training only
+SPLITS = ("eval", "test", "val", "valid", "validation", "dev")  # that stand before a metric's name
 
-_last: "weakref.WeakKeyDictionary[Any, Training]" = weakref.WeakKeyDictionary()  # by trainer
+_last: "ByIdentity[Training]" = ByIdentity()  # by trainer
+_states: "ByIdentity[Training]" = ByIdentity()  # by the state that its callbacks are told, for what they hear later
 
 
 class Training:
@@ -25,17 +29,27 @@ class Training:
 
     def __init__(self, trainer: Any, listener: Any, arguments: Mapping[str, Any]) -> None:
         self.trainer = trainer
-        self.listener = listener
+        self._listener = weakref.ref(listener)  # which may hold the trainer
         self.session: FitSession | None = None
-        self.sets = Sets()
-        self.step: int | None = None
+        self.step: int | None = None  # that the weights are of which the training came to
+        self._sets = Sets()  # that were evaluated behind it
         self._trial = arguments.get("trial")
         self._resume_from = _checkpoint_to_resume(trainer, arguments.get("resume_from_checkpoint"))
+
+    @property
+    def listener(self) -> Any:
+        """The callback that this listens to."""
+        return self._listener()
 
     @staticmethod
     def of(trainer: Any) -> "Training | None":
         """The last recorded training of a trainer."""
         return _last.get(trainer)
+
+    @staticmethod
+    def with_state(state: Any) -> "Training | None":
+        """The recorded training that has had this state."""
+        return _states.get(state)
 
     def begin(self, state: Any) -> None:
         """Training begins; a second time in one call, when a batch did not fit into memory."""
@@ -46,14 +60,15 @@ class Training:
         before = _last.get(trainer) if self._trial is None else None
         self.session = session = FitSession.begin(
             NAME,
-            **self.listener.options.of_run(model=type(_params.inner(trainer.model)).__name__),
+            **self.listener.options.of_run(**_params.labels(trainer)),
             resume_from=self._resume_from,
             after=None if before is None or before.session is None else before.session.run,
             leader=bool(state.is_world_process_zero),
         )
         if not session:
             return
-        _last[trainer] = self
+        _last.set(trainer, self)
+        _states.set(state, self)
         record_setup(session, trainer)
         if state.trial_params:
             session.params({"trial": state.trial_params})
@@ -73,11 +88,31 @@ class Training:
         """Numbers that the Trainer logs: of some steps, of an evaluation, or at the end of the whole training."""
         if not self.session:
             return
-        if SUMMARY in logs:
-            self.session.summary({name: value for name, value in logs.items() if name != "epoch"})
-        else:
-            for split, metrics in by_split(logs).items():
-                self.session.metrics(metrics, step=state.global_step, epoch=state.epoch, split=split)
+        if self.trainer is None:
+            self.add(by_split(logs), state, None, None)
+            return
+        summary = {}
+        if logs.keys() >= WHOLE:
+            summary = {name: value for name, value in logs.items() if name in WHOLE or str(name).startswith("train_")}
+            self.session.summary(summary)
+        rest = {name: value for name, value in logs.items() if name not in summary}
+        for split, metrics in by_split(rest).items():
+            self.session.metrics(metrics, step=state.global_step, epoch=state.epoch, split=split)
+
+    def add(self, found: Mapping[str, Mapping[str, Any]], state: Any, usual: Any, dataset: Any) -> None:
+        """What was measured behind the training; another set of data than the `usual` one has names of its own."""
+        assert self.session is not None
+        additions = Additions(self.session.run)
+        for split, metrics in found.items():
+            if split == "eval" and usual is not None:
+                self._sets.suffix(split, "usual")  # has the plain names, as in the training
+            if isinstance(dataset, str):  # one of several, by its name
+                suffix = f"/{dataset}"
+            else:
+                mine = "usual" if dataset is None or dataset is usual else _identity(dataset)
+                suffix = self._sets.suffix(split, mine)
+            named = {f"{name}{suffix}": value for name, value in metrics.items()}
+            additions.metrics(named, step=self.step, epoch=state.epoch, split=split)
 
     def saved(self, state: Any) -> None:
         """A checkpoint was written."""
@@ -98,24 +133,35 @@ class Training:
     def end(self, error: BaseException | None) -> None:
         """It returned, or raised."""
         trainer, session = self.trainer, self.session
-        self.trainer = None
-        if not session:
-            return
-        self.step = weights_step(trainer)
-        why = _why_stopped(trainer)
         if type(error).__name__ == "TrialPruned":  # by the search, which goes on with another
-            error, why = None, "pruned"
-        if why is not None and error is None:
-            session.record(lambda session: session.run.set_tags({"stopped": why}))
-        session.end(error)
+            error, stopped = None, "pruned"
+        else:
+            stopped = None
+        try:
+            if session:
+                session.record(lambda session: self._conclude(session, trainer, error, stopped))
+        finally:  # also when Ctrl-C comes meanwhile
+            self.trainer = self._trial = None
+            if session:
+                session.end(error)
+
+    def _conclude(self, session: FitSession, trainer: Any, error: BaseException | None, stopped: str | None) -> None:
+        state = trainer.state
+        best = trainer.args.load_best_model_at_end and state.best_model_checkpoint and state.best_global_step
+        self.step = int(best) if best and error is None else int(state.global_step)
+        why = stopped or (_why_stopped(trainer) if error is None else None)
+        if why is not None:
+            session.run.set_tags({"stopped": why})
 
 
-def by_split(logs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The numbers by split, which stands before their names; the epoch is an axis."""
+def by_split(logs: Mapping[str, Any], prefix: str | None = None) -> dict[str, dict[str, Any]]:
+    """The numbers by split, which stands before their names; `prefix` is one more. The epoch is an axis."""
     found: dict[str, dict[str, Any]] = {}
-    for name, value in logs.items():
+    splits = SPLITS if prefix is None else (prefix, *SPLITS)
+    for key, value in logs.items():
+        name = str(key)
         if name not in ("epoch", "step"):
-            split = next((split for split in SPLITS if name.startswith(f"{split}_")), "train")
+            split = next((split for split in splits if name.startswith(f"{split}_")), "train")
             found.setdefault(split, {})[name] = value
     return found
 
@@ -127,32 +173,21 @@ def record_setup(session: FitSession, trainer: Any) -> None:
 
 
 def link_to_origin(session: FitSession, kind: str, trainer: Any) -> None:
-    """Link to the run that wrote the folder that the model was loaded from, if the store knows it."""
+    """Link to the run that wrote the folder that the model was loaded from, or its weights, if the store knows them."""
     path = getattr(getattr(_params.inner(trainer.model), "config", None), "_name_or_path", None)
-    if path and Path(path).is_dir():
-        found = Additions.to_writer_of(path)
-        if found is not None:
-            session.link(kind, found[0].run.id, found[1])
-
-
-def weights_step(trainer: Any) -> int:
-    """The step that a trained Trainer's weights are of: the best one's, where it was loaded at the end."""
-    state = trainer.state
-    best = getattr(state, "best_global_step", None)
-    return int(best if trainer.args.load_best_model_at_end and best else state.global_step)
-
-
-@guest.harmless
-def record_saved(trainer: Any, folder: Any) -> None:
-    """A model was saved behind its training: the files of it that lie in the folder itself."""
-    training = _last.get(trainer)
-    if training is None or not training.session or not trainer.args.should_save:
+    if not path or not Path(path).is_dir():
         return
-    additions = Additions(training.session.run)
-    for path in sorted(Path(folder or trainer.args.output_dir).iterdir()):
-        if path.is_file():
-            additions.file(path, kind="model", most=KEPT_FILE)
-    additions.close()
+    folder = Path(path).absolute()
+    for place in (folder, *sorted(folder.glob("*.safetensors"))[:1]):
+        found = writer_of(session.store, place)
+        if found is not None:
+            session.link(kind, *found)
+            return
+
+
+def _identity(dataset: Any) -> Any:
+    """What tells one set of data from another: the fingerprint of its library, or that it is itself."""
+    return getattr(dataset, "_fingerprint", None) or (id(dataset), kind_of(dataset), length(dataset))
 
 
 def _checkpoint_to_resume(trainer: Any, asked: Any) -> str | None:
@@ -182,8 +217,9 @@ def _why_stopped(trainer: Any) -> str | None:
     if not getattr(trainer.control, "should_training_stop", False) or state.global_step >= state.max_steps:
         return None
     for callback in trainer.callback_handler.callbacks:
-        patience = getattr(callback, "early_stopping_patience", None)
-        if patience is not None and callback.early_stopping_patience_counter >= patience:
+        if isinstance(callback, EarlyStoppingCallback) and callback.early_stopping_patience_counter >= (
+            patience := callback.early_stopping_patience
+        ):
             metric = trainer.args.metric_for_best_model
             return f"step {state.global_step}: {metric} did not improve for {patience} evaluations"
     return f"step {state.global_step}: a callback asked for it, with {state.max_steps - state.global_step} steps to go"

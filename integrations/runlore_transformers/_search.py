@@ -8,23 +8,30 @@ from runlore_transformers import _params
 from runlore_transformers.plugin import NAME
 
 
-@guest.unseen
-def record(search: Callable[..., Any], trainer: Any, listener: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
-    """Search, with a run around its trials."""
-    session = FitSession.begin(
-        NAME,
-        **listener.options.of_run(model=_model(trainer), purpose="hyperparameter search"),
-        leader=bool(trainer.is_world_process_zero()),
-    )
-    try:
-        with session.children():
-            result = search(trainer, *args, **kwargs)
-    except BaseException as error:
-        session.end(error)
-        raise
-    session.record(lambda session: _record_best(session, result))
-    session.end()
-    return result
+class Search:
+    """A call of `hyperparameter_search`."""
+
+    def __init__(self, trainer: Any, listener: Any) -> None:
+        labels = _params.labels(trainer)
+        self._session = FitSession.begin(
+            NAME,
+            **listener.options.of_run(**labels, purpose="hyperparameter search"),
+            leader=bool(trainer.is_world_process_zero()),
+        )
+
+    @guest.unseen
+    def run(self, search: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Search; each trial trains within it."""
+        session = self._session
+        try:
+            with session.children():
+                result = search(*args, **kwargs)
+        except BaseException as error:
+            session.end(error)
+            raise
+        session.record(lambda session: _record_best(session, result))
+        session.end()
+        return result
 
 
 def _record_best(session: FitSession, result: Any) -> None:
@@ -35,7 +42,3 @@ def _record_best(session: FitSession, result: Any) -> None:
     session.params({"best": {**best.hyperparameters, "trial": str(best.run_id)}})
     if isinstance(best.objective, int | float):
         session.summary({"best_objective": best.objective})
-
-
-def _model(trainer: Any) -> str:
-    return type(_params.inner(trainer.model)).__name__

@@ -1,6 +1,7 @@
 """The same record for training loops of one's own with accelerate: `Accelerator(log_with=RunloreTracker())`."""
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,8 @@ class RunloreTracker(GeneralTracker):
         super().__init__()
         self._options = RunOptions.checked(run_name, experiment, tags, store)
         self._session: FitSession | None = None
+        self._before: BaseException | None = None
+        self._used = False
 
     @property
     def tracker(self) -> Any:
@@ -41,20 +44,29 @@ class RunloreTracker(GeneralTracker):
 
     @on_main_process
     def start(self) -> None:
-        """The run begins."""
+        """The run begins; a second time without effect as long as nothing was logged.
+
+        Trainings by other means make runs of their own meanwhile.
+        """
+        if self._session and not self._used:
+            return
         self.finish()
+        self._before, self._used = sys.exception(), False
         self._session = FitSession.begin(NAME, **self._options.of_run(), leader=True)
+        self._session.pause()
 
     @on_main_process
     def store_init_configuration(self, values: Mapping[str, Any]) -> None:
         """The settings of the training."""
         if self._session:
+            self._used = True
             self._session.params(values)
 
     @on_main_process
     def log(self, values: Mapping[str, Any], step: int | None = None, **_: Any) -> None:
         """Numbers of a step; texts among them become notes."""
         if self._session:
+            self._used = True
             texts = {name: value for name, value in values.items() if isinstance(value, str)}
             numbers = {name: value for name, value in values.items() if name not in texts}
             self._session.metrics(numbers, step=step)
@@ -63,10 +75,11 @@ class RunloreTracker(GeneralTracker):
 
     @on_main_process
     def finish(self) -> None:
-        """The training is over."""
+        """The training is over, well or by the exception that goes by."""
         if self._session is not None:
-            self._session.end()
-            self._session = None
+            error = sys.exception()
+            self._session.end(None if error is self._before else error)
+            self._session = self._before = None
 
 
 register_tracker_class(RunloreTracker)  # for Accelerator(log_with="runlore")

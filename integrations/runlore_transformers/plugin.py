@@ -16,7 +16,7 @@ def _enable() -> None:
 
     from runlore_transformers import _callback, _seams
 
-    _seams.wrap_for("autolog")
+    _seams.wrapped.want("autolog")
     if _callback.AutologCallback not in trainer.DEFAULT_CALLBACKS:
         trainer.DEFAULT_CALLBACKS.append(_callback.AutologCallback)
 
@@ -28,4 +28,4 @@ def _disable() -> None:
 
     if _callback.AutologCallback in trainer.DEFAULT_CALLBACKS:
         trainer.DEFAULT_CALLBACKS.remove(_callback.AutologCallback)
-    _seams.unwrap_for("autolog")
+    _seams.wrapped.unwant("autolog")

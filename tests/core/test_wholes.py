@@ -5,6 +5,8 @@ import json
 import math
 import subprocess
 import sys
+import threading
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -62,6 +64,52 @@ def test_beginning_again_leaves_no_stale_point(store: Store) -> None:
     (run,) = store.runs()
     assert run.metrics["loss"].steps.tolist() == [10, 25]
     assert (run.status, len(run.segments), run.params) == ("finished", 2, {"lr": 0.1})
+
+
+def test_what_the_user_had_logged_before_stays(store: Store) -> None:
+    with store.start_run("mine") as run:
+        for step in range(5):
+            run.log_metrics({"before": float(step)}, step=step)
+        with FitSession.begin("mine") as session:
+            session.metrics({"loss": 1.0}, step=1)
+            session.metrics({"loss": 2.0}, step=2)
+            session.rewind(0)
+            session.metrics({"loss": 3.0}, step=1)
+        run.log_metrics({"before": 5.0})
+    found = store.run("mine")
+    assert found.metrics["before"].steps.tolist() == [0, 1, 2, 3, 4, 5]
+    assert found.metrics["loss"].values.tolist() == [3.0]
+
+
+def test_beginning_again_loses_nothing_of_another_thread(store: Store) -> None:
+    run = store.start_run("threads")
+    stop = threading.Event()
+    logged: list[int] = []
+
+    def work() -> None:
+        while not stop.is_set():
+            run.log_metrics({"other": 1.0}, step=len(logged))
+            logged.append(1)
+
+    run.log_metrics({"other": 1.0}, step=0)
+    thread = threading.Thread(target=work)
+    thread.start()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(30):
+            run.rewind(0, spared=run.keys())
+    stop.set()
+    thread.join()
+    run.finish()
+    assert store.run("threads").metrics["other"].count == len(logged)
+
+
+def test_what_is_no_number_is_named_and_left_out(store: Store) -> None:
+    with store.start_run("odd") as run:
+        run.log_summary({"score": 0.5, "best_params": "C=1", "good": True})
+    found = store.run("odd")
+    assert found.summary == {"score": 0.5}
+    assert {item["what"] for item in found.missing} == {"summary best_params", "summary good"}
 
 
 def test_children_of_a_session_are_runs_below_it(store: Store) -> None:
