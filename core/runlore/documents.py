@@ -26,8 +26,8 @@ def run_document(run: RecordedRun) -> dict[str, Any]:
         "parent": run.parent_id,
         "params": {key: plain(value) for key, value in run.params.items()},
         "metrics": {key: series_document(series) for key, series in run.metrics.items()},
-        "summary": {key: plain(value) for key, value in run.summary.items()},
         "tags": run.tags,
+        "summary": {key: plain(value) for key, value in run.summary.items()},
     }
 
 

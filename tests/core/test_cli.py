@@ -44,6 +44,7 @@ def test_ls_json_is_what_the_design_pins(filled: Store) -> None:
     parent = runs[2]
     assert list(parent) == [
         "id", "name", "experiment", "status", "started", "ended", "duration_s", "parent", "params", "metrics", "tags",
+        "summary",
     ]  # fmt: skip
     assert parent["params"] == {"lr": 0.1, "bad": "NaN"}
     assert parent["metrics"]["loss"] == {"last": "NaN", "min": None, "max": None, "count": 1, "last_step": 4}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-TESTS = ["test_contract.py", "test_fits.py", "test_checkpoints.py"]
+TESTS = ["test_contract.py", "test_fits.py", "test_checkpoints.py", "test_attacks.py"]
 
 
 @pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "torch", reason="the process that asks for another backend")
