@@ -3,7 +3,8 @@
 import functools
 import inspect
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
@@ -73,6 +74,39 @@ class OnDemand:
         self.reasons.discard(reason)
         if not self.reasons:
             self._wrappers.restore()
+
+
+class Calls:
+    """The calls of a wrapped function that are under way in a context, the innermost last.
+
+    What stands for one has a method `end(error)`, which must not raise: None stands for a call that returned.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._stack: ContextVar[tuple[Any, ...]] = ContextVar(name, default=())
+
+    def __iter__(self) -> Iterator[Any]:
+        stack: tuple[Any, ...] = self._stack.get()
+        return iter(stack[::-1])
+
+    @property
+    def innermost(self) -> Any:
+        """The last one that was begun; None where none is under way."""
+        return next(iter(self), None)
+
+    @guest.unseen
+    def during(self, call: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call the function, and tell what stands for the call how it ended."""
+        token = self._stack.set((*self._stack.get(), call))
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            call.end(error)
+            raise
+        finally:
+            self._stack.reset(token)
+        call.end(None)
+        return result
 
 
 class ByIdentity(Generic[T]):

@@ -6,20 +6,19 @@ go through are wrapped once, as soon as RunloreCallback is imported or autolog i
 
 import os
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Any
 
 import keras
 
 from runlore import guest
 from runlore.options import RunOptions
-from runlore.wrapping import OnDemand, Wrappers, arguments, check_version
+from runlore.wrapping import Calls, OnDemand, Wrappers, arguments, check_version
 from runlore_keras import _evaluation
 from runlore_keras._callback import RunloreCallback
 from runlore_keras._recording import Call, Recording, forget, note_loaded, record_saved
 
 TESTED = ("3.15",)
-_calls: ContextVar[tuple[Call, ...]] = ContextVar("runlore_keras_calls", default=())  # of fit, the innermost last
+_calls = Calls("runlore_keras_calls")  # of fit
 
 
 def _wrap(wrappers: Wrappers) -> None:
@@ -52,17 +51,7 @@ wrapped = OnDemand(_wrap)
 @guest.unseen
 def _fit(fit: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
     """The call of `fit`: the one who learns of its exception, and that every callback is through."""
-    call = Call(model, arguments(fit, model, *args, **kwargs))
-    token = _calls.set((*_calls.get(), call))
-    try:
-        result = fit(model, *args, **kwargs)
-    except BaseException as error:
-        call.end(error)
-        raise
-    finally:
-        _calls.reset(token)
-    call.end(None)
-    return result
+    return _calls.during(Call(model, arguments(fit, model, *args, **kwargs)), fit, model, *args, **kwargs)
 
 
 @guest.unseen
@@ -97,7 +86,7 @@ def _finish(on_train_end: Callable[..., Any], callbacks: Any, logs: Any = None) 
 
 def _call_for(model: Any) -> Call | None:
     """The call of fit that is under way for a model."""
-    return next((call for call in reversed(_calls.get()) if call.model is model), None)
+    return next((call for call in _calls if call.model is model), None)
 
 
 # Evaluating
@@ -126,8 +115,7 @@ def _evaluated(on_test_end: Callable[..., Any], callbacks: Any, logs: Any = None
 def _save(save: Callable[..., Any], model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
     result = save(model, filepath, *args, **kwargs)
     if isinstance(filepath, str | os.PathLike):
-        call = next(reversed(_calls.get()), None)
-        record_saved(model, os.fspath(filepath), call)
+        record_saved(model, os.fspath(filepath), _calls.innermost)
     return result
 
 

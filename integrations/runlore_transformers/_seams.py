@@ -6,19 +6,18 @@ wrapped once, as soon as RunloreCallback is imported or autolog is switched on.
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from contextvars import ContextVar
 from typing import Any
 
 import transformers
 
 from runlore import guest
-from runlore.wrapping import OnDemand, Wrappers, arguments, check_version
+from runlore.wrapping import Calls, OnDemand, Wrappers, arguments, check_version
 from runlore_transformers import _saving, _search
 from runlore_transformers._evaluation import Evaluation
 from runlore_transformers._recording import Training
 
 TESTED = ("5.23",)
-_calls: ContextVar[tuple[Any, ...]] = ContextVar("runlore_transformers_calls", default=())  # the innermost last
+_calls = Calls("runlore_transformers_calls")  # of train, evaluate, predict
 
 
 def _wrap(wrappers: Wrappers) -> None:
@@ -39,8 +38,7 @@ wrapped = OnDemand(_wrap)
 
 def listening(callback: Any, state: Any) -> Any:
     """What hears this callback: the innermost call under way, or behind all calls the training with this state."""
-    calls = _calls.get()
-    call = calls[-1] if calls else Training.with_state(state)
+    call = _calls.innermost or Training.with_state(state)
     return call if call is not None and call.listener is callback else None
 
 
@@ -74,22 +72,7 @@ def _made(kind: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _is_under_way(trainer: Any) -> bool:
-    return any(call.trainer is trainer for call in _calls.get())
-
-
-@guest.unseen
-def _during(call: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call a Trainer's method, and learn of its exception."""
-    token = _calls.set((*_calls.get(), call))
-    try:
-        result = function(*args, **kwargs)
-    except BaseException as error:
-        call.end(error)
-        raise
-    finally:
-        _calls.reset(token)
-    call.end(None)
-    return result
+    return any(call.trainer is trainer for call in _calls)
 
 
 @guest.unseen
@@ -98,7 +81,7 @@ def _train(train: Callable[..., Any], trainer: Any, *args: Any, **kwargs: Any) -
     call = None
     if listener is not None and not guest.in_fit():
         call = _made(Training, trainer, listener, arguments(train, trainer, *args, **kwargs))
-    return _during(call or _Part(trainer), train, trainer, *args, **kwargs)
+    return _calls.during(call or _Part(trainer), train, trainer, *args, **kwargs)
 
 
 @guest.unseen
@@ -121,7 +104,7 @@ def _measure(measure: Callable[..., Any], dataset: str, trainer: Any, *args: Any
         named = arguments(measure, trainer, *args, **kwargs)
         call = _made(Evaluation, trainer, listener, named.get(dataset), named.get("metric_key_prefix"))
     with guest.unrecorded() if call is not None else nullcontext():  # what metrics fit is a part of it
-        return _during(call or _Part(trainer), measure, trainer, *args, **kwargs)
+        return _calls.during(call or _Part(trainer), measure, trainer, *args, **kwargs)
 
 
 @guest.unseen
