@@ -14,7 +14,7 @@ import pytest
 import runlore
 from runlore import FitSession, Store, guest
 from runlore_keras import RunloreCallback
-from tests.keras.models import fit, model, only, rows, when
+from tests.keras.models import ROOT, fit, model, only, rows, when
 from tests.process import Process
 
 Python = Callable[..., Process]
@@ -330,3 +330,26 @@ def test_an_optimizer_that_can_not_be_asked_fails_nothing(store: Store) -> None:
     made.compile(Unreadable(0.1), "mse")
     fit(made, RunloreCallback())
     assert only(store).status == "finished"
+
+
+CHANGED = """
+import warnings
+import keras
+from keras.src.saving import saving_lib
+keras.__version__ = "9.9.9"
+load = saving_lib.load_model
+del saving_lib.load_model
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    from runlore_keras import RunloreCallback
+    from runlore_keras import RunloreCallback
+print(*sorted(str(item.message)[:29] for item in caught if item.category.__name__ == "RunloreWarning"), sep="|")
+from tests.keras.models import ROOT, fit, model
+fit(model(), RunloreCallback())
+"""
+
+
+def test_another_version_is_warned_of_once_and_recorded(store: Store, python: Python) -> None:
+    told = python(CHANGED, PYTHONPATH=ROOT, KERAS_BACKEND=keras.backend.backend()).succeed()
+    assert told.splitlines()[-1] == "Keras 9.9.9 is not tested wit|Keras has changed inside: not"
+    assert only(store).metrics["loss"].count == 3

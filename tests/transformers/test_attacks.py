@@ -14,7 +14,7 @@ from transformers import Trainer
 import runlore
 from runlore import Store, guest
 from runlore_transformers import RunloreCallback
-from tests.transformers.models import At, Rows, model, only, trainer
+from tests.transformers.models import ROOT, At, Rows, model, only, trainer
 
 
 class AlmostEarlyStopping(transformers.TrainerCallback):
@@ -317,3 +317,27 @@ def test_init_trackers_twice_is_one_run(store: Store) -> None:
     made.log({"loss": 1.0}, step=3)
     made.end_training()
     assert only(store).metrics["loss"].steps.tolist() == [3]
+
+
+CHANGED = """
+import sys, warnings
+import transformers
+from transformers import Trainer
+sys.modules["transformers"].__version__ = "9.9.9"
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    from runlore_transformers import RunloreCallback
+    import runlore
+    runlore.autolog("transformers")
+print(*[str(item.message)[:36] for item in caught if item.category.__name__ == "RunloreWarning"], sep="|")
+from pathlib import Path
+from tests.transformers.models import trainer
+made = trainer(Path("out"), RunloreCallback(), save_strategy="steps", save_steps=3)
+made.train()
+"""
+
+
+def test_another_version_is_warned_of_once_and_recorded(store: Store, python: Any) -> None:
+    told = python(CHANGED, PYTHONPATH=ROOT).succeed()
+    assert told.splitlines()[0] == "transformers 9.9.9 is not tested with"[:36]
+    assert only(store).metrics["loss"].count == 6
