@@ -44,12 +44,12 @@ def accuracy(prediction: EvalPrediction) -> dict[str, float]:
 
 def main() -> None:
     utils.logging.disable_progress_bar()
-    config = ViTConfig(
-        image_size=8, patch_size=2, num_channels=1, hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=64, num_labels=10,
-    )  # fmt: skip
     for rate in (1e-3, 4e-3):
         set_seed(0)
+        config = ViTConfig(
+            image_size=8, patch_size=2, num_channels=1, hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+            intermediate_size=64, num_labels=10,
+        )  # fmt: skip
         with TemporaryDirectory() as folder:
             args = TrainingArguments(
                 folder, num_train_epochs=5, learning_rate=rate, per_device_train_batch_size=32, logging_steps=20,

@@ -316,8 +316,13 @@ def _added_end(contents: list[Content], owner: Content) -> Event | None:
     """What a process says that started the owner and saw it end, where the owner could not say it itself."""
     if owner.life is Life.ALIVE or not (owner.end is None or (owner.end.get("error") or {}).get("type") == "SIGTERM"):
         return None
-    ends = [content.end for content in contents if content.ordinal > owner.ordinal]
-    return next((end for end in ends if end is not None), None)
+    for content in contents:
+        if content.ordinal > owner.ordinal:
+            if content.opening.get("mode") in ("start", "resume"):
+                return None  # what follows is told of a later segment
+            if content.end is not None:
+                return content.end
+    return None
 
 
 def _end_of(folder: Folder, content: Content, contents: list[Content]) -> Event | None:

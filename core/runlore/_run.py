@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from runlore import _liveness, _marks
-from runlore._artifacts import UNPLACED, kept_content, kept_path, losses_of, not_kept, pending
+from runlore._artifacts import UNPLACED, kept_content, kept_files, kept_path, losses_of, not_kept, pending
 from runlore._blobs import Blobs
 from runlore._companions import Companions
 from runlore._ending import Status, cause, end_event, status_of
@@ -152,6 +152,26 @@ class Run:
         except OSError as error:
             report(f"artifact {str(source)!r} can't be kept: {error.strerror or error}")
             self._event(event | not_kept(error))
+
+    def log_files(
+        self,
+        folder: Path,
+        paths: Sequence[Path],
+        *,
+        kind: str = "file",
+        step: int | None = None,
+        keep: bool = True,
+    ) -> None:
+        """Record some files of a folder as one artifact, named like the folder; others in it are not looked at.
+
+        Raises:
+            OSError: one of them is gone.
+        """
+        if self._writer is None:
+            return
+        event: dict[str, Any] = {"type": "artifact", "name": folder.name, "kind": kind, "path": str(folder.absolute())}
+        event |= {"step": as_step(step), "epoch": None, "roles": []}
+        self._event(event | kept_files(folder, paths, Blobs(self._folder.blobs) if keep else None))
 
     def log_bytes(self, data: bytes, *, name: str, kind: str = "file") -> None:
         """Keep bytes as an artifact that has no file of its own; rewriters may mask or withhold them."""

@@ -1,7 +1,7 @@
 """What is learnt of a model after its fit, added to the run that made it."""
 
 import os
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,6 +61,26 @@ class Additions:
         """
         self._add(repr(str(path)), lambda run: _add_file(run, path, kind, most, step))
 
+    def files(self, folder: Path, paths: Sequence[Path], *, kind: str, most: int, step: int | None = None) -> None:
+        """Files of one folder that were written together, as one artifact of many, up to `most` bytes kept."""
+        what = repr(str(folder))
+        self._add(what, lambda run: run.log_files(folder, paths, kind=kind, step=step, keep=_total(paths) <= most))
+
+    def suffix(self, stage: str, fingerprints: Mapping[str, str | None]) -> str:
+        """What stands behind the names of a set that a model is tested on, by what the run knows of sets before.
+
+        `fingerprints` are those of its parts, by the names that the first set's have.
+        """
+        place = 1
+        data = self.run.recorded.data
+        while True:
+            suffix = "" if place == 1 else f"/{stage}_{place}"
+            known = {part: data.get(part.replace(stage, stage + suffix, 1)) for part in fingerprints}
+            told = {part: facts.get("fingerprint") for part, facts in known.items() if facts is not None}
+            if not told or (told == fingerprints and None not in told.values()):
+                return suffix
+            place += 1
+
     def close(self) -> None:
         """Nothing more is added for now; what comes later opens the run again."""
         self.run.close_addition()
@@ -87,6 +107,10 @@ class Sets:
             seen.append(identity)
         place = seen.index(identity)
         return f"/{stage}_{place + 1}" if place else ""
+
+
+def _total(paths: Sequence[Path]) -> int:
+    return sum(path.stat().st_size for path in paths)
 
 
 def _add_file(run: Run, path: Path, kind: str, most: int, step: int | None) -> None:

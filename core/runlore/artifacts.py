@@ -83,6 +83,8 @@ class Artifact:
             raise ArtifactNotFound(f"the content of {self.name!r} {why}, and its hash is not known")
         source = Path(self.path)
         sources = [safe_join(source, item.path) if self.is_folder else source for item in members]
+        kept = [self.blobs.path(item.sha256) for item in members]  # as another artifact's, say
+        sources = [blob if blob.is_file() else place for blob, place in zip(kept, sources, strict=True)]
         files = list(zip(members, sources, strict=True))
         folder = target if self.is_folder else target.parent
         restore_files(files, folder, f"{why}, and {self.path!r} is gone", f"{why}, and {self.path!r} has changed since")

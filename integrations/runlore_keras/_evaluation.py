@@ -40,27 +40,27 @@ def tell(logs: Mapping[str, Any] | None) -> None:
 @guest.harmless
 def record(model: Any, heard: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
     """Add what was heard, and which data it was measured on."""
-    suffix = ""
-    recording = Recording.of(model)
-    if not heard:
+    target = _target(model)
+    if not heard or target is None:
         return
+    additions, step, known = target
+    data = {"test" if name == "x" else f"test_{name}": part for name, part in _data.arguments_of(arguments)}
+    found = {name: guest.describe(part) for name, part in data.items()}
+    prints = {name: None if item is None else item.fingerprint for name, item in found.items()}
+    identity = tuple(known_by or id(data[name]) for name, known_by in prints.items())
+    if identity not in known:
+        known[identity] = additions.suffix("test", prints)
+    suffix = known[identity]
+    additions.metrics({f"{name}{suffix}": value for name, value in heard.items()}, step=step, split="test")
+    for name, part in data.items():
+        _data.describe(additions, name.replace("test", f"test{suffix}", 1), part)
+
+
+def _target(model: Any) -> tuple[Additions, int | None, dict[Any, str]] | None:
+    """The run that the weights are of, their step, and the names of the sets that it knows."""
     if was_loaded(model):
         path = loaded_from(model)
-        target = None if path is None else Additions.to_writer_of(path)
-    elif recording is not None:
-        target = Additions(recording.run), recording.step
-        suffix = recording.sets.suffix("test", tuple(_identity(data) for _, data in _data.arguments_of(arguments)))
-    else:
-        target = None
-    if target is None:
-        return
-    additions, step = target
-    additions.metrics({f"{name}{suffix}": value for name, value in heard.items()}, step=step, split="test")
-    for name, data in _data.arguments_of(arguments):
-        _data.describe(additions, f"test{suffix}" if name == "x" else f"test{suffix}_{name}", data)
-
-
-def _identity(data: Any) -> Any:
-    """What tells one set of data from another: its content, where that can be known."""
-    found = guest.describe(data)
-    return id(data) if found is None or found.fingerprint is None else found.fingerprint
+        found = None if path is None else Additions.to_writer_of(path)
+        return None if found is None else (*found, {})
+    recording = Recording.of(model)
+    return None if recording is None else (Additions(recording.run), recording.step, recording.sets)

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from runlore import FitSession, guest
-from runlore.additions import Additions, Sets
+from runlore.additions import Additions
 from runlore.options import RunOptions
 from runlore.wrapping import ByIdentity
 from runlore_keras import _data, _files, _params
@@ -80,7 +80,7 @@ class Recording:
         self.run = session.run
         self.step: int | None = None
         self.steps: int | None = None  # what the optimizer says of the weights that the fit came to
-        self.sets = Sets()  # that the model was evaluated on
+        self.sets: dict[Any, str] = {}  # that the model was evaluated on, and what stands behind their names
         self.over = False
         self._model = model
         self._callbacks: list[Any] = callbacks.callbacks  # the list inside: who holds it doesn't hold the CallbackList

@@ -3,27 +3,31 @@
 from collections.abc import Mapping
 from typing import Any
 
-from runlore import FitSession
+from runlore import FitSession, guest
+from runlore.additions import Additions
 from runlore.loaders import kind_of, length, record_loader
 
 SETS = 10  # of several to evaluate on that are described
 COLUMNS = 100  # whose types are listed
+ROWS = 10_000  # of a list whose content is hashed
 
 
-def record(session: FitSession, name: str, dataset: Any) -> None:
+def record(target: FitSession | Additions, name: str, dataset: Any) -> None:
     """A dataset, or several by name."""
     if dataset is None or isinstance(dataset, str):
         return
     if isinstance(dataset, Mapping):
         for key, part in list(dataset.items())[:SETS]:
-            record(session, f"{name}_{key}", part)
+            record(target, f"{name}_{key}", part)
     elif hasattr(dataset, "features") and hasattr(dataset, "column_names"):
-        _record_table(session, name, dataset)
+        _record_table(target, name, dataset)
+    elif isinstance(dataset, list | tuple) and len(dataset) <= ROWS:
+        target.data(name, guest.describe(dataset))
     else:
-        record_loader(session, name, dataset)
+        record_loader(target, name, dataset)
 
 
-def _record_table(session: FitSession, name: str, dataset: Any) -> None:
+def _record_table(target: FitSession | Additions, name: str, dataset: Any) -> None:
     """One of the `datasets` library, with the fingerprint that it gives to content and transformations."""
     facts = {
         "rows": length(dataset),
@@ -31,4 +35,4 @@ def _record_table(session: FitSession, name: str, dataset: Any) -> None:
         "dtypes": [str(getattr(item, "dtype", item)) for item in list((dataset.features or {}).values())[:COLUMNS]],
         "fingerprint": getattr(dataset, "_fingerprint", None),
     }
-    session.data(name, kind=kind_of(dataset), **{key: value for key, value in facts.items() if value})
+    target.data(name, kind=kind_of(dataset), **{key: value for key, value in facts.items() if value})

@@ -60,7 +60,7 @@ class Training:
         before = _last.get(trainer) if self._trial is None else None
         self.session = session = FitSession.begin(
             NAME,
-            **self.listener.options.of_run(**_params.labels(trainer)),
+            **{**self.listener.options.of_run(**_params.labels(trainer)), **self._name_of_trial()},
             resume_from=self._resume_from,
             after=None if before is None or before.session is None else before.session.run,
             leader=bool(state.is_world_process_zero),
@@ -70,12 +70,15 @@ class Training:
         _last.set(trainer, self)
         _states.set(state, self)
         record_setup(session, trainer)
-        if state.trial_params:
-            session.params({"trial": state.trial_params})
         session.record(lambda session: _data.record(session, "train", trainer.train_dataset))
         session.record(lambda session: _data.record(session, "eval", trainer.eval_dataset))
         if self._resume_from is None:
             session.record(lambda session: link_to_origin(session, "started_from", trainer))
+
+    def _name_of_trial(self) -> dict[str, str]:
+        """A trial of a search has a name of its own."""
+        number = getattr(self._trial, "number", None)
+        return {} if number is None else {"name": f"trial-{number}"}
 
     def _begin_again(self, state: Any) -> None:
         assert self.session is not None
@@ -113,6 +116,8 @@ class Training:
                 suffix = self._sets.suffix(split, mine)
             named = {f"{name}{suffix}": value for name, value in metrics.items()}
             additions.metrics(named, step=self.step, epoch=state.epoch, split=split)
+            if dataset is not None and not isinstance(dataset, str):
+                _data.record(additions, f"{split}{suffix}", dataset)
 
     def saved(self, state: Any) -> None:
         """A checkpoint was written."""

@@ -1,4 +1,4 @@
-"""What `save_model` writes behind a training: files of the training's run."""
+"""What `save_model` writes behind a training: one artifact of many files."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from runlore import guest
 from runlore.additions import Additions
 from runlore_transformers._recording import Training
 
-KEPT_FILE = 100 << 20  # bytes of a file that are kept
+KEPT = 100 << 20  # bytes of a model that are kept
 
 
 class Saving:
@@ -31,8 +31,8 @@ class Saving:
         training = self._training
         if training is None or not training.session:
             return
-        additions = Additions(training.session.run)
-        for path, state in self._files().items():
-            if self._before.get(path) != state:
-                additions.file(path, kind="model", most=KEPT_FILE, step=training.step)
-        additions.close()
+        written = [path for path, state in self._files().items() if self._before.get(path) != state]
+        if written:
+            additions = Additions(training.session.run)
+            additions.files(self._folder, written, kind="model", most=KEPT, step=training.step)
+            additions.close()

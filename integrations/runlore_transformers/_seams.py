@@ -67,6 +67,18 @@ def _listener(trainer: Any) -> Any:
 
 
 @guest.harmless
+def _joined(trainer: Any) -> Any:
+    """The callback that a Trainer would have if it had been made after autolog was switched on."""
+    from runlore_transformers._callback import AutologCallback
+
+    if "autolog" not in wrapped.reasons:
+        return None
+    made = AutologCallback()
+    trainer.callback_handler.callbacks.insert(0, made)
+    return made
+
+
+@guest.harmless
 def _made(kind: Callable[..., Any], *arguments: Any) -> Any:
     return kind(*arguments)
 
@@ -77,7 +89,7 @@ def _is_under_way(trainer: Any) -> bool:
 
 @guest.unseen
 def _train(train: Callable[..., Any], trainer: Any, *args: Any, **kwargs: Any) -> Any:
-    listener = _listener(trainer)
+    listener = _listener(trainer) or _joined(trainer)
     call = None
     if listener is not None and not guest.in_fit():
         call = _made(Training, trainer, listener, arguments(train, trainer, *args, **kwargs))

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from runlore import FitSession, Store
 from runlore.cli import main
+from runlore.runs import as_time
 
 
 def call(*arguments: str) -> Result:
@@ -41,6 +42,24 @@ def test_show_has_the_best_and_the_last_first_and_counts_the_others(run: Any) ->
     ]
     assert "39 checkpoints were written and removed again (--full lists them)" in page
     assert call("show", "long", "--full").output.count("last.bin") == 40
+
+
+def test_a_segment_that_was_cut_off_keeps_its_own_end(store: Store, python: Any) -> None:
+    script = """
+        import os, signal, sys, runlore
+        run = runlore.start_run("long", resume=sys.argv[1] if len(sys.argv) > 1 else None)
+        run.log_metrics({"loss": 1.0})
+        os.kill(os.getpid(), signal.SIGKILL if len(sys.argv) < 3 else signal.SIGTERM)
+    """
+    python(script).wait()
+    first = store.run("long").ended
+    python(script, "long", "told").wait()
+    with pytest.raises(ValueError, match="third"), store.start_run(resume="long"):
+        raise ValueError("third")
+    run = store.run("long")
+    assert [segment.status for segment in run.segments] == ["crashed", "interrupted", "failed"]
+    assert as_time(run.segments[0].ended or 0) == first
+    assert [bool(segment.error) for segment in run.segments] == [False, True, True]
 
 
 def test_show_tells_the_segments_of_a_run(run: Any) -> None:

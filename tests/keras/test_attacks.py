@@ -209,6 +209,21 @@ def test_sets_that_are_no_arrays_are_kept_apart(store: Store) -> None:
     assert only(store).data["test"]["batches"] == 1
 
 
+def test_sets_that_a_loaded_model_meets_are_kept_apart_too(store: Store, tmp_path: Path) -> None:
+    made = model()
+    x, y = rows()
+    with runlore.autolog("keras"):
+        fit(made)
+        first = made.evaluate(x[:5], y[:5], verbose=0)[0]
+        made.save(tmp_path / "final.keras")
+        second = keras.models.load_model(tmp_path / "final.keras").evaluate(x, y, verbose=0)[0]
+        keras.models.load_model(tmp_path / "final.keras").evaluate(x[:5], y[:5], verbose=0)
+    run = only(store)
+    assert run.metrics["test/loss"].values.tolist() == [first]
+    assert run.metrics["test/loss/test_2"].values.tolist() == [second]
+    assert (run.data["test"]["rows"], run.data["test/test_2"]["rows"]) == (5, 16)
+
+
 def test_a_model_saved_behind_its_fit_knows_its_step(store: Store, tmp_path: Path) -> None:
     made = model()
     with runlore.autolog("keras"):

@@ -70,6 +70,15 @@ def test_another_set_takes_nothing_from_the_validation_curve(store: Store, tmp_p
     run = only(store)
     assert run.metrics["eval_loss"].values.tolist() == before
     assert run.metrics["eval_loss/eval_2"].values.tolist() == [told["eval_loss"]]
+    assert run.data["eval/eval_2"]["rows"] == 40
+
+
+def test_a_trainer_made_before_autolog_is_recorded(store: Store, tmp_path: Path) -> None:
+    made = trainer(tmp_path)
+    with runlore.autolog("transformers"):
+        made.train()
+        made.evaluate()
+    assert (only(store).metrics["loss"].count, only(store).metrics["eval_loss"].count) == (6, 1)
 
 
 def test_sets_of_equal_length_are_kept_apart(store: Store, tmp_path: Path) -> None:
@@ -123,8 +132,9 @@ def test_what_else_lies_in_the_folder_is_no_model(store: Store, tmp_path: Path) 
     made = trainer(tmp_path, RunloreCallback())
     made.train()
     made.save_model()
-    assert "diary.txt" not in {item.name for item in only(store).artifacts}
-    assert "model.safetensors" in {item.name for item in only(store).artifacts}
+    (saved,) = [item for item in only(store).artifacts if item.kind == "model"]
+    assert "model.safetensors" in {member.path for member in saved.members}
+    assert "diary.txt" not in {member.path for member in saved.members}
 
 
 def test_a_look_at_an_origin_writes_nothing_there(store: Store, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import transformers
 
 import runlore
 from runlore import Store
+from runlore.origins import which_run
 from runlore_transformers import RunloreCallback
 from tests.process import Process
 from tests.transformers.models import ROOT, At, Rows, model, only, trainer
@@ -95,12 +96,11 @@ def test_a_model_saved_behind_the_training_is_of_its_run(store: Store, tmp_path:
     made.train()
     made.save_model(tmp_path / "final")
     run = only(store)
-    found = {item.name: item for item in run.artifacts if item.kind == "model"}
-    assert {"config.json", "model.safetensors"} <= set(found)
-    assert (
-        found["model.safetensors"].restore(tmp_path / "restored").read_bytes()
-        == (tmp_path / "final" / "model.safetensors").read_bytes()
-    )
+    (saved,) = [item for item in run.artifacts if item.kind == "model"]
+    assert (saved.name, saved.step, saved.stored) == ("final", 6, True)
+    assert content(saved.restore(tmp_path / "restored")) == content(tmp_path / "final")
+    for place in (tmp_path / "final", tmp_path / "final" / "model.safetensors"):
+        assert run.id in [origin.run for origin in which_run(store, place).found]
 
 
 # Going on (H4)
@@ -192,7 +192,7 @@ def test_a_search_is_one_parent_with_a_child_for_each_trial(store: Store, tmp_pa
     children = list(parent.children)
     assert (parent.status, [child.status for child in children]) == ("finished", ["finished", "finished"])
     assert sorted(child.params["learning_rate"] for child in children) == [0.25, 0.5]
-    assert sorted(child.params["trial.learning_rate"] for child in children) == [0.25, 0.5]
+    assert [child.name for child in children] == ["trial-0", "trial-1"]
     for child in children:
         found = saved(child)
         assert [item.step for item in found] == [2, 4, 6]
