@@ -23,6 +23,11 @@ CELL = 22  # columns that a value may take
 NARROW = 10  # columns below which a tag is not worth cutting
 TAG = 14  # likewise for a tag that nobody asked for
 NAME = 24
+PLACES = ("_dir", "dirpath", "filepath", "path")  # ends of params that tell where files go: no two runs share them
+TELLING = frozenset(
+    "learning_rate lr epochs max_epochs num_train_epochs max_steps batch_size per_device_train_batch_size weight_decay "
+    "momentum dropout warmup_steps seed random_state C alpha gamma max_depth n_estimators".split()
+)
 
 
 @click.command()
@@ -132,7 +137,8 @@ def _automatic(runs: RunList, asked: list[Field]) -> list[Field]:
         key for key in dict.fromkeys(key for run in runs for key in run.metrics) if not key.startswith("system/")
     ]
     metrics = [Field("metrics", key, "last", 0) for key in _covering(runs, sorted(measured, key=_rank(runs)))]
-    params = [Field("params", key, "", 0) for key in _frequent(run.params for run in runs)]
+    settings = [key for key in _frequent(run.params for run in runs) if not key.endswith(PLACES)]
+    params = [Field("params", key, "", 0) for key in sorted(settings, key=lambda key: not is_telling(key))]
     tags = [Field("tags", key, "", 0) for key in _frequent(run.tags for run in runs) if key != "integration"]
     params = [field for field in params if _differs(run.params.get(field.key) for run in runs)]
     tags = [field for field in tags if _differs(run.tags.get(field.key) for run in runs)]
@@ -195,6 +201,11 @@ def _is_number(text: str) -> bool:
 
 def _side(right: bool) -> Literal["right", "left"]:
     return "right" if right else "left"
+
+
+def is_telling(key: str) -> bool:
+    """Whether a param is one of those that people vary and look for: shown before the many others of a framework."""
+    return not TELLING.isdisjoint({key, key.rpartition(".")[2]}) or key in ("optimizer.name", "model.class")
 
 
 def is_aside(key: str) -> bool:

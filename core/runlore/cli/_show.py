@@ -22,7 +22,7 @@ from runlore._text import (
 )
 from runlore._values import text_of
 from runlore.artifacts import Artifact
-from runlore.cli._ls import is_aside
+from runlore.cli._ls import is_aside, is_telling
 from runlore.cli._options import STATUS_STYLES, RunPart, console, grid, json_option, print_json, store_option
 from runlore.documents import run_details
 from runlore.errors import RunNotFound
@@ -170,8 +170,8 @@ class _Page:
 
     def _params(self) -> None:
         params = dict(
-            sorted(self.run.params.items(), key=lambda item: ("." in item[0], item[0]))
-        )  # the model's own first
+            sorted(self.run.params.items(), key=lambda item: (not is_telling(item[0]), "." in item[0], item[0]))
+        )  # what people look for and the model's own first
         self._title("params", len(params))
         self._pairs({key: text_of(params[key]) for key in self._cut(list(params))})
         self._more(len(params))
