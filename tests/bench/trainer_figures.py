@@ -30,7 +30,7 @@ KERAS = (
     TIMED
     + """
 import keras, numpy as np
-from runlore_keras import RunloreCallback, _callback, _recording
+from runlore_keras import RunloreCallback, _recording
 x = np.random.default_rng(0).normal(size=(200 * 32, 20)).astype("float32")
 y = x.sum(1)
 
@@ -51,7 +51,7 @@ def fit(kind):
 
 timed(_recording.Recording, "begin", "fixed")
 timed(_recording.Recording, "end", "fixed")
-for owner in (Empty, _callback.RunloreCallback):
+for owner in (Empty, _recording.Listener):
     timed(owner, "on_epoch_begin", "hooks")
     timed(owner, "on_epoch_end", "hooks")
 """
