@@ -57,7 +57,9 @@ class Training:
             self._begin_again(state)
             return
         trainer = self.trainer
-        before = _last.get(trainer) if self._trial is None else None
+        before = _last.pop(trainer)  # what its weights come to now is no longer that run's
+        if self._trial is not None:
+            before = None
         self.session = session = FitSession.begin(
             NAME,
             **{**self.listener.options.of_run(**_params.labels(trainer)), **self._name_of_trial()},
@@ -82,6 +84,7 @@ class Training:
 
     def _begin_again(self, state: Any) -> None:
         assert self.session is not None
+        _states.set(state, self)
         self.session.rewind(state.global_step)
         size = getattr(self.trainer, "_train_batch_size", None)
         self.session.record(lambda session: session.run.note(f"begun again with a batch size of {size}"))

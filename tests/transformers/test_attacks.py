@@ -81,6 +81,20 @@ def test_a_trainer_made_before_autolog_is_recorded(store: Store, tmp_path: Path)
     assert (only(store).metrics["loss"].count, only(store).metrics["eval_loss"].count) == (6, 1)
 
 
+def test_weights_that_were_trained_on_are_no_runs(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = trainer(tmp_path, RunloreCallback())
+    made.train()
+    monkeypatch.setenv("RUNLORE_DISABLED", "transformers")
+    made.train()
+    monkeypatch.delenv("RUNLORE_DISABLED")
+    made.evaluate()
+    alone, trained = store.runs()
+    assert alone.tags["purpose"] == "evaluation"
+    assert "eval_loss" not in trained.metrics
+
+
 def test_sets_of_equal_length_are_kept_apart(store: Store, tmp_path: Path) -> None:
     made = trainer(tmp_path, RunloreCallback(), eval_dataset={"a": Rows(8), "b": Rows(8)})
     made.train()
