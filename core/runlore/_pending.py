@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runlore._artifacts import extent, hashed, kept_or_hashed
 from runlore._blobs import Blobs
 from runlore._database import Sqlite
-from runlore._run import attach
+from runlore._present import attach
 
 if TYPE_CHECKING:
     from runlore.store import Store

@@ -1,10 +1,6 @@
 """A run that is being written."""
 
-import atexit
 import os
-import sys
-import threading
-from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,24 +12,20 @@ from runlore import _liveness, _marks
 from runlore._artifacts import UNPLACED, kept_content, kept_files, kept_path, losses_of, not_kept, pending
 from runlore._blobs import Blobs
 from runlore._companions import Companions
-from runlore._ending import Status, cause, end_event, status_of
+from runlore._ending import Status, end_event, status_of
 from runlore._folder import Folder
 from runlore._ids import new_suffix
 from runlore._process import process
 from runlore._values import describe, facts_of, flatten, is_number, text_of
 from runlore._writer import LogWriter, as_number, as_step, report
-from runlore.errors import NoCurrentRun, RunNotFound
 
 if TYPE_CHECKING:
     from runlore.hookspecs import DataDescription
     from runlore.runs import RecordedRun
 
-_current: ContextVar[tuple["Run", ...]] = ContextVar("runlore_current", default=())
-_open_runs: dict[str, "Run"] = {}  # of this process, in the order they were opened: ended at exit
+current: ContextVar[tuple["Run", ...]] = ContextVar("runlore_current", default=())
+open_runs: dict[str, "Run"] = {}  # of this process, in the order they were opened: ended at exit
 _told: set[Path] = set()  # stores that can't be written, and of which it was said
-_additions: "OrderedDict[str, Run]" = OrderedDict()  # to runs that have ended, by id: the newest stay open
-MOST_ADDITIONS = 16  # that stay open
-_adding = threading.RLock()
 
 
 class Run:
@@ -250,11 +242,11 @@ class Run:
     def as_parent(self) -> Iterator[None]:
         """Runs that fits in the block begin are children of this one."""
         self.joined = True
-        token = _current.set((*_current.get(), self))
+        token = current.set((*current.get(), self))
         try:
             yield
         finally:
-            _current.reset(token)
+            current.reset(token)
 
     # Its end
 
@@ -268,14 +260,14 @@ class Run:
             self._companions.settle()
         finally:  # also when Ctrl-C came while it waited
             self._ended = True
-            _open_runs.pop(self.id, None)
-            _current.set(tuple(run for run in _current.get() if run is not self))
+            open_runs.pop(self.id, None)
+            current.set(tuple(run for run in current.get() if run is not self))
             self._write_end(status, error)
             self._companions.end()
 
     def __enter__(self) -> Self:
-        if self not in _current.get():
-            _current.set((*_current.get(), self))
+        if self not in current.get():
+            current.set((*current.get(), self))
         return self
 
     def __exit__(
@@ -296,21 +288,15 @@ class Run:
         """
         if not self._ended:
             return self
-        with _adding:
-            found = _additions.get(self.id)
-            if found is None or found.ended or found._folder.root != self._folder.root:
-                found = _additions[self.id] = attach(str(self._folder.root), self.id)
-            _additions.move_to_end(self.id)
-            if len(_additions) > MOST_ADDITIONS:
-                _additions.popitem(last=False)[1].finish()
-            return found
+        from runlore._present import addition_to
+
+        return addition_to(self)
 
     def close_addition(self) -> None:
         """Nothing more is added for now, so nothing has to stay open."""
-        with _adding:
-            found = _additions.pop(self.id, None)
-            if found is not None:
-                found.finish()
+        from runlore._present import close_addition_to
+
+        close_addition_to(self)
 
     # Looking back
 
@@ -325,7 +311,9 @@ class Run:
         return f"<Run {self.name!r} {self.id} {'ended' if self._ended else 'open'}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _attached, (str(self._folder.root), self.id)  # a process that gets it by pickle writes a file of its own
+        from runlore._present import attached
+
+        return attached, (str(self._folder.root), self.id)  # a process that gets it by pickle writes a file of its own
 
     # How it is written
 
@@ -392,114 +380,3 @@ def described(data: Any) -> "DataDescription | None":
     if isinstance(data, DataDescription):
         return data
     return process.plugins().first("runlore_describe_data", data=data)
-
-
-def open_run(
-    folder: Folder,
-    run_id: str,
-    name: str,
-    opening: dict[str, Any],
-    *,
-    last_steps: Mapping[str, int] | None = None,
-    like: Run | None = None,
-) -> Run:
-    """A run with a file of its own, known to this process; `opening` lacks only what identifies the process."""
-    identity = _liveness.process_identity()
-    run = Run(folder, run_id, name, {"type": "open", "run": run_id, "name": name, **opening, **identity})
-    if opening["mode"] == "off":
-        return run
-    if last_steps and run._writer is not None:
-        run._writer.continue_steps(last_steps)
-    if opening["mode"] != "attach":
-        _open_runs[run_id] = run
-        _marks.leave_mark_on_sigterm(folder.marks, identity)
-        _finish_with_child_process()
-    run._companions.begin(like)
-    return run
-
-
-def attach(root: str, run_id: str) -> Run:
-    """A run that goes on being written by its owner, opened for additions from this process."""
-    from runlore._record import read_record
-
-    folder = Folder(Path(root))
-    record, writers = read_record(folder, run_id)
-    if not writers.contents:
-        raise RunNotFound(f"run {run_id} is not in {root!r} any more")
-    steps = {key: tally.last_step for key, tally in record.tallies.items()}
-    return open_run(folder, run_id, record.name, {"mode": "attach"}, last_steps=steps)
-
-
-def _attached(root: str, run_id: str) -> Run:
-    """A run that came by pickle; one that records nothing where there is none to add to."""
-    try:
-        return attach(root, run_id)
-    except RunNotFound:
-        return open_run(Folder(Path(root)), run_id, "", {"mode": "off"})
-
-
-def current_run() -> Run | None:
-    """The innermost run open in this context; where there is none, the only run that the process has open."""
-    run = context_run()
-    if run is not None:
-        return run
-    runs = list(_open_runs.values())
-    return runs[0] if len(runs) == 1 else None
-
-
-def context_run() -> Run | None:
-    """The innermost run open in this very context (thread or task)."""
-    return next((run for run in reversed(_current.get()) if not run._ended), None)
-
-
-def require_current_run() -> Run:
-    """The current run.
-
-    Raises:
-        NoCurrentRun: none is open.
-    """
-    run = current_run()
-    if run is None:
-        raise NoCurrentRun("no run is open here: start one with `with runlore.start_run():`, or log on a run object")
-    return run
-
-
-def _finish_at_exit() -> None:
-    """End what is still open: failed where an uncaught exception ends the process."""
-    error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)  # interactive errors are no end
-    error = error or cause(sys.exception())  # of a child process, which runs this while its exception goes by
-    if error is None and _marks.was_told_to_end():
-        error = SystemExit("SIGTERM")
-    for run in list(_open_runs.values()):
-        if run._opening["pid"] == os.getpid():
-            unfinished = error is None and run.in_fit
-            run.finish("interrupted" if unfinished else status_of(error), error)
-    for addition in list(_additions.values()):
-        addition.finish()
-    _marks.forget_mark()
-
-
-def end_from_outside(root: str, run_id: str, error: BaseException) -> None:
-    """Tell how a run ended whose own process could not; where it could, its own word counts."""
-    run = attach(root, run_id)
-    if run._writer is not None:
-        run._writer.finish(dict(process.plugins().rewrite_event(end_event(status_of(error), error))))
-
-
-def _finish_with_child_process() -> None:
-    """End runs of a multiprocessing child when it returns: atexit does not run there."""
-    util = sys.modules.get("multiprocessing.util")
-    if util is not None and sys.modules["multiprocessing.process"].parent_process() is not None:
-        util.Finalize(None, _finish_at_exit, exitpriority=0)
-
-
-def _forget_runs() -> None:
-    global _adding
-    _adding = threading.RLock()  # another thread of the parent may have held it
-    _open_runs.clear()
-    _additions.clear()
-    process.forget()
-
-
-atexit.register(_finish_at_exit)
-os.register_at_fork(after_in_child=_forget_runs)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from runlore import _ids
 from runlore._capture import section_event
+from runlore._present import open_run
 from runlore._ranks import is_follower
-from runlore._run import Run, open_run
+from runlore._run import Run
 from runlore._seeds import seeds
 from runlore._settings import disabled_names, flag, setting
 from runlore._values import describe, text_of

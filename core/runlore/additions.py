@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from runlore._artifacts import local_path
+from runlore._present import attach
 from runlore._process import process
 from runlore._ranks import is_worker
-from runlore._run import Run, attach
+from runlore._run import Run
 from runlore._writer import report
 from runlore.hookspecs import CapturedFile
 from runlore.store import Store, open_store

@@ -4,7 +4,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from runlore._run import Run, current_run, require_current_run
+from runlore._present import current_run, require_current_run
+from runlore._run import Run
 from runlore.store import Store, open_store
 
 if TYPE_CHECKING:

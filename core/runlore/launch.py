@@ -10,8 +10,9 @@ from typing import Self
 
 from runlore import _ids
 from runlore._folder import Folder
+from runlore._present import attach, context_run, end_from_outside
 from runlore._replay import FOREIGN, read_log, read_sealed
-from runlore._run import Run, attach, context_run, end_from_outside
+from runlore._run import Run
 from runlore._writer import report
 from runlore.store import Store, open_store
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, overload
 
 from runlore import _html, _rows
 from runlore._blobs import Blobs, Member
+from runlore._present import attach
 from runlore._query import AGGREGATES
 from runlore._record import Record, Segment, Writers, read_record
 from runlore._rows import Summary
-from runlore._run import Run, attach
+from runlore._run import Run
 from runlore._series import Metrics
 from runlore._values import listed_value, plain_value
 from runlore.artifacts import Artifact

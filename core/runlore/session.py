@@ -16,8 +16,9 @@ from runlore._checkpoints import Checkpoints
 from runlore._deferred import Deferred
 from runlore._ending import status_of
 from runlore._folder import Folder
+from runlore._present import context_run, open_run
 from runlore._ranks import is_worker
-from runlore._run import Run, context_run, open_run
+from runlore._run import Run
 from runlore._settings import disabled_names
 from runlore._start import start
 from runlore._writer import report

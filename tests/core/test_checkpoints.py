@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from runlore import FitSession, Store, _artifacts, _checkpoints, _liveness, _run, hookimpl
+from runlore import FitSession, Store, _artifacts, _checkpoints, _liveness, _present, hookimpl
 from runlore.additions import Additions
 from runlore.cli import main
 from runlore.errors import ArtifactNotFound, UnsafePath
@@ -440,7 +440,7 @@ def test_many_threads_that_add_to_one_run_lose_nothing(store: Store) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(os.listdir("/proc/self/fd")) <= before + _run.MOST_ADDITIONS
+    assert len(os.listdir("/proc/self/fd")) <= before + _present.MOST_ADDITIONS
     assert {store.run(run.id).metrics["score"].count for run in runs} == {30}
 
 
