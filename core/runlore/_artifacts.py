@@ -63,19 +63,18 @@ def kept_or_hashed(path: Path, blobs: Blobs, proceed: Proceed | None = None) -> 
         return hashed(path, proceed) | {"stored": False, "why": f"not kept: {error.strerror}"}
 
 
-def kept_files(folder: Path, paths: Sequence[Path], blobs: Blobs | None) -> Event:
-    """What an event says of some files of a folder; they are kept in the blobs, if given, unless one holds a secret.
+def kept_files(folder: Path, paths: Sequence[Path], blobs: Blobs) -> Event:
+    """What an event says of some files of a folder; they are kept unless one holds a secret.
 
     Raises:
         OSError: one is gone, or there is no room.
     """
     why = next(filter(None, map(withheld, paths)), None)
-    keeping = blobs is not None and why is None
     members = []
     for path in sorted(paths):
-        size, sha256 = path.stat().st_size, blobs.put_file(path).sha256 if blobs and keeping else hash_file(path)
+        size, sha256 = path.stat().st_size, blobs.put_file(path).sha256 if why is None else hash_file(path)
         members.append(Member(path.relative_to(folder).as_posix(), size, sha256))
-    return _folder(members) | {"stored": keeping, **({} if why is None else {"why": why})}
+    return _folder(members) | {"stored": why is None, **({} if why is None else {"why": why})}
 
 
 def withheld(path: Path) -> str | None:

@@ -44,6 +44,7 @@ class Run:
         self.opened = opening  # as it was written
         self._ended = False
         self.joined = False  # whether a recorded fit has made this run its own
+        self.visited = False  # whether something recorded is in it, which need not be a fit
         self.in_fit = False  # whether a training call has begun that has not returned
         self.interruption: BaseException | None = None  # what a framework made of a signal
         self._writer: LogWriter | None = self._open(opening)
@@ -163,7 +164,14 @@ class Run:
             return
         event: dict[str, Any] = {"type": "artifact", "name": folder.name, "kind": kind, "path": str(folder.absolute())}
         event |= {"step": as_step(step), "epoch": None, "roles": []}
-        self._event(event | kept_files(folder, paths, Blobs(self._folder.blobs) if keep else None))
+        if keep:
+            self._event(event | kept_files(folder, paths, Blobs(self._folder.blobs)))
+        elif {path for path in folder.rglob("*") if path.is_file()} == set(paths):
+            self._event(event | pending(folder))
+        else:
+            size = sum(path.stat().st_size for path in paths)
+            why = "it is too large to be kept, and lies beside other files"
+            self._event(event | {"size": size, "sha256": None, "stored": False, "why": why})
 
     def log_bytes(self, data: bytes, *, name: str, kind: str = "file") -> None:
         """Keep bytes as an artifact that has no file of its own; rewriters may mask or withhold them."""
@@ -226,13 +234,15 @@ class Run:
         if writer is None or writer.closed or self._ended:
             return
         opening = {**self._opening, "mode": "resume", "cut": as_step(step), "predecessor": writer.path.name}
+        measured = {key for key in writer.last_steps() if key.startswith("system/")}  # which counts on by itself
+        spared = measured.union(spared)
         opened = self._open({**opening, "spared": sorted(spared), **_liveness.process_identity()})
         if opened is None:
             return  # the disk is gone: points go on superseding each other
         last_steps = {key: last if key in spared else min(last, step) for key, last in writer.last_steps().items()}
         opened.continue_steps(last_steps)
         self._writer = opened  # before the other is closed, as another thread may be logging
-        writer.finish(None)
+        writer.finish(end_event("interrupted", None))  # this part of it; the run goes on
 
     def keys(self) -> set[str]:
         """The keys of the metrics so far."""

@@ -88,6 +88,7 @@ class FitSession:
         after: Run | None = None,
         leader: bool | None = None,
         launch: Launch | None = None,
+        visits: bool = False,
     ) -> Self:
         """Open, join or go on with the run of a training call.
 
@@ -95,7 +96,8 @@ class FitSession:
         the checkpoint that training starts from: the run that wrote it goes on, if it had not finished; else the new
         one is linked to it. `after` is the run of the fit that the model had before. `leader` says whether this process
         is the one that records, where the framework knows better than the variables of launchers; `launch` is what the
-        process that started this one had prepared.
+        process that started this one had prepared. What only `visits` the user's run leaves it to the first training to
+        make it its own.
         """
         if guest.in_fit() or (is_worker() if leader is None else not leader):
             return cls(integration, _no_run(), owned=False, recorded=False)
@@ -107,8 +109,8 @@ class FitSession:
             place = store or (Store(launch.store) if launch is not None and launch.store else open_store())
             origin = None if resume_from is None else _origin(place, resume_from)
             outer = context_run() or (launch.attached() if launch is not None else None)
-            if outer is not None and not outer.joined:
-                outer.joined = True
+            if outer is not None and not outer.joined and not (visits and outer.visited):
+                outer.joined, outer.visited = not visits, True
                 outer.set_tags(labels)
                 session = cls(integration, outer, owned=False)
             else:

@@ -4,6 +4,7 @@ import functools
 import inspect
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Generic, TypeVar
@@ -121,14 +122,15 @@ class ByIdentity(Generic[T]):
         return value if reference is not None and reference() is key else None
 
     def set(self, key: Any, value: T) -> None:
-        """Note a value, which must not hold the object itself."""
+        """Note a value, which must not hold the object itself; without effect for what takes no weak reference."""
         place = id(key)
 
         def forget(reference: Any) -> None:
             if self._values.get(place, (None,))[0] is reference:
                 del self._values[place]
 
-        self._values[place] = weakref.ref(key, forget), value
+        with suppress(TypeError):
+            self._values[place] = weakref.ref(key, forget), value
 
     def pop(self, key: Any) -> T | None:
         """Forget the object; the value that it had."""
@@ -136,6 +138,18 @@ class ByIdentity(Generic[T]):
         if value is not None:
             del self._values[id(key)]
         return value
+
+
+_tokens: ByIdentity[object] = ByIdentity()
+
+
+def token_of(item: Any) -> object:
+    """What stands for this very object, as an id would, and for no other one when it is gone."""
+    found = _tokens.get(item)
+    if found is None:
+        found = object()
+        _tokens.set(item, found)
+    return found
 
 
 def check_version(framework: str, version: str, tested: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from runlore import FitSession, guest
 from runlore.additions import Additions
+from runlore.hookspecs import DataDescription
 from runlore.loaders import kind_of, length, record_loader
 
 INPUTS = 10  # of a model with several that are described
@@ -14,22 +15,28 @@ def arguments_of(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The arguments of `fit` or `evaluate` that hold data, by name; weights of samples count as such."""
     for name in ("x", "y", "sample_weight"):
         if arguments.get(name) is not None:
-            yield name, arguments[name]
+            yield from flat(name, arguments[name])
     validation = arguments.get("validation_data")
     if isinstance(validation, tuple | list):
-        yield from zip(("val_x", "val_y", "val_sample_weight"), validation, strict=False)
+        for name, part in zip(("val_x", "val_y", "val_sample_weight"), validation, strict=False):
+            yield from flat(name, part)
     elif validation is not None:
         yield "val", validation
 
 
-def describe(target: FitSession | Additions, name: str, data: Any) -> None:
-    """Tell a run, or what is added to one, what a dataset looks like."""
+def flat(name: str, data: Any) -> Iterator[tuple[str, Any]]:
+    """One set of data, or those of a model with several inputs or outputs, by name."""
     parts = list(_parts(data))
-    found = None if parts else guest.describe(data)
-    if parts:
-        for key, part in parts[:INPUTS]:
-            describe(target, f"{name}.{key}", part)
-    elif found is not None:
+    if not parts:
+        yield name, data
+    for key, part in parts[:INPUTS]:
+        yield from flat(f"{name}.{key}", part)
+
+
+def describe(target: FitSession | Additions, name: str, data: Any, found: DataDescription | None = None) -> None:
+    """Tell a run, or what is added to one, what a set of data looks like, if nobody has `found` that already."""
+    found = found or guest.describe(data)
+    if found is not None:
         target.data(name, found)
     elif hasattr(data, "dataset"):
         record_loader(target, name, data)

@@ -7,6 +7,7 @@ from typing import Any
 
 from runlore import guest
 from runlore.additions import Additions
+from runlore.wrapping import token_of
 from runlore_keras import _data
 from runlore_keras._recording import Recording, loaded_from, was_loaded
 
@@ -44,16 +45,22 @@ def record(model: Any, heard: Mapping[str, Any], arguments: Mapping[str, Any]) -
     if not heard or target is None:
         return
     additions, step, known = target
-    data = {"test" if name == "x" else f"test_{name}": part for name, part in _data.arguments_of(arguments)}
+    data = {_name_of(name): part for name, part in _data.arguments_of(arguments)}
     found = {name: guest.describe(part) for name, part in data.items()}
     prints = {name: None if item is None else item.fingerprint for name, item in found.items()}
-    identity = tuple(known_by or id(data[name]) for name, known_by in prints.items())
+    identity = tuple(known_by or token_of(data[name]) for name, known_by in prints.items())
     if identity not in known:
         known[identity] = additions.suffix("test", prints)
     suffix = known[identity]
     additions.metrics({f"{name}{suffix}": value for name, value in heard.items()}, step=step, split="test")
     for name, part in data.items():
-        _data.describe(additions, name.replace("test", f"test{suffix}", 1), part)
+        _data.describe(additions, name.replace("test", f"test{suffix}", 1), part, found[name])
+
+
+def _name_of(argument: str) -> str:
+    """What an argument of `evaluate` is recorded under: "test" for `x`, "test.0" for its first part, "test_y"."""
+    name, dot, part = argument.partition(".")
+    return f"{'test' if name == 'x' else f'test_{name}'}{dot}{part}"
 
 
 def _target(model: Any) -> tuple[Additions, int | None, dict[Any, str]] | None:

@@ -111,16 +111,16 @@ class Recording:
         recording = cls(session, model, callbacks, {} if call is None else call.arguments)
         try:
             recording._describe(callbacks, {} if call is None else call.arguments)
+            _last.set(model, recording)
+            _fits.set(callbacks, recording)
+            callbacks.callbacks.insert(0, recording._listener)
+            if call is not None:
+                call.recordings.append(recording)
+            else:
+                recording._watch(callbacks)
         except BaseException as error:  # Ctrl-C while the data is read
             session.end(error)
             raise
-        _last.set(model, recording)
-        _fits.set(callbacks, recording)
-        callbacks.callbacks.insert(0, recording._listener)
-        if call is not None:
-            call.recordings.append(recording)
-        else:
-            recording._watch(callbacks)
 
     def _describe(self, callbacks: Any, arguments: Mapping[str, Any]) -> None:
         session = self.session
@@ -148,7 +148,7 @@ class Recording:
     def of(model: Any) -> "Recording | None":
         """The last recorded fit of a model, if that is what made its weights."""
         found = _last.get(model)
-        return None if found is None or (found.over and found.steps != steps_of(model)) else found
+        return None if found is None or (found.over and not _is_untrained_since(model, found.steps)) else found
 
     @staticmethod
     def finish(callbacks: Any) -> None:
@@ -183,9 +183,7 @@ class Recording:
     def _take_rest(self) -> None:
         """What callbacks behind ours have added to the numbers of the epoch, or changed: History has that, too."""
         logs, self._logs = self._logs, {}
-        rest = {
-            name: value for name, value in logs.items() if name not in self._taken or value is not self._taken[name]
-        }
+        rest = {name: value for name, value in logs.items() if not _is_same(value, self._taken.get(name))}
         if rest:
             self._write(rest)
 
@@ -255,14 +253,14 @@ def record_saved(model: Any, path: str, call: Call | None) -> None:
     elif call is not None:
         for under_way in call.recordings:
             under_way.saved(model, path)
-    elif recording is not None and Recording.of(model) is recording:
+    elif recording is not None and Recording.of(model) is recording and "://" not in path:
         Additions(recording.run).file(Path(path), kind="model", most=KEPT_MODEL, step=recording.step)
 
 
 @guest.harmless
 def note_loaded(model: Any, path: Any) -> None:
     """A model was loaded from a file, or its weights were."""
-    if isinstance(path, str | os.PathLike):
+    if isinstance(path, str | os.PathLike) and "://" not in str(path):
         place = Path(os.path.abspath(path))  # noqa: PTH100  # unlike resolve() it leaves links alone
         _loaded.set(model, Loaded(place, _state(place), steps_of(model)))
 
@@ -281,9 +279,14 @@ def was_loaded(model: Any) -> bool:
 def loaded_from(model: Any) -> Path | None:
     """The file that a model was loaded from, if both are still what they were."""
     found = _loaded.get(model)
-    if found is None or _state(found.path) != found.state or steps_of(model) != found.steps:
+    if found is None or _state(found.path) != found.state or not _is_untrained_since(model, found.steps):
         return None
     return found.path
+
+
+def _is_untrained_since(model: Any, steps: int | None) -> bool:
+    """Whether the optimizer has not stepped since: it says the same, or is a new one."""
+    return steps_of(model) in (steps, None, 0)
 
 
 def _state(path: Path) -> tuple[int, int] | None:
@@ -295,12 +298,16 @@ def _state(path: Path) -> tuple[int, int] | None:
     return found.st_size, found.st_mtime_ns
 
 
+def _is_same(value: Any, other: Any) -> bool:
+    return value is other or (isinstance(value, float) and isinstance(other, float) and value == other)
+
+
 def _why_stopped(model: Any, callbacks: list[Any], epoch: int | None, epochs: int | None) -> str | None:
     """Why training stopped before its last epoch, if it did."""
+    rest = 0 if epochs is None or epoch is None else epochs - epoch - 1
+    if rest <= 0 or not getattr(model, "stop_training", False):
+        return None
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.EarlyStopping) and callback.stopped_epoch:
             return f"epoch {callback.stopped_epoch}: {callback.monitor} did not improve for {callback.patience} epochs"
-    rest = 0 if epochs is None or epoch is None else epochs - epoch - 1
-    if rest > 0 and getattr(model, "stop_training", False):
-        return f"epoch {epoch}: stop_training was set, with {rest} epochs to go"
-    return None
+    return f"epoch {epoch}: stop_training was set, with {rest} epochs to go"

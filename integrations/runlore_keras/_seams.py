@@ -65,7 +65,9 @@ def _begin(on_train_begin: Callable[..., Any], callbacks: Any, logs: Any = None)
 
 @guest.harmless
 def _begin_recording(callbacks: Any) -> None:
-    model = callbacks.model
+    model = getattr(callbacks, "model", None)
+    if model is None:  # a list that was given none
+        return
     ours = next((item for item in callbacks.callbacks if isinstance(item, RunloreCallback)), None)
     if ours is not None:
         Recording.begin(model, callbacks, ours.options, _call_for(model))
@@ -79,9 +81,14 @@ def _begin_recording(callbacks: Any) -> None:
 def _finish(on_train_end: Callable[..., Any], callbacks: Any, logs: Any = None) -> Any:
     """All callbacks are told of the end; a fit that isn't Keras's own is over then."""
     result = on_train_end(callbacks, logs)
-    if _call_for(callbacks.model) is None:
-        Recording.finish(callbacks)
+    _finish_recording(callbacks)
     return result
+
+
+@guest.harmless
+def _finish_recording(callbacks: Any) -> None:
+    if _call_for(getattr(callbacks, "model", None)) is None:
+        Recording.finish(callbacks)
 
 
 def _call_for(model: Any) -> Call | None:

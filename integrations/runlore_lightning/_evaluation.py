@@ -7,6 +7,7 @@ from typing import Any
 
 from runlore import Store, guest
 from runlore.additions import Additions, Sets
+from runlore.loaders import length
 from runlore_lightning._data import first_dataset
 from runlore_lightning._metrics import take
 from runlore_lightning._taps import Taps
@@ -89,8 +90,7 @@ class Evaluations:
         """Tells several sets of data apart that a model is tested on: the first has the plain names."""
         stage = str(trainer.state.fn.value)
         dataset = first_dataset(trainer.test_dataloaders if stage == "test" else trainer.val_dataloaders)
-        length = len(dataset) if hasattr(type(dataset), "__len__") else None
-        return self._sets.suffix(stage, (type(dataset).__qualname__, length))
+        return self._sets.suffix(stage, (type(dataset).__qualname__, length(dataset)))
 
 
 def begin_lone(trainer: Any, store: Store | None) -> None:

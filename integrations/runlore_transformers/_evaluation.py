@@ -24,7 +24,9 @@ class Evaluation:
     def _begin(self) -> FitSession:
         """A run of its own, as this Trainer has trained nothing."""
         trainer = self.trainer
-        session = FitSession.begin(NAME, **self.listener.options.of_run(**_params.labels(trainer)), leader=self._leads)
+        session = FitSession.begin(
+            NAME, **self.listener.options.of_run(**_params.labels(trainer)), leader=self._leads, visits=True
+        )
         if session.owned:  # the user's own run may be for more than this
             session.record(lambda session: session.run.set_tags({"purpose": "evaluation"}))
         record_setup(session, trainer)
@@ -51,5 +53,3 @@ class Evaluation:
         self.trainer = self._dataset = None
         if self._session is not None:
             self._session.end(error)
-            if not self._session.owned:
-                self._session.run.joined = False  # the first training may still make it its own

@@ -11,9 +11,8 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoin
 
 from runlore import FitSession
 from runlore.additions import Additions, Sets
-from runlore.loaders import kind_of, length
 from runlore.origins import writer_of
-from runlore.wrapping import ByIdentity
+from runlore.wrapping import ByIdentity, token_of
 from runlore_transformers import _data, _params
 from runlore_transformers.plugin import NAME
 
@@ -45,6 +44,13 @@ class Training:
     def of(trainer: Any) -> "Training | None":
         """The last recorded training of a trainer."""
         return _last.get(trainer)
+
+    @staticmethod
+    def forget(trainer: Any) -> None:
+        """It is trained without being recorded: its weights are no run's."""
+        training = _last.pop(trainer)
+        if training is not None:
+            training.session = None
 
     @staticmethod
     def with_state(state: Any) -> "Training | None":
@@ -195,7 +201,7 @@ def link_to_origin(session: FitSession, kind: str, trainer: Any) -> None:
 
 def _identity(dataset: Any) -> Any:
     """What tells one set of data from another: the fingerprint of its library, or that it is itself."""
-    return getattr(dataset, "_fingerprint", None) or (id(dataset), kind_of(dataset), length(dataset))
+    return getattr(dataset, "_fingerprint", None) or token_of(dataset)
 
 
 def _checkpoint_to_resume(trainer: Any, asked: Any) -> str | None:

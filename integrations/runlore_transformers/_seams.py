@@ -93,6 +93,8 @@ def _train(train: Callable[..., Any], trainer: Any, *args: Any, **kwargs: Any) -
     call = None
     if listener is not None and not guest.in_fit():
         call = _made(Training, trainer, listener, arguments(train, trainer, *args, **kwargs))
+    else:
+        Training.forget(trainer)
     return _calls.during(call or _Part(trainer), train, trainer, *args, **kwargs)
 
 
@@ -110,7 +112,7 @@ def _predict(predict: Callable[..., Any], trainer: Any, *args: Any, **kwargs: An
 def _measure(measure: Callable[..., Any], dataset: str, trainer: Any, *args: Any, **kwargs: Any) -> Any:
     if _is_under_way(trainer):  # its numbers are those of the training, or of an evaluation on several sets
         return measure(trainer, *args, **kwargs)
-    listener = _listener(trainer)
+    listener = _listener(trainer) or _joined(trainer)
     call = None
     if listener is not None and not guest.in_fit():
         named = arguments(measure, trainer, *args, **kwargs)
@@ -121,7 +123,7 @@ def _measure(measure: Callable[..., Any], dataset: str, trainer: Any, *args: Any
 
 @guest.unseen
 def _hyperparameter_search(search: Callable[..., Any], trainer: Any, *args: Any, **kwargs: Any) -> Any:
-    listener = _listener(trainer)
+    listener = _listener(trainer) or _joined(trainer)
     found = None if listener is None or guest.in_fit() else _made(_search.Search, trainer, listener)
     if found is None:
         return search(trainer, *args, **kwargs)

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from accelerate.tracking import GeneralTracker, on_main_process, register_tracker_class
+from accelerate import tracking
+from accelerate.tracking import GeneralTracker, on_main_process
 
 from runlore import FitSession, Store
 from runlore.options import RunOptions
@@ -82,4 +83,5 @@ class RunloreTracker(GeneralTracker):
             self._session = self._before = None
 
 
-register_tracker_class(RunloreTracker)  # for Accelerator(log_with="runlore")
+if hasattr(tracking, "register_tracker_class"):  # older ones take the object only
+    tracking.register_tracker_class(RunloreTracker)  # for Accelerator(log_with="runlore")

@@ -64,6 +64,7 @@ def test_beginning_again_leaves_no_stale_point(store: Store) -> None:
     (run,) = store.runs()
     assert run.metrics["loss"].steps.tolist() == [10, 25]
     assert (run.status, len(run.segments), run.params) == ("finished", 2, {"lr": 0.1})
+    assert [segment.status for segment in run.segments] == ["interrupted", "finished"]
 
 
 def test_what_the_user_had_logged_before_stays(store: Store) -> None:
@@ -110,6 +111,17 @@ def test_what_is_no_number_is_named_and_left_out(store: Store) -> None:
     found = store.run("odd")
     assert found.summary == {"score": 0.5}
     assert {item["what"] for item in found.missing} == {"summary best_params", "summary good"}
+
+
+def test_a_visit_leaves_the_users_run_to_the_first_fit(store: Store) -> None:
+    with store.start_run("mine"):
+        for name in ("first", "second"):
+            with FitSession.begin("mine", visits=True) as visit:
+                visit.metrics({name: 1.0})
+        with FitSession.begin("mine") as fit:
+            fit.metrics({"loss": 1.0})
+    assert sorted(store.run("mine").metrics) == ["first", "loss"]
+    assert [child.metrics["second"].count for child in store.run("mine").children] == [1]
 
 
 def test_children_of_a_session_are_runs_below_it(store: Store) -> None:

@@ -224,6 +224,65 @@ def test_sets_that_a_loaded_model_meets_are_kept_apart_too(store: Store, tmp_pat
     assert (run.data["test"]["rows"], run.data["test/test_2"]["rows"]) == (5, 16)
 
 
+def test_sets_made_for_one_evaluation_are_kept_apart(store: Store) -> None:
+    x, y = rows()
+
+    class Batches(keras.utils.PyDataset):
+        def __init__(self, factor: float) -> None:
+            super().__init__()
+            self.factor = factor
+
+        def __len__(self) -> int:
+            return 1
+
+        def __getitem__(self, place: int) -> Any:
+            return x * self.factor, y
+
+    made = model()
+    fit(made, RunloreCallback())
+    told = [made.evaluate(Batches(factor), verbose=0)[0] for factor in (1.0, 2.0, 3.0)]
+    run = only(store)
+    names = ("test/loss", "test/loss/test_2", "test/loss/test_3")
+    assert [run.metrics[name].values.tolist() for name in names] == [[value] for value in told]
+
+
+def test_sets_of_several_inputs_are_kept_apart(store: Store) -> None:
+    inputs = [keras.Input((3,)), keras.Input((3,))]
+    made = keras.Model(inputs, keras.layers.Dense(1)(inputs[0] + inputs[1]))
+    made.compile("sgd", "mse")
+    x, y = rows()
+    made.fit([x, x], y, verbose=0, callbacks=[RunloreCallback()])
+    told = [made.evaluate([x * factor, x], y, verbose=0) for factor in (1, 9)]
+    run = only(store)
+    assert run.metrics["test/loss"].values.tolist() == [told[0]]
+    assert run.metrics["test/loss/test_2"].values.tolist() == [told[1]]
+    assert run.data["test/test_2.0"]["fingerprint"] != run.data["test.0"]["fingerprint"]
+
+
+def test_compiling_anew_trains_nothing(store: Store, tmp_path: Path) -> None:
+    made = model()
+    x, y = rows()
+    path = tmp_path / "x.keras"
+    with runlore.autolog("keras"):
+        fit(made, keras.callbacks.ModelCheckpoint(path))
+        made.compile("adam", "mse", metrics=["mae"])
+        made.evaluate(x, y, verbose=0)
+        again = keras.models.load_model(path)
+        again.compile("adam", "mse")
+        fit(again)
+    second, first = store.runs()
+    assert first.metrics["test/loss"].count == 1
+    assert second.links == [{"kind": "resumed_from", "run": first.id, "step": 6}]
+
+
+def test_a_list_without_a_model_works_as_without_us(store: Store) -> None:
+    with runlore.autolog("keras"):
+        listed = keras.callbacks.CallbackList([])
+        listed.on_train_begin()
+        listed.on_train_end()
+    assert len(store.runs()) == 0
+
+
 def test_a_model_saved_behind_its_fit_knows_its_step(store: Store, tmp_path: Path) -> None:
     made = model()
     with runlore.autolog("keras"):

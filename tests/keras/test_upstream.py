@@ -14,6 +14,6 @@ def test_its_own_tests_come_to_the_same(store: Store, tmp_path: Path) -> None:
     off, on = both(TESTS, tmp_path)
     assert len(TESTS) > 10
     assert differing(off, on) == {}
-    assert list(on.values()).count("passed") > 60
-    assert len(store.runs()) > 40
+    assert list(on.values()).count("passed") > 40
+    assert len(store.runs()) > 20
     assert len(store.runs("status == 'running'")) == 0

@@ -95,6 +95,17 @@ def test_weights_that_were_trained_on_are_no_runs(
     assert "eval_loss" not in trained.metrics
 
 
+def test_a_search_by_a_trainer_made_before_autolog_is_one(store: Store, tmp_path: Path) -> None:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    made = trainer(tmp_path, model_init=model, max_steps=2)
+    with runlore.autolog("transformers"):
+        made.hyperparameter_search(hp_space=lambda trial: {"seed": trial.suggest_int("seed", 1, 2)}, n_trials=1)
+    (parent,) = store.runs("parent is None")
+    assert [child.name for child in parent.children] == ["trial-0"]
+
+
 def test_sets_of_equal_length_are_kept_apart(store: Store, tmp_path: Path) -> None:
     made = trainer(tmp_path, RunloreCallback(), eval_dataset={"a": Rows(8), "b": Rows(8)})
     made.train()
