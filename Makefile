@@ -50,7 +50,7 @@ $(OTHERS)/ready: pyproject.toml tests/requirements.txt
 
 others: $(OTHERS)/ready  ## The integrations' tests with the oldest scikit-learn, and with Keras on TensorFlow
 	$(OTHERS)/bin/python -m pytest tests/sklearn
-	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(OTHERS)/bin/python -m pytest tests/keras --ignore tests/keras/test_upstream.py
+	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(OTHERS)/bin/python -m pytest tests/keras
 
 docs: $(VENV)/dev  ## Every snippet of the pages runs, every link leads somewhere
 	$(BIN)/python -m pytest tests/docs --durations=0

@@ -79,7 +79,8 @@ def test_a_failure_of_both_is_one_failed_run(store: Store, tmp_path: Path) -> No
     done = launch("torchrun", script, str(tmp_path / "out"), "callback", "fail")
     assert done.returncode != 0
     run = only(store)
-    assert (run.status, run.error["message"]) in (("failed", "no more"), ("interrupted", ""))
+    assert run.status in ("failed", "interrupted")  # its own exception, or the launcher's SIGTERM behind the other's
+    assert run.status == "interrupted" or run.error["message"] == "no more"
 
 
 # accelerate's trackers
