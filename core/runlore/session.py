@@ -155,11 +155,14 @@ class FitSession:
         guest._open[id(self)] = self
         self.run.in_fit = True
 
-    def pause(self) -> None:
-        """What follows is not part of this fit, which may go on later: its run stays open."""
+    def pause(self, *, returned: bool = True) -> None:
+        """What follows is not part of this fit, which may go on later: its run stays open.
+
+        Where the training call has not `returned`, a run that is still open when Python exits reads interrupted.
+        """
+        self.run.in_fit = not returned
         if guest._open.pop(id(self), None) is None:
             return
-        self.run.in_fit = False
         with suppress(ValueError):  # it ends in another context than it began in, where it counts as over all the same
             guest._fit.reset(self._token)
 

@@ -141,8 +141,7 @@ class Recording:
         """
         left = weakref.finalize(callbacks, self.end, None, left=True)
         left.atexit = False  # what is open then, the core ends
-        self.session.pause()
-        self.run.in_fit = True  # it has not returned
+        self.session.pause(returned=False)
 
     @staticmethod
     def of(model: Any) -> "Recording | None":
@@ -168,7 +167,8 @@ class Recording:
             self._tell_params()
         _loaded.pop(self._model)  # it has been trained since
         self._epoch = epoch
-        self.step = self._step(epoch)
+        self.step = None  # counted on, where the optimizer can't be asked
+        self.session.record(lambda _: self._note_step(epoch))
         self._logs, self._taken = logs, dict(logs)
         self._write(logs)
         if "learning_rate" not in logs:
@@ -194,12 +194,12 @@ class Recording:
             if metrics:
                 self.session.metrics(metrics, step=self.step, epoch=self._epoch, split=split)
 
-    def _step(self, epoch: int) -> int:
+    def _note_step(self, epoch: int) -> None:
         """How often the optimizer has stepped; where a model uses others, batches of whole epochs are counted."""
         steps = steps_of(self._model)
         if self._counts_epochs is None:
             self._counts_epochs = steps is None or steps == self._began
-        return (epoch + 1) * (self._batches or 1) if self._counts_epochs or steps is None else steps
+        self.step = (epoch + 1) * (self._batches or 1) if self._counts_epochs or steps is None else steps
 
     def _tell_params(self) -> None:
         """What the model tells of itself; one that gets its shape from its first batch tells the rest then."""

@@ -171,6 +171,19 @@ def test_a_handler_of_the_users_stays_the_users(store: Store, python: Python) ->
     assert [run.status for run in store.runs()] == ["finished", "finished"]
 
 
+@pytest.mark.parametrize(("ended", "status"), [(True, "finished"), (False, "interrupted")])
+def test_what_a_paused_fit_leaves_of_the_users_open_run(store: Store, python: Python, ended: bool, status: str) -> None:
+    python(f"""
+        import runlore
+        runlore.start_run("mine").__enter__()  # Python ends within the block
+        session = runlore.FitSession.begin("own")
+        session.pause(returned=False)
+        if {ended}:
+            session.end()
+    """).succeed()
+    assert store.run("mine").status == status
+
+
 def test_a_fit_that_never_returned_is_not_finished(store: Store, python: Python) -> None:
     process = python("""
         import multiprocessing
