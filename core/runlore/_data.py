@@ -8,8 +8,10 @@ import hashlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
+from runlore._artifacts import hashed
 from runlore.hookspecs import DataDescription, hookimpl
 
 WHOLE_BYTES = 1 << 30  # up to which all of the content is hashed
@@ -29,6 +31,8 @@ def runlore_describe_data(data: Any) -> DataDescription | None:
     kind = f"{type(data).__module__.partition('.')[0]}.{type(data).__name__}"
     if isinstance(data, list | tuple):
         return _describe_list(data)
+    if isinstance(data, Path):
+        return _describe_path(data) if data.exists() else None
     for module, classes, describe in _DESCRIBERS:
         library = sys.modules.get(module)
         if library is not None and isinstance(data, tuple(getattr(library, name) for name in classes)):
@@ -257,6 +261,15 @@ def _dtypes(dtypes: list[str]) -> str | list[str]:
 
 
 # The rest
+
+
+def _describe_path(path: Path) -> DataDescription:
+    """A file or a folder: its fingerprint is the sha256 by which `which-run` finds it."""
+    members = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+    facts = {"path": str(path), "shape": None, "dtypes": None, **({"files": len(members)} if path.is_dir() else {})}
+    size = sum(item.stat().st_size for item in members)
+    kind = "folder" if path.is_dir() else "file"
+    return DataDescription(kind, (), [], size_bytes=size, fingerprint=str(hashed(path)["sha256"]), more=facts)
 
 
 def _describe_sparse(data: Any, kind: str) -> DataDescription:

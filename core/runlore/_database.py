@@ -22,7 +22,7 @@ TABLES = {
     ),
     "runs": (
         "n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT, experiment TEXT, status TEXT, parent TEXT, "
-        "started BIGINT, ended BIGINT, live INTEGER NOT NULL, lost BIGINT, damaged BIGINT, links TEXT"
+        "started BIGINT, ended BIGINT, live INTEGER NOT NULL, lost BIGINT, damaged BIGINT"
     ),
     "params": VALUES,
     "summary": VALUES,
@@ -45,6 +45,14 @@ TABLES = {
         "run INTEGER NOT NULL, position INTEGER NOT NULL, path TEXT NOT NULL, sha256 TEXT, "
         "PRIMARY KEY (run, position, path)"
     ),
+    "links": (
+        "run INTEGER NOT NULL, position INTEGER NOT NULL, kind TEXT, target TEXT NOT NULL, step BIGINT, sha256 TEXT, "
+        "PRIMARY KEY (run, position)"
+    ),
+    "weights": (
+        "run INTEGER NOT NULL, sha256 TEXT NOT NULL, kind TEXT NOT NULL, hash TEXT NOT NULL, "
+        "PRIMARY KEY (run, sha256, kind, hash)"
+    ),
 }
 INDEXES = {
     "runs_parent": "runs (parent)",
@@ -61,9 +69,14 @@ INDEXES = {
     "data_text": "data (key, text)",
     "artifacts_sha256": "artifacts (sha256)",
     "artifacts_pending": "artifacts (pending)",
+    "artifacts_size": "artifacts (size)",
     "members_sha256": "members (sha256)",
+    "links_target": "links (target)",
+    "weights_hash": "weights (kind, hash)",
+    "weights_sha256": "weights (sha256)",
 }
-BY_RUN = ("params", "summary", "tags", "metrics", "sections", "data", "artifacts", "members")  # rows belong to a run
+# Tables whose rows belong to a run:
+BY_RUN = ("params", "summary", "tags", "metrics", "sections", "data", "artifacts", "members", "links", "weights")
 WITHOUT_ROWID = (*BY_RUN, "env")
 
 

@@ -13,7 +13,7 @@ import pluggy
 from runlore import hookspecs
 from runlore._settings import disabled_names
 from runlore._writer import report
-from runlore.hookspecs import CapturedFile, DataDescription, Integration
+from runlore.hookspecs import CapturedFile, Integration
 
 GROUP = "runlore"
 OBSERVING = ("runlore_run_started", "runlore_events_logged", "runlore_points_logged", "runlore_run_finished")
@@ -103,8 +103,8 @@ class Plugins:
             if result is not None:
                 yield from _checked(hook, result, implementation.plugin_name, on_error)
 
-    def first(self, hook: str, **arguments: Any) -> DataDescription | None:
-        """The first description that is not None, plugins that were registered last asked first.
+    def first(self, hook: str, kind: type[T], **arguments: Any) -> T | None:
+        """The first answer that is not None, plugins that were registered last asked first; it has to be of the kind.
 
         Raises:
             RuntimeError: a plugin that was asked failed; the message names it.
@@ -112,7 +112,7 @@ class Plugins:
         for implementation in reversed(self._implementations(hook)):
             try:
                 result = _call(implementation, arguments)
-                if not isinstance(result, DataDescription | None):
+                if result is not None and not isinstance(result, kind):
                     raise TypeError(f"it returned {_brief(result)}")
             except Exception as error:  # a plugin's own code: it is named
                 message = f"plugin {implementation.plugin_name!r}: {type(error).__name__}: {error}"

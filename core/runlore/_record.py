@@ -14,6 +14,7 @@ from runlore._replay import FOREIGN, Content, Event, Replay, read_log, read_seal
 from runlore._values import Plain
 
 COMPLETED = ("size", "mtime_ns", "sha256", "stored", "files", "why", "pending", "keep")  # what may be told later
+LINK = ("kind", "run", "step", "sha256")  # what is known of a link
 HASH = re.compile(r"[0-9a-f]{64}")
 OWN_MODES = ("start", "resume")  # writers that carry the run's status; "attach" only adds to it
 
@@ -54,6 +55,7 @@ class Record:
     notes: list[str] = field(default_factory=list)
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     links: list[dict[str, Any]] = field(default_factory=list)
+    weights: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # hashes of model files, by sha256 and kind
     environment: dict[str, dict[str, Any]] = field(default_factory=dict)  # section: {"sha256"} or {"values"}
     command: dict[str, Any] = field(default_factory=dict)
     data: dict[str, dict[str, Plain]] = field(default_factory=dict)  # what was trained on, by name
@@ -96,7 +98,11 @@ class Record:
         elif kind == "environment":
             self.environment.update({name: item for name, item in event["sections"].items() if str(item["sha256"])})
         elif kind == "link":
-            self.links.append({key: event[key] for key in ("kind", "run", "step") if event.get(key) is not None})
+            self.links.append({key: event[key] for key in LINK if event.get(key) is not None})
+        elif kind == "weights":
+            found = {kind: [str(item) for item in event[kind]] for kind in ("fingerprints", "shapes")}
+            if all(HASH.fullmatch(item) for item in sum(found.values(), [str(event["sha256"])])):
+                self.weights[event["sha256"]] = found
         elif kind == "missing":
             self.missing.append({"what": event["what"], "why": event["why"]})
         elif kind == "gap":

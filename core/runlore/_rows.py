@@ -47,7 +47,6 @@ class Batch:
                 int(record.live),
                 record.lost_calls,
                 record.damaged_bytes,
-                json.dumps(record.links) if record.links else None,
             )
         )
         tables["params"] += [(number, key, *value_columns(value)) for key, value in record.params.items()]
@@ -62,6 +61,11 @@ class Batch:
             if item.get("kind") != "code":  # which every run has, and none has made
                 members = item.get("files", ())
                 tables["members"] += [(number, position, str(path), str(sha)) for path, _, sha in members]
+        for position, link in enumerate(record.links):
+            target, sha256 = str(link["run"]), _text(link.get("sha256"))
+            tables["links"].append((number, position, _text(link["kind"]), target, _whole(link.get("step")), sha256))
+        for sha256, found in record.weights.items():
+            tables["weights"] += [(number, sha256, kind, item) for kind, hashes in found.items() for item in hashes]
         for name, facts in record.data.items():
             tables["data"] += [(number, f"{name}.{key}", *value_columns(value)) for key, value in facts.items()]
 

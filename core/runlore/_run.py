@@ -221,9 +221,14 @@ class Run:
         """Say in the record that something could not be captured."""
         self._event({"type": "missing", "what": what, "why": why})
 
-    def link(self, kind: str, run_id: str, *, step: int | None = None) -> None:
-        """Say that this run goes back to another, at a step of it: "resumed_from", "reproduces", …"""
-        self._event({"type": "link", "kind": kind, "run": run_id, **({} if step is None else {"step": as_step(step)})})
+    def link(self, kind: str, run_id: str, *, step: int | None = None, sha256: str | None = None) -> None:
+        """Say that this run goes back to another, at a step of it: "resumed_from", "reproduces", …
+
+        `sha256` is that of the content that it read of the other, a checkpoint's, say.
+        """
+        told = {"step": None if step is None else as_step(step), "sha256": sha256}
+        known = {key: value for key, value in told.items() if value is not None}
+        self._event({"type": "link", "kind": kind, "run": run_id, **known})
 
     def rewind(self, step: int, spared: Collection[str] = ()) -> None:
         """Begin again behind a step: what was recorded of later ones is superseded, as when a run is resumed.
@@ -389,4 +394,4 @@ def described(data: Any) -> "DataDescription | None":
 
     if isinstance(data, DataDescription):
         return data
-    return process.plugins().first("runlore_describe_data", data=data)
+    return process.plugins().first("runlore_describe_data", DataDescription, data=data)

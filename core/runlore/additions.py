@@ -35,7 +35,7 @@ class Additions:
         try:
             place = store or open_store()
             found = None if path is None or is_worker() or not path.exists() else writer_of(place, path)
-            return None if found is None else (cls(attach(str(place.root), found[0])), found[1])
+            return None if found is None else (cls(attach(str(place.root), found.run)), found.step)
         except Exception as error:  # a framework calls us here, and must not meet our exceptions
             report(f"the run that wrote {os.fspath(checkpoint)!r} can't be looked up: {type(error).__name__}: {error}")
             return None

@@ -9,6 +9,7 @@ from runlore._series import Series
 from runlore._values import json_value
 from runlore.artifacts import Artifact
 from runlore.comparison import Comparison
+from runlore.lineage import Lineage
 from runlore.origins import Origin
 from runlore.runs import RecordedRun, as_time
 
@@ -114,6 +115,17 @@ def origin_document(origin: Origin) -> dict[str, Any]:
         "roles": list(origin.roles),
         "match": origin.match,
     }
+
+
+def lineage_document(graph: Lineage) -> dict[str, Any]:
+    """What `lineage --json` says."""
+    nodes = [
+        {"id": node.id, "kind": node.kind, "name": node.name}
+        | {key: iso_time(value) if isinstance(value, datetime) else value for key, value in node.facts.items()}
+        for node in graph.nodes.values()
+    ]
+    edges = [{"from": edge.start, "to": edge.end, "relation": edge.relation, "step": edge.step} for edge in graph.edges]
+    return {"root": graph.root, "nodes": nodes, "edges": edges, "cut": graph.cut}
 
 
 def plain(value: Any) -> Any:

@@ -123,7 +123,9 @@ def describe(data: Any) -> "DataDescription | None":
     if is_worker():
         return None
     try:
-        return process.plugins().first("runlore_describe_data", data=data)
+        from runlore.hookspecs import DataDescription
+
+        return process.plugins().first("runlore_describe_data", DataDescription, data=data)
     except Exception:  # a plugin's own code, on foreign data: nothing is recorded of it here
         return None
 

@@ -94,6 +94,19 @@ class DataDescription:
 
 
 @dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor of a model file. `sha256` is that of its values in C order, little-endian.
+
+    `dtype` is what most libraries call the type: "float32", "bfloat16", "int64", "bool".
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Integration:
     """A framework that autolog can record.
 
@@ -165,6 +178,17 @@ def runlore_describe_data(data: Any) -> DataDescription | None:
     Called on the training thread before a fit that may change the data in place, so it must not take long, and must
     not change or consume `data`. The first answer counts, plugins that were registered last are asked first. May
     raise: the run then says that the data is not described, and why.
+    """
+
+
+@hookspec
+def runlore_describe_weights(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
+    """Describe the tensors of a model file, or return None where it is not of a kind that you know.
+
+    The answer has a set of tensors for each name under which the file holds one ("" for the file itself); states of
+    optimizers are not weights. Called by readers (`runlore which-run`), never while training. The file may be
+    anybody's: nothing in it may be executed, so no pickle may be loaded; and it may have any name, so tell by its
+    content. The first answer counts. May raise: the file then counts as unknown.
     """
 
 

@@ -1,12 +1,13 @@
-"""Which run made a file: found by the sha256 of its content, wherever it lies and whatever it is called now."""
+"""Which run made a file: found by its content, or by the weights in it, wherever it lies and whatever it is called."""
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from runlore import _pending
+from runlore import _pending, _weights
 from runlore._artifacts import extent, hashed
 from runlore._blobs import Member, folder_sha256, hash_file
 from runlore._database import Sqlite
@@ -14,11 +15,14 @@ from runlore._record import read_record
 from runlore.errors import RunloreError
 
 if TYPE_CHECKING:
+    from runlore.artifacts import Artifact
     from runlore.runs import RecordedRun
     from runlore.store import Store
 
 SHORTEST = 6  # digits of a hash that may stand for it
 LOOKED_AT = 100  # runs with a file of the same size that are looked at before it is hashed
+NEAREST = 3  # runs that each kind of hint names
+Match = Literal["sha256", "weights"]
 
 
 class FileOrHashNotFound(RunloreError, FileNotFoundError):
@@ -27,7 +31,11 @@ class FileOrHashNotFound(RunloreError, FileNotFoundError):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A run that wrote a content, or read it as data. `artifact` is the name that the run has for it."""
+    """A run that wrote a content, or read it.
+
+    `artifact` is the name that the run has for it: that of the dataset where it was read as data. Where a run went on
+    from a checkpoint, the name is the one it has with the run that wrote it, and the role is the kind of the link.
+    """
 
     run: str
     name: str
@@ -36,51 +44,90 @@ class Origin:
     step: int | None
     epoch: float | None
     roles: tuple[str, ...]
-    match: Literal["sha256", "weights"] = "sha256"
+    match: Match = "sha256"
 
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """The runs that know a content, newest first. `hints` say what else may help where there is none."""
+    """The runs that know a content, newest first. `hints` say what comes nearest where there is none."""
 
     sha256: str
     found: tuple[Origin, ...]
     hints: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is asked for: a hash or the beginning of one, and the file or folder that has it, if there is one."""
+
+    sha256: str
+    path: Path | None
+    members: tuple[Member, ...] = ()  # of a folder
+
+
 def which_run(store: "Store", target: str | os.PathLike[str]) -> Origins:
     """The runs that wrote or read a file, a folder, or the content with a hash (at least six digits of it).
 
-    Files whose hash was not known when they were recorded are hashed first.
+    A model file that no run has written is looked for by the fingerprint of its weights; a folder, file by file. Files
+    whose hash was not known when they were recorded are hashed first. No pickle is loaded.
 
     Raises:
         FileOrHashNotFound: `target` is neither.
     """
-    sha256 = _hash_of(target)
+    content = content_of(target)
     if not store.exists:
-        return Origins(sha256, (), (f"there is no store at {str(store.root)!r} yet",))
-    if os.access(store.root, os.W_OK):
-        _pending.complete(store, store._index.ask(_pending.pending_runs))
-    rows = store._index.ask(lambda database: _rows_of(database, sha256))
-    found = tuple(origin for row in rows for origin in [_origin(store, *row)] if origin is not None)
-    return Origins(sha256, found, () if found else tuple(_hints(store, target)))
+        return Origins(content.sha256, (), (f"there is no store at {str(store.root)!r} yet",))
+    hashes, match = same_contents(store, content)
+    found = tuple(dict.fromkeys(origin for sha256 in hashes for origin in _origins(store, sha256, match)))
+    return Origins(content.sha256, found, () if found else tuple(_hints(store, content, target)))
 
 
-def _hash_of(target: str | os.PathLike[str]) -> str:
+def content_of(target: str | os.PathLike[str]) -> Content:
+    """What a path or a hash stands for.
+
+    Raises:
+        FileOrHashNotFound: `target` is neither.
+    """
     path = Path(target)
     if path.is_dir():
         files = sorted(item for item in path.rglob("*") if item.is_file())
-        return folder_sha256([Member(item.relative_to(path).as_posix(), 0, hash_file(item)) for item in files])
+        members = [Member(item.relative_to(path).as_posix(), item.stat().st_size, hash_file(item)) for item in files]
+        return Content(folder_sha256(members), path, tuple(members))
     if path.exists():
-        return hash_file(path)
-    text = os.fspath(target).lower().removeprefix("sha256:")
+        return Content(hash_file(path), path)
+    text = os.fspath(target).lower().removeprefix("sha256:").rstrip("….")
     if re.fullmatch(rf"[0-9a-f]{{{SHORTEST},64}}", text):
-        return text
+        return Content(text, None)
     raise FileOrHashNotFound(f"{os.fspath(target)!r} is no file here, and no sha256 of at least {SHORTEST} digits")
 
 
+def same_contents(store: "Store", content: Content) -> tuple[list[str], Match]:
+    """The hashes by which the store knows a content: its own, or those of files with the same weights."""
+    if os.access(store.root, os.W_OK):
+        _pending.complete(store, store._index.ask(_pending.pending_runs))
+    if store._index.ask(lambda database: _rows_of(database, content.sha256)):
+        return [content.sha256], "sha256"
+    if content.path is None:
+        return store._index.ask(lambda database: _weights.known_contents(database, f"{content.sha256}%")), "weights"
+    weights = _weights.weights_of(_files_of(content))
+    if weights is not None:
+        found = store._index.ask(lambda database: _weights.known_contents(database, *weights.whole))
+        if not found:
+            looked = _weights.look_at_all(store, weights.values)
+            found = [sha for sha, item in looked.items() if not {*item.whole, *item.parts}.isdisjoint(weights.whole)]
+        if found:
+            return found, "weights"
+    inside = [member.sha256 for member in content.members]
+    return store._index.ask(lambda database: [sha for sha in inside if _rows_of(database, sha)]), "sha256"
+
+
+def _files_of(content: Content) -> list[Path]:
+    path = content.path or Path(os.devnull)
+    return [path / member.path for member in content.members] if path.is_dir() else [path]
+
+
 def _rows_of(database: Sqlite, sha256: str) -> list[tuple[str, str, str, int]]:
-    """Run id, relation, name, position, newest run first."""
+    """Run id, relation, name, position, newest run first; `sha256` may be the beginning of one."""
     pattern = f"{sha256}%"
     sql = (
         "SELECT r.id, 'wrote', a.name, a.position FROM artifacts a JOIN runs r ON r.n = a.run WHERE a.sha256 LIKE ? "
@@ -91,28 +138,71 @@ def _rows_of(database: Sqlite, sha256: str) -> list[tuple[str, str, str, int]]:
     return [(row[0], row[1], row[2], row[3]) for row in database.query(sql, (pattern, pattern, pattern))]
 
 
-def _origin(store: "Store", run_id: str, relation: str, name: str, position: int) -> Origin | None:
-    run = store.run(run_id)
-    if relation == "read":
-        return Origin(run_id, run.name, "read", name.removesuffix(".fingerprint"), None, None, ())
-    artifacts = run.artifacts
-    if position >= len(artifacts):
-        return None
-    item = artifacts[position]
-    inside = name if item.is_folder and name != item.name else ""
-    title = f"{item.name}/{inside}" if inside else item.name
-    return Origin(run_id, run.name, "wrote", title, item.step, item.epoch, item.roles)
+def _origins(store: "Store", sha256: str, match: Match) -> Iterator[Origin]:
+    """The runs that wrote a content, and those that read it: as data, or going on from it."""
+    for run_id, relation, name, position in store._index.ask(lambda database: _rows_of(database, sha256)):
+        run = store.run(run_id)
+        if relation == "read":
+            yield Origin(run_id, run.name, "read", name.removesuffix(".fingerprint"), None, None, (), match)
+            continue
+        artifacts = run.artifacts
+        if position < len(artifacts):
+            item = artifacts[position]
+            inside = name if item.is_folder and name != item.name else ""
+            title = f"{item.name}/{inside}" if inside else item.name
+            for reader, kind, step in readers_of(store, run, item):
+                yield Origin(reader.id, reader.name, "read", title, step, None, (kind,), match)
+            yield Origin(run_id, run.name, "wrote", title, item.step, item.epoch, item.roles, match)
 
 
-def _hints(store: "Store", target: str | os.PathLike[str]) -> list[str]:
+def readers_of(
+    store: "Store", run: "RecordedRun", artifact: "Artifact"
+) -> "Iterator[tuple[RecordedRun, str, int | None]]":
+    """The runs that went on from an artifact of a run, how, and from which step; newest first.
+
+    Links that name no content are taken to mean the artifact of their step.
+    """
+    sql = (
+        "SELECT r.id, l.kind, l.step FROM links l JOIN runs r ON r.n = l.run "
+        "WHERE (l.target = ? AND l.sha256 IS NULL AND l.step = ?) OR l.sha256 = ? ORDER BY r.id DESC"
+    )
+    arguments = (run.id, artifact.step, artifact.sha256)
+    for reader, kind, step in store._index.ask(lambda database: database.query(sql, arguments)):
+        yield store.run(reader), str(kind), step
+
+
+# What comes nearest
+
+
+def _hints(store: "Store", content: Content, target: str | os.PathLike[str]) -> Iterator[str]:
+    weights = _weights.weights_of(_files_of(content)) if content.path is not None else None
+    if weights is not None:
+        joined = "JOIN weights w ON w.run = a.run AND w.sha256 = a.sha256"
+        rows = _similar(store, joined, "w.kind = 'shapes' AND w.hash = ?", weights.shapes[0])
+        yield from (f"run {run} wrote {name!r}: tensors of the same shapes, with other values" for run, name in rows)
     name = Path(target).name
-    sql = "SELECT r.id, r.name FROM artifacts a JOIN runs r ON r.n = a.run WHERE a.name = ? ORDER BY r.id DESC LIMIT 3"
-    rows = store._index.ask(lambda database: database.query(sql, (name,)))
-    hints = [f"run {run_name} ({run_id}) wrote a {name!r} with other content" for run_id, run_name in rows]
+    for run, _ in _similar(store, "", "a.name = ?", name):
+        yield f"run {run} wrote a {name!r} with other content"
+    if content.path is not None and content.path.is_file():
+        size = content.path.stat().st_size
+        for run, other in _similar(store, "", "a.size = ?", size):
+            yield f"run {run} wrote {other!r}, which has the same size of {size:,} bytes"
     pending = store._index.ask(_pending.pending_count)
     if pending:
-        hints.append(f"{pending} recorded files could not be hashed yet")
-    return hints
+        yield f"{pending} recorded files could not be hashed yet"
+
+
+def _similar(store: "Store", joined: str, condition: str, value: str | int) -> list[tuple[str, str]]:
+    """The newest runs with such an artifact, and its name."""
+    sql = (
+        f"SELECT r.name, r.id, max(a.name) FROM artifacts a JOIN runs r ON r.n = a.run {joined} WHERE {condition} "
+        "AND a.kind NOT IN ('code', 'log') GROUP BY r.id, r.name ORDER BY r.id DESC LIMIT ?"
+    )
+    rows = store._index.ask(lambda database: database.query(sql, (value, NEAREST)))
+    return [(f"{name} ({run_id})", str(artifact)) for name, run_id, artifact in rows]
+
+
+# For those who record
 
 
 def with_hashes(run: "RecordedRun") -> "RecordedRun":
@@ -122,8 +212,16 @@ def with_hashes(run: "RecordedRun") -> "RecordedRun":
     return run.store.run(run.id) if _pending.complete(run.store, [run.id]) else run
 
 
-def writer_of(store: "Store", path: Path) -> tuple[str, int | None] | None:
-    """The newest run that wrote this checkpoint, and the step of it then; None where none did.
+class Writing(NamedTuple):
+    """The run that wrote a checkpoint, the step of it then, and the hash of the content, as far as they are known."""
+
+    run: str
+    step: int | None
+    sha256: str | None
+
+
+def writer_of(store: "Store", path: Path) -> Writing | None:
+    """The newest run that wrote this checkpoint; None where none did.
 
     A file that lies where a run recorded it, with the size and time that it had then, is not hashed; nor is one of a
     size that no run has recorded.
@@ -142,7 +240,7 @@ def writer_of(store: "Store", path: Path) -> tuple[str, int | None] | None:
         for item in reversed(read_record(store.folder, run_id)[0].artifacts):
             same = (item.get("size"), item.get("mtime_ns")) == (size, mtime_ns)
             if same and item.get("path") == str(path) and item.get("kind") == "checkpoint":
-                return run_id, item.get("step")
+                return Writing(run_id, item.get("step"), item.get("sha256"))
     if not rows:
         return None
     _pending.complete(store, [run_id for run_id, pending in rows if pending])
@@ -150,4 +248,4 @@ def writer_of(store: "Store", path: Path) -> tuple[str, int | None] | None:
     order = "a.kind = 'checkpoint' DESC, r.id DESC, a.position DESC"
     by_hash = f"SELECT r.id, a.step {artifacts} WHERE a.sha256 = ? ORDER BY {order}"
     found = store._index.ask(lambda database: database.query(by_hash, (sha256,)))
-    return (found[0][0], found[0][1]) if found else None
+    return Writing(found[0][0], found[0][1], sha256) if found else None

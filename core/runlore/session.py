@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from runlore import guest
 from runlore._artifacts import local_path
@@ -25,6 +25,9 @@ from runlore._writer import report
 from runlore.errors import RunNotFound
 from runlore.launch import Launch
 from runlore.store import Store, open_store
+
+if TYPE_CHECKING:
+    from runlore.origins import Writing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -124,7 +127,7 @@ class FitSession:
         try:
             if origin is not None and outer is not None:
                 session.link("resumed_from", *origin)
-            if after is not None and after.id not in (session.run.id, origin and origin[0]):
+            if after is not None and after.id not in (session.run.id, origin and origin.run):
                 session.link("refit_of", after.id)
             if params is not None:
                 session.params(params)
@@ -272,9 +275,9 @@ class FitSession:
         self._checkpoints.check_removed()
 
     @_guarded
-    def link(self, kind: str, run_id: str, step: int | None = None) -> None:
-        """Say that this fit goes back to another run: "refit_of", "resumed_from", …"""
-        self.run.link(kind, run_id, step=step)
+    def link(self, kind: str, run_id: str, step: int | None = None, sha256: str | None = None) -> None:
+        """Say that this fit goes back to another run: "refit_of", "resumed_from", …; see `Run.link`."""
+        self.run.link(kind, run_id, step=step, sha256=sha256)
 
     @_guarded
     def missing(self, what: str, why: str) -> None:
@@ -345,7 +348,7 @@ def _no_run() -> Run:
     return open_run(Folder(Path(os.devnull)), "", "", {"mode": "off"})
 
 
-def _origin(store: Store, checkpoint: str | os.PathLike[str]) -> tuple[str, int | None] | None:
+def _origin(store: Store, checkpoint: str | os.PathLike[str]) -> "Writing | None":
     """The run that wrote the checkpoint, and at which step."""
     from runlore.origins import writer_of
 
@@ -358,19 +361,18 @@ def _origin(store: Store, checkpoint: str | os.PathLike[str]) -> tuple[str, int 
 
 
 def _started(
-    store: Store, name: str | None, origin: tuple[str, int | None] | None, outer: Run | None, options: dict[str, Any]
+    store: Store, name: str | None, origin: "Writing | None", outer: Run | None, options: dict[str, Any]
 ) -> Run:
     """A new run, a child of the user's open one; or the run that a checkpoint is of."""
     if outer is not None:
         return start(Store(outer._folder.root), name, parent=outer, **options)
     if origin is None:
         return start(store, name, **options)
-    run_id, step = origin
     try:
-        return start(store, name, resume=run_id, at_step=step, **options)
+        return start(store, name, resume=origin.run, at_step=origin.step, **options)
     except RunNotFound:  # somebody else writes it: this is a branch of it
         run = start(store, name, **options)
-        run.link("resumed_from", run_id, step=step)
+        run.link("resumed_from", origin.run, step=origin.step, sha256=origin.sha256)
         return run
 
 

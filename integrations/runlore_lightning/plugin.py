@@ -1,9 +1,11 @@
 """The entry point that names Lightning to runlore without importing it, and what its factory makes."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from runlore import guest
-from runlore.hookspecs import Integration, hookimpl
+from runlore.hookspecs import Integration, Tensor, hookimpl
 
 NAME = "lightning"
 _autolog: list[bool] = []  # not empty while `runlore.autolog()` is on
@@ -13,6 +15,14 @@ _autolog: list[bool] = []  # not empty while `runlore.autolog()` is on
 def runlore_register_integrations() -> list[Integration]:
     """Lightning asks us whenever a Trainer is made, so there is nothing to wait for."""
     return [Integration(NAME, None, _enable, _autolog.clear, ("lightning", "pytorch_lightning"))]
+
+
+@hookimpl
+def runlore_describe_weights(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
+    """What `torch.save` wrote: Lightning's checkpoints, state dicts."""
+    from runlore_lightning import _weights
+
+    return _weights.read(path)
 
 
 def _enable() -> None:

@@ -1,6 +1,9 @@
 """The entry point that names transformers to runlore without importing it."""
 
-from runlore.hookspecs import Integration, hookimpl
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from runlore.hookspecs import Integration, Tensor, hookimpl
 
 NAME = "transformers"
 
@@ -9,6 +12,14 @@ NAME = "transformers"
 def runlore_register_integrations() -> list[Integration]:
     """Every Trainer begins with the callbacks in a list of this module, those of trl and others, too."""
     return [Integration(NAME, "transformers.trainer", _enable, _disable, ("transformers", "accelerate"))]
+
+
+@hookimpl
+def runlore_describe_weights(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
+    """safetensors files."""
+    from runlore_transformers import _weights
+
+    return _weights.read(path)
 
 
 def _enable() -> None:

@@ -17,6 +17,7 @@ COMMANDS = {
     "show": "_show",
     "diff": "_diff",
     "which-run": "_which",
+    "lineage": "_lineage",
     "restore": "_restore",
     "tag": "_edit",
     "note": "_edit",

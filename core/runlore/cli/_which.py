@@ -6,21 +6,21 @@ import click
 from rich.markup import escape
 
 from runlore import origins as _origins
-from runlore._text import line_text
+from runlore._text import line_text, number_text
 from runlore.cli._options import console, grid, json_option, print_json, store_option
 from runlore.documents import origin_document
 from runlore.store import Store, open_store
 
 
 @click.command("which-run")
-@click.argument("targets", metavar="FILE|HASH…", nargs=-1, required=True)
+@click.argument("targets", metavar="FILE|FOLDER|HASH…", nargs=-1, required=True)
 @json_option
 @store_option
 def which_run(targets: tuple[str, ...], as_json: bool, store: str | None) -> None:
-    """Find the runs that wrote a file, by its content.
+    """Find the runs that wrote a file, and those that read it, by its content.
 
-    FILE may be a folder, may have been moved and renamed; HASH is a sha256, or its first six digits or more. The
-    fingerprint of a dataset finds the runs that read it.
+    FILE may have been moved and renamed; HASH is a sha256, or its first six digits or more. A model file that was
+    converted or saved again is found by its weights. The fingerprint of a dataset finds the runs that read it.
     """
     place = open_store(store)
     known = [(target, _origins.which_run(place, target)) for target in targets]
@@ -49,15 +49,24 @@ def which_run(targets: tuple[str, ...], as_json: bool, store: str | None) -> Non
 
 
 def _print(place: Store, found: tuple[_origins.Origin, ...]) -> None:
+    """A line for each run and relation: a content that a run wrote many times has the newest of them."""
     short = place.short_ids([origin.run for origin in found])
-    table = grid(["run", "name", "relation", "artifact", "step", "roles"], right=(4,))
+    groups: dict[tuple[str, str], list[_origins.Origin]] = {}
     for origin in found:
+        groups.setdefault((origin.run, origin.relation), []).append(origin)
+    table = grid(["run", "name", "", "artifact", "step", "epoch", "roles"], right=(4, 5))
+    for origins in groups.values():
+        origin = origins[-1]
+        more = f" and {len(origins) - 1} more" if len(origins) > 1 else ""
         table.add_row(
             "  " + short[origin.run],
-            escape(line_text(origin.name, 30)),
+            escape(line_text(origin.name, 20)),
             origin.relation,
-            escape(line_text(origin.artifact, 40)),
+            escape(line_text(origin.artifact, 28 - len(more)) + more),
             "–" if origin.step is None else str(origin.step),
-            escape(", ".join(origin.roles)),
+            "–" if origin.epoch is None else number_text(origin.epoch),
+            escape(line_text(", ".join(origin.roles), 14)),
         )
     console().print(table)
+    if found[0].match == "weights":
+        click.echo("Found by the weights in it: the file itself is another one.")
