@@ -4,7 +4,7 @@ import fnmatch
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 
@@ -34,11 +34,17 @@ NEVER = (
 def runlore_capture_files(request: CaptureRequest) -> list[CapturedFile]:
     """What git does not have of the code; the local modules where there is no git."""
     folder = code_folder()
-    git = Git(folder, request.timeout)
+    return look_at(folder, request.timeout, lambda: loaded_sources(folder))
+
+
+def look_at(folder: Path, timeout: float, without_git: Callable[[], set[str]]) -> list[CapturedFile]:
+    """What git does not have of a folder's code; the sources that `without_git` names where there is no git."""
+    git = Git(folder, timeout)
     try:
         root = git.text("rev-parse", "--show-toplevel")
         if root is None:
-            found = list(snapshot(folder))
+            paths = without_git()
+            found = list(_sources(folder, sorted(paths), SNAPSHOT, named=paths))
             if any((place / ".git").exists() for place in (folder, *folder.parents)):
                 found.append(_withheld("git", "there is a repository, but git is not installed or refuses to read it"))
             return found
@@ -92,7 +98,7 @@ def _patch(git: Git, status: Status, left_out: list[str]) -> CapturedFile:
     return CapturedFile(PATCH, content, "code")
 
 
-def snapshot(folder: Path) -> Iterator[CapturedFile]:
+def loaded_sources(folder: Path) -> set[str]:
     """The script and the modules of the user's own that are loaded, below `folder`."""
     paths = set()
     below, here = f"{folder}{os.sep}", f"{Path.cwd()}{os.sep}"
@@ -105,7 +111,7 @@ def snapshot(folder: Path) -> Iterator[CapturedFile]:
             path = Path(os.path.normpath(name))
             if path.is_relative_to(folder) and path.is_file():
                 paths.add(path.relative_to(folder).as_posix())
-    yield from _sources(folder, sorted(paths), SNAPSHOT, named=paths)
+    return paths
 
 
 def _sources(root: Path, paths: list[str], artifact: str, *, named: set[str]) -> Iterator[CapturedFile]:

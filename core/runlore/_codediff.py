@@ -1,26 +1,21 @@
-"""The difference between the code of two runs: rebuilt from commit, patch and untracked files, or from snapshots."""
+"""The difference between two states of the code, file by file."""
 
 import difflib
+import hashlib
 import re
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runlore._code import PATCH, SNAPSHOT, UNTRACKED
-from runlore._git import git_environment
+from runlore._codestate import CannotRebuild, Code, Rebuilt
 from runlore._process import process
-from runlore.errors import ArtifactNotFound
 from runlore.hookspecs import CapturedFile
 
-if TYPE_CHECKING:
-    from runlore.artifacts import Artifact
-from runlore.runs import RecordedRun
-
-MODE = "100644"
 LINES = 200_000  # of a file that is compared line by line
+ALIKE = 0.5  # of their lines that two files share, at the least, if one counts as the other renamed
+DIFF = ("diff-tree", "-r", "-M", "--no-color", "--no-ext-diff", "--no-textconv")
 
 FileChange = tuple[str, str | None, str | None, str | None]  # path, what a has, what b has, unified diff
 
@@ -33,54 +28,53 @@ class CodeDiff:
     notes: list[str] = field(default_factory=list)
 
 
-class _CannotRebuild(Exception):
-    pass
-
-
-def compare_code(a: "RecordedRun", b: "RecordedRun") -> CodeDiff:
-    """Compare the code of two runs; git repositories are only read."""
-    found = CodeDiff(notes=list(_unknown(a)) + list(_unknown(b)))
-    commits = [run.environment.get("git", {}).get("commit") for run in (a, b)]
-    states = [[_sha(run, name) for name in (PATCH, UNTRACKED, SNAPSHOT)] for run in (a, b)]
-    if commits[0] == commits[1] and states[0] == states[1]:
+def compare_code(a: Code, b: Code) -> CodeDiff:
+    """Compare two states of the code; git repositories are only read."""
+    found = CodeDiff(notes=[*a.notes, *b.notes])
+    if a.commit == b.commit and a.files == b.files:
         return found
-    if any(commits):
+    if a.commit or b.commit:
         try:
             found.changes += _compare_trees(a, b)
-        except _CannotRebuild as error:
+        except CannotRebuild as error:
             found.notes.append(f"code: {error}; patches and untracked files are compared instead")
         else:
             return found
     for name in (PATCH, UNTRACKED, SNAPSHOT):
-        found.changes += _compare_files(_files(a, name), _files(b, name))
+        found.changes += _compare_files(a.of(name), b.of(name))
     return found
 
 
 # From git
 
 
-def _compare_trees(a: "RecordedRun", b: "RecordedRun") -> Iterator[FileChange]:
+def _compare_trees(a: Code, b: Code) -> Iterator[FileChange]:
     with tempfile.TemporaryDirectory(prefix="runlore-") as place:
-        trees = [_Rebuilt(run, Path(place)) for run in (a, b)]
+        trees = [Rebuilt(code, Path(place)) for code in (a, b)]
         if trees[0].root != trees[1].root and trees[0].first_commit() != trees[1].first_commit():
-            raise _CannotRebuild(f"{str(trees[0].root)!r} and {str(trees[1].root)!r} are different repositories")
-        text = trees[1].git("diff-tree", "-r", "-p", "--no-color", "--no-ext-diff", trees[0].tree(), trees[1].tree())
-        raw = trees[1].git("diff-tree", "-r", "-z", "--abbrev=64", trees[0].tree(), trees[1].tree())
+            raise CannotRebuild(f"{str(trees[0].root)!r} and {str(trees[1].root)!r} are different repositories")
+        both = (trees[0].tree(), trees[1].tree())
+        text = trees[1].git(*DIFF, "-p", *both)
+        raw = trees[1].git(*DIFF, "-z", "--abbrev=64", *both)
     yield from _parse(text.decode("utf-8", "replace"), raw.decode("utf-8", "surrogateescape"))
 
 
 def _parse(text: str, raw: str) -> Iterator[FileChange]:
     """Files of a raw diff, each with its part of the unified one; both are in the same order."""
-    parts = re.split(r"(?m)^(?=diff --git )", text)[1:]
-    fields = raw.split("\0")
-    remaining = iter(parts)
-    for place in range(0, len(fields) - 1, 2):
-        _, _, old, new, kind = fields[place].split(" ")
-        sides = [None if set(name) == {"0"} else name for name in (old, new)]
+    remaining = iter(re.split(r"(?m)^(?=diff --git )", text)[1:])
+    fields = iter(raw.split("\0"))
+    for head in fields:
+        if not head:
+            continue
+        _, _, old, new, kind = head.split(" ")
+        name = next(fields)
+        if kind.startswith(("R", "C")):
+            name = f"{name} → {next(fields)}"
+        sides = [None if set(side) == {"0"} else side for side in (old, new)]
         pieces = [next(remaining, "") for _ in range(2 if kind.startswith("T") else 1)]  # a changed type is told in two
         part = _masked("".join(pieces))
         if not _says_nothing(part):
-            yield fields[place + 1], sides[0], sides[1], part
+            yield name, sides[0], sides[1], part
 
 
 def _masked(part: str) -> str:
@@ -96,135 +90,45 @@ def _says_nothing(part: str) -> bool:
     return bool(sides[0]) and sides[0] == sides[1]
 
 
-class _Rebuilt:
-    """The tree of a run's code, written as git objects into a folder of ours beside the repository's own.
-
-    Raises:
-        _CannotRebuild: the repository is not here, or lacks the commit, or the patch does not fit.
-    """
-
-    def __init__(self, run: "RecordedRun", place: Path) -> None:
-        section = run.environment.get("git", {})
-        self._commit = section.get("commit")
-        self.root = Path(str(section.get("root") or ""))
-        self._name = run.name
-        self._place = place / run.id
-        self._place.mkdir()
-        self._tree: str | None = None
-        if not section.get("root") or not self.root.is_dir():
-            raise _CannotRebuild(f"the repository of run {run.name!r} is not here")
-        objects = place / "objects"
-        objects.mkdir(exist_ok=True)
-        original = self.git("rev-parse", "--path-format=absolute", "--git-path", "objects").decode().strip()
-        self._own = {
-            "GIT_INDEX_FILE": str(self._place / "index"),
-            "GIT_OBJECT_DIRECTORY": str(objects),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": original,
-        }
-        self._build(run)
-
-    _own: "dict[str, str]" = {}  # noqa: RUF012  # replaced in __init__ once git told where its objects are
-
-    def tree(self) -> str:
-        """The id of the tree."""
-        if self._tree is None:
-            self._tree = self.git("write-tree").decode().strip()
-        return self._tree
-
-    def first_commit(self) -> bytes:
-        """What tells a repository from others, wherever it was cloned."""
-        return self.git("rev-list", "--max-parents=0", "HEAD")
-
-    def git(self, *arguments: str, stdin: bytes = b"") -> bytes:
-        """What git answers."""
-        command = ["git", "-c", "core.quotepath=false", "-c", "core.autocrlf=false", *arguments]
-        try:
-            done = subprocess.run(
-                command, cwd=self.root, env=git_environment(**self._own), input=stdin, capture_output=True, check=False
-            )
-        except OSError as error:
-            raise _CannotRebuild(f"git can't be run: {error.strerror}") from None
-        if done.returncode:
-            reason = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
-            raise _CannotRebuild(f"git {arguments[0]} of run {self._name!r}: {reason}")
-        return done.stdout
-
-    def _build(self, run: "RecordedRun") -> None:
-        self.git("read-tree", self._commit) if self._commit else self.git("read-tree", "--empty")
-        patch = _content(run, PATCH)
-        if patch:
-            self.git("apply", "--cached", "--whitespace=nowarn", "-", stdin=patch)
-        for path, data in _files(run, UNTRACKED).items():
-            blob = self.git("hash-object", "-w", "--stdin", stdin=data).decode().strip()
-            self.git("update-index", "--add", "--cacheinfo", f"{MODE},{blob},{path}")
-
-
 # From what was kept
 
 
 def _compare_files(a: dict[str, bytes], b: dict[str, bytes]) -> Iterator[FileChange]:
-    import hashlib
-
-    for path in sorted({*a, *b}):
-        if a.get(path) == b.get(path):
+    renamed = dict(_renamed(a, b))
+    for path in sorted({*a, *b} - set(renamed.values())):
+        other = renamed.get(path, path)
+        if a.get(path) == b.get(other) and path == other:
             continue
-        hashes = [None if side.get(path) is None else hashlib.sha256(side[path]).hexdigest() for side in (a, b)]
-        texts = [side.get(path, b"").decode("utf-8", "replace").splitlines(keepends=True) for side in (a, b)]
+        sides = (a.get(path), b.get(other))
+        hashes = [None if side is None else hashlib.sha256(side).hexdigest() for side in sides]
+        texts = [_lines(side or b"") for side in sides]
+        title = path if path == other else f"{path} → {other}"
         if max(map(len, texts)) > LINES:
-            yield path, hashes[0], hashes[1], None
+            yield title, hashes[0], hashes[1], None
             continue
-        names = ["/dev/null" if path not in side else f"{letter}/{path}" for letter, side in (("a", a), ("b", b))]
-        lines = difflib.unified_diff(texts[0], texts[1], names[0], names[1])
-        yield path, hashes[0], hashes[1], "".join(_ended(lines))
+        names = [
+            "/dev/null" if side is None else f"{letter}/{name}"
+            for letter, name, side in zip("ab", (path, other), sides, strict=True)
+        ]
+        yield title, hashes[0], hashes[1], "".join(_ended(difflib.unified_diff(texts[0], texts[1], names[0], names[1])))
+
+
+def _renamed(a: dict[str, bytes], b: dict[str, bytes]) -> Iterator[tuple[str, str]]:
+    """Files that one side has under another name, each once."""
+    left = set(b) - set(a)
+    for path in sorted(set(a) - set(b)):
+        lines = _lines(a[path])
+        alike = {other: difflib.SequenceMatcher(None, lines, _lines(b[other])).ratio() for other in left}
+        best = max(alike, key=lambda other: (alike[other], other), default=None)
+        if best is not None and alike[best] >= ALIKE:
+            left.remove(best)
+            yield path, best
+
+
+def _lines(content: bytes) -> list[str]:
+    return content.decode("utf-8", "replace").splitlines(keepends=True)
 
 
 def _ended(lines: Iterator[str]) -> Iterator[str]:
     for line in lines:
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
-
-
-def _unknown(run: "RecordedRun") -> Iterator[str]:
-    """What of a run's code is not known, and why."""
-    for item in run.missing:
-        if "reproduced" in item["why"] or item["what"].startswith("code"):
-            yield f"the code of {run.name} is not fully known: {item['what']}: {item['why']}"
-    for name in (PATCH, UNTRACKED, SNAPSHOT):
-        artifact = _artifact(run, name)
-        members = artifact.members if artifact and artifact.is_folder else ()
-        hashes = [member.sha256 for member in members] or [artifact.sha256 or "" if artifact else ""]
-        lost = [sha for sha in hashes if artifact and sha and not artifact.blobs.holds(sha)]
-        if lost:
-            yield f"the code of {run.name} is not fully known: the content of {name!r} is not in the store any more"
-
-
-def _artifact(run: "RecordedRun", name: str) -> "Artifact | None":
-    return next((item for item in reversed(run.artifacts) if item.kind == "code" and item.name == name), None)
-
-
-def _sha(run: "RecordedRun", name: str) -> str | None:
-    item = _artifact(run, name)
-    return item.sha256 if item else None
-
-
-def _content(run: "RecordedRun", name: str) -> bytes:
-    item = _artifact(run, name)
-    try:
-        return item.read_bytes() if item else b""
-    except ArtifactNotFound:
-        return b""
-
-
-def _files(run: "RecordedRun", name: str) -> dict[str, bytes]:
-    """The files of a code artifact by path; a patch is one of its own name."""
-    item = _artifact(run, name)
-    if item is None:
-        return {}
-    if not item.is_folder:
-        return {name: _content(run, name)}
-    found = {}
-    for member in item.members:
-        try:
-            found[member.path] = item.blobs.read(member.sha256)
-        except ArtifactNotFound:
-            continue
-    return found

@@ -1,15 +1,27 @@
-"""Why two runs differ: what of data, params, code, packages, environment, hardware and command is not the same."""
+"""Why two runs differ, or a run and the working tree: the causes by how likely they matter, then the effects."""
 
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from runlore import _codediff
-from runlore._values import json_value
+from runlore._capture import TIMEOUT
+from runlore._codediff import compare_code
+from runlore._codestate import Code, code_now, code_of
+from runlore._environment import git_state
+from runlore._liveness import process_identity
+from runlore._process import process
+from runlore._series import Series
+from runlore._telling import is_aside, is_place, is_telling
+from runlore._values import describe, json_value
+from runlore.hookspecs import CaptureRequest
 from runlore.runs import RecordedRun
 
-GROUPS = ("data", "params", "code", "packages", "environment", "hardware", "command")
+GROUPS = ("data", "params", "code", "packages", "seeds", "environment", "hardware", "command")
 GIT_FACTS = ("commit", "branch", "remote")  # the rest of the section git says the same in other words, or where it lay
+WHERE = ("executable", "prefix")  # facts of Python that tell where it lies
+OF_A_TREE = ("code", "packages", "environment", "hardware")  # what is known of a working tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,69 +36,169 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """What differs between two runs: causes, then effects. `notes` tell what could not be compared, and why."""
+class WorkingTree:
+    """The code in a folder, and the Python that runs now, where a run would be."""
 
-    a: RecordedRun
-    b: RecordedRun
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        """The folder, which stands for it."""
+        return str(self.folder)
+
+    @property
+    def name(self) -> str:
+        """How tables call it."""
+        return "working tree"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What differs between two runs: causes, then effects. `notes` tell what could not be compared, and why.
+
+    `metrics` holds the last values by key, of every metric whose curves or last values differ; `partings` the first
+    step at which the curves do.
+    """
+
+    a: RecordedRun | WorkingTree
+    b: RecordedRun | WorkingTree
     changes: tuple[Change, ...]
-    metrics: Mapping[str, tuple[float | None, float | None]]  # last values, by key
+    metrics: Mapping[str, tuple[float | None, float | None]]
     notes: tuple[str, ...]
+    partings: Mapping[str, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.changes or self.metrics)
 
 
-def compare(a: RecordedRun, b: RecordedRun) -> Comparison:
-    """Everything that differs between two runs, in the order of `GROUPS`; of metrics the last values are compared."""
-    code = _codediff.compare_code(a, b)
-    found = [*_facts(a, b), *(Change("code", *change) for change in code.changes)]
-    found.sort(key=lambda change: GROUPS.index(change.group))
-    metrics = {}
-    for key in dict.fromkeys([*a.metrics, *b.metrics]):
-        values = tuple(run.metrics[key].last if key in run.metrics else None for run in (a, b))
-        if not _same(*values):
-            metrics[key] = (values[0], values[1])
+def compare(a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree) -> Comparison:
+    """Everything that differs, in the order of `GROUPS`; of a working tree only code, packages and machine."""
+    states = _codes(a, b)
+    code = compare_code(*states)
+    trees = any(isinstance(side, WorkingTree) for side in (a, b))
+    first, second = _by_group(a), _by_group(b)
+    changes = [Change("code", *change) for change in code.changes]
+    for group in OF_A_TREE if trees else GROUPS:
+        for key in dict.fromkeys([*first[group], *second[group]]):
+            values = [side[group].get(key) for side in (first, second)]
+            if not _same(*values):
+                changes.append(Change(group, key, values[0], values[1]))
+    changes.sort(key=_weight)
+    notes = [*code.notes, *_unread(a), *_unread(b)]
+    if trees or not isinstance(a, RecordedRun) or not isinstance(b, RecordedRun):
+        notes.append("of a working tree only the code, the packages and the machine are known")
+        return Comparison(a, b, tuple(changes), {}, tuple(notes))
+    metrics, partings = _measured(a, b)
+    return Comparison(a, b, tuple(changes), metrics, tuple(notes), partings)
+
+
+def _weight(change: Change) -> tuple[int, int]:
+    """Groups in their order; in each, first what most likely tells the cause."""
+    rank = 1
+    if change.group == "data":
+        rank = 0 if change.key.endswith(".fingerprint") else 1
+    elif change.group == "params":
+        rank = 0 if is_telling(change.key) else 2 if is_place(change.key) else 1
+    elif change.group == "code":
+        rank = 0 if not change.key.startswith("git.") else 1
+    elif change.group == "seeds":
+        rank = 0 if change.key.endswith("_seed") else 1
+    return GROUPS.index(change.group), rank
+
+
+# Effects
+
+
+def _measured(a: RecordedRun, b: RecordedRun) -> tuple[dict[str, tuple[float | None, float | None]], dict[str, int]]:
+    metrics: dict[str, tuple[float | None, float | None]] = {}
+    partings: dict[str, int] = {}
+    for key in sorted(dict.fromkeys([*a.metrics, *b.metrics]), key=lambda key: (is_aside(key), key)):
+        one, two = a.metrics.get(key), b.metrics.get(key)
+        if one is None or two is None:
+            metrics[key] = (None if one is None else one.last, None if two is None else two.last)
+        elif not all(_same(getattr(one, name), getattr(two, name)) for name in ("last", "min", "max", "count")):
+            metrics[key] = (one.last, two.last)
+            step = parting(one, two)
+            if step is not None:
+                partings[key] = step
     for key in dict.fromkeys([*a.summary, *b.summary]):
         values = a.summary.get(key), b.summary.get(key)
         if key not in metrics and not _same(*values):
             metrics[key] = values
-    return Comparison(a, b, tuple(found), metrics, (*code.notes, *_unread(a), *_unread(b)))
+    return metrics, partings
 
 
-def _unread(run: RecordedRun) -> Iterator[str]:
-    for section, values in run.environment.items():
+def parting(a: Series, b: Series) -> int | None:
+    """The first step at which two curves differ; where they are the same as far as both go, the first that one lacks.
+
+    None if they have no step in common, or don't part.
+    """
+    import numpy as np
+
+    common, places, others = np.intersect1d(a.steps, b.steps, assume_unique=True, return_indices=True)
+    if not len(common):
+        return None
+    x, y = a.values[places], b.values[others]
+    different = common[(x != y) & ~(np.isnan(x) & np.isnan(y))]
+    if len(different):
+        return int(different[0])
+    single = np.setxor1d(a.steps, b.steps, assume_unique=True)
+    return int(single[0]) if len(single) else None
+
+
+# Causes
+
+
+def _codes(a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree) -> tuple[Code, Code]:
+    empty = Code("", None, None)
+    known = [code_of(side) if isinstance(side, RecordedRun) else None for side in (a, b)]
+    like = next((code for code in known if code is not None), empty)
+    return (
+        known[0] or (code_now(a.folder, like) if isinstance(a, WorkingTree) else empty),
+        known[1] or (code_now(b.folder, like) if isinstance(b, WorkingTree) else empty),
+    )
+
+
+def _unread(run: RecordedRun | WorkingTree) -> Iterator[str]:
+    for section, values in run.environment.items() if isinstance(run, RecordedRun) else ():
         if not values:
             yield f"the {section} of {run.name} can't be compared: its content is not in the store any more"
 
 
-def _facts(a: RecordedRun, b: RecordedRun) -> Iterator[Change]:
-    first, second = _by_group(a), _by_group(b)
-    for group in GROUPS:
-        for key in dict.fromkeys([*first[group], *second[group]]):
-            values = [side[group].get(key) for side in (first, second)]
-            if not _same(*values):
-                yield Change(group, key, values[0], values[1])
+def _environment_now(folder: Path) -> dict[str, dict[str, Any]]:
+    """What the providers say of this process, and git of the folder."""
+    found: dict[str, dict[str, Any]] = {}
+    request = CaptureRequest(folder, tuple(sys.argv), TIMEOUT)
+    results = process.plugins().results("runlore_capture_environment", lambda *_: None, request=request)
+    for sections in results:
+        for name, values in sections.items():
+            found.setdefault(name, {}).update({str(key): describe(value) for key, value in values.items()})
+    return found | {"git": git_state(folder, TIMEOUT) or {}}
 
 
-def _by_group(run: RecordedRun) -> dict[str, dict[str, Any]]:
+def _by_group(side: RecordedRun | WorkingTree) -> dict[str, dict[str, Any]]:
     groups: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
-    groups["data"] = {f"{name}.{key}": value for name, facts in run.data.items() for key, value in facts.items()}
-    groups["params"] = dict(sorted(run.params.items()))
-    for section, values in run.environment.items():
+    if isinstance(side, WorkingTree):
+        environment = _environment_now(side.folder)
+        groups["hardware"]["host"] = process_identity()["host"]
+    else:
+        environment = side.environment
+        groups["data"] = {f"{name}.{key}": value for name, facts in side.data.items() for key, value in facts.items()}
+        groups["params"] = dict(sorted(side.params.items()))
+        groups["command"] = {"argv": side.command.get("argv"), "cwd": side.command.get("cwd")}
+    for section, values in environment.items():
         plain = {key: json_value(value) for key, value in values.items()}
-        if section == "packages":
-            groups["packages"] = plain
-        elif section == "hardware":
-            groups["hardware"] = plain
+        if section in ("packages", "hardware", "seeds"):
+            groups[section] |= plain
         elif section == "git":
             groups["code"] = {f"git.{key}": plain.get(key) for key in GIT_FACTS if plain.get(key) is not None}
+        elif section == "python":
+            groups["command"] |= {f"python.{key}": plain[key] for key in WHERE if key in plain}
+            groups["environment"] |= {f"python.{key}": value for key, value in plain.items() if key not in WHERE}
         else:
             groups["environment"] |= {f"{section}.{key}": value for key, value in plain.items()}
-    command = run.command
-    if command.get("host"):
-        groups["hardware"]["host"] = command["host"]
-    groups["command"] = {"argv": command.get("argv"), "cwd": command.get("cwd")}
+    if isinstance(side, RecordedRun) and side.command.get("host"):
+        groups["hardware"]["host"] = side.command["host"]
     return groups
 
 

@@ -99,7 +99,10 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
     for change in found.changes:
         item = {"group": change.group, "key": change.key, "a": plain(change.a), "b": plain(change.b)}
         changes.append(item if change.diff is None else item | {"diff": change.diff})
-    metrics = {key: {"a": plain(a), "b": plain(b)} for key, (a, b) in found.metrics.items()}
+    metrics: dict[str, dict[str, Any]] = {}
+    for key, (a, b) in found.metrics.items():
+        parted = {"parts_at": found.partings[key]} if key in found.partings else {}
+        metrics[key] = {"a": plain(a), "b": plain(b), **parted}
     return {"a": found.a.id, "b": found.b.id, "changes": changes, "metrics": metrics, "notes": list(found.notes)}
 
 

@@ -156,6 +156,107 @@ def test_diff_prints_differences_only_and_its_json_is_what_is_documented(store: 
     assert set(found) == {"a", "b", "changes", "metrics", "notes"}
     assert found["a"] == store.run("a").id
     assert {"group": "params", "key": "lr", "a": 0.1, "b": 0.2} in found["changes"]
-    assert found["metrics"]["inf"] == {"a": "Infinity", "b": 1.0}
+    assert found["metrics"]["inf"] == {"a": "Infinity", "b": 1.0, "parts_at": 0}
     assert "do not differ" in runlore("diff", "a", "a").stdout
     assert runlore("diff", "a", "zzz").exit_code == 1
+
+
+# What matters first
+
+
+def test_groups_come_in_the_order_in_which_they_matter_and_in_each_what_tells_most(
+    store: Store,
+    repository: Path,  # noqa: F811
+) -> None:
+    for name, size, rate in (("a", 2, 0.1), ("b", 3, 0.2)):
+        (repository / "train.py").write_text(f"lr = {rate}\n")
+        fresh_capture()
+        np.random.seed(size)
+        with store.start_run(name, params={"a_dir": name, "depth": size, "lr": rate}) as run:
+            run.log_data("X", np.zeros((size, 2)))
+    found = compare(store.run("a"), store.run("b"))
+    groups = list(dict.fromkeys(change.group for change in found.changes))
+    assert groups == ["data", "params", "code", "seeds"]
+    keys = [change.key for change in found.changes]
+    assert keys[0] == "X.fingerprint"
+    assert [key for key in keys if key in ("lr", "depth", "a_dir")] == ["lr", "depth", "a_dir"]
+    seeds = [change for change in found.changes if change.group == "seeds"]
+    assert (seeds[0].key, seeds[0].a, seeds[0].b) == ("numpy_seed", 2, 3)
+
+
+def test_the_step_where_curves_part_is_told(store: Store) -> None:
+    curves = {
+        "parted": ([1.0, 2.0, 3.0], [1.0, 5.0, 3.0]),
+        "longer": ([1.0, 2.0], [1.0, 2.0, 3.0]),
+        "same": ([1.0, float("nan")], [1.0, float("nan")]),
+        "apart": ([1.0], []),
+    }
+    for place, name in enumerate("ab"):
+        with store.start_run(name) as run:
+            for key, sides in curves.items():
+                for step, value in enumerate(sides[place]):
+                    run.log_metrics({key: value}, step=step * 10)
+            run.log_metrics({"elsewhere": 1.0 + place}, step=100 + place)
+    found = compare(store.run("a"), store.run("b"))
+    assert set(found.metrics) == {"parted", "longer", "apart", "elsewhere"}
+    assert dict(found.partings) == {"parted": 10, "longer": 20}
+    assert found.metrics["parted"] == (3.0, 3.0), "curves that end alike are told, too"
+    printed = runlore("diff", "a", "b").stdout
+    assert "part at step" in printed
+
+
+def test_a_run_is_compared_with_the_working_tree(store: Store, repository: Path) -> None:  # noqa: F811
+    store.start_run("a", params={"lr": 1}).finish()
+    assert "do not differ" in runlore("diff", "a", ".").stdout
+    (repository / "train.py").write_text("lr = 7\n")
+    (repository / "helper.py").write_text("x = 1\n")
+    found = json.loads(runlore("diff", "a", ".", "--json").stdout)
+    assert {change["key"] for change in found["changes"]} == {"train.py", "helper.py"}
+    assert "+lr = 7" in next(change["diff"] for change in found["changes"] if change["key"] == "train.py")
+    assert (found["b"], found["metrics"]) == (str(repository), {})
+    turned = runlore("diff", ".", "a").stdout
+    assert "-lr = 7" in turned
+    assert runlore("diff", "a", "./nowhere").exit_code == 2
+
+
+def test_a_snapshot_is_compared_with_the_files_that_are_there_now(store: Store, tmp_path: Path, python: Python) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("import runlore\nrunlore.start_run('a').finish()\n")
+    python("import subprocess, sys; subprocess.run([sys.executable, 'train.py'], check=True)").succeed()
+    script.write_text("import runlore\nlr = 2\nrunlore.start_run('a').finish()\n")
+    found = json.loads(runlore("diff", "a", ".", "--json").stdout)
+    (change,) = [change for change in found["changes"] if change["group"] == "code"]
+    assert (change["key"], "+lr = 2" in change["diff"]) == ("train.py", True)
+
+
+def test_a_renamed_file_is_told_as_one(store: Store, repository: Path) -> None:  # noqa: F811
+    (repository / "train.py").write_text("".join(f"line_{number} = {number}\n" for number in range(20)))
+    git(repository, "commit", "-am", "longer")
+    store.start_run("a").finish()
+    git(repository, "mv", "train.py", "fit.py")
+    (repository / "fit.py").write_text((repository / "fit.py").read_text().replace("line_3 = 3", "line_3 = 4"))
+    fresh_capture()
+    store.start_run("b").finish()
+    (change,) = [change for change in compare(store.run("a"), store.run("b")).changes if change.diff]
+    assert change.key == "train.py → fit.py"
+    assert "-line_3 = 3\n+line_3 = 4" in str(change.diff)
+    stat = runlore("diff", "a", "b", "--stat").stdout
+    assert "train.py → fit.py" in stat
+    assert "+1" in stat
+
+
+def test_no_hook_of_the_repository_runs_when_runs_are_compared(store: Store, repository: Path) -> None:  # noqa: F811
+    store.start_run("a").finish()
+    (repository / "train.py").write_text("lr = 5\n")
+    fresh_capture()
+    store.start_run("b").finish()
+    for name in ("post-index-change", "pre-commit", "post-checkout", "fsmonitor-watchman"):
+        hook = repository / ".git" / "hooks" / name
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f"#!/bin/sh\ntouch {repository.parent / 'hooked'}\n")
+        hook.chmod(0o755)
+    git(repository, "config", "core.fsmonitor", str(repository / ".git" / "hooks" / "fsmonitor-watchman"))
+    git(repository, "config", "diff.external", f"touch {repository.parent / 'hooked'}")
+    assert compare(store.run("a"), store.run("b")).changes
+    runlore("diff", "a", ".")
+    assert not (repository.parent / "hooked").exists()

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from runlore._query import Field, parse_sort
+from runlore._telling import is_aside, is_place, is_telling
 from runlore._text import ago_text, duration_text, line_text, number_text
 from runlore.cli._options import STATUS_STYLES, console, json_option, print_json, store_option, terminal_width
 from runlore.documents import run_document
@@ -23,11 +24,6 @@ CELL = 22  # columns that a value may take
 NARROW = 10  # columns below which a tag is not worth cutting
 TAG = 14  # likewise for a tag that nobody asked for
 NAME = 24
-PLACES = ("_dir", "dirpath", "filepath", "path")  # ends of params that tell where files go: no two runs share them
-TELLING = frozenset(
-    "learning_rate lr epochs max_epochs num_train_epochs max_steps batch_size per_device_train_batch_size weight_decay "
-    "momentum dropout warmup_steps seed random_state C alpha gamma max_depth n_estimators".split()
-)
 
 
 @click.command()
@@ -137,7 +133,7 @@ def _automatic(runs: RunList, asked: list[Field]) -> list[Field]:
         key for key in dict.fromkeys(key for run in runs for key in run.metrics) if not key.startswith("system/")
     ]
     metrics = [Field("metrics", key, "last", 0) for key in _covering(runs, sorted(measured, key=_rank(runs)))]
-    settings = [key for key in _frequent(run.params for run in runs) if not key.endswith(PLACES)]
+    settings = [key for key in _frequent(run.params for run in runs) if not is_place(key)]
     params = [Field("params", key, "", 0) for key in sorted(settings, key=lambda key: not is_telling(key))]
     tags = [Field("tags", key, "", 0) for key in _frequent(run.tags for run in runs) if key != "integration"]
     params = [field for field in params if _differs(run.params.get(field.key) for run in runs)]
@@ -201,16 +197,6 @@ def _is_number(text: str) -> bool:
 
 def _side(right: bool) -> Literal["right", "left"]:
     return "right" if right else "left"
-
-
-def is_telling(key: str) -> bool:
-    """Whether a param is one of those that people vary and look for: shown before the many others of a framework."""
-    return not TELLING.isdisjoint({key, key.rpartition(".")[2]}) or key in ("optimizer.name", "model.class")
-
-
-def is_aside(key: str) -> bool:
-    """Whether a metric tells how training goes on, not how good it is: shown after those that do."""
-    return key.endswith(("_time", "_seconds", "_runtime", "_per_second", "learning_rate", "grad_norm"))
 
 
 def _head(field: Field) -> str:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
+from runlore._telling import is_aside, is_telling
 from runlore._text import (
     ago_text,
     duration_text,
@@ -22,7 +23,6 @@ from runlore._text import (
 )
 from runlore._values import text_of
 from runlore.artifacts import Artifact
-from runlore.cli._ls import is_aside, is_telling
 from runlore.cli._options import STATUS_STYLES, RunPart, console, grid, json_option, print_json, store_option
 from runlore.documents import run_details
 from runlore.errors import RunNotFound
