@@ -26,11 +26,32 @@ def select(database: Sqlite, compiled: Compiled, order: Order, limit: int | None
         raise QueryError(f"this query is too large for the index: {error}", "", 0) from error
 
 
+def values_of(database: Sqlite, compiled: Compiled, fields: list[Field]) -> list[tuple[Any, ...]]:
+    """Id, name, and the values of some fields, of the runs that fulfil a condition; None for what is missing."""
+    joins: list[str] = []
+    arguments: list[Any] = []
+    columns = ["r.id", "r.name"]
+    for place, field in enumerate(fields):
+        if not field.table:
+            columns.append("(r.ended - r.started) / 1000000.0" if field.column == "duration" else f"r.{field.column}")
+            continue
+        joins.append(_join(field, place, arguments))
+        plain = f"CASE WHEN s{place}.kind = 'bool' THEN s{place}.text ELSE COALESCE(s{place}.num, s{place}.text) END"
+        columns.append(f"s{place}.{field.column}" if field.table == "metrics" else plain)
+    sql = f"SELECT {', '.join(columns)} FROM runs r {' '.join(joins)} WHERE {compiled.sql} ORDER BY r.id"
+    return database.query(sql, [*arguments, *compiled.arguments])
+
+
 def other_keys(database: Sqlite, field: Field) -> list[str]:
     """The keys that the runs have in a field's table; none where some run has the field's own."""
-    if database.query(f"SELECT 1 FROM {field.table} WHERE key = ? LIMIT 1", (field.key,)):
+    if has_key(database, field):
         return []
     return [key for (key,) in database.query(f"SELECT DISTINCT key FROM {field.table}")]
+
+
+def has_key(database: Sqlite, field: Field) -> bool:
+    """Whether some run has the key of a field."""
+    return bool(database.query(f"SELECT 1 FROM {field.table} WHERE key = ? LIMIT 1", (field.key,)))
 
 
 def resolve(database: Sqlite, part: str) -> list[Summary]:
@@ -75,26 +96,32 @@ def _first_by_key(database: Sqlite, compiled: Compiled, field: Field, descending
 
 def _ordering(order: Order) -> tuple[str, list[str], list[str]]:
     """Joins, terms and arguments of an ORDER BY in which missing values come last either way."""
-    joins, terms, arguments = [], [], []
+    joins: list[str] = []
+    terms: list[str] = []
+    arguments: list[str] = []
     for place, (field, descending) in enumerate(order):
         direction = "DESC" if descending else "ASC"
         if not field.table:
             column = "(r.ended - r.started)" if field.column == "duration" else f"r.{field.column}"
             columns = [column]
-        elif field.table == "env":
-            joins.append(f"LEFT JOIN sections e{place} ON e{place}.run = r.n AND e{place}.section = ?")
-            joins.append(
-                f"LEFT JOIN env s{place} ON s{place}.section = e{place}.section AND s{place}.sha256 = e{place}.sha256 "
-                f"AND s{place}.key = ?"
-            )
-            arguments += [field.key.partition(".")[0], field.key]
-            columns = [f"s{place}.num", _TEXT.format(place)]
         else:
-            joins.append(f"LEFT JOIN {field.table} s{place} ON s{place}.run = r.n AND s{place}.key = ?")
-            arguments.append(field.key)
+            joins.append(_join(field, place, arguments))
             columns = (
                 [f"s{place}.{field.column}"] if field.table == "metrics" else [f"s{place}.num", _TEXT.format(place)]
             )
         for column in columns:
             terms += [f"{column} IS NULL", f"{column} {direction}"]
     return " ".join(joins), terms, arguments
+
+
+def _join(field: Field, place: int, arguments: list[Any]) -> str:
+    """What brings a field's table in as `s<place>`; its arguments are appended."""
+    if field.table != "env":
+        arguments.append(field.key)
+        return f"LEFT JOIN {field.table} s{place} ON s{place}.run = r.n AND s{place}.key = ?"
+    arguments += [field.key.partition(".")[0], field.key]
+    return (
+        f"LEFT JOIN sections e{place} ON e{place}.run = r.n AND e{place}.section = ? "
+        f"LEFT JOIN env s{place} ON s{place}.section = e{place}.section AND s{place}.sha256 = e{place}.sha256 "
+        f"AND s{place}.key = ?"
+    )

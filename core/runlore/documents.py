@@ -1,5 +1,6 @@
 """Runs as JSON documents: what `--json` prints. Times are ISO 8601 UTC, non-finite numbers are texts."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from runlore.comparison import Comparison
 from runlore.lineage import Lineage
 from runlore.origins import Origin
 from runlore.runs import RecordedRun, as_time
+from runlore.statistics import Statistics
 
 
 def run_document(run: RecordedRun) -> dict[str, Any]:
@@ -129,6 +131,29 @@ def lineage_document(graph: Lineage) -> dict[str, Any]:
     ]
     edges = [{"from": edge.start, "to": edge.end, "relation": edge.relation, "step": edge.step} for edge in graph.edges]
     return {"root": graph.root, "nodes": nodes, "edges": edges, "cut": graph.cut}
+
+
+def statistics_document(found: Statistics, by: Sequence[str], over: Sequence[str]) -> dict[str, Any]:
+    """What `stats --json` says."""
+    groups = []
+    for group in found.groups:
+        values = {"mean": group.mean, "std": group.deviation}
+        interval = None if group.interval is None else list(map(plain, group.interval))
+        best = None if group.best is None else {"run": group.best.run, "value": plain(group.best.value)}
+        groups.append(
+            {"by": dict(zip(by, group.key, strict=True)), "n": len(group.runs), "lacking": group.lacking}
+            | {key: plain(value) for key, value in values.items()}
+            | {"ci95": interval, "best": best, "runs": [item.run for item in group.runs]}
+        )
+    document: dict[str, Any] = {"metric": found.metric, "best": found.best, "over": list(over), "groups": groups}
+    test = found.test
+    if test is not None:
+        document["test"] = {
+            "a": dict(zip(by, test.a, strict=True)), "b": dict(zip(by, test.b, strict=True)), "pairs": test.pairs,
+            "difference": plain(test.difference), "t": test.t, "p": test.p,
+            "ci95": None if test.interval is None else list(test.interval),
+        }  # fmt: skip
+    return document
 
 
 def plain(value: Any) -> Any:

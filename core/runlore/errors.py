@@ -75,3 +75,7 @@ class QueryError(RunloreError, ValueError):
         self.query = query
         self.column = column
         super().__init__(f"{message}\n  {query}\n  {' ' * column}^")
+
+
+class MissingDependency(RunloreError, ImportError):
+    """A library that this needs is not installed; the message says how to install it."""

@@ -145,6 +145,12 @@ class Store:
 
         return list(_query.compile_query(where, self._clock).fields)
 
+    def has_key(self, field: "Field") -> bool:
+        """Whether some run has the key that a field of a query names."""
+        from runlore._select import has_key
+
+        return self.exists and self._index.ask(lambda database: has_key(database, field))
+
     def run(self, part: str) -> "RecordedRun":
         """The run with this id, name, or unique part of an id.
 

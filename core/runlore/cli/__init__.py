@@ -19,6 +19,8 @@ COMMANDS = {
     "which-run": "_which",
     "lineage": "_lineage",
     "restore": "_restore",
+    "stats": "_stats",
+    "export": "_export",
     "tag": "_edit",
     "note": "_edit",
     "rm": "_remove",

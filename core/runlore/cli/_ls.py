@@ -1,6 +1,5 @@
 """`runlore ls`: the runs as a table."""
 
-import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -13,10 +12,21 @@ from rich.table import Table
 from runlore._query import Field, parse_sort
 from runlore._telling import is_aside, is_place, is_telling
 from runlore._text import ago_text, duration_text, line_text, number_text
-from runlore.cli._options import STATUS_STYLES, console, json_option, print_json, store_option, terminal_width
+from runlore.cli._groups import print_groups
+from runlore.cli._options import (
+    STATUS_STYLES,
+    children_option,
+    console,
+    json_option,
+    print_json,
+    store_option,
+    terminal_width,
+    with_children,
+)
 from runlore.documents import run_document
-from runlore.errors import RunloreWarning, StoreNotFound
+from runlore.errors import QueryError, RunloreWarning, StoreNotFound
 from runlore.runs import RecordedRun, RunList
+from runlore.statistics import field_of
 from runlore.store import Store, open_store
 
 LIMIT = 20
@@ -30,48 +40,66 @@ NAME = 24
 @click.argument("where", required=False, default="")
 @click.option("--sort", default="", metavar="FIELD", help='Sort by a field; "-" before it descends: -metrics.acc.max')
 @click.option("-n", "--limit", type=click.IntRange(min=0), help=f"How many runs [default: {LIMIT}; all with --json].")
-@click.option("--all", "show_all", is_flag=True, help="All runs, children included.")
+@children_option
 @click.option(
     "-c", "--column", "columns", multiple=True, metavar="FIELD", help="A column to show; may stand many times."
 )
+@click.option("--group-by", "by", multiple=True, metavar="FIELD", help="A line for each value: params.model.")
 @json_option
 @store_option
 def ls(
-    where: str, sort: str, limit: int | None, show_all: bool, columns: tuple[str, ...], as_json: bool, store: str | None
-) -> None:
+    where: str, sort: str, limit: int | None, show_all: bool, columns: tuple[str, ...], by: tuple[str, ...],
+    as_json: bool, store: str | None,
+) -> None:  # fmt: skip
     """List runs, newest first.
 
     WHERE is a query in Python's syntax: 'params.lr < 0.1 and metrics.val_loss.min < 0.3'. Children (such as the
     candidates of a grid search) are listed with --all, or by a query that names `parent`.
     """
     opened = open_store(store)
+    if by:
+        opened.check_query(where)
+        fields = [field_of(column, "metrics") for column in columns]
+        print_groups(opened, with_children(where, show_all), by, fields, as_json)
+        return
     if as_json:
         print_json([run_document(run) for run in opened.runs(where, sort=sort, limit=limit)])
         return
     if store is not None and not opened.exists:
         raise StoreNotFound(f"no store at {str(opened.root)!r}")
-    fields = [parse_sort(column)[0][0] for column in columns]
+    fields = [_column(opened, column) for column in columns]
     most = LIMIT if limit is None and not show_all else limit
-    with_children = show_all or re.search(r"\bparent\b", where) is not None
-    condition = where if with_children else f"({where}) and parent is None" if where else "parent is None"
+    condition = with_children(where, show_all)
     opened.check_query(where)  # so that errors show the query as it was typed
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RunloreWarning)  # the hint is for the query as it was typed: see below
         runs = opened.runs(condition, sort=sort, limit=None if most is None else most + 1)
     if not runs:
-        click.echo(_empty(opened, where, with_children))
+        click.echo(_empty(opened, where, condition == where))
         return
     asked = [field for field, _ in parse_sort(sort)] if sort else []
     table, width = _table(opened, runs[:most], fields, asked + opened.check_query(where))
     console(width).print(table)
     if most is not None and len(runs) > most:
         click.echo(f"More runs than {most} are there: -n N shows N of them.", err=True)
-    if not with_children and opened.runs("parent is not None", limit=1):
+    if condition != where and opened.runs("parent is not None", limit=1):
         click.echo("Children are not listed: --all shows them.", err=True)
 
 
-def _empty(store: Store, where: str, with_children: bool) -> str:
-    if where and not with_children and store.runs(where, limit=1):
+def _column(store: Store, text: str) -> Field:
+    """A field, or the bare name of a metric, a param or a number of the whole run that some run has."""
+    try:
+        return field_of(text)
+    except QueryError:
+        for table in ("metrics", "summary", "params", "tags"):
+            field = field_of(text, table)
+            if store.has_key(field):
+                return field
+        raise
+
+
+def _empty(store: Store, where: str, whole: bool) -> str:
+    if where and not whole and store.runs(where, limit=1):
         return "No run fulfils this query, but children do: --all lists them."
     if where:
         return "No run fulfils this query."

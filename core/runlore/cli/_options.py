@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ store_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
+children_option = click.option("--all", "show_all", is_flag=True, help="All runs, children included.")
+
 STATUS_STYLES = {"finished": "green", "running": "blue", "failed": "red", "crashed": "red", "interrupted": "yellow"}
 
 
@@ -33,6 +36,13 @@ class RunPart(click.ParamType):  # type: ignore[type-arg]
         runs = open_store(ctx.params.get("store")).runs(limit=200)
         found = [CompletionItem(run.name, help=run.status) for run in runs if run.name.startswith(incomplete)]
         return found + [CompletionItem(run.id) for run in runs if incomplete and run.id.startswith(incomplete)]
+
+
+def with_children(where: str, show_all: bool) -> str:
+    """The query that leaves children out, unless they are asked for or it names `parent`."""
+    if show_all or re.search(r"\bparent\b", where) is not None:
+        return where
+    return f"({where}) and parent is None" if where else "parent is None"
 
 
 def print_json(document: Any) -> None:

@@ -1,0 +1,180 @@
+"""Groups of runs, their intervals and tests, checked against SciPy's own; exports that other programs open."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas
+import pytest
+import scipy.stats
+
+from runlore import Store
+from runlore.errors import QueryError
+from runlore.exports import export, points_to_arrow
+from runlore.statistics import direction, group_runs, summarise
+from tests.core.test_cli import document, runlore
+
+ACCURACIES = {0.1: [0.90, 0.91, 0.89, 0.93], 0.2: [0.92, 0.94, 0.90, 0.96], 0.3: [0.5]}
+
+
+@pytest.fixture
+def seeded(store: Store) -> Store:
+    """Three learning rates, four seeds of two of them, one of the third; one run without the metric."""
+    for lr, values in ACCURACIES.items():
+        for seed, value in enumerate(values):
+            with store.start_run(f"lr{lr}-{seed}", params={"lr": lr, "seed": seed, "model": "cnn"}) as run:
+                run.log_metrics({"val_acc": 0.99}, step=1)
+                run.log_metrics({"val_acc": value, "val/loss": 1 - value}, step=2)
+    store.start_run("broken", params={"lr": 0.1, "seed": 9, "model": "mlp"}).finish()
+    return store
+
+
+def test_mean_interval_and_best_are_those_of_scipy(seeded: Store) -> None:
+    found = group_runs(seeded, "", "val_acc", ["params.lr"], ["params.seed"])
+    assert (found.metric, found.best) == ("metrics.val_acc", "max")
+    assert [group.key for group in found.groups] == [(0.2,), (0.1,), (0.3,)]
+    for group in found.groups[:2]:
+        values = ACCURACIES[group.key[0]]
+        low, high = scipy.stats.t.interval(
+            0.95, len(values) - 1, loc=sum(values) / len(values), scale=scipy.stats.sem(values)
+        )
+        assert group.interval == pytest.approx((low, high))
+        assert group.mean == pytest.approx(sum(values) / len(values))
+        assert group.best is not None
+        assert group.best.value == max(values)
+    assert found.groups[2].interval is None
+    assert (found.groups[1].lacking, len(found.groups[1].runs)) == (1, 4)
+
+
+def test_the_paired_test_is_that_of_scipy(seeded: Store) -> None:
+    test = group_runs(seeded, "", "val_acc", ["lr"], ["seed"]).test
+    assert test is not None
+    expected = scipy.stats.ttest_rel(ACCURACIES[0.1], ACCURACIES[0.2])
+    assert (test.a, test.b, test.pairs) == ((0.2,), (0.1,), 4)
+    assert test.p == pytest.approx(expected.pvalue)
+    assert test.t == pytest.approx(expected.statistic)
+    assert test.difference == pytest.approx(-0.0225)
+    other = group_runs(seeded, "", "val_acc", ["lr"], ["seed"], between=("0.1", "0.3"))
+    assert other.test is None
+    assert "share 1" in str(other.why_no_test)
+    with pytest.raises(QueryError, match="no group '0.7': there are 0.1, 0.2, 0.3"):
+        group_runs(seeded, "", "val_acc", ["lr"], ["seed"], between=("0.1", "0.7"))
+
+
+def test_a_seed_that_ran_twice_counts_once(store: Store) -> None:
+    for seed, value in ((1, 1.0), (1, 3.0), (2, 6.0)):
+        with store.start_run(params={"seed": seed}) as run:
+            run.log_metrics({"loss": value})
+    (group,) = group_runs(store, "", "loss", [], ["params.seed"]).groups
+    assert group.mean == 4.0
+    assert group.deviation == pytest.approx(8**0.5)
+    (every,) = group_runs(store, "", "loss", []).groups
+    assert every.mean == pytest.approx(10 / 3)
+
+
+def test_last_min_and_max_are_told_apart_and_which_is_best(seeded: Store) -> None:
+    printed = runlore("stats", "-m", "val_acc.max", "--by", "params.lr").stdout
+    assert "metrics.val_acc.max, best is highest" in printed
+    assert "0.99" in printed
+    assert "best is lowest" in runlore("stats", "-m", "val/loss", "--by", "lr").stdout
+    assert "best is lowest" in runlore("stats", "-m", "val_acc", "--by", "lr", "--best", "min").stdout
+    assert [direction(name) for name in ("train_loss", "err", "mAP", "val/f1", "eval_runtime")] == [
+        "min", "min", "max", "max", "min",
+    ]  # fmt: skip
+
+
+def test_the_table_and_its_json_say_the_same(seeded: Store) -> None:
+    printed = runlore("stats", "--metric", "val_acc", "--by", "params.lr", "--over", "params.seed")
+    assert printed.exit_code == 0, printed.output
+    assert "paired over 4: 0.1 - 0.2 = -0.0225" in printed.stdout
+    assert "1 runs without it are left out" in printed.stderr
+    found = document("stats", "--metric", "val_acc", "--by", "params.lr", "--over", "params.seed", "--json")
+    assert [group["by"] for group in found["groups"]] == [{"params.lr": lr} for lr in (0.2, 0.1, 0.3)]
+    assert found["test"]["pairs"] == 4
+    assert found["groups"][0]["n"] == 4
+
+
+def test_what_no_run_has_gets_a_hint(seeded: Store) -> None:
+    done = runlore("stats", "-m", "val_ac", "--by", "params.lr")
+    assert (done.exit_code, "did you mean metrics.val_acc ?" in done.output) == (2, True)
+    done = runlore("stats", "-m", "val_acc", "--by", "params.lrr")
+    assert (done.exit_code, "did you mean params.lr ?" in done.output) == (2, True)
+    assert "No run fulfils" in runlore("stats", "name == 'x'", "-m", "val_acc").output
+    assert runlore("stats", "params.lr ==", "-m", "val_acc").exit_code == 2
+
+
+def test_values_that_are_not_finite_have_no_interval() -> None:
+    assert summarise([1.0, float("inf")]) == (float("inf"), None, None)
+    assert summarise([]) == (None, None, None)
+
+
+def test_ls_groups_runs(seeded: Store) -> None:
+    printed = runlore("ls", "--group-by", "params.model").stdout
+    assert "params.model" in printed.splitlines()[0]
+    assert {line.split()[0]: line.split()[1] for line in printed.splitlines()[1:3]} == {"cnn": "9", "mlp": "1"}
+    (found,) = document("ls", "--group-by", "params.model", "-c", "val_acc.max", "--json")
+    assert found["metric"] == "metrics.val_acc.max"
+    assert [group["n"] for group in found["groups"]] == [9, 0]
+
+
+def test_columns_may_be_bare_names_with_a_slash(seeded: Store) -> None:
+    printed = runlore("ls", "-c", "val/loss", "-c", "lr").stdout
+    assert "val/loss" in printed.splitlines()[0]
+    assert "0.04" in printed
+    done = runlore("ls", "-c", "val/lss")
+    assert done.exit_code == 2
+
+
+# Exports
+
+
+@pytest.fixture
+def exported(seeded: Store, tmp_path: Path) -> Path:
+    with seeded.start_run("odd", params={"lr": "auto", "text": 'a "quoted",\nline'}) as run:
+        run.log_metrics({"nan": float("nan"), "inf": float("inf")}, step=5, epoch=0.5)
+    for kind in ("parquet", "csv", "json"):
+        done = runlore("export", "--format", kind, "--to", str(tmp_path / "out"))
+        assert done.exit_code == 0, done.output
+        assert len(done.stdout.split()) == 2
+    return tmp_path / "out"
+
+
+def test_duckdb_reads_every_format(exported: Path, seeded: Store) -> None:
+    for kind, reader in (("parquet", "read_parquet"), ("csv", "read_csv"), ("json", "read_json")):
+        runs, points = (f"{reader}('{exported / name}.{kind}')" for name in ("runs", "points"))
+        assert duckdb.sql(f"SELECT count(*) FROM {runs}").fetchall() == [(11,)], kind
+        best = duckdb.sql(
+            f"SELECT name, value FROM {points} WHERE key = 'val_acc' AND step = 2 ORDER BY 2 DESC LIMIT 1"
+        )
+        assert [(name, float(value)) for name, value in best.fetchall()] == [("lr0.2-3", 0.96)]
+        joined = f"SELECT count(*) FROM {points} p JOIN {runs} r ON p.run = r.id"
+        assert duckdb.sql(joined).fetchall() == [(29,)]
+
+
+def test_pandas_reads_what_the_store_says(exported: Path, seeded: Store) -> None:
+    runs = pandas.read_parquet(exported / "runs.parquet")
+    assert set(runs["name"]) == {run.name for run in seeded.runs()}
+    assert runs.set_index("name").loc["lr0.2-3", "metrics.val_acc.max"] == 0.99
+    points = pandas.read_parquet(exported / "points.parquet")
+    odd = points[points["name"] == "odd"].set_index("key")
+    assert (odd.loc["nan", "step"], odd.loc["nan", "epoch"]) == (5, 0.5)
+    assert pandas.isna(odd.loc["nan", "value"])
+    assert odd.loc["inf", "value"] == float("inf")
+    assert points_to_arrow(seeded.runs()).num_rows == len(points)
+    text = pandas.read_csv(exported / "runs.csv").set_index("name").loc["odd", "params.text"]
+    assert text == 'a "quoted",\nline'
+    with (exported / "points.csv").open() as file:
+        assert next(csv.reader(file)) == ["run", "name", "key", "split", "step", "epoch", "time", "value"]
+    lines = [json.loads(line) for line in (exported / "points.json").read_text().splitlines()]
+    assert [line["value"] for line in lines if line["key"] == "inf"] == ["Infinity"]
+
+
+def test_an_empty_store_exports_empty_files(store: Store, tmp_path: Path) -> None:
+    kinds: Any = ("parquet", "csv", "json")
+    for kind in kinds:
+        for path in export(store.runs(), tmp_path / "out", kind):
+            assert path.is_file()
+    assert len(pandas.read_parquet(tmp_path / "out" / "points.parquet")) == 0
+    assert pandas.read_csv(tmp_path / "out" / "points.csv").columns[0] == "run"
