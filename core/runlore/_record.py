@@ -99,6 +99,8 @@ class Record:
             self.environment.update({name: item for name, item in event["sections"].items() if str(item["sha256"])})
         elif kind == "link":
             self.links.append({key: event[key] for key in LINK if event.get(key) is not None})
+        elif kind == "dropped":
+            self._take_dropped({str(sha256) for sha256 in event["sha256"]}, str(event.get("why") or "") or None)
         elif kind == "weights":
             found = {kind: [str(item) for item in event[kind]] for kind in ("fingerprints", "shapes")}
             if all(HASH.fullmatch(item) for item in sum(found.values(), [str(event["sha256"])])):
@@ -140,6 +142,12 @@ class Record:
         for artifact in self.artifacts:
             if artifact.get("path") == path:
                 artifact["present"] = False
+
+    def _take_dropped(self, hashes: set[str], why: str | None) -> None:
+        """Contents that the store does not keep for this run any more."""
+        for artifact in self.artifacts:
+            if artifact.get("sha256") in hashes:
+                artifact.update(stored=False, dropped=True, why=why)
 
     def _unnamed_at(self, path: Any, mtime_ns: Any) -> dict[str, Any] | None:
         """The first artifact there whose hash is not known, or that was written then: for events that name no id."""

@@ -3,9 +3,10 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,16 +15,23 @@ from runlore._folder import Folder, WriterFile
 from runlore._liveness import Life
 from runlore._record import read_record
 from runlore.errors import RunloreError
+from runlore.statistics import field_of
 
 if TYPE_CHECKING:
     from runlore.runs import RecordedRun
     from runlore.store import Store
 
+PINNED = "pinned"  # the tag of runs that are to be kept
+WEIGHTY = ("checkpoint", "model")  # kinds of artifacts whose contents the rules drop
 YOUNG = 3600.0  # seconds for which a file is left alone: somebody may be about to name it in a log
 
 
 class StillRunning(RunloreError, ValueError):
     """A run that is being written can't be removed."""
+
+
+class Pinned(RunloreError, ValueError):
+    """A run that somebody wants to keep can't be removed."""
 
 
 class NothingToUndo(RunloreError, LookupError):
@@ -62,10 +70,13 @@ def remove(store: "Store", runs: "Sequence[RecordedRun]") -> "list[RecordedRun]"
 
     Raises:
         StillRunning: somebody writes to one of them; nothing is removed then.
+        Pinned: one of them is; nothing is removed then.
         OSError: the store can't be written.
     """
     chosen = with_descendants(store, runs)
     for run in chosen:
+        if PINNED in run.tags:
+            raise Pinned(f"run {run.name!r} ({run.id}) is pinned: `runlore pin --off {run.id}` first")
         _, writers = read_record(store.folder, run.id)
         if any(content.life is Life.ALIVE and not content.sealed for content in writers.contents):
             raise StillRunning(f"run {run.name!r} ({run.id}) is still being written: end it first")
@@ -104,11 +115,62 @@ def undo(store: "Store") -> list[str]:
     raise NothingToUndo("nothing was removed that could be brought back")
 
 
-def find_garbage(store: "Store") -> Garbage:
-    """What `collect` would remove. Reads every run."""
+@dataclass(frozen=True, slots=True)
+class Surplus:
+    """Contents of one run's checkpoints and models that the rules don't keep. `size` counts their bytes."""
+
+    run: "RecordedRun"
+    hashes: tuple[str, ...]
+    size: int
+
+
+def find_surplus(
+    store: "Store", runs: "Sequence[RecordedRun]", *, keep: int | None, by: str | None, best: str, older: float
+) -> list[Surplus]:
+    """What two rules leave over: of each experiment the best `keep` runs by a metric stay, and what is younger.
+
+    `by` is "val_acc" or "metrics.val_acc.max", `best` "min" or "max"; `older` is in seconds since the run's end. Runs
+    without the metric are not among the best. Runs that are pinned or still running are left alone.
+    """
+    field = field_of(by, "metrics") if by is not None else None
+    kept: set[str] = set()
+    experiments: dict[str, list[tuple[float, str]]] = {}
+    for run in runs:
+        value = getattr(run.metrics[field.key], field.column) if field and field.key in run.metrics else None
+        if value is not None and value == value:
+            experiments.setdefault(run.experiment, []).append((-value if best == "max" else value, run.id))
+    for ranked in experiments.values():
+        kept |= {run_id for _, run_id in sorted(ranked)[: keep or 0]}
+    surplus = []
+    for run in runs:
+        age = None if run.ended is None else (datetime.now(UTC) - run.ended).total_seconds()
+        if run.id in kept or PINNED in run.tags or run.status == "running" or age is None or age < older:
+            continue
+        items = [item for item in run.artifacts if item.stored and item.kind in WEIGHTY and item.sha256 is not None]
+        hashes = tuple(dict.fromkeys(str(item.sha256) for item in items))
+        if hashes:
+            sizes = {str(item.sha256): item.size or 0 for item in items}
+            surplus.append(Surplus(run, hashes, sum(sizes.values())))
+    return surplus
+
+
+def drop(surplus: Sequence[Surplus], why: str) -> None:
+    """Say in the runs that the store does not keep these contents any more; `collect` frees their room.
+
+    Raises:
+        StoreRefused: a run can't be written to.
+    """
+    for item in surplus:
+        run = item.run.attach()
+        run._event({"type": "dropped", "sha256": list(item.hashes), "why": why})
+        run.finish()
+
+
+def find_garbage(store: "Store", without: Sequence[Surplus] = ()) -> Garbage:
+    """What `collect` would remove, if it were not for what is in `without`. Reads every run."""
     folder = store.folder
     kept: list[str] = []
-    needed = _needed_blobs(folder, kept)
+    needed = _needed_blobs(folder, kept, {(item.run.id, sha256) for item in without for sha256 in item.hashes})
     blobs = [] if kept else [item for item in _blobs(folder) if item[0].name not in needed and _is_old(item[0])]
     removed = list(_files(folder.trash))
     drafts = [item for place in (folder.runs, folder.blobs) for item in _files(place, ".*.tmp") if _is_old(item[0])]
@@ -153,8 +215,11 @@ def _unlink(path: Path, size: int) -> int:
     return size
 
 
-def _needed_blobs(folder: Folder, kept: list[str]) -> set[str]:
-    """The hashes that some run names; `kept` gets the reasons why that can't be known."""
+def _needed_blobs(folder: Folder, kept: list[str], without: Collection[tuple[str, str]] = ()) -> set[str]:
+    """The hashes that some run names; `kept` gets the reasons why that can't be known.
+
+    Pairs of run and hash in `without` count as dropped.
+    """
     needed: set[str] = set()
     for run_id in {item.run_id for day in folder.days() for item in _writers(day)}:
         record, writers = read_record(folder, run_id)
@@ -162,8 +227,9 @@ def _needed_blobs(folder: Folder, kept: list[str]) -> set[str]:
         if record.damaged_bytes:
             kept.append(f"blobs are left alone: run {run_id} is damaged, and what it names can't be known")
         for item in record.artifacts:
-            needed.add(str(item.get("sha256")))
-            needed.update(str(member[2]) for member in item.get("files", ()))
+            if not item.get("dropped") and (run_id, item.get("sha256")) not in without:
+                needed.add(str(item.get("sha256")))
+                needed.update(str(member[2]) for member in item.get("files", ()))
         for content in writers.contents:  # also what later events replaced
             for event in content.events:
                 sections = event.get("sections")

@@ -201,3 +201,91 @@ def test_plugins_names_what_is_broken_or_switched_off(tmp_path: Path) -> None:
     assert (found["broken"]["state"], found["broken"]["error"]) == ("failed", "ValueError: by design")
     assert found["data"]["state"] == "disabled"
     assert "plugin 'broken' can't be loaded" in done.stderr
+
+
+# What is kept
+
+
+@pytest.fixture
+def four(store: Store, tmp_path: Path) -> Store:
+    """Runs with a model each, the last two with the same one; accuracies 0.1 to 0.4."""
+    for number in range(4):
+        with store.start_run(f"run-{number}", params={"lr": number}) as run:
+            run.log_metrics({"acc": (number + 1) / 10, "loss": 1 - number / 10})
+            (tmp_path / "model").write_bytes(b"x" * 1000 * (min(number, 2) + 1))
+            run.log_artifact(tmp_path / "model", kind="model")
+            (tmp_path / "notes.txt").write_text(f"{number}")
+            run.log_artifact(tmp_path / "notes.txt")
+    return store
+
+
+def kept_models(store: Store) -> list[str]:
+    return sorted(run.name for run in store.runs() if run.artifact("model").stored)
+
+
+def test_gc_keeps_the_best_runs_models_and_a_dry_run_says_the_bytes_that_it_frees(four: Store) -> None:
+    age(four.root)
+    before = blobs(four)
+    command = ["gc", "--keep-best", "1", "--metric", "acc"]
+    promised = document(*command, "--dry-run", "--json")
+    assert (blobs(four), kept_models(four)) == (before, [f"run-{number}" for number in range(4)])
+    assert promised["bytes"] == 3000, "those of runs 0 and 1; run 3 still needs the one of run 2"
+    age(four.root)
+    freed = document(*command, "--json")
+    assert (freed["bytes"], kept_models(four)) == (3000, ["run-3"])
+    assert len(before - blobs(four)) == 2
+    assert four.run("run-3").artifact("model").read_bytes() == b"x" * 3000
+    assert four.run("run-0").artifact("model").why == "dropped by runlore gc"
+    assert four.run("run-0").artifact("notes.txt").read_bytes() == b"0", "only models and checkpoints go"
+    assert four.run("run-0").metrics["acc"].last == 0.1
+    four.reindex()
+    assert kept_models(four) == ["run-3"]
+
+
+def test_the_rules_leave_young_pinned_and_lower_is_better_runs_alone(four: Store) -> None:
+    assert document("gc", "--older-than", "1h", "--json")["bytes"] == 0
+    assert kept_models(four) == [f"run-{number}" for number in range(4)]
+    assert "pinned run-1" in runlore("pin", "run-1").output
+    age(four.root)
+    printed = runlore("gc", "--keep-best", "1", "--metric", "loss", "--dry-run").output
+    assert "would drop 1 file of run-0" in printed
+    assert "run-1" not in printed
+    assert "run-3" not in printed
+    assert runlore("gc", "--keep-best", "1", "--metric", "loss", "--where", "params.lr < 2").exit_code == 0
+    assert kept_models(four) == ["run-1", "run-2", "run-3"]
+
+
+def test_a_pinned_run_is_not_removed_and_a_dry_run_removes_nothing(four: Store) -> None:
+    runlore("pin", "run-2")
+    done = runlore("rm", "--where", "params.lr >= 0")
+    assert (done.exit_code, "is pinned" in done.output, len(four.runs())) == (1, True, 4)
+    printed = runlore("rm", "run-0", "--dry-run").output
+    assert "would remove run-0" in printed
+    assert "1001 bytes" in printed
+    assert len(four.runs()) == 4
+    runlore("pin", "--off", "run-2")
+    assert runlore("rm", "run-2").exit_code == 0
+    assert len(four.runs()) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--keep-best", "1"], "--keep-best needs --metric"),
+        (["--older-than", "soon"], "--older-than is 'soon'"),
+        (["--where", "params.lr < 1"], "name one of them"),
+    ],
+)
+def test_rules_that_say_too_little_are_refused(four: Store, arguments: list[str], message: str) -> None:
+    done = runlore("gc", *arguments)
+    assert (done.exit_code, message in done.output) == (2, True)
+
+
+def test_a_content_that_is_written_again_while_it_is_dropped_stays(four: Store, tmp_path: Path) -> None:
+    with four.start_run("writing") as run:
+        (tmp_path / "model").write_bytes(b"x" * 1000)
+        age(four.root)
+        run.log_artifact(tmp_path / "model", kind="model")
+        runlore("gc", "--older-than", "0s")
+        assert run.recorded.artifact("model").read_bytes() == b"x" * 1000
+    assert "run-0" not in kept_models(four)

@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "_export",
     "tag": "_edit",
     "note": "_edit",
+    "pin": "_edit",
     "rm": "_remove",
     "undo": "_remove",
     "gc": "_remove",

@@ -1,8 +1,9 @@
-"""`runlore tag` and `runlore note`: what people add to a run."""
+"""`runlore tag` and `runlore note`: what people add to a run; `runlore pin`: what is to stay."""
 
 import click
 
 from runlore.cli._options import RunPart, json_option, print_json, store_option
+from runlore.housekeeping import PINNED
 from runlore.store import open_store
 
 
@@ -51,3 +52,15 @@ def note(run: str, text: tuple[str, ...], store: str | None) -> None:
     found = open_store(store).run(run)
     found.note(words)
     click.echo(f"noted on {found.name}")
+
+
+@click.command()
+@click.argument("runs", type=RunPart(), nargs=-1, required=True)
+@click.option("--off", is_flag=True, help="Let them go again.")
+@store_option
+def pin(runs: tuple[str, ...], off: bool, store: str | None) -> None:
+    """Keep runs: neither `rm` nor the rules of `gc` take anything of them."""
+    place = open_store(store)
+    for found in [place.run(part) for part in runs]:
+        found.set_tags({PINNED: None if off else "yes"})
+        click.echo(f"{'let go of' if off else 'pinned'} {found.name} ({found.id})")

@@ -1,20 +1,25 @@
 """`runlore rm`, `undo` and `gc`: removing runs, taking it back, freeing room."""
 
+import re
+
 import click
 
+from runlore._query import UNITS
 from runlore._text import size_text
 from runlore.cli._options import RunPart, json_option, print_json, store_option
-from runlore.housekeeping import collect, find_garbage, remove
+from runlore.housekeeping import collect, drop, find_garbage, find_surplus, remove, with_descendants
 from runlore.housekeeping import undo as undo_removal
+from runlore.statistics import Best, direction
 from runlore.store import open_store
 
 
 @click.command()
 @click.argument("runs", type=RunPart(), nargs=-1)
 @click.option("--where", metavar="QUERY", help="Remove all runs that fulfil a query.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @json_option
 @store_option
-def rm(runs: tuple[str, ...], where: str | None, as_json: bool, store: str | None) -> None:
+def rm(runs: tuple[str, ...], where: str | None, dry_run: bool, as_json: bool, store: str | None) -> None:
     """Remove runs and their children; `runlore undo` brings them back.
 
     Their room is freed by `runlore gc`, and not before.
@@ -27,6 +32,16 @@ def rm(runs: tuple[str, ...], where: str | None, as_json: bool, store: str | Non
     chosen = [place.run(part) for part in runs]
     if where is not None:
         chosen += list(place.runs(where))
+    if dry_run:
+        chosen = with_descendants(place, chosen)
+        sizes = {run.id: sum(item.size or 0 for item in run.artifacts if item.stored) for run in chosen}
+        if as_json:
+            print_json([{"run": run_id, "bytes": size} for run_id, size in sizes.items()])
+            return
+        for run in chosen:
+            click.echo(f"would remove {run.name} ({run.id}), {sizes[run.id]} bytes of files")
+        click.echo(f"{len(chosen)} runs, {size_text(sum(sizes.values()))} of files, as far as no other run has them")
+        return
     removed = remove(place, chosen) if chosen else []
     if as_json:
         print_json([run.id for run in removed])
@@ -52,16 +67,41 @@ def undo(as_json: bool, store: str | None) -> None:
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option("--keep-best", type=click.IntRange(min=0), metavar="K", help="Of each experiment, by --metric.")
+@click.option("--metric", "-m", metavar="METRIC", help="val_acc, or with .min, .max instead of the last value.")
+@click.option("--best", type=click.Choice(["min", "max"]), help="Which values are good [default: by the name].")
+@click.option("--older-than", metavar="AGE", help="Leave alone what is younger: 30d, 12h.")
+@click.option("--where", default="", metavar="QUERY", help="Only the runs that fulfil a query.")
 @json_option
 @store_option
-def gc(dry_run: bool, as_json: bool, store: str | None) -> None:
+def gc(
+    dry_run: bool, keep_best: int | None, metric: str | None, best: Best | None, older_than: str | None, where: str,
+    as_json: bool, store: str | None,
+) -> None:  # fmt: skip
     """Free the room of removed runs, of files that no run names any more, and of drafts.
 
-    What was removed with `rm` can't be brought back afterwards. Files younger than an hour are left alone.
+    What was removed with `rm` can't be brought back afterwards. Files younger than an hour are left alone. With
+    --keep-best or --older-than, checkpoints and models of other runs are dropped, too; the runs stay, and so do those
+    that are pinned. Look with --dry-run first.
     """
     place = open_store(store)
     place.folder.check(named=True)
-    garbage = find_garbage(place)
+    if (keep_best is None) != (metric is None):
+        raise click.UsageError("--keep-best needs --metric, and the other way round")
+    if where and keep_best is None and older_than is None:
+        raise click.UsageError("--where chooses runs for --keep-best or --older-than: name one of them")
+    surplus = []
+    if keep_best is not None or older_than is not None:
+        good = best or direction(metric or "")
+        age = _age(older_than) if older_than else 0.0
+        surplus = find_surplus(place, list(place.runs(where)), keep=keep_best, by=metric, best=good, older=age)
+        if not dry_run:
+            drop(surplus, "dropped by runlore gc")
+        elif not as_json:
+            for item in surplus:
+                files = f"{len(item.hashes)} file{'s' * (len(item.hashes) > 1)}"
+                click.echo(f"would drop {files} of {item.run.name} ({item.run.id}), {size_text(item.size)}")
+    garbage = find_garbage(place, surplus if dry_run else ())
     freed = garbage.size if dry_run else collect(place, garbage)
     groups = {"blobs": garbage.blobs, "removed": garbage.removed, "drafts": garbage.drafts}
     if as_json:
@@ -75,3 +115,11 @@ def gc(dry_run: bool, as_json: bool, store: str | None) -> None:
     for reason in garbage.kept:
         click.echo(reason)
     click.echo(f"{'would free' if dry_run else 'freed'} {freed} bytes ({size_text(freed)})")
+
+
+def _age(text: str) -> float:
+    """Seconds of "30d", "12h"."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip())
+    if not found:
+        raise click.UsageError(f"--older-than is {text!r}: write a number and one of s, m, h, d, w, such as 30d")
+    return float(found[1]) * UNITS[found[2]]
