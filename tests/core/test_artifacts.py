@@ -1,6 +1,7 @@
 """Artifacts: kept by content, restored byte for byte, never outside the target."""
 
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from runlore import RunloreError, Store
 from runlore._blobs import Blobs, Member, safe_join
 from runlore.errors import ArtifactNotFound, UnsafePath
+from tests.core.test_cli import runlore
 
 
 def test_a_file_comes_back_byte_for_byte(store: Store, tmp_path: Path) -> None:
@@ -79,3 +81,59 @@ def test_no_link_leads_outside(tmp_path: Path) -> None:
     with pytest.raises(RunloreError, match="through a link"):
         blobs.restore([Member("link/escaped", 4, sha256)], tmp_path / "target")
     assert not (tmp_path / "escaped").exists()
+
+
+# A whole run
+
+
+def test_a_whole_run_is_restored_with_its_record(store: Store, tmp_path: Path) -> None:
+    with store.start_run("a", params={"lr": 0.5}) as run:
+        for content in (b"old", b"new"):
+            (tmp_path / "model.pt").write_bytes(content)
+            run.log_artifact(tmp_path / "model.pt", kind="model")
+        (tmp_path / "folder" / "deep").mkdir(parents=True)
+        (tmp_path / "folder" / "deep" / "x").write_bytes(b"x")
+        run.log_artifact(tmp_path / "folder")
+    target = tmp_path / "restored"
+    done = runlore("restore", "a", "--all", "--to", str(target))
+    assert done.exit_code == 0, done.output
+    assert (target / "model.pt").read_bytes() == b"new"
+    assert (target / "folder" / "deep" / "x").read_bytes() == b"x"
+    assert json.loads((target / "run.json").read_text())["params"] == {"lr": 0.5}
+    assert runlore("restore", "a", "--all", "--to", str(target)).exit_code == 0, "again, over the same content"
+    (target / "model.pt").write_bytes(b"mine")
+    done = runlore("restore", "a", "--all", "--to", str(target))
+    assert (done.exit_code, "--force replaces it" in done.output) == (2, True)
+    assert (target / "model.pt").read_bytes() == b"mine"
+    assert runlore("restore", "a", "--all", "-a", "x", "--to", str(target)).exit_code == 2
+
+
+def test_what_of_a_whole_run_is_gone_is_told(store: Store, tmp_path: Path) -> None:
+    with store.start_run("a") as run:
+        (tmp_path / "model.pt").write_bytes(b"x")
+        run.log_artifact(tmp_path / "model.pt", kind="model")
+    for path in (store.root / "blobs").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    done = runlore("restore", "a", "--all", "--to", str(tmp_path / "out"))
+    assert done.exit_code == 0
+    assert "model.pt" in done.stderr
+    assert (tmp_path / "out" / "run.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "path", ["../x", "/etc/x", "a/../../x", "C:\\x", "a\\..\\x", "\\\\host\\share", "C:x", "nul\0l"]
+)
+def test_no_recorded_path_leads_outside_when_a_whole_run_is_restored(path: str, store: Store, tmp_path: Path) -> None:
+    with store.start_run("a") as run:
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "folder" / "x").write_bytes(b"x")
+        run.log_artifact(tmp_path / "folder")
+        (artifact,) = [item for item in run.recorded.artifacts if item.name == "folder"]
+        event = {"type": "artifact", "name": "evil", "kind": "file", "path": None, "size": 1, "stored": True}
+        run._event({**event, "sha256": artifact.sha256, "files": [[path, 1, artifact.members[0].sha256]]})
+    before = sorted(tmp_path.rglob("*"))
+    done = runlore("restore", "a", "--all", "--to", str(tmp_path / "out"))
+    assert done.exit_code == 1
+    assert "outside" in done.output
+    assert [found for found in sorted(tmp_path.rglob("*")) if found not in before and "out" not in found.parts] == []

@@ -1,12 +1,14 @@
 """`runlore restore`: get a file of a run back, byte for byte."""
 
+import json
 from pathlib import Path
 
 import click
 
 from runlore.artifacts import Artifact
 from runlore.cli._options import RunPart, print_json, store_option
-from runlore.documents import artifact_document
+from runlore.documents import artifact_document, run_details
+from runlore.errors import ArtifactNotFound
 from runlore.origins import with_hashes
 from runlore.runs import RecordedRun
 from runlore.store import open_store
@@ -19,26 +21,66 @@ DEFAULTS = ("best", "last")  # roles that are meant where nothing is named
 @click.option(
     "--artifact", "-a", metavar="NAME|ROLE", help="What to restore [default: best, else last, else the only]."
 )
+@click.option("--all", "whole", is_flag=True, help="The whole run: every file that can be had, and run.json.")
 @click.option("--to", required=True, type=click.Path(file_okay=False, path_type=Path), help="The folder to write to.")
 @click.option("--force", is_flag=True, help="Replace what is there with other content.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 @store_option
-def restore(run: str, artifact: str | None, to: Path, force: bool, as_json: bool, store: str | None) -> None:
-    """Write a checkpoint or another file of a run into a folder.
+def restore(
+    run: str, artifact: str | None, whole: bool, to: Path, force: bool, as_json: bool, store: str | None
+) -> None:
+    """Write a checkpoint or another file of a run into a folder, or all of them.
 
     RUN is its name or any unique part of its id. A file whose content was not kept is copied from where the framework
     left it, if it is still the same.
     """
     found = with_hashes(open_store(store).run(run))
+    if whole:
+        if artifact is not None:
+            raise click.UsageError("name an artifact or --all, not both")
+        _restore_all(found, to, force, as_json)
+        return
     item = found.artifact(artifact) if artifact is not None else _default(found)
-    target = item.target(to)
-    if not force and target.exists() and not item.is_at(target):
-        raise click.UsageError(f"{str(target)!r} is there with other content: --force replaces it")
+    _check_free(item, to, force)
     written = item.restore(to)
     if as_json:
         print_json({**artifact_document(item), "run": found.id, "restored": str(written)})
     else:
         click.echo(str(written))
+
+
+def _check_free(item: Artifact, to: Path, force: bool) -> None:
+    target = item.target(to)
+    if not force and target.exists() and not item.is_at(target):
+        raise click.UsageError(f"{str(target)!r} is there with other content: --force replaces it")
+
+
+def _restore_all(run: RecordedRun, to: Path, force: bool, as_json: bool) -> None:
+    """The newest version of every file, and the record; what can't be had is told, and nothing else fails for it."""
+    newest = {item.target(to): item for item in run.artifacts}
+    record = to / "run.json"
+    if record in newest:
+        raise click.UsageError(f"run {run.name!r} has a run.json of its own: restore it with --artifact")
+    document = json.dumps(run_details(run), indent=1, ensure_ascii=False) + "\n"
+    if not force and record.exists() and record.read_text(encoding="utf-8") != document:
+        raise click.UsageError(f"{str(record)!r} is there with other content: --force replaces it")
+    for item in newest.values():
+        _check_free(item, to, force)
+    written, lacking = [], []
+    for item in newest.values():
+        try:
+            written.append(str(item.restore(to)))
+        except ArtifactNotFound as error:
+            lacking.append(str(error))
+    to.mkdir(parents=True, exist_ok=True)
+    record.write_text(document, encoding="utf-8")
+    written.append(str(record))
+    if as_json:
+        print_json({"run": run.id, "restored": written, "lacking": lacking})
+    else:
+        click.echo("\n".join(written))
+        for reason in lacking:
+            click.echo(reason, err=True)
 
 
 def _default(run: RecordedRun) -> Artifact:
@@ -51,5 +93,14 @@ def _default(run: RecordedRun) -> Artifact:
         return run.artifact(made.pop())
     if not artifacts:
         raise click.UsageError(f"run {run.name!r} has no artifacts")
+    child = _best_child(run)
+    if child is not None:
+        raise click.UsageError(f"run {run.name!r} has no checkpoint; a child of it has: runlore restore {child.id} …")
     names = ", ".join(sorted({item.name for item in artifacts})[:10])
     raise click.UsageError(f"run {run.name!r} has no checkpoint: name one of its artifacts with --artifact: {names}")
+
+
+def _best_child(run: RecordedRun) -> RecordedRun | None:
+    """A child that has a checkpoint, one that is called best first."""
+    able = [child for child in run.children if any(role in item.roles for item in child.artifacts for role in DEFAULTS)]
+    return next((child for child in able if "best" in child.tags), able[0] if able else None)
