@@ -1,19 +1,21 @@
 """Removing runs, taking it back, and freeing the room that nothing needs any more."""
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runlore import _ids
-from runlore._folder import Folder, WriterFile
+from runlore._folder import Folder, WriterFile, visible
 from runlore._liveness import Life
-from runlore._record import read_record
+from runlore._record import Record, Writers, build_record, read_record, read_writers
 from runlore.errors import RunloreError
 from runlore.statistics import field_of
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 PINNED = "pinned"  # the tag of runs that are to be kept
 WEIGHTY = ("checkpoint", "model")  # kinds of artifacts whose contents the rules drop
+HASHES = re.compile(rb"[0-9a-f]{64}")
 YOUNG = 3600.0  # seconds for which a file is left alone: somebody may be about to name it in a log
 
 
@@ -167,13 +170,21 @@ def drop(surplus: Sequence[Surplus], why: str) -> None:
 
 
 def find_garbage(store: "Store", without: Sequence[Surplus] = ()) -> Garbage:
-    """What `collect` would remove, if it were not for what is in `without`. Reads every run."""
+    """What `collect` would remove, if it were not for what is in `without`.
+
+    Every run is searched for hashes; only if some content has none are they read, to know for sure.
+    """
     folder = store.folder
     kept: list[str] = []
-    needed = _needed_blobs(folder, kept, {(item.run.id, sha256) for item in without for sha256 in item.hashes})
-    blobs = [] if kept else [item for item in _blobs(folder) if item[0].name not in needed and _is_old(item[0])]
+    blobs = [item for item in _blobs(folder) if _is_old(item[0])]
+    if not without:
+        mentioned = _mentioned(folder)
+        blobs = [item for item in blobs if item[0].name not in mentioned]
+    if blobs:
+        needed = _needed_blobs(folder, kept, {(item.run.id, sha256) for item in without for sha256 in item.hashes})
+        blobs = [] if kept else [item for item in blobs if item[0].name not in needed]
     removed = list(_files(folder.trash))
-    drafts = [item for place in (folder.runs, folder.blobs) for item in _files(place, ".*.tmp") if _is_old(item[0])]
+    drafts = [item for place in (folder.runs, folder.blobs) for item in _files(place, drafts=True) if _is_old(item[0])]
     return Garbage(tuple(blobs), tuple(removed), tuple(drafts), tuple(kept))
 
 
@@ -221,8 +232,8 @@ def _needed_blobs(folder: Folder, kept: list[str], without: Collection[tuple[str
     Pairs of run and hash in `without` count as dropped.
     """
     needed: set[str] = set()
-    for run_id in {item.run_id for day in folder.days() for item in _writers(day)}:
-        record, writers = read_record(folder, run_id)
+    for run_id, files in _by_run(folder):
+        record, writers = _read(folder, run_id, files)
         kept += [f"blobs are left alone: {reason}" for reason in writers.unreadable]
         if record.damaged_bytes:
             kept.append(f"blobs are left alone: run {run_id} is damaged, and what it names can't be known")
@@ -238,19 +249,47 @@ def _needed_blobs(folder: Folder, kept: list[str], without: Collection[tuple[str
     return needed
 
 
-def _writers(day: Path) -> Iterator[WriterFile]:
-    yield from filter(None, (WriterFile.parse(day / name) for name in os.listdir(day)))
+def _by_run(folder: Folder) -> Iterator[tuple[str, list[WriterFile]]]:
+    """The files of each run that count, each day's folder listed once."""
+    for day in folder.days():
+        for run_id, files in groupby(visible(day, os.listdir(day)), key=lambda item: item.run_id):
+            yield run_id, list(files)
+
+
+def _read(folder: Folder, run_id: str, files: list[WriterFile]) -> tuple[Record, Writers]:
+    try:
+        writers = read_writers(files)
+        return build_record(folder, run_id, writers), writers
+    except FileNotFoundError:  # sealed since the folder was listed
+        return read_record(folder, run_id)
+
+
+def _mentioned(folder: Folder) -> set[str]:
+    """All that looks like a hash in the files of runs; those that tell of dropped contents count as saying nothing."""
+    found: set[bytes] = set()
+    for _, files in _by_run(folder):
+        try:
+            contents = [item.path.read_bytes() for item in files]
+        except FileNotFoundError:  # sealed since the folder was listed; whoever reads it will know
+            continue
+        if not any(b'"dropped"' in content for content in contents):
+            for content in contents:
+                found.update(HASHES.findall(content))
+    return {item.decode() for item in found}
 
 
 def _blobs(folder: Folder) -> Iterator[tuple[Path, int]]:
     yield from ((path, size) for path, size in _files(folder.blobs) if not path.name.startswith("."))
 
 
-def _files(place: Path, pattern: str = "*") -> Iterator[tuple[Path, int]]:
-    for path in sorted(place.rglob(pattern)):
-        with suppress(FileNotFoundError):
-            if path.is_file():
-                yield path, path.stat().st_size
+def _files(place: Path, *, drafts: bool = False) -> Iterator[tuple[Path, int]]:
+    """Files with their sizes; all of them, or only drafts."""
+    for parent, folders, names in os.walk(place):
+        folders.sort()
+        for name in sorted(names):
+            if not drafts or (name.startswith(".") and name.endswith(".tmp")):
+                with suppress(FileNotFoundError):
+                    yield Path(parent, name), os.stat(f"{parent}/{name}").st_size  # noqa: PTH116  # of thousands
 
 
 def _is_old(path: Path) -> bool:

@@ -10,7 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.bench import capture_figures, lightning_figures, trainer_figures  # noqa: F401  # register their figures
+from tests.bench import (  # noqa: F401  # register their figures
+    capture_figures,
+    lightning_figures,
+    question_figures,
+    trainer_figures,
+)
 from tests.bench.figures import FIGURES, Figure, World
 
 
