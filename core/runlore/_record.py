@@ -323,7 +323,7 @@ def _apply_opening(record: Record, opening: Event) -> None:
     record.parent = opening.get("parent")
     record.started = opening.get("time", record.started)
     record.status = "running"
-    record.command = {key: opening[key] for key in ("argv", "cwd", "host", "pid") if key in opening}
+    record.command = {key: opening[key] for key in ("argv", "cwd", "host", "pid", "program") if key in opening}
 
 
 def _added_end(contents: list[Content], owner: Content) -> Event | None:

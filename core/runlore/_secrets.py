@@ -55,8 +55,9 @@ class Masker:
         masked = {
             key: value if key in ("type", "sha256") else self._value(key, value, known) for key, value in event.items()
         }
-        if isinstance(masked.get("argv"), list):
-            masked["argv"] = self._arguments(masked["argv"])
+        for key in ("argv", "program"):
+            if isinstance(masked.get(key), list):
+                masked[key] = self._arguments(masked[key])
         return masked
 
     def _learn_from(self, key: str, value: Any) -> None:

@@ -52,6 +52,9 @@ def start(
         "argv": [str(part) for part in sys.argv],
         "cwd": _cwd(),
     }
+    program = _program()
+    if program is not None:
+        opening["program"] = program
     if like is None:  # what was drawn since tells nothing of a part that is over
         opening["seeds"] = section_event("seeds", seeds())["sections"]["seeds"]
     if launch is not None:
@@ -75,6 +78,16 @@ def start(
     if opening["parent"] is None and opening["mode"] != "off" and not _is_quiet():
         _announce(run, opening["mode"], None if resume is None else before.name if before is not None else run.name)
     return run
+
+
+def _program() -> list[str] | None:
+    """How Python was started, up to the script's own arguments: ["train.py"], ["-m", "package.train"], ["-X", …].
+
+    None where the script has changed `sys.argv`, or the code itself was the argument.
+    """
+    given, own = sys.orig_argv[1:], sys.argv[1:]
+    count = len(given) - len(own)
+    return None if given[count:] != own or "-c" in given[:count] else given[:count]
 
 
 def _resumed(store: Store, resume: str, at_step: int | None, opening: dict[str, Any]) -> Run | None:

@@ -119,7 +119,7 @@ class RecordedRun:
 
     @property
     def command(self) -> dict[str, Any]:
-        """argv, working directory, host and pid."""
+        """argv, working directory, host, pid, and `program`: how Python was started, up to the script's arguments."""
         return dict(self._record.command)
 
     @property

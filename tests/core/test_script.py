@@ -79,3 +79,22 @@ def test_a_missing_script_is_told(tmp_path: Path, arguments: list[str], told: st
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert told in done.stderr
+
+
+def test_how_python_was_started_is_recorded(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").touch()
+    script = tmp_path / "package" / "train.py"
+    script.write_text("import runlore; runlore.start_run().finish()\n")
+    changing = tmp_path / "changing.py"
+    changing.write_text("import sys; sys.argv = ['x', 'y']\n" + script.read_text())
+    own = ["--lr", "0.1"]
+    for start, expected in (
+        ([str(script)], [str(script)]),
+        (["-X", "dev", "-m", "package.train"], ["-X", "dev", "-m", "package.train"]),
+        (["-m", "runlore", "run", str(script)], ["-m", "runlore._script", str(script)]),
+        (["-c", "import runlore; runlore.start_run().finish()"], None),
+        ([str(changing)], None),
+    ):
+        subprocess.run([sys.executable, *start, *own], check=True, cwd=tmp_path, capture_output=True)
+        assert store.runs()[0].command.get("program") == expected, start
