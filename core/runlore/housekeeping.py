@@ -16,7 +16,7 @@ from runlore import _ids
 from runlore._folder import Folder, WriterFile, visible
 from runlore._liveness import Life
 from runlore._record import Record, Writers, build_record, read_record, read_writers
-from runlore.errors import RunloreError
+from runlore.errors import QueryError, RunloreError
 from runlore.statistics import field_of
 
 if TYPE_CHECKING:
@@ -133,9 +133,15 @@ def find_surplus(
     """What two rules leave over: of each experiment the best `keep` runs by a metric stay, and what is younger.
 
     `by` is "val_acc" or "metrics.val_acc.max", `best` "min" or "max"; `older` is in seconds since the run's end. Runs
-    without the metric are not among the best. Runs that are pinned or still running are left alone.
+    without the metric are not among the best. Runs that are pinned or still running are left alone. A content that is
+    also a file of another kind stays.
+
+    Raises:
+        QueryError: `by` is no metric, or no run has it.
     """
     field = field_of(by, "metrics") if by is not None else None
+    if field is not None and (field.table != "metrics" or not any(field.key in run.metrics for run in runs)):
+        raise QueryError(f"none of these runs has a metric {by!r}: nothing would be kept for it", str(by), 0)
     kept: set[str] = set()
     experiments: dict[str, list[tuple[float, str]]] = {}
     for run in runs:
@@ -150,9 +156,10 @@ def find_surplus(
         if run.id in kept or PINNED in run.tags or run.status == "running" or age is None or age < older:
             continue
         items = [item for item in run.artifacts if item.stored and item.kind in WEIGHTY and item.sha256 is not None]
-        hashes = tuple(dict.fromkeys(str(item.sha256) for item in items))
+        others = {item.sha256 for item in run.artifacts if item.kind not in WEIGHTY}
+        hashes = tuple(dict.fromkeys(str(item.sha256) for item in items if item.sha256 not in others))
         if hashes:
-            sizes = {str(item.sha256): item.size or 0 for item in items}
+            sizes = {str(item.sha256): item.size or 0 for item in items if item.sha256 in hashes}
             surplus.append(Surplus(run, hashes, sum(sizes.values())))
     return surplus
 

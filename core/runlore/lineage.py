@@ -49,6 +49,13 @@ class Lineage:
     nodes: dict[str, Node] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
     cut: bool = False  # whether there is more than was looked at
+    _after: dict[str, list[Edge]] = field(default_factory=dict)
+
+    def join(self, edge: Edge) -> None:
+        """Add an edge, unless it is there or would close a circle."""
+        if edge not in self.after(edge.start) and not self.leads(edge.end, edge.start):
+            self.edges.append(edge)
+            self._after.setdefault(edge.start, []).append(edge)
 
     def sources(self) -> list[Node]:
         """The nodes that come from nothing known, as they were found."""
@@ -57,7 +64,7 @@ class Lineage:
 
     def after(self, node_id: str) -> list[Edge]:
         """What came of a node."""
-        return [edge for edge in self.edges if edge.start == node_id]
+        return self._after.get(node_id, [])
 
     def leads(self, start: str, end: str) -> bool:
         """Whether one node came of another, or is the same."""
@@ -210,9 +217,7 @@ class _Search:
 
     def _join(self, start: str, end: str, relation: str, step: int | None = None) -> str:
         """An edge; the end of it that was not there before, to go on from."""
-        edge = Edge(start, end, relation, step)
-        if edge not in self._graph.edges and not self._graph.leads(end, start):
-            self._graph.edges.append(edge)
+        self._graph.join(Edge(start, end, relation, step))
         return start if (end, True) in self._seen and (end, False) not in self._seen else end
 
     def _run_node(self, run: "RecordedRun") -> str:

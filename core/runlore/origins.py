@@ -29,6 +29,10 @@ class FileOrHashNotFound(RunloreError, FileNotFoundError):
     """Neither a file nor a hash."""
 
 
+class AmbiguousHash(RunloreError, LookupError):
+    """A beginning of a hash that several contents share."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """A run that wrote a content, or read it.
@@ -105,8 +109,12 @@ def same_contents(store: "Store", content: Content) -> tuple[list[str], Match]:
     """The hashes by which the store knows a content: its own, or those of files with the same weights."""
     if os.access(store.root, os.W_OK):
         _pending.complete(store, store._index.ask(_pending.pending_runs))
-    if store._index.ask(lambda database: _rows_of(database, content.sha256)):
-        return [content.sha256], "sha256"
+    known = store._index.ask(lambda database: _known(database, content.sha256))
+    if len(known) > 1:
+        listed = "".join(f"\n  {sha256}" for sha256 in known[:10])
+        raise AmbiguousHash(f"{content.sha256!r} begins {len(known)} contents, write more of it:{listed}")
+    if known:
+        return known, "sha256"
     if content.path is None:
         return store._index.ask(lambda database: _weights.known_contents(database, f"{content.sha256}%")), "weights"
     weights = _weights.weights_of(_files_of(content))
@@ -124,6 +132,15 @@ def same_contents(store: "Store", content: Content) -> tuple[list[str], Match]:
 def _files_of(content: Content) -> list[Path]:
     path = content.path or Path(os.devnull)
     return [path / member.path for member in content.members] if path.is_dir() else [path]
+
+
+def _known(database: Sqlite, sha256: str) -> list[str]:
+    """The hashes of all contents that begin like this."""
+    sql = (
+        "SELECT sha256 FROM artifacts WHERE sha256 LIKE ? UNION SELECT sha256 FROM members WHERE sha256 LIKE ? "
+        "UNION SELECT text FROM data WHERE key LIKE '%.fingerprint' AND text LIKE ? ORDER BY 1"
+    )
+    return [found for (found,) in database.query(sql, (f"{sha256}%",) * 3)]
 
 
 def _rows_of(database: Sqlite, sha256: str) -> list[tuple[str, str, str, int]]:

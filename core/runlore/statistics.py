@@ -171,7 +171,15 @@ def _by_over(runs: Sequence[Measured]) -> dict[tuple[Any, ...], float]:
     found: dict[tuple[Any, ...], list[float]] = {}
     for item in runs:
         found.setdefault(item.over, []).append(item.value)
-    return {over: statistics.fmean(values) for over, values in found.items()}
+    return {over: _mean(values) for over, values in found.items()}
+
+
+def _mean(values: Sequence[float]) -> float:
+    """NaN where infinities of both signs, or sums beyond all floats, leave none."""
+    try:
+        return statistics.fmean(values)
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def summarise(values: Sequence[float]) -> tuple[float | None, float | None, tuple[float, float] | None]:
@@ -182,8 +190,8 @@ def summarise(values: Sequence[float]) -> tuple[float | None, float | None, tupl
     """
     if not values:
         return None, None, None
-    mean = statistics.fmean(values)
-    if len(values) == 1 or not all(map(math.isfinite, values)):
+    mean = _mean(values)
+    if len(values) == 1 or not all(map(math.isfinite, (*values, mean))):
         return mean, None, None
     deviation = statistics.stdev(values, mean)
     half = _special().stdtrit(len(values) - 1, 0.5 + LEVEL / 2) * deviation / math.sqrt(len(values))
@@ -193,20 +201,37 @@ def summarise(values: Sequence[float]) -> tuple[float | None, float | None, tupl
 def _tested(
     groups: Sequence[Group], replicated: bool, between: tuple[str, str] | None
 ) -> tuple[PairedTest | None, str | None]:
+    if between is not None and not replicated:
+        raise QueryError("a test between two groups needs --over: what both have, such as params.seed", between[0], 0)
     if not replicated or len(groups) < 2:
         return None, None
     pair = list(groups[:2])
     if between is not None:
-        named = {" ".join(map(str, group.key)): group for group in groups}
+        named = {" ".join(map(key_text, group.key)): group for group in groups}
         for text in between:
             if text not in named:
                 raise QueryError(f"there is no group {text!r}: there are {', '.join(sorted(named))}", text, 0)
         pair = [named[text] for text in between]
     a, b = (_by_over(group.runs) for group in pair)
-    shared = sorted(a.keys() & b.keys(), key=str)
-    if len(shared) < 2:
-        return None, f"no paired test: the two groups share {len(shared)} of what --over names, and two are needed"
-    return paired_test(pair[0].key, pair[1].key, [b[over] - a[over] for over in shared]), None
+    shared = sorted((over for over in a.keys() & b.keys() if None not in over), key=str)
+    differences = [b[over] - a[over] for over in shared]
+    finite = [difference for difference in differences if math.isfinite(difference)]
+    if len(finite) < 2:
+        return None, f"no paired test: the two groups share {len(finite)} of what --over names, and two are needed"
+    return paired_test(pair[0].key, pair[1].key, finite), None
+
+
+def key_text(value: Any) -> str:
+    """A value of a group's key as people write it: different ones differ."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        try:
+            float(value)
+        except ValueError:
+            return value
+        return repr(value)  # a text that looks like a number
+    return f"{value:.12g}" if isinstance(value, float) and float(f"{value:.12g}") == value else repr(value)
 
 
 def paired_test(a: tuple[Any, ...], b: tuple[Any, ...], differences: Sequence[float]) -> PairedTest:

@@ -14,6 +14,7 @@ from runlore.hookspecs import Tensor
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 INSIDE = "model.weights.h5"  # of a .keras file
+MOST_EXPANDED = 64 << 20  # bytes that what is told may have beyond those that are there
 ASIDE = {"optimizer", "seed_generator"}
 
 
@@ -22,20 +23,23 @@ def read(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
 
     Raises:
         ImportError: h5py is needed for it, and not installed.
-        OSError: it is one, and damaged.
+        OSError, ValueError: it is one, and damaged or lying.
     """
     with path.open("rb") as file:
         head = file.read(len(SIGNATURE))
     if head == SIGNATURE:
-        return {"": _variables(path)}
+        return {"": _variables(path, path.stat().st_size)}
     if head.startswith(b"PK") and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if INSIDE in archive.namelist():
-                return {"": _variables(io.BytesIO(archive.read(INSIDE)))}
+                entry = archive.getinfo(INSIDE)
+                if entry.file_size > MOST_EXPANDED + 4 * entry.compress_size:
+                    raise ValueError(f"it says that it has {entry.file_size:,} bytes of weights")
+                return {"": _variables(io.BytesIO(archive.read(INSIDE)), entry.file_size)}
     return None
 
 
-def _variables(source: Any) -> list[Tensor]:
+def _variables(source: Any, size: int) -> list[Tensor]:
     import h5py
     import numpy
 
@@ -43,6 +47,8 @@ def _variables(source: Any) -> list[Tensor]:
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and ASIDE.isdisjoint(name.split("/")) and item.dtype.kind in "biufcV":
+            if item.nbytes > MOST_EXPANDED + size:
+                raise ValueError(f"{name!r} has more values than the file")
             values = numpy.ascontiguousarray(item[()])
             little = values.astype(values.dtype.newbyteorder("<"), copy=False)
             digest = hashlib.sha256(little.reshape(-1).view(numpy.uint8).data).hexdigest()

@@ -11,14 +11,15 @@ import math
 import pickle
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from runlore.hookspecs import Tensor
 
 MOST_PICKLE = 64 << 20  # bytes of data.pkl; that of a model with 100,000 tensors is 10 MB
+MOST_EXPANDED = 64 << 20  # bytes that tensors may have beyond those of the file, as expanded ones do
 DTYPES = {
     "FloatStorage": "float32", "DoubleStorage": "float64", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
     "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8",
@@ -42,7 +43,7 @@ def read(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
         if root is None:
             return None
         byteorder = entries.get(f"{root}byteorder")
-        if byteorder is not None and archive.read(byteorder).strip() == b"big":
+        if byteorder is not None and byteorder.file_size < 16 and archive.read(byteorder).strip() == b"big":
             raise ValueError("its numbers are big-endian")
         if entries[f"{root}data.pkl"].file_size > MOST_PICKLE:
             raise ValueError(f"its data.pkl has more than {MOST_PICKLE >> 20} MiB")
@@ -98,6 +99,8 @@ class _Values:
         start = begin + tensor.offset * size
         if min((tensor.offset, *tensor.shape, *tensor.strides)) < 0 or start + reach * size > begin + entry.file_size:
             raise ValueError(f"{name!r} reaches beyond its values")
+        if math.prod(tensor.shape) * size > MOST_EXPANDED + len(self._content):
+            raise ValueError(f"{name!r} has more values than the file")
         values = self._content[start : start + reach * size]
         if reach and not _is_plain(tensor):
             rows = values.view(numpy.dtype((numpy.void, size)))
@@ -139,33 +142,21 @@ class _Inert:
     def __call__(self, *_: object, **__: object) -> "_Inert":
         return self
 
-    def __setstate__(self, state: object) -> None:
-        pass
-
-    def __setitem__(self, key: object, value: object) -> None:
-        pass
-
     def append(self, item: object) -> None:
         """Take an item of a list-like object."""
 
     def extend(self, items: object) -> None:
         """Take items of a list-like object."""
 
-    def add(self, item: object) -> None:
-        """Take an item of a set-like object."""
-
 
 class _Dict(dict[Any, Any]):
-    """An OrderedDict or a defaultdict, whose attributes and factory are left out."""
+    """An OrderedDict or a defaultdict, whose factory is left out; its items follow."""
 
     def __new__(cls, *_: object) -> Self:
         return super().__new__(cls)
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*(item for item in arguments[-1:] if isinstance(item, list | dict)))
-
-    def __setstate__(self, state: object) -> None:
-        pass
+    def __init__(self, *_: object) -> None:
+        super().__init__()
 
 
 class _Named(_Inert):
@@ -209,6 +200,11 @@ KNOWN: Mapping[tuple[str, str], Any] = {
 class _Reader(pickle._Unpickler):
     """In Python, not in C: the one in C makes room for as many values as the file says that it has."""
 
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
+    stack: list[Any]  # these three are the base's own
+    append: Callable[[Any], None]
+    pop_mark: Callable[[], list[Any]]
+
     def find_class(self, module: str, name: str) -> Any:
         """Nothing is looked up, let alone imported."""
         known = KNOWN.get((module, name))
@@ -219,7 +215,65 @@ class _Reader(pickle._Unpickler):
     def persistent_load(self, pid: Any) -> Any:
         """A storage: its key and the type of its values."""
         _, kind, key, *_ = pid
+        if not isinstance(key, str | int):
+            raise ValueError("a storage has no key")
         return str(key), DTYPES.get(getattr(kind, "name", ""), "")
+
+    # Operations that would set attributes, hash what a file has made up, or make room as it likes
+
+    def _skip_state(self) -> None:
+        self.stack.pop()
+
+    def _set_item(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        _put(self.stack[-1], [key, value])
+
+    def _set_items(self) -> None:
+        items = self.pop_mark()
+        _put(self.stack[-1], items)
+
+    def _make_dict(self) -> None:
+        found: dict[Any, Any] = {}
+        _put(found, self.pop_mark())
+        self.append(found)
+
+    def _make_set(self) -> None:
+        self.append(_Inert())
+
+    def _skip_items(self) -> None:
+        self.pop_mark()
+
+    def _make_frozen_set(self) -> None:
+        self.pop_mark()
+        self.append(_Inert())
+
+    def _refuse(self) -> None:
+        raise ValueError("it uses an operation that files of weights don't need")
+
+    for _operation, _own in (
+        (pickle.BUILD, _skip_state),
+        (pickle.SETITEM, _set_item),
+        (pickle.SETITEMS, _set_items),
+        (pickle.DICT, _make_dict),
+        (pickle.EMPTY_SET, _make_set),
+        (pickle.ADDITEMS, _skip_items),
+        (pickle.FROZENSET, _make_frozen_set),
+        (pickle.BYTEARRAY8, _refuse),
+        (pickle.NEXT_BUFFER, _refuse),
+        (pickle.READONLY_BUFFER, _refuse),
+        (pickle.EXT1, _refuse),
+        (pickle.EXT2, _refuse),
+        (pickle.EXT4, _refuse),
+    ):
+        dispatch[_operation[0]] = _own
+
+
+def _put(target: Any, items: list[Any]) -> None:
+    """Items of a dict, as far as their keys are plain."""
+    if isinstance(target, dict):
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if isinstance(key, str | int | float):
+                target[key] = value
 
 
 def _loaded(content: bytes) -> Any:

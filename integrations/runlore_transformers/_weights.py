@@ -6,6 +6,7 @@ values in C order, little-endian. From https://huggingface.co/docs/safetensors.
 
 import hashlib
 import json
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,6 +40,8 @@ def read(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
                 first, last = item["data_offsets"]
                 if not 0 <= first <= last <= size - 8 - length:
                     raise ValueError(f"{name!r} reaches beyond the file")
+                if math.prod(map(int, item["shape"])) > 8 * (last - first):
+                    raise ValueError(f"{name!r} has more values than bits")
                 file.seek(8 + length + first)
                 digest = _digest(file, last - first)
                 found.append(Tensor(name, _dtype(item["dtype"]), tuple(map(int, item["shape"])), digest))

@@ -137,3 +137,30 @@ def test_no_recorded_path_leads_outside_when_a_whole_run_is_restored(path: str, 
     assert done.exit_code == 1
     assert "outside" in done.output
     assert [found for found in sorted(tmp_path.rglob("*")) if found not in before and "out" not in found.parts] == []
+
+
+def test_files_of_the_same_name_get_folders_of_their_own(store: Store, tmp_path: Path) -> None:
+    with store.start_run("a") as run:
+        for fold in ("one", "two"):
+            (tmp_path / fold).mkdir()
+            (tmp_path / fold / "model.pt").write_text(fold)
+            run.log_artifact(tmp_path / fold / "model.pt", kind="model", name=f"{fold}/model.pt")
+        (tmp_path / "run.json").write_text("mine")
+        run.log_artifact(tmp_path / "run.json")
+    done = runlore("restore", "a", "--all", "--to", str(tmp_path / "out"))
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out" / "model-one_model.pt" / "model.pt").read_text() == "one"
+    assert (tmp_path / "out" / "model-two_model.pt" / "model.pt").read_text() == "two"
+    assert (tmp_path / "out" / "file-run.json" / "run.json").read_text() == "mine"
+
+
+def test_the_record_is_not_written_through_a_link_or_over_other_bytes(store: Store, tmp_path: Path) -> None:
+    store.start_run("a").finish()
+    victim = tmp_path / "victim"
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "run.json").symlink_to(victim)
+    done = runlore("restore", "a", "--all", "--to", str(tmp_path / "out"), "--force")
+    assert (done.exit_code, victim.exists()) == (1, False)
+    (tmp_path / "out" / "run.json").unlink()
+    (tmp_path / "out" / "run.json").write_bytes(b"\xff\xfe")
+    assert runlore("restore", "a", "--all", "--to", str(tmp_path / "out")).exit_code == 2

@@ -289,3 +289,28 @@ def test_a_content_that_is_written_again_while_it_is_dropped_stays(four: Store, 
         runlore("gc", "--older-than", "0s")
         assert run.recorded.artifact("model").read_bytes() == b"x" * 1000
     assert "run-0" not in kept_models(four)
+
+
+def test_a_metric_that_nobody_has_drops_nothing(four: Store) -> None:
+    age(four.root)
+    for metric in ("ac", "duration", "params.lr"):
+        done = runlore("gc", "--keep-best", "1", "-m", metric)
+        assert (done.exit_code, "nothing would be kept" in done.output) == (2, True), metric
+    assert len(kept_models(four)) == 4
+
+
+def test_a_content_that_is_also_another_file_of_the_run_stays(store: Store, tmp_path: Path) -> None:
+    with store.start_run("a") as run:
+        (tmp_path / "model").write_bytes(b"x" * 100)
+        run.log_artifact(tmp_path / "model", kind="model")
+        run.log_artifact(tmp_path / "model", name="report")
+    age(store.root)
+    assert document("gc", "--older-than", "1s", "--json")["dropped"] == []
+    assert store.run("a").artifact("report").stored
+
+
+def test_what_is_dropped_is_told_also_while_it_is_young(four: Store) -> None:
+    printed = runlore("gc", "--older-than", "0s").output
+    assert "dropped 1 file of run-0" in printed
+    assert "freed 0 bytes" in printed
+    assert "goes with a gc an hour after" in printed

@@ -178,3 +178,41 @@ def test_an_empty_store_exports_empty_files(store: Store, tmp_path: Path) -> Non
             assert path.is_file()
     assert len(pandas.read_parquet(tmp_path / "out" / "points.parquet")) == 0
     assert pandas.read_csv(tmp_path / "out" / "points.csv").columns[0] == "run"
+
+
+# What attackers have tried
+
+
+def filled(store: Store, rows: Any) -> None:
+    for group, seed, value in rows:
+        with store.start_run(params={"lr": group, **({} if seed is None else {"seed": seed})}) as run:
+            run.log_metrics({"m": value})
+
+
+def test_infinite_and_huge_values_are_told_and_tested_without(store: Store) -> None:
+    inf = float("inf")
+    filled(store, [("x", 1, inf), ("x", 2, 1.0), ("x", 3, 2.0), ("y", 1, inf), ("y", 2, 7.0), ("y", 3, 9.0)])
+    filled(store, [("both", 1, inf), ("both", 2, -inf), ("huge", 1, 1e308), ("huge", 2, 1.7e308)])
+    found = group_runs(store, "", "m", ["lr"], ["seed"], between=("x", "y"))
+    assert found.test is not None
+    assert (found.test.pairs, found.test.difference) == (2, 6.5)
+    for command in (["stats", "-m", "m", "--by", "lr"], ["ls", "--group-by", "lr", "-c", "m"]):
+        assert runlore(*command).exit_code == 0
+
+
+def test_runs_without_a_seed_are_not_paired(store: Store) -> None:
+    filled(store, [("x", None, 1.0), ("x", 1, 2.0), ("y", None, 3.0), ("y", 1, 5.0)])
+    found = group_runs(store, "", "m", ["lr"], ["seed"])
+    assert found.test is None
+    assert "share 1" in str(found.why_no_test)
+    done = runlore("stats", "-m", "m", "--by", "lr", "--between", "x", "y")
+    assert (done.exit_code, "needs --over" in done.output) == (2, True)
+
+
+def test_different_values_print_differently(store: Store) -> None:
+    filled(store, [(1, 1, 1.0), ("1", 1, 2.0), (0.1, 1, 3.0), (0.1 + 1e-16, 1, 4.0), (0.10000000001, 1, 5.0)])
+    printed = [line.split()[0] for line in runlore("stats", "-m", "m", "--by", "lr").output.splitlines()[2:]]
+    assert len(set(printed)) == 5, printed
+    names = [run.id for run in store.runs("params.lr == 1 or params.lr == '1'")]
+    line = next(line for line in runlore("diff", *names).output.splitlines() if line.startswith("  lr"))
+    assert line.split() in (["lr", "'1'", "1"], ["lr", "1", "'1'"])

@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 import struct
+import tracemalloc
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -315,3 +316,81 @@ def test_lineage_of_nothing_known_says_so(store: Store, tmp_path: Path) -> None:
     done = runlore("lineage", "nope")
     assert (done.exit_code, "no run matches 'nope'" in done.output) == (1, True)
     assert runlore("lineage", "a").exit_code == 0
+
+
+# What attackers have tried
+
+
+def pickled(*operations: bytes) -> bytes:
+    return b"\x80\x04" + b"".join(operations) + b"."
+
+
+TENSOR = b"ctorch._utils\n_rebuild_tensor_v2\n"
+NESTED = b"K\x01" + b"q\x00h\x00\x86" * 60  # a tuple of tuples, whose hash takes 2^60 steps
+
+HOSTILE = {
+    "a key that takes for ever to hash": pickled(b"}", NESTED, b"K\x01s"),
+    "keys of many items": pickled(b"}(", NESTED, b"K\x01u"),
+    "a set": pickled(b"\x8f(", NESTED, b"\x90"),
+    "a frozen set": pickled(b"(", NESTED, b"\x91"),
+    "room for as much as it says": pickled(b"\x96" + struct.pack("<Q", 3 << 30)),
+    "a storage whose name takes for ever to write": pickled(b"(U\x07storagectorch\nFloatStorage\n", NESTED, b"tQ"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_pickle_made_to_stall_or_swell_costs_nothing(what: str, tmp_path: Path) -> None:
+    hostile(tmp_path / "a.pt", HOSTILE[what])
+    tracemalloc.start()
+    try:
+        assert weights_of([tmp_path / "a.pt"]) is None
+        assert tracemalloc.get_traced_memory()[1] < 50 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_can_not_change_the_reader(tmp_path: Path) -> None:
+    from runlore_lightning import _weights as reader
+
+    hostile(tmp_path / "a.pt", pickled(TENSOR, b"(N}U\x08__name__U\x05OWNEDstb"))
+    weights_of([tmp_path / "a.pt"])
+    assert reader._tensor.__name__ == "_tensor"
+
+
+def test_tensors_that_claim_more_than_there_is_make_a_file_unknown(store: Store, tmp_path: Path) -> None:
+    store.start_run("a").finish()
+    torch.save({"w": torch.ones(1).expand(700_000_000)}, tmp_path / "stride.pt")
+    header = json.dumps({"w": {"dtype": "F32", "shape": [1 << 40, 1 << 40], "data_offsets": [0, 0]}}).encode()
+    (tmp_path / "big").write_bytes(struct.pack("<Q", len(header)) + header)
+    import h5py
+
+    with h5py.File(tmp_path / "huge.h5", "w") as file:
+        file.create_dataset("w", (700_000_000,), "f4", chunks=(1000,))
+    with zipfile.ZipFile(tmp_path / "bomb.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.weights.h5", b"\x89HDF\r\n\x1a\n" + b"\0" * (300 << 20))
+    for name in ("stride.pt", "big", "huge.h5", "bomb.keras"):
+        assert which_run(store, tmp_path / name).found == ()
+        assert weights_of([tmp_path / name]) is None, name
+
+
+def test_a_long_chain_of_runs_is_readable(store: Store) -> None:
+    before = None
+    for number in range(120):
+        with store.start_run(f"run-{number}") as run:
+            if before is not None:
+                run.link("resumed_from", before)
+        before = run.id
+    lines = runlore("lineage", "run-119").output.splitlines()
+    assert len(lines) == 120
+    assert max(map(len, lines)) < 120
+
+
+def test_a_beginning_that_two_contents_share_is_refused(store: Store, tmp_path: Path) -> None:
+    digest = "a" * 62
+    with store.start_run("a") as run:
+        for name in ("01", "02"):
+            run._event({"type": "artifact", "name": name, "kind": "file", "path": None, "sha256": digest + name})
+    for command in ("which-run", "lineage"):
+        done = runlore(command, digest[:8])
+        assert (done.exit_code, f"{digest}01" in done.output) == (1, True)
+        assert runlore(command, f"{digest}01").exit_code == 0

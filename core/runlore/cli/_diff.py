@@ -119,6 +119,8 @@ def _print_values(out: Console, group: str, changes: list[Change], heads: list[s
         column.overflow, column.no_wrap = "fold", False
     for change in shown:
         values = [_text(value) for value in (change.a, change.b)]
+        if values[0] == values[1]:  # 1 and "1", or floats that differ in a late digit
+            values = [repr(value) for value in (change.a, change.b)]
         if not full and change.key.endswith("fingerprint"):
             values = [value[:FINGERPRINT] for value in values]
         cells = [escape(line_text(value, width)) for value in values]

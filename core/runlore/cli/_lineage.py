@@ -12,6 +12,7 @@ from runlore.documents import lineage_document
 from runlore.lineage import Edge, Lineage, label_of
 from runlore.store import open_store
 
+DEEP = 8  # steps below which a chain is not indented any further
 MOST = 8  # files of a run from which nothing came; --full shows all
 
 
@@ -70,20 +71,33 @@ class _Tree:
         return line_text(label_of(self._graph.nodes[node_id]), 200) + remark + mark
 
     def below(self, node_id: str, indent: str) -> Iterator[str]:
-        """The lines of what came of a node."""
+        """The lines of what came of a node; a long chain goes straight down."""
+        open_nodes = [self._children(node_id, indent, 0)]
+        while open_nodes:
+            line, child = next(open_nodes[-1], (None, None))
+            if line is None:
+                open_nodes.pop()
+                continue
+            yield line
+            if child is not None:
+                open_nodes.append(self._children(child[0], child[1], len(open_nodes)))
+
+    def _children(self, node_id: str, indent: str, depth: int) -> "Iterator[tuple[str, tuple[str, str] | None]]":
+        """A line for each thing that came of a node; where it stands in full, the node and the indent below it."""
         edges = self._graph.after(node_id)
         leaves = [edge for edge in edges if not self._graph.after(edge.end) and edge.end != self._graph.root]
         hidden = [] if self._full else leaves[MOST:]
         visible = [edge for edge in edges if edge not in hidden]
+        straight = depth >= DEEP and len(edges) == 1
         for edge in visible:
             last = edge is visible[-1] and not hidden
             home = self._homes[edge.end] is edge
             aside = "" if home or not self._graph.after(edge.end) else "  (see its other line)"
-            yield f"{indent}{'└─ ' if last else '├─ '}{self.line(edge.end, _how(edge) + aside)}"
-            if home:
-                yield from self.below(edge.end, indent + ("   " if last else "│  "))
+            sign = "└─ " if last else "├─ "
+            line = f"{indent}{sign}{self.line(edge.end, _how(edge) + aside)}"
+            yield line, ((edge.end, indent + ("" if straight else "   " if last else "│  ")) if home else None)
         if hidden:
-            yield f"{indent}└─ … and {len(hidden)} more (--full shows all)"
+            yield f"{indent}└─ … and {len(hidden)} more (--full shows all)", None
 
 
 def _how(edge: Edge) -> str:

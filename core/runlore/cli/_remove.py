@@ -97,16 +97,17 @@ def gc(
         surplus = find_surplus(place, list(place.runs(where)), keep=keep_best, by=metric, best=good, older=age)
         if not dry_run:
             drop(surplus, "dropped by runlore gc")
-        elif not as_json:
-            for item in surplus:
-                files = f"{len(item.hashes)} file{'s' * (len(item.hashes) > 1)}"
-                click.echo(f"would drop {files} of {item.run.name} ({item.run.id}), {size_text(item.size)}")
+        for item in () if as_json else surplus:
+            files = f"{len(item.hashes)} file{'s' * (len(item.hashes) > 1)}"
+            verb = "would drop" if dry_run else "dropped"
+            click.echo(f"{verb} {files} of {item.run.name} ({item.run.id}), {size_text(item.size)}")
     garbage = find_garbage(place, surplus if dry_run else ())
     freed = garbage.size if dry_run else collect(place, garbage)
     groups = {"blobs": garbage.blobs, "removed": garbage.removed, "drafts": garbage.drafts}
     if as_json:
         parts = {name: {"files": len(items), "bytes": sum(size for _, size in items)} for name, items in groups.items()}
-        print_json({"dry_run": dry_run, "bytes": freed, **parts, "kept": list(garbage.kept)})
+        dropped = [{"run": item.run.id, "files": len(item.hashes), "bytes": item.size} for item in surplus]
+        print_json({"dry_run": dry_run, "bytes": freed, **parts, "dropped": dropped, "kept": list(garbage.kept)})
         return
     titles = {"blobs": "files that no run names", "removed": "files of removed runs", "drafts": "drafts"}
     for name, items in groups.items():
@@ -115,6 +116,8 @@ def gc(
     for reason in garbage.kept:
         click.echo(reason)
     click.echo(f"{'would free' if dry_run else 'freed'} {freed} bytes ({size_text(freed)})")
+    if surplus and freed < sum(item.size for item in surplus):
+        click.echo("The rest stays for other runs, or goes with a gc an hour after it was written.")
 
 
 def _age(text: str) -> float:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
+from runlore._blobs import safe_join
 from runlore.artifacts import Artifact
 from runlore.cli._options import RunPart, print_json, store_option
 from runlore.documents import artifact_document, run_details
-from runlore.errors import ArtifactNotFound
+from runlore.errors import ArtifactNotFound, UnsafePath
 from runlore.origins import with_hashes
 from runlore.runs import RecordedRun
 from runlore.store import open_store
@@ -57,23 +58,23 @@ def _check_free(item: Artifact, to: Path, force: bool) -> None:
 
 def _restore_all(run: RecordedRun, to: Path, force: bool, as_json: bool) -> None:
     """The newest version of every file, and the record; what can't be had is told, and nothing else fails for it."""
-    newest = {item.target(to): item for item in run.artifacts}
     record = to / "run.json"
-    if record in newest:
-        raise click.UsageError(f"run {run.name!r} has a run.json of its own: restore it with --artifact")
-    document = json.dumps(run_details(run), indent=1, ensure_ascii=False) + "\n"
-    if not force and record.exists() and record.read_text(encoding="utf-8") != document:
+    places = _places(run, to, record)
+    document = (json.dumps(run_details(run), indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+    if record.is_symlink():
+        raise UnsafePath(f"{str(record)!r} is a link, which may lead outside of {str(to)!r}: not written")
+    if not force and record.exists() and record.read_bytes() != document:
         raise click.UsageError(f"{str(record)!r} is there with other content: --force replaces it")
-    for item in newest.values():
-        _check_free(item, to, force)
+    for folder, item in places:
+        _check_free(item, folder, force)
     written, lacking = [], []
-    for item in newest.values():
+    for folder, item in places:
         try:
-            written.append(str(item.restore(to)))
+            written.append(str(item.restore(folder)))
         except ArtifactNotFound as error:
             lacking.append(str(error))
     to.mkdir(parents=True, exist_ok=True)
-    record.write_text(document, encoding="utf-8")
+    record.write_bytes(document)
     written.append(str(record))
     if as_json:
         print_json({"run": run.id, "restored": written, "lacking": lacking})
@@ -98,6 +99,17 @@ def _default(run: RecordedRun) -> Artifact:
         raise click.UsageError(f"run {run.name!r} has no checkpoint; a child of it has: runlore restore {child.id} …")
     names = ", ".join(sorted({item.name for item in artifacts})[:10])
     raise click.UsageError(f"run {run.name!r} has no checkpoint: name one of its artifacts with --artifact: {names}")
+
+
+def _places(run: RecordedRun, to: Path, record: Path) -> list[tuple[Path, Artifact]]:
+    """The newest version of each file, and the folder to restore it to: one of its own where two would be the same."""
+    newest = {(item.target(to), item.name): item for item in run.artifacts}
+    targets = [record, *(target for target, _ in newest)]
+    found = []
+    for (target, name), item in newest.items():
+        alone = targets.count(target) == 1
+        found.append((to if alone else safe_join(to, f"{item.kind}-{name}".replace("/", "_")), item))
+    return found
 
 
 def _best_child(run: RecordedRun) -> RecordedRun | None:

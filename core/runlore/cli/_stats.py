@@ -1,14 +1,12 @@
 """`runlore stats`: what a metric comes to over seeds, group by group."""
 
-from typing import Any
-
 import click
 from rich.markup import escape
 
 from runlore._text import line_text, number_text
 from runlore.cli._options import children_option, console, grid, json_option, print_json, store_option, with_children
 from runlore.documents import statistics_document
-from runlore.statistics import Best, Group, PairedTest, Statistics, group_runs
+from runlore.statistics import Best, Group, PairedTest, Statistics, group_runs, key_text
 from runlore.store import open_store
 
 
@@ -52,7 +50,8 @@ def _print(found: Statistics, by: tuple[str, ...]) -> None:
     heads = [*by, "n", "mean", "95 % interval", "best", "run"]
     table = grid(heads, right=range(len(by), len(by) + 4))
     for group in found.groups:
-        table.add_row(*_cells(group))
+        if group.runs:
+            table.add_row(*_cells(group))
     click.echo(f"{found.metric}, best is {good}")
     console().print(table)
     lacking = sum(group.lacking for group in found.groups)
@@ -65,7 +64,7 @@ def _print(found: Statistics, by: tuple[str, ...]) -> None:
 
 
 def _cells(group: Group) -> list[str]:
-    keys = [escape(line_text(_key_text(value), 30)) for value in group.key]
+    keys = [escape(line_text(key_text(value), 30)) for value in group.key]
     if keys:
         keys[0] = "  " + keys[0]
     interval = "–" if group.interval is None else " … ".join(map(number_text, group.interval))
@@ -74,12 +73,8 @@ def _cells(group: Group) -> list[str]:
     return [*keys, ("" if keys else "  ") + str(len(group.runs)), number_text(group.mean), interval, *told]
 
 
-def _key_text(value: Any) -> str:
-    return "–" if value is None else number_text(value) if isinstance(value, float) else str(value)
-
-
 def _test_text(test: PairedTest) -> str:
-    a, b = (" ".join(map(_key_text, key)) for key in (test.a, test.b))
+    a, b = (" ".join(map(key_text, key)) for key in (test.a, test.b))
     text = f"paired over {test.pairs}: {b} - {a} = {number_text(test.difference)}"
     if test.p is None or test.t is None or test.interval is None:
         return f"{text}, the same for each pair: no test"
