@@ -415,7 +415,8 @@ def test_a_wait_that_is_cut_off_leaves_the_rest_to_a_reader(
 ) -> None:
     session = begin()
     session.checkpoint(write(tmp_path / "a.bin", b"a"), step=1)
-    threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT)).start()
+    main_thread = threading.main_thread().ident or 0  # a signal to another thread would not wake it
+    threading.Timer(0.3, lambda: signal.pthread_kill(main_thread, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         session.end()
     holding.released.set()
