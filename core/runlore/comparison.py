@@ -1,12 +1,11 @@
 """Why two runs differ, or a run and the working tree: the causes by how likely they matter, then the effects."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runlore._capture import TIMEOUT
+from runlore._capture import TIMEOUT, look_at_environment
 from runlore._codediff import compare_code
 from runlore._codestate import Code, code_now, code_of
 from runlore._environment import git_state
@@ -14,8 +13,7 @@ from runlore._liveness import process_identity
 from runlore._process import process
 from runlore._series import Series
 from runlore._telling import is_aside, is_place, is_telling
-from runlore._values import describe, json_value
-from runlore.hookspecs import CaptureRequest
+from runlore._values import json_value
 from runlore.runs import RecordedRun
 
 GROUPS = ("data", "params", "code", "packages", "seeds", "environment", "hardware", "command")
@@ -166,14 +164,11 @@ def _unread(run: RecordedRun | WorkingTree) -> Iterator[str]:
 
 
 def _environment_now(folder: Path) -> dict[str, dict[str, Any]]:
-    """What the providers say of this process, and git of the folder."""
-    found: dict[str, dict[str, Any]] = {}
-    request = CaptureRequest(folder, tuple(sys.argv), TIMEOUT)
-    results = process.plugins().results("runlore_capture_environment", lambda *_: None, request=request)
-    for sections in results:
-        for name, values in sections.items():
-            found.setdefault(name, {}).update({str(key): describe(value) for key, value in values.items()})
-    return found | {"git": git_state(folder, TIMEOUT) or {}}
+    """What the providers say of this process, and git of the folder; secrets are masked as in a record."""
+    plugins = process.plugins()
+    (here,) = look_at_environment(plugins, lambda *_: None)
+    of_folder = {"type": "environment", "sections": {"git": git_state(folder, TIMEOUT) or {}}}
+    return {**here["sections"], **plugins.rewrite_event(of_folder)["sections"]}
 
 
 def _by_group(side: RecordedRun | WorkingTree) -> dict[str, dict[str, Any]]:

@@ -21,7 +21,7 @@ POINT = ("run", "name", "key", "split", "step", "epoch", "time", "value")
 def export(runs: RunList, folder: Path, kind: Format) -> list[Path]:
     """Write `runs.<kind>` and `points.<kind>` into a folder; their paths. A file of that name is replaced.
 
-    JSON has one object a line. Numbers that are not finite are empty in CSV as NaN, inf and -inf, and texts in JSON.
+    JSON has one object a line. In CSV and JSON numbers that are not finite are the texts NaN, Infinity and -Infinity.
 
     Raises:
         MissingDependency: Parquet needs pyarrow.

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -60,13 +61,21 @@ class Origins:
     hints: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Content:
     """What is asked for: a hash or the beginning of one, and the file or folder that has it, if there is one."""
 
     sha256: str
     path: Path | None
     members: tuple[Member, ...] = ()  # of a folder
+
+    @cached_property
+    def weights(self) -> "_weights.Weights | None":
+        """Those of the model in it, if it is one; read when first asked for."""
+        if self.path is None:
+            return None
+        files = [self.path / member.path for member in self.members] if self.path.is_dir() else [self.path]
+        return _weights.weights_of(files)
 
 
 def which_run(store: "Store", target: str | os.PathLike[str]) -> Origins:
@@ -117,7 +126,7 @@ def same_contents(store: "Store", content: Content) -> tuple[list[str], Match]:
         return known, "sha256"
     if content.path is None:
         return store._index.ask(lambda database: _weights.known_contents(database, f"{content.sha256}%")), "weights"
-    weights = _weights.weights_of(_files_of(content))
+    weights = content.weights
     if weights is not None:
         found = store._index.ask(lambda database: _weights.known_contents(database, *weights.whole))
         if not found:
@@ -127,11 +136,6 @@ def same_contents(store: "Store", content: Content) -> tuple[list[str], Match]:
             return found, "weights"
     inside = [member.sha256 for member in content.members]
     return store._index.ask(lambda database: [sha for sha in inside if _rows_of(database, sha)]), "sha256"
-
-
-def _files_of(content: Content) -> list[Path]:
-    path = content.path or Path(os.devnull)
-    return [path / member.path for member in content.members] if path.is_dir() else [path]
 
 
 def _known(database: Sqlite, sha256: str) -> list[str]:
@@ -192,10 +196,9 @@ def readers_of(
 
 
 def _hints(store: "Store", content: Content, target: str | os.PathLike[str]) -> Iterator[str]:
-    weights = _weights.weights_of(_files_of(content)) if content.path is not None else None
-    if weights is not None:
+    if content.weights is not None:
         joined = "JOIN weights w ON w.run = a.run AND w.sha256 = a.sha256"
-        rows = _similar(store, joined, "w.kind = 'shapes' AND w.hash = ?", weights.shapes[0])
+        rows = _similar(store, joined, "w.kind = 'shapes' AND w.hash = ?", content.weights.shapes[0])
         yield from (f"run {run} wrote {name!r}: tensors of the same shapes, with other values" for run, name in rows)
     name = Path(target).name
     for run, _ in _similar(store, "", "a.name = ?", name):

@@ -33,7 +33,7 @@ def read(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
     """The sets of tensors by where they stand in the file; None where it is no file of `torch.save`.
 
     Raises:
-        ValueError: it is one, and can't be understood.
+        Exception: it is one, and can't be understood; a damaged or hostile file may make any operation fail.
     """
     if not zipfile.is_zipfile(path):
         return None
@@ -47,7 +47,7 @@ def read(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
             raise ValueError("its numbers are big-endian")
         if entries[f"{root}data.pkl"].file_size > MOST_PICKLE:
             raise ValueError(f"its data.pkl has more than {MOST_PICKLE >> 20} MiB")
-        tree = _loaded(archive.read(f"{root}data.pkl"))
+        tree = _Reader(io.BytesIO(archive.read(f"{root}data.pkl"))).load()
     values = _Values(path, {name.removeprefix(f"{root}data/"): item for name, item in entries.items()})
     return {name: [values.described(key, tensor) for key, tensor in found.items()] for name, found in _sets(tree)}
 
@@ -274,10 +274,3 @@ def _put(target: Any, items: list[Any]) -> None:
         for key, value in zip(items[::2], items[1::2], strict=True):
             if isinstance(key, str | int | float):
                 target[key] = value
-
-
-def _loaded(content: bytes) -> Any:
-    try:
-        return _Reader(io.BytesIO(content)).load()
-    except Exception as error:  # a damaged or hostile file may make any operation fail
-        raise ValueError(f"its data.pkl can't be read: {type(error).__name__}: {error}") from error

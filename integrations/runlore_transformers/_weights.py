@@ -15,6 +15,7 @@ from typing import Any
 from runlore.hookspecs import Tensor
 
 MOST_HEADER = 100_000_000  # bytes; what the format's own library allows
+OWN_NAMES = {"BOOL": "bool", "F8_E4M3": "float8_e4m3fn"}  # where most libraries say it in other words
 DTYPES = {"F": "float", "BF": "bfloat", "I": "int", "U": "uint", "C": "complex"}  # by the letters before the bits
 
 
@@ -59,4 +60,4 @@ def _digest(file: Any, remaining: int) -> str:
 def _dtype(code: str) -> str:
     """ "BF16" is bfloat16, "F8_E4M3" float8_e4m3."""
     letters = code.rstrip("0123456789") if "_" not in code else code[: code.index("_")].rstrip("0123456789")
-    return "bool" if code == "BOOL" else f"{DTYPES.get(letters, letters)}{code[len(letters) :]}".lower()
+    return OWN_NAMES.get(code) or f"{DTYPES.get(letters, letters)}{code[len(letters) :]}".lower()

@@ -219,6 +219,15 @@ def test_a_run_is_compared_with_the_working_tree(store: Store, repository: Path)
     assert runlore("diff", "a", "./nowhere").exit_code == 2
 
 
+def test_secrets_of_a_working_tree_are_masked_as_those_of_a_run(store: Store, repository: Path) -> None:  # noqa: F811
+    git(repository, "remote", "add", "origin", "https://me:ghp_0123456789abcdefghijABCDEFGHIJ456789@example.org/x.git")
+    fresh_capture()
+    store.start_run("a").finish()
+    done = runlore("diff", "a", ".", "--json")
+    assert "ghp_0123456789" not in done.stdout
+    assert [change["key"] for change in json.loads(done.stdout)["changes"]] == []
+
+
 def test_a_snapshot_is_compared_with_the_files_that_are_there_now(store: Store, tmp_path: Path, python: Python) -> None:
     script = tmp_path / "train.py"
     script.write_text("import runlore\nrunlore.start_run('a').finish()\n")

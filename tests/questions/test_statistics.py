@@ -117,6 +117,8 @@ def test_ls_groups_runs(seeded: Store) -> None:
     (found,) = document("ls", "--group-by", "params.model", "-c", "val_acc.max", "--json")
     assert found["metric"] == "metrics.val_acc.max"
     assert [group["n"] for group in found["groups"]] == [9, 0]
+    done = runlore("ls", "--group-by", "params.model", "-c", "params.lr")
+    assert (done.exit_code, "is no metric" in done.output) == (2, True)
 
 
 def test_columns_may_be_bare_names_with_a_slash(seeded: Store) -> None:

@@ -168,6 +168,16 @@ def test_a_tensor_of_any_type_is_the_same_in_every_container(dtype: str, tmp_pat
     assert load_file(tmp_path / "c.safetensors")["a"].equal(tensor)
 
 
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_eight_bits_are_the_same_in_both_containers(dtype: torch.dtype, tmp_path: Path) -> None:
+    state = {"w": torch.arange(8.0).to(dtype)}
+    torch.save(state, tmp_path / "a.pt")
+    save_file(state, tmp_path / "b")
+    first, second = weights_of([tmp_path / "a.pt"]), weights_of([tmp_path / "b"])
+    assert first is not None
+    assert first == second
+
+
 def test_parameters_views_and_subclasses_are_read(tmp_path: Path) -> None:
     base = torch.arange(20.0)
     torch.save({"w": torch.nn.Parameter(base[4:10].reshape(2, 3)), "v": base[::2]}, tmp_path / "a.pt")

@@ -18,7 +18,10 @@ FEW = 3  # metrics that are shown where none is named
 
 def print_groups(store: Store, where: str, by: tuple[str, ...], fields: list[Field], as_json: bool) -> None:
     """The groups with the mean and the best of some metrics: those named, else what most runs have."""
-    metrics = [field.text for field in fields if field.table == "metrics"] or _frequent(store, where)
+    for field in fields:
+        if field.table != "metrics":
+            raise click.UsageError(f"{field.text} is no metric: the columns of groups are metrics")
+    metrics = [field.text for field in fields] or _frequent(store, where)
     found = [group_runs(store, where, metric, by) for metric in metrics] or [group_runs(store, where, "duration", by)]
     if as_json:
         print_json([statistics_document(item, by, ()) for item in found])
