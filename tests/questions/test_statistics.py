@@ -96,6 +96,16 @@ def test_the_table_and_its_json_say_the_same(seeded: Store) -> None:
     assert found["groups"][0]["n"] == 4
 
 
+def test_numbers_are_never_cut_in_a_narrow_terminal(seeded: Store) -> None:
+    long = "a-model-whose-name-is-longer-than-any-table-likes"
+    with seeded.start_run(params={"model": long, "lr": 0.5}) as run:
+        run.log_metrics({"val_acc": 0.123456789, "val/loss": 0.987654321})
+    for command in (["stats", "-m", "val_acc", "--by", "model", "--by", "lr"], ["ls", "--group-by", "params.model"]):
+        printed = runlore(*command).stdout
+        assert "0.12346" in printed
+        assert not [word for word in printed.split() if word[0].isdigit() and word.endswith("…")]
+
+
 def test_what_no_run_has_gets_a_hint(seeded: Store) -> None:
     done = runlore("stats", "-m", "val_ac", "--by", "params.lr")
     assert (done.exit_code, "did you mean metrics.val_acc ?" in done.output) == (2, True)

@@ -317,6 +317,17 @@ def test_lineage_of_data_that_a_run_wrote(store: Store, tmp_path: Path) -> None:
     assert "train" in runlore("lineage", "prepare").output
 
 
+def test_what_comes_of_several_datasets_stands_below_the_last(store: Store, tmp_path: Path) -> None:
+    with store.start_run("train") as run:
+        for number in range(3):
+            run.log_data(f"part-{number}", [number])
+        (tmp_path / "model").write_text("weights")
+        run.log_artifact(tmp_path / "model", kind="model")
+    lines = runlore("lineage", "train").output.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["data"] * 3
+    assert ("run train" in lines[3], "model model" in lines[4], len(lines)) == (True, True, 5)
+
+
 def test_lineage_of_nothing_known_says_so(store: Store, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     assert "no store" in runlore("lineage", str(tmp_path / "file")).output

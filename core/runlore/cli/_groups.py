@@ -8,12 +8,13 @@ from rich.markup import escape
 from runlore._query import Field
 from runlore._telling import is_aside
 from runlore._text import line_text, number_text
-from runlore.cli._options import console, grid, print_json
+from runlore.cli._options import grid, print_json, print_whole
 from runlore.documents import statistics_document
 from runlore.statistics import Group, group_runs, key_text
 from runlore.store import Store
 
-FEW = 3  # metrics that are shown where none is named
+KEY = 24  # characters of a value that makes a group
+FEW = 2  # metrics that are shown where none is named
 
 
 def print_groups(store: Store, where: str, by: tuple[str, ...], fields: list[Field], as_json: bool) -> None:
@@ -33,10 +34,10 @@ def print_groups(store: Store, where: str, by: tuple[str, ...], fields: list[Fie
     table = grid([*by, "runs", *(line_text(item.metric.removeprefix("metrics."), 30) for item in found)])
     for key in keys:
         groups = [next(group for group in item.groups if group.key == key) for item in found]
-        cells = ["  " * (place == 0) + escape(line_text(key_text(value), 30)) for place, value in enumerate(key)]
+        cells = ["  " * (place == 0) + escape(line_text(key_text(value), KEY)) for place, value in enumerate(key)]
         runs = len(groups[0].runs) + groups[0].lacking
         table.add_row(*cells, str(runs), *(_cell(group) for group in groups))
-    console().print(table)
+    print_whole(table)
     click.echo("mean ± 95 % interval (best)")
 
 

@@ -1,7 +1,7 @@
 """`runlore lineage`: where a file or a run comes from, and what came of it."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import click
 
@@ -42,11 +42,12 @@ def lineage(target: str, full: bool, as_json: bool, store: str | None) -> None:
 
 
 def _lines(graph: Lineage, full: bool) -> Iterator[str]:
-    tree = _Tree(graph, full)
     together: dict[tuple[str, ...], list[str]] = {}  # sources from which the same came, such as data and labels
     for source in graph.sources():
         ends = tuple(edge.end for edge in graph.after(source.id))
         together.setdefault(ends or (source.id,), []).append(source.id)
+    beside = {node_id for ids in together.values() for node_id in ids[:-1]}  # what comes of them stands below the last
+    tree = _Tree(graph, beside, full)
     for ids in together.values():
         yield from (tree.line(node_id) for node_id in ids[:-1])
         yield tree.line(ids[-1])
@@ -56,12 +57,12 @@ def _lines(graph: Lineage, full: bool) -> Iterator[str]:
 class _Tree:
     """Prints a graph; a node with several origins stands in full where most steps have led to it."""
 
-    def __init__(self, graph: Lineage, full: bool) -> None:
+    def __init__(self, graph: Lineage, beside: Collection[str], full: bool) -> None:
         self._graph = graph
         self._full = full
         depths = graph.depths()
         self._homes: dict[str, Edge] = {}
-        for edge in graph.edges:
+        for edge in (edge for edge in graph.edges if edge.start not in beside):
             if edge.end not in self._homes or depths[edge.start] > depths[self._homes[edge.end].start]:
                 self._homes[edge.end] = edge
 

@@ -60,6 +60,12 @@ def console(width: int = 0) -> "Console":
     )
 
 
+def print_whole(table: "Table") -> None:
+    """A table that is not cut where the terminal is narrower: numbers must stay whole."""
+    out = console()
+    console(out.measure(table, options=out.options.update(width=10_000)).maximum).print(table)
+
+
 def terminal_width() -> int:
     """Columns there are for a table."""
     if "COLUMNS" in os.environ or sys.stdout.isatty():

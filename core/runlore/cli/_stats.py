@@ -4,10 +4,20 @@ import click
 from rich.markup import escape
 
 from runlore._text import line_text, number_text
-from runlore.cli._options import children_option, console, grid, json_option, print_json, store_option, with_children
+from runlore.cli._options import (
+    children_option,
+    grid,
+    json_option,
+    print_json,
+    print_whole,
+    store_option,
+    with_children,
+)
 from runlore.documents import statistics_document
 from runlore.statistics import Best, Group, PairedTest, Statistics, group_runs, key_text
 from runlore.store import open_store
+
+KEY = 24  # characters of a value that makes a group
 
 
 @click.command()
@@ -53,7 +63,7 @@ def _print(found: Statistics, by: tuple[str, ...]) -> None:
         if group.runs:
             table.add_row(*_cells(group))
     click.echo(f"{found.metric}, best is {good}")
-    console().print(table)
+    print_whole(table)
     lacking = sum(group.lacking for group in found.groups)
     if lacking:
         click.echo(f"{lacking} runs without it are left out.", err=True)
@@ -64,12 +74,12 @@ def _print(found: Statistics, by: tuple[str, ...]) -> None:
 
 
 def _cells(group: Group) -> list[str]:
-    keys = [escape(line_text(key_text(value), 30)) for value in group.key]
+    keys = [escape(line_text(key_text(value), KEY)) for value in group.key]
     if keys:
         keys[0] = "  " + keys[0]
     interval = "–" if group.interval is None else " … ".join(map(number_text, group.interval))
     best = group.best
-    told = [number_text(best.value), escape(line_text(best.name, 24)) + f" ({best.run[-6:]})"] if best else ["–", ""]
+    told = [number_text(best.value), best.run[-6:]] if best else ["–", ""]
     return [*keys, ("" if keys else "  ") + str(len(group.runs)), number_text(group.mean), interval, *told]
 
 
