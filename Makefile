@@ -26,6 +26,7 @@ $(VENV)/dev: $(VENV)/base pyproject.toml tests/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==$$(sed -n 's/^torch==//p' tests/requirements.txt)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --dest $(VENV)/wheels $$($(BIN)/python -m pip freeze --exclude-editable | grep -E '^(click|markdown-it-py|mdurl|numpy|pluggy|pygments|rich)==' -i)
 	touch $@ $(VENV)/demo
 
 install: $(VENV)/dev  ## The project with everything its tests need, in .venv

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runlore._capture import TIMEOUT
 from runlore._code import PATCH, SNAPSHOT, UNTRACKED, look_at
-from runlore._git import Git, git_environment
+from runlore._git import Git, GitTooSlow, git_environment
 from runlore._process import process
 from runlore.errors import ArtifactNotFound
 
@@ -67,6 +67,17 @@ def code_now(folder: Path, like: Code) -> Code:
     return code
 
 
+def repository_with(folder: Path, commit: str | None) -> Path | None:
+    """The root of the repository that a folder is in, if it has the commit."""
+    git = Git(folder, TIMEOUT)
+    try:
+        root = git.text("rev-parse", "--show-toplevel")
+        known = root is not None and (commit is None or git.ask("cat-file", "-e", f"{commit}^{{commit}}") is not None)
+    except GitTooSlow:
+        return None
+    return Path(root) if root is not None and known else None
+
+
 class Rebuilt:
     """The tree of a state of the code, written as git objects into a folder of ours beside the repository's own.
 
@@ -82,14 +93,14 @@ class Rebuilt:
         self._own: dict[str, str] = {}
         self._tree: str | None = None
         if not self.root.is_dir():
-            raise CannotRebuild(f"the repository of {code.name!r} is not here")
+            raise CannotRebuild(f"the repository of {code.name!r}, {str(self.root)!r}, is not here")
         objects = place / "objects"
         objects.mkdir(exist_ok=True)
-        original = self.git("rev-parse", "--path-format=absolute", "--git-path", "objects").decode().strip()
+        self.original = self._path_in_git("objects")  # the repository's own objects
         self._own = {
             "GIT_INDEX_FILE": str(place / f"index-{len(list(place.iterdir()))}"),
             "GIT_OBJECT_DIRECTORY": str(objects),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": original,
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": self.original,
         }
         self._build()
 
@@ -103,10 +114,16 @@ class Rebuilt:
         """What tells a repository from others, wherever it was cloned."""
         return self.git("rev-list", "--max-parents=0", "HEAD")
 
-    def git(self, *arguments: str, stdin: bytes = b"") -> bytes:
-        """What git answers."""
+    def large_file(self, sha256: str) -> Path | None:
+        """The content of a file that Git LFS keeps, as far as it is here."""
+        path = Path(self._path_in_git("lfs/objects"), sha256[:2], sha256[2:4], sha256)
+        return path if path.is_file() else None
+
+    def git(self, *arguments: str, stdin: bytes = b"", index: Path | None = None) -> bytes:
+        """What git answers; `index` is one to use in place of ours."""
         settings = [part for setting in GUEST for part in ("-c", setting)]
-        environment = git_environment(**self._own)
+        own = {"GIT_INDEX_FILE": str(index)} if index is not None else {}
+        environment = git_environment(**{**self._own, **own})
         try:
             done = subprocess.run(
                 ["git", *settings, *arguments], cwd=self.root, env=environment, input=stdin, capture_output=True,
@@ -119,8 +136,17 @@ class Rebuilt:
             raise CannotRebuild(f"git {arguments[0]} of {self._code.name!r}: {reason}")
         return done.stdout
 
+    def _path_in_git(self, name: str) -> str:
+        answer = self.git("rev-parse", "--path-format=absolute", "--git-path", name)
+        return os.fsdecode(answer.removesuffix(b"\n"))
+
     def _build(self) -> None:
         commit = self._code.commit
+        if commit:
+            try:
+                self.git("cat-file", "-e", f"{commit}^{{commit}}")
+            except CannotRebuild:
+                raise CannotRebuild(f"the commit {commit[:12]} is not in {str(self.root)!r} any more") from None
         self.git("read-tree", commit) if commit else self.git("read-tree", "--empty")
         patch = self._code.of(PATCH).get(PATCH)
         if patch:

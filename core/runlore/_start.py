@@ -1,5 +1,6 @@
 """Starting a run, or going on with one."""
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -20,6 +21,9 @@ from runlore.store import DEFAULT_EXPERIMENT, Store
 
 if TYPE_CHECKING:
     from runlore.runs import RecordedRun
+
+
+REPRODUCTION = "RUNLORE_REPRODUCTION"  # names what `runlore reproduce` does, in the processes of the command
 
 
 def start(
@@ -59,6 +63,8 @@ def start(
         opening["seeds"] = section_event("seeds", seeds())["sections"]["seeds"]
     if launch is not None:
         opening["launch"] = launch
+    if REPRODUCTION in os.environ:
+        opening["reproduction"] = os.environ[REPRODUCTION]
     if lasted > 0:
         opening["time"] = time.time_ns() // 1000 - int(lasted * 1e6)
     before = None

@@ -14,6 +14,11 @@ def number_text(value: float | None) -> str:
     return f"{value:.5g}"
 
 
+def count_text(count: int, what: str) -> str:
+    """ "1 file", "2 files"."""
+    return f"{count:,} {what}{'s' if count != 1 else ''}"
+
+
 def duration_text(seconds: float | None) -> str:
     """ "0.3 s", "2 min 5 s", "3 h 20 min", "4 d 2 h"."""
     if seconds is None:

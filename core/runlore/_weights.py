@@ -141,6 +141,18 @@ def look_at_all(store: "Store", least: int) -> dict[str, Weights]:
     return found
 
 
+def files_of(store: "Store", run_id: str, sha256: str) -> list[Path]:
+    """Where the files of an artifact can be read; none if it was not kept, and is gone or has changed."""
+    blobs = Blobs(store.folder.blobs)
+    for item in read_record(store.folder, run_id)[0].artifacts:
+        if item.get("sha256") == sha256:
+            try:
+                return list(_places(item, blobs))
+            except OSError:
+                return []
+    return []
+
+
 def _unknown_of(store: "Store", run_id: str, least: int) -> Iterator[tuple[str, Weights]]:
     record, _ = read_record(store.folder, run_id)
     blobs = Blobs(store.folder.blobs)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runlore._points import plain_float
 from runlore._record import Segment
@@ -14,6 +14,10 @@ from runlore.lineage import Lineage
 from runlore.origins import Origin
 from runlore.runs import RecordedRun, as_time
 from runlore.statistics import Statistics
+
+if TYPE_CHECKING:  # which no other command should wait for
+    from runlore.reproduction import Plan, Redone
+    from runlore.verdicts import Verdict
 
 
 def run_document(run: RecordedRun) -> dict[str, Any]:
@@ -164,3 +168,55 @@ def plain(value: Any) -> Any:
 def iso_time(moment: datetime) -> str:
     """ISO 8601 in UTC with microseconds."""
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def reproduction_document(
+    plan: "Plan", redone: "Redone | None" = None, verdicts: "Sequence[Verdict]" = ()
+) -> dict[str, Any]:
+    """What `reproduce --json` says: the plan, and what came of it."""
+    from runlore.verdicts import worst
+
+    pairs = redone.pairs if redone is not None else ()
+    return {
+        "run": plan.run.id,
+        "folder": str(plan.folder),
+        "code": plan.code,
+        "environment": plan.environment,
+        "differs": plan.differs,
+        "data": [{"name": item.name, "path": item.path or None, "state": item.state} for item in plan.data],
+        "settings": plan.settings,
+        "command": plan.command,
+        "cwd": str(plan.cwd),
+        "problems": [{"part": item.part, "what": item.what} for item in plan.problems],
+        "notes": plan.notes,
+        "verdict": worst(verdict.level for verdict in verdicts) if verdicts else None,
+        "runs": [
+            {"first": first.id, "again": again.id, **verdict_document(verdict)}
+            for (first, again), verdict in zip(pairs, verdicts, strict=True)
+        ],
+        "exit_status": redone.exit_status if redone is not None else None,
+        "others": [run.id for run in redone.others] if redone is not None else [],
+    }
+
+
+def verdict_document(verdict: "Verdict") -> dict[str, Any]:
+    """How far a run came out as the one that it stands for."""
+    return {
+        "verdict": verdict.level,
+        "tolerance": verdict.tolerance,
+        "same": list(verdict.same),
+        "deviations": {
+            item.key: {
+                "largest": plain(item.largest),
+                "relative": plain(item.relative),
+                "step": item.step,
+                "why": item.why,
+            }
+            for item in verdict.deviations
+        },
+        "files": [
+            {"name": item.name, "kind": item.kind, "same": item.same, "by": item.by, "why": item.why}
+            for item in verdict.files
+        ],
+        "reasons": list(verdict.reasons),
+    }

@@ -1,22 +1,18 @@
 """Handing a training over to processes that one starts: one of them writes the run, and may not live to end it."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import Self
 
 from runlore import _ids
 from runlore._folder import Folder
+from runlore._openings import opened_with
 from runlore._present import attach, context_run, end_from_outside
-from runlore._replay import FOREIGN, read_log, read_sealed
 from runlore._run import Run
 from runlore._writer import report
 from runlore.store import Store, open_store
-
-MOST = 1_000  # runs begun since, that are looked through for the one
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +55,8 @@ class Launch:
         if self.store is None or self.outer is not None:  # the user's own run ends with its block
             return
         try:
-            run_id = next(self._runs(Folder(Path(self.store))), None)
+            run_id = next(opened_with(Folder(Path(self.store)), "launch", self.token), None)
             if run_id is not None:
                 end_from_outside(self.store, run_id, error)
         except Exception as second:  # a framework calls us here, and must not meet our exceptions
             report(f"the end of a launched training is not recorded: {type(second).__name__}: {second}")
-
-    def _runs(self, folder: Folder) -> Iterator[str]:
-        """The runs that came of this launch, newest first."""
-        days = sorted(folder.days(), reverse=True)
-        since = _ids.id_day(self.token)
-        for day in (day for day in days if day.relative_to(folder.runs).as_posix() >= since):
-            ids = {path.name[: _ids.ID_DIGITS] for path in day.iterdir() if path.name > self.token}
-            for run_id in islice(sorted(ids, reverse=True), MOST):
-                for item in folder.files_of(run_id):
-                    try:
-                        content = (read_sealed if item.sealed else read_log)(item.path, item.ordinal)
-                    except FOREIGN:
-                        continue
-                    if content.opening.get("launch") == self.token:
-                        yield run_id

@@ -18,6 +18,7 @@ COMMANDS = {
     "diff": "_diff",
     "which-run": "_which",
     "lineage": "_lineage",
+    "reproduce": "_reproduce",
     "restore": "_restore",
     "stats": "_stats",
     "export": "_export",

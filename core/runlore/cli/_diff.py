@@ -46,7 +46,7 @@ def diff(a: str, b: str, full: bool, stat: bool, as_json: bool, store: str | Non
     elif stat:
         _print_stat(found, console())
     else:
-        _print(found, console(), full=full)
+        print_comparison(found, console(), full=full)
 
 
 def _side(place: Store, text: str) -> RecordedRun | WorkingTree:
@@ -82,7 +82,8 @@ def _print_notes(found: Comparison, out: Console) -> None:
         out.print(f"[dim]{escape(visible_text(note))}[/]")
 
 
-def _print(found: Comparison, out: Console, *, full: bool) -> None:
+def print_comparison(found: Comparison, out: Console, *, full: bool) -> None:
+    """What differs, group by group; then the metrics."""
     heads = [f"{side}: {line_text(run.name, NAME)}" for side, run in (("a", found.a), ("b", found.b))]
     for group, items in groupby(found.changes, key=lambda change: change.group):
         changes = list(items)

@@ -1,0 +1,198 @@
+"""How far a run that was done again came out as the first: bit for bit, within a tolerance, or not."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from runlore import _weights
+from runlore._telling import is_aside
+from runlore.artifacts import Artifact
+from runlore.runs import RecordedRun
+
+if TYPE_CHECKING:
+    from runlore._series import Series
+
+TOLERANCE = 1e-5
+Level = Literal["bit-identical", "within tolerance", "different", "nothing to compare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """A metric that did not come out the same bit for bit.
+
+    `largest` is the largest difference at any step, and `step` the first such step; `relative` is it over the largest
+    magnitude of the first curve. All three are None where the steps differ: `why` tells.
+    """
+
+    key: str
+    largest: float | None
+    relative: float | None
+    step: int | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A model, a checkpoint or another file that both runs wrote, or one of them. `same` is None where none can say.
+
+    `by` tells what was compared: the bytes ("sha256"), or the weights in them.
+    """
+
+    name: str
+    kind: str
+    same: bool | None
+    by: Literal["sha256", "weights"]
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of doing a run again.
+
+    `reasons` say what else differs: how it ended, its data. `same` names the metrics that are the same bit for bit.
+    """
+
+    level: Level
+    tolerance: float
+    same: tuple[str, ...]
+    deviations: tuple[Deviation, ...]
+    files: tuple[Outcome, ...]
+    reasons: tuple[str, ...]
+
+
+def judge(first: RecordedRun, again: RecordedRun, tolerance: float = TOLERANCE) -> Verdict:
+    """Compare what two runs came to: metrics at every step, models and files, data, and how they ended.
+
+    Metrics of time and of the machine don't count, nor do logs. `tolerance` is relative to the largest magnitude of a
+    metric's curve. Files that differ in their bytes are the same if their weights are; no pickle is loaded.
+    """
+    same, deviations = _compare_metrics(first, again)
+    files = tuple(_compare_files(first, again))
+    reasons = (*_ends(first, again), *_data(first, again))
+    far = [item for item in deviations if item.relative is None or not item.relative <= tolerance]
+    lost = [item for item in files if item.same is False and "wrote" in item.why]
+    changed = [item for item in files if item.same is False]
+    if reasons or far or lost or (changed and not same and not deviations):
+        level: Level = "different"
+    elif deviations or changed:
+        level = "within tolerance"
+    else:
+        level = "bit-identical" if same or any(item.same for item in files) else "nothing to compare"
+    return Verdict(level, tolerance, tuple(same), tuple(deviations), files, reasons)
+
+
+def worst(levels: Iterable[Level]) -> Level:
+    """The level of several verdicts together."""
+    order: tuple[Level, ...] = ("different", "within tolerance", "bit-identical", "nothing to compare")
+    found = set(levels)
+    return next((level for level in order if level in found), "nothing to compare")
+
+
+def _ends(first: RecordedRun, again: RecordedRun) -> Iterator[str]:
+    if first.status != again.status:
+        told = "" if again.error is None else f" ({again.error.get('type')}: {again.error.get('message')})"
+        yield f"the first is {first.status}, it is {again.status}{told}"
+
+
+def _data(first: RecordedRun, again: RecordedRun) -> Iterator[str]:
+    for name in dict.fromkeys([*first.data, *again.data]):
+        prints = [run.data.get(name, {}).get("fingerprint") for run in (first, again)]
+        if prints[0] != prints[1]:
+            yield f"data {name!r} is not the same: {_short(prints[0])} then, {_short(prints[1])} now"
+
+
+def _short(fingerprint: object) -> str:
+    return str(fingerprint)[:12] if fingerprint else "none"
+
+
+# Metrics
+
+
+def _compare_metrics(first: RecordedRun, again: RecordedRun) -> tuple[list[str], list[Deviation]]:
+    same, deviations = [], []
+    for key in dict.fromkeys([*first.metrics, *again.metrics]):
+        if is_aside(key):
+            continue
+        found = _compare_curves(key, first.metrics.get(key), again.metrics.get(key))
+        if found is None:
+            same.append(key)
+        else:
+            deviations.append(found)
+    for key in dict.fromkeys([*first.summary, *again.summary]):
+        values = first.summary.get(key), again.summary.get(key)
+        if is_aside(key) or key in same or not any(isinstance(value, int | float) for value in values):
+            continue
+        found = _compare_values(key, *values)
+        if found is None:
+            same.append(key)
+        elif all(item.key != key for item in deviations):
+            deviations.append(found)
+    return same, deviations
+
+
+def _compare_curves(key: str, a: "Series | None", b: "Series | None") -> Deviation | None:
+    import numpy as np
+
+    if a is None or b is None:
+        return Deviation(key, None, None, None, f"only the {'second' if a is None else 'first'} has it")
+    if not np.array_equal(a.steps, b.steps):
+        return Deviation(key, None, None, None, f"{len(a.steps)} steps then, {len(b.steps)} now")
+    different = ~((a.values == b.values) | (np.isnan(a.values) & np.isnan(b.values)))
+    if not different.any():
+        return None
+    with np.errstate(invalid="ignore", over="ignore"):
+        distance = np.where(different, np.abs(a.values - b.values), 0.0)
+    distance = np.where(np.isnan(distance), np.inf, distance)  # one of them is no number
+    place = int(np.argmax(distance))
+    finite = np.abs(a.values[np.isfinite(a.values)])
+    scale = float(finite.max()) if len(finite) else 0.0
+    largest = float(distance[place])
+    return Deviation(key, largest, largest / scale if scale else float("inf"), int(a.steps[place]))
+
+
+def _compare_values(key: str, a: object, b: object) -> Deviation | None:
+    if not isinstance(a, int | float) or not isinstance(b, int | float):
+        return Deviation(key, None, None, None, f"{a!r} then, {b!r} now")
+    if a == b or (a != a and b != b):  # noqa: PLR0124  # two NaN are the same
+        return None
+    largest = abs(a - b)
+    return Deviation(key, largest, largest / abs(a) if a else float("inf"), None)
+
+
+# Files
+
+
+def _compare_files(first: RecordedRun, again: RecordedRun) -> Iterator[Outcome]:
+    """Files are paired by kind, name and step, in the order in which they were written."""
+    sides = [_by_name(run) for run in (first, again)]
+    for key in dict.fromkeys([*sides[0], *sides[1]]):
+        kind, name, step = key
+        title = name if step is None else f"{name} (step {step})"
+        ours, theirs = sides[0].get(key, []), sides[1].get(key, [])
+        for a, b in zip(ours, theirs, strict=False):
+            yield _compare_pair(title, kind, a, b, first, again)
+        if len(ours) != len(theirs):
+            lacking = "only the first run wrote it" if len(ours) > len(theirs) else "only the second run wrote it"
+            yield Outcome(title, kind, False, "sha256", lacking)
+
+
+def _by_name(run: RecordedRun) -> Mapping[tuple[str, str, int | None], list[Artifact]]:
+    found: dict[tuple[str, str, int | None], list[Artifact]] = {}
+    for item in run.artifacts:
+        if item.kind not in _weights.NO_MODELS:
+            found.setdefault((item.kind, item.name, item.step), []).append(item)
+    return found
+
+
+def _compare_pair(title: str, kind: str, a: Artifact, b: Artifact, first: RecordedRun, again: RecordedRun) -> Outcome:
+    if a.sha256 is None or b.sha256 is None:
+        return Outcome(title, kind, None, "sha256", "its hash is not known")
+    if a.sha256 == b.sha256:
+        return Outcome(title, kind, True, "sha256")
+    files = [_weights.files_of(run.store, run.id, item.sha256 or "") for run, item in ((first, a), (again, b))]
+    if not all(files):
+        return Outcome(title, kind, None, "sha256", "its bytes differ, and what it held was not kept")
+    weights = [_weights.weights_of(found) for found in files]
+    if weights[0] is None or weights[1] is None:
+        return Outcome(title, kind, False, "sha256")
+    return Outcome(title, kind, not set(weights[0].whole).isdisjoint(weights[1].whole), "weights")
