@@ -261,7 +261,10 @@ def _no_exit(action: Callable[[], T]) -> T:
 def _checked(hook: str, result: Any, plugin: str, on_error: Complaint) -> Iterator[Any]:
     """A provider's result, as far as it is what its hook promises; iterables are read here, where they may raise."""
     try:
-        if hook == "runlore_capture_environment":
+        if hook == "runlore_capture_seeds":
+            yield dict(result)
+            wrong = []
+        elif hook == "runlore_capture_environment":
             sections = {str(name): values for name, values in dict(result).items() if isinstance(values, Mapping)}
             wrong = [name for name in result if str(name) not in sections]
             yield sections

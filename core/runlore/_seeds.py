@@ -5,20 +5,27 @@ import os
 import random
 import struct
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runlore._quiet import numpy_state
+from runlore._values import describe
+
+if TYPE_CHECKING:
+    from runlore._plugins import Complaint, Plugins
 
 SHORT = 16  # digits of a state's hash that are kept
 
 
-def seeds() -> dict[str, Any]:
-    """The hash seed, and the states of Python's and numpy's global generators, as hashes to compare runs by.
+def seeds(plugins: "Plugins", note: "Complaint") -> dict[str, Any]:
+    """What plugins tell, the hash seed, and hashes of the states of Python's and numpy's global generators.
 
     `numpy_seed` is there if `numpy.random.seed` was called with one number and nothing was drawn since.
     """
+    found: dict[str, Any] = {}
+    for told in plugins.results("runlore_capture_seeds", note):
+        found.update({str(key): describe(value) for key, value in told.items()})
     version, state, _ = random.getstate()
-    found: dict[str, Any] = {"python_state": _short(struct.pack(f"<{len(state)}I", *state)) if version == 3 else None}
+    found["python_state"] = _short(struct.pack(f"<{len(state)}I", *state)) if version == 3 else None
     found["hash_seed"] = os.environ.get("PYTHONHASHSEED", "random") if sys.flags.hash_randomization else "0"
     numpy = numpy_state()
     if numpy is not None and numpy.get("bit_generator") == "MT19937":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runlore import _ids
 from runlore._capture import section_event
 from runlore._present import open_run
+from runlore._process import process
 from runlore._ranks import is_follower
 from runlore._run import Run
 from runlore._seeds import seeds
@@ -49,22 +50,8 @@ def start(
     for what, value in (("params", params), ("tags", tags)):
         if value is not None and not isinstance(value, Mapping):
             raise TypeError(f"{what} is {value!r}: write a mapping, such as {{'key': 'value'}}")
-    opening: dict[str, Any] = {
-        "mode": "off" if "all" in disabled_names() or (is_follower() if leader is None else not leader) else "start",
-        "experiment": str(experiment or "") or setting("experiment") or DEFAULT_EXPERIMENT,
-        "parent": _parent_id(store, parent),
-        "argv": [str(part) for part in sys.argv],
-        "cwd": _cwd(),
-    }
-    program = _program()
-    if program is not None:
-        opening["program"] = program
-    if like is None:  # what was drawn since tells nothing of a part that is over
-        opening["seeds"] = section_event("seeds", seeds())["sections"]["seeds"]
-    if launch is not None:
-        opening["launch"] = launch
-    if REPRODUCTION in os.environ:
-        opening["reproduction"] = os.environ[REPRODUCTION]
+    unknown: list[tuple[str, str]] = []
+    opening = _opening(store, experiment, parent, unknown, seeded=like is None, leader=leader, launch=launch)
     if lasted > 0:
         opening["time"] = time.time_ns() // 1000 - int(lasted * 1e6)
     before = None
@@ -77,6 +64,8 @@ def start(
         run = open_run(store.folder, run_id, _name(name), opening, like=like)
         if before is not None:
             run.link("resumed_from", before.id, step=at_step)
+    for what, why in unknown:
+        run.log_missing(what, why)
     if params:
         run.log_params(params)
     if tags:
@@ -84,6 +73,41 @@ def start(
     if opening["parent"] is None and opening["mode"] != "off" and not _is_quiet():
         _announce(run, opening["mode"], None if resume is None else before.name if before is not None else run.name)
     return run
+
+
+def _opening(
+    store: Store,
+    experiment: str | None,
+    parent: "str | Run | RecordedRun | None",
+    unknown: list[tuple[str, str]],
+    *,
+    seeded: bool,
+    leader: bool | None,
+    launch: str | None,
+) -> dict[str, Any]:
+    """The opening event, as far as it does not depend on other runs; `unknown` takes what could not be captured."""
+    opening: dict[str, Any] = {
+        "mode": "off" if "all" in disabled_names() or (is_follower() if leader is None else not leader) else "start",
+        "experiment": str(experiment or "") or setting("experiment") or DEFAULT_EXPERIMENT,
+        "parent": _parent_id(store, parent),
+        "argv": [str(part) for part in sys.argv],
+        "cwd": _cwd(),
+    }
+    program = _program()
+    if program is not None:
+        opening["program"] = program
+    if seeded:  # what was drawn since tells nothing of a part that is over
+
+        def note(plugin: str, error: Exception) -> None:
+            unknown.append((f"seeds from {plugin}", f"{type(error).__name__}: {error}"))
+
+        found = seeds(process.plugins(), note)
+        opening["seeds"] = section_event("seeds", found)["sections"]["seeds"]
+    if launch is not None:
+        opening["launch"] = launch
+    if REPRODUCTION in os.environ:
+        opening["reproduction"] = os.environ[REPRODUCTION]
+    return opening
 
 
 def _program() -> list[str] | None:

@@ -203,6 +203,16 @@ def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping
 
 
 @hookspec
+def runlore_capture_seeds() -> Mapping[str, Any] | None:
+    """Tell what is known of a library's random generators: plain values by name, such as `{"torch_seed": 7}`.
+
+    Called on the training thread whenever a run starts, so it must take microseconds, import nothing and move no
+    generator. A name that ends in `_seed` is what somebody set, others tell of states. Results are merged. May raise:
+    the run then says what is missing, and why.
+    """
+
+
+@hookspec
 def runlore_capture_files(request: CaptureRequest) -> Iterable[CapturedFile] | None:
     """Return files that tell what ran: patches, source files. Called right after the environment, on its thread.
 

@@ -25,6 +25,14 @@ def runlore_describe_weights(path: Path) -> Mapping[str, Sequence[Tensor]] | Non
     return _weights.read(path)
 
 
+@hookimpl
+def runlore_capture_seeds() -> Mapping[str, Any] | None:
+    """Of torch, where anything has imported it."""
+    from runlore_lightning import _seeds
+
+    return _seeds.seeds()
+
+
 def _enable() -> None:
     _autolog[:] = [True]
 

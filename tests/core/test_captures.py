@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import runlore
-from runlore import Store
+from runlore import Store, _seeds
 from runlore import _code as code
 from runlore._git import Git, GitTooSlow
 from runlore._output import Screen
-from runlore._seeds import seeds
+from runlore._process import process
 from runlore._system import SystemMetrics, gpus
-from runlore.hookspecs import CaptureRequest
+from runlore.hookspecs import CaptureRequest, hookimpl
 from runlore.runs import RecordedRun
 from tests.core.test_environment import git
 from tests.process import Process
@@ -160,6 +161,10 @@ def test_the_code_of_a_run_is_in_its_record(store: Store, repository: Path) -> N
 # Seeds
 
 
+def seeds() -> dict[str, Any]:
+    return _seeds.seeds(process.plugins(), lambda plugin, error: pytest.fail(str(error)))
+
+
 def test_the_seeds_that_are_known_are_recorded_and_nothing_is_drawn() -> None:
     np.random.seed(1234)
     random.seed(5)
@@ -174,6 +179,35 @@ def test_the_seeds_that_are_known_are_recorded_and_nothing_is_drawn() -> None:
     assert "numpy_seed" not in second
     assert second["numpy_state"] != first["numpy_state"]
     assert second["python_state"] != first["python_state"]
+
+
+def test_a_plugin_that_fails_to_tell_seeds_costs_only_its_own(store: Store, runlore_plugins: Any) -> None:
+    class Failing:
+        @hookimpl
+        def runlore_capture_seeds(self) -> Any:
+            raise ValueError("no dice")
+
+    class Wrong:
+        @hookimpl
+        def runlore_capture_seeds(self) -> Any:
+            return 7
+
+    class Telling:
+        @hookimpl
+        def runlore_capture_seeds(self) -> Any:
+            return {"dice_seed": 6}
+
+    for plugin in (Failing(), Wrong(), Telling()):
+        runlore_plugins(plugin)
+    with store.start_run("a"):
+        pass
+    run = store.run("a")
+    assert run.environment["seeds"]["dice_seed"] == 6
+    assert "python_state" in run.environment["seeds"]
+    told = {item["what"]: item["why"] for item in run.missing}
+    assert [why for what, why in told.items() if what.startswith("seeds from")] == [
+        "ValueError: no dice", "TypeError: 'int' object is not iterable",
+    ]  # fmt: skip
 
 
 def test_runs_that_start_close_together_have_seeds_of_their_own(store: Store) -> None:

@@ -375,3 +375,15 @@ def test_a_trainer_and_its_model_can_be_freed_after_the_fit(store: Store, ending
     gc.collect()
     assert [reference() for reference in references] == [None, None]
     assert only(store).status == ending
+
+
+def test_the_seed_of_torch_is_on_record_and_nothing_is_drawn(store: Store) -> None:
+    torch.manual_seed(11)
+    state = torch.get_rng_state()
+    store.start_run("a").finish()
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.rand(1)
+    store.start_run("b").finish()
+    seeds = [store.run(name).environment["seeds"] for name in "ab"]
+    assert [found["torch_seed"] for found in seeds] == [11, 11]
+    assert seeds[0]["torch_state"] != seeds[1]["torch_state"]
