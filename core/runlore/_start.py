@@ -61,7 +61,7 @@ def start(
         if before is not None:
             opening["experiment"] = experiment or before.experiment
         run_id = _ids.new_run_id(time.time_ns() // 1000)
-        run = open_run(store.folder, run_id, _name(name), opening, like=like)
+        run = open_run(store.folder, run_id, _name(name, opening), opening, like=like)
         if before is not None:
             run.link("resumed_from", before.id, step=at_step)
     for what, why in unknown:
@@ -151,8 +151,11 @@ def _parent_id(store: Store, parent: "str | Run | RecordedRun | None") -> str | 
     return parent if _ids.is_run_id(parent) else store.run(parent).id
 
 
-def _name(name: str | None) -> str:
-    return text_of(describe(name)) if name else _ids.new_name()
+def _name(name: str | None, opening: dict[str, Any]) -> str:
+    if not name:
+        return _ids.new_name()
+    again = "-again" if "reproduction" in opening else ""  # so that the first can still be called by its name
+    return text_of(describe(name)) + again
 
 
 def _cwd() -> str | None:

@@ -1,6 +1,7 @@
 """Which params and metrics people look for first, and which say little: the order of tables."""
 
 PLACES = ("_dir", "dirpath", "filepath", "path")  # ends of params that tell where files go: no two runs share them
+REPRODUCES = "reproduces"  # the tag of a run that does another again, which it names, and the kind of the link
 TELLING = frozenset(
     "learning_rate lr epochs max_epochs num_train_epochs max_steps batch_size per_device_train_batch_size weight_decay "
     "momentum dropout warmup_steps seed random_state C alpha gamma max_depth n_estimators".split()

@@ -145,7 +145,7 @@ def statistics_document(found: Statistics, by: Sequence[str], over: Sequence[str
         interval = None if group.interval is None else list(map(plain, group.interval))
         best = None if group.best is None else {"run": group.best.run, "value": plain(group.best.value)}
         groups.append(
-            {"by": dict(zip(by, group.key, strict=True)), "n": len(group.runs), "lacking": group.lacking}
+            {"by": dict(zip(by, group.key, strict=True)), "n": group.n, "lacking": group.lacking}
             | {key: plain(value) for key, value in values.items()}
             | {"ci95": interval, "best": best, "runs": [item.run for item in group.runs]}
         )

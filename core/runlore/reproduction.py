@@ -16,13 +16,16 @@ from typing import Any, Literal
 from runlore import _ids
 from runlore._artifacts import hashed
 from runlore._blobs import Blobs
+from runlore._capture import TIMEOUT
 from runlore._checkout import write_code
 from runlore._code import PATCH, SNAPSHOT, UNTRACKED
 from runlore._codestate import Code, code_of, repository_with
 from runlore._environment import RESTORED
+from runlore._git import Git, GitTooSlow
 from runlore._openings import opened_with
 from runlore._secret_text import MASK
 from runlore._start import REPRODUCTION
+from runlore._telling import REPRODUCES
 from runlore._terminal import asking
 from runlore._text import count_text
 from runlore._venv import Environment, differences, python_version
@@ -32,6 +35,7 @@ from runlore.runs import RecordedRun
 from runlore.store import Store
 
 STDERR = 2  # its descriptor
+BY_TOOLS = re.compile(r"(^|/)(\.[^/]*|__pycache__|[^/]*\.egg-info|venv|node_modules)$")
 LONGEST = 7  # days between runs of one process
 
 Part = Literal["code", "environment", "data", "command"]
@@ -143,6 +147,9 @@ def prepare(
     plan.data += _supply(plan, leader, places)
     _choose_environment(plan, leader, places, here=here)
     _choose_command(plan, leader, places, command)
+    left = list(_left_behind(code, places))
+    if left:
+        plan.notes.append(f"not in git, so not there: {', '.join(left)} (--with PATH copies what the script needs)")
     if len(leader.segments) > 1:
         plan.notes.append(f"it was begun {len(leader.segments)} times: only the first command is run, from its start")
     return plan
@@ -292,6 +299,18 @@ def _contents(code: Code) -> Iterator[str]:
     for name, what in ((UNTRACKED, "untracked"), (SNAPSHOT, "recorded")):
         if code.of(name):
             yield count_text(len(code.of(name)), f"{what} file")
+
+
+def _left_behind(code: Code, places: _Places) -> Iterator[str]:
+    """What lies in the repository now, unknown to git and missing in the fresh folder, but for what tools leave."""
+    try:
+        listed = Git(Path(code.root), TIMEOUT).text("status", "--porcelain", "--ignored", "-z") if code.root else None
+    except GitTooSlow:
+        return
+    for entry in (listed or "").split("\0"):
+        path = entry[3:].rstrip("/")
+        if entry[:2] in ("!!", "??") and not BY_TOOLS.search(path) and not (places.code / path).exists():
+            yield path
 
 
 # The data
@@ -497,7 +516,8 @@ def _linked(run: RecordedRun, new: list[RecordedRun], exit_status: int) -> Redon
     pairs = [(first, found) for found, first in _pairs(run, new)]
     for first, found in pairs:
         opened = found.attach()
-        opened.link("reproduces", first.id)
+        opened.link(REPRODUCES, first.id)
+        opened.set_tags({REPRODUCES: first.name})
         opened.finish()
     ours = tuple(pair for pair in pairs if run.id in _line(pair[0]))
     chosen = {found.id for _, found in ours}

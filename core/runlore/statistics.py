@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runlore._query import Compiled, Field, compile_query, parse_sort
 from runlore._select import other_keys, values_of
+from runlore._telling import is_telling
 from runlore.errors import MissingDependency, QueryError
 
 if TYPE_CHECKING:
@@ -37,10 +38,14 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The runs with the same values of the fields that group them. `interval` is None below two runs."""
+    """The runs with the same values of the fields that group them. `interval` is None where `n` is below two.
+
+    `n` counts what mean and interval are of: the runs, or their replicates, where several runs count as one.
+    """
 
     key: tuple[Any, ...]
     runs: tuple[Measured, ...]
+    n: int
     lacking: int  # runs that don't have the metric, or NaN
     mean: float | None
     deviation: float | None  # of the sample: with n - 1
@@ -153,8 +158,14 @@ def _refuse(text: str, field: Field, known: list[str]) -> None:
     if known:
         close = get_close_matches(field.key, known, 1, 0.5)
         better = Field(field.table, close[0], field.column, 0).text if close else None
-        hint = f"did you mean {better} ?" if better else f"there are {', '.join(sorted(known)[:10])}"
+        hint = (
+            f"did you mean {better} ?" if better else f"there are {', '.join(sorted(known, key=_as_looked_for)[:10])}"
+        )
         raise QueryError(f"no run has {field.text}: {hint}", text, 0)
+
+
+def _as_looked_for(key: str) -> tuple[bool, int, str]:
+    return not is_telling(key), key.count("."), key
 
 
 def _group(key: tuple[Any, ...], items: "list[Measured | None]", replicated: bool, best: Best) -> Group:
@@ -163,7 +174,7 @@ def _group(key: tuple[Any, ...], items: "list[Measured | None]", replicated: boo
     mean, deviation, interval = summarise(values)
     choose: Callable[..., Measured] = min if best == "min" else max
     top = choose(runs, key=lambda item: item.value) if runs else None
-    return Group(key, tuple(runs), len(items) - len(runs), mean, deviation, interval, top)
+    return Group(key, tuple(runs), len(values), len(items) - len(runs), mean, deviation, interval, top)
 
 
 def _by_over(runs: Sequence[Measured]) -> dict[tuple[Any, ...], float]:

@@ -429,11 +429,11 @@ def test_several_runs_of_a_script_find_those_that_they_stand_for(store: Store, p
     assert found["verdict"] == "bit-identical"
     pairs = {item["first"]: item["again"] for item in found["runs"]}
     assert set(pairs) == {firsts[name] for name in ("run 2", "2.0", "2.1")}
-    assert all(store.run(first).name == store.run(again).name for first, again in pairs.items())
+    assert all(f"{store.run(first).name}-again" == store.run(again).name for first, again in pairs.items())
     assert len(found["others"]) == 6
     for run in store.runs():
         for link in run.links:
-            assert store.run(link["run"]).name == run.name
+            assert store.run(link["run"]).name == run.name.removesuffix("-again")
     (pair,) = document("reproduce", firsts["3.1"], "--here", "--json")["runs"]
     assert store.run(pair["again"]).params == {"number": 1}
 

@@ -120,6 +120,22 @@ def test_values_that_are_not_finite_have_no_interval() -> None:
     assert summarise([]) == (None, None, None)
 
 
+def test_runs_that_do_another_again_count_once(seeded: Store) -> None:
+    before = document("stats", "-m", "val_acc", "--by", "params.model", "--json")
+    seeded.runs("params.model == 'cnn'")[0].set_tags({"reproduces": "another"})
+    after = document("stats", "-m", "val_acc", "--by", "params.model", "--json")
+    assert after["groups"][0]["n"] == before["groups"][0]["n"] - 1
+    assert document("stats", "-m", "val_acc", "--by", "params.model", "--all", "--json") == before
+
+
+def test_n_counts_replicates_where_several_runs_count_as_one(seeded: Store) -> None:
+    for _ in range(2):
+        with seeded.start_run(params={"model": "one", "seed": 1}) as run:
+            run.log_metrics({"val_acc": 0.5})
+    (found,) = document("stats", "params.model == 'one'", "-m", "val_acc", "--over", "params.seed", "--json")["groups"]
+    assert (found["n"], found["ci95"], len(found["runs"])) == (1, None, 2)
+
+
 def test_ls_groups_runs(seeded: Store) -> None:
     printed = runlore("ls", "--group-by", "params.model").stdout
     assert "params.model" in printed.splitlines()[0]

@@ -17,6 +17,7 @@ from runlore.cli._options import (
     STATUS_STYLES,
     children_option,
     console,
+    independent,
     json_option,
     print_json,
     store_option,
@@ -60,7 +61,7 @@ def ls(
     if by:
         opened.check_query(where)
         fields = [field_of(column, "metrics") for column in columns]
-        print_groups(opened, with_children(where, show_all), by, fields, as_json)
+        print_groups(opened, independent(where, show_all), by, fields, as_json)
         return
     if as_json:
         print_json([run_document(run) for run in opened.runs(where, sort=sort, limit=limit)])

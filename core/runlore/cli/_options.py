@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from runlore._telling import REPRODUCES
 from runlore.store import open_store
 
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ def with_children(where: str, show_all: bool) -> str:
     if show_all or re.search(r"\bparent\b", where) is not None:
         return where
     return f"({where}) and parent is None" if where else "parent is None"
+
+
+def independent(where: str, show_all: bool) -> str:
+    """The query that leaves out what must not count twice, too: runs that do another again."""
+    with_them = show_all or f"tags.{REPRODUCES}" in where
+    where = with_children(where, show_all)
+    return where if with_them else f"({where}) and tags.{REPRODUCES} is None" if where else f"tags.{REPRODUCES} is None"
 
 
 def print_json(document: Any) -> None:

@@ -22,7 +22,7 @@ from runlore.documents import reproduction_document
 from runlore.reproduction import CannotReproduce, Plan, carry_out, distrust, prepare, unexpected
 from runlore.runs import RecordedRun
 from runlore.store import Store, open_store
-from runlore.verdicts import TOLERANCE, Verdict, judge, worst
+from runlore.verdicts import TOLERANCE, Outcome, Verdict, judge, worst
 
 DIFFERENT = 3  # exit status
 PLACING = ("PATH", "VIRTUAL_ENV")  # variables that say where the environment lies
@@ -151,19 +151,22 @@ def _print_verdict(
     same = [item for item in verdict.files if item.same]
     counts = [count_text(len(items), what) for items, what in ((verdict.same, "metric"), (same, "file")) if items]
     if counts:
-        by = " (files whose bytes differ by the weights in them)" if any(item.by == "weights" for item in same) else ""
+        by = ", by its weights where the bytes of a file differ" if any(item.by == "weights" for item in same) else ""
         out.print(f"  the same bit for bit: {' and '.join(counts)}{by}", soft_wrap=True)
     for reason in verdict.reasons:
         out.print("  " + escape(visible_text(reason)), soft_wrap=True)
     _print_deviations(verdict, out, full=full)
-    for item in verdict.files:
-        if not item.same:
-            word = "not compared" if item.same is None else "differs"
-            why = f": {item.why}" if item.why else f" in its {'weights' if item.by == 'weights' else 'bytes'}"
-            out.print(f"  {escape(line_text(item.name, 60))} {word}{why}", soft_wrap=True)
+    for line in _some([_file_line(item) for item in verdict.files if not item.same], full):
+        out.print("  " + escape(line), soft_wrap=True)
     if verdict.level == "different":
         out.print("what else differs between them:")
         print_comparison(unexpected(plan, compare(first, again)), out, full=full)
+
+
+def _file_line(item: Outcome) -> str:
+    word = "not compared" if item.same is None else "differs"
+    why = f": {item.why}" if item.why else f" in its {'weights' if item.by == 'weights' else 'bytes'}"
+    return f"{line_text(item.name, 60)} {word}{why}"
 
 
 def _print_deviations(verdict: Verdict, out: Console, *, full: bool) -> None:

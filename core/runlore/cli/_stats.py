@@ -7,11 +7,11 @@ from runlore._text import line_text, number_text
 from runlore.cli._options import (
     children_option,
     grid,
+    independent,
     json_option,
     print_json,
     print_whole,
     store_option,
-    with_children,
 )
 from runlore.documents import statistics_document
 from runlore.statistics import Best, Group, PairedTest, Statistics, group_runs, key_text
@@ -45,7 +45,7 @@ def stats(
     """
     place = open_store(store)
     place.check_query(where)
-    found = group_runs(place, with_children(where, show_all), metric, by, over, best, between or None)
+    found = group_runs(place, independent(where, show_all), metric, by, over, best, between or None)
     if as_json:
         print_json(statistics_document(found, by, over))
         return
@@ -80,7 +80,7 @@ def _cells(group: Group) -> list[str]:
     interval = "–" if group.interval is None else " … ".join(map(number_text, group.interval))
     best = group.best
     told = [number_text(best.value), best.run[-6:]] if best else ["–", ""]
-    return [*keys, ("" if keys else "  ") + str(len(group.runs)), number_text(group.mean), interval, *told]
+    return [*keys, ("" if keys else "  ") + str(group.n), number_text(group.mean), interval, *told]
 
 
 def _test_text(test: PairedTest) -> str:
