@@ -4,12 +4,10 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata, util
 from pathlib import Path
 
-from runlore._environment import installed_packages
 from runlore.errors import MissingDependency
 
 MOST = 300  # characters of what uv says
@@ -21,13 +19,10 @@ UNREACHABLE = "Failed to fetch"  # what uv says then
 Named = tuple[str, str]  # a package and its version
 
 
-def differences(recorded: Mapping[str, str], present: Mapping[str, str] | None = None) -> Iterator[str]:
-    """How the packages that are installed here differ from recorded ones, a line each."""
-    here = installed_packages(sys.path) if present is None else present
-    for name in sorted({*recorded, *here} - NO_MATTER):
-        before, now = recorded.get(name), here.get(name)
-        if before is None:
-            continue  # one more than there was
+def differences(recorded: Mapping[str, str], here: Mapping[str, str]) -> Iterator[str]:
+    """How the packages that are installed here differ from recorded ones, a line each; more of them don't count."""
+    for name in sorted(set(recorded) - NO_MATTER):
+        before, now = recorded[name], here.get(name)
         if now != before:
             yield f"{name} {before}" + (" is not installed here" if now is None else f", here {now}")
 

@@ -20,7 +20,7 @@ from runlore._capture import TIMEOUT
 from runlore._checkout import write_code
 from runlore._code import PATCH, SNAPSHOT, UNTRACKED
 from runlore._codestate import Code, code_of, repository_with
-from runlore._environment import RESTORED
+from runlore._environment import RESTORED, installed_packages
 from runlore._git import Git, GitTooSlow
 from runlore._openings import opened_with
 from runlore._secret_text import MASK
@@ -424,7 +424,9 @@ def _stay_here(plan: Plan, packages: Mapping[str, str], version: str, project: "
     if version and not version.startswith(now):
         plan.differs.append(f"Python {version}, here {now}")
     own = {project[0]} if project is not None else set()
-    plan.differs += differences({name: found for name, found in packages.items() if name not in own})
+    added = plan.settings.get("PYTHONPATH", os.environ.get("PYTHONPATH")) or ""
+    present = installed_packages([*filter(None, added.split(os.pathsep)), *sys.path])
+    plan.differs += differences({name: found for name, found in packages.items() if name not in own}, present)
     if project is not None:  # what is installed of it is the user's present code
         source = project[1] / "src"
         before = plan.settings.get("PYTHONPATH", os.environ.get("PYTHONPATH"))

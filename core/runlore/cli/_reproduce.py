@@ -166,6 +166,8 @@ def _print_verdict(
 def _file_line(item: Outcome) -> str:
     word = "not compared" if item.same is None else "differs"
     why = f": {item.why}" if item.why else f" in its {'weights' if item.by == 'weights' else 'bytes'}"
+    if item.kind in ("model", "checkpoint") and item.by == "sha256" and not item.why:
+        why += ", as times in it would make it; no weights are known of it, and no pickle is loaded to see"
     return f"{line_text(item.name, 60)} {word}{why}"
 
 
