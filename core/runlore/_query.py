@@ -22,6 +22,7 @@ TIME_FIELDS = ("started", "ended")
 STATUSES = ("running", "finished", "failed", "interrupted", "crashed")
 FIELDS = (*TEXT_FIELDS, *TIME_FIELDS, "duration")
 TABLES = ("params", "metrics", "summary", "tags", "env", "data")
+BARE = ("metrics", "summary", "params", "tags")  # where a bare name is looked for, in this order
 AGGREGATES = ("last", "min", "max", "count")
 FUNCTIONS = ("like", "match", "ago")
 OPERATORS: dict[type[ast.cmpop], str] = {
@@ -424,18 +425,22 @@ class _Compiler:
         return Constant(int((self._now() - float(found[1]) * UNITS[found[2]]) * 1e6))
 
 
-def hints(query: str, fields: Iterable[Field], known: Callable[[Field], list[str]]) -> list[str]:
+def hints(
+    query: str, fields: Iterable[Field], known: Callable[[Field], list[str]], elsewhere: Callable[[Field], list[Field]]
+) -> list[str]:
     """For fields whose key no run has: what may have been meant, with a caret below the place.
 
-    `known` gives the keys that the runs have instead, and nothing where the field's own key is among them.
+    `known` gives the keys that the runs have instead, and nothing where the field's own key is among them; `elsewhere`
+    the fields of other tables that have the key.
     """
     found = []
     for field in fields:
         keys = known(field) if field.table else []
-        if keys:
+        if keys or (field.table and elsewhere(field)):
             ends = [key for key in keys if re.search(rf"(__|[./]){re.escape(field.key)}$", key)]
             close = ends[:1] or get_close_matches(field.key, keys, 1, 0.6)
-            better = [Field(field.table, key, field.column, field.place).text for key in close]
+            better = [found.text for found in elsewhere(field)[:1]]
+            better = better or [Field(field.table, key, field.column, field.place).text for key in close]
             reason = f"no run has {field.text}" + "".join(f": did you mean {text} ?" for text in better)
             found.append(f"{reason}\n  {query}\n  {' ' * field.place}^")
     return found

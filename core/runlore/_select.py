@@ -4,7 +4,7 @@ import sqlite3
 from typing import Any
 
 from runlore._database import Sqlite
-from runlore._query import Compiled, Field
+from runlore._query import BARE, Compiled, Field
 from runlore._rows import Summary, load_summaries
 from runlore.errors import QueryError
 
@@ -47,6 +47,14 @@ def other_keys(database: Sqlite, field: Field) -> list[str]:
     if has_key(database, field):
         return []
     return [key for (key,) in database.query(f"SELECT DISTINCT key FROM {field.table}")]
+
+
+def elsewhere(database: Sqlite, field: Field) -> list[Field]:
+    """The fields of other tables that have a field's key; none where its own table has it."""
+    if has_key(database, field):
+        return []
+    others = (Field(table, field.key, "last" if table == "metrics" else "", field.place) for table in BARE)
+    return [other for other in others if other.table != field.table and has_key(database, other)]
 
 
 def has_key(database: Sqlite, field: Field) -> bool:

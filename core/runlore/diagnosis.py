@@ -137,14 +137,28 @@ def _switch(name: str, on: str, off: str) -> Finding:
     return Finding(name, "ok" if active else "off", on if active else off)
 
 
-def _frameworks() -> Iterator[Finding]:
-    import importlib.util
-
+def _integrations(complaints: list[tuple[str, Exception]]) -> "dict[str, Integration]":
     found: dict[str, Integration] = {}
-    complaints: list[tuple[str, Exception]] = []
     register = "runlore_register_integrations"
     for items in process.plugins().results(register, lambda plugin, error: complaints.append((plugin, error))):
         found |= {item.name: item for item in items}
+    return found
+
+
+def _self_starting() -> str:
+    """What the setting does alone: only frameworks that ask us by themselves are begun by it."""
+    if not wanted_by_setting():
+        return ""
+    names = [name for name, item in _integrations([]).items() if item.module is None]
+    told = f"only {', '.join(names)} by itself" if names else "nothing by itself"
+    return f": records {told}; the others with `runlore run`, or runlore.autolog()"
+
+
+def _frameworks() -> Iterator[Finding]:
+    import importlib.util
+
+    complaints: list[tuple[str, Exception]] = []
+    found = _integrations(complaints)
     disabled = _settings.disabled_names()
     for name, item in sorted(found.items()):
         packages = item.packages or (str(item.module).partition(".")[0],)
@@ -170,7 +184,7 @@ def _set() -> Iterator[Finding]:
         if unknown:
             yield Finding(variable, "bad", f"there is no plugin {unknown[0]!r}: `runlore plugins` lists them")
         elif value is not None:
-            yield Finding(variable, "ok", value)
+            yield Finding(variable, "ok", value + (_self_starting() if name == "autolog" else ""))
     yield from _unknown_variables()
 
 

@@ -113,7 +113,7 @@ class Store:
             QueryError: a query can't be understood.
         """
         from runlore import _query
-        from runlore._select import other_keys, select
+        from runlore._select import elsewhere, other_keys, select
         from runlore.runs import RecordedRun, RunList
 
         if limit is not None and limit < 0:
@@ -126,9 +126,9 @@ class Store:
 
         def answer(database: "Sqlite") -> "tuple[list[Summary], list[str]]":
             summaries = select(database, compiled, order, limit)
-            keys = partial(other_keys, database)
-            hints = _query.hints(where, compiled.fields, keys)
-            return summaries, hints + _query.hints(sort, [field for field, _ in order], keys)
+            known = partial(other_keys, database), partial(elsewhere, database)
+            hints = _query.hints(where, compiled.fields, *known)
+            return summaries, hints + _query.hints(sort, [field for field, _ in order], *known)
 
         summaries, hints = self._index.ask(answer)
         if hints and not summaries:

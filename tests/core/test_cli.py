@@ -224,3 +224,13 @@ def test_an_output_that_cannot_be_written_is_one_line(filled: Store) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "No space left" in done.stderr
+
+
+def test_a_key_that_no_run_has_is_hinted_at_where_it_may_be(store: Store) -> None:
+    with store.start_run("a", params={"lr": 0.1}) as run:
+        run.log_summary({"train_runtime": 3.0})
+        run.log_metrics({"loss": 1.0})
+    assert "did you mean summary.train_runtime ?" in runlore("ls", "metrics.train_runtime > 1").stderr
+    assert "did you mean params.lr ?" in runlore("ls", "--sort=-metrics.lr").stderr
+    assert "no run has metrics.other" in runlore("ls", "--sort=metrics.other").stderr
+    assert runlore("ls", "--sort=-params.lr").stderr == ""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from runlore import open_store
+from runlore.origins import which_run
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 FORMATS = sorted(path for path in GOLDEN.glob("format-*") if path.is_dir())
@@ -40,6 +41,11 @@ def test_golden_files_are_read(golden: Path, tmp_path: Path) -> None:
     for rewound in store.runs("name == 'rewound'"):  # since there are summaries
         assert rewound.metrics["loss"].values.tolist() == [0.0, 1.0, 20.0]
         assert rewound.summary == {"train_runtime": 1.5, "best.score": math.inf}
+    for asked in store.runs("like(name, 'asked%')"):  # since there are questions
+        assert asked.links == [{"kind": "resumed_from", "run": run.id, "step": 3, "sha256": "cd" * 32}]
+        assert (asked.artifact("model.pt").stored, asked.artifact("plot.png").stored) == (True, False)
+        (origin,) = which_run(store, "ef" * 32).found
+        assert (origin.run, origin.artifact, origin.match) == (asked.id, "model.pt", "weights")
     crashed = store.run("cut off")
     assert crashed.status == "crashed"
     assert crashed.metrics["loss"].values.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]

@@ -1,5 +1,6 @@
 """Makes the golden files of the current format: `python -m tests.golden.make FOLDER`. Old ones are never made again."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -36,6 +37,15 @@ def main(target: Path) -> None:
         run.rewind(1)
         run.log_metrics({"loss": 20.0}, step=2)
         run.log_summary({"train_runtime": 1.5, "best": {"score": float("inf")}})
+    os.environ["RUNLORE_REPRODUCTION"] = "1k00000000000000aa"
+    with store.start_run("asked") as run:
+        run.log_bytes(b"weights", name="model.pt", kind="model")
+        run.log_bytes(b"plot", name="plot.png")
+        run.link("resumed_from", store.run("sealed").id, step=3, sha256="cd" * 32)
+        sha256 = hashlib.sha256(b"weights").hexdigest()
+        run._event({"type": "weights", "sha256": sha256, "fingerprints": ["ef" * 32], "shapes": ["01" * 32]})
+        run._event({"type": "dropped", "sha256": [hashlib.sha256(b"plot").hexdigest()], "why": "gc"})
+    del os.environ["RUNLORE_REPRODUCTION"]
     live = store.start_run("cut off")
     for step in range(5):
         live.log_metrics({"loss": float(step)}, step=step)
@@ -48,7 +58,7 @@ def main(target: Path) -> None:
     for name in ("index-v1.sqlite", "index-v1.lock", ".gitignore"):
         (store.root / name).unlink(missing_ok=True)
     shutil.rmtree(store.root / "marks", ignore_errors=True)
-    (target / "expected.json").write_text(json.dumps({"format": FORMAT, "runs": 4}) + "\n")
+    (target / "expected.json").write_text(json.dumps({"format": FORMAT, "runs": 5}) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from runlore._query import Field, parse_sort
+from runlore._query import BARE, Field, parse_sort
 from runlore._telling import is_aside, is_place, is_telling
 from runlore._text import ago_text, duration_text, line_text, number_text
 from runlore.cli._groups import print_groups
@@ -81,6 +81,8 @@ def ls(
     asked = [field for field, _ in parse_sort(sort)] if sort else []
     table, width = _table(opened, runs[:most], fields, asked + opened.check_query(where))
     console(width).print(table)
+    for hint in opened.runs(sort=sort, limit=0).hints:
+        click.echo(f"runlore: {hint}", err=True)
     if most is not None and len(runs) > most:
         click.echo(f"More runs than {most} are there: -n N shows N of them.", err=True)
     if condition != where and opened.runs("parent is not None", limit=1):
@@ -92,7 +94,7 @@ def _column(store: Store, text: str) -> Field:
     try:
         return field_of(text)
     except QueryError:
-        for table in ("metrics", "summary", "params", "tags"):
+        for table in BARE:
             field = field_of(text, table)
             if store.has_key(field):
                 return field
