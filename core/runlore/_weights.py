@@ -8,7 +8,7 @@ write them once or twice.
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,15 +48,15 @@ class Weights:
         return {"type": "weights", "sha256": sha256, "fingerprints": fingerprints, "shapes": list(self.shapes)}
 
 
-def weights_of(paths: Sequence[Path]) -> Weights | None:
+def weights_of(paths: Sequence[Path], complain: Callable[[str], None] | None = None) -> Weights | None:
     """Those of a model in one file, or in several; None where no plugin knows what they are.
 
-    A file that can't be read, or that no plugin understands, counts as none.
+    A file that can't be read, or that no plugin understands, counts as none; `complain` is told why.
     """
     sets: list[Sequence[Tensor]] = []
     shards: list[Tensor] = []
     for path in paths:
-        found = _described(path)
+        found = _described(path, complain)
         if found:
             sets += [tensors for tensors in found.values() if tensors]
             shards += found.get("") or ()
@@ -71,10 +71,12 @@ def weights_of(paths: Sequence[Path]) -> Weights | None:
     return Weights(whole, parts, shapes, sum(map(_values, largest)))
 
 
-def _described(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
+def _described(path: Path, complain: Callable[[str], None] | None) -> Mapping[str, Sequence[Tensor]] | None:
     try:
         return process.plugins().first("runlore_describe_weights", Mapping, path=path)  # type: ignore[type-abstract]
-    except RuntimeError:  # a damaged file, a library that is not installed
+    except RuntimeError as error:  # a damaged file, a library that is not installed
+        if complain is not None:
+            complain(f"the weights in {str(path)!r} can't be read: {error}")
         return None
 
 

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -68,6 +68,7 @@ class Content:
     sha256: str
     path: Path | None
     members: tuple[Member, ...] = ()  # of a folder
+    complaints: list[str] = field(default_factory=list, compare=False)  # why weights could not be read
 
     @cached_property
     def weights(self) -> "_weights.Weights | None":
@@ -75,7 +76,7 @@ class Content:
         if self.path is None:
             return None
         files = [self.path / member.path for member in self.members] if self.path.is_dir() else [self.path]
-        return _weights.weights_of(files)
+        return _weights.weights_of(files, self.complaints.append)
 
 
 def which_run(store: "Store", target: str | os.PathLike[str]) -> Origins:
@@ -200,6 +201,7 @@ def _hints(store: "Store", content: Content, target: str | os.PathLike[str]) -> 
         joined = "JOIN weights w ON w.run = a.run AND w.sha256 = a.sha256"
         rows = _similar(store, joined, "w.kind = 'shapes' AND w.hash = ?", content.weights.shapes[0])
         yield from (f"run {run} wrote {name!r}: tensors of the same shapes, with other values" for run, name in rows)
+    yield from content.complaints
     name = Path(target).name
     for run, _ in _similar(store, "", "a.name = ?", name):
         yield f"run {run} wrote a {name!r} with other content"

@@ -415,3 +415,12 @@ def test_a_beginning_that_two_contents_share_is_refused(store: Store, tmp_path: 
         done = runlore(command, digest[:8])
         assert (done.exit_code, f"{digest}01" in done.output) == (1, True)
         assert runlore(command, f"{digest}01").exit_code == 0
+
+
+def test_a_model_that_cannot_be_read_is_told(store: Store, tmp_path: Path) -> None:
+    store.start_run("a").finish()
+    path = tmp_path / "model.weights.h5"
+    path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    done = runlore("which-run", str(path))
+    assert done.exit_code == 1
+    assert f"the weights in {str(path)!r} can't be read: plugin 'keras': " in done.stderr.replace("\n", " ")
