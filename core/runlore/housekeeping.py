@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PINNED = "pinned"  # the tag of runs that are to be kept
 WEIGHTY = ("checkpoint", "model")  # kinds of artifacts whose contents the rules drop
 HASHES = re.compile(rb"[0-9a-f]{64}")
+NOTHING = "nothing was removed that could be brought back"
 YOUNG = 3600.0  # seconds for which a file is left alone: somebody may be about to name it in a log
 
 
@@ -94,15 +95,36 @@ def remove(store: "Store", runs: "Sequence[RecordedRun]") -> "list[RecordedRun]"
     return chosen
 
 
+def last_removal(store: "Store") -> dict[str, int]:
+    """What `undo` would bring back: the ids of runs, and the bytes of their records.
+
+    Raises:
+        NothingToUndo: there is none, or its room was freed.
+    """
+    for place in _removals(store):
+        sizes: dict[str, int] = {}
+        for path in sorted(item for item in place.rglob("*") if item.is_file()):
+            run_id = path.name.partition(".")[0]
+            sizes[run_id] = sizes.get(run_id, 0) + path.stat().st_size
+        if sizes:
+            return sizes
+    raise NothingToUndo(NOTHING)
+
+
+def _removals(store: "Store") -> list[Path]:
+    """The newest first."""
+    trash = store.folder.trash
+    places = sorted(place for place in trash.iterdir() if not place.name.startswith(".")) if trash.is_dir() else []
+    return places[::-1]
+
+
 def undo(store: "Store") -> list[str]:
     """Bring back what the last removal took away; the ids of the runs.
 
     Raises:
         NothingToUndo: there is none, or its room was freed.
     """
-    trash = store.folder.trash
-    places = sorted(place for place in trash.iterdir() if not place.name.startswith(".")) if trash.is_dir() else []
-    for place in reversed(places):
+    for place in _removals(store):
         found = set()
         mine = place.with_name(f".{place.name}.{_ids.new_suffix(4)}")
         with suppress(FileNotFoundError):  # somebody else is undoing this one
@@ -115,7 +137,7 @@ def undo(store: "Store") -> list[str]:
             shutil.rmtree(mine)
         if found:
             return sorted(found)
-    raise NothingToUndo("nothing was removed that could be brought back")
+    raise NothingToUndo(NOTHING)
 
 
 @dataclass(frozen=True, slots=True)

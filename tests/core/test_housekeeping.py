@@ -138,7 +138,12 @@ def test_rm_undo_and_gc_say_what_they_did(family: Store) -> None:
     assert runlore("undo").exit_code == 1
     removed = document("rm", "--where", "like(name, 'child%')", "--json")
     assert document("rm", "--where", "name == 'none'", "--json") == []
+    told = document("undo", "--dry-run", "--json")
+    assert sorted(item["run"] for item in told) == sorted(removed)
+    assert all(item["bytes"] > 0 for item in told)
+    assert f"would bring back {removed[0]}, " in runlore("undo", "--dry-run").output
     assert sorted(document("undo", "--json")) == sorted(removed)
+    assert runlore("undo", "--dry-run").exit_code == 1
     assert runlore("rm").exit_code == 2
     assert runlore("rm", "nobody").exit_code == 1
     assert runlore("rm", "--where", "nonsense ==").exit_code == 2

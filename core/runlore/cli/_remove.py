@@ -5,9 +5,9 @@ import re
 import click
 
 from runlore._query import UNITS
-from runlore._text import size_text
+from runlore._text import count_text, size_text
 from runlore.cli._options import RunPart, json_option, print_json, store_option
-from runlore.housekeeping import collect, drop, find_garbage, find_surplus, remove, with_descendants
+from runlore.housekeeping import collect, drop, find_garbage, find_surplus, last_removal, remove, with_descendants
 from runlore.housekeeping import undo as undo_removal
 from runlore.statistics import Best, direction
 from runlore.store import open_store
@@ -52,11 +52,21 @@ def rm(runs: tuple[str, ...], where: str | None, dry_run: bool, as_json: bool, s
 
 
 @click.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be brought back.")
 @json_option
 @store_option
-def undo(as_json: bool, store: str | None) -> None:
+def undo(dry_run: bool, as_json: bool, store: str | None) -> None:
     """Bring back the runs that the last `rm` removed; again for the one before."""
     place = open_store(store)
+    if dry_run:
+        sizes = last_removal(place)
+        if as_json:
+            print_json([{"run": run_id, "bytes": size} for run_id, size in sizes.items()])
+            return
+        for run_id, size in sizes.items():
+            click.echo(f"would bring back {run_id}, {size} bytes of records")
+        click.echo(f"{count_text(len(sizes), 'run')}, {size_text(sum(sizes.values()))}")
+        return
     ids = undo_removal(place)
     if as_json:
         print_json(ids)
