@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import sys
 import threading
 import time
@@ -23,7 +24,7 @@ TIMEOUT = 5.0  # for one provider, and for a run that waits for its captures whe
 INLINE = 512  # characters of a section's JSON up to which it stands in the log; a longer one becomes a blob
 
 Event = dict[str, Any]
-Look = Callable[["Plugins", Callable[[str, Exception], None]], list[Event]]
+Look = Callable[["Plugins", Callable[[str, Exception], None], float], list[Event]]
 
 
 @dataclass(slots=True)
@@ -34,6 +35,7 @@ class Capture:
     found: list[Event] = field(default_factory=list)  # events whose contents are still in place
     missing: list[dict[str, str]] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
+    since: float = field(default_factory=time.time)
     ended: float | None = None
     awaited: bool = False  # whether a run has waited for it in vain
     cwd: str = field(default_factory=lambda: _cwd())
@@ -83,7 +85,7 @@ class Captures:
             capture.missing.append({"what": f"{self.what} from {plugin}", "why": f"{type(error).__name__}: {error}"})
 
         try:
-            capture.found += self._look_at(self._plugins(), note)
+            capture.found += self._look_at(self._plugins(), note, capture.since)
         except Exception as error:  # a plugin may return anything; the training process must not see it
             note("a plugin", error)
         capture.ended = time.monotonic()
@@ -130,21 +132,23 @@ def _wait(capture: Capture, then: Callable[[Capture], None]) -> None:
         then(capture)
 
 
-def look_at_environment(plugins: "Plugins", note: Callable[[str, Exception], None]) -> list[Event]:
+def look_at_environment(
+    plugins: "Plugins", note: Callable[[str, Exception], None], since: float = math.inf
+) -> list[Event]:
     """The event that tells the environment, every section in place."""
     found: dict[str, dict[str, Any]] = {}
-    for sections in plugins.results("runlore_capture_environment", note, request=_request()):
+    for sections in plugins.results("runlore_capture_environment", note, request=_request(since)):
         for name, values in sections.items():
             found.setdefault(name, {}).update({str(key): describe(value) for key, value in values.items()})
     event = plugins.rewrite_event({"type": "environment", "sections": found})
     return [dict(event)]
 
 
-def look_at_files(plugins: "Plugins", note: Callable[[str, Exception], None]) -> list[Event]:
+def look_at_files(plugins: "Plugins", note: Callable[[str, Exception], None], since: float = math.inf) -> list[Event]:
     """Artifact events for the files that plugins capture, the contents in place of hashes."""
     whole: list[Event] = []
     folders: dict[str, Event] = {}
-    for files in plugins.results("runlore_capture_files", note, request=_request()):
+    for files in plugins.results("runlore_capture_files", note, request=_request(since)):
         for file in files:
             checked = plugins.rewrite_file(file)
             whole += losses_of(checked)
@@ -165,10 +169,10 @@ def section_event(name: str, values: Mapping[str, Any]) -> Event:
     return {"type": "environment", "sections": {name: _inline(values, _json(values))}}
 
 
-def _request() -> Any:
+def _request(since: float) -> Any:
     from runlore.hookspecs import CaptureRequest
 
-    return CaptureRequest(Path.cwd(), tuple(sys.argv), TIMEOUT)
+    return CaptureRequest(Path.cwd(), tuple(sys.argv), TIMEOUT, since)
 
 
 def _kept(event: Event, blobs: Blobs) -> Event:

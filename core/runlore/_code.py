@@ -2,6 +2,7 @@
 
 import fnmatch
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ SUFFIXES = frozenset(
     ".py .pyi .pyx .pxd .ipynb .c .cc .cpp .cu .cuh .h .hpp .rs .go .java .scala .jl .r .lua .js .ts .sh .bash .sql "
     ".toml .yaml .yml .cfg .ini .json .gin .jsonnet .proto .md .rst .txt".split()
 )
+TEXTS = frozenset(".toml .yaml .yml .cfg .ini .json .gin .jsonnet .md .rst .txt".split())  # or data
+GRAIN = 0.01  # seconds by which the clock of a file system may lag behind
 NAMES = frozenset(["Makefile", "Dockerfile", "Snakefile", "Pipfile"])
 NEVER = (
     ".env .env.* *.env .envrc .netrc .pgpass .pypirc .npmrc *.pem *.key *.p12 *.pfx *.jks *.keystore *.kdbx *.asc "
@@ -34,11 +37,16 @@ NEVER = (
 def runlore_capture_files(request: CaptureRequest) -> list[CapturedFile]:
     """What git does not have of the code; the local modules where there is no git."""
     folder = code_folder()
-    return look_at(folder, request.timeout, lambda: loaded_sources(folder))
+    return look_at(folder, request.timeout, lambda: loaded_sources(folder), request.since)
 
 
-def look_at(folder: Path, timeout: float, without_git: Callable[[], set[str]]) -> list[CapturedFile]:
-    """What git does not have of a folder's code; the sources that `without_git` names where there is no git."""
+def look_at(
+    folder: Path, timeout: float, without_git: Callable[[], set[str]], since: float = math.inf
+) -> list[CapturedFile]:
+    """What git does not have of a folder's code; the sources that `without_git` names where there is no git.
+
+    Files that are no programs and were written `since` the run began are results of it.
+    """
     git = Git(folder, timeout)
     try:
         root = git.text("rev-parse", "--show-toplevel")
@@ -50,12 +58,12 @@ def look_at(folder: Path, timeout: float, without_git: Callable[[], set[str]]) -
             return found
         git.folder = Path(root)
         status = git.status()
-        return list(_changes(git, status)) if status is not None else []
+        return list(_changes(git, status, since)) if status is not None else []
     except GitTooSlow as error:
         return [_withheld("the code", str(error))]
 
 
-def _changes(git: Git, status: Status) -> Iterator[CapturedFile]:
+def _changes(git: Git, status: Status, since: float) -> Iterator[CapturedFile]:
     tracked = [item.path for item in status.changed if item.tracked]
     hidden = [path for path in tracked if is_secret(path)]
     notebooks = [path for path in tracked if path.endswith(".ipynb") and path not in hidden]
@@ -70,7 +78,11 @@ def _changes(git: Git, status: Status) -> Iterator[CapturedFile]:
     if set(tracked) - left_out:
         yield _patch(git, status, sorted(left_out))
     untracked = [
-        item.path for item in status.changed if not item.tracked and not is_installed(f"{git.folder}/{item.path}")
+        item.path
+        for item in status.changed
+        if not item.tracked
+        and not is_installed(f"{git.folder}/{item.path}")
+        and (is_program(item.path) or not _is_since(git.folder / item.path, since))
     ]
     yield from _sources(git.folder, sorted(notebooks + untracked), UNTRACKED, named=set(notebooks))
 
@@ -170,6 +182,19 @@ def is_source(path: str) -> bool:
     """Whether a file is source code or configuration by its name."""
     pure = PurePosixPath(path)
     return pure.suffix.lower() in SUFFIXES or pure.name in NAMES
+
+
+def is_program(path: str) -> bool:
+    """Whether a file is source code by its name, not settings, text or data."""
+    pure = PurePosixPath(path)
+    return (pure.suffix.lower() in SUFFIXES and pure.suffix.lower() not in TEXTS) or pure.name in NAMES
+
+
+def _is_since(path: Path, since: float) -> bool:
+    try:
+        return path.stat().st_mtime > since - GRAIN
+    except OSError:
+        return False
 
 
 def is_secret(path: str) -> bool:

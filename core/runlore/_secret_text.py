@@ -34,6 +34,7 @@ _MODEL_TOKENS = frozenset(
     "language response output input target source prompt bot eot system assistant trigger fill class type total".split()
 )
 _PLAIN = re.compile(r"(?i)none|null|true|false|nil|auto|default|\[masked\]|\*+")
+_VERSION = re.compile(r"[~^<>=!]{0,2}v?\d+(?:\.\d+){1,4}(?:[.+-]?(?:a|b|rc|dev|post|cu)\d+){0,3}")  # google-auth's
 _LIKELY = re.compile(r"[A-Za-z0-9_+/=.:~!@#$%^&*-]{5,}")  # what could be a credential: one word, no brackets
 _COMMON = frozenset(
     "password passwd secret postgres postgresql mysql root admin administrator username localhost changeme default "
@@ -152,7 +153,7 @@ def is_secret(name: str, value: object) -> bool:
 
 def is_likely(value: str) -> bool:
     """Whether a value could be a credential: one word that mixes kinds of characters, or is long."""
-    if not _LIKELY.fullmatch(value):
+    if not _LIKELY.fullmatch(value) or _VERSION.fullmatch(value):
         return False
     return any(char.isdigit() for char in value) or not value.isalpha() or value != value.lower() or len(value) >= 20
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from runlore._capture import TIMEOUT, look_at_environment
+from runlore._code import is_program
 from runlore._codediff import compare_code
 from runlore._codestate import Code, code_now, code_of
 from runlore._environment import git_state
@@ -47,7 +48,7 @@ class WorkingTree:
     @property
     def name(self) -> str:
         """How tables call it."""
-        return "working tree"
+        return "working tree" if self.folder == Path.cwd() else str(self.folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ def compare(a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree) -> Compa
     for group in OF_A_TREE if trees else GROUPS:
         for key in dict.fromkeys([*first[group], *second[group]]):
             values = [side[group].get(key) for side in (first, second)]
+            if trees and key.startswith("variables."):
+                continue  # those of this shell
             if not _same(*values):
                 changes.append(Change(group, key, values[0], values[1]))
     changes.sort(key=_weight)
@@ -98,7 +101,7 @@ def _weight(change: Change) -> tuple[int, int]:
     elif change.group == "params":
         rank = 0 if is_telling(change.key) else 2 if is_place(change.key) else 1
     elif change.group == "code":
-        rank = 0 if not change.key.startswith("git.") else 1
+        rank = 2 if change.diff is None and change.key.startswith("git.") else 0 if is_program(change.key) else 1
     elif change.group == "seeds":
         rank = 0 if change.key.endswith("_seed") else 1
     return GROUPS.index(change.group), rank

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runlore._series import Series
 from runlore.errors import MissingDependency
-from runlore.runs import RecordedRun, RunList, as_time
+from runlore.runs import FIELDS, RecordedRun, RunList, as_time
 
 if TYPE_CHECKING:
     import pyarrow
@@ -70,7 +70,7 @@ def _columns(run: RecordedRun, key: str, series: Series) -> Chunk:
 
 def _runs_writer(runs: RunList, target: Path, write: Write) -> None:
     rows = runs.to_rows()
-    names = list(dict.fromkeys(name for row in rows for name in row)) or ["id"]
+    names = list(dict.fromkeys(name for row in rows for name in row)) or list(FIELDS)
     if write is _write_parquet:
         _pyarrow().parquet.write_table(runs.to_arrow(), target)
     else:

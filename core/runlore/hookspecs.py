@@ -1,5 +1,6 @@
 """The hooks that a plugin may implement. docs/plugins.md explains each with an example."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +56,7 @@ class CaptureRequest:
     cwd: Path
     argv: tuple[str, ...]
     timeout: float  # seconds that one provider should stay below
+    since: float = math.inf  # when the run began, in seconds since 1970: what was written later is no part of what ran
 
 
 @dataclass(frozen=True, slots=True)

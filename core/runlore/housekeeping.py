@@ -155,8 +155,8 @@ def find_surplus(
     """What two rules leave over: of each experiment the best `keep` runs by a metric stay, and what is younger.
 
     `by` is "val_acc" or "metrics.val_acc.max", `best` "min" or "max"; `older` is in seconds since the run's end. Runs
-    without the metric are not among the best. Runs that are pinned or still running are left alone. A content that is
-    also a file of another kind stays.
+    that don't have the metric, that are pinned or still running are left alone. A content that is also a file of
+    another kind stays.
 
     Raises:
         QueryError: `by` is no metric, or no run has it.
@@ -164,7 +164,7 @@ def find_surplus(
     field = field_of(by, "metrics") if by is not None else None
     if field is not None and (field.table != "metrics" or not any(field.key in run.metrics for run in runs)):
         raise QueryError(f"none of these runs has a metric {by!r}: nothing would be kept for it", str(by), 0)
-    kept: set[str] = set()
+    kept = {run.id for run in runs if field is not None and field.key not in run.metrics}
     experiments: dict[str, list[tuple[float, str]]] = {}
     for run in runs:
         value = getattr(run.metrics[field.key], field.column) if field and field.key in run.metrics else None

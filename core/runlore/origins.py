@@ -130,11 +130,10 @@ def same_contents(store: "Store", content: Content) -> tuple[list[str], Match]:
     weights = content.weights
     if weights is not None:
         found = store._index.ask(lambda database: _weights.known_contents(database, *weights.whole))
-        if not found:
-            looked = _weights.look_at_all(store, weights.values)
-            found = [sha for sha, item in looked.items() if not {*item.whole, *item.parts}.isdisjoint(weights.whole)]
+        looked = _weights.look_at_all(store, weights.values)  # others may have the same
+        found += [sha for sha, item in looked.items() if not {*item.whole, *item.parts}.isdisjoint(weights.whole)]
         if found:
-            return found, "weights"
+            return list(dict.fromkeys(found)), "weights"
     inside = [member.sha256 for member in content.members]
     return store._index.ask(lambda database: [sha for sha in inside if _rows_of(database, sha)]), "sha256"
 
@@ -209,6 +208,7 @@ def _hints(store: "Store", content: Content, target: str | os.PathLike[str]) -> 
         size = content.path.stat().st_size
         for run, other in _similar(store, "", "a.size = ?", size):
             yield f"run {run} wrote {other!r}, which has the same size of {size:,} bytes"
+        yield "data is known by its file where a run recorded it by path: run.log_data(name, Path(…))"
     pending = store._index.ask(_pending.pending_count)
     if pending:
         yield f"{pending} recorded files could not be hashed yet"

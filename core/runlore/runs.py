@@ -233,6 +233,9 @@ class RecordedRun:
         )
 
 
+FIELDS = ("id", "name", "experiment", "status", "started", "ended", "duration_s", "parent")  # of every run
+
+
 class RunList(Sequence[RecordedRun]):
     """Runs, in the order asked for. `hints` tells of keys in the query that no run has."""
 
@@ -279,10 +282,18 @@ class RunList(Sequence[RecordedRun]):
         return polars.DataFrame(_even_columns(self.to_rows()), infer_schema_length=None, strict=False)
 
     def to_arrow(self) -> "pyarrow.Table":
-        """One row a run. Needs pyarrow."""
+        """One row a run; a column in which no run has a value is one of texts, or of numbers. Needs pyarrow."""
         import pyarrow
 
-        return pyarrow.table(_even_columns(self.to_rows()))
+        table = pyarrow.table(_even_columns(self.to_rows()) or {name: [] for name in FIELDS})
+        empty = {name for name in table.column_names if pyarrow.types.is_null(table.column(name).type)}
+        kinds = {"started": pyarrow.timestamp("us", "UTC"), "ended": pyarrow.timestamp("us", "UTC")}
+        kinds |= {name: pyarrow.float64() for name in empty if name.startswith("metrics.") or name == "duration_s"}
+        for place, name in enumerate(table.column_names):
+            if name in empty:
+                column = table.column(name).cast(kinds.get(name, pyarrow.string()))
+                table = table.set_column(place, name, column)
+        return table
 
 
 def flat_row(run: RecordedRun) -> dict[str, Any]:

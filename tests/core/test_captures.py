@@ -54,6 +54,19 @@ def withheld() -> dict[str, str]:
     return {item.name: item.withheld for item in code.runlore_capture_files(REQUEST) if item.withheld}
 
 
+def test_what_a_run_writes_is_no_part_of_its_code(store: Store, repository: Path) -> None:
+    """Also where it is written before anybody has looked."""
+    (repository / "settings.json").write_text("{}")
+    os.utime(repository / "settings.json", (1e9, 1e9))
+    (repository / "fresh.py").write_text("x = 1\n")
+    with store.start_run("a") as run:
+        (repository / "result.json").write_text("{}")
+        (repository / "notes.txt").write_text("done")
+        run.log_metrics({"loss": 1.0})
+    members = {member.path for member in store.run("a").artifact("untracked").members}
+    assert members == {"settings.json", "fresh.py"}
+
+
 def test_nothing_is_kept_where_everything_is_committed(repository: Path) -> None:
     assert code.runlore_capture_files(REQUEST) == []
 

@@ -1,6 +1,7 @@
 """Why two runs differ: everything that differs and nothing else, with the real difference of the code."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,37 @@ def test_diff_prints_differences_only_and_its_json_is_what_is_documented(store: 
     assert found["metrics"]["inf"] == {"a": "Infinity", "b": 1.0, "parts_at": 0}
     assert "do not differ" in runlore("diff", "a", "a").stdout
     assert runlore("diff", "a", "zzz").exit_code == 1
+
+
+def test_programs_come_before_what_may_be_data_which_is_told_in_short(
+    store: Store,
+    repository: Path,  # noqa: F811
+) -> None:
+    (repository / "a-table.txt").write_text("".join(f"{number}\n" for number in range(1000)))
+    os.utime(repository / "a-table.txt", (1e9, 1e9))
+    fresh_capture()
+    store.start_run("a").finish()
+    (repository / "a-table.txt").write_text("".join(f"{number}\n" for number in range(1, 1001)) * 2)
+    os.utime(repository / "a-table.txt", (2e9, 1e9))
+    (repository / "train.py").write_text("lr = 2\n")
+    fresh_capture()
+    store.start_run("b").finish()
+    printed = runlore("diff", "a", "b").stdout
+    assert printed.index("+lr = 2") < printed.index("a-table.txt")
+    assert "more lines of a-table.txt (--full shows them)" in printed
+    assert len(printed.splitlines()) < 60
+
+
+def test_variables_of_this_shell_are_not_those_of_a_folder(
+    store: Store,
+    repository: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    fresh_capture()
+    store.start_run("a").finish()
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert "do not differ" in runlore("diff", "a", ".").stdout
 
 
 # What matters first

@@ -318,4 +318,15 @@ def test_what_is_dropped_is_told_also_while_it_is_young(four: Store) -> None:
     printed = runlore("gc", "--older-than", "0s").output
     assert "dropped 1 file of run-0" in printed
     assert "freed 0 bytes" in printed
-    assert "goes with a gc an hour after" in printed
+    assert "more: with a gc an hour after" in printed
+
+
+def test_runs_without_the_metric_are_none_of_the_rules_business(four: Store, tmp_path: Path) -> None:
+    with four.start_run("another model") as run:
+        (tmp_path / "other").write_bytes(b"y" * 50)
+        run.log_artifact(tmp_path / "other", kind="model")
+        run.log_metrics({"something": 1.0})
+    age(four.root)
+    found = document("gc", "--keep-best", "0", "-m", "acc", "--dry-run", "--json")
+    assert four.run("another model").id not in {item["run"] for item in found["dropped"]}
+    assert len(found["dropped"]) == 4

@@ -375,3 +375,9 @@ def test_fifteen_planted_secrets_are_nowhere_in_the_decoded_store(
     assert run.status == "failed"
     assert run.environment["git"]["remote"] == f"https://{MASK}@example.org/x.git"
     assert run.command["argv"][1:] == ["--token", MASK]
+
+
+@pytest.mark.parametrize("value", ["2.62.2", "1.0rc1", "v2.1", "0.4.2.post1", "2.13.0+cu130", ">=1.2"])
+def test_the_version_of_a_package_with_a_telling_name_is_no_secret(value: str) -> None:
+    text = f'{{"google-auth": "{value}", "auth": "{value}"}}'
+    assert masked_file("versions.json", text) == text

@@ -89,7 +89,7 @@ def test_the_table_and_its_json_say_the_same(seeded: Store) -> None:
     printed = runlore("stats", "--metric", "val_acc", "--by", "params.lr", "--over", "params.seed")
     assert printed.exit_code == 0, printed.output
     assert "paired over 4: 0.1 - 0.2 = -0.0225" in printed.stdout
-    assert "1 runs without it are left out" in printed.stderr
+    assert "1 run without it, or where it is NaN, left out" in printed.stderr
     found = document("stats", "--metric", "val_acc", "--by", "params.lr", "--over", "params.seed", "--json")
     assert [group["by"] for group in found["groups"]] == [{"params.lr": lr} for lr in (0.2, 0.1, 0.3)]
     assert found["test"]["pairs"] == 4
@@ -197,6 +197,19 @@ def test_pandas_reads_what_the_store_says(exported: Path, seeded: Store) -> None
         assert next(csv.reader(file)) == ["run", "name", "key", "split", "step", "epoch", "time", "value"]
     lines = [json.loads(line) for line in (exported / "points.json").read_text().splitlines()]
     assert [line["value"] for line in lines if line["key"] == "inf"] == ["Infinity"]
+
+
+def test_columns_without_a_value_have_a_type(store: Store, tmp_path: Path) -> None:
+    with store.start_run("a", params={"none": None}):
+        pass
+    export(store.runs(), tmp_path / "out", "parquet")
+    export(store.runs("name == 'nobody'"), tmp_path / "none", "parquet")
+    for place in ("out", "none"):
+        rows = duckdb.sql(f"DESCRIBE SELECT * FROM read_parquet('{tmp_path / place}/runs.parquet')").fetchall()
+        kinds = {row[0]: row[1] for row in rows}
+        assert '"NULL"' not in kinds.values()
+        assert kinds["parent"] == "VARCHAR"
+        assert kinds["id"] == "VARCHAR"
 
 
 def test_an_empty_store_exports_empty_files(store: Store, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A model file leads to its run by the weights in it, in whatever container; nothing in a file is ever executed."""
 
+import hashlib
 import io
 import json
 import pickle
@@ -69,6 +70,29 @@ def test_what_is_made_from_a_lightning_checkpoint_leads_home(
         origin = by_weights(store, file)
         assert (origin.run, origin.artifact, origin.step, origin.epoch) == (run.id, path.name, 30, 2), file
     assert which_run(store, path).found[0].match == "sha256"
+
+
+def test_every_run_that_has_these_weights_is_named(store: Store, trained: tuple[Path, Any], tmp_path: Path) -> None:
+    path, module = trained
+    (first,) = store.runs()
+    save_file(module.layer.state_dict(), tmp_path / "deployed")
+    assert by_weights(store, tmp_path / "deployed").run == first.id
+    with store.start_run("another") as run:
+        torch.save({"state_dict": module.state_dict(), "other": 1}, tmp_path / "again.ckpt")
+        run.log_artifact(tmp_path / "again.ckpt", kind="checkpoint")
+    found = which_run(store, tmp_path / "deployed").found
+    assert {(origin.name, origin.match) for origin in found} == {(first.name, "weights"), ("another", "weights")}
+
+
+def test_of_equal_files_the_one_that_was_named_is_told(store: Store, tmp_path: Path) -> None:
+    with store.start_run("a") as run:
+        for name, roles in (("best.pt", ["best"]), ("last.pt", ["last"])):
+            (tmp_path / name).write_bytes(b"the same")
+            run._event({"type": "artifact", "name": name, "kind": "checkpoint", "roles": roles,
+                        "sha256": hashlib.sha256(b"the same").hexdigest(), "size": 8})  # fmt: skip
+    told = runlore("which-run", str(tmp_path / "best.pt")).stdout
+    assert "best.pt and 1 more" in told
+    assert "best, last" in told
 
 
 def test_it_leads_home_when_the_checkpoint_is_gone_and_only_the_store_has_it(

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from runlore._code import is_program
 from runlore._telling import is_aside
 from runlore._text import line_text, number_text, visible_text
 from runlore.cli._options import RunPart, console, grid, json_option, print_json, store_option, terminal_width
@@ -18,6 +19,7 @@ from runlore.store import Store, open_store
 
 MOST = 20  # changes of a group; --full shows all
 LINES = 120  # of all unified diffs together
+OF_TEXT = 15  # of that of a file that is no program
 KEY = 30  # characters of a key
 NAME = 16  # of a run's name above a column
 FINGERPRINT = 12  # digits of one; `which-run` takes them
@@ -132,13 +134,21 @@ def _print_values(out: Console, group: str, changes: list[Change], heads: list[s
 
 
 def _print_code(out: Console, changes: list[Change], *, full: bool) -> None:
-    lines = [line for change in changes for line in (change.diff or "").splitlines()]
+    lines = [line for change in changes for line in _lines(change, full)]
     for line in lines if full else lines[:LINES]:
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
         style = "bold" if line.startswith(("diff ", "--- ", "+++ ")) else style
         out.print("  " + escape(visible_text(line)), style=style, soft_wrap=True, overflow="ignore", crop=False)
     if not full and len(lines) > LINES:
         out.print(f"  [dim]… and {len(lines) - LINES} more lines (--full shows all)[/]")
+
+
+def _lines(change: Change, full: bool) -> list[str]:
+    """The difference of a file; only its beginning, where it may well be data."""
+    lines = (change.diff or "").splitlines()
+    if full or is_program(change.key) or len(lines) <= OF_TEXT + 1:
+        return lines
+    return [*lines[:OF_TEXT], f"… {len(lines) - OF_TEXT} more lines of {change.key} (--full shows them)"]
 
 
 def _text(value: object) -> str:

@@ -48,7 +48,7 @@ def rm(runs: tuple[str, ...], where: str | None, dry_run: bool, as_json: bool, s
         return
     for run in removed:
         click.echo(f"removed {run.name} ({run.id})")
-    click.echo("`runlore undo` brings them back" if removed else "no run fulfils this")
+    click.echo("`runlore undo` brings them back, until the next `runlore gc`" if removed else "no run fulfils this")
 
 
 @click.command()
@@ -125,9 +125,10 @@ def gc(
             click.echo(f"{titles[name]}: {len(items)}, {sum(size for _, size in items)} bytes")
     for reason in garbage.kept:
         click.echo(reason)
-    click.echo(f"{'would free' if dry_run else 'freed'} {freed} bytes ({size_text(freed)})")
-    if surplus and freed < sum(item.size for item in surplus):
-        click.echo("The rest stays for other runs, or goes with a gc an hour after it was written.")
+    later = sum(item.size for item in surplus) - freed
+    click.echo(f"{'would free' if dry_run else 'freed'} {freed} bytes ({size_text(freed)}) now")
+    if later > 0:
+        click.echo(f"{size_text(later)} more: with a gc an hour after they were written, unless other runs have them")
 
 
 def _age(text: str) -> float:

@@ -3,7 +3,7 @@
 import click
 from rich.markup import escape
 
-from runlore._text import line_text, number_text
+from runlore._text import count_text, line_text, number_text
 from runlore.cli._options import (
     children_option,
     grid,
@@ -52,10 +52,10 @@ def stats(
     if not found.groups:
         click.echo("No run fulfils this query.")
         return
-    _print(found, by)
+    _print(found, by, over)
 
 
-def _print(found: Statistics, by: tuple[str, ...]) -> None:
+def _print(found: Statistics, by: tuple[str, ...], over: tuple[str, ...]) -> None:
     good = "lowest" if found.best == "min" else "highest"
     heads = [*by, "n", "mean", "95 % interval", "best", "run"]
     table = grid(heads, right=range(len(by), len(by) + 4))
@@ -66,7 +66,10 @@ def _print(found: Statistics, by: tuple[str, ...]) -> None:
     print_whole(table)
     lacking = sum(group.lacking for group in found.groups)
     if lacking:
-        click.echo(f"{lacking} runs without it are left out.", err=True)
+        click.echo(f"{count_text(lacking, 'run')} without it, or where it is NaN, left out.", err=True)
+    merged = sum(len(group.runs) - group.n for group in found.groups)
+    if merged:
+        click.echo(f"{count_text(merged, 'run')} counted with another of the same {', '.join(over)}.", err=True)
     if found.test is not None:
         click.echo(_test_text(found.test))
     elif found.why_no_test:

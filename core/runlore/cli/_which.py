@@ -1,6 +1,7 @@
 """`runlore which-run`: which run made this file."""
 
 import sys
+from pathlib import Path
 
 import click
 from rich.markup import escape
@@ -37,7 +38,7 @@ def which_run(targets: tuple[str, ...], as_json: bool, store: str | None) -> Non
             if len(targets) > 1:
                 click.echo(target)
             if origins.found:
-                _print(place, origins.found)
+                _print(place, origins.found, Path(target).name)
     for _, origins in known:
         if not origins.found:
             click.echo(f"no run knows the content {origins.sha256[:12]}…", err=True)
@@ -48,15 +49,16 @@ def which_run(targets: tuple[str, ...], as_json: bool, store: str | None) -> Non
         sys.exit(1)
 
 
-def _print(place: Store, found: tuple[_origins.Origin, ...]) -> None:
-    """A line for each run and relation: a content that a run wrote many times has the newest of them."""
+def _print(place: Store, found: tuple[_origins.Origin, ...], name: str) -> None:
+    """A line for each run and relation: of what a run wrote many times the one with this name, or the newest."""
     short = place.short_ids([origin.run for origin in found])
     groups: dict[tuple[str, str], list[_origins.Origin]] = {}
     for origin in found:
         groups.setdefault((origin.run, origin.relation), []).append(origin)
     table = grid(["run", "name", "", "artifact", "step", "epoch", "roles"], right=(4, 5))
     for origins in groups.values():
-        origin = origins[-1]
+        origin = next((item for item in reversed(origins) if item.artifact == name), origins[-1])
+        roles = dict.fromkeys(role for item in origins for role in item.roles)
         more = f" and {len(origins) - 1} more" if len(origins) > 1 else ""
         table.add_row(
             "  " + short[origin.run],
@@ -65,7 +67,7 @@ def _print(place: Store, found: tuple[_origins.Origin, ...]) -> None:
             escape(line_text(origin.artifact, 28 - len(more)) + more),
             "–" if origin.step is None else str(origin.step),
             "–" if origin.epoch is None else number_text(origin.epoch),
-            escape(line_text(", ".join(origin.roles), 14)),
+            escape(line_text(", ".join(roles), 14)),
         )
     console().print(table)
     if found[0].match == "weights":
