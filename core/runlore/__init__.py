@@ -3,6 +3,8 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
+from runlore import _began  # noqa: F401  # at once: the script may leave the folder before its first run
+
 if sys.platform == "win32":
     raise ImportError("runlore needs Linux or macOS for now: its logs are guarded by flock, which Windows lacks")
 

@@ -5,11 +5,11 @@ import re
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from runlore._blobs import safe_join
-from runlore._code import PATCH, SNAPSHOT, UNTRACKED
+from runlore._code import SNAPSHOT, UNTRACKED
 from runlore._codestate import CannotRebuild, Code, Rebuilt
 from runlore.errors import UnsafePath
 
@@ -41,21 +41,25 @@ def _write_tree(code: Code, folder: Path, branch: str | None, remote: str | None
         tree = rebuilt.tree()
         yield from _write_entries(rebuilt, tree, folder)
         if code.commit:
-            _become_repository(rebuilt, code.commit, folder, branch, remote)
+            try:
+                _become_repository(rebuilt, code.commit, folder, branch, remote)
+            except CannotRebuild as error:
+                yield f"the folder is no repository, as it was: {error}"
 
 
 def _write_instead(code: Code, folder: Path) -> Iterator[str]:
     """The commit that the repository is at now, in place of one that can't be had, the patch if it fits."""
-    kept = {UNTRACKED: code.of(UNTRACKED)}
-    for files in ({**kept, PATCH: code.of(PATCH)}, kept) if code.of(PATCH) else (kept,):
+    untracked = {UNTRACKED: code.of(UNTRACKED)}
+    told = "the present commit of the repository would stand in for it"
+    try:
+        yield from _write_tree(replace(code, commit="HEAD", files={**code.files}), folder, None, None)
+        yield told
+    except CannotRebuild:
         try:
-            yield from _write_tree(replace(code, commit="HEAD", files=files), folder, None, None)
+            yield from _write_tree(replace(code, commit="HEAD", files=untracked), folder, None, None)
+            yield f"{told}, without the recorded changes, which don't fit"
         except CannotRebuild:
-            continue
-        with_patch = "" if PATCH in files or not code.of(PATCH) else ", without the recorded changes, which don't fit"
-        yield f"the present commit of the repository would stand in for it{with_patch}"
-        return
-    yield from _write_files(code.of(UNTRACKED), folder)
+            yield from _write_files(code.of(UNTRACKED), folder)
 
 
 def _become_repository(rebuilt: Rebuilt, commit: str, folder: Path, branch: str | None, remote: str | None) -> None:
@@ -64,15 +68,24 @@ def _become_repository(rebuilt: Rebuilt, commit: str, folder: Path, branch: str 
     for part in ("objects/info", "refs/heads"):
         (own / part).mkdir(parents=True, exist_ok=True)
     full = rebuilt.git("rev-parse", "--verify", f"{commit}^{{commit}}").decode().strip()
+    kind = rebuilt.git("rev-parse", "--show-object-format").decode().strip()
     (own / "objects" / "info" / "alternates").write_bytes(os.fsencode(f"{rebuilt.original}\n"))
     (own / "HEAD").write_text(f"{full}\n", encoding="utf-8")
-    (own / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = false\n", encoding="utf-8")
+    extension = f"[extensions]\n\tobjectFormat = {kind}\n" if kind != "sha1" else ""
+    version = 1 if extension else 0
+    settings = f"[core]\n\trepositoryformatversion = {version}\n\tbare = false\n{extension}"
+    (own / "config").write_text(settings, encoding="utf-8")
+    shallow = rebuilt.path_of("shallow")
+    if shallow is not None:
+        shutil.copyfile(shallow, own / "shallow")
     here = ("--git-dir", str(own), "--work-tree", str(folder))
-    if branch and branch.isprintable() and not branch.startswith(("(", "-")):
-        rebuilt.git(*here, "symbolic-ref", "HEAD", f"refs/heads/{branch}")
-        rebuilt.git(*here, "update-ref", "HEAD", full)
-    if remote:
-        rebuilt.git(*here, "config", "remote.origin.url", remote)
+    with suppress(CannotRebuild):  # a name that git does not take
+        if branch and not branch.startswith(("(", "-")):
+            rebuilt.git(*here, "update-ref", f"refs/heads/{branch}", full)
+            rebuilt.git(*here, "symbolic-ref", "HEAD", f"refs/heads/{branch}")
+    with suppress(CannotRebuild):
+        if remote:
+            rebuilt.git(*here, "config", "remote.origin.url", remote)
     rebuilt.git(*here, "read-tree", full, index=own / "index")
 
 
@@ -105,33 +118,45 @@ def _write_some(
     rebuilt: Rebuilt, files: list[tuple[str, str, str]], folder: Path
 ) -> Generator[str, None, list[tuple[str, str]]]:
     """Write files; the links among them as a value, to be made when all is written."""
-    asked = "".join(f"{sha}\n" for _, sha, _ in files).encode()
-    answer = memoryview(rebuilt.git("cat-file", "--batch", stdin=asked))
     links = []
-    for mode, sha, path in files:
-        end = bytes(answer[:200]).index(b"\n")
-        length = int(bytes(answer[:end]).split()[-1])
-        content = bytes(answer[end + 1 : end + 1 + length])
-        answer = answer[end + 2 + length :]
+    for (mode, _, path), content in zip(files, _contents(rebuilt, files), strict=True):
+        if content is None:
+            yield f"{path!r} is not among git's objects any more"
+            continue
         if mode == LINK:
             links.append((path, os.fsdecode(content)))
             continue
         pointer = POINTER.match(content)
-        if pointer:
-            large = rebuilt.large_file(pointer[1].decode())
-            if large is not None:
-                shutil.copyfile(large, _place(folder, path))
-                continue
-            yield f"{path!r} is kept by Git LFS, which does not have its content here: git lfs fetch {sha[:12]}"
+        large = rebuilt.large_file(pointer[1].decode()) if pointer else None
+        if pointer and large is None:
+            yield f"{path!r} is kept by Git LFS, which does not have its content here: git lfs fetch --all"
         try:
             target = _place(folder, path)
         except UnsafePath as error:
             yield str(error)
             continue
-        target.write_bytes(content)
+        if large is not None:
+            shutil.copyfile(large, target)
+        else:
+            target.write_bytes(content)
         if mode == PROGRAM:
             target.chmod(0o755)
     return links
+
+
+def _contents(rebuilt: Rebuilt, files: list[tuple[str, str, str]]) -> Iterator[bytes | None]:
+    """What git has of each; None where it has it not any more."""
+    answer = memoryview(rebuilt.git("cat-file", "--batch", stdin="".join(f"{sha}\n" for _, sha, _ in files).encode()))
+    for _ in files:
+        head = bytes(answer[:200]).partition(b"\n")[0]
+        length = head.rpartition(b" ")[2]
+        begin = len(head) + 1
+        if not length.isdigit():
+            yield None
+            answer = answer[begin:]
+        else:
+            yield bytes(answer[begin : begin + int(length)])
+            answer = answer[begin + int(length) + 1 :]
 
 
 def _write_files(files: dict[str, bytes], folder: Path) -> Iterator[str]:
@@ -143,13 +168,25 @@ def _write_files(files: dict[str, bytes], folder: Path) -> Iterator[str]:
 
 
 def _place(folder: Path, path: str) -> Path:
-    if any(part.lower() == ".git" for part in Path(path).parts):  # whose settings name programs to be run
+    """The place of a file, its folders made. Git's own paths may have any sign in them but for these.
+
+    Raises:
+        UnsafePath: it would lie outside of the folder, or in git's own.
+    """
+    parts = path.split("/")
+    if any(part.lower() == ".git" for part in parts):  # whose settings name programs to be run
         raise UnsafePath(f"the recorded path {path!r} lies in git's own folder: not restored")
-    target = safe_join(folder, path)
+    if ".." in parts or path.startswith("/") or "\0" in path or not path:
+        raise UnsafePath(f"the recorded path {path!r} would lead outside {str(folder)!r}: not restored")
+    target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
+    if not Path(os.path.realpath(target.parent)).is_relative_to(os.path.realpath(folder)) or target.is_symlink():
+        raise UnsafePath(f"{path!r} leads outside {str(folder)!r} through a link: not restored")
     return target
 
 
 def _leads_inside(folder: Path, path: str, target: str) -> bool:
-    end = os.path.normpath(folder / Path(path).parent / target)
-    return Path(end).is_relative_to(folder) and ".git" not in Path(end).relative_to(folder).parts
+    """Whether a link ends in the folder, links that are there already followed, and not in git's own."""
+    whole = Path(os.path.realpath(folder))
+    end = Path(os.path.realpath(whole / Path(path).parent / target))
+    return not Path(target).is_absolute() and end.is_relative_to(whole) and ".git" not in end.relative_to(whole).parts

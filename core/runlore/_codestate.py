@@ -100,7 +100,7 @@ class Rebuilt:
         self._own = {
             "GIT_INDEX_FILE": str(place / f"index-{len(list(place.iterdir()))}"),
             "GIT_OBJECT_DIRECTORY": str(objects),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": self.original,
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(self.original),
         }
         self._build()
 
@@ -114,10 +114,14 @@ class Rebuilt:
         """What tells a repository from others, wherever it was cloned."""
         return self.git("rev-list", "--max-parents=0", "HEAD")
 
+    def path_of(self, name: str) -> Path | None:
+        """A file of the repository's own folder, if it has it."""
+        path = Path(self._path_in_git(name))
+        return path if path.is_file() else None
+
     def large_file(self, sha256: str) -> Path | None:
         """The content of a file that Git LFS keeps, as far as it is here."""
-        path = Path(self._path_in_git("lfs/objects"), sha256[:2], sha256[2:4], sha256)
-        return path if path.is_file() else None
+        return self.path_of(f"lfs/objects/{sha256[:2]}/{sha256[2:4]}/{sha256}")
 
     def git(self, *arguments: str, stdin: bytes = b"", index: Path | None = None) -> bytes:
         """What git answers; `index` is one to use in place of ours."""
@@ -154,6 +158,11 @@ class Rebuilt:
         for path, data in self._code.of(UNTRACKED).items():
             blob = self.git("hash-object", "-w", "--stdin", stdin=data).decode().strip()
             self.git("update-index", "--add", "--cacheinfo", f"{MODE},{blob},{path}")
+
+
+def _quoted(path: str) -> str:
+    """A path in a list of them, as git reads it."""
+    return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _unknown(run: "RecordedRun") -> Iterator[str]:

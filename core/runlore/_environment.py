@@ -1,16 +1,19 @@
 """The built-in plugin that describes Python, the system, the hardware, the packages, variables and the repository."""
 
+import json
 import os
 import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from runlore._git import Git, GitTooSlow, code_folder
 from runlore.hookspecs import CaptureRequest, hookimpl
 
 METADATA_SUFFIXES = (".dist-info", ".egg-info")
+ORIGIN = "direct_url.json"  # of a distribution, by PEP 610
 # Environment variables that change results, or what is recorded: a run that is done again gets them back.
 RESTORED = (
     r"PYTHONHASHSEED|PYTHONOPTIMIZE|PYTHONPATH|(OMP|MKL|OPENBLAS|NUMEXPR|VECLIB|BLIS)_(NUM|MAXIMUM)_THREADS"
@@ -30,7 +33,7 @@ VARIABLES = f"{RESTORED}|{PLACING}"
 
 @hookimpl
 def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping[str, Any]]:
-    """Sections: python, os, hardware, packages, variables, git."""
+    """Sections: python, os, hardware, packages, local_packages, variables, git."""
     import platform
 
     sections: dict[str, Mapping[str, Any]] = {
@@ -47,6 +50,9 @@ def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping
     variables = {name: value for name, value in sorted(os.environ.items()) if re.fullmatch(VARIABLES, name)}
     if variables:
         sections["variables"] = variables
+    local = local_packages(sys.path)
+    if local:
+        sections["local_packages"] = local
     git = git_state(code_folder(), request.timeout)
     if git is not None:
         sections["git"] = git
@@ -65,6 +71,25 @@ def installed_packages(path: list[str]) -> dict[str, str]:
             if name.endswith(METADATA_SUFFIXES):
                 project, _, version = name.rpartition(".")[0].partition("-")
                 found.setdefault(project.replace("_", "-").lower(), version.partition("-")[0])
+    return dict(sorted(found.items()))
+
+
+def local_packages(path: list[str]) -> dict[str, str]:
+    """Where distributions came from that are from no index: a folder, or the address of a repository."""
+    found: dict[str, str] = {}
+    for folder in path:
+        try:
+            names = [name for name in os.listdir(folder or ".") if name.endswith(METADATA_SUFFIXES[0])]
+        except OSError:
+            continue
+        for name in names:
+            try:
+                with open(f"{folder or '.'}/{name}/{ORIGIN}", encoding="utf-8") as file:  # noqa: PTH123  # 300 of them
+                    url = str(json.load(file)["url"])
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # as most have none
+            project = name.rpartition(".")[0].partition("-")[0].replace("_", "-").lower()
+            found.setdefault(project, unquote(urlsplit(url).path) if url.startswith("file:") else url)
     return dict(sorted(found.items()))
 
 

@@ -15,10 +15,14 @@ LEADING_ASTRAY = (
 ).split()
 
 
+# Nothing is fetched where a partial clone lacks something, by whatever program its settings name.
+OFFLINE = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
+
+
 def git_environment(**settings: str) -> dict[str, str]:
     """The environment for a git that takes no lock, asks nobody, and reads the repository where it is started."""
     kept = {name: value for name, value in os.environ.items() if name not in LEADING_ASTRAY}
-    return {**kept, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **settings}
+    return {**kept, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **OFFLINE, **settings}
 
 
 class GitTooSlow(Exception):

@@ -38,6 +38,9 @@ class Segment:
     error: str | None  # its type and message
 
 
+COMMAND = ("argv", "cwd", "host", "pid", "program", "script", "began_in")  # what is told of how a run was started
+
+
 @dataclass(slots=True)
 class Record:
     """Everything of a run but its points and the contents of its artifacts. Times are µs since 1970."""
@@ -323,7 +326,7 @@ def _apply_opening(record: Record, opening: Event) -> None:
     record.parent = opening.get("parent")
     record.started = opening.get("time", record.started)
     record.status = "running"
-    record.command = {key: opening[key] for key in ("argv", "cwd", "host", "pid", "program") if key in opening}
+    record.command = {key: opening[key] for key in COMMAND if key in opening}
 
 
 def _added_end(contents: list[Content], owner: Content) -> Event | None:

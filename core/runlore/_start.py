@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runlore import _ids
+from runlore._began import BEGAN_IN
 from runlore._capture import section_event
 from runlore._present import open_run
 from runlore._process import process
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from runlore.runs import RecordedRun
 
 
+AGAIN = "-again"  # behind the names that a script gives, when it is run again
 REPRODUCTION = "RUNLORE_REPRODUCTION"  # names what `runlore reproduce` does, in the processes of the command
 
 
@@ -96,6 +98,11 @@ def _opening(
     program = _program()
     if program is not None:
         opening["program"] = program
+        script = getattr(sys.modules.get("__main__"), "__file__", None)
+        if script is not None and BEGAN_IN is not None:
+            opening["script"] = str(Path(BEGAN_IN, script))
+    if BEGAN_IN is not None and opening["cwd"] != BEGAN_IN:
+        opening["began_in"] = BEGAN_IN
     if seeded:  # what was drawn since tells nothing of a part that is over
 
         def note(plugin: str, error: Exception) -> None:
@@ -154,7 +161,7 @@ def _parent_id(store: Store, parent: "str | Run | RecordedRun | None") -> str | 
 def _name(name: str | None, opening: dict[str, Any]) -> str:
     if not name:
         return _ids.new_name()
-    again = "-again" if "reproduction" in opening else ""  # so that the first can still be called by its name
+    again = AGAIN if "reproduction" in opening else ""  # so that the first can still be called by its name
     return text_of(describe(name)) + again
 
 

@@ -4,7 +4,10 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-ASKING = frozenset("input breakpoint getpass.getpass getpass pdb.set_trace ipdb.set_trace IPython.embed".split())
+ASKING = frozenset(
+    "input breakpoint getpass.getpass pdb.set_trace ipdb.set_trace IPython.embed click.prompt click.confirm "
+    "sys.stdin.read sys.stdin.readline sys.stdin.readlines".split()
+)
 
 
 def asking(script: Path, root: Path) -> Iterator[str]:
@@ -17,13 +20,40 @@ def asking(script: Path, root: Path) -> Iterator[str]:
         seen.add(path)
         try:
             tree = ast.parse(path.read_bytes())
-        except (SyntaxError, ValueError, RecursionError, OSError):
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
             continue  # whoever runs it will meet the error
+        names = _names(tree)
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ASKING:
-                yield f"{path.relative_to(root.resolve())}:{node.lineno}: {ast.unparse(node.func)}()"
+            if isinstance(node, ast.Call):
+                called = _dotted(node.func)
+                head, dot, rest = called.partition(".")
+                called = f"{names.get(head, head)}{dot}{rest}"
+                if called in ASKING:
+                    yield f"{path.relative_to(root.resolve())}:{node.lineno}: {called}()"
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 waiting += _modules(node, path, script.parent, root)
+
+
+def _names(tree: ast.Module) -> dict[str, str]:
+    """What names of a module stand for: those that it imports, and its own, which stand for nothing here."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.asname: alias.name for alias in node.names if alias.asname}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found[node.name] = f"{node.name} of its own"
+    return found
+
+
+def _dotted(node: ast.expr) -> str:
+    """`a.b.c` of an expression; empty where it is none."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
 
 
 def _modules(node: ast.Import | ast.ImportFrom, path: Path, *folders: Path) -> Iterator[Path]:

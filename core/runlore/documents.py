@@ -174,7 +174,7 @@ def reproduction_document(
     plan: "Plan", redone: "Redone | None" = None, verdicts: "Sequence[Verdict]" = ()
 ) -> dict[str, Any]:
     """What `reproduce --json` says: the plan, and what came of it."""
-    from runlore.verdicts import worst
+    from runlore.verdicts import overall
 
     pairs = redone.pairs if redone is not None else ()
     return {
@@ -189,11 +189,12 @@ def reproduction_document(
         "cwd": str(plan.cwd),
         "problems": [{"part": item.part, "what": item.what} for item in plan.problems],
         "notes": plan.notes,
-        "verdict": worst(verdict.level for verdict in verdicts) if verdicts else None,
+        "verdict": overall(verdicts, redone.lacking) if redone is not None else None,
         "runs": [
             {"first": first.id, "again": again.id, **verdict_document(verdict)}
             for (first, again), verdict in zip(pairs, verdicts, strict=True)
         ],
+        "lacking": [run.id for run in redone.lacking] if redone is not None else [],
         "exit_status": redone.exit_status if redone is not None else None,
         "others": [run.id for run in redone.others] if redone is not None else [],
     }

@@ -119,7 +119,10 @@ class RecordedRun:
 
     @property
     def command(self) -> dict[str, Any]:
-        """argv, working directory, host, pid, and `program`: how Python was started, up to the script's arguments."""
+        """argv, working directory, host, pid; `program`: how Python was started, up to the script's arguments.
+
+        `script` is the file of it, and `began_in` the working directory before the script chose another.
+        """
         return dict(self._record.command)
 
     @property

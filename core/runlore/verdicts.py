@@ -1,11 +1,11 @@
 """How far a run that was done again came out as the first: bit for bit, within a tolerance, or not."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from runlore import _weights
-from runlore._telling import is_aside
+from runlore._telling import is_aside, is_place
 from runlore.artifacts import Artifact
 from runlore.runs import RecordedRun
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from runlore._series import Series
 
 TOLERANCE = 1e-5
+MODELS = ("model", "checkpoint")  # kinds of files that hold weights
 Level = Literal["bit-identical", "within tolerance", "different", "nothing to compare"]
 
 
@@ -60,31 +61,55 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def judge(first: RecordedRun, again: RecordedRun, tolerance: float = TOLERANCE) -> Verdict:
-    """Compare what two runs came to: metrics at every step, models and files, data, and how they ended.
+def judge(
+    first: RecordedRun,
+    again: RecordedRun,
+    tolerance: float = TOLERANCE,
+    as_then: Callable[[str], str] = str,
+) -> Verdict:
+    """Compare what two runs came to: metrics at every step, models and files, data, params, and how they ended.
 
     Metrics of time and of the machine don't count, nor do logs. `tolerance` is relative to the largest magnitude of a
-    metric's curve. Files that differ in their bytes are the same if their weights are; no pickle is loaded.
+    metric's curve. Files that differ in their bytes are the same if their weights are; no pickle is loaded. `as_then`
+    calls folders as they were called the first time.
     """
     same, deviations = _compare_metrics(first, again)
     files = tuple(_compare_files(first, again))
-    reasons = (*_ends(first, again), *_data(first, again))
-    far = [item for item in deviations if item.relative is None or not item.relative <= tolerance]
-    lost = [item for item in files if item.same is False and "wrote" in item.why]
+    reasons = (*_ends(first, again), *_params(first, again, as_then), *_data(first, again))
+    return Verdict(
+        _level(same, deviations, files, reasons, tolerance), tolerance, tuple(same), tuple(deviations), files, reasons
+    )
+
+
+def _level(
+    same: Sequence[str],
+    deviations: Sequence[Deviation],
+    files: Sequence[Outcome],
+    reasons: Sequence[str],
+    tolerance: float,
+) -> Level:
+    """What all of it comes to.
+
+    Weights that differ go with metrics that differ a little; where no metric differs, they tell of something else. Of a
+    model that nobody can look into (a pickle), other bytes may be times.
+    """
     changed = [item for item in files if item.same is False]
-    if reasons or far or lost or (changed and not same and not deviations):
-        level: Level = "different"
-    elif deviations or changed:
-        level = "within tolerance"
-    else:
-        level = "bit-identical" if same or any(item.same for item in files) else "nothing to compare"
-    return Verdict(level, tolerance, tuple(same), tuple(deviations), files, reasons)
+    opaque = [item for item in changed if item.kind in MODELS and item.by == "sha256" and not item.why]
+    far = any(item.relative is None or not item.relative <= tolerance for item in deviations)
+    if reasons or far or any(item.why for item in changed) or (len(changed) > len(opaque) and not deviations):
+        return "different"
+    if deviations or changed:
+        return "within tolerance" if same or deviations else "different"
+    known = [item for item in files if item.same]
+    if not same and not known:
+        return "nothing to compare"
+    return "within tolerance" if any(item.same is None for item in files) and not known else "bit-identical"
 
 
-def worst(levels: Iterable[Level]) -> Level:
-    """The level of several verdicts together."""
+def overall(verdicts: Iterable[Verdict], lacking: Sequence[RecordedRun] = ()) -> Level:
+    """The level of several verdicts together; runs that did not come again are a difference."""
     order: tuple[Level, ...] = ("different", "within tolerance", "bit-identical", "nothing to compare")
-    found = set(levels)
+    found = {verdict.level for verdict in verdicts} | ({"different"} if lacking else set())
     return next((level for level in order if level in found), "nothing to compare")
 
 
@@ -92,6 +117,20 @@ def _ends(first: RecordedRun, again: RecordedRun) -> Iterator[str]:
     if first.status != again.status:
         told = "" if again.error is None else f" ({again.error.get('type')}: {again.error.get('message')})"
         yield f"the first is {first.status}, it is {again.status}{told}"
+    elif _error(first) != _error(again):
+        yield f"the first failed with {_error(first)}, it with {_error(again)}"
+
+
+def _error(run: RecordedRun) -> str:
+    return "" if run.error is None else f"{run.error.get('type')}: {run.error.get('message')}"
+
+
+def _params(first: RecordedRun, again: RecordedRun, as_then: Callable[[str], str]) -> Iterator[str]:
+    for key in dict.fromkeys([*first.params, *again.params]):
+        before, now = first.params.get(key), again.params.get(key)
+        now = as_then(now) if isinstance(now, str) else now
+        if before != now and not (before != before and now != now) and not is_place(key):  # noqa: PLR0124
+            yield f"param {key} is {now!r}, was {before!r}"
 
 
 def _data(first: RecordedRun, again: RecordedRun) -> Iterator[str]:
@@ -120,12 +159,13 @@ def _compare_metrics(first: RecordedRun, again: RecordedRun) -> tuple[list[str],
             deviations.append(found)
     for key in dict.fromkeys([*first.summary, *again.summary]):
         values = first.summary.get(key), again.summary.get(key)
-        if is_aside(key) or key in same or not any(isinstance(value, int | float) for value in values):
+        if is_aside(key) or not any(isinstance(value, int | float) for value in values):
             continue
-        found = _compare_values(key, *values)
+        name = f"{key} (of the whole run)" if key in first.metrics or key in again.metrics else key
+        found = _compare_values(name, *values)
         if found is None:
-            same.append(key)
-        elif all(item.key != key for item in deviations):
+            same.append(name)
+        else:
             deviations.append(found)
     return same, deviations
 
@@ -137,7 +177,8 @@ def _compare_curves(key: str, a: "Series | None", b: "Series | None") -> Deviati
         return Deviation(key, None, None, None, f"only the {'second' if a is None else 'first'} has it")
     if not np.array_equal(a.steps, b.steps):
         return Deviation(key, None, None, None, f"{len(a.steps)} steps then, {len(b.steps)} now")
-    different = ~((a.values == b.values) | (np.isnan(a.values) & np.isnan(b.values)))
+    bits = np.ascontiguousarray(a.values).view(np.int64) != np.ascontiguousarray(b.values).view(np.int64)
+    different = bits & ~(np.isnan(a.values) & np.isnan(b.values))
     if not different.any():
         return None
     with np.errstate(invalid="ignore", over="ignore"):
@@ -147,7 +188,7 @@ def _compare_curves(key: str, a: "Series | None", b: "Series | None") -> Deviati
     finite = np.abs(a.values[np.isfinite(a.values)])
     scale = float(finite.max()) if len(finite) else 0.0
     largest = float(distance[place])
-    return Deviation(key, largest, largest / scale if scale else float("inf"), int(a.steps[place]))
+    return Deviation(key, largest, largest / scale if scale else float("inf") if largest else 0.0, int(a.steps[place]))
 
 
 def _compare_values(key: str, a: object, b: object) -> Deviation | None:

@@ -152,7 +152,7 @@ def test_a_seeded_training_comes_out_bit_for_bit(
     (digits.folder / "train.py").write_text(script)
     first = store.run("first")
     monkeypatch.setenv("LUCK", "1")  # which nothing records
-    plan = prepare(first, tmp_path / "again", here=True, copied=[digits.folder / "data"])
+    plan = prepare(first, tmp_path / "again", here=True, copied={str(digits.folder / "data"): digits.folder / "data"})
     assert (plan.problems, plan.differs) == ([], [])
     ((found, again),) = carry_out(plan, store).pairs
     assert found == first
@@ -162,7 +162,7 @@ def test_a_seeded_training_comes_out_bit_for_bit(
     assert any(item.same and item.kind == "checkpoint" for item in verdict.files)
     assert (digits.folder / "train.py").read_text() == script
     monkeypatch.setenv("LUCK", "2")
-    plan = prepare(first, tmp_path / "other", here=True, copied=[digits.folder / "data"])
+    plan = prepare(first, tmp_path / "other", here=True, copied={str(digits.folder / "data"): digits.folder / "data"})
     ((_, other),) = carry_out(plan, store).pairs
     verdict = judge(first, other)
     assert verdict.level == "different"

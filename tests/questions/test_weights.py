@@ -73,7 +73,7 @@ def test_what_is_made_from_a_lightning_checkpoint_leads_home(
 
 
 def test_every_run_that_has_these_weights_is_named(store: Store, trained: tuple[Path, Any], tmp_path: Path) -> None:
-    path, module = trained
+    _, module = trained
     (first,) = store.runs()
     save_file(module.layer.state_dict(), tmp_path / "deployed")
     assert by_weights(store, tmp_path / "deployed").run == first.id
