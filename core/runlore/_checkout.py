@@ -102,7 +102,7 @@ def _write_entries(rebuilt: Rebuilt, tree: str, folder: Path) -> Iterator[str]:
             yield f"{path!r} is another repository (a submodule), at {sha[:12]}: what it holds is not recorded"
             continue
         waiting.append((mode, sha, path))
-        size += int(length)
+        size += int(length) if length.isdigit() else 0  # BAD, where the object is gone
         if size > CHUNK:
             links += yield from _write_some(rebuilt, waiting, folder)
             waiting, size = [], 0

@@ -394,7 +394,7 @@ def test_variables_that_change_results_are_as_they_were(
 def test_a_command_that_needs_a_terminal_is_told(store: Store, project: Path) -> None:
     (project / "more.py").write_text("def two():\n    return 2 * int(input() or 1)\n")
     subprocess.run([sys.executable, "train.py", "3"], input=b"\n" * 20, check=True, capture_output=True)
-    assert problems()["command"] .startswith("it asks at a terminal: more.py:2: input()")
+    assert problems()["command"].startswith("it asks at a terminal: more.py:2: input()")
     assert reproduce().exit_code == 1
     forced = reproduce("--force")
     assert forced.exit_code == 3
