@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from uv import find_uv_bin
 
 from runlore import Store, verdicts
 from runlore.reproduction import CannotReproduce, prepare
@@ -489,9 +490,10 @@ def small(wheels: Path, tmp_path: Path) -> Path:
     import runlore as ours
 
     folder = tmp_path / "small"
-    subprocess.run(["uv", "venv", "-q", "--python", sys.executable, str(folder)], check=True)
+    uv = find_uv_bin()
+    subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(folder)], check=True)
     names = ["numpy", "click", "pluggy", "rich"]
-    subprocess.run(["uv", "pip", "install", "-q", "--python", str(folder), *names], check=True)
+    subprocess.run([uv, "pip", "install", "-q", "--python", str(folder), *names], check=True)
     (site,) = folder.glob("lib/python*/site-packages")
     (facts,) = (path for path in Path(sys.prefix).glob("lib/python*/site-packages/runlore-*.dist-info"))
     shutil.copytree(facts, site / facts.name)
