@@ -74,20 +74,24 @@ class Lookout:
         return news
 
     def _look_at_day(self, news: News, path: Path, day: str, *, everything: bool) -> None:
-        runs: dict[str, list[WriterFile]] = {}
-        for item in visible(path, os.listdir(path)):
+        names = os.listdir(path)
+        known: dict[str, set[str]] = {}
+        rows = [] if everything else self._database.query("SELECT run, name FROM files WHERE day = ?", (day,))
+        for run_id, name in rows:
+            known.setdefault(run_id, set()).add(name)
+        # Of most runs the names are those that are known, and need no further look:
+        differing = set(names).symmetric_difference(name for _, name in rows)
+        touched = {name.partition(".")[0] for name in differing}
+        runs: dict[str, list[WriterFile]] = {run_id: [] for run_id in touched & known.keys()}
+        for item in visible(path, [name for name in names if name.partition(".")[0] in touched]):
             if id_day(item.run_id) != day:
                 continue  # somebody's copy of another day
             runs.setdefault(item.run_id, []).append(item)
-        known: dict[str, dict[str, int]] = {}
-        if not everything:
-            for run_id, name, size in self._database.query("SELECT run, name, size FROM files WHERE day = ?", (day,)):
-                known.setdefault(run_id, {})[name] = size
         for run_id, files in runs.items():
-            before = known.pop(run_id, None)
-            if before is None or set(before) != {item.path.name for item in files}:
+            if not files:
+                news.gone.append((day, run_id))
+            elif known.get(run_id) != {item.path.name for item in files}:
                 news.changes.append(Change(day, run_id, files))
-        news.gone += [(day, run_id) for run_id in known]
 
     def _look_at_live(self, news: News) -> None:
         """Runs that somebody may still write to: did a file grow, or its writer die?"""
