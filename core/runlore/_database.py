@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 BUSY = 2.0  # seconds to wait for somebody's commit, which takes milliseconds
-CACHE_KIB = 64 << 10  # so that a large transaction doesn't spill, and with that lock readers out, before its commit
+CACHE_KIB = 8 << 10  # of a connection: a server has several
+WRITE_KIB = 64 << 10  # so that a large transaction doesn't spill, and with that lock readers out, before its commit
 
 VALUES = "run INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num NUMERIC, text TEXT, PRIMARY KEY (run, key)"
 TABLES = {
@@ -165,6 +166,7 @@ class Sqlite:
             if self.stale:
                 raise Locked
             self._db.execute("PRAGMA busy_timeout = 50")
+            self._db.execute(f"PRAGMA cache_size = -{WRITE_KIB}")
             try:
                 self._db.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
@@ -179,6 +181,7 @@ class Sqlite:
                     self._db.execute("ROLLBACK")
                 raise
         finally:
+            self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             if descriptor is not None:
                 os.close(descriptor)
 

@@ -15,6 +15,7 @@ from runlore._values import Plain, is_list, text_of
 from runlore.errors import ArtifactNotFound
 
 INT64 = 1 << 63
+RUN_COLUMNS = "n, id, name, experiment, status, parent, started, ended, lost, damaged"  # the first ones of a Summary
 CHUNK = 500  # runs asked for by number in one statement; beyond it the whole table is read
 
 Row = tuple[Any, ...]
@@ -99,8 +100,7 @@ class Summary:
 def load_summaries(database: Sqlite, numbers: Sequence[int]) -> list[Summary]:
     """The runs with these numbers, in this order."""
     found: dict[int, Summary] = {}
-    columns = "n, id, name, experiment, status, parent, started, ended, lost, damaged"
-    for row in _select(database, columns, "runs", "n", numbers):
+    for row in _select(database, RUN_COLUMNS, "runs", "n", numbers):
         found[row[0]] = Summary(*row)
     for table in ("params", "summary"):
         for n, key, kind, num, text in _select(database, "run, key, kind, num, text", table, "run", numbers):

@@ -1,11 +1,15 @@
 """Questions to the index: which runs fulfil a condition, in which order; which run a part of an id means."""
 
 import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from runlore import _query
 from runlore._database import Sqlite
 from runlore._query import BARE, Compiled, Field
-from runlore._rows import Summary, load_summaries
+from runlore._rows import RUN_COLUMNS, Summary, load_summaries
 from runlore.errors import QueryError
 
 _TEXT = "CASE WHEN s{0}.kind = 'str' THEN s{0}.text END"  # NaN's text is none to sort by
@@ -26,20 +30,67 @@ def select(database: Sqlite, compiled: Compiled, order: Order, limit: int | None
         raise QueryError(f"this query is too large for the index: {error}", "", 0) from error
 
 
-def values_of(database: Sqlite, compiled: Compiled, fields: list[Field]) -> list[tuple[Any, ...]]:
+def values_of(database: Sqlite, compiled: Compiled, fields: Sequence[Field]) -> list[tuple[Any, ...]]:
     """Id, name, and the values of some fields, of the runs that fulfil a condition; None for what is missing."""
+    return _values(database, ["r.id", "r.name"], fields, f"{compiled.sql} ORDER BY r.id", compiled.arguments)
+
+
+def _values(
+    database: Sqlite, columns: list[str], fields: Sequence[Field], condition: str, arguments: Sequence[Any]
+) -> list[tuple[Any, ...]]:
     joins: list[str] = []
-    arguments: list[Any] = []
-    columns = ["r.id", "r.name"]
+    keys: list[Any] = []
     for place, field in enumerate(fields):
         if not field.table:
             columns.append("(r.ended - r.started) / 1000000.0" if field.column == "duration" else f"r.{field.column}")
             continue
-        joins.append(_join(field, place, arguments))
+        joins.append(_join(field, place, keys))
         plain = f"CASE WHEN s{place}.kind = 'bool' THEN s{place}.text ELSE COALESCE(s{place}.num, s{place}.text) END"
         columns.append(f"s{place}.{field.column}" if field.table == "metrics" else plain)
-    sql = f"SELECT {', '.join(columns)} FROM runs r {' '.join(joins)} WHERE {compiled.sql} ORDER BY r.id"
-    return database.query(sql, [*arguments, *compiled.arguments])
+    sql = f"SELECT {', '.join(columns)} FROM runs r {' '.join(joins)} WHERE {condition}"
+    return database.query(sql, [*keys, *arguments])
+
+
+Line = tuple[Summary, int, tuple[Any, ...]]
+
+
+def read_page(
+    database: Sqlite, compiled: Compiled, order: Order, fields: Sequence[Field], offset: int, limit: int
+) -> list[Line]:
+    """Of some of the runs that fulfil a condition: what they are, how many children they have, and some values.
+
+    Of the summary only the run's own columns and its tags are there.
+    """
+    numbers = _numbers(database, compiled, order, limit, offset)
+    if not numbers:
+        return []
+    marks = f"({', '.join('?' * len(numbers))})"
+    own = [f"r.{name}" for name in RUN_COLUMNS.split(", ")]
+    rows = _values(database, list(own), fields, f"r.n IN {marks}", numbers)
+    found = {row[0]: (Summary(*row[: len(own)]), row[len(own) :]) for row in rows}
+    for n, key, text in database.query(f"SELECT run, key, text FROM tags WHERE run IN {marks}", numbers):
+        found[n][0].tags[key] = text
+    ids = [summary.id for summary, _ in found.values()]
+    parents = database.query(f"SELECT parent FROM runs WHERE parent IN {marks}", ids)
+    children = Counter(parent for (parent,) in parents)
+    return [(found[n][0], children[found[n][0].id], found[n][1]) for n in numbers if n in found]
+
+
+def count_of(database: Sqlite, compiled: Compiled) -> int:
+    """How many runs fulfil a condition."""
+    return int(database.query(f"SELECT COUNT(*) FROM runs r WHERE {compiled.sql}", compiled.arguments)[0][0])
+
+
+def keys_of(database: Sqlite, table: str) -> list[tuple[str, int]]:
+    """The keys of a table, and how many rows have each."""
+    return database.query(f"SELECT key, COUNT(*) FROM {table} GROUP BY key ORDER BY key")
+
+
+def hints_of(database: Sqlite, where: str, compiled: Compiled, sort: str, order: Order) -> list[str]:
+    """What may have been meant where a query or an order names keys that no run has."""
+    known = partial(other_keys, database), partial(elsewhere, database)
+    found = _query.hints(where, compiled.fields, *known)
+    return found + _query.hints(sort, [field for field, _ in order], *known)
 
 
 def other_keys(database: Sqlite, field: Field) -> list[str]:
@@ -75,17 +126,17 @@ def resolve(database: Sqlite, part: str) -> list[Summary]:
     return []
 
 
-def _numbers(database: Sqlite, compiled: Compiled, order: Order, limit: int | None) -> list[int]:
+def _numbers(database: Sqlite, compiled: Compiled, order: Order, limit: int | None, offset: int = 0) -> list[int]:
     if len(order) == 1 and order[0][0].table in ("metrics", "params") and limit is not None:
-        found = _first_by_key(database, compiled, order[0][0], order[0][1], limit)
+        found = _first_by_key(database, compiled, order[0][0], order[0][1], offset + limit)
         if found is not None:
-            return found
+            return found[offset:]
     joins, terms, arguments = _ordering(order)
     sql = f"SELECT r.n FROM runs r {joins} WHERE {compiled.sql} ORDER BY {', '.join([*terms, 'r.id DESC'])}"
     values: list[Any] = [*arguments, *compiled.arguments]
     if limit is not None:
-        sql += " LIMIT ?"
-        values.append(limit)
+        sql += " LIMIT ? OFFSET ?"
+        values += [limit, offset]
     return [number for (number,) in database.query(sql, values)]
 
 

@@ -1,5 +1,8 @@
 """Which params and metrics people look for first, and which say little: the order of tables."""
 
+from collections.abc import Mapping
+from typing import Any
+
 PLACES = ("_dir", "dirpath", "filepath", "path")  # ends of params that tell where files go: no two runs share them
 REPRODUCES = "reproduces"  # the tag of a run that does another again, which it names, and the kind of the link
 TELLING = frozenset(
@@ -12,6 +15,11 @@ ASIDE = ("_time", "_seconds", "_runtime", "_per_second", "learning_rate", "grad_
 def is_telling(key: str) -> bool:
     """Whether a param is one of those that people vary and look for: shown before the many others of a framework."""
     return not TELLING.isdisjoint({key, key.rpartition(".")[2]}) or key in ("optimizer.name", "model.class")
+
+
+def by_use(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Params in the order in which people look for them: what they vary, the model's own, what frameworks add."""
+    return dict(sorted(params.items(), key=lambda item: (not is_telling(item[0]), "." in item[0], item[0])))
 
 
 def is_place(key: str) -> bool:

@@ -5,7 +5,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +113,7 @@ class Store:
             QueryError: a query can't be understood.
         """
         from runlore import _query
-        from runlore._select import elsewhere, other_keys, select
+        from runlore._select import hints_of, select
         from runlore.runs import RecordedRun, RunList
 
         if limit is not None and limit < 0:
@@ -126,9 +126,7 @@ class Store:
 
         def answer(database: "Sqlite") -> "tuple[list[Summary], list[str]]":
             summaries = select(database, compiled, order, limit)
-            known = partial(other_keys, database), partial(elsewhere, database)
-            hints = _query.hints(where, compiled.fields, *known)
-            return summaries, hints + _query.hints(sort, [field for field, _ in order], *known)
+            return summaries, hints_of(database, where, compiled, sort, order)
 
         summaries, hints = self._index.ask(answer)
         if hints and not summaries:

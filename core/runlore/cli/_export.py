@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from runlore.cli._options import children_option, print_json, store_option, with_children
+from runlore._choice import with_children
+from runlore.cli._options import children_option, print_json, store_option
 from runlore.exports import Format
 from runlore.exports import export as export_runs
 from runlore.store import open_store

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import sys
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from runlore._telling import REPRODUCES
 from runlore.store import open_store
 
 if TYPE_CHECKING:
@@ -37,20 +35,6 @@ class RunPart(click.ParamType):  # type: ignore[type-arg]
         runs = open_store(ctx.params.get("store")).runs(limit=200)
         found = [CompletionItem(run.name, help=run.status) for run in runs if run.name.startswith(incomplete)]
         return found + [CompletionItem(run.id) for run in runs if incomplete and run.id.startswith(incomplete)]
-
-
-def with_children(where: str, show_all: bool) -> str:
-    """The query that leaves children out, unless they are asked for or it names `parent`."""
-    if show_all or re.search(r"\bparent\b", where) is not None:
-        return where
-    return f"({where}) and parent is None" if where else "parent is None"
-
-
-def independent(where: str, show_all: bool) -> str:
-    """The query that leaves out what must not count twice, too: runs that do another again."""
-    with_them = show_all or f"tags.{REPRODUCES}" in where
-    where = with_children(where, show_all)
-    return where if with_them else f"({where}) and tags.{REPRODUCES} is None" if where else f"tags.{REPRODUCES} is None"
 
 
 def print_json(document: Any) -> None:

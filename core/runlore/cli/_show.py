@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from runlore._telling import is_aside, is_telling
+from runlore._telling import by_use, is_aside
 from runlore._text import (
     ago_text,
     duration_text,
@@ -169,9 +169,7 @@ class _Page:
         self._pairs({key: number_text(item) for key, item in found.items()})
 
     def _params(self) -> None:
-        params = dict(
-            sorted(self.run.params.items(), key=lambda item: (not is_telling(item[0]), "." in item[0], item[0]))
-        )  # what people look for and the model's own first
+        params = by_use(self.run.params)
         self._title("params", len(params))
         self._pairs({key: text_of(params[key]) for key in self._cut(list(params))})
         self._more(len(params))

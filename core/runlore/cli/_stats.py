@@ -3,11 +3,11 @@
 import click
 from rich.markup import escape
 
+from runlore._choice import independent
 from runlore._text import count_text, line_text, number_text
 from runlore.cli._options import (
     children_option,
     grid,
-    independent,
     json_option,
     print_json,
     print_whole,
