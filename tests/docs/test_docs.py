@@ -18,6 +18,7 @@ from runlore import hookspecs
 from runlore._frames import FORMAT
 from runlore._settings import NAMES
 from runlore.cli import COMMANDS
+from tests.docs.api_page import MARK, PAGE, generated
 from tests.process import Process
 
 ROOT = Path(__file__).parent.parent.parent
@@ -127,3 +128,8 @@ def test_the_benchmarks_measure_and_tell_their_floors(tmp_path: Path) -> None:
         assert 1 < figure["median"] < figure["floor"] == 8
         assert figure["name"] in done.stdout
         assert f"| {figure['name']} |" in (ROOT / "docs" / "benchmarks.md").read_text()
+
+
+def test_the_http_interface_is_told_as_it_is() -> None:
+    page = PAGE.read_text()
+    assert page.partition(MARK)[1:] == (MARK, generated().removeprefix(MARK)), "python -m tests.docs.api_page writes it"

@@ -28,6 +28,7 @@ COMMANDS = {
     "rm": "_remove",
     "undo": "_remove",
     "gc": "_remove",
+    "ui": "_ui",
     "reindex": "_reindex",
     "doctor": "_doctor",
     "plugins": "_plugins",

@@ -1,0 +1,132 @@
+// Building what is shown. Texts become text nodes, never markup: what a run recorded can't be read as HTML.
+
+const HIDDEN = /[\p{Cc}\p{Cf}]/gu;
+const PROPERTIES = new Set(["value", "checked", "disabled", "indeterminate", "hidden"]);
+
+/** Text with its control characters, and those that turn the writing around, as escapes. */
+export function visible(text) {
+  return text.replace(HIDDEN, (sign) => (sign === "\n" || sign === "\t" ? sign : `\\u${sign.codePointAt(0).toString(16).padStart(4, "0")}`));
+}
+
+/** An element with attributes, "on…" listeners, and children: nodes, texts, or nothing. */
+export function h(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (PROPERTIES.has(name)) node[name] = value;
+    else if (name === "dot") node.style.setProperty("--dot", value);
+    else node.setAttribute(name, value === true ? "" : visible(String(value)));
+  }
+  fill(node, ...children);
+  return node;
+}
+
+/** Put children into a node in place of what it has. */
+export function fill(node, ...children) {
+  node.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false)
+    .map((child) => (child instanceof Node ? child : document.createTextNode(visible(String(child))))));
+  return node;
+}
+
+/** A link within the page; the router sees it. */
+export function link(address, ...children) {
+  return h("a", { href: address, "data-inside": true }, ...children);
+}
+
+export function runLink(id, name) {
+  return link(`/run/${encodeURIComponent(id)}`, name || id);
+}
+
+let said;
+
+/** Tell something at the lower edge for a while, with a way to act on it. */
+export function say(text, { bad = false, action = null } = {}) {
+  if (!said) {
+    said = h("div", { class: "said", role: "status", "aria-live": "polite" });
+    document.body.append(said);
+  }
+  const line = h("div", { class: bad ? "bad" : "" }, h("span", {}, text));
+  if (action) line.append(h("button", { type: "button", onclick: () => { line.remove(); action.run(); } }, action.name));
+  said.append(line);
+  setTimeout(() => line.remove(), bad ? 9000 : 6000);
+}
+
+/** Run something for a control, and say what goes wrong. */
+export function trying(action) {
+  return async (...given) => {
+    try {
+      return await action(...given);
+    } catch (error) {
+      say(error.message, { bad: true });
+      return undefined;
+    }
+  };
+}
+
+/** A button that opens a box below it; `build(box, close)` fills it each time. */
+export function popover(name, build, attributes = {}) {
+  const button = h("button", { type: "button", "aria-haspopup": "dialog", "aria-expanded": "false", ...attributes }, name);
+  button.addEventListener("click", () => (button.getAttribute("aria-expanded") === "true" ? null : open(button, build)));
+  return button;
+}
+
+let closeOpen = null;
+
+function open(button, build) {
+  closeOpen?.();
+  const box = h("div", { class: "pop", role: "dialog", "aria-label": button.textContent });
+  const away = (event) => { if (!box.contains(event.target) && event.target !== button) close(); };
+  const key = (event) => { if (event.key === "Escape") { close(); button.focus(); } };
+  function close() {
+    box.remove();
+    button.setAttribute("aria-expanded", "false");
+    document.removeEventListener("pointerdown", away, true);
+    document.removeEventListener("keydown", key, true);
+    closeOpen = null;
+  }
+  closeOpen = close;
+  document.body.append(box);
+  button.setAttribute("aria-expanded", "true");
+  build(box, close);
+  const place = button.getBoundingClientRect();
+  box.style.top = `${place.bottom + 4}px`;
+  box.style.left = `${Math.max(8, Math.min(place.left, innerWidth - box.offsetWidth - 12))}px`;
+  document.addEventListener("pointerdown", away, true);
+  document.addEventListener("keydown", key, true);
+  box.querySelector("input, textarea, button, select")?.focus();
+}
+
+/** A command with a button that copies it. */
+export function command(text) {
+  const button = h("button", { type: "button", "aria-label": `Copy: ${text}` }, "Copy");
+  button.addEventListener("click", trying(async () => {
+    await navigator.clipboard.writeText(text);
+    fill(button, "Copied");
+    setTimeout(() => fill(button, "Copy"), 1500);
+  }));
+  return h("div", { class: "command" }, h("code", { tabindex: 0 }, text), button);
+}
+
+export function debounce(wait, action) {
+  let timer;
+  return (...given) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => action(...given), wait);
+  };
+}
+
+/** Tabs by name; `choose(name)` is called with the one that was taken. */
+export function tabs(label, names, current, choose) {
+  const row = h("div", { class: "tabs", role: "tablist", "aria-label": label });
+  const entries = Object.entries(names);
+  entries.forEach(([name, title], place) => row.append(h("button", {
+    type: "button", role: "tab", "aria-selected": String(name === current), tabindex: name === current ? 0 : -1,
+    onclick: () => choose(name),
+    onkeydown: (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (step) choose(entries[(place + step + entries.length) % entries.length][0]);
+    },
+  }, title)));
+  return row;
+}

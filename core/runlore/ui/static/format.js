@@ -1,0 +1,62 @@
+// Numbers, times and sizes as people read them.
+
+/** Five significant digits; whole numbers as they are; other texts unchanged. */
+export function number(value) {
+  if (value === null || value === undefined) return "–";
+  if (typeof value !== "number") return String(value);
+  if (Number.isInteger(value) && Math.abs(value) < 1e12) return String(value);
+  const size = Math.abs(value);
+  if (size >= 1e-4 && size < 1e6) return String(Number(value.toPrecision(5)));
+  return value.toExponential(3).replace(/\.?0+e/, "e");
+}
+
+/** Any recorded value on one line. */
+export function text(value) {
+  if (value === null || value === undefined) return "–";
+  if (typeof value === "number") return number(value);
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  if (seconds < 10) return `${Number(seconds.toPrecision(2))} s`;
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  const whole = Math.round(seconds);
+  for (const [size, name, below, small] of [[86400, "d", 3600, "h"], [3600, "h", 60, "min"], [60, "min", 1, "s"]]) {
+    if (whole >= size) {
+      const rest = Math.floor((whole % size) / below);
+      return rest ? `${Math.floor(whole / size)} ${name} ${rest} ${small}` : `${Math.floor(whole / size)} ${name}`;
+    }
+  }
+  return `${whole} s`;
+}
+
+/** How long ago, in one unit; a date beyond a month. */
+export function ago(iso) {
+  const seconds = (Date.now() - Date.parse(iso)) / 1000;
+  if (seconds < 5) return "just now";
+  for (const [end, unit, name] of [[60, 1, "s"], [3600, 60, "min"], [86400, 3600, "h"], [30 * 86400, 86400, "d"]]) {
+    if (seconds < end) return `${Math.floor(seconds / unit)} ${name} ago`;
+  }
+  return iso.slice(0, 10);
+}
+
+export function moment(iso) {
+  return iso ? `${iso.slice(0, 19).replace("T", " ")} UTC` : "–";
+}
+
+export function size(bytes) {
+  if (bytes === null || bytes === undefined) return "–";
+  let value = bytes;
+  for (const unit of ["B", "kB", "MB", "GB"]) {
+    if (value < 1000) return `${unit === "B" || value >= 100 ? Math.round(value) : Number(value.toPrecision(2))} ${unit}`;
+    value /= 1000;
+  }
+  return `${value.toFixed(1)} TB`;
+}
+
+export const short = (id) => id.slice(-6);
+
+export function count(amount, what) {
+  return `${amount.toLocaleString("en")} ${what}${amount === 1 ? "" : "s"}`;
+}

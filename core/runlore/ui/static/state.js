@@ -1,0 +1,42 @@
+// The address is the state: what is shown is written there, so that a copied link shows the same.
+
+const LISTS = ["cols", "sel", "group", "dims", "runs"];
+
+/** What the address says, lists as arrays. */
+export function read() {
+  const query = new URLSearchParams(location.search);
+  const found = Object.fromEntries(query.entries());
+  for (const name of LISTS) found[name] = query.getAll(name);
+  return found;
+}
+
+/** Change a part of it; null takes something out. */
+export function write(patch, { push = false } = {}) {
+  const query = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(patch)) {
+    query.delete(name);
+    for (const item of Array.isArray(value) ? value : [value]) {
+      if (item !== null && item !== undefined && item !== "" && item !== false) query.append(name, item === true ? "1" : String(item));
+    }
+  }
+  const text = query.toString();
+  const address = location.pathname + (text ? `?${text}` : "");
+  if (address !== location.pathname + location.search) history[push ? "pushState" : "replaceState"](null, "", address);
+}
+
+/** What this browser remembers: the theme, the place of the divider. */
+export function remembered(name, otherwise) {
+  try {
+    return localStorage.getItem(`runlore-${name}`) ?? otherwise;
+  } catch {
+    return otherwise;
+  }
+}
+
+export function remember(name, value) {
+  try {
+    localStorage.setItem(`runlore-${name}`, value);
+  } catch {
+    // a browser that keeps nothing forgets it
+  }
+}

@@ -1,0 +1,208 @@
+// The table of runs: only the rows in view exist; the server sorts, counts and sends pages.
+
+import { ask } from "./api.js";
+import { fill, h, runLink } from "./dom.js";
+import { ago, duration, number, short, text } from "./format.js";
+
+const ROW = 28; // pixels, as in the style sheet
+const PAGE = 100;
+const BEYOND = 12; // rows that are drawn above and below what is seen
+const FIXED = [
+  { field: "status", title: "status", width: 96 },
+  { field: "started", title: "started", width: 92 }, { field: "duration", title: "took", width: 78, number: true },
+];
+
+export class RunTable {
+  /** `on` has sort(field), select(ids), open(id), loaded(total, hints); `colour(id)` is that of its dot. */
+  constructor(on, colour) {
+    this.on = on;
+    this.colour = colour;
+    this.pages = new Map();
+    this.total = 0;
+    this.columns = [];
+    this.selected = [];
+    this.current = -1;
+    this.anchor = null;
+    this.asked = 0;
+    this.head = h("thead");
+    this.body = h("tbody");
+    this.widths = h("colgroup");
+    this.table = h("table", { class: "runs", "aria-label": "Runs" }, this.widths, this.head, this.body);
+    this.node = h("div", { class: "scroll", tabindex: 0, "aria-label": "Runs: arrow keys move, space selects, Enter opens", role: "region", onkeydown: (event) => this.key(event) }, this.table);
+    this.node.addEventListener("scroll", () => this.later());
+    new ResizeObserver(() => this.later()).observe(this.node);
+  }
+
+  /** Show what a question finds: {where, sort, columns, all}. */
+  async load(question) {
+    this.question = question;
+    this.pages.clear();
+    this.current = -1;
+    this.anchor = null;
+    const asked = ++this.asked;
+    const first = await this.fetch(0, asked);
+    if (!first) return;
+    this.node.scrollTop = 0;
+    this.columns = first.columns.map((column, place) => ({ ...column, number: isNumeric(first.rows, place) }));
+    this.layout(first.rows);
+    this.draw();
+    this.on.loaded(this.total, first.hints);
+  }
+
+  /** Ask again for the pages that are known; nothing moves. */
+  async refresh() {
+    const asked = this.asked;
+    const [from, to] = this.range();
+    const wanted = new Set([0, Math.floor(from / PAGE), Math.floor(to / PAGE)]);
+    for (const page of [...this.pages.keys()]) if (!wanted.has(page)) this.pages.delete(page);
+    const before = this.total;
+    for (const page of wanted) if (page * PAGE <= Math.max(before - 1, 0)) await this.fetch(page, asked);
+    if (asked !== this.asked) return;
+    this.draw();
+    this.on.loaded(this.total, []);
+  }
+
+  async fetch(page, asked) {
+    const { where, sort, columns, all } = this.question;
+    const found = await ask("/api/runs", { where, sort, columns, all, offset: page * PAGE, limit: PAGE });
+    if (asked !== this.asked) return null;
+    this.total = found.total;
+    this.pages.set(page, found.rows);
+    return found;
+  }
+
+  row(place) {
+    return this.pages.get(Math.floor(place / PAGE))?.[place % PAGE];
+  }
+
+  /** The first rows that are there, at the most so many. */
+  first(most) {
+    return (this.pages.get(0) ?? []).slice(0, most);
+  }
+
+  layout(rows) {
+    const own = this.columns.map((column, place) => {
+      const longest = Math.max(title(column).length + 2, ...rows.slice(0, 40).map((row) => cell(row.values[place]).length));
+      return { field: column.field, title: title(column), width: Math.min(230, Math.max(64, longest * 7.4 + 22)), number: column.number };
+    });
+    const name = { field: "name", title: "name", width: Math.min(260, Math.max(130, ...rows.slice(0, 60).map((row) => row.name.length * 7.2 + (row.children ? 52 : 24)))) };
+    const columns = [name, ...FIXED, ...own];
+    const widths = [58, ...columns.map((column) => column.width)];
+    fill(this.widths, widths.map((width) => h("col", { style: `width:${width}px` })));
+    this.table.style.width = `${widths.reduce((sum, width) => sum + width, 0)}px`;
+    this.all = h("input", { type: "checkbox", "aria-label": "Select the runs that are loaded", onchange: () => this.selectLoaded() });
+    const sorted = this.question.sort ?? "";
+    fill(this.head, h("tr", {}, h("th", { style: "padding:0 8px" }, this.all), columns.map((column) => {
+      const way = sorted === column.field ? "ascending" : sorted === `-${column.field}` ? "descending" : null;
+      const sign = way === "ascending" ? " ▴" : way === "descending" ? " ▾" : "";
+      return h("th", { scope: "col", class: column.number ? "right" : "", "aria-sort": way ?? "none" },
+        h("button", { type: "button", title: `Sort by ${column.field}`, onclick: () => this.on.sort(way === "descending" ? column.field : way === "ascending" ? "" : `-${column.field}`) }, column.title + sign));
+    })));
+  }
+
+  range() {
+    const from = Math.max(0, Math.floor(this.node.scrollTop / ROW) - BEYOND);
+    const to = Math.min(this.total, Math.ceil((this.node.scrollTop + this.node.clientHeight) / ROW) + BEYOND);
+    return [from, to];
+  }
+
+  later() {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      this.draw();
+    });
+  }
+
+  draw() {
+    if (!this.question) return;
+    const [from, to] = this.range();
+    const rows = [];
+    for (let place = from; place < to; place++) {
+      const row = this.row(place);
+      rows.push(row ? this.line(row, place) : h("tr", {}, h("td"), h("td", { class: "quiet" }, "…")));
+      if (!row) this.want(Math.floor(place / PAGE));
+    }
+    fill(this.body, spacer(from), rows, spacer(this.total - to));
+    if (this.all) {
+      const shown = this.first(PAGE);
+      const chosen = shown.filter((row) => this.selected.includes(row.id)).length;
+      this.all.checked = shown.length > 0 && chosen === shown.length;
+      this.all.indeterminate = chosen > 0 && chosen < shown.length;
+    }
+  }
+
+  want(page) {
+    if (this.wanted?.has(page)) return;
+    (this.wanted ??= new Set()).add(page);
+    const asked = this.asked;
+    this.fetch(page, asked).then(() => this.later(), () => {}).finally(() => this.wanted.delete(page));
+  }
+
+  line(row, place) {
+    const chosen = this.selected.includes(row.id);
+    const seconds = row.duration_s ?? (row.status === "running" ? (Date.now() - Date.parse(row.started)) / 1000 : null);
+    const tick = h("input", { type: "checkbox", checked: chosen, "aria-label": `Select ${row.name}`, onclick: (event) => this.toggle(place, event.shiftKey) });
+    return h("tr", { class: `${chosen ? "chosen" : ""} ${place === this.current ? "current" : ""}`, "aria-rowindex": place + 2, "data-run": row.id },
+      h("td", {}, tick, " ", h("span", { class: "dot", dot: this.colour(row.id) })),
+      h("td", { title: `${row.name}  ${row.id}` }, runLink(row.id, row.name), row.tags.pinned ? h("span", { title: "pinned" }, " ⚲") : null, row.children ? h("span", { class: "quiet" }, `  +${row.children}`) : null),
+      h("td", {}, h("span", { class: `status ${row.status}` }, row.status)),
+      h("td", { class: "quiet", title: row.started }, ago(row.started)),
+      h("td", { class: "number" }, duration(seconds)),
+      row.values.map((value, column) => h("td", { class: this.columns[column].number ? "number" : "", title: text(value) }, cell(value))));
+  }
+
+  toggle(place, range = false) {
+    const places = range && this.anchor !== null ? span(this.anchor, place) : [place];
+    const ids = places.map((item) => this.row(item)?.id).filter(Boolean);
+    const on = !this.selected.includes(this.row(place).id);
+    this.anchor = place;
+    this.current = place;
+    this.on.select(on ? [...new Set([...this.selected, ...ids])] : this.selected.filter((id) => !ids.includes(id)));
+  }
+
+  selectLoaded() {
+    const ids = this.first(50).map((row) => row.id);
+    this.on.select(this.all.checked ? [...new Set([...this.selected, ...ids])] : this.selected.filter((id) => !ids.includes(id)));
+  }
+
+  key(event) {
+    if (event.target !== this.node && event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 20, PageUp: -20, Home: -1e9, End: 1e9 }[event.key];
+    if (step) {
+      event.preventDefault();
+      this.current = Math.max(0, Math.min(this.total - 1, this.current + step));
+      const top = this.current * ROW;
+      const room = this.node.clientHeight - 2 * ROW;
+      if (top < this.node.scrollTop) this.node.scrollTop = top;
+      else if (top > this.node.scrollTop + room) this.node.scrollTop = top - room;
+      this.draw();
+    } else if (event.key === " " && this.row(this.current)) {
+      event.preventDefault();
+      this.toggle(this.current, event.shiftKey);
+    } else if (event.key === "Enter" && this.row(this.current)) {
+      this.on.open(this.row(this.current).id);
+    }
+  }
+}
+
+const span = (one, other) => Array.from({ length: Math.abs(one - other) + 1 }, (_, place) => Math.min(one, other) + place);
+
+function spacer(rows) {
+  return rows > 0 ? h("tr", { "aria-hidden": "true", style: `height:${rows * ROW}px` }, h("td")) : null;
+}
+
+function cell(value) {
+  return value === null || value === undefined ? "" : typeof value === "number" ? number(value) : text(value);
+}
+
+function isNumeric(rows, place) {
+  const values = rows.map((row) => row.values[place]).filter((value) => value !== null);
+  return values.length > 0 && values.every((value) => typeof value === "number" || value === "NaN" || value === "Infinity" || value === "-Infinity");
+}
+
+/** What stands above a column: the key, and of which aggregate. */
+export function title(column) {
+  return column.table === "metrics" && column.of !== "last" ? `${column.key}.${column.of}` : column.key;
+}
+
+export { short };

@@ -1,0 +1,103 @@
+"""Servers of real stores as processes, and Debian's Chromium; without it these tests skip, but never in CI."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.ui.serving import Served
+from tests.ui.stores import make_many, make_real
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+EXPECTED = ("GPU stall",)  # what Chromium says of its own software rendering
+
+
+@pytest.fixture(scope="session")
+def real_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_real(tmp_path_factory.mktemp("real"))
+
+
+@pytest.fixture(scope="session")
+def many_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_many(tmp_path_factory.mktemp("many"))
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Served]]:
+    """Starts servers; they end with the test."""
+    started: list[Served] = []
+
+    def start(store: Path, *options: str) -> Served:
+        started.append(Served(store, *options))
+        return started[-1]
+
+    yield start
+    for served in started:
+        served.end()
+
+
+@pytest.fixture(scope="session")
+def real(real_store: Path) -> Iterator[Served]:
+    """A server that many tests share: they only read."""
+    served = Served(real_store)
+    yield served
+    served.end()
+
+
+@pytest.fixture(scope="session")
+def many(many_store: Path) -> Iterator[Served]:
+    served = Served(many_store)
+    yield served
+    served.end()
+
+
+@pytest.fixture
+def own(real_store: Path, tmp_path: Path, serve: Callable[..., Served]) -> Served:
+    """A server of a copy, to be changed."""
+    shutil.copytree(real_store, tmp_path / "copy")
+    return serve(tmp_path / "copy")
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    if not Path(CHROMIUM).exists():
+        assert "CI" not in os.environ, "in CI these tests must not skip"
+        pytest.skip("no Chromium here: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: "Browser", serve: Callable[..., Served]) -> "Iterator[Page]":
+    """A page in a context of its own; at its end nothing may have been complained of, nor asked for elsewhere.
+
+    It ends before the servers that the test starts.
+    """
+    context = browser.new_context(viewport={"width": 1440, "height": 860}, accept_downloads=True)
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    found = context.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+    found.on("console", lambda item: said.append(f"{item.type}: {item.text}"))
+    found.on("pageerror", lambda error: said.append(f"error: {error}"))
+    found.on("request", lambda request: asked.append(request.url))
+    yield found
+    hacked = found.evaluate("window.hacked")
+    context.close()
+    assert [line for line in said if not any(word in line for word in EXPECTED)] == []
+    assert hacked is None
+    assert {url.split("/")[2].split(":")[0] for url in asked if url.startswith("http")} <= {"127.0.0.1"}

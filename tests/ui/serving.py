@@ -1,0 +1,109 @@
+"""A server of the page as a process, and a plain HTTP client."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def message(self) -> str:
+        return str(self.document["error"]["message"])
+
+
+class Served:
+    """`runlore ui` of a store, on a port of its own."""
+
+    def __init__(self, store: Path, *options: str) -> None:
+        self.store = store
+        command = [
+            sys.executable,
+            "-m",
+            "runlore",
+            "ui",
+            "--no-browser",
+            "--port",
+            "0",
+            "--store",
+            str(store),
+            *options,
+        ]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        printed = []
+        for line in self.process.stdout:
+            printed.append(line)
+            if "?token=" in line:
+                break
+        else:
+            raise AssertionError(
+                f"no address was printed: {printed} {self.process.stderr and self.process.stderr.read()}"
+            )
+        self.address = printed[-1].strip()
+        self.base, _, self.token = self.address.partition("/?token=")
+        self.port = urlsplit(self.base).port or 0
+
+    def request(self, method: str, path: str, body: bytes | None = None, *, key: bool = True, **headers: str) -> Answer:
+        """`headers` have _ for -; with `key` the token goes along."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if key:
+            sent.setdefault("Authorization", f"Bearer {self.token}")
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, body, sent)
+            response = connection.getresponse()
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """The document that answers a question."""
+        answer = self.request("GET", f"{path}?{urlencode(parameters, doseq=True)}" if parameters else path)
+        assert answer.status == 200, answer.body
+        return answer.document
+
+    def refused(self, path: str, **parameters: Any) -> Answer:
+        return self.request("GET", f"{path}?{urlencode(parameters, doseq=True)}" if parameters else path)
+
+    def post(self, path: str, document: Any) -> Answer:
+        return self.request("POST", path, json.dumps(document).encode(), x_runlore_token=self.token)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Ask it to end; its exit status."""
+        self.process.send_signal(number)
+        try:
+            self.process.communicate(timeout=30)
+        finally:
+            self.process.kill()
+        return self.process.returncode
+
+
+def run_script(store: Path, *command: str | Path, folder: Path, **settings: str) -> None:
+    """Run Python with a store of its own and nothing on stdout."""
+    environment = {
+        **os.environ,
+        "RUNLORE_STORE": str(store),
+        "RUNLORE_QUIET": "1",
+        "KERAS_BACKEND": "torch",
+        **settings,
+    }
+    done = subprocess.run(
+        [sys.executable, *command], env=environment, cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

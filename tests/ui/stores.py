@@ -1,0 +1,94 @@
+"""The stores that the page is tried on: real trainings, runs made for it, and 10,000 synthetic ones."""
+
+import subprocess
+from pathlib import Path
+
+from tests.ui.serving import ROOT, run_script
+
+SWEEP = """
+import json, math, random
+import runlore
+
+for lr in (0.001, 0.01, 0.1):
+    for seed in range(4):
+        params = {"lr": lr, "seed": seed, "model": "mlp" if seed % 2 else "cnn"}
+        name, tags = f"sweep-{lr:g}-{seed}", {"team": "vision"}
+        with runlore.start_run(name, experiment="sweep", params=params, tags=tags) as run:
+            chance = random.Random(seed)
+            for step in range(3000):
+                peak = 5.0 if (lr, seed, step) == (0.1, 1, 1777) else 0.0
+                loss = math.exp(-step * lr / 30) + 0.05 * chance.random() + peak
+                run.log_metrics({"loss": loss, "grad_norm": chance.random()}, step, epoch=step / 300)
+                if step % 300 == 299:
+                    run.log_metrics({"loss": loss + 0.1 * chance.random(), "acc": 1 - loss / 2}, step, split="val")
+            matrix = [[chance.randint(40, 60) if i == j else chance.randint(0, 8) for j in range(6)] for i in range(6)]
+            matrix = json.dumps({"labels": list("abcdef"), "matrix": matrix})
+            run.log_bytes(matrix.encode(), name="confusion_matrix.json", kind="report")
+            run.log_bytes(b"name,score\\nfirst,1\\nsecond,2\\n", name="scores.csv", kind="table")
+            svg = b"<svg xmlns='http://www.w3.org/2000/svg' width='80' height='80' onload='parent.hacked=1'>" \\
+                  b"<script>parent.hacked=2</script><circle cx='40' cy='40' r='30' fill='teal'/></svg>"
+            run.log_bytes(svg, name="circle.svg", kind="image")
+            run.log_bytes(b"weights of " + run.id.encode(), name="model.bin", kind="model")
+            print("the last line of", run.name)
+"""
+EVIL = """
+import runlore
+
+BAD = "<img src=x onerror='window.hacked=1'>"
+SCRIPT = "<script>window.hacked=2</script>"
+try:
+    with runlore.start_run(f"evil {BAD}", params={f"p{BAD}": SCRIPT}, tags={"x": f'"{SCRIPT}', f"k{BAD}": "v"}) as run:
+        run.note(f"note {SCRIPT}{BAD}")
+        run.log_metrics({f"m{BAD}": 1.0, "__proto__": 2.0})
+        run.log_metrics({f"m{BAD}": 2.0})
+        run.log_bytes(f"<html>{SCRIPT}{BAD}</html>".encode(), name=f"page{BAD}.html", kind="report")
+        run.log_bytes(f"a,b\\n{BAD},{SCRIPT}\\n".encode(), name="bad.csv", kind="report")
+        run.log_bytes(b'{"labels": ["<b onclick=1>", "b"], "matrix": [[1, 2], [3, 4]]}', name="bad.json", kind="report")
+        print(f"printed {SCRIPT}{BAD}")
+        raise RuntimeError(f"boom {BAD}")
+except RuntimeError:
+    pass
+"""
+MANY = """
+import random, sys
+import runlore
+
+store = runlore.open_store(sys.argv[1])
+count = int(sys.argv[2])
+chance = random.Random(0)
+for number in range(count):
+    params = {"lr": number % 10 / 10, "seed": number // 10, "model": chance.choice(["mlp", "cnn", "vit"])}
+    params |= {f"param_{place}": chance.random() for place in range(6)}
+    with store.start_run(f"run-{number}", params=params, experiment=f"exp-{number % 5}") as run:
+        for step in range(10_000 if number >= count - 10 else 3):
+            run.log_metrics({"loss": chance.random() / (step + 1), "val_acc": chance.random()}, step)
+store.runs(limit=1)
+"""
+
+
+def make_real(folder: Path) -> Path:
+    """Trainings of two frameworks in a repository with an uncommitted change, a sweep, and a run of attacks."""
+    work = folder / "work"
+    work.mkdir()
+    for name in ("sklearn_compare.py", "lightning_digits.py"):
+        (work / name).write_text((ROOT / "examples" / name).read_text())
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], cwd=work, check=True)
+    store = folder / "store"
+    run_script(store, "sklearn_compare.py", folder=work)
+    run_script(store, "lightning_digits.py", folder=work)
+    text = (work / "lightning_digits.py").read_text()
+    (work / "lightning_digits.py").write_text(text.replace("(1e-3, 1e-2)", "(3e-3, 1e-2)"))
+    run_script(store, "lightning_digits.py", folder=work)
+    for name, script in (("sweep.py", SWEEP), ("evil.py", EVIL)):
+        (work / name).write_text(script)
+        run_script(store, name, folder=work, RUNLORE_OUTPUT="1")
+    return store
+
+
+def make_many(folder: Path, count: int = 10_000) -> Path:
+    """Many short runs, the newest ten of them long."""
+    store = folder / "many"
+    run_script(store, "-c", MANY, str(store), str(count), folder=folder)
+    return store

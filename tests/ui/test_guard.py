@@ -1,0 +1,187 @@
+"""Only the holder of the token talks to the server, by its own name, from its own page."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from runlore import Store
+from tests.core.test_cli import runlore
+from tests.ui.serving import Served
+
+QUESTIONS = [
+    "/api/runs",
+    "/api/store",
+    "/api/session",
+    "/api/openapi.json",
+    "/api/live",
+    "/static/app.js",
+    "/plotly.min.js",
+]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server of a store with one run."""
+    store = Store(tmp_path_factory.mktemp("guarded") / "store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RUNLORE_QUIET", "1")
+        with store.start_run("only", params={"lr": 0.1}) as run:
+            run.log_metrics({"loss": 1.0})
+    served = Served(store.root)
+    yield served
+    served.end()
+
+
+@pytest.mark.parametrize("path", QUESTIONS)
+def test_nothing_is_told_without_the_token(served: Served, path: str) -> None:
+    for name, value in (("X", "x"), ("Authorization", "Bearer wrong"), ("Cookie", f"runlore={served.token}")):
+        answer = served.request("GET", path, None, key=False, **{name: value})
+        assert answer.status == 401
+        assert b"only" not in answer.body
+        assert served.token.encode() not in answer.body
+    assert served.request("GET", f"{path}?token=wrong", key=False).status == 401
+
+
+def test_a_page_without_the_token_says_what_to_do(served: Served) -> None:
+    for path in ("/", "/run/x", "/nowhere"):
+        answer = served.request("GET", path, key=False)
+        assert answer.status == 401
+        assert b"runlore ui" in answer.body
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_the_address_trades_its_token_for_a_cookie(served: Served) -> None:
+    answer = served.request("GET", f"/run/k3f9?tab=charts&token={served.token}", key=False)
+    assert (answer.status, answer.headers["location"]) == (303, "/run/k3f9?tab=charts")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    value = cookie.partition(";")[0]
+    assert served.request("GET", "/api/store", key=False, Cookie=value).status == 200
+    assert served.request("GET", "/api/store", key=False, Cookie=f'a="; b; {value}; c=d').status == 200
+    assert served.request("GET", f"/api/store?token={served.token}", key=False).status == 401
+
+
+def test_the_address_leads_to_no_other_host(served: Served) -> None:
+    answer = served.request("GET", f"//evil.example/?token={served.token}", key=False)
+    assert answer.headers["location"] == "/evil.example/"
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example", "", "10.0.0.1", "[::2]", "a@b:c:d"]
+)
+def test_another_name_is_refused(served: Served, host: str) -> None:
+    answer = served.request("GET", "/api/store", Host=host.format(port=served.port))
+    assert answer.status == 400
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:99", "[::1]:1"])
+def test_names_of_this_machine_are_not(served: Served, host: str) -> None:
+    assert served.request("GET", "/api/store", Host=host).status == 200
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://localhost"])
+def test_other_origins_are_refused(served: Served, origin: str) -> None:
+    assert served.request("GET", "/api/runs", Origin=origin).status == 403
+    assert served.request("POST", "/api/undo", b"{}", Origin=origin, x_runlore_token=served.token).status == 403
+
+
+def test_requests_that_another_site_makes_are_refused_but_for_visits(served: Served) -> None:
+    for site in ("cross-site", "same-site"):
+        assert served.request("GET", "/api/runs", Sec_Fetch_Site=site, Sec_Fetch_Mode="no-cors").status == 403
+        for path, kind, status in (("/", "document", 200), ("/api/runs", "document", 403), ("/", "iframe", 403)):
+            visit = {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": kind}
+            assert served.request("GET", path, None, key=True, Sec_Fetch_Site=site, **visit).status == status
+
+
+def test_no_answer_is_for_other_origins(served: Served) -> None:
+    for path in ("/", "/api/runs", "/static/app.js", "/nowhere"):
+        headers = served.request("GET", path).headers
+        assert not [name for name in headers if name.startswith("access-control")]
+        assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+
+
+def test_a_change_needs_the_token_in_its_header(served: Served) -> None:
+    path, body = "/api/runs/only/notes", b'{"text": "a note"}'
+    assert served.request("POST", path, body).status == 403
+    assert served.request("POST", path, body, x_runlore_token="wrong").status == 403
+    assert served.request("POST", path, body, key=False, x_runlore_token=served.token).status == 401
+    assert Store(served.store).run("only").notes == []
+    changes = served.get("/api/session")["changes"]
+    assert changes != served.token
+    assert served.request("GET", "/api/store", key=False, Authorization=f"Bearer {changes}").status == 401
+    assert served.request("POST", path, body, x_runlore_token=changes).status == 200
+    assert Store(served.store).run("only").notes == ["a note"]
+    assert served.request("GET", path, x_runlore_token=changes).status == 405
+
+
+def test_it_listens_on_this_machine_only(served: Served) -> None:
+    others = {item[4][0] for item in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {
+        "127.0.0.1",
+        "127.0.1.1",
+    }
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.2", 0))  # an address of this machine that it was not told to listen on
+        for address in ["127.0.0.2", *others]:
+            with pytest.raises(OSError, match="refused"):
+                socket.create_connection((str(address), served.port), timeout=2)
+
+
+def test_another_host_is_told_of_and_asks_for_the_token_too(serve: Callable[..., Served], store: Store) -> None:
+    with store.start_run("only"):
+        pass
+    served = serve(store.root, "--host", "0.0.0.0")
+    assert served.request("GET", "/api/store", key=False).status == 401
+    assert served.request("GET", "/api/store").status == 200
+    assert served.request("GET", "/api/store", Host=f"10.1.2.3:{served.port}").status == 200
+    assert served.request("GET", "/api/store", Host=f"{socket.gethostname()}:{served.port}").status == 200
+    assert served.request("GET", "/api/store", Host="evil.example").status == 400
+    served.process.send_signal(signal.SIGINT)
+    _, printed = served.process.communicate(timeout=30)
+    assert "not encrypted" in printed
+    assert served.process.returncode == 0
+
+
+def test_a_taken_port_and_a_strange_host_are_told(served: Served, store: Store) -> None:
+    taken = runlore("ui", "--no-browser", "--port", str(served.port))
+    assert (taken.exit_code, "in use" in taken.stderr, "--port" in taken.stderr) == (1, True, True)
+    strange = runlore("ui", "--no-browser", "--host", "192.0.2.1")
+    assert (strange.exit_code, "192.0.2.1" in strange.stderr) == (1, True)
+
+
+def test_the_browser_is_opened_without_the_token_in_its_arguments(
+    serve: Callable[..., Served], store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody on a machine sees the arguments of processes."""
+    fake = tmp_path / "browser"
+    told, done = tmp_path / "told", tmp_path / "done"
+    fake.write_text(f"""#!/bin/sh
+file="${{1#file://}}"
+{{ echo "$@"; stat -c %a "$file"; cat "$file"; }} > {told}
+touch {done}
+""")
+    fake.chmod(0o700)
+    monkeypatch.setenv("BROWSER", str(fake))
+    command = [sys.executable, "-m", "runlore", "ui", "--port", "0", "--store", str(store.root)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    address = next(line.strip() for line in process.stdout if "?token=" in line)
+    while not done.exists():
+        assert process.poll() is None
+        os.sched_yield()
+    arguments, mode, page = told.read_text().splitlines()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    token = address.partition("token=")[2]
+    assert token not in arguments
+    assert mode == "600"
+    assert token in page
+    assert not Path(arguments.removeprefix("file://")).exists()

@@ -1,0 +1,406 @@
+"""The page of all runs in a real browser: table, query, columns, groups, selection, charts."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from runlore import Store
+from tests.ui.serving import Served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+SWEEP = "q=experiment+%3D%3D+%22sweep%22"
+NAMES = ".runs tbody tr[data-run] td:nth-child(2) a"
+
+
+def open_page(page: "Page", served: Served, path: str = "/") -> None:
+    """With the token first, which becomes the cookie."""
+    separator = "&" if "?" in path else "?"
+    page.goto(f"{served.base}{path}{separator}token={served.token}")
+    page.locator(".live.on").wait_for()
+
+
+def until(page: "Page", condition: str) -> None:
+    """Until a condition in JavaScript holds. Playwright's own way needs `eval`, which the page's policy forbids."""
+    deadline = time.monotonic() + 20
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(30)
+
+
+def names(page: "Page") -> list[str]:
+    return page.locator(NAMES).all_inner_texts()
+
+
+def wait_names(page: "Page", expected: Callable[[list[str]], bool]) -> list[str]:
+    deadline = time.monotonic() + 20
+    while not expected(found := names(page)):
+        assert time.monotonic() < deadline, found
+        page.wait_for_timeout(30)
+    return found
+
+
+def query(page: "Page") -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.evaluate("location.href")).query)
+
+
+def search(page: "Page", text: str) -> None:
+    box = page.get_by_role("combobox", name="Filter runs by a query")
+    box.fill(text)
+    box.press("Enter")
+
+
+def plot_of(page: "Page", key: str) -> Any:
+    """The card of a metric, drawn."""
+    card = page.locator(f".card[data-key='{key}']")
+    card.scroll_into_view_if_needed()
+    card.locator(".js-plotly-plot .main-svg").first.wait_for()
+    return card
+
+
+def wait_plot(page: "Page", key: str, condition: str) -> None:
+    """Until a condition in JavaScript holds for the plot of a metric."""
+    plot = f"document.querySelector(`.card[data-key='{key}'] .plot`)"
+    until(page, f"(() => {{ const plot = {plot}; return plot?.data && ({condition}); }})()")
+
+
+def data_of(page: "Page", key: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = page.evaluate(
+        """key => document.querySelector(`.card[data-key='${key}'] .plot`).data.map(trace => (
+            {name: trace.name, x: trace.x.map(Number), y: trace.y, color: trace.line.color, fill: trace.fill}))""",
+        key,
+    )
+    return found
+
+
+def dots(page: "Page") -> list[str]:
+    found: list[str] = page.eval_on_selector_all(
+        ".runs tbody .dot", "dots => dots.map(dot => dot.style.getPropertyValue('--dot')).filter(Boolean)"
+    )
+    return found
+
+
+# The table
+
+
+def test_the_first_visit_shows_the_newest_runs_and_no_token(page: "Page", real: Served) -> None:
+    open_page(page, real)
+    wait_names(page, lambda found: len(found) > 12)
+    assert "token" not in page.url
+    newest = Store(real.store).runs("parent is None", limit=5)
+    assert names(page)[:5] == [run.name for run in newest]
+    assert "runs" in page.locator(".foot").inner_text()
+
+
+def test_ten_thousand_runs_scroll_in_a_window(page: "Page", many: Served) -> None:
+    open_page(page, many)
+    wait_names(page, lambda found: "run-9999" in found)
+    assert page.locator(".runs tbody tr").count() < 100
+    assert "10,000 runs" in page.locator(".foot").inner_text()
+    page.locator(".scroll").evaluate("box => box.scrollTop = box.scrollHeight")
+    wait_names(page, lambda found: bool(found) and found[-1] == "run-0")
+    page.locator(".scroll").evaluate("box => box.scrollTop = 5000 * 28")
+    wait_names(page, lambda found: "run-4990" in found)
+    assert page.locator(".runs tbody tr").count() < 100
+
+
+def test_a_head_sorts_by_its_column_and_says_so(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}")
+    wait_names(page, lambda found: len(found) == 12)
+    head = page.locator(".runs th", has=page.get_by_role("button", name="val/acc"))
+    expected = [run.name for run in Store(real.store).runs('experiment == "sweep"', sort='-metrics["val/acc"]')]
+    head.get_by_role("button").click()
+    wait_names(page, lambda found: found == expected)
+    assert head.get_attribute("aria-sort") == "descending"
+    head.get_by_role("button").click()
+    wait_names(page, lambda found: found == expected[::-1])
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert query(page)["sort"] == ['metrics["val/acc"]']
+
+
+def test_a_query_filters_and_a_wrong_one_is_shown_in_place(page: "Page", real: Served) -> None:
+    open_page(page, real)
+    wait_names(page, lambda found: len(found) > 12)
+    search(page, 'params.lr == 0.1 and experiment == "sweep"')
+    wait_names(page, lambda found: len(found) == 4)
+    assert query(page)["q"] == ['params.lr == 0.1 and experiment == "sweep"']
+    search(page, "params.lr == 0.1 andd x")
+    complaint = page.get_by_role("alert")
+    complaint.wait_for()
+    assert "params.lr == 0.1 andd x" in complaint.inner_text()
+    assert "^" in complaint.inner_text()
+    assert len(names(page)) == 4
+    search(page, "")
+    wait_names(page, lambda found: len(found) > 12)
+    search(page, "params.no_such_thing > 1")
+    page.get_by_text("No run fulfils this query").wait_for()
+    assert "no run has params.no_such_thing" in page.get_by_role("alert").inner_text()
+
+
+def test_a_wrong_query_in_the_address_is_told_of(page: "Page", real: Served) -> None:
+    open_page(page, real, "/?q=params.lr+%3C")
+    page.get_by_text("This query can't be understood").wait_for()
+    assert "params.lr <" in page.get_by_role("alert").inner_text()
+
+
+def test_keys_are_completed(page: "Page", real: Served) -> None:
+    open_page(page, real)
+    box = page.get_by_role("combobox", name="Filter runs by a query")
+    box.press_sequentially("val/a")
+    box.fill("")
+    box.press_sequentially("acc")
+    page.get_by_role("option").filter(has_text='metrics["val/acc"]').first.click()
+    assert box.input_value() == 'metrics["val/acc"]'
+    box.press_sequentially(".ma")
+    box.press("Tab")
+    assert box.input_value() == 'metrics["val/acc"].max'
+    box.press_sequentially(' > 0.9 and status == "fin')
+    box.press("Tab")
+    assert box.input_value() == 'metrics["val/acc"].max > 0.9 and status == "finished"'
+    wait_names(page, lambda found: len(found) == 4)
+
+
+def test_columns_are_chosen(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}")
+    wait_names(page, lambda found: len(found) == 12)
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_role("searchbox", name="Find a column").fill("team")
+    page.get_by_role("checkbox", name=re.compile("tags.team")).check()
+    page.keyboard.press("Escape")
+    page.locator(".runs th", has_text="team").wait_for()
+    assert "tags.team" in query(page)["cols"]
+    page.reload()
+    page.locator(".runs th", has_text="team").wait_for()
+
+
+def test_groups_have_means_intervals_and_bands(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}")
+    wait_names(page, lambda found: len(found) == 12)
+    page.get_by_role("button", name="Group by").click()
+    page.get_by_role("checkbox", name=re.compile("params.lr ")).check()
+    page.keyboard.press("Escape")
+    row = page.locator(".groups tbody tr").first
+    row.wait_for()
+    assert re.fullmatch(r"\s*0\.1\s+4\s+0\.98\d+ ± 0\.0\d+ \(0\.9999\d*\).*", row.inner_text(), re.S)
+    plot_of(page, "val/acc")
+    traces = [trace for trace in data_of(page, "val/acc") if trace["name"]]
+    assert [trace["name"] for trace in traces] == ["0.1 (4)", "0.01 (4)", "0.001 (4)"]
+    assert [trace["fill"] for trace in data_of(page, "val/acc")] == [None, "tonexty", None] * 3
+    colours = page.eval_on_selector_all(
+        ".groups tbody .dot", "dots => dots.map(dot => dot.style.getPropertyValue('--dot'))"
+    )
+    assert colours == [trace["color"] for trace in traces]
+    page.get_by_role("button", name="Ungroup").click()
+    wait_names(page, lambda found: len(found) == 12)
+
+
+def test_children_are_listed_when_they_are_asked_for(page: "Page", real: Served) -> None:
+    open_page(page, real)
+    before = len(wait_names(page, lambda found: len(found) > 12))
+    assert page.get_by_text(re.compile(r"^\s*\+\d+$")).count() > 0
+    page.get_by_role("checkbox", name="children").check()
+    wait_names(page, lambda found: len(found) > before)
+
+
+def test_the_keyboard_is_enough(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}")
+    wait_names(page, lambda found: len(found) == 12)
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "combobox"
+    page.keyboard.press("Escape")
+    page.locator(".scroll").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    until(page, "new URLSearchParams(location.search).getAll('sel').length === 2")
+    chosen = query(page)["sel"]
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/run/{chosen[1]}")
+    page.go_back()
+    wait_names(page, lambda found: len(found) == 12)
+    assert page.get_by_text("2 selected").is_visible()
+
+
+def test_the_address_is_the_state(page: "Page", real: Served) -> None:
+    first, second = (run.id for run in Store(real.store).runs('experiment == "sweep"', limit=2))
+    open_page(page, real, f"/?{SWEEP}&sel={second}&sel={first}&sort=name&x=relative&logy=1&smooth=0.5&find=loss")
+    wait_names(page, lambda found: len(found) == 12)
+    assert names(page) == sorted(names(page))
+    plot_of(page, "loss")
+    assert page.get_by_text("2 selected").is_visible()
+    assert page.locator(".card").count() == 2
+    assert page.get_by_role("checkbox", name="log y").is_checked()
+    assert page.evaluate("document.querySelector(\".card[data-key='loss'] .plot\").layout.yaxis.type") == "log"
+    lines = data_of(page, "loss")
+    assert [trace["color"] for trace in lines[::2]] == [trace["color"] for trace in lines[1::2]]
+    assert max(lines[0]["x"]) < 60
+
+
+# What is done with runs
+
+
+def test_selected_runs_are_tagged_and_noted_in_place(page: "Page", own: Served) -> None:
+    open_page(page, own, f"/?{SWEEP}")
+    wait_names(page, lambda found: len(found) == 12)
+    for name in ("sweep-0.1-1", "sweep-0.1-2"):
+        page.get_by_role("checkbox", name=f"Select {name}").check()
+    page.get_by_role("button", name="Tag").click()
+    page.get_by_role("textbox", name="Key of the tag").fill("good")
+    page.get_by_role("textbox", name="Value of the tag").fill("yes")
+    page.get_by_role("button", name="Set").click()
+    page.locator(".pop").wait_for(state="detached")
+    page.get_by_role("button", name="Note").click()
+    page.get_by_role("textbox", name="Note").fill("keep these")
+    page.get_by_role("button", name="Add").click()
+    page.locator(".pop").wait_for(state="detached")
+    page.get_by_role("button", name="Pin").click()
+    page.locator("[title=pinned]").nth(1).wait_for()
+    store = Store(own.store)
+    for name in ("sweep-0.1-1", "sweep-0.1-2"):
+        assert store.run(name).tags["good"] == "yes"
+        assert store.run(name).notes == ["keep these"]
+        assert store.run(name).tags["pinned"] == "yes"
+    assert "good" not in store.run("sweep-0.1-3").tags
+
+
+def test_runs_are_removed_and_undone_in_place(page: "Page", own: Served) -> None:
+    open_page(page, own, f"/?{SWEEP}")
+    wait_names(page, lambda found: len(found) == 12)
+    page.get_by_role("checkbox", name="Select sweep-0.1-1").check()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    wait_names(page, lambda found: len(found) == 11 and "sweep-0.1-1" not in found)
+    assert not Store(own.store).runs('name == "sweep-0.1-1"')
+    page.get_by_role("button", name="Undo", exact=True).click()
+    wait_names(page, lambda found: "sweep-0.1-1" in found)
+
+
+# Charts
+
+
+def test_curves_have_the_colours_of_the_dots(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}")
+    wait_names(page, lambda found: len(found) == 12)
+    plot_of(page, "val/acc")
+    traces = data_of(page, "val/acc")
+    assert len(traces) == 8
+    assert dots(page) == [trace["color"] for trace in traces]
+    assert [trace["name"] for trace in traces] == names(page)[:8]
+    page.get_by_role("checkbox", name=f"Select {names(page)[9]}").check()
+    wait_plot(page, "val/acc", "plot.data.length === 1")
+    assert [trace["name"] for trace in data_of(page, "val/acc")] == [names(page)[9]]
+
+
+def test_zooming_fetches_finer_points_and_a_peak_stays(page: "Page", real: Served) -> None:
+    (run,) = Store(real.store).runs('name == "sweep-0.1-1"')
+    open_page(page, real, f"/?{SWEEP}&sel={run.id}")
+    card = plot_of(page, "loss")
+    (whole,) = data_of(page, "loss")
+    assert len(whole["x"]) <= 1002
+    assert max(whole["y"]) > 5
+    box = card.locator(".nsewdrag").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.55, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.65, box["y"] + 20, steps=4)
+    page.mouse.up()
+    wait_plot(page, "loss", "plot.data[0].x.length > 200 && plot.data[0].x.length < 500 && plot.data[0].x[0] > 1000")
+    (part,) = data_of(page, "loss")
+    assert part["x"] == list(range(int(part["x"][0]), int(part["x"][-1]) + 1))
+    card.get_by_role("button", name="Show all of loss").click()
+    wait_plot(page, "loss", "plot.data[0].x[0] === 0")
+
+
+@pytest.mark.parametrize(("axis", "kind"), [("epoch", "linear"), ("time", "date"), ("relative", "linear")])
+def test_curves_lie_along_other_axes(page: "Page", real: Served, axis: str, kind: str) -> None:
+    open_page(page, real, f"/?{SWEEP}")
+    plot_of(page, "loss")
+    page.get_by_role("combobox", name="What lies along x").select_option(axis)
+    told = "second" if axis == "relative" else axis
+    wait_plot(page, "loss", f"plot.layout.xaxis.type === '{kind}' && plot.layout.xaxis.title.text.includes('{told}')")
+    assert len(data_of(page, "loss")[0]["x"]) > 100
+    assert query(page)["x"] == [axis]
+
+
+def test_hovering_compares_the_runs(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}")
+    card = plot_of(page, "val/acc")
+    box = card.locator(".nsewdrag").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(box["x"] + box["width"] / 2 + 3, box["y"] + box["height"] / 2)
+    until(
+        page,
+        "document.querySelectorAll('.hoverlayer .legendtext, .hoverlayer text.nums, .hoverlayer tspan').length >= 8",
+    )
+
+
+def test_a_scatter_plot_is_linked_with_the_selection(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}&tab=scatter&sx=params.lr")
+    page.locator(".js-plotly-plot .points .point").nth(11).wait_for()
+    box = page.locator(".js-plotly-plot .nsewdrag").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] - 2, steps=5)
+    page.mouse.up()
+    page.get_by_text("4 selected").wait_for()
+    assert set(query(page)["sel"]) == {
+        run.id for run in Store(real.store).runs('experiment == "sweep" and params.lr == 0.1')
+    }
+
+
+def test_parallel_coordinates_are_linked_with_the_selection(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}&tab=parallel&dims=params.lr&dims=params.model&dims=metrics.loss")
+    page.locator(".js-plotly-plot .points .point").nth(11).wait_for()
+    ticks = page.locator(".js-plotly-plot .annotation-text").all_text_contents()
+    assert {"0.1", "0.001", "mlp", "cnn"} <= set(ticks)
+    box = page.locator(".js-plotly-plot .nsewdrag").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 1, box["y"] + 1)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.2, steps=5)
+    page.mouse.up()
+    page.get_by_text("4 selected").wait_for()
+    page.get_by_role("combobox", name="Add an axis").select_option("params.seed")
+    page.locator(".xaxislayer-above text", has_text="seed").wait_for()
+
+
+def test_a_live_run_appears_and_its_curve_grows(page: "Page", store: Store, serve: Callable[..., Served]) -> None:
+    served = serve(store.root)
+    open_page(page, served)
+    page.get_by_text("No runs yet").wait_for()
+    with store.start_run("growing") as run:
+        for step in range(5):
+            run.log_metrics({"loss": 1.0 / (step + 1)}, step)
+        wait_names(page, lambda found: found == ["growing"])
+        page.locator(".status.running").wait_for()
+        plot_of(page, "loss")
+        run.log_metrics({"loss": 7.0}, 5)
+        wait_plot(page, "loss", "plot.data[0].y.at(-1) === 7")
+        run.log_metrics({"later": 1.0}, 0)
+        plot_of(page, "later")
+    page.locator(".status.finished").wait_for()
+
+
+def test_the_divider_moves_and_is_remembered(page: "Page", real: Served) -> None:
+    open_page(page, real)
+    wait_names(page, lambda found: len(found) > 12)
+    before = page.locator(".left").bounding_box()
+    page.locator(".divider").focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    after = page.locator(".left").bounding_box()
+    assert before
+    assert after
+    assert after["width"] < before["width"]
+    page.reload()
+    wait_names(page, lambda found: len(found) > 12)
+    again = page.locator(".left").bounding_box()
+    assert again
+    assert again["width"] == pytest.approx(after["width"], abs=2)
