@@ -19,7 +19,7 @@ $(VENV)/base:
 	touch $@
 
 $(VENV)/demo: $(VENV)/base pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[sklearn,pandas]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[sklearn,pandas,ui]'
 	touch $@
 
 $(VENV)/dev: $(VENV)/base pyproject.toml tests/requirements.txt
@@ -78,6 +78,7 @@ demo: $(VENV)/demo  ## Train some models, and look at what was recorded
 	@echo "  runlore ls --all                                    every run, the grid's candidates too"
 	@echo "  runlore ls 'metrics.test_score > 0.97 and duration < 1'"
 	@echo "  runlore show NAME --json                            the same for programs"
+	@echo "  runlore ui                                          all of it as a page in the browser"
 	@echo "Or put these two lines into a script of your own:  import runlore; runlore.autolog()"
 
 clean:  ## Remove what the verbs made

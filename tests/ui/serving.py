@@ -94,7 +94,7 @@ class Served:
         return self.process.returncode
 
 
-def run_script(store: Path, *command: str | Path, folder: Path, **settings: str) -> None:
+def run_script(store: Path, *command: str | Path, folder: Path, status: int = 0, **settings: str) -> None:
     """Run Python with a store of its own and nothing on stdout."""
     environment = {
         **os.environ,
@@ -106,4 +106,4 @@ def run_script(store: Path, *command: str | Path, folder: Path, **settings: str)
     done = subprocess.run(
         [sys.executable, *command], env=environment, cwd=folder, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr

@@ -49,6 +49,20 @@ try:
 except RuntimeError:
     pass
 """
+RESUMED = """
+import os, sys
+import runlore
+
+again = len(sys.argv) > 1
+run = runlore.start_run("resumed", resume="resumed" if again else None, at_step=9 if again else None)
+for step in range(10, 20) if again else range(12):
+    run.log_metrics({"loss": float(step), "system/cpu_percent": 50.0 + step}, step)
+if again:
+    run.log_summary({"best_loss": 0.25})
+    run.finish()
+else:
+    os._exit(1)
+"""
 MANY = """
 import random, sys
 import runlore
@@ -81,6 +95,9 @@ def make_real(folder: Path) -> Path:
     text = (work / "lightning_digits.py").read_text()
     (work / "lightning_digits.py").write_text(text.replace("(1e-3, 1e-2)", "(3e-3, 1e-2)"))
     run_script(store, "lightning_digits.py", folder=work)
+    (work / "resumed.py").write_text(RESUMED)
+    run_script(store, "resumed.py", folder=work, status=1)
+    run_script(store, "resumed.py", "again", folder=work)
     for name, script in (("sweep.py", SWEEP), ("evil.py", EVIL)):
         (work / name).write_text(script)
         run_script(store, name, folder=work, RUNLORE_OUTPUT="1")

@@ -100,6 +100,35 @@ def test_a_failed_run_shows_its_traceback(page: "Page", real: Served) -> None:
     assert "RuntimeError" in page.locator(".error").inner_text()
 
 
+def test_a_run_that_was_resumed_shows_its_segments(page: "Page", real: Served) -> None:
+    open_page(page, real, "/run/resumed")
+    page.get_by_role("heading", name="Segments").wait_for()
+    rows = (
+        page.locator("section", has=page.get_by_role("heading", name="Segments")).locator("tbody tr").all_inner_texts()
+    )
+    assert ["crashed" in rows[0], "from step" in rows[1], "finished" in rows[1]] == [True, True, True]
+    assert "best_loss" in page.locator("section", has=page.get_by_role("heading", name="Summary")).inner_text()
+
+
+def test_the_machine_has_charts_of_its_own(page: "Page", real: Served) -> None:
+    open_page(page, real, "/run/resumed?tab=charts")
+    plot_of(page, "system/cpu_percent")
+    assert page.locator("details", has_text="System metrics").locator(".card").count() == 1
+
+
+def test_the_charts_library_is_loaded_only_for_charts(page: "Page", real: Served) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_page(page, real, "/find")
+    open_page(page, real, f"/run/{lightning(real)}")
+    page.get_by_role("heading", name="Metrics").wait_for()
+    page.wait_for_timeout(300)
+    assert not [url for url in asked if "plotly" in url]
+    page.get_by_role("tab", name="Charts").click()
+    plot_of(page, "val_acc")
+    assert [url for url in asked if "plotly" in url] == [f"{real.base}/plotly.min.js"]
+
+
 def test_children_and_parents_are_linked(page: "Page", real: Served) -> None:
     search = Store(real.store).runs('tags.estimator == "GridSearchCV"')[0]
     open_page(page, real, f"/run/{search.id}")

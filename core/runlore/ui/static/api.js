@@ -48,11 +48,26 @@ export async function change(path, body = {}) {
 
 export const runPath = (id) => `/api/runs/${encodeURIComponent(id)}`;
 
-/** Listen to what is new; `heard(news)` gets {runs, gone, new, total, more}, `state(connected)` whether it listens. */
+/** Listen to what is new; `heard(news)` gets {runs, gone, new, total, more}, `state(connected)` whether it listens.
+ *
+ * A page that nobody sees lets go: browsers keep six connections to a server, for all of its pages together.
+ */
 export function listen(heard, state) {
-  const source = new EventSource("/api/live");
-  source.addEventListener("hello", () => state(true));
-  source.addEventListener("changed", (event) => heard(JSON.parse(event.data)));
-  source.addEventListener("error", () => state(false));
-  return () => source.close();
+  let source = null;
+  const open = () => {
+    source = new EventSource("/api/live");
+    source.addEventListener("hello", () => state(true));
+    source.addEventListener("changed", (event) => heard(JSON.parse(event.data)));
+    source.addEventListener("error", () => state(false));
+  };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      source?.close();
+      source = null;
+    } else if (!source) {
+      open();
+      heard({ runs: [], gone: [], new: 0, more: true });
+    }
+  });
+  if (!document.hidden) open();
 }

@@ -28,7 +28,7 @@ export async function show(host, { go }) {
   curves.node.style.padding = "0";
   trying(() => curves.show(found.runs, { legend: false }))();
   return {
-    news: (told) => { if (found.runs.some((run) => told.runs.includes(run.id))) trying(() => curves.grown())(); },
+    news: (told) => { if (told.more || found.runs.some((run) => told.runs.includes(run.id))) trying(() => curves.grown())(); },
     close: () => curves.close(),
   };
 }

@@ -299,7 +299,7 @@ class RunsPage {
     if (more) Object.assign(this.keys, await ask("/api/keys"));
     if (read().group.length || (more && !this.table.total)) return this.load();
     await this.table.refresh();
-    if (this.kind === "curves" && this.shown.some((id) => changed.has(id))) await this.view.grown();
+    if (this.kind === "curves" && (more || this.shown.some((id) => changed.has(id)))) await this.view.grown();
   }));
 
   close() {
