@@ -1,5 +1,6 @@
 """What the page asks of single runs: all about one, its files, why it differs from others, where it comes from."""
 
+import codecs
 import csv
 import io
 import json
@@ -205,9 +206,12 @@ def output(store: Store, run: str, begin: int) -> dict[str, Any]:
     with path.open("rb") as file:
         file.seek(first)
         data = file.read(OUTPUT)
-    text = data.decode("utf-8", "replace")
     live = found.status == "running"
-    return {"text": text, "begin": first, "end": first + len(data), "size": size, "live": live, "kept": True}
+    end = first + len(data)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text = decoder.decode(data, final=end == size and not live)
+    end -= len(decoder.getstate()[0])  # of a character that is not whole yet
+    return {"text": text, "begin": first, "end": end, "size": size, "live": live, "kept": True}
 
 
 # Questions

@@ -13,7 +13,8 @@ function address(path, parameters) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
     for (const item of Array.isArray(value) ? value : [value]) {
-      if (item !== null && item !== undefined && item !== "" && item !== false) query.append(name, item === true ? "1" : item);
+      if (item !== null && item !== undefined && item !== "" && item !== false)
+        query.append(name, item === true ? "1" : item);
     }
   }
   const text = query.toString();
@@ -28,7 +29,9 @@ async function answer(request) {
     if (error.name === "AbortError") throw error;
     throw new Refused({ message: "the server does not answer: is `runlore ui` still running?" }, 0);
   }
-  const document = await response.json().catch(() => ({ error: { message: `the server answered ${response.status}` } }));
+  const document = await response
+    .json()
+    .catch(() => ({ error: { message: `the server answered ${response.status}` } }));
   if (!response.ok) throw new Refused(document.error, response.status);
   return document;
 }
@@ -41,12 +44,18 @@ export function ask(path, parameters = {}, signal = undefined) {
 /** Change something. */
 export async function change(path, body = {}) {
   changes ??= (await ask("/api/session")).changes;
-  return answer(fetch(path, {
-    method: "POST", headers: { "content-type": "application/json", "x-runlore-token": changes }, body: JSON.stringify(body),
-  }));
+  return answer(
+    fetch(path, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-runlore-token": changes },
+      body: JSON.stringify(body),
+    }),
+  );
 }
 
 export const runPath = (id) => `/api/runs/${encodeURIComponent(id)}`;
+
+const NOTHING = { runs: [], gone: [], new: 0, more: false };
 
 /** Listen to what is new; `heard(news)` gets {runs, gone, new, total, more}, `state(connected)` whether it listens.
  *
@@ -56,7 +65,10 @@ export function listen(heard, state) {
   let source = null;
   const open = () => {
     source = new EventSource("/api/live");
-    source.addEventListener("hello", () => state(true));
+    source.addEventListener("hello", () => {
+      state(true);
+      heard({ ...NOTHING, hello: true }); // what came before was told to nobody
+    });
     source.addEventListener("changed", (event) => heard(JSON.parse(event.data)));
     source.addEventListener("error", () => state(false));
   };
@@ -66,7 +78,7 @@ export function listen(heard, state) {
       source = null;
     } else if (!source) {
       open();
-      heard({ runs: [], gone: [], new: 0, more: true });
+      heard({ ...NOTHING, more: true });
     }
   });
   if (!document.hidden) open();

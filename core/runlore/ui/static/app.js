@@ -34,25 +34,46 @@ async function show(given = undefined) {
   page = null;
   const host = h("div", { class: "page" });
   fill(main, host);
-  const [found, module, title] = PAGES.map(([pattern, ...rest]) => [pattern.exec(location.pathname), ...rest]).find(([match]) => match) ?? [];
+  const [found, module, title] =
+    PAGES.map(([pattern, ...rest]) => [pattern.exec(location.pathname), ...rest]).find(([match]) => match) ?? [];
   mark(title);
   document.title = `${title ?? "Nothing here"} · runlore`;
-  if (!found) return void fill(host, h("div", { class: "empty" }, h("h1", {}, "There is no such page"), h("p", {}, link("/", "All runs"))));
+  if (!found)
+    return void fill(
+      host,
+      h("div", { class: "empty" }, h("h1", {}, "There is no such page"), h("p", {}, link("/", "All runs"))),
+    );
   try {
     const made = await module.show(host, { parameter: found[1] && decodeURIComponent(found[1]), go, given });
     if (host.isConnected) page = made;
     else made.close?.();
   } catch (error) {
-    fill(host, h("div", { class: "empty" }, h("h1", {}, "This can't be shown"), h("p", {}, error.message), h("p", {}, link("/", "All runs"))));
+    fill(
+      host,
+      h(
+        "div",
+        { class: "empty" },
+        h("h1", {}, "This can't be shown"),
+        h("p", {}, error.message),
+        h("p", {}, link("/", "All runs")),
+      ),
+    );
   }
 }
 
 function mark(title) {
-  fill(nav, [["/", "Runs"], ["/compare", "Compare"], ["/find", "Find by file"]].map(([address, name]) => {
-    const item = link(address, name);
-    if (name === title) item.setAttribute("aria-current", "page");
-    return item;
-  }));
+  fill(
+    nav,
+    [
+      ["/", "Runs"],
+      ["/compare", "Compare"],
+      ["/find", "Find by file"],
+    ].map(([address, name]) => {
+      const item = link(address, name);
+      if (name === title) item.setAttribute("aria-current", "page");
+      return item;
+    }),
+  );
 }
 
 function theme() {
@@ -61,22 +82,32 @@ function theme() {
   return chosen;
 }
 
-const turn = h("button", {
-  type: "button", class: "plain", "aria-label": "Light or dark", title: "Light or dark",
-  onclick: () => {
-    remember("theme", theme() === "dark" ? "light" : "dark");
-    theme();
-    repaint();
+const turn = h(
+  "button",
+  {
+    type: "button",
+    class: "plain",
+    "aria-label": "Light or dark",
+    title: "Light or dark",
+    onclick: () => {
+      remember("theme", theme() === "dark" ? "light" : "dark");
+      theme();
+      repaint();
+    },
   },
-}, "◐");
+  "◐",
+);
 
 function follow() {
-  listen((news) => {
-    page?.news?.(news);
-  }, (on) => {
-    live.classList.toggle("on", on);
-    fill(live, on ? "live" : "not live");
-  });
+  listen(
+    (news) => {
+      page?.news?.(news);
+    },
+    (on) => {
+      live.classList.toggle("on", on);
+      fill(live, on ? "live" : "not live");
+    },
+  );
 }
 
 function watchDrops() {
@@ -85,10 +116,15 @@ function watchDrops() {
   addEventListener("dragover", (event) => {
     if (!carries(event)) return;
     event.preventDefault();
-    if (!over) document.body.append(over = h("div", { class: "drop" }, "Drop a file to find the run that made it"));
+    if (!over) document.body.append((over = h("div", { class: "drop" }, "Drop a file to find the run that made it")));
   });
-  const leave = () => { over?.remove(); over = null; };
-  addEventListener("dragleave", (event) => { if (!event.relatedTarget) leave(); });
+  const leave = () => {
+    over?.remove();
+    over = null;
+  };
+  addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) leave();
+  });
   addEventListener("drop", (event) => {
     if (!carries(event)) return;
     event.preventDefault();
@@ -102,7 +138,16 @@ function watchDrops() {
 
 document.addEventListener("click", (event) => {
   const anchor = event.target.closest?.("a[data-inside]");
-  if (!anchor || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (
+    !anchor ||
+    event.defaultPrevented ||
+    event.button ||
+    event.metaKey ||
+    event.ctrlKey ||
+    event.shiftKey ||
+    event.altKey
+  )
+    return;
   event.preventDefault();
   go(anchor.getAttribute("href"));
 });
@@ -118,10 +163,29 @@ document.addEventListener("keydown", (event) => {
 
 theme();
 document.body.append(
-  h("header", {}, h("a", { class: "brand", href: "/", "data-inside": true }, h("img", { src: "/static/icon.svg", alt: "" }), "runlore"), nav, h("span", { class: "grow" }), place, live, turn),
+  h(
+    "header",
+    {},
+    h(
+      "a",
+      { class: "brand", href: "/", "data-inside": true },
+      h("img", { src: "/static/icon.svg", alt: "" }),
+      "runlore",
+    ),
+    nav,
+    h("span", { class: "grow" }),
+    place,
+    live,
+    turn,
+  ),
   main,
 );
 watchDrops();
 follow();
 show();
-ask("/api/store").then((store) => { fill(place, store.root); place.title = store.root; }).catch((error) => say(error.message, { bad: true }));
+ask("/api/store")
+  .then((store) => {
+    fill(place, store.root);
+    place.title = store.root;
+  })
+  .catch((error) => say(error.message, { bad: true }));

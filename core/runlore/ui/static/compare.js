@@ -13,22 +13,59 @@ const LONG = 160; // characters of a value that are shown at once
 export async function show(host, { go }) {
   const { runs } = read();
   if (runs.length < 2) {
-    fill(host, h("div", { class: "empty" }, h("h1", {}, "Compare runs"), h("p", {}, "Select from two to ten runs in the table of ", link("/", "all runs"), " and press Compare. The first is the one that the others are compared with."),
-      h("p", {}, "In the terminal: ", h("code", {}, "runlore diff A B"), ", and ", h("code", {}, "runlore diff A ."), " for the working tree.")));
+    fill(
+      host,
+      h(
+        "div",
+        { class: "empty" },
+        h("h1", {}, "Compare runs"),
+        h(
+          "p",
+          {},
+          "Select from two to ten runs in the table of ",
+          link("/", "all runs"),
+          " and press Compare. The first is the one that the others are compared with.",
+        ),
+        h(
+          "p",
+          {},
+          "In the terminal: ",
+          h("code", {}, "runlore diff A B"),
+          ", and ",
+          h("code", {}, "runlore diff A ."),
+          " for the working tree.",
+        ),
+      ),
+    );
     return {};
   }
   fill(host, h("div", { class: "sheet quiet" }, "Comparing …"));
   const found = await ask("/api/compare", { runs });
   const curves = new Curves(read, write);
-  const charts = h("div", { class: "hidden" }, h("div", { class: "controls", style: "padding-left:0" }, curves.controls), curves.node);
-  const sheet = h("div", { class: "sheet" }, head(found, go), causes(found), effects(found), h("h2", {}, "Curves"), charts);
+  const charts = h(
+    "div",
+    { class: "hidden" },
+    h("div", { class: "controls", style: "padding-left:0" }, curves.controls),
+    curves.node,
+  );
+  const sheet = h(
+    "div",
+    { class: "sheet" },
+    head(found, go),
+    causes(found),
+    effects(found),
+    h("h2", {}, "Curves"),
+    charts,
+  );
   fill(host, sheet);
   charts.classList.remove("hidden");
   curves.node.style.overflow = "visible";
   curves.node.style.padding = "0";
   trying(() => curves.show(found.runs, { legend: false }))();
   return {
-    news: (told) => { if (told.more || found.runs.some((run) => told.runs.includes(run.id))) trying(() => curves.grown())(); },
+    news: (told) => {
+      if (told.more || found.runs.some((run) => told.runs.includes(run.id))) trying(() => curves.grown())();
+    },
     close: () => curves.close(),
   };
 }
@@ -39,12 +76,44 @@ function head(found, go) {
     ids.unshift(...ids.splice(place, 1));
     go(`/compare?${ids.map((id) => `runs=${id}`).join("&")}`, { replace: true });
   };
-  return h("table", { class: "list", style: "margin-bottom:18px" },
-    h("thead", {}, h("tr", {}, h("th", {}, "run"), h("th", {}, "status"), h("th", {}, "started"), h("th", { class: "number" }, "took"), h("th"))),
-    h("tbody", {}, found.runs.map((run, place) => h("tr", {},
-      h("td", {}, h("span", { class: "dot", dot: colourAt(place) }), " ", runLink(run.id, run.name)), h("td", {}, h("span", { class: `status ${run.status}` }, run.status)),
-      h("td", {}, ago(run.started)), h("td", { class: "number" }, duration(run.duration_s)),
-      h("td", { class: "right" }, place === 0 ? h("span", { class: "quiet" }, "compared with") : h("button", { type: "button", class: "plain", onclick: () => move(place) }, "Compare with this"))))));
+  return h(
+    "table",
+    { class: "list", style: "margin-bottom:18px" },
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        h("th", {}, "run"),
+        h("th", {}, "status"),
+        h("th", {}, "started"),
+        h("th", { class: "number" }, "took"),
+        h("th"),
+      ),
+    ),
+    h(
+      "tbody",
+      {},
+      found.runs.map((run, place) =>
+        h(
+          "tr",
+          {},
+          h("td", {}, h("span", { class: "dot", dot: colourAt(place) }), " ", runLink(run.id, run.name)),
+          h("td", {}, h("span", { class: `status ${run.status}` }, run.status)),
+          h("td", {}, ago(run.started)),
+          h("td", { class: "number" }, duration(run.duration_s)),
+          h(
+            "td",
+            { class: "right" },
+            place === 0
+              ? h("span", { class: "quiet" }, "compared with")
+              : h("button", { type: "button", class: "plain", onclick: () => move(place) }, "Compare with this"),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 function names(found) {
@@ -53,18 +122,68 @@ function names(found) {
 
 function causes(found) {
   const notes = [...new Set(found.pairs.flatMap((pair) => pair.notes))];
-  if (!found.rows.length) return h("section", {}, h("h2", {}, "What differs"), h("p", {}, "Nothing that was recorded: the same data, params, code, packages and machine."), notes.map((note) => h("p", { class: "quiet" }, note)));
+  if (!found.rows.length)
+    return h(
+      "section",
+      {},
+      h("h2", {}, "What differs"),
+      h("p", {}, "Nothing that was recorded: the same data, params, code, packages and machine."),
+      notes.map((note) => h("p", { class: "quiet" }, note)),
+    );
   let group = "";
   const rows = found.rows.flatMap((row) => {
-    const title = row.group === group ? null : h("tr", {}, h("th", { class: "group-name", colspan: found.runs.length + 1, style: "padding-top:12px" }, (group = row.group)));
-    const diffs = found.pairs.map((pair) => pair.changes.find((change) => change.group === row.group && change.key === row.key && change.diff));
-    if (!diffs.some(Boolean)) return [title, h("tr", {}, h("td", { class: "mono" }, row.key), row.values.map((value) => h("td", {}, cell(value))))];
+    const title =
+      row.group === group
+        ? null
+        : h(
+            "tr",
+            {},
+            h(
+              "th",
+              { class: "group-name", colspan: found.runs.length + 1, style: "padding-top:12px" },
+              (group = row.group),
+            ),
+          );
+    const diffs = found.pairs.map((pair) =>
+      pair.changes.find((change) => change.group === row.group && change.key === row.key && change.diff),
+    );
+    if (!diffs.some(Boolean))
+      return [
+        title,
+        h(
+          "tr",
+          {},
+          h("td", { class: "mono" }, row.key),
+          row.values.map((value) => h("td", {}, cell(value))),
+        ),
+      ];
     const one = diffs.filter(Boolean);
-    return [title, h("tr", {}, h("td", { class: "mono", colspan: found.runs.length + 1 }, row.key, one.map((change) => [
-      one.length > 1 || found.runs.length > 2 ? h("div", { class: "quiet" }, `${found.runs[0].name} → ${found.runs[diffs.indexOf(change) + 1].name}`) : null, diffView(change.diff)])))];
+    return [
+      title,
+      h(
+        "tr",
+        {},
+        h(
+          "td",
+          { class: "mono", colspan: found.runs.length + 1 },
+          row.key,
+          one.map((change) => [
+            one.length > 1 || found.runs.length > 2
+              ? h("div", { class: "quiet" }, `${found.runs[0].name} → ${found.runs[diffs.indexOf(change) + 1].name}`)
+              : null,
+            diffView(change.diff),
+          ]),
+        ),
+      ),
+    ];
   });
-  return h("section", {}, h("h2", {}, "What differs, in the order in which it most likely matters"),
-    h("table", { class: "list" }, h("thead", {}, h("tr", {}, h("th", {}, ""), names(found))), h("tbody", {}, rows)), notes.map((note) => h("p", { class: "quiet" }, note)));
+  return h(
+    "section",
+    {},
+    h("h2", {}, "What differs, in the order in which it most likely matters"),
+    h("table", { class: "list" }, h("thead", {}, h("tr", {}, h("th", {}, ""), names(found))), h("tbody", {}, rows)),
+    notes.map((note) => h("p", { class: "quiet" }, note)),
+  );
 }
 
 function cell(value) {
@@ -74,13 +193,46 @@ function cell(value) {
 }
 
 function effects(found) {
-  const keys = [...new Set(found.runs.flatMap((run) => Object.keys(run.metrics)))].filter((key) => !key.startsWith("system/")).sort();
+  const keys = [...new Set(found.runs.flatMap((run) => Object.keys(run.metrics)))]
+    .filter((key) => !key.startsWith("system/"))
+    .sort();
   if (!keys.length) return null;
   const partings = (key) => found.pairs.map((pair) => pair.metrics[key]?.parts_at).filter((step) => step !== undefined);
-  return h("section", {}, h("h2", {}, "Metrics, last values"), h("table", { class: "list" },
-    h("thead", {}, h("tr", {}, h("th"), names(found).map((head) => { head.className = "number"; return head; }), h("th", { class: "number" }, "curves part at step"))),
-    h("tbody", {}, keys.map((key) => {
-      const differs = found.pairs.some((pair) => key in pair.metrics);
-      return h("tr", { class: differs ? "" : "same" }, h("td", { class: "mono" }, key), found.runs.map((run) => h("td", { class: "number" }, number(run.metrics[key]?.last ?? null))), h("td", { class: "number" }, partings(key).join(", ") || (differs ? "" : "same")));
-    }))));
+  return h(
+    "section",
+    {},
+    h("h2", {}, "Metrics, last values"),
+    h(
+      "table",
+      { class: "list" },
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          h("th"),
+          names(found).map((head) => {
+            head.className = "number";
+            return head;
+          }),
+          h("th", { class: "number" }, "curves part at step"),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        keys.map((key) => {
+          const differs = found.pairs.some((pair) => key in pair.metrics);
+          return h(
+            "tr",
+            { class: differs ? "" : "same" },
+            h("td", { class: "mono" }, key),
+            found.runs.map((run) => h("td", { class: "number" }, number(run.metrics[key]?.last ?? null))),
+            h("td", { class: "number" }, partings(key).join(", ") || (differs ? "" : "same")),
+          );
+        }),
+      ),
+    ),
+  );
 }

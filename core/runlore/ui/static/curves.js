@@ -3,9 +3,10 @@
 import { ask } from "./api.js";
 import { debounce, fill, h } from "./dom.js";
 import { text } from "./format.js";
-import { clear, colourAt, dashAt, draw, plotly } from "./plot.js";
+import { GROUPS } from "./groups.js";
+import { clear, colourAt, draw, plotly } from "./plot.js";
+import { bands, byUse, lines, upright } from "./traces.js";
 
-const GROUPS = 12; // groups that have bands, as the server says
 const FINE = 1000; // points of a curve in one picture
 const AXES = { step: "step", epoch: "epoch", time: "time", relative: "seconds since the start" };
 
@@ -20,39 +21,103 @@ export class Curves {
     this.rest = h("div", { class: "grid" });
     this.more = h("details", { class: "hidden" }, h("summary", {}, "System metrics"), this.rest);
     this.nothing = h("div");
-    this.node = h("div", { class: "charts", tabindex: 0, role: "region", "aria-label": "Charts" }, this.legend, this.nothing, this.grid, this.more);
-    this.seen = new IntersectionObserver((entries) => {
-      for (const entry of entries) {
-        const card = this.cards.get(entry.target.dataset.key);
-        if (!card) continue;
-        card.inView = entry.isIntersecting;
-        if (card.inView && card.stale) this.paint(card);
-      }
-    }, { root: this.node, rootMargin: "200px" });
+    this.node = h(
+      "div",
+      { class: "charts", tabindex: 0, role: "region", "aria-label": "Charts" },
+      this.legend,
+      this.nothing,
+      this.grid,
+      this.more,
+    );
+    this.seen = new IntersectionObserver(
+      (entries) => {
+        for (const entry of entries) {
+          const card = this.cards.get(entry.target.dataset.key);
+          if (!card) continue;
+          card.inView = entry.isIntersecting;
+          if (card.inView && card.stale) this.paint(card);
+        }
+      },
+      { root: this.node, rootMargin: "200px" },
+    );
     this.controls = this.build();
   }
 
   build() {
     const state = this.state();
     const redraw = () => this.repaint();
-    const check = (name, label) => h("label", { class: "check" }, h("input", {
-      type: "checkbox", checked: state[name] === "1", onchange: (event) => { this.save({ [name]: event.target.checked }); redraw(); },
-    }), label);
+    const check = (name, label) =>
+      h(
+        "label",
+        { class: "check" },
+        h("input", {
+          type: "checkbox",
+          checked: state[name] === "1",
+          onchange: (event) => {
+            this.save({ [name]: event.target.checked });
+            redraw();
+          },
+        }),
+        label,
+      );
     const shown = h("span", { class: "mono quiet" }, Number(state.smooth || 0).toFixed(2));
     return [
-      h("label", { class: "check" }, "x", h("select", {
-        "aria-label": "What lies along x", onchange: (event) => { this.save({ x: event.target.value === "step" ? null : event.target.value }); this.reset(); },
-      }, Object.entries({ step: "step", epoch: "epoch", time: "wall time", relative: "relative time" }).map(([name, title]) => h("option", { value: name, selected: (state.x || "step") === name }, title)))),
-      h("label", { class: "check" }, "smoothing", h("input", {
-        type: "range", min: 0, max: 0.99, step: 0.01, value: state.smooth || 0, style: "width:90px",
-        oninput: (event) => { fill(shown, Number(event.target.value).toFixed(2)); this.soon(event.target.value); },
-      }), shown),
-      check("logx", "log x"), check("logy", "log y"),
-      h("input", { type: "search", value: state.find || "", placeholder: "find a metric", "aria-label": "Find a metric", style: "width:120px", oninput: debounce(200, (event) => { this.save({ find: event.target.value }); this.arrange(); }) }),
+      h(
+        "label",
+        { class: "check" },
+        "x",
+        h(
+          "select",
+          {
+            "aria-label": "What lies along x",
+            onchange: (event) => {
+              this.save({ x: event.target.value === "step" ? null : event.target.value });
+              this.reset();
+            },
+          },
+          Object.entries({ step: "step", epoch: "epoch", time: "wall time", relative: "relative time" }).map(
+            ([name, title]) => h("option", { value: name, selected: (state.x || "step") === name }, title),
+          ),
+        ),
+      ),
+      h(
+        "label",
+        { class: "check" },
+        "smoothing",
+        h("input", {
+          type: "range",
+          min: 0,
+          max: 0.99,
+          step: 0.01,
+          value: state.smooth || 0,
+          style: "width:90px",
+          oninput: (event) => {
+            fill(shown, Number(event.target.value).toFixed(2));
+            this.soon(event.target.value);
+          },
+        }),
+        shown,
+      ),
+      check("logx", "log x"),
+      check("logy", "log y"),
+      h("input", {
+        type: "search",
+        value: state.find || "",
+        placeholder: "find a metric",
+        "aria-label": "Find a metric",
+        style: "width:120px",
+        oninput: debounce(200, (event) => {
+          this.save({ find: event.target.value });
+          this.arrange();
+        }),
+      }),
     ];
   }
 
-  soon = debounce(60, (value) => { this.save({ smooth: Number(value) || null }); this.repaint(); });
+  soon = debounce(60, (value) => {
+    this.save({ smooth: Number(value) || null });
+    this.repaint();
+  });
 
   /** Show runs: [{id, name}] in the order of their colours. */
   async show(runs, { legend = true } = {}) {
@@ -60,12 +125,19 @@ export class Curves {
     this.runs = runs;
     const asked = (this.asked = {});
     plotly().catch(() => {}); // it is on its way while the curves are asked for
-    const found = runs.length ? await ask("/api/metrics", { runs: runs.map((run) => run.id) }) : { metrics: {}, runs: [] };
+    const found = runs.length
+      ? await ask("/api/metrics", { runs: runs.map((run) => run.id) })
+      : { metrics: {}, runs: [] };
     if (asked !== this.asked) return;
     const names = new Map(found.runs.map((run) => [run.id, run.name]));
     this.runs = runs.map((run) => ({ ...run, name: names.get(run.id) ?? run.name }));
     this.counts = found.metrics;
-    fill(this.legend, legend ? this.runs.map((run, place) => h("span", {}, h("span", { class: "dot", dot: colourAt(place) }), run.name)) : null);
+    fill(
+      this.legend,
+      legend
+        ? this.runs.map((run, place) => h("span", {}, h("span", { class: "dot", dot: colourAt(place) }), run.name))
+        : null,
+    );
     this.reset();
   }
 
@@ -76,7 +148,14 @@ export class Curves {
     this.grouped = question;
     this.groups = groups.map((by) => JSON.stringify(by));
     this.counts = Object.fromEntries(metrics.map((key) => [key, 1]));
-    fill(this.legend, groups.slice(0, GROUPS).map((by, place) => h("span", {}, h("span", { class: "dot", dot: colourAt(place) }), Object.values(by).map(text).join(", "))));
+    fill(
+      this.legend,
+      groups
+        .slice(0, GROUPS)
+        .map((by, place) =>
+          h("span", {}, h("span", { class: "dot", dot: colourAt(place) }), Object.values(by).map(text).join(", ")),
+        ),
+    );
     this.reset();
   }
 
@@ -108,7 +187,9 @@ export class Curves {
 
   arrange() {
     const wanted = (this.state().find || "").toLowerCase();
-    const keys = Object.keys(this.counts ?? {}).filter((key) => key.toLowerCase().includes(wanted)).sort(byUse);
+    const keys = Object.keys(this.counts ?? {})
+      .filter((key) => key.toLowerCase().includes(wanted))
+      .sort(byUse);
     for (const [key, card] of this.cards) {
       if (keys.includes(key)) continue;
       this.seen.unobserve(card.node);
@@ -117,26 +198,61 @@ export class Curves {
       this.cards.delete(key);
     }
     for (const key of keys) if (!this.cards.has(key)) this.cards.set(key, this.card(key));
-    const place = (grid, list) => list.forEach((key, at) => {
-      const { node } = this.cards.get(key);
-      if (grid.children[at] !== node) grid.insertBefore(node, grid.children[at] ?? null);
-    });
-    place(this.grid, keys.filter((key) => !key.startsWith("system/")));
+    const place = (grid, list) =>
+      list.forEach((key, at) => {
+        const { node } = this.cards.get(key);
+        if (grid.children[at] !== node) grid.insertBefore(node, grid.children[at] ?? null);
+      });
+    place(
+      this.grid,
+      keys.filter((key) => !key.startsWith("system/")),
+    );
     const system = keys.filter((key) => key.startsWith("system/"));
     place(this.rest, system);
     this.more.classList.toggle("hidden", !system.length);
-    fill(this.nothing, keys.length ? null : h("p", { class: "quiet" }, wanted ? "No metric is called so." : "These runs have no metrics."));
+    fill(
+      this.nothing,
+      keys.length
+        ? null
+        : h("p", { class: "quiet" }, wanted ? "No metric is called so." : "These runs have no metrics."),
+    );
   }
 
   card(key) {
     const plot = h("div", { class: "plot" });
-    const wide = h("button", { type: "button", class: "plain", "aria-pressed": "false", "aria-label": `Enlarge ${key}`, title: "Enlarge", onclick: () => {
-      const on = node.classList.toggle("wide");
-      wide.setAttribute("aria-pressed", String(on));
-      globalThis.Plotly?.Plots.resize(plot);
-    } }, "⤢");
-    const whole = h("button", { type: "button", class: "plain hidden", "aria-label": `Show all of ${key}`, title: "Show all", onclick: () => this.zoom(card, null) }, "↺");
-    const node = h("section", { class: "card", "data-key": key, "aria-label": key }, h("header", {}, h("h3", { title: key }, key), whole, wide), plot);
+    const wide = h(
+      "button",
+      {
+        type: "button",
+        class: "plain",
+        "aria-pressed": "false",
+        "aria-label": `Enlarge ${key}`,
+        title: "Enlarge",
+        onclick: () => {
+          const on = node.classList.toggle("wide");
+          wide.setAttribute("aria-pressed", String(on));
+          globalThis.Plotly?.Plots.resize(plot);
+        },
+      },
+      "⤢",
+    );
+    const whole = h(
+      "button",
+      {
+        type: "button",
+        class: "plain hidden",
+        "aria-label": `Show all of ${key}`,
+        title: "Show all",
+        onclick: () => this.zoom(card, null),
+      },
+      "↺",
+    );
+    const node = h(
+      "section",
+      { class: "card", "data-key": key, "aria-label": key },
+      h("header", {}, h("h3", { title: key }, key), whole, wide),
+      plot,
+    );
     const card = { key, node, plot, whole, stale: true, inView: false, range: null, data: null };
     this.seen.observe(node);
     return card;
@@ -168,10 +284,18 @@ export class Curves {
     const state = this.state();
     const x = state.x || "step";
     const along = x === "time" ? (values) => values.map((value) => new Date(value * 1000)) : (values) => values;
-    const traces = this.grouped ? bands(card.data.bands, along, this.groups) : this.lines(card.data.curves, along, Number(state.smooth) || 0);
+    const traces = this.grouped
+      ? bands(card.data.bands, along, this.groups)
+      : lines(card.data.curves, this.runs, along, Number(state.smooth) || 0);
     const range = card.range && (x === "time" ? card.range.map((value) => new Date(value * 1000)) : card.range);
     const layout = {
-      xaxis: { type: x === "time" ? "date" : state.logx === "1" ? "log" : "linear", title: { text: AXES[x], font: { size: 10 }, standoff: 4 }, ...(range ? { range: state.logx === "1" && x !== "time" ? range.map(Math.log10) : range } : { autorange: true }) },
+      xaxis: {
+        type: x === "time" ? "date" : state.logx === "1" ? "log" : "linear",
+        title: { text: AXES[x], font: { size: 10 }, standoff: 4 },
+        ...(range
+          ? { range: state.logx === "1" && x !== "time" ? range.map(Math.log10) : range }
+          : { autorange: true }),
+      },
       yaxis: { type: state.logy === "1" ? "log" : "linear", ...upright(traces, state.logy === "1") },
       uirevision: false,
     };
@@ -188,10 +312,21 @@ export class Curves {
       if (card.range) this.zoom(card, null);
       return;
     }
-    const range = change["xaxis.range"] ?? (change["xaxis.range[0]"] === undefined ? null : [change["xaxis.range[0]"], change["xaxis.range[1]"]]);
+    const range =
+      change["xaxis.range"] ??
+      (change["xaxis.range[0]"] === undefined ? null : [change["xaxis.range[0]"], change["xaxis.range[1]"]]);
     if (!range) return;
     const state = this.state();
-    this.zoom(card, range.map((value) => (state.x === "time" ? new Date(String(value).replace(" ", "T") + (String(value).endsWith("Z") ? "" : "Z")).getTime() / 1000 : state.logx === "1" ? 10 ** value : Number(value))));
+    this.zoom(
+      card,
+      range.map((value) =>
+        state.x === "time"
+          ? new Date(String(value).replace(" ", "T") + (String(value).endsWith("Z") ? "" : "Z")).getTime() / 1000
+          : state.logx === "1"
+            ? 10 ** value
+            : Number(value),
+      ),
+    );
   }
 
   /** Look closer: the server sends finer points of the range. */
@@ -201,65 +336,9 @@ export class Curves {
     this.paint(card);
   }
 
-  lines(curves, along, smooth) {
-    return curves.flatMap((curve) => {
-      const place = this.runs.findIndex((run) => run.id === curve.run);
-      const line = { color: colourAt(place), width: 1.6, dash: dashAt(place) };
-      const base = { x: along(curve.x), name: curve.name, type: "scatter", mode: curve.x.length < 2 ? "markers" : "lines", connectgaps: false };
-      if (!smooth || curve.x.length < 3) return [{ ...base, y: curve.y, line, marker: { color: line.color } }];
-      return [
-        { ...base, y: curve.y, line: { ...line, width: 1 }, opacity: 0.25, hoverinfo: "skip" },
-        { ...base, y: smoothed(curve.y, smooth), line },
-      ];
-    });
-  }
-
   close() {
     this.asked = {};
     this.seen.disconnect();
     for (const card of this.cards.values()) clear(card.plot);
   }
-}
-
-/** Exponential moving average, corrected for its start; gaps stay gaps. */
-export function smoothed(values, weight) {
-  let sum = 0;
-  let total = 0;
-  return values.map((value) => {
-    if (typeof value !== "number") return null;
-    sum = sum * weight + value * (1 - weight);
-    total = total * weight + (1 - weight);
-    return sum / total;
-  });
-}
-
-/** The range of values: around one that never changes, which Plotly would draw far from its number. */
-function upright(traces, log) {
-  let low = Infinity;
-  let high = -Infinity;
-  for (const { y } of traces) for (const value of y) if (typeof value === "number") { low = Math.min(low, value); high = Math.max(high, value); }
-  if (log || low !== high) return { autorange: true };
-  const half = Math.abs(low) * 0.1 || 1;
-  return { range: [low - half, low + half], autorange: false };
-}
-
-function bands(groups, along, order) {
-  return groups.flatMap((group) => {
-    const place = Math.max(0, order.indexOf(JSON.stringify(group.by)));
-    const colour = colourAt(place);
-    const x = along(group.x);
-    const edge = { x, type: "scatter", mode: "lines", line: { width: 0 }, hoverinfo: "skip" };
-    const beside = (sign) => group.mean.map((value, at) => value + sign * group.deviation[at]);
-    return [
-      { ...edge, y: beside(-1) },
-      { ...edge, y: beside(1), fill: "tonexty", fillcolor: `${colour}2e` },
-      { x, y: group.mean, name: `${group.name} (${group.runs}${group.of > group.runs ? ` of ${group.of}` : ""})`, type: "scatter", mode: "lines", line: { color: colour, width: 1.8, dash: dashAt(place) } },
-    ];
-  });
-}
-
-/** What tells how good a model is first, how training goes on later. */
-function byUse(one, other) {
-  const rank = (key) => (/^system\//.test(key) ? 3 : /(_time|_seconds|_runtime|_per_second|learning_rate|grad_norm)$|^lr|epoch$/.test(key) ? 2 : /val|test|eval/.test(key) ? 0 : 1);
-  return rank(one) - rank(other) || one.localeCompare(other);
 }

@@ -1,11 +1,15 @@
 // Building what is shown. Texts become text nodes, never markup: what a run recorded can't be read as HTML.
 
+import { text } from "./format.js";
+
 const HIDDEN = /[\p{Cc}\p{Cf}]/gu;
 const PROPERTIES = new Set(["value", "checked", "disabled", "indeterminate", "hidden"]);
 
 /** Text with its control characters, and those that turn the writing around, as escapes. */
 export function visible(text) {
-  return text.replace(HIDDEN, (sign) => (sign === "\n" || sign === "\t" ? sign : `\\u${sign.codePointAt(0).toString(16).padStart(4, "0")}`));
+  return text.replace(HIDDEN, (sign) =>
+    sign === "\n" || sign === "\t" ? sign : `\\u${sign.codePointAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** An element with attributes, "on…" listeners, and children: nodes, texts, or nothing. */
@@ -24,8 +28,12 @@ export function h(tag, attributes = {}, ...children) {
 
 /** Put children into a node in place of what it has. */
 export function fill(node, ...children) {
-  node.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false)
-    .map((child) => (child instanceof Node ? child : document.createTextNode(visible(String(child))))));
+  node.replaceChildren(
+    ...children
+      .flat(Infinity)
+      .filter((child) => child !== null && child !== undefined && child !== false)
+      .map((child) => (child instanceof Node ? child : document.createTextNode(visible(String(child))))),
+  );
   return node;
 }
 
@@ -47,7 +55,20 @@ export function say(text, { bad = false, action = null } = {}) {
     document.body.append(said);
   }
   const line = h("div", { class: bad ? "bad" : "" }, h("span", {}, text));
-  if (action) line.append(h("button", { type: "button", onclick: () => { line.remove(); action.run(); } }, action.name));
+  if (action)
+    line.append(
+      h(
+        "button",
+        {
+          type: "button",
+          onclick: () => {
+            line.remove();
+            action.run();
+          },
+        },
+        action.name,
+      ),
+    );
   said.append(line);
   setTimeout(() => line.remove(), bad ? 9000 : 6000);
 }
@@ -66,8 +87,14 @@ export function trying(action) {
 
 /** A button that opens a box below it; `build(box, close)` fills it each time. */
 export function popover(name, build, attributes = {}) {
-  const button = h("button", { type: "button", "aria-haspopup": "dialog", "aria-expanded": "false", ...attributes }, name);
-  button.addEventListener("click", () => (button.getAttribute("aria-expanded") === "true" ? null : open(button, build)));
+  const button = h(
+    "button",
+    { type: "button", "aria-haspopup": "dialog", "aria-expanded": "false", ...attributes },
+    name,
+  );
+  button.addEventListener("click", () =>
+    button.getAttribute("aria-expanded") === "true" ? null : open(button, build),
+  );
   return button;
 }
 
@@ -76,8 +103,15 @@ let closeOpen = null;
 function open(button, build) {
   closeOpen?.();
   const box = h("div", { class: "pop", role: "dialog", "aria-label": button.textContent });
-  const away = (event) => { if (!box.contains(event.target) && event.target !== button) close(); };
-  const key = (event) => { if (event.key === "Escape") { close(); button.focus(); } };
+  const away = (event) => {
+    if (!box.contains(event.target) && event.target !== button) close();
+  };
+  const key = (event) => {
+    if (event.key === "Escape") {
+      close();
+      button.focus();
+    }
+  };
   function close() {
     box.remove();
     button.setAttribute("aria-expanded", "false");
@@ -100,11 +134,14 @@ function open(button, build) {
 /** A command with a button that copies it. */
 export function command(text) {
   const button = h("button", { type: "button", "aria-label": `Copy: ${text}` }, "Copy");
-  button.addEventListener("click", trying(async () => {
-    await navigator.clipboard.writeText(text);
-    fill(button, "Copied");
-    setTimeout(() => fill(button, "Copy"), 1500);
-  }));
+  button.addEventListener(
+    "click",
+    trying(async () => {
+      await navigator.clipboard.writeText(text);
+      fill(button, "Copied");
+      setTimeout(() => fill(button, "Copy"), 1500);
+    }),
+  );
   return h("div", { class: "command" }, h("code", { tabindex: 0 }, text), button);
 }
 
@@ -120,13 +157,46 @@ export function debounce(wait, action) {
 export function tabs(label, names, current, choose) {
   const row = h("div", { class: "tabs", role: "tablist", "aria-label": label });
   const entries = Object.entries(names);
-  entries.forEach(([name, title], place) => row.append(h("button", {
-    type: "button", role: "tab", "aria-selected": String(name === current), tabindex: name === current ? 0 : -1,
-    onclick: () => choose(name),
-    onkeydown: (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (step) choose(entries[(place + step + entries.length) % entries.length][0]);
-    },
-  }, title)));
+  entries.forEach(([name, title], place) =>
+    row.append(
+      h(
+        "button",
+        {
+          type: "button",
+          role: "tab",
+          "aria-selected": String(name === current),
+          tabindex: name === current ? 0 : -1,
+          onclick: () => choose(name),
+          onkeydown: (event) => {
+            const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+            if (step) choose(entries[(place + step + entries.length) % entries.length][0]);
+          },
+        },
+        title,
+      ),
+    ),
+  );
   return row;
+}
+
+/** Some controls with a button; Enter in a single line presses it. */
+export function form(controls, name, act) {
+  return h(
+    "form",
+    {
+      class: "form",
+      onsubmit: (event) => {
+        event.preventDefault();
+        act();
+      },
+    },
+    controls,
+    h("div", { class: "row" }, h("button", { class: "main", type: "submit" }, name)),
+  );
+}
+
+/** A value as text; a long one opens. */
+export function shortened(value) {
+  const words = text(value);
+  return words.length <= 300 ? words : h("details", {}, h("summary", {}, `${words.slice(0, 120)}…`), words);
 }

@@ -22,7 +22,11 @@ export function duration(seconds) {
   if (seconds < 10) return `${Number(seconds.toPrecision(2))} s`;
   if (seconds < 60) return `${Math.round(seconds)} s`;
   const whole = Math.round(seconds);
-  for (const [size, name, below, small] of [[86400, "d", 3600, "h"], [3600, "h", 60, "min"], [60, "min", 1, "s"]]) {
+  for (const [size, name, below, small] of [
+    [86400, "d", 3600, "h"],
+    [3600, "h", 60, "min"],
+    [60, "min", 1, "s"],
+  ]) {
     if (whole >= size) {
       const rest = Math.floor((whole % size) / below);
       return rest ? `${Math.floor(whole / size)} ${name} ${rest} ${small}` : `${Math.floor(whole / size)} ${name}`;
@@ -35,7 +39,12 @@ export function duration(seconds) {
 export function ago(iso) {
   const seconds = (Date.now() - Date.parse(iso)) / 1000;
   if (seconds < 5) return "just now";
-  for (const [end, unit, name] of [[60, 1, "s"], [3600, 60, "min"], [86400, 3600, "h"], [30 * 86400, 86400, "d"]]) {
+  for (const [end, unit, name] of [
+    [60, 1, "s"],
+    [3600, 60, "min"],
+    [86400, 3600, "h"],
+    [30 * 86400, 86400, "d"],
+  ]) {
     if (seconds < end) return `${Math.floor(seconds / unit)} ${name} ago`;
   }
   return iso.slice(0, 10);
@@ -49,7 +58,8 @@ export function size(bytes) {
   if (bytes === null || bytes === undefined) return "–";
   let value = bytes;
   for (const unit of ["B", "kB", "MB", "GB"]) {
-    if (value < 1000) return `${unit === "B" || value >= 100 ? Math.round(value) : Number(value.toPrecision(2))} ${unit}`;
+    if (value < 1000)
+      return `${unit === "B" || value >= 100 ? Math.round(value) : Number(value.toPrecision(2))} ${unit}`;
     value /= 1000;
   }
   return `${value.toFixed(1)} TB`;

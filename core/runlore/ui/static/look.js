@@ -11,9 +11,24 @@ const LINES = 4000;
 /** A unified diff, its lines coloured. */
 export function diffView(text) {
   const lines = text.replace(/\n$/, "").split("\n");
-  const kind = (line) => (/^(diff |\+\+\+|---|index |rename |similarity )/.test(line) ? "file" : line.startsWith("@@") ? "hunk" : line.startsWith("+") ? "added" : line.startsWith("-") ? "removed" : "");
-  return h("div", { class: "code", tabindex: 0, role: "region", "aria-label": "Differences in the code" }, lines.slice(0, LINES).map((line) => h("div", { class: kind(line) }, line || " ")),
-    lines.length > LINES ? h("div", { class: "quiet" }, `… ${lines.length - LINES} more lines: runlore diff --full`) : null);
+  const kind = (line) =>
+    /^(diff |\+\+\+|---|index |rename |similarity )/.test(line)
+      ? "file"
+      : line.startsWith("@@")
+        ? "hunk"
+        : line.startsWith("+")
+          ? "added"
+          : line.startsWith("-")
+            ? "removed"
+            : "";
+  return h(
+    "div",
+    { class: "code", tabindex: 0, role: "region", "aria-label": "Differences in the code" },
+    lines.slice(0, LINES).map((line) => h("div", { class: kind(line) }, line || " ")),
+    lines.length > LINES
+      ? h("div", { class: "quiet" }, `… ${lines.length - LINES} more lines: runlore diff --full`)
+      : null,
+  );
 }
 
 /** Where a file can be fetched. */
@@ -32,26 +47,109 @@ export async function lookInto(node, run, position, member = "") {
     return;
   }
   const cut = found.cut ? h("p", { class: "quiet" }, `Only the beginning of ${size(found.size)} is shown.`) : null;
-  if (found.kind === "picture") fill(node, h("img", { class: "picture", alt: found.name, src: contentAddress(run, position, member) }));
+  if (found.kind === "picture")
+    fill(node, h("img", { class: "picture", alt: found.name, src: contentAddress(run, position, member) }));
   else if (found.kind === "matrix") {
-    const plot = h("div", { class: "plot", style: "height:380px;max-width:560px", role: "img", "aria-label": `Heat map of ${found.name}` });
+    const plot = h("div", {
+      class: "plot",
+      style: "height:380px;max-width:560px",
+      role: "img",
+      "aria-label": `Heat map of ${found.name}`,
+    });
     fill(node, plot, plain(found));
     await heatMap(plot, found);
   } else if (found.kind === "table") {
-    fill(node, h("div", { class: "scroll", style: "max-height:420px", tabindex: 0, role: "region", "aria-label": found.name }, h("table", { class: "list" }, h("thead", {}, h("tr", {}, found.head.map((cell) => h("th", {}, cell)))), h("tbody", {}, found.rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell))))))),
-      found.count > found.rows.length ? h("p", { class: "quiet" }, `The first ${found.rows.length} rows of ${found.cut ? "many" : found.count}.`) : null);
+    fill(
+      node,
+      h(
+        "div",
+        { class: "scroll", style: "max-height:420px", tabindex: 0, role: "region", "aria-label": found.name },
+        h(
+          "table",
+          { class: "list" },
+          h(
+            "thead",
+            {},
+            h(
+              "tr",
+              {},
+              found.head.map((cell) => h("th", {}, cell)),
+            ),
+          ),
+          h(
+            "tbody",
+            {},
+            found.rows.map((row) =>
+              h(
+                "tr",
+                {},
+                row.map((cell) => h("td", {}, cell)),
+              ),
+            ),
+          ),
+        ),
+      ),
+      found.count > found.rows.length
+        ? h("p", { class: "quiet" }, `The first ${found.rows.length} rows of ${found.cut ? "many" : found.count}.`)
+        : null,
+    );
   } else if (found.kind === "none") fill(node, h("p", { class: "quiet" }, `Nothing can be shown of it: ${found.why}.`));
   else if (/\.(patch|diff)$/.test(found.name)) fill(node, diffView(found.text), cut);
-  else fill(node, h("div", { class: "code output", tabindex: 0, role: "region", "aria-label": found.name }, found.text), cut);
+  else
+    fill(
+      node,
+      h("div", { class: "code output", tabindex: 0, role: "region", "aria-label": found.name }, found.text),
+      cut,
+    );
 }
 
 async function heatMap(plot, found) {
   const labels = (found.labels ?? found.rows.map((_, place) => place)).map((label) => escaped(label));
   const cells = found.rows.map((row) => row.map((value) => number(value)));
-  await draw(plot, [{ type: "heatmap", z: found.rows, x: labels, y: labels, text: cells, texttemplate: labels.length <= 15 ? "%{text}" : "", colorscale: scale(), showscale: false, hovertemplate: "row %{y}, column %{x}: %{z}<extra></extra>" }],
-    { hovermode: "closest", xaxis: { type: "category", side: "bottom", title: { text: "predicted" } }, yaxis: { type: "category", autorange: "reversed", title: { text: "true" } }, margin: { l: 60, r: 10, t: 10, b: 50 } });
+  await draw(
+    plot,
+    [
+      {
+        type: "heatmap",
+        z: found.rows,
+        x: labels,
+        y: labels,
+        text: cells,
+        texttemplate: labels.length <= 15 ? "%{text}" : "",
+        colorscale: scale(),
+        showscale: false,
+        hovertemplate: "row %{y}, column %{x}: %{z}<extra></extra>",
+      },
+    ],
+    {
+      hovermode: "closest",
+      xaxis: { type: "category", side: "bottom", title: { text: "predicted" } },
+      yaxis: { type: "category", autorange: "reversed", title: { text: "true" } },
+      margin: { l: 60, r: 10, t: 10, b: 50 },
+    },
+  );
 }
 
 function plain(found) {
-  return h("details", {}, h("summary", {}, "Numbers"), h("table", { class: "list", style: "width:auto" }, h("tbody", {}, found.rows.map((row, place) => h("tr", {}, h("th", { scope: "row" }, found.labels?.[place] ?? place), row.map((value) => h("td", { class: "number" }, number(value))))))));
+  return h(
+    "details",
+    {},
+    h("summary", {}, "Numbers"),
+    h(
+      "table",
+      { class: "list", style: "width:auto" },
+      h(
+        "tbody",
+        {},
+        found.rows.map((row, place) =>
+          h(
+            "tr",
+            {},
+            h("th", { scope: "row" }, found.labels?.[place] ?? place),
+            row.map((value) => h("td", { class: "number" }, number(value))),
+          ),
+        ),
+      ),
+    ),
+  );
 }

@@ -1,6 +1,17 @@
 // Plotly, loaded when the first chart is shown; and how all charts look, in both themes.
 
-const COLOURS = ["#2f7fd6", "#e08a00", "#1f9e6e", "#d64545", "#8b5fd6", "#16a3ae", "#d2559c", "#7d9b1c", "#a0643c", "#7686a0"];
+const COLOURS = [
+  "#2f7fd6",
+  "#e08a00",
+  "#1f9e6e",
+  "#d64545",
+  "#8b5fd6",
+  "#16a3ae",
+  "#d2559c",
+  "#7d9b1c",
+  "#a0643c",
+  "#7686a0",
+];
 const DASHES = ["solid", "dash", "dot", "dashdot"];
 const drawn = new Map(); // plot → what was drawn last, to paint it again in another theme
 let library = null;
@@ -26,13 +37,34 @@ function style(name) {
 }
 
 function themed(layout) {
-  const axis = { gridcolor: style("--line"), zerolinecolor: style("--line"), linecolor: style("--line"), tickfont: { size: 11 }, automargin: true };
-  const axes = Object.fromEntries(Object.keys(layout).filter((name) => /^[xy]axis/.test(name)).map((name) => [name, { ...axis, ...layout[name] }]));
+  const axis = {
+    gridcolor: style("--line"),
+    zerolinecolor: style("--line"),
+    linecolor: style("--line"),
+    tickfont: { size: 11 },
+    automargin: true,
+  };
+  const axes = Object.fromEntries(
+    Object.keys(layout)
+      .filter((name) => /^[xy]axis/.test(name))
+      .map((name) => [name, { ...axis, ...layout[name] }]),
+  );
   return {
-    margin: { l: 46, r: 10, t: 6, b: 30 }, showlegend: false, dragmode: "zoom", hovermode: "x unified",
-    font: { family: "system-ui, sans-serif", size: 11, color: style("--quiet") }, paper_bgcolor: "transparent", plot_bgcolor: "transparent",
-    hoverlabel: { bgcolor: style("--back"), bordercolor: style("--line"), font: { color: style("--text"), size: 11 }, namelength: 28 },
-    ...layout, ...axes,
+    margin: { l: 46, r: 10, t: 6, b: 30 },
+    showlegend: false,
+    dragmode: "zoom",
+    hovermode: "x unified",
+    font: { family: "system-ui, sans-serif", size: 11, color: style("--quiet") },
+    paper_bgcolor: "transparent",
+    plot_bgcolor: "transparent",
+    hoverlabel: {
+      bgcolor: style("--back"),
+      bordercolor: style("--line"),
+      font: { color: style("--text"), size: 11 },
+      namelength: 28,
+    },
+    ...layout,
+    ...axes,
   };
 }
 
@@ -41,7 +73,12 @@ export async function draw(node, traces, layout, config = {}) {
   const Plotly = await plotly();
   if (!node.isConnected) return null;
   drawn.set(node, [traces, layout, config]);
-  await Plotly.react(node, traces, themed(layout), { displayModeBar: false, responsive: true, doubleClick: "reset", ...config });
+  await Plotly.react(node, traces, themed(layout), {
+    displayModeBar: false,
+    responsive: true,
+    doubleClick: "reset",
+    ...config,
+  });
   return node;
 }
 
@@ -62,4 +99,7 @@ export const accent = () => style("--accent");
 export const quiet = () => style("--quiet");
 
 /** From the page's ground to its accent. */
-export const scale = () => [[0, style("--sunk")], [1, style("--accent")]];
+export const scale = () => [
+  [0, style("--sunk")],
+  [1, style("--accent")],
+];

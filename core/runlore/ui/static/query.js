@@ -13,8 +13,15 @@ export function queryBox(text, apply) {
   const list = h("ul", { class: "choices hidden", role: "listbox", id: "query-choices", "aria-label": "Completions" });
   const complaint = h("div", { class: "complaint hidden", role: "alert" });
   const input = h("input", {
-    type: "text", value: text, spellcheck: "false", autocomplete: "off", role: "combobox", "aria-expanded": "false",
-    "aria-controls": "query-choices", "aria-autocomplete": "list", "aria-label": "Filter runs by a query",
+    type: "text",
+    value: text,
+    spellcheck: "false",
+    autocomplete: "off",
+    role: "combobox",
+    "aria-expanded": "false",
+    "aria-controls": "query-choices",
+    "aria-autocomplete": "list",
+    "aria-label": "Filter runs by a query",
     placeholder: "params.lr < 0.1 and metrics.val_loss.min < 0.3      press / to type, empty shows all",
   });
   const box = h("div", { class: "query" }, input, complaint, list);
@@ -35,10 +42,25 @@ export function queryBox(text, apply) {
   function draw() {
     list.classList.toggle("hidden", !choices.length);
     input.setAttribute("aria-expanded", String(choices.length > 0));
-    fill(list, choices.map((choice, place) => h("li", {
-      role: "option", id: `query-choice-${place}`, "aria-selected": String(place === current),
-      onpointerdown: (event) => { event.preventDefault(); take(choice); },
-    }, h("span", {}, choice.text), h("span", {}, choice.about))));
+    fill(
+      list,
+      choices.map((choice, place) =>
+        h(
+          "li",
+          {
+            role: "option",
+            id: `query-choice-${place}`,
+            "aria-selected": String(place === current),
+            onpointerdown: (event) => {
+              event.preventDefault();
+              take(choice);
+            },
+          },
+          h("span", {}, choice.text),
+          h("span", {}, choice.about),
+        ),
+      ),
+    );
     if (current >= 0) {
       input.setAttribute("aria-activedescendant", `query-choice-${current}`);
       list.children[current]?.scrollIntoView({ block: "nearest" });
@@ -63,7 +85,8 @@ export function queryBox(text, apply) {
     box.classList.toggle("wrong", Boolean(error));
     input.setAttribute("aria-invalid", String(Boolean(error)));
     complaint.classList.toggle("hidden", !error || choices.length > 0);
-    if (error) fill(complaint, error.query ? `${error.query}\n${" ".repeat(error.column)}^\n` : null, h("b", {}, error.message));
+    if (error)
+      fill(complaint, error.query ? `${error.query}\n${" ".repeat(error.column)}^\n` : null, h("b", {}, error.message));
   }
 
   /** Apply what was typed if it can be understood; if not, complain where somebody asked for it. */
@@ -80,7 +103,11 @@ export function queryBox(text, apply) {
   /** While somebody types, a query that is whole is applied; one that isn't waits for Enter to complain. */
   const check = debounce(350, () => submit(false));
 
-  input.addEventListener("input", () => { complain(null); offer(); check(); });
+  input.addEventListener("input", () => {
+    complain(null);
+    offer();
+    check();
+  });
   input.addEventListener("blur", hide);
   input.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
@@ -119,20 +146,27 @@ function wordBefore(text, place) {
 
 function completions(word, keys, before) {
   const found = [];
-  const add = (text, about) => { if (found.length < MOST) found.push({ text, about }); };
+  const add = (text, about) => {
+    if (found.length < MOST) found.push({ text, about });
+  };
   if (word.startsWith('"')) {
-    if (/status\s*(==|!=|in \[.*)\s*$/.test(before)) STATUSES.filter((name) => `"${name}`.startsWith(word)).forEach((name) => add(`"${name}"`, "status"));
+    if (/status\s*(==|!=|in \[.*)\s*$/.test(before))
+      STATUSES.filter((name) => `"${name}`.startsWith(word)).forEach((name) => add(`"${name}"`, "status"));
     return found;
   }
   const low = word.toLowerCase();
   const all = Object.entries(keys).flatMap(([table, items]) => items.map((item) => ({ ...item, table })));
   const whole = all.find((item) => item.field === word.replace(/\.(\w*)$/, "") && item.table === "metrics");
   if (whole && word !== whole.field) {
-    for (const name of ["last", "min", "max", "count"]) if (`${whole.field}.${name}`.startsWith(word)) add(`${whole.field}.${name}`, "of a metric");
+    for (const name of ["last", "min", "max", "count"])
+      if (`${whole.field}.${name}`.startsWith(word)) add(`${whole.field}.${name}`, "of a metric");
   }
-  for (const name of [...FIELDS, ...WORDS]) if (name.startsWith(word) && name !== word) add(name, FIELDS.includes(name) ? "of every run" : "");
+  for (const name of [...FIELDS, ...WORDS])
+    if (name.startsWith(word) && name !== word) add(name, FIELDS.includes(name) ? "of every run" : "");
   const starts = all.filter((item) => item.field.toLowerCase().startsWith(low));
-  const contains = all.filter((item) => !starts.includes(item) && low.length > 1 && item.key.toLowerCase().includes(low));
+  const contains = all.filter(
+    (item) => !starts.includes(item) && low.length > 1 && item.key.toLowerCase().includes(low),
+  );
   for (const item of [...starts, ...contains]) add(item.field, item.table === "env" ? "" : `${item.runs} runs`);
   return found;
 }

@@ -16,7 +16,8 @@ export function write(patch, { push = false } = {}) {
   for (const [name, value] of Object.entries(patch)) {
     query.delete(name);
     for (const item of Array.isArray(value) ? value : [value]) {
-      if (item !== null && item !== undefined && item !== "" && item !== false) query.append(name, item === true ? "1" : String(item));
+      if (item !== null && item !== undefined && item !== "" && item !== false)
+        query.append(name, item === true ? "1" : String(item));
     }
   }
   const text = query.toString();

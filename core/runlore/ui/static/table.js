@@ -2,14 +2,15 @@
 
 import { ask } from "./api.js";
 import { fill, h, runLink } from "./dom.js";
-import { ago, duration, number, short, text } from "./format.js";
+import { ago, duration, number, text } from "./format.js";
 
 const ROW = 28; // pixels, as in the style sheet
 const PAGE = 100;
 const BEYOND = 12; // rows that are drawn above and below what is seen
 const FIXED = [
   { field: "status", title: "status", width: 96 },
-  { field: "started", title: "started", width: 92 }, { field: "duration", title: "took", width: 78, number: true },
+  { field: "started", title: "started", width: 92 },
+  { field: "duration", title: "took", width: 78, number: true },
 ];
 
 export class RunTable {
@@ -28,7 +29,17 @@ export class RunTable {
     this.body = h("tbody");
     this.widths = h("colgroup");
     this.table = h("table", { class: "runs", "aria-label": "Runs" }, this.widths, this.head, this.body);
-    this.node = h("div", { class: "scroll", tabindex: 0, "aria-label": "Runs: arrow keys move, space selects, Enter opens", role: "region", onkeydown: (event) => this.key(event) }, this.table);
+    this.node = h(
+      "div",
+      {
+        class: "scroll",
+        tabindex: 0,
+        "aria-label": "Runs: arrow keys move, space selects, Enter opens",
+        role: "region",
+        onkeydown: (event) => this.key(event),
+      },
+      this.table,
+    );
     this.node.addEventListener("scroll", () => this.later());
     new ResizeObserver(() => this.later()).observe(this.node);
   }
@@ -75,6 +86,11 @@ export class RunTable {
     return this.pages.get(Math.floor(place / PAGE))?.[place % PAGE];
   }
 
+  /** A run among the pages that are known. */
+  find(id) {
+    return [...this.pages.values()].flat().find((row) => row.id === id);
+  }
+
   /** The first rows that are there, at the most so many. */
   first(most) {
     return (this.pages.get(0) ?? []).slice(0, most);
@@ -82,22 +98,64 @@ export class RunTable {
 
   layout(rows) {
     const own = this.columns.map((column, place) => {
-      const longest = Math.max(title(column).length + 2, ...rows.slice(0, 40).map((row) => cell(row.values[place]).length));
-      return { field: column.field, title: title(column), width: Math.min(230, Math.max(64, longest * 7.4 + 22)), number: column.number };
+      const longest = Math.max(
+        title(column).length + 2,
+        ...rows.slice(0, 40).map((row) => cell(row.values[place]).length),
+      );
+      return {
+        field: column.field,
+        title: title(column),
+        width: Math.min(230, Math.max(64, longest * 7.4 + 22)),
+        number: column.number,
+      };
     });
-    const name = { field: "name", title: "name", width: Math.min(260, Math.max(130, ...rows.slice(0, 60).map((row) => row.name.length * 7.2 + (row.children ? 52 : 24)))) };
+    const name = {
+      field: "name",
+      title: "name",
+      width: Math.min(
+        260,
+        Math.max(130, ...rows.slice(0, 60).map((row) => row.name.length * 7.2 + (row.children ? 52 : 24))),
+      ),
+    };
     const columns = [name, ...FIXED, ...own];
     const widths = [58, ...columns.map((column) => column.width)];
-    fill(this.widths, widths.map((width) => h("col", { style: `width:${width}px` })));
+    fill(
+      this.widths,
+      widths.map((width) => h("col", { style: `width:${width}px` })),
+    );
     this.table.style.width = `${widths.reduce((sum, width) => sum + width, 0)}px`;
-    this.all = h("input", { type: "checkbox", "aria-label": "Select the runs that are loaded", onchange: () => this.selectLoaded() });
+    this.all = h("input", {
+      type: "checkbox",
+      "aria-label": "Select the runs that are loaded",
+      onchange: () => this.selectLoaded(),
+    });
     const sorted = this.question.sort ?? "";
-    fill(this.head, h("tr", {}, h("th", { style: "padding:0 8px" }, this.all), columns.map((column) => {
-      const way = sorted === column.field ? "ascending" : sorted === `-${column.field}` ? "descending" : null;
-      const sign = way === "ascending" ? " ▴" : way === "descending" ? " ▾" : "";
-      return h("th", { scope: "col", class: column.number ? "right" : "", "aria-sort": way ?? "none" },
-        h("button", { type: "button", title: `Sort by ${column.field}`, onclick: () => this.on.sort(way === "descending" ? column.field : way === "ascending" ? "" : `-${column.field}`) }, column.title + sign));
-    })));
+    fill(
+      this.head,
+      h(
+        "tr",
+        {},
+        h("th", { style: "padding:0 8px" }, this.all),
+        columns.map((column) => {
+          const way = sorted === column.field ? "ascending" : sorted === `-${column.field}` ? "descending" : null;
+          const sign = way === "ascending" ? " ▴" : way === "descending" ? " ▾" : "";
+          return h(
+            "th",
+            { scope: "col", class: column.number ? "right" : "", "aria-sort": way ?? "none" },
+            h(
+              "button",
+              {
+                type: "button",
+                title: `Sort by ${column.field}`,
+                onclick: () =>
+                  this.on.sort(way === "descending" ? column.field : way === "ascending" ? "" : `-${column.field}`),
+              },
+              column.title + sign,
+            ),
+          );
+        }),
+      ),
+    );
   }
 
   range() {
@@ -135,20 +193,45 @@ export class RunTable {
     if (this.wanted?.has(page)) return;
     (this.wanted ??= new Set()).add(page);
     const asked = this.asked;
-    this.fetch(page, asked).then(() => this.later(), () => {}).finally(() => this.wanted.delete(page));
+    this.fetch(page, asked)
+      .then(
+        () => this.later(),
+        () => {},
+      )
+      .finally(() => this.wanted.delete(page));
   }
 
   line(row, place) {
     const chosen = this.selected.includes(row.id);
     const seconds = row.duration_s ?? (row.status === "running" ? (Date.now() - Date.parse(row.started)) / 1000 : null);
-    const tick = h("input", { type: "checkbox", checked: chosen, "aria-label": `Select ${row.name}`, onclick: (event) => this.toggle(place, event.shiftKey) });
-    return h("tr", { class: `${chosen ? "chosen" : ""} ${place === this.current ? "current" : ""}`, "aria-rowindex": place + 2, "data-run": row.id },
+    const tick = h("input", {
+      type: "checkbox",
+      checked: chosen,
+      "aria-label": `Select ${row.name}`,
+      onclick: (event) => this.toggle(place, event.shiftKey),
+    });
+    return h(
+      "tr",
+      {
+        class: `${chosen ? "chosen" : ""} ${place === this.current ? "current" : ""}`,
+        "aria-rowindex": place + 2,
+        "data-run": row.id,
+      },
       h("td", {}, tick, " ", h("span", { class: "dot", dot: this.colour(row.id) })),
-      h("td", { title: `${row.name}  ${row.id}` }, runLink(row.id, row.name), row.tags.pinned ? h("span", { title: "pinned" }, " ⚲") : null, row.children ? h("span", { class: "quiet" }, `  +${row.children}`) : null),
+      h(
+        "td",
+        { title: `${row.name}  ${row.id}` },
+        runLink(row.id, row.name),
+        row.tags.pinned ? h("span", { title: "pinned" }, " ⚲") : null,
+        row.children ? h("span", { class: "quiet" }, `  +${row.children}`) : null,
+      ),
       h("td", {}, h("span", { class: `status ${row.status}` }, row.status)),
       h("td", { class: "quiet", title: row.started }, ago(row.started)),
       h("td", { class: "number" }, duration(seconds)),
-      row.values.map((value, column) => h("td", { class: this.columns[column].number ? "number" : "", title: text(value) }, cell(value))));
+      row.values.map((value, column) =>
+        h("td", { class: this.columns[column].number ? "number" : "", title: text(value) }, cell(value)),
+      ),
+    );
   }
 
   toggle(place, range = false) {
@@ -162,7 +245,9 @@ export class RunTable {
 
   selectLoaded() {
     const ids = this.first(50).map((row) => row.id);
-    this.on.select(this.all.checked ? [...new Set([...this.selected, ...ids])] : this.selected.filter((id) => !ids.includes(id)));
+    this.on.select(
+      this.all.checked ? [...new Set([...this.selected, ...ids])] : this.selected.filter((id) => !ids.includes(id)),
+    );
   }
 
   key(event) {
@@ -185,7 +270,8 @@ export class RunTable {
   }
 }
 
-const span = (one, other) => Array.from({ length: Math.abs(one - other) + 1 }, (_, place) => Math.min(one, other) + place);
+const span = (one, other) =>
+  Array.from({ length: Math.abs(one - other) + 1 }, (_, place) => Math.min(one, other) + place);
 
 function spacer(rows) {
   return rows > 0 ? h("tr", { "aria-hidden": "true", style: `height:${rows * ROW}px` }, h("td")) : null;
@@ -197,12 +283,15 @@ function cell(value) {
 
 function isNumeric(rows, place) {
   const values = rows.map((row) => row.values[place]).filter((value) => value !== null);
-  return values.length > 0 && values.every((value) => typeof value === "number" || value === "NaN" || value === "Infinity" || value === "-Infinity");
+  return (
+    values.length > 0 &&
+    values.every(
+      (value) => typeof value === "number" || value === "NaN" || value === "Infinity" || value === "-Infinity",
+    )
+  );
 }
 
 /** What stands above a column: the key, and of which aggregate. */
 export function title(column) {
   return column.table === "metrics" && column.of !== "last" ? `${column.key}.${column.of}` : column.key;
 }
-
-export { short };

@@ -21,20 +21,56 @@ export async function lineageTree(node, target) {
 
   function branch(id, edge) {
     const item = nodes.get(id);
-    const how = edge ? h("span", { class: "quiet" }, `${edge.relation}${edge.step === null || edge.step === undefined ? "" : ` at step ${edge.step}`} → `) : null;
+    const how = edge
+      ? h(
+          "span",
+          { class: "quiet" },
+          `${edge.relation}${edge.step === null || edge.step === undefined ? "" : ` at step ${edge.step}`} → `,
+        )
+      : null;
     const label = h("span", { class: id === graph.root ? "here" : "" }, name(item));
-    if (drawn.has(id)) return h("li", {}, how, label, (after.get(id) ?? []).length ? h("span", { class: "quiet" }, " (see above)") : null);
+    if (drawn.has(id))
+      return h(
+        "li",
+        {},
+        how,
+        label,
+        (after.get(id) ?? []).length ? h("span", { class: "quiet" }, " (see above)") : null,
+      );
     drawn.add(id);
     const below = (after.get(id) ?? []).map((next) => branch(next.to, next));
     return h("li", {}, how, label, below.length ? h("ul", {}, below) : null);
   }
 
   const roots = graph.nodes.filter((item) => !ends.has(item.id));
-  fill(node, h("ul", { class: "tree" }, roots.map((item) => branch(item.id, null))), graph.cut ? h("p", { class: "quiet" }, "There is more than is shown: ", h("code", {}, "runlore lineage --full")) : null);
+  fill(
+    node,
+    h(
+      "ul",
+      { class: "tree" },
+      roots.map((item) => branch(item.id, null)),
+    ),
+    graph.cut
+      ? h("p", { class: "quiet" }, "There is more than is shown: ", h("code", {}, "runlore lineage --full"))
+      : null,
+  );
 }
 
 function name(item) {
-  if (item.kind === "run") return ["run ", runLink(item.id, item.name), h("span", { class: "quiet" }, ` ${short(item.id)}, ${item.status}`)];
-  if (item.kind === "data") return [`data ${item.name}`, h("span", { class: "quiet" }, ` ${(item.shape ?? []).join(" × ")} ${item.id.replace("data:", "").slice(0, 12)}`)];
-  return [`${item.type ?? "file"} `, link(`/find?sha256=${item.id}`, item.name), h("span", { class: "quiet" }, ` ${item.size === undefined || item.size === null ? "" : size(item.size)} ${(item.roles ?? []).join(", ")} ${item.id.slice(0, 12)}`)];
+  if (item.kind === "run")
+    return ["run ", runLink(item.id, item.name), h("span", { class: "quiet" }, ` ${short(item.id)}, ${item.status}`)];
+  if (item.kind === "data")
+    return [
+      `data ${item.name}`,
+      h("span", { class: "quiet" }, ` ${(item.shape ?? []).join(" × ")} ${item.id.replace("data:", "").slice(0, 12)}`),
+    ];
+  return [
+    `${item.type ?? "file"} `,
+    link(`/find?sha256=${item.id}`, item.name),
+    h(
+      "span",
+      { class: "quiet" },
+      ` ${item.size === undefined || item.size === null ? "" : size(item.size)} ${(item.roles ?? []).join(", ")} ${item.id.slice(0, 12)}`,
+    ),
+  ];
 }

@@ -1,0 +1,221 @@
+// The files of a run: with their roles, a download, and a look inside; its code and environment.
+
+import { command, fill, h, trying } from "./dom.js";
+import { count, number, size } from "./format.js";
+import { contentAddress, lookInto } from "./look.js";
+import { pairs } from "./overview.js";
+import { read } from "./state.js";
+
+/** All that it wrote, what has a role first; a file that was dropped on the page is marked. */
+export function artifacts(node, run) {
+  const items = run.artifacts
+    .filter((item) => item.kind !== "code")
+    .sort((one, other) => (other.roles.length > 0) - (one.roles.length > 0));
+  const { made } = read();
+  const sought = made
+    ? h(
+        "p",
+        { role: "status" },
+        h("b", {}, "This run made the file that you dropped."),
+        h("span", { class: "mono quiet" }, ` ${made}`),
+      )
+    : null;
+  if (!items.length)
+    return void fill(
+      node,
+      sought,
+      h(
+        "p",
+        { class: "quiet" },
+        "No files were recorded. ",
+        h("code", {}, 'run.log_artifact("model.pt", kind="model")'),
+        " records one.",
+      ),
+    );
+  const scored = items.some((item) => item.value !== null);
+  fill(
+    node,
+    sought,
+    h(
+      "table",
+      { class: "list" },
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          h("th", {}, "name"),
+          h("th", {}, "kind"),
+          h("th", { class: "number" }, "size"),
+          h("th", { class: "number" }, "step"),
+          scored ? h("th", { class: "number" }, "score") : null,
+          h("th", {}, "roles"),
+          h("th", {}, "sha256"),
+          h("th", {}, "state"),
+          h("th"),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        items.flatMap((item) => artifact(run, item, scored, made)),
+      ),
+    ),
+  );
+}
+
+function artifact(run, item, scored, made) {
+  const inside = h("tr", { class: "hidden" }, h("td", { colspan: 9 }));
+  const open = trying(async (event) => {
+    const on = inside.classList.toggle("hidden") === false;
+    event.target.setAttribute("aria-expanded", String(on));
+    if (on)
+      item.folder ? folder(inside.firstChild, run, item) : await lookInto(inside.firstChild, run.id, item.position);
+  });
+  const state = item.available ? "kept" : item.stored ? "kept" : item.present ? "where it was written" : "gone";
+  const row = h(
+    "tr",
+    { class: made && item.sha256 === made ? "picked" : "" },
+    h("td", { class: "mono", title: item.path ?? "" }, item.name),
+    h("td", {}, item.kind),
+    h("td", { class: "number" }, size(item.size)),
+    h("td", { class: "number" }, item.step ?? ""),
+    scored
+      ? h("td", { class: "number", title: item.monitor ?? "" }, item.value === null ? "" : number(item.value))
+      : null,
+    h(
+      "td",
+      {},
+      item.roles.map((role) => h("span", { class: "chip role" }, role)),
+    ),
+    h("td", { class: "mono quiet", title: item.sha256 ?? "" }, (item.sha256 ?? "–").slice(0, 10)),
+    h("td", { title: item.why ?? "" }, state),
+    h(
+      "td",
+      { class: "right", style: "white-space:nowrap" },
+      item.available
+        ? [
+            h(
+              "button",
+              {
+                type: "button",
+                class: "plain",
+                "aria-expanded": "false",
+                "aria-label": `Look into ${item.name}`,
+                onclick: open,
+              },
+              "Look",
+            ),
+            item.folder
+              ? null
+              : h(
+                  "a",
+                  { href: contentAddress(run.id, item.position), download: item.name.split("/").pop() },
+                  "Download",
+                ),
+          ]
+        : null,
+    ),
+  );
+  return [row, inside];
+}
+
+function folder(node, run, item) {
+  const below = h("div");
+  fill(
+    node,
+    h(
+      "table",
+      { class: "list", style: "width:auto;min-width:50%" },
+      h(
+        "tbody",
+        {},
+        item.members.map((member) =>
+          h(
+            "tr",
+            {},
+            h("td", { class: "mono" }, member.path),
+            h("td", { class: "number" }, size(member.size)),
+            h(
+              "td",
+              {},
+              h(
+                "button",
+                {
+                  type: "button",
+                  class: "plain",
+                  "aria-label": `Look into ${member.path}`,
+                  onclick: () => lookInto(below, run.id, item.position, member.path),
+                },
+                "Look",
+              ),
+              " ",
+              h(
+                "a",
+                { href: contentAddress(run.id, item.position, member.path), download: member.path.split("/").pop() },
+                "Download",
+              ),
+            ),
+          ),
+        ),
+      ),
+    ),
+    below,
+  );
+}
+
+/** How it was started, from which code, on what. */
+export function code(node, run) {
+  const { packages = {}, ...sections } = run.environment;
+  const files = run.artifacts.filter((item) => item.kind === "code");
+  const looks = files
+    .filter((item) => item.available)
+    .map((item) => {
+      const box = h("div");
+      return [
+        h("h2", {}, item.name),
+        item.folder ? (folder(box, run, item), box) : (lookInto(box, run.id, item.position), box),
+      ];
+    });
+  fill(
+    node,
+    h(
+      "div",
+      { class: "columns2" },
+      h(
+        "div",
+        {},
+        h("h2", {}, "Command"),
+        command((run.command.argv ?? []).join(" ") || "–"),
+        h("p", { class: "quiet mono" }, `${run.command.cwd ?? ""} on ${run.command.host ?? "?"}`),
+        pairs("Code", sections.git ?? {}),
+        run.environment.git ? null : h("p", { class: "quiet" }, "There was no git repository."),
+      ),
+      h(
+        "div",
+        {},
+        Object.entries(sections)
+          .filter(([name]) => name !== "git")
+          .map(([name, values]) => pairs(name, values)),
+        packagesOf(packages),
+      ),
+    ),
+    looks.length ? looks : h("p", { class: "quiet" }, "There were no uncommitted changes, or none are kept."),
+  );
+}
+
+function packagesOf(packages) {
+  const entries = Object.entries(packages);
+  if (!entries.length) return null;
+  return h(
+    "details",
+    {},
+    h("summary", {}, count(entries.length, "package")),
+    h(
+      "dl",
+      { class: "facts" },
+      entries.flatMap(([name, version]) => [h("dt", { class: "mono" }, name), h("dd", { class: "mono" }, version)]),
+    ),
+  );
+}

@@ -1,0 +1,40 @@
+// Groups of runs as a table: how many, and of each metric the mean with its interval, and the best.
+
+import { h } from "./dom.js";
+import { number, text } from "./format.js";
+import { colourAt } from "./plot.js";
+import { label } from "./relations.js";
+
+export const GROUPS = 12; // groups that have bands, as the server says
+
+/** The table of what the server found, one answer for each metric. */
+export function groupTable(found, by) {
+  const heads = h(
+    "tr",
+    {},
+    h("th"),
+    by.map((field) => h("th", {}, label(field))),
+    h("th", { class: "number" }, "runs"),
+    found.map((item) => h("th", { class: "number" }, label(item.metric))),
+  );
+  const rows = found[0].groups.map((group, place) =>
+    h(
+      "tr",
+      {},
+      h("td", {}, h("span", { class: "dot", dot: place < GROUPS ? colourAt(place) : null })),
+      by.map((field) => h("td", {}, text(group.by[field]))),
+      h("td", { class: "number" }, group.runs.length + group.lacking),
+      found.map((item) => h("td", { class: "number" }, cell(item.groups.find((other) => same(other.by, group.by))))),
+    ),
+  );
+  const table = h("table", { class: "list groups" }, h("thead", {}, heads), h("tbody", {}, rows));
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Groups" }, table);
+}
+
+function cell(group) {
+  if (!group || group.mean === null) return "–";
+  const half = group.ci95 ? ` ± ${number(Number(((group.ci95[1] - group.ci95[0]) / 2).toPrecision(2)))}` : "";
+  return `${number(group.mean)}${half} (${number(group.best?.value)})`;
+}
+
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);

@@ -1,0 +1,91 @@
+// What is done with the runs that are selected.
+
+import { change, runPath } from "./api.js";
+import { fill, form, h, popover, say, trying } from "./dom.js";
+import { count } from "./format.js";
+
+const COMPARED = 10; // runs at the most, as the server says
+
+/** The bar above the table; `page` has table, select(ids), load() and go(address). */
+export function selectionBar(bar, page) {
+  const ids = page.table.selected;
+  bar.classList.toggle("hidden", !ids.length);
+  if (!ids.length) return;
+  const compare = () => page.go(`/compare?${ids.map((id) => `runs=${id}`).join("&")}`);
+  fill(
+    bar,
+    h("b", {}, `${ids.length} selected`),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "main",
+        disabled: ids.length < 2 || ids.length > COMPARED,
+        title: "From two to ten runs",
+        onclick: compare,
+      },
+      "Compare",
+    ),
+    popover("Tag", (box, close) => tagForm(box, close, page, ids)),
+    popover("Note", (box, close) => noteForm(box, close, page, ids)),
+    h("button", { type: "button", onclick: trying(() => pin(page, ids)) }, "Pin"),
+    h("button", { type: "button", class: "danger", onclick: trying(() => remove(page, ids)) }, "Remove"),
+    h("span", { class: "grow" }),
+    h("button", { type: "button", class: "plain", onclick: () => page.select([]) }, "Clear"),
+  );
+}
+
+function tagForm(box, close, page, ids) {
+  const key = h("input", { type: "text", placeholder: "key", "aria-label": "Key of the tag" });
+  const value = h("input", {
+    type: "text",
+    placeholder: "value; empty takes it off",
+    "aria-label": "Value of the tag",
+  });
+  box.append(
+    form(
+      [key, value],
+      "Set",
+      trying(async () => {
+        await each(page, ids, "/tags", { tags: { [key.value]: value.value || null } });
+        close();
+      }),
+    ),
+  );
+}
+
+function noteForm(box, close, page, ids) {
+  const words = h("textarea", { rows: 3, "aria-label": "Note", placeholder: "what is worth knowing of these runs" });
+  box.append(
+    form(
+      [words],
+      "Add",
+      trying(async () => {
+        await each(page, ids, "/notes", { text: words.value });
+        close();
+      }),
+    ),
+  );
+}
+
+async function each(page, ids, path, body) {
+  await Promise.all(ids.map((id) => change(runPath(id) + path, body)));
+  await page.table.refresh();
+}
+
+/** Pins them; lets them go if all are pinned. */
+async function pin(page, ids) {
+  await change("/api/pin", { runs: ids, off: ids.every((id) => page.table.find(id)?.tags.pinned) });
+  await page.table.refresh();
+}
+
+async function remove(page, ids) {
+  const { removed } = await change("/api/remove", { runs: ids });
+  page.select([]);
+  await page.load();
+  const undo = trying(async () => {
+    await change("/api/undo");
+    await page.load();
+  });
+  say(`${count(removed.length, "run")} removed`, { action: { name: "Undo", run: undo } });
+}
