@@ -5,11 +5,12 @@ SQL that both SQLite and PostgreSQL read; `?` stands for an argument.
 """
 
 import ast
+import json
 import keyword
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -52,8 +53,9 @@ class Field:
         """As it is written."""
         if not self.table:
             return self.column
-        plain = all(part.isidentifier() and not keyword.iskeyword(part) for part in self.key.split("."))
-        name = f"{self.table}.{self.key}" if plain else f'{self.table}["{self.key}"]'
+        parts = self.key.split(".")  # Python reads some signs beyond ASCII as others: they stand in quotes
+        plain = all(part.isascii() and part.isidentifier() and not keyword.iskeyword(part) for part in parts)
+        name = f"{self.table}.{self.key}" if plain else f"{self.table}[{json.dumps(self.key, ensure_ascii=False)}]"
         return name if self.column in ("", "last") else f"{name}.{self.column}"
 
 
@@ -95,8 +97,7 @@ def parse_sort(text: str) -> list[tuple[Field, bool]]:
         QueryError: a part is no field.
     """
     fields = []
-    place = 0
-    for part in text.split(","):
+    for place, part in _parts(text):
         begin = place + len(part) - len(part.lstrip())
         name = part.strip()
         descending = name.startswith("-")
@@ -106,8 +107,24 @@ def parse_sort(text: str) -> list[tuple[Field, bool]]:
             fields.append((compiler.field_of(name.removeprefix("-")), descending))
         except RecursionError:
             raise QueryError("this is nested too deeply", text, begin) from None
-        place += len(part) + 1
     return fields
+
+
+def _parts(text: str) -> Iterator[tuple[int, str]]:
+    """What stands between commas outside of quotes, each with its place."""
+    begin, quote, escaped = 0, "", False
+    for place, sign in enumerate(text):
+        if sign == "," and not quote:
+            yield begin, text[begin:place]
+            begin = place + 1
+        elif escaped:
+            escaped = False
+        elif quote:
+            escaped = sign == "\\"
+            quote = "" if sign == quote else quote
+        elif sign in "\"'":
+            quote = sign
+    yield begin, text[begin:]
 
 
 def parse_time(text: str) -> int | None:

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runlore import Store
+from runlore._query import Field, compile_query, parse_sort
 from runlore.errors import QueryError
 from runlore.tables import known_keys, read_table, states, suggested_columns
 
@@ -97,3 +98,15 @@ def test_states_differ_once_something_was_added(store: Store) -> None:
     noted = states(store)[run.id]
     assert len({before, grown, ended, noted}) == 4
     assert (before[2], ended[2], noted[0]) == ("running", "finished", 2)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12))
+@settings(max_examples=200)
+def test_every_key_can_be_spelled(key: str) -> None:
+    """In a query, in an order beside others, and as a column."""
+    for field in (Field("params", key, "", 0), Field("metrics", key, "min", 0)):
+        first, second = parse_sort(f"{field.text},-started")
+        assert (first[0].table, first[0].key, first[0].column) == (field.table, field.key, field.column)
+        assert (second[0].column, second[1]) == ("started", True)
+        (found,) = compile_query(f"{field.text} is None", lambda: 0.0).fields
+        assert found.key == key

@@ -223,7 +223,7 @@ function effects(found) {
         "tbody",
         {},
         keys.map((key) => {
-          const differs = found.pairs.some((pair) => key in pair.metrics);
+          const differs = found.pairs.some((pair) => Object.hasOwn(pair.metrics, key));
           return h(
             "tr",
             { class: differs ? "" : "same" },

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { debounce, fill, h } from "./dom.js";
-import { text } from "./format.js";
+import { groupText } from "./format.js";
 import { GROUPS } from "./groups.js";
 import { clear, colourAt, draw, plotly } from "./plot.js";
 import { bands, byUse, lines, upright } from "./traces.js";
@@ -38,7 +38,7 @@ export class Curves {
           if (card.inView && card.stale) this.paint(card);
         }
       },
-      { root: this.node, rootMargin: "200px" },
+      { rootMargin: "200px" },
     );
     this.controls = this.build();
   }
@@ -153,7 +153,7 @@ export class Curves {
       groups
         .slice(0, GROUPS)
         .map((by, place) =>
-          h("span", {}, h("span", { class: "dot", dot: colourAt(place) }), Object.values(by).map(text).join(", ")),
+          h("span", {}, h("span", { class: "dot", dot: colourAt(place) }), Object.values(by).map(groupText).join(", ")),
         ),
     );
     this.reset();

@@ -17,8 +17,15 @@ export function text(value) {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
+/** A value that makes a group: a text that could be taken for a number, or for nothing, is quoted. */
+export function groupText(value) {
+  const odd = typeof value === "string" && (value.trim() === "" || !Number.isNaN(Number(value)));
+  return odd ? JSON.stringify(value) : text(value);
+}
+
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
+  if (seconds < 0.1) return `${Number((seconds * 1000).toPrecision(2))} ms`;
   if (seconds < 10) return `${Number(seconds.toPrecision(2))} s`;
   if (seconds < 60) return `${Math.round(seconds)} s`;
   const whole = Math.round(seconds);

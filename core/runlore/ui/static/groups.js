@@ -1,7 +1,7 @@
 // Groups of runs as a table: how many, and of each metric the mean with its interval, and the best.
 
 import { h } from "./dom.js";
-import { number, text } from "./format.js";
+import { groupText, number } from "./format.js";
 import { colourAt } from "./plot.js";
 import { label } from "./relations.js";
 
@@ -22,7 +22,7 @@ export function groupTable(found, by) {
       "tr",
       {},
       h("td", {}, h("span", { class: "dot", dot: place < GROUPS ? colourAt(place) : null })),
-      by.map((field) => h("td", {}, text(group.by[field]))),
+      by.map((field) => h("td", { title: groupText(group.by[field]) }, groupText(group.by[field]))),
       h("td", { class: "number" }, group.runs.length + group.lacking),
       found.map((item) => h("td", { class: "number" }, cell(item.groups.find((other) => same(other.by, group.by))))),
     ),

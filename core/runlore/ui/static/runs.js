@@ -3,7 +3,7 @@
 import { ask, change } from "./api.js";
 import { chooseColumns, chooseGroups } from "./choosers.js";
 import { Curves } from "./curves.js";
-import { debounce, fill, h, popover, say, tabs, trying } from "./dom.js";
+import { debounce, fill, h, link, popover, say, tabs, trying } from "./dom.js";
 import { count } from "./format.js";
 import { groupTable } from "./groups.js";
 import { colourAt } from "./plot.js";
@@ -145,7 +145,15 @@ class RunsPage {
   }
 
   /** Ask for the table anew, or for groups. */
-  load = trying(async () => {
+  async load() {
+    try {
+      await this.answer();
+    } catch (error) {
+      fill(this.left, notShown(error));
+    }
+  }
+
+  async answer() {
     const state = read();
     const asked = (this.asked = {});
     const question = this.question();
@@ -162,7 +170,7 @@ class RunsPage {
     if (asked !== this.asked || JSON.stringify(better) === JSON.stringify(this.suggested)) return;
     this.suggested = better;
     await show();
-  });
+  }
 
   columns() {
     const { cols } = read();
@@ -350,6 +358,16 @@ function notUnderstood() {
     { class: "empty" },
     h("h1", {}, "This query can't be understood"),
     h("p", {}, "The box above shows where. ", whole, " is one that can."),
+  );
+}
+
+function notShown(error) {
+  return h(
+    "div",
+    { class: "empty" },
+    h("h1", {}, "This can't be shown"),
+    h("p", {}, error.message),
+    h("p", {}, link("/", "All runs")),
   );
 }
 
