@@ -105,6 +105,9 @@ def test_what_is_not_there_is_not_found(real: Served) -> None:
         "/static/../_app.py",
         "/static/%2e%2e/_app.py",
         "/api/runs/no-such/output",
+        f"/api/runs/sweep-0.1-1/artifacts/{'9' * 5000}/look",
+        "/api/runs/sweep-0.1-1/artifacts/99/content",
+        "/api/runs/sweep-0.1-1/artifacts/%C2%B2/content",
     ):
         answer = real.request("GET", path)
         assert answer.status == 404

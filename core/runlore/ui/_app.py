@@ -36,7 +36,7 @@ def create_app(root: Path, keys: Keys, host: str = "127.0.0.1") -> ASGIApp:
         _session(keys),
         Route("/api/openapi.json", lambda _: JSONResponse(describe(ENDPOINTS))),
         _plotly(),
-        *[_static(path) for path in sorted(STATIC.iterdir())],
+        *[_static(path) for path in sorted(STATIC.iterdir()) if path.suffix in KINDS],
         *[Route(page, _page) for page in PAGES],
     ]
     app = Starlette(routes=routes, exception_handlers={404: _not_found})

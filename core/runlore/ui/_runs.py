@@ -33,6 +33,7 @@ CELLS = 40  # rows of a matrix that is shown as a heat map
 PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".bmp"}
 TEXTS = {"output.log"}
 SHA256 = re.compile(r"[0-9a-f]{6,64}")
+NUMBER = re.compile(r"[0-9]{1,9}")
 WHOLE = re.compile(r"[0-9a-f]{64}")
 SANDBOX = {"content-security-policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
 RUNS = Parameter("runs", "texts", "runs by id; the others are compared with the first", required=True, most=COMPARED)
@@ -157,7 +158,7 @@ def _file(store: Store, run: str, position: str, member: str) -> tuple[Path, str
     """A file of a run: where its content lies, and what it is called."""
     recorded = store.run(run)
     artifacts = recorded.artifacts
-    if not position.isdecimal() or int(position) >= len(artifacts):
+    if not NUMBER.fullmatch(position) or int(position) >= len(artifacts):
         raise ArtifactNotFound(f"run {run!r} has no artifact number {position}")
     artifact = artifacts[int(position)]
     path, name = _source(recorded, artifact), artifact.name

@@ -11,7 +11,7 @@ from runlore.curves import band_of, curve_of
 from runlore.documents import iso_time, plain, statistics_document
 from runlore.errors import QueryError
 from runlore.runs import RecordedRun
-from runlore.statistics import direction, group_runs, key_text
+from runlore.statistics import group_runs, key_text
 from runlore.store import Store
 from runlore.tables import Table, known_keys, read_table, suggested_columns
 from runlore.ui._endpoints import Endpoint, Parameter
@@ -96,11 +96,7 @@ def groups(store: Store, where: str, by: list[str], metrics: list[str], all: boo
     """Statistics of metrics in groups."""
     store.check_query(where)
     chosen = independent(where, all)
-    return [
-        statistics_document(group_runs(store, chosen, metric, by), by, ())
-        | {"names": {"better": direction(metric)}}
-        for metric in metrics
-    ]  # fmt: skip
+    return [statistics_document(group_runs(store, chosen, metric, by), by, ()) for metric in metrics]
 
 
 # Curves
