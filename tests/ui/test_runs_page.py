@@ -199,6 +199,31 @@ def test_groups_have_means_intervals_and_bands(page: "Page", real: Served) -> No
     wait_names(page, lambda found: len(found) == 12)
 
 
+def test_no_more_fields_group_than_the_server_takes(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}&group=params.lr&group=params.seed&group=params.model&group=status")
+    page.locator(".groups tbody tr").nth(11).wait_for()
+    page.get_by_role("button", name="Group by").click()
+    page.get_by_role("checkbox", name=re.compile("experiment")).click()
+    page.get_by_text("At most 4 can be chosen").wait_for()
+    assert not page.get_by_role("checkbox", name=re.compile("experiment")).is_checked()
+    assert len(query(page)["group"]) == 4
+
+
+def test_rows_stay_while_others_are_asked_for(page: "Page", many: Served) -> None:
+    """A click on what is seen is never lost, nor an error."""
+    open_page(page, many)
+    wait_names(page, lambda found: "run-9999" in found)
+    for _ in range(5):
+        page.evaluate(
+            """() => {
+                document.querySelectorAll('.runs th button')[1].click();
+                document.querySelectorAll('.runs tbody input')[2].click();
+            }"""
+        )
+        page.wait_for_timeout(100)
+    assert len(names(page)) > 20
+
+
 def test_children_are_listed_when_they_are_asked_for(page: "Page", real: Served) -> None:
     open_page(page, real)
     before = len(wait_names(page, lambda found: len(found) > 12))

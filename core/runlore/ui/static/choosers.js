@@ -1,8 +1,10 @@
 // Boxes in which fields are chosen: columns of the table, and what makes a group.
 
-import { fill, h } from "./dom.js";
+import { fill, h, say } from "./dom.js";
 
 const MOST = 150; // fields that a list shows at once
+const GROUPING = 4; // fields that make a group at the most, as the server says
+const COLUMNS = 40; // likewise
 const SECTIONS = {
   metrics: "Metrics",
   params: "Params",
@@ -16,7 +18,14 @@ const SECTIONS = {
 export function chooseGroups(box, keys, chosen, save) {
   const found = [...(keys.params ?? []), ...(keys.tags ?? [])].map(({ field, runs }) => ({ field, runs }));
   found.sort((one, other) => other.runs - one.runs);
-  tickList(box, [{ field: "experiment" }, { field: "status" }, ...found], chosen, save, "Find a param or tag");
+  tickList(
+    box,
+    [{ field: "experiment" }, { field: "status" }, ...found],
+    chosen,
+    save,
+    "Find a param or tag",
+    GROUPING,
+  );
 }
 
 /** All that a column can show; without a choice the server says what tells runs apart. */
@@ -25,15 +34,18 @@ export function chooseColumns(box, keys, chosen, save) {
     const shown = (keys[table] ?? []).filter((item) => table !== "env" || !item.key.startsWith("packages."));
     return shown.map(({ field, runs }) => ({ field, section, runs: table === "env" ? "" : runs }));
   });
-  tickList(box, items, chosen, save, "Find a column");
+  tickList(box, items, chosen, save, "Find a column", COLUMNS);
   const reset = h("button", { type: "button", onclick: () => save([]) }, "Those that tell runs apart");
   box.append(h("div", { class: "row" }, reset));
 }
 
-function tickList(box, items, chosen, save, label) {
+function tickList(box, items, chosen, save, label, most) {
   const list = h("div");
   let ticked = [...chosen];
-  const turn = (field, on) => {
+  const turn = (field, tick) => {
+    const on = tick.checked && ticked.length < most;
+    if (tick.checked && !on) say(`At most ${most} can be chosen.`, { bad: true });
+    if (tick.checked !== on) return void (tick.checked = on);
     ticked = on ? [...ticked, field] : ticked.filter((item) => item !== field);
     save(ticked);
   };
@@ -46,7 +58,7 @@ function tickList(box, items, chosen, save, label) {
       const tick = h("input", {
         type: "checkbox",
         checked: ticked.includes(item.field),
-        onchange: (event) => turn(item.field, event.target.checked),
+        onchange: (event) => turn(item.field, event.target),
       });
       return [
         begins ? h("h3", {}, section) : null,

@@ -175,6 +175,7 @@ export class Curves {
     for (const card of this.cards.values()) {
       card.range = null;
       card.data = null;
+      card.asked = null; // an answer that is on its way is of something else
       card.stale = true;
     }
     this.arrange();
@@ -284,7 +285,7 @@ export class Curves {
     const state = this.state();
     const x = state.x || "step";
     const along = x === "time" ? (values) => values.map((value) => new Date(value * 1000)) : (values) => values;
-    const traces = this.grouped
+    const traces = card.data.bands
       ? bands(card.data.bands, along, this.groups)
       : lines(card.data.curves, this.runs, along, Number(state.smooth) || 0);
     const range = card.range && (x === "time" ? card.range.map((value) => new Date(value * 1000)) : card.range);

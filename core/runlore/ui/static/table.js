@@ -47,12 +47,12 @@ export class RunTable {
   /** Show what a question finds: {where, sort, columns, all}. */
   async load(question) {
     this.question = question;
-    this.pages.clear();
-    this.current = -1;
-    this.anchor = null;
     const asked = ++this.asked;
     const first = await this.fetch(0, asked);
     if (!first) return;
+    this.pages = new Map([[0, first.rows]]); // what was there stays in view until now
+    this.current = -1;
+    this.anchor = null;
     this.node.scrollTop = 0;
     this.columns = first.columns.map((column, place) => ({ ...column, number: isNumeric(first.rows, place) }));
     this.layout(first.rows);
@@ -237,7 +237,9 @@ export class RunTable {
   toggle(place, range = false) {
     const places = range && this.anchor !== null ? span(this.anchor, place) : [place];
     const ids = places.map((item) => this.row(item)?.id).filter(Boolean);
-    const on = !this.selected.includes(this.row(place).id);
+    const row = this.row(place);
+    if (!row) return;
+    const on = !this.selected.includes(row.id);
     this.anchor = place;
     this.current = place;
     this.on.select(on ? [...new Set([...this.selected, ...ids])] : this.selected.filter((id) => !ids.includes(id)));
