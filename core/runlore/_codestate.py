@@ -168,8 +168,9 @@ def _quoted(path: str) -> str:
 def _unknown(run: "RecordedRun") -> Iterator[str]:
     """What of a run's code is not known, and why."""
     for item in run.missing:
-        if "reproduced" in item["why"] or item["what"].startswith("code"):
-            yield f"the code of {run.name} is not fully known: {item['what']}: {item['why']}"
+        what, why = str(item.get("what")), str(item.get("why"))
+        if "reproduced" in why or what.startswith("code"):
+            yield f"the code of {run.name} is not fully known: {what}: {why}"
     for name in (PATCH, UNTRACKED, SNAPSHOT):
         artifact = _artifact(run, name)
         members = artifact.members if artifact and artifact.is_folder else ()

@@ -89,7 +89,7 @@ class Lineage:
         return found
 
 
-def lineage(store: "Store", target: str | os.PathLike[str]) -> Lineage:
+def lineage(store: "Store", target: "str | os.PathLike[str] | Content | RecordedRun") -> Lineage:
     """All that a run, a file, a folder, or the content with a hash comes from, and all that came of it.
 
     Raises:
@@ -110,7 +110,7 @@ class _Search:
         self._graph = Lineage("")
         self._seen: set[tuple[str, bool]] = set()
 
-    def around(self, target: str | os.PathLike[str]) -> Lineage:
+    def around(self, target: "str | os.PathLike[str] | Content | RecordedRun") -> Lineage:
         run, content = _found(self._store, target)
         if run is not None:
             self._graph.root = self._run_node(run)
@@ -287,9 +287,17 @@ class _Search:
         return next(iter(self._writers_of(sha256)), ("", 0))
 
 
-def _found(store: "Store", target: str | os.PathLike[str]) -> "tuple[RecordedRun | None, Content]":
+def _found(
+    store: "Store", target: "str | os.PathLike[str] | Content | RecordedRun"
+) -> "tuple[RecordedRun | None, Content]":
     """The run that is meant, else the content."""
+    from runlore.runs import RecordedRun
+
     nothing = Content("", None)
+    if isinstance(target, Content):
+        return None, target
+    if isinstance(target, RecordedRun):
+        return target, nothing
     if not Path(target).exists():
         try:
             return store.run(os.fspath(target)), nothing

@@ -79,21 +79,23 @@ class Content:
         return _weights.weights_of(files, self.complaints.append)
 
 
-def which_run(store: "Store", target: str | os.PathLike[str]) -> Origins:
+def which_run(store: "Store", target: "str | os.PathLike[str] | Content") -> Origins:
     """The runs that wrote or read a file, a folder, or the content with a hash (at least six digits of it).
 
     A model file that no run has written is looked for by the fingerprint of its weights; a folder, file by file. Files
     whose hash was not known when they were recorded are hashed first. No pickle is loaded.
 
+    A `Content` without a path is a hash, also where a file of that name lies here.
+
     Raises:
         FileOrHashNotFound: `target` is neither.
     """
-    content = content_of(target)
+    content = target if isinstance(target, Content) else content_of(target)
     if not store.exists:
         return Origins(content.sha256, (), (f"there is no store at {str(store.root)!r} yet",))
     hashes, match = same_contents(store, content)
     found = tuple(dict.fromkeys(origin for sha256 in hashes for origin in _origins(store, sha256, match)))
-    return Origins(content.sha256, found, () if found else tuple(_hints(store, content, target)))
+    return Origins(content.sha256, found, () if found else tuple(_hints(store, content)))
 
 
 def content_of(target: str | os.PathLike[str]) -> Content:
@@ -195,13 +197,13 @@ def readers_of(
 # What comes nearest
 
 
-def _hints(store: "Store", content: Content, target: str | os.PathLike[str]) -> Iterator[str]:
+def _hints(store: "Store", content: Content) -> Iterator[str]:
     if content.weights is not None:
         joined = "JOIN weights w ON w.run = a.run AND w.sha256 = a.sha256"
         rows = _similar(store, joined, "w.kind = 'shapes' AND w.hash = ?", content.weights.shapes[0])
         yield from (f"run {run} wrote {name!r}: tensors of the same shapes, with other values" for run, name in rows)
     yield from content.complaints
-    name = Path(target).name
+    name = content.sha256 if content.path is None else content.path.name
     for run, _ in _similar(store, "", "a.name = ?", name):
         yield f"run {run} wrote a {name!r} with other content"
     if content.path is not None and content.path.is_file():

@@ -204,7 +204,10 @@ def summarise(values: Sequence[float]) -> tuple[float | None, float | None, tupl
     mean = _mean(values)
     if len(values) == 1 or not all(map(math.isfinite, (*values, mean))):
         return mean, None, None
-    deviation = statistics.stdev(values, mean)
+    try:
+        deviation = statistics.stdev(values, mean)
+    except (AttributeError, OverflowError):  # squares beyond all floats, which some versions of Python trip over
+        return mean, None, None
     half = _special().stdtrit(len(values) - 1, 0.5 + LEVEL / 2) * deviation / math.sqrt(len(values))
     return mean, deviation, (float(mean - half), float(mean + half))
 

@@ -257,3 +257,7 @@ def test_different_values_print_differently(store: Store) -> None:
     names = [run.id for run in store.runs("params.lr == 1 or params.lr == '1'")]
     line = next(line for line in runlore("diff", *names).output.splitlines() if line.startswith("  lr"))
     assert line.split() in (["lr", "'1'", "1"], ["lr", "1", "'1'"])
+
+
+def test_values_whose_squares_are_beyond_all_floats_have_no_interval() -> None:
+    assert summarise([1e155, -1e155]) == (0.0, None, None)

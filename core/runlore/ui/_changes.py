@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from runlore.housekeeping import PINNED, remove, undo
+from runlore.housekeeping import PINNED, last_removal, remove, undo
 from runlore.store import Store
 from runlore.ui._endpoints import Endpoint, Parameter, Refused
 
@@ -44,8 +44,10 @@ def remove_runs(store: Store, runs: list[str]) -> dict[str, Any]:
     return {"removed": [run.id for run in remove(store, [store.run(part) for part in runs])]}
 
 
-def undo_removal(store: Store) -> dict[str, Any]:
-    """Bring back what the last removal took away."""
+def undo_removal(store: Store, runs: list[str]) -> dict[str, Any]:
+    """Bring back what the last removal took away, if these are the runs."""
+    if runs and set(last_removal(store)) != set(runs):
+        raise Refused("others were removed since: `Undo last removal` goes back one removal at a time")
     return {"back": undo(store)}
 
 
@@ -64,5 +66,8 @@ ENDPOINTS = [
         [RUNS, Parameter("off", "flag", "let them go again", False)], "POST",
     ),
     Endpoint("/api/remove", "Remove runs and their children, as `runlore rm`", remove_runs, [RUNS], "POST"),
-    Endpoint("/api/undo", "Bring back what the last removal took away", undo_removal, method="POST"),
+    Endpoint(
+        "/api/undo", "Bring back what the last removal took away", undo_removal,
+        [Parameter("runs", "texts", "refuse if these are not the runs", [], most=MOST)], "POST",
+    ),
 ]  # fmt: skip

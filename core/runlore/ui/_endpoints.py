@@ -21,6 +21,7 @@ from runlore.store import Store
 
 READERS = 4  # stores that are open at once, each with a connection to the index
 BODY = 64 << 10  # bytes of a change
+WHOLE = (1 << 53) - 1  # the largest of the whole numbers that JavaScript has without a gap
 T = TypeVar("T")
 Kind = Literal["text", "texts", "whole", "number", "flag", "object"]
 
@@ -117,6 +118,12 @@ def dump(document: Any) -> bytes:
     return text.encode("utf-8", "replace")
 
 
+def exact(value: Any) -> Any:
+    """A whole number beyond those that a browser tells apart as a text; anything else as it is."""
+    large = isinstance(value, int) and not isinstance(value, bool) and abs(value) > WHOLE
+    return str(value) if large else value
+
+
 def _finite(item: Any) -> Any:
     if isinstance(item, Mapping):
         return {key: _finite(value) for key, value in item.items()}
@@ -139,7 +146,7 @@ async def _values(endpoint: Endpoint, request: Request) -> dict[str, Any]:
         raise Refused(f"there is no parameter {unknown[0]!r} here: there are {', '.join(known) or 'none'}")
     for name, parameter in known.items():
         values[name] = _value(parameter, given[name]) if name in given else parameter.default
-        if parameter.required and values[name] in (None, [], ""):
+        if parameter.required and (name not in given or values[name] == []):
             raise Refused(f"{name} is missing: {parameter.about}")
     return values
 

@@ -90,7 +90,7 @@ class Guard:
         if not self._is_ours(host):
             return _error(400, f"this server is not called {host!r}: open the address that `runlore ui` printed")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin.partition("://")[2] != host:
             return _error(403, "requests from other sites are refused")
         reading = scope["method"] in READING
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not self._is_visit(scope, headers):

@@ -19,15 +19,16 @@ from runlore.comparison import compare
 from runlore.documents import comparison_document, iso_time, lineage_document, origin_document, plain, run_details
 from runlore.errors import ArtifactNotFound
 from runlore.lineage import lineage
-from runlore.origins import which_run, with_hashes
+from runlore.origins import Content, which_run, with_hashes
 from runlore.runs import RecordedRun
 from runlore.store import Store
-from runlore.ui._endpoints import Endpoint, Parameter, Refused
+from runlore.ui._endpoints import Endpoint, Parameter, Refused, exact
 
 COMPARED = 10  # runs at the most
 LOOK = 1 << 20  # bytes of a text that a look inside shows
 PICTURE = 20 << 20  # bytes of a picture that is shown
 ROWS = 200  # of a table
+COLUMNS = 100  # likewise
 OUTPUT = 256 << 10  # bytes of output in one answer
 CELLS = 40  # rows of a matrix that is shown as a heat map
 PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".bmp"}
@@ -50,7 +51,7 @@ def details(store: Store, run: str) -> dict[str, Any]:
     for link in document["links"]:
         link["name"] = _name_of(store, str(link["run"]))
     return document | {
-        "params": by_use(document["params"]),
+        "params": {key: exact(value) for key, value in by_use(document["params"]).items()},
         "parent_name": _name_of(store, found.parent_id) if found.parent_id else None,
         "children": [
             {"id": child.id, "name": child.name, "status": child.status, "started": iso_time(child.started),
@@ -138,19 +139,19 @@ def _table(text: str, separator: str, *, whole: bool) -> dict[str, Any]:
     square = _square(rows)
     if square is not None:
         return square
-    return {"kind": "table", "head": rows[0], "rows": rows[1 : ROWS + 1], "count": len(rows) - 1, "cut": not whole}
+    shown = [row[:COLUMNS] for row in rows[: ROWS + 1]]
+    return {"kind": "table", "head": shown[0], "rows": shown[1:], "count": len(rows) - 1, "cut": not whole}
 
 
 def _square(rows: Sequence[Sequence[str]]) -> dict[str, Any] | None:
-    """A table of classes by classes, its head the first row, and maybe the first column."""
-    head, *body = rows
-    named = bool(body) and all(len(row) == len(body) + 1 for row in rows)
-    cells = [row[1:] if named else row for row in body]
+    """A table of classes by classes: the first row and the first column have the same labels."""
+    (_, *labels), *body = rows
+    if not body or [row[0] for row in body] != labels:
+        return None
     try:
-        numbers = [[float(cell) for cell in row] for row in cells]
+        numbers = [[float(cell) for cell in row[1:]] for row in body]
     except ValueError:
         return None
-    labels = list(head[1:] if named else head)
     return {"kind": "matrix", "rows": numbers, "labels": labels} if _is_matrix(numbers) else None
 
 
@@ -228,8 +229,8 @@ def comparison(store: Store, runs: list[str]) -> dict[str, Any]:
     rows: dict[tuple[str, str], list[Any]] = {}
     for place, document in enumerate(documents, 1):
         for change in document["changes"]:
-            line = rows.setdefault((change["group"], change["key"]), [change["a"]] * len(found))
-            line[place] = change["b"]
+            line = rows.setdefault((change["group"], change["key"]), [exact(change["a"])] * len(found))
+            line[place] = exact(change["b"])
     return {
         "runs": [_short(run) for run in found],
         "rows": [{"group": group, "key": key, "values": values} for (group, key), values in rows.items()],
@@ -252,14 +253,14 @@ def tree(store: Store, target: str) -> dict[str, Any]:
     """The lineage of a run or of a content; files of the machine are not looked at."""
     if not (SHA256.fullmatch(target) or target.isalnum()):
         raise Refused(f"{target!r} is neither a run's id nor a sha256")
-    return lineage_document(lineage(store, store.run(target).id if not SHA256.fullmatch(target) else target))
+    return lineage_document(lineage(store, Content(target, None) if SHA256.fullmatch(target) else store.run(target)))
 
 
 def origins(store: Store, sha256: str) -> dict[str, Any]:
     """The runs that wrote or read the content with a hash."""
     if not SHA256.fullmatch(sha256):
         raise Refused(f"{sha256!r} is no sha256: it has 6 to 64 digits of 0-9 and a-f")
-    found = which_run(store, sha256)
+    found = which_run(store, Content(sha256, None))
     return {
         "sha256": found.sha256,
         "found": [origin_document(item) for item in found.found],

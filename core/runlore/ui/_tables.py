@@ -14,7 +14,7 @@ from runlore.runs import RecordedRun
 from runlore.statistics import group_runs, key_text
 from runlore.store import Store
 from runlore.tables import Table, known_keys, read_table, suggested_columns
-from runlore.ui._endpoints import Endpoint, Parameter
+from runlore.ui._endpoints import Endpoint, Parameter, exact
 
 PAGE = 1000  # rows of one answer at most
 CURVES = 50  # runs of one answer at most
@@ -60,7 +60,7 @@ def table_document(found: Table, columns: list[str]) -> dict[str, Any]:
             "parent": row.parent,
             "children": row.children,
             "tags": row.tags,
-            "values": [plain(value) for value in row.values],
+            "values": [exact(plain(value)) for value in row.values],
         }
         for row in found.rows
     ]

@@ -13,8 +13,7 @@ function address(path, parameters) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
     for (const item of Array.isArray(value) ? value : [value]) {
-      if (item !== null && item !== undefined && item !== "" && item !== false)
-        query.append(name, item === true ? "1" : item);
+      if (item !== null && item !== undefined && item !== false) query.append(name, item === true ? "1" : item);
     }
   }
   const text = query.toString();

@@ -2,7 +2,7 @@
 
 import { ask, listen } from "./api.js";
 import * as compare from "./compare.js";
-import { fill, h, link, say } from "./dom.js";
+import { closePopover, fill, h, link, say } from "./dom.js";
 import * as find from "./find.js";
 import { repaint } from "./plot.js";
 import * as run from "./run.js";
@@ -30,6 +30,7 @@ export function go(address, { replace = false } = {}) {
 
 /** Show what the address says. A page that is still being made when another is asked for stays out of sight. */
 async function show(given = undefined) {
+  closePopover();
   page?.close?.();
   page = null;
   const host = h("div", { class: "page" });

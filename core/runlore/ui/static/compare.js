@@ -61,7 +61,7 @@ export async function show(host, { go }) {
   charts.classList.remove("hidden");
   curves.node.style.overflow = "visible";
   curves.node.style.padding = "0";
-  trying(() => curves.show(found.runs, { legend: false }))();
+  trying(() => curves.show({ runs: found.runs, legend: false }))();
   return {
     news: (told) => {
       if (told.more || found.runs.some((run) => told.runs.includes(run.id))) trying(() => curves.grown())();

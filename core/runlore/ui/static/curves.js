@@ -119,8 +119,12 @@ export class Curves {
     this.repaint();
   });
 
-  /** Show runs: [{id, name}] in the order of their colours. */
-  async show(runs, { legend = true } = {}) {
+  /** Show {groups, question, metrics}, or {runs}: [{id, name}] in the order of their colours. */
+  show(subject) {
+    return subject.groups ? this.showGroups(subject.question, subject.metrics, subject.groups) : this.showRuns(subject);
+  }
+
+  async showRuns({ runs, legend = true }) {
     this.grouped = null;
     this.runs = runs;
     const asked = (this.asked = {});
@@ -161,19 +165,29 @@ export class Curves {
 
   /** The curves of these runs may have grown. */
   async grown() {
-    if (this.grouped || !this.runs?.length) return;
+    if (this.grouped) return void this.outdateAll();
+    if (!this.runs?.length) return;
     const asked = this.asked;
     const found = await ask("/api/metrics", { runs: this.runs.map((run) => run.id) });
     if (asked !== this.asked) return;
     const known = Object.keys(this.counts).length;
     this.counts = found.metrics;
     if (Object.keys(found.metrics).length !== known) this.arrange();
+    this.outdateAll();
+  }
+
+  outdateAll() {
     for (const card of this.cards.values()) this.outdate(card);
   }
+
+  /** Curves have the colours of their places, which only another question changes. */
+  recolour() {}
 
   reset() {
     for (const card of this.cards.values()) {
       card.range = null;
+      card.height = null;
+      card.whole.classList.add("hidden");
       card.data = null;
       card.asked = null; // an answer that is on its way is of something else
       card.stale = true;
@@ -221,6 +235,7 @@ export class Curves {
 
   card(key) {
     const plot = h("div", { class: "plot" });
+    const note = h("p", { class: "quiet hidden", style: "padding:10px" });
     const wide = h(
       "button",
       {
@@ -244,7 +259,7 @@ export class Curves {
         class: "plain hidden",
         "aria-label": `Show all of ${key}`,
         title: "Show all",
-        onclick: () => this.zoom(card, null),
+        onclick: () => this.zoom(card, null, null),
       },
       "↺",
     );
@@ -252,9 +267,10 @@ export class Curves {
       "section",
       { class: "card", "data-key": key, "aria-label": key },
       h("header", {}, h("h3", { title: key }, key), whole, wide),
+      note,
       plot,
     );
-    const card = { key, node, plot, whole, stale: true, inView: false, range: null, data: null };
+    const card = { key, node, plot, note, whole, stale: true, inView: false, range: null, height: null, data: null };
     this.seen.observe(node);
     return card;
   }
@@ -271,14 +287,19 @@ export class Curves {
     const x = state.x || "step";
     const range = card.range ? { begin: card.range[0], end: card.range[1] } : {};
     try {
-      card.data = this.grouped
+      const found = this.grouped
         ? await ask("/api/bands", { ...this.grouped, key: card.key, x })
         : await ask("/api/curves", { runs: this.runs.map((run) => run.id), key: card.key, x, most: FINE, ...range });
+      if (asked !== card.asked) return;
+      card.data = found;
+      await this.picture(card);
+      card.note.classList.add("hidden");
     } catch (error) {
-      if (asked === card.asked) fill(card.plot, h("p", { class: "quiet", style: "padding:10px" }, error.message));
-      return;
+      if (asked !== card.asked) return;
+      card.stale = true; // the next news tries again
+      fill(card.note, error.message);
+      card.note.classList.remove("hidden");
     }
-    if (asked === card.asked) await this.picture(card);
   }
 
   async picture(card) {
@@ -297,44 +318,50 @@ export class Curves {
           ? { range: state.logx === "1" && x !== "time" ? range.map(Math.log10) : range }
           : { autorange: true }),
       },
-      yaxis: { type: state.logy === "1" ? "log" : "linear", ...upright(traces, state.logy === "1") },
+      yaxis: {
+        type: state.logy === "1" ? "log" : "linear",
+        ...(card.height ? { range: card.height } : upright(traces, state.logy === "1")),
+      },
       uirevision: false,
     };
     const plot = await draw(card.plot, traces, layout);
-    if (plot && !card.listens) {
-      card.listens = true;
+    if (plot && !plot.listens) {
+      plot.listens = true;
       plot.on("plotly_relayout", (change) => this.relayout(card, change));
     }
   }
 
   relayout(card, change) {
-    if (this.grouped) return;
-    if (change["xaxis.autorange"]) {
-      if (card.range) this.zoom(card, null);
+    const ranged = (axis) => change[`${axis}.range`] ?? ends(change[`${axis}.range[0]`], change[`${axis}.range[1]`]);
+    if (change["xaxis.autorange"] || change["yaxis.autorange"]) {
+      if (card.range || card.height) this.zoom(card, null, null);
       return;
     }
-    const range =
-      change["xaxis.range"] ??
-      (change["xaxis.range[0]"] === undefined ? null : [change["xaxis.range[0]"], change["xaxis.range[1]"]]);
-    if (!range) return;
-    const state = this.state();
+    const along = ranged("xaxis");
+    const up = ranged("yaxis");
+    if (!along && !up) return;
     this.zoom(
       card,
-      range.map((value) =>
-        state.x === "time"
-          ? new Date(String(value).replace(" ", "T") + (String(value).endsWith("Z") ? "" : "Z")).getTime() / 1000
-          : state.logx === "1"
-            ? 10 ** value
-            : Number(value),
-      ),
+      along ? (this.grouped ? null : along.map((value) => this.placeOf(value))) : card.range,
+      up ?? card.height,
     );
   }
 
-  /** Look closer: the server sends finer points of the range. */
-  zoom(card, range) {
+  /** What the server calls a place along x. */
+  placeOf(value) {
+    const state = this.state();
+    if (state.x === "time") return new Date(String(value).replace(" ", "T").replace(/Z?$/, "Z")).getTime() / 1000;
+    return state.logx === "1" ? 10 ** value : Number(value);
+  }
+
+  /** Look closer: the server sends finer points of the range along x; up and down is Plotly's own. */
+  zoom(card, range, height) {
+    const same = JSON.stringify(range) === JSON.stringify(card.range);
     card.range = range;
-    card.whole.classList.toggle("hidden", !range);
-    this.paint(card);
+    card.height = height;
+    card.whole.classList.toggle("hidden", !range && !height);
+    if (same && card.data) this.picture(card);
+    else this.paint(card);
   }
 
   close() {
@@ -343,3 +370,5 @@ export class Curves {
     for (const card of this.cards.values()) clear(card.plot);
   }
 }
+
+const ends = (low, high) => (low === undefined ? null : [low, high]);

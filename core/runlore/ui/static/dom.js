@@ -100,6 +100,11 @@ export function popover(name, build, attributes = {}) {
 
 let closeOpen = null;
 
+/** Close the box that is open, if one is. */
+export function closePopover() {
+  closeOpen?.();
+}
+
 function open(button, build) {
   closeOpen?.();
   const box = h("div", { class: "pop", role: "dialog", "aria-label": button.textContent });

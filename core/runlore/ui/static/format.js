@@ -10,10 +10,9 @@ export function number(value) {
   return value.toExponential(3).replace(/\.?0+e/, "e");
 }
 
-/** Any recorded value on one line. */
+/** Any recorded value on one line, all its digits. */
 export function text(value) {
   if (value === null || value === undefined) return "–";
-  if (typeof value === "number") return number(value);
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 

@@ -2,9 +2,8 @@
 
 import { ask, runPath } from "./api.js";
 import { fill, h } from "./dom.js";
-import { number, size } from "./format.js";
-import { draw, scale } from "./plot.js";
-import { escaped } from "./relations.js";
+import { number, size, text } from "./format.js";
+import { draw, escaped, scale } from "./plot.js";
 
 const LINES = 4000;
 
@@ -48,7 +47,15 @@ export async function lookInto(node, run, position, member = "") {
   }
   const cut = found.cut ? h("p", { class: "quiet" }, `Only the beginning of ${size(found.size)} is shown.`) : null;
   if (found.kind === "picture")
-    fill(node, h("img", { class: "picture", alt: found.name, src: contentAddress(run, position, member) }));
+    fill(
+      node,
+      h("img", {
+        class: "picture",
+        alt: found.name,
+        src: contentAddress(run, position, member),
+        onerror: () => fill(node, h("p", { class: "quiet" }, "This picture can't be read.")),
+      }),
+    );
   else if (found.kind === "matrix") {
     const plot = h("div", {
       class: "plot",
@@ -103,34 +110,37 @@ export async function lookInto(node, run, position, member = "") {
     );
 }
 
+/** The labels of a matrix, where there is one for each row; else the places. */
+function labelsOf(found) {
+  const fits = Array.isArray(found.labels) && found.labels.length === found.rows.length;
+  return found.rows.map((_, place) => (fits ? text(found.labels[place]) : String(place)));
+}
+
 async function heatMap(plot, found) {
-  const labels = (found.labels ?? found.rows.map((_, place) => place)).map((label) => escaped(label));
-  const cells = found.rows.map((row) => row.map((value) => number(value)));
-  await draw(
-    plot,
-    [
-      {
-        type: "heatmap",
-        z: found.rows,
-        x: labels,
-        y: labels,
-        text: cells,
-        texttemplate: labels.length <= 15 ? "%{text}" : "",
-        colorscale: scale(),
-        showscale: false,
-        hovertemplate: "row %{y}, column %{x}: %{z}<extra></extra>",
-      },
-    ],
-    {
-      hovermode: "closest",
-      xaxis: { type: "category", side: "bottom", title: { text: "predicted" } },
-      yaxis: { type: "category", autorange: "reversed", title: { text: "true" } },
-      margin: { l: 60, r: 10, t: 10, b: 50 },
-    },
-  );
+  const labels = labelsOf(found);
+  const places = labels.map((_, place) => place);
+  const ticks = { tickvals: places, ticktext: labels.map((label) => escaped(label.slice(0, 30))) };
+  const trace = {
+    type: "heatmap",
+    z: found.rows,
+    x: places,
+    y: places,
+    text: found.rows.map((row) => row.map((value) => number(value))),
+    texttemplate: labels.length <= 15 ? "%{text}" : "",
+    colorscale: scale(),
+    showscale: false,
+    hovertemplate: "row %{y}, column %{x}: %{z}<extra></extra>",
+  };
+  await draw(plot, [trace], {
+    hovermode: "closest",
+    xaxis: { ...ticks, side: "bottom", title: { text: "predicted" } },
+    yaxis: { ...ticks, autorange: "reversed", title: { text: "true" } },
+    margin: { l: 60, r: 10, t: 10, b: 50 },
+  });
 }
 
 function plain(found) {
+  const labels = labelsOf(found);
   return h(
     "details",
     {},
@@ -145,7 +155,7 @@ function plain(found) {
           h(
             "tr",
             {},
-            h("th", { scope: "row" }, found.labels?.[place] ?? place),
+            h("th", { scope: "row" }, labels[place]),
             row.map((value) => h("td", { class: "number" }, number(value))),
           ),
         ),

@@ -237,7 +237,7 @@ function children(run) {
   const { children: found } = run;
   if (!found.length) return null;
   const varying = [...new Set(found.flatMap((child) => Object.keys(child.params)))]
-    .filter((key) => new Set(found.map((child) => JSON.stringify(child.params[key]))).size > 1)
+    .filter((key) => new Set(found.map((child) => JSON.stringify(own(child.params, key)))).size > 1)
     .slice(0, 4);
   const keys = [...new Set(found.flatMap((child) => Object.keys(child.metrics)))]
     .filter((key) => !/_time$|^system\//.test(key))
@@ -270,8 +270,8 @@ function children(run) {
             {},
             h("td", {}, runLink(child.id, child.name)),
             h("td", {}, h("span", { class: `status ${child.status}` }, child.status)),
-            varying.map((key) => h("td", { class: "mono" }, shortened(child.params[key]))),
-            keys.map((key) => h("td", { class: "number" }, number(child.metrics[key] ?? null))),
+            varying.map((key) => h("td", { class: "mono" }, shortened(own(child.params, key)))),
+            keys.map((key) => h("td", { class: "number" }, number(own(child.metrics, key) ?? null))),
           ),
         ),
       ),
@@ -309,3 +309,6 @@ export function pairs(title, values) {
 
 /** A run's name as a shell takes it; its id where the name has signs of its own. */
 export const quoted = (name, id) => (/^[\w.-]+$/.test(name) ? name : id);
+
+/** A value of an object itself: names of keys come from users, "constructor" may be one. */
+const own = (object, key) => (Object.hasOwn(object, key) ? object[key] : undefined);

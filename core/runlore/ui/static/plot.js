@@ -85,6 +85,8 @@ export async function draw(node, traces, layout, config = {}) {
 export async function clear(node) {
   drawn.delete(node);
   if (globalThis.Plotly && node.classList.contains("js-plotly-plot")) globalThis.Plotly.purge(node);
+  node.listens = false;
+  node.replaceChildren();
 }
 
 /** All charts once more, in the theme that is chosen now. */
@@ -103,3 +105,8 @@ export const scale = () => [
   [0, style("--sunk")],
   [1, style("--accent")],
 ];
+
+/** Plotly reads some markup in texts: foreign ones have none. */
+export function escaped(words) {
+  return String(words).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}

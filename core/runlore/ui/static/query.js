@@ -93,7 +93,7 @@ export function queryBox(text, apply) {
   async function submit(loud) {
     const asked = input.value.trim();
     const wrong = asked ? (await ask("/api/check", { where: asked }).catch((error) => ({ error }))).error : null;
-    if (input.value.trim() !== asked || (wrong && !loud)) return;
+    if (!box.isConnected || input.value.trim() !== asked || (wrong && !loud)) return;
     complain(wrong);
     if (wrong || asked === applied) return;
     applied = asked;
@@ -132,7 +132,7 @@ export function queryBox(text, apply) {
     complain,
     hint(lines) {
       complaint.classList.toggle("hidden", !lines.length);
-      if (lines.length) fill(complaint, lines.join("\n"));
+      if (lines.length) fill(complaint, lines.map((line) => line.split("\n")[0]).join("\n"));
     },
   };
 }

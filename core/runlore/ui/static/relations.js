@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { fill, h } from "./dom.js";
 import { number, text } from "./format.js";
-import { accent, clear, colourAt, draw, quiet } from "./plot.js";
+import { accent, clear, colourAt, draw, escaped, quiet } from "./plot.js";
 
 const MOST = 1000; // runs in one picture
 const SHADES = ["#3b2f7f", "#3f5ba8", "#2f87b0", "#26a38f", "#5bb85d", "#b3b83a"]; // from low to high on the first axis
@@ -75,13 +75,21 @@ export class Scatter {
     ];
     this.place.controls(this.controls);
     if (!x || !y) return void fill(this.note, "No run has params or metrics yet.");
+    const asked = (this.asked = {});
     const { rows, total } = await rowsOf(this.place.question(), [x, y]);
+    if (asked !== this.asked) return;
     this.rows = rows.filter((row) => row.values.every((value) => value !== null));
     fill(
       this.note,
       `${this.rows.length} runs have both${total > MOST ? `; of ${total} the newest ${MOST} are looked at` : ""}. Drag a box to select, click to open.`,
     );
-    await this.paint(x, y);
+    Object.assign(this, { x, y });
+    await this.recolour();
+  }
+
+  /** It may have changed. */
+  grown() {
+    return this.show();
   }
 
   flag(label, name) {
@@ -100,15 +108,17 @@ export class Scatter {
     );
   }
 
-  async paint(x = this.x, y = this.y) {
-    Object.assign(this, { x, y });
+  /** Draw what is known, in the colours of the selection. */
+  async recolour() {
+    const { x, y } = this;
+    if (!this.rows) return;
     const state = this.place.state();
     const selected = this.place.selected();
     const trace = {
       type: "scatter",
       mode: "markers",
-      x: this.rows.map((row) => row.values[0]),
-      y: this.rows.map((row) => row.values[1]),
+      x: this.rows.map((row) => drawable(row.values[0])),
+      y: this.rows.map((row) => drawable(row.values[1])),
       text: this.rows.map((row) => escaped(row.name)),
       customdata: this.rows.map((row) => row.id),
       hovertemplate: "%{text}<br>x %{x}<br>y %{y}<extra></extra>",
@@ -132,8 +142,8 @@ export class Scatter {
       dragmode: "select",
       margin: { l: 60, r: 14, t: 8, b: 44 },
     });
-    if (!plot || this.listens) return;
-    this.listens = true;
+    if (!plot || plot.listens) return;
+    plot.listens = true;
     plot.on("plotly_selected", (event) => {
       if (event?.points?.length) this.place.select(event.points.map((point) => point.customdata).slice(0, 50));
     });
@@ -203,11 +213,14 @@ export class Parallel {
         fields.filter((field) => !chosen.includes(field)).map((field) => h("option", { value: field }, field)),
       ),
     ]);
+    const asked = (this.asked = {});
+    this.rows = null;
     if (chosen.length < 2) {
-      fill(this.note, "Two axes at least: add one above.");
-      return;
+      clear(this.plot);
+      return void fill(this.note, "Two axes at least: add one above.");
     }
     const { rows, total } = await rowsOf(this.place.question(), chosen);
+    if (asked !== this.asked) return;
     this.rows = rows.filter((row) => row.values.every((value) => value !== null));
     this.axes = chosen.map((field, place) =>
       axisOf(
@@ -219,10 +232,17 @@ export class Parallel {
       this.note,
       `${this.rows.length} runs have all of these${total > MOST ? `; of ${total} the newest ${MOST} are looked at` : ""}. Drag a box over an axis to select.`,
     );
-    await this.paint();
+    if (this.rows.length) await this.recolour();
+    else clear(this.plot);
   }
 
-  async paint() {
+  /** It may have changed. */
+  grown() {
+    return this.show();
+  }
+
+  /** Draw what is known, in the colours of the selection. */
+  async recolour() {
     const { rows, axes } = this;
     if (!rows?.length) return;
     const selected = this.place.selected();
@@ -275,8 +295,8 @@ export class Parallel {
         })),
       ),
     });
-    if (!plot || this.listens) return;
-    this.listens = true;
+    if (!plot || plot.listens) return;
+    plot.listens = true;
     plot.on("plotly_selected", (event) => {
       if (event?.points?.length)
         this.place.select([...new Set(event.points.map((point) => point.customdata))].slice(0, 50));
@@ -331,6 +351,9 @@ function axisOf(field, values) {
   };
 }
 
+/** A value as Plotly takes it: foreign texts have no markup. */
+const drawable = (value) => (typeof value === "string" ? escaped(value) : value);
+
 function preferred(columns, fields) {
   const metric =
     columns.find((field) => field.startsWith("metrics")) ??
@@ -338,11 +361,6 @@ function preferred(columns, fields) {
     fields[0];
   const param = columns.find((field) => field.startsWith("params")) ?? fields.find((field) => field !== metric);
   return [metric, param];
-}
-
-/** Plotly reads some markup in texts: foreign ones have none. */
-export function escaped(words) {
-  return String(words).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
 /** A field as a label: its key alone. */

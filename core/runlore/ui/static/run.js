@@ -46,7 +46,8 @@ class RunPage {
 
   draw() {
     this.title();
-    this.open(TABS[read().tab] ? read().tab : "overview");
+    const { tab } = read();
+    this.open(Object.hasOwn(TABS, tab ?? "") ? tab : "overview");
   }
 
   title() {
@@ -85,7 +86,7 @@ class RunPage {
                 action: {
                   name: "Undo",
                   run: trying(async () => {
-                    await change("/api/undo");
+                    await change("/api/undo", { runs: removed });
                     this.go(`/run/${run.id}`);
                   }),
                 },
@@ -107,7 +108,7 @@ class RunPage {
           h(
             "span",
             {},
-            `${item.kind.replaceAll("_", " ")} `,
+            `${String(item.kind).replaceAll("_", " ")} `,
             item.name ? runLink(item.run, item.name) : short(item.run),
             item.step === undefined || item.step === null ? "" : ` at step ${item.step}`,
           ),
@@ -173,7 +174,9 @@ class RunPage {
   async again() {
     this.run = await ask(runPath(this.id));
     this.title();
-    if (this.shown === "overview" || this.shown === "artifacts") this[this.shown]();
+    const files = JSON.stringify(this.run.artifacts);
+    if (this.shown === "overview" || (this.shown === "artifacts" && files !== this.files)) this[this.shown]();
+    this.files = files;
   }
 
   overview() {
@@ -192,7 +195,7 @@ class RunPage {
     this.curves = new Curves(read, write);
     this.curves.more.open = true;
     fill(this.body, h("div", { class: "controls" }, this.curves.controls), this.curves.node);
-    trying(() => this.curves.show([{ id: this.id, name: this.run.name }], { legend: false }))();
+    trying(() => this.curves.show({ runs: [{ id: this.id, name: this.run.name }], legend: false }))();
   }
 
   async output() {
@@ -207,7 +210,8 @@ class RunPage {
     fill(this.body, note, box);
     let end = -TAIL;
     let printed = "";
-    this.outputs = trying(async () => {
+    let busy = false;
+    const more = async () => {
       const found = await ask(`${runPath(this.id)}/output`, { begin: end });
       if (this.shown !== "output" || !box.isConnected) return;
       box.classList.toggle("hidden", !found.kept);
@@ -219,7 +223,19 @@ class RunPage {
       end = found.end;
       fill(box, printed || " ");
       if (atEnd) this.body.scrollTop = this.body.scrollHeight;
-      if (found.text && found.end < found.size) await this.outputs();
+      if (found.text && found.end < found.size) await more();
+    };
+    this.outputs = trying(async () => {
+      if (busy) return void (this.unread = true);
+      busy = true;
+      try {
+        do {
+          this.unread = false;
+          await more();
+        } while (this.unread);
+      } finally {
+        busy = false;
+      }
     });
     await this.outputs();
   }
@@ -247,7 +263,8 @@ class RunPage {
       if (this.shown === "charts") await this.curves.grown();
       if (this.shown === "output") await this.outputs();
       const active = document.activeElement;
-      const writing = this.body.contains(active) && /^(INPUT|TEXTAREA)$/.test(active.tagName);
+      const typing = this.body.contains(active) && /^(INPUT|TEXTAREA)$/.test(active.tagName);
+      const writing = typing || [...this.body.querySelectorAll("textarea, input")].some((box) => box.value);
       if (this.shown === "overview" && writing) return; // nobody's words are taken away
       await this.again();
     }),

@@ -77,19 +77,21 @@ class RunsPage {
         { class: "toolbar" },
         this.query.node,
         children,
-        popover("Columns", (box) =>
+        popover("Columns", async (box) => {
+          await this.known;
           chooseColumns(box, this.keys, this.columns(), (cols) => {
             write({ cols });
             this.load();
-          }),
-        ),
-        popover("Group by", (box) =>
+          });
+        }),
+        popover("Group by", async (box) => {
+          await this.known;
           chooseGroups(box, this.keys, read().group, (group) => {
             write({ group, sel: null });
             this.table.selected = [];
             this.load();
-          }),
-        ),
+          });
+        }),
       ),
       h("div", { class: "split" }, this.left, this.divider(), this.picture),
     );
@@ -159,10 +161,10 @@ class RunsPage {
     const question = this.question();
     const telling = async () => (await ask("/api/columns", question)).columns.slice(0, SUGGESTED);
     const choose = !state.cols.length;
-    const first = choose && !this.suggested;
+    const first = choose && !this.suggested?.length;
     if (first) this.suggested = await telling();
     if (asked !== this.asked) return;
-    if (state.group.length) return this.loadGroups(question, state);
+    if (state.group.length) return this.loadGroups(question, state, asked);
     const show = () => this.table.load({ ...question, sort: state.sort ?? "", columns: this.columns() });
     await show();
     if (first || !choose || asked !== this.asked) return;
@@ -203,7 +205,7 @@ class RunsPage {
 
   // Groups
 
-  async loadGroups(question, state) {
+  async loadGroups(question, state, asked) {
     await this.known;
     const metrics = this.groupMetrics();
     if (!metrics.length) {
@@ -212,6 +214,7 @@ class RunsPage {
       return this.load();
     }
     const found = await ask("/api/groups", { ...question, by: state.group, metrics });
+    if (asked !== this.asked) return;
     this.groups = found[0].groups.map((group) => group.by);
     const clear = h(
       "button",
@@ -258,43 +261,35 @@ class RunsPage {
 
   // Pictures
 
-  /** The dots, the actions and the picture, as the selection is now. */
+  /** The dots, the bar and the picture, as the selection is now. */
   paint = trying(async () => {
     const state = read();
-    if (state.tab) await this.known;
-    this.shown = state.group.length
-      ? []
-      : this.table.selected.length
-        ? this.table.selected
-        : this.table.first(SHOWN).map((row) => row.id);
+    if (state.tab || state.group.length) await this.known;
+    const chosen = this.table.selected;
+    this.shown = state.group.length ? [] : chosen.length ? chosen : this.table.first(SHOWN).map((row) => row.id);
     selectionBar(this.actions, this);
     this.table.draw();
-    const kind = PICTURES[state.tab] ? state.tab : "curves";
+    const kind = Object.hasOwn(PICTURES, state.tab ?? "") ? state.tab : "curves";
     if (kind !== this.kind) this.open(kind);
-    const asked = this.signature(state);
-    const same = asked === this.drawn;
+    const subject = this.subject(state);
+    const asked = JSON.stringify(subject);
+    if (asked === this.drawn) return void (await this.view.recolour());
     this.drawn = asked;
-    if (kind !== "curves") return same ? this.view.paint() : this.view.show();
-    if (same) return;
-    if (state.group.length)
-      this.view.showGroups(
-        { ...this.question(), by: state.group, order: this.groupMetrics()[0] },
-        this.groupKeys(),
-        this.groups ?? [],
-      );
-    else await this.view.show(this.shown.map((id) => ({ id, name: id })));
+    await this.view.show(subject);
   });
+
+  /** What the picture is of: while it is the same, only colours change. */
+  subject(state) {
+    const question = this.question();
+    if (this.kind !== "curves") return { ...question, columns: this.columns() };
+    if (!state.group.length) return { runs: this.shown.map((id) => ({ id, name: id })) };
+    const [order] = this.groupMetrics();
+    return { question: { ...question, by: state.group, order }, metrics: this.groupKeys(), groups: this.groups ?? [] };
+  }
 
   groupKeys() {
     const fields = this.groupMetrics().map((field) => field.replace(/\.(last|min|max|count)$/, ""));
     return (this.keys.metrics ?? []).filter((item) => fields.includes(item.field)).map((item) => item.key);
-  }
-
-  /** What the picture is of: while it is the same, only colours change. */
-  signature(state) {
-    const { where, all } = this.question();
-    if (this.kind !== "curves") return JSON.stringify([where, all, this.columns()]);
-    return JSON.stringify(state.group.length ? [state.group, where, all, this.groupMetrics()] : this.shown);
   }
 
   open(kind) {
@@ -303,7 +298,7 @@ class RunsPage {
     this.drawn = null;
     const choose = (name) => {
       write({ tab: name === "curves" ? null : name });
-      this.paint();
+      this.paint().then(() => this.controls.querySelector('[aria-selected="true"]').focus());
     };
     const row = h("span", { class: "controls-own check", style: "display:contents" });
     fill(this.controls, tabs("Pictures", PICTURES, kind, choose), row);
@@ -327,6 +322,8 @@ class RunsPage {
   // What is new
 
   news(told) {
+    if (told.gone.some((id) => this.table.selected.includes(id)))
+      this.select(this.table.selected.filter((id) => !told.gone.includes(id)));
     this.changed = new Set([...(this.changed ?? []), ...told.runs]);
     this.more = this.more || told.more || told.gone.length > 0 || told.new > 0;
     this.freshen();
@@ -340,9 +337,11 @@ class RunsPage {
       this.changed = null;
       this.more = false;
       if (more) Object.assign(this.keys, await ask("/api/keys"));
-      if (read().group.length || !this.table.total) return this.load();
-      await this.table.refresh();
-      if (this.kind === "curves" && (more || this.shown.some((id) => changed.has(id)))) await this.view.grown();
+      if (read().group.length || !this.table.total || !this.columns().length) await this.load();
+      else await this.table.refresh();
+      const touched = this.shown.some((id) => changed.has(id));
+      if (this.view && (more || touched || (changed.size && !this.shown.length) || this.kind !== "curves"))
+        await this.view.grown();
     }),
   );
 

@@ -84,7 +84,7 @@ async function remove(page, ids) {
   page.select([]);
   await page.load();
   const undo = trying(async () => {
-    await change("/api/undo");
+    await change("/api/undo", { runs: removed });
     await page.load();
   });
   say(`${count(removed.length, "run")} removed`, { action: { name: "Undo", run: undo } });

@@ -6,6 +6,7 @@ import { ago, duration, number, text } from "./format.js";
 
 const ROW = 28; // pixels, as in the style sheet
 const PAGE = 100;
+const AT_ONCE = 50; // runs that the head's box selects
 const BEYOND = 12; // rows that are drawn above and below what is seen
 const FIXED = [
   { field: "status", title: "status", width: 96 },
@@ -180,9 +181,16 @@ export class RunTable {
       rows.push(row ? this.line(row, place) : h("tr", {}, h("td"), h("td", { class: "quiet" }, "…")));
       if (!row) this.want(Math.floor(place / PAGE));
     }
+    const active = this.body.contains(document.activeElement) ? document.activeElement : null;
+    const at = active?.closest("tr")?.dataset.run;
     fill(this.body, spacer(from), rows, spacer(this.total - to));
+    if (at)
+      [...this.body.rows]
+        .find((row) => row.dataset.run === at)
+        ?.querySelector(active.tagName)
+        ?.focus();
     if (this.all) {
-      const shown = this.first(PAGE);
+      const shown = this.first(AT_ONCE);
       const chosen = shown.filter((row) => this.selected.includes(row.id)).length;
       this.all.checked = shown.length > 0 && chosen === shown.length;
       this.all.indeterminate = chosen > 0 && chosen < shown.length;
@@ -246,7 +254,7 @@ export class RunTable {
   }
 
   selectLoaded() {
-    const ids = this.first(50).map((row) => row.id);
+    const ids = this.first(AT_ONCE).map((row) => row.id);
     this.on.select(
       this.all.checked ? [...new Set([...this.selected, ...ids])] : this.selected.filter((id) => !ids.includes(id)),
     );

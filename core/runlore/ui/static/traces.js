@@ -1,6 +1,8 @@
 // From what the server sends to what Plotly draws: lines, smoothed lines, bands.
 
-import { colourAt, dashAt } from "./plot.js";
+import { colourAt, dashAt, escaped } from "./plot.js";
+
+const LARGEST = 1e300; // beyond it Plotly finds no scale
 
 /** Curves of runs, in their colours; smoothed ones with the raw values faint behind. */
 export function lines(curves, runs, along, smooth) {
@@ -9,15 +11,16 @@ export function lines(curves, runs, along, smooth) {
     const line = { color: colourAt(place), width: 1.6, dash: dashAt(place) };
     const base = {
       x: along(curve.x),
-      name: curve.name,
+      name: escaped(curve.name),
       type: "scatter",
       mode: curve.x.length < 2 ? "markers" : "lines",
       connectgaps: false,
     };
-    if (!smooth || curve.x.length < 3) return [{ ...base, y: curve.y, line, marker: { color: line.color } }];
+    const y = curve.y.map((value) => (Math.abs(value) > LARGEST ? null : value));
+    if (!smooth || curve.x.length < 3) return [{ ...base, y, line, marker: { color: line.color } }];
     return [
-      { ...base, y: curve.y, line: { ...line, width: 1 }, opacity: 0.25, hoverinfo: "skip" },
-      { ...base, y: smoothed(curve.y, smooth), line },
+      { ...base, y, line: { ...line, width: 1 }, opacity: 0.25, hoverinfo: "skip" },
+      { ...base, y: smoothed(y, smooth), line },
     ];
   });
 }
@@ -62,7 +65,7 @@ export function bands(groups, along, order) {
       {
         x,
         y: group.mean,
-        name: `${group.name} (${group.runs}${group.of > group.runs ? ` of ${group.of}` : ""})`,
+        name: `${escaped(group.name)} (${group.runs}${group.of > group.runs ? ` of ${group.of}` : ""})`,
         type: "scatter",
         mode: "lines",
         line: { color: colour, width: 1.8, dash: dashAt(place) },
