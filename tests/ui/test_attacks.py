@@ -207,6 +207,20 @@ def test_output_is_shown_once(page: "Page", real: Served) -> None:
     assert page.locator(".output").inner_text().count("the last line") == 1
 
 
+def test_a_look_into_a_file_stays_open_while_a_run_goes_on(page: "Page", store: Store, serve: Serve) -> None:
+    with store.start_run("live") as run:
+        run.log_bytes(b"inside", name="a.txt", kind="report")
+        served = serve(store.root)
+        page.goto(f"{served.base}/run/{run.id}?tab=artifacts&token={served.token}")
+        page.get_by_role("button", name="Look into a.txt").click()  # before the page listens, maybe
+        for step in range(3):
+            run.log_metrics({"loss": 1.0}, step)
+            page.wait_for_timeout(600)
+        assert page.get_by_text("inside", exact=True).is_visible()
+        run.log_bytes(b"more", name="b.txt", kind="report")
+        page.get_by_role("button", name="Look into b.txt").wait_for()
+
+
 def test_labels_that_are_the_same_hide_no_cell(page: "Page", store: Store, serve: Serve) -> None:
     with store.start_run("a") as run:
         run.log_bytes(b'{"matrix": [[1, 2], [3, 4]], "labels": ["a", "a"]}', name="m.json", kind="report")

@@ -39,6 +39,7 @@ class RunPage {
     if (!this.host.isConnected) return;
     if (this.run.id !== this.id) history.replaceState(null, "", `/run/${this.run.id}${location.search}`);
     this.id = this.run.id;
+    this.files = JSON.stringify(this.run.artifacts);
     document.title = `${this.run.name} · runlore`;
     fill(this.host, this.head, this.tabs, this.body);
     this.draw();
