@@ -81,7 +81,11 @@ class RunPage {
             type: "button",
             class: "danger",
             onclick: trying(async () => {
-              const { removed } = await change("/api/remove", { runs: [run.id] });
+              this.shown = null; // nothing more is asked about it
+              const { removed } = await change("/api/remove", { runs: [run.id] }).catch((error) => {
+                this.draw();
+                throw error;
+              });
               this.go("/");
               say(`${count(removed.length, "run")} removed`, {
                 action: {
@@ -261,13 +265,14 @@ class RunPage {
   freshen = debounce(
     150,
     trying(async () => {
+      if (!this.shown) return;
       if (this.shown === "charts") await this.curves.grown();
       if (this.shown === "output") await this.outputs();
       const active = document.activeElement;
       const typing = this.body.contains(active) && /^(INPUT|TEXTAREA)$/.test(active.tagName);
       const writing = typing || [...this.body.querySelectorAll("textarea, input")].some((box) => box.value);
       if (this.shown === "overview" && writing) return; // nobody's words are taken away
-      await this.again();
+      if (this.shown) await this.again();
     }),
   );
 
