@@ -34,10 +34,10 @@ def test_a_run_is_shown_in_full(page: "Page", real: Served) -> None:
     open_page(page, real, f"/run/{run.id}")
     page.get_by_role("heading", name=run.name).wait_for()
     text = page.locator(".sheet").inner_text()
-    for word in ("val_acc", "optimizer.lr", "torch.Tensor, 1797 × 64, float32", f"runlore reproduce {run.name}"):
+    for word in ("val_acc", "optimizer.lr", "torch.Tensor, 1797 × 64, float32", f"runlore reproduce {run.id}"):
         assert word in text
     page.get_by_role("button", name="Copy: runlore reproduce").click()
-    until(page, f"navigator.clipboard.readText().then(text => text === 'runlore reproduce {run.name}')")
+    until(page, f"navigator.clipboard.readText().then(text => text === 'runlore reproduce {run.id}')")
     page.get_by_role("searchbox", name="Find a param").fill("max_epochs")
     assert page.locator("dl.facts dt").all_inner_texts() == ["trainer.max_epochs"]
 
@@ -235,11 +235,11 @@ def test_several_runs_are_compared_with_the_first(page: "Page", real: Served) ->
     row.first.wait_for()
     assert row.first.inner_text().split() == ["lr", "0.1", "0.1", "0.01"]
     assert len(query(page)["runs"]) == 3
-    page.get_by_role("button", name="Compare with this").nth(1).click()
+    page.get_by_role("button", name="Make it the baseline").nth(1).click()
     until(
         page, f"new URLSearchParams(location.search).getAll('runs')[0] === '{Store(real.store).run('sweep-0.01-1').id}'"
     )
-    page.get_by_text("compared with").wait_for()
+    page.get_by_text("baseline", exact=True).wait_for()
     page.get_by_role("link", name="Compare").click()
     page.get_by_text("Select from two to ten runs").wait_for()
 

@@ -1,6 +1,7 @@
 """The application: routes to questions, changes and files, behind the guard."""
 
 import socket
+import threading
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,14 +23,16 @@ PAGES = ("/", "/run/{run}", "/compare", "/find")
 ENDPOINTS: list[Endpoint] = [*_tables.ENDPOINTS, *_runs.ENDPOINTS, *_changes.ENDPOINTS]
 
 
-def create_app(root: Path, keys: Keys, host: str = "127.0.0.1") -> ASGIApp:
+def create_app(root: Path, keys: Keys, host: str = "127.0.0.1", closing: threading.Event | None = None) -> ASGIApp:
     """The application that serves a store's folder; `host` is the name or address that it is bound to.
+
+    Pages that listen are let go soon after `closing` is set.
 
     Raises:
         MissingDependency: plotly, which draws the charts, is not installed.
     """
     stores = Stores(root)
-    watch = _live.Watch(stores)
+    watch = _live.Watch(stores, closing or threading.Event())
     routes = [
         *[route(endpoint, stores) for endpoint in ENDPOINTS],
         _live.route(watch),

@@ -1,5 +1,6 @@
 """What is new in the store, told to the page as it happens: server-sent events."""
 
+import threading
 import time
 from collections.abc import AsyncIterator
 
@@ -22,7 +23,8 @@ State = dict[str, tuple[int, int, str]]
 class Watch:
     """Looks at the store, for all pages together, and only while one listens."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, closing: threading.Event) -> None:
+        self.closing = closing  # set when the server is told to end, so that it need not wait for pages
         self._stores = stores
         self._lock = anyio.Lock()
         self._seen: State = {}
@@ -55,7 +57,7 @@ async def _events(watch: Watch) -> AsyncIterator[bytes]:
         seen = await watch.look()
         yield _event("hello", {"total": len(seen)})
         told = time.monotonic()
-        while True:
+        while not watch.closing.is_set():
             await anyio.sleep(INTERVAL)
             now = await watch.look()
             changed = [run_id for run_id, state in now.items() if seen.get(run_id) != state] if now is not seen else []

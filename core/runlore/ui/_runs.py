@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, Response
 
 from runlore._telling import by_use
 from runlore.artifacts import Artifact
-from runlore.comparison import compare
+from runlore.comparison import GROUPS, compare
 from runlore.documents import comparison_document, iso_time, lineage_document, origin_document, plain, run_details
 from runlore.errors import ArtifactNotFound
 from runlore.lineage import lineage
@@ -233,7 +233,10 @@ def comparison(store: Store, runs: list[str]) -> dict[str, Any]:
             line[place] = exact(change["b"])
     return {
         "runs": [_short(run) for run in found],
-        "rows": [{"group": group, "key": key, "values": values} for (group, key), values in rows.items()],
+        "rows": [
+            {"group": group, "key": key, "values": values}
+            for (group, key), values in sorted(rows.items(), key=lambda row: GROUPS.index(row[0][0]))
+        ],
         "pairs": documents,
     }
 

@@ -9,6 +9,7 @@ import webbrowser
 from contextlib import suppress
 from html import escape
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -37,16 +38,17 @@ class Server:
 
     def __init__(self, root: Path, host: str = "127.0.0.1", port: int | None = None) -> None:
         keys = Keys()
+        closing = threading.Event()
         self.socket = _listen(host, port)
         number = self.socket.getsockname()[1]
         name = f"[{host}]" if ":" in host else {"0.0.0.0": socket.gethostname()}.get(host, host)  # noqa: S104
         self.address = f"http://{name}:{number}/?token={keys.token}"
         self._root = root
         config = uvicorn.Config(
-            create_app(root, keys, host), log_level="warning", access_log=False, lifespan="off", ws="none",
+            create_app(root, keys, host, closing), log_level="warning", access_log=False, lifespan="off", ws="none",
             timeout_graceful_shutdown=GOODBYE, server_header=False, proxy_headers=False,
         )  # fmt: skip
-        self._server = uvicorn.Server(config)
+        self._server = _Uvicorn(config, closing)
 
     def serve(self, *, browser: bool = False) -> None:
         """Serve until Ctrl-C or SIGTERM."""
@@ -66,6 +68,19 @@ class Server:
     def stop(self) -> None:
         """End `serve`, from another thread."""
         self._server.should_exit = True
+
+
+class _Uvicorn(uvicorn.Server):
+    """Tells those that listen once it is to end."""
+
+    def __init__(self, config: uvicorn.Config, closing: threading.Event) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """On Ctrl-C or SIGTERM."""
+        self._closing.set()
+        super().handle_exit(sig, frame)
 
 
 def _warm(root: Path) -> None:

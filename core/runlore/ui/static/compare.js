@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { Curves } from "./curves.js";
 import { fill, h, link, runLink, trying } from "./dom.js";
 import { diffView } from "./look.js";
-import { ago, duration, number, text } from "./format.js";
+import { ago, distinct, duration, number, text } from "./format.js";
 import { colourAt } from "./plot.js";
 import { read, write } from "./state.js";
 
@@ -41,6 +41,7 @@ export async function show(host, { go }) {
   }
   fill(host, h("div", { class: "sheet quiet" }, "Comparing …"));
   const found = await ask("/api/compare", { runs });
+  found.runs = distinct(found.runs);
   const curves = new Curves(read, write);
   const charts = h(
     "div",
@@ -107,8 +108,8 @@ function head(found, go) {
             "td",
             { class: "right" },
             place === 0
-              ? h("span", { class: "quiet" }, "compared with")
-              : h("button", { type: "button", class: "plain", onclick: () => move(place) }, "Compare with this"),
+              ? h("span", { class: "quiet" }, "baseline")
+              : h("button", { type: "button", class: "plain", onclick: () => move(place) }, "Make it the baseline"),
           ),
         ),
       ),

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { debounce, fill, h } from "./dom.js";
-import { groupText } from "./format.js";
+import { distinct, groupText } from "./format.js";
 import { GROUPS } from "./groups.js";
 import { clear, colourAt, draw, plotly } from "./plot.js";
 import { bands, byUse, lines, upright } from "./traces.js";
@@ -134,8 +134,9 @@ export class Curves {
       : { metrics: {}, runs: [] };
     if (asked !== this.asked) return;
     const names = new Map(found.runs.map((run) => [run.id, run.name]));
-    this.runs = runs.map((run) => ({ ...run, name: names.get(run.id) ?? run.name }));
+    this.runs = distinct(runs.map((run) => ({ ...run, name: names.get(run.id) ?? run.name })));
     this.counts = found.metrics;
+    this.points = found.points;
     fill(
       this.legend,
       legend
@@ -152,6 +153,7 @@ export class Curves {
     this.grouped = question;
     this.groups = groups.map((by) => JSON.stringify(by));
     this.counts = Object.fromEntries(metrics.map((key) => [key, 1]));
+    this.points = null;
     fill(
       this.legend,
       groups
@@ -204,7 +206,7 @@ export class Curves {
     const wanted = (this.state().find || "").toLowerCase();
     const keys = Object.keys(this.counts ?? {})
       .filter((key) => key.toLowerCase().includes(wanted))
-      .sort(byUse);
+      .sort((one, other) => this.isDot(one) - this.isDot(other) || byUse(one, other));
     for (const [key, card] of this.cards) {
       if (keys.includes(key)) continue;
       this.seen.unobserve(card.node);
@@ -231,6 +233,11 @@ export class Curves {
         ? null
         : h("p", { class: "quiet" }, wanted ? "No metric is called so." : "These runs have no metrics."),
     );
+  }
+
+  /** Whether a metric has one point in each run: such come behind the curves. */
+  isDot(key) {
+    return (this.points?.[key] ?? 2) < 2;
   }
 
   card(key) {

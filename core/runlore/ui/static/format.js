@@ -73,6 +73,13 @@ export function size(bytes) {
 
 export const short = (id) => id.slice(-6);
 
+/** Runs whose names tell them apart: where a name repeats, the end of the id stands behind it. */
+export function distinct(runs) {
+  const names = runs.map((run) => run.name);
+  const repeated = new Set(names.filter((name, place) => names.indexOf(name) !== place));
+  return runs.map((run) => (repeated.has(run.name) ? { ...run, name: `${run.name} ${short(run.id)}` } : run));
+}
+
 export function count(amount, what) {
   return `${amount.toLocaleString("en")} ${what}${amount === 1 ? "" : "s"}`;
 }

@@ -22,7 +22,7 @@ export function overview(node, run, again) {
         segments(run),
         missing(run),
         h("h2", {}, "Do it again"),
-        command(`runlore reproduce ${quoted(run.name, run.id)}`),
+        command(`runlore reproduce ${run.id}`),
         h("p", { class: "quiet" }, "Add ", h("code", {}, "--dry-run"), " to see the plan first."),
       ),
     ),
@@ -306,9 +306,6 @@ export function pairs(title, values) {
       )
     : null;
 }
-
-/** A run's name as a shell takes it; its id where the name has signs of its own. */
-export const quoted = (name, id) => (/^[\w.-]+$/.test(name) ? name : id);
 
 /** A value of an object itself: names of keys come from users, "constructor" may be one. */
 const own = (object, key) => (Object.hasOwn(object, key) ? object[key] : undefined);

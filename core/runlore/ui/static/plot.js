@@ -77,6 +77,7 @@ export async function draw(node, traces, layout, config = {}) {
     displayModeBar: false,
     responsive: true,
     doubleClick: "reset",
+    showTips: false,
     ...config,
   });
   return node;

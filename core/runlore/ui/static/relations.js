@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { fill, h } from "./dom.js";
-import { number, text } from "./format.js";
+import { distinct, number, text } from "./format.js";
 import { accent, clear, colourAt, draw, escaped, quiet } from "./plot.js";
 
 const MOST = 1000; // runs in one picture
@@ -78,7 +78,7 @@ export class Scatter {
     const asked = (this.asked = {});
     const { rows, total } = await rowsOf(this.place.question(), [x, y]);
     if (asked !== this.asked) return;
-    this.rows = rows.filter((row) => row.values.every((value) => value !== null));
+    this.rows = distinct(rows).filter((row) => row.values.every((value) => value !== null));
     fill(
       this.note,
       `${this.rows.length} runs have both${total > MOST ? `; of ${total} the newest ${MOST} are looked at` : ""}. Drag a box to select, click to open.`,
@@ -221,7 +221,7 @@ export class Parallel {
     }
     const { rows, total } = await rowsOf(this.place.question(), chosen);
     if (asked !== this.asked) return;
-    this.rows = rows.filter((row) => row.values.every((value) => value !== null));
+    this.rows = distinct(rows).filter((row) => row.values.every((value) => value !== null));
     this.axes = chosen.map((field, place) =>
       axisOf(
         field,

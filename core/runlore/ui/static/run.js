@@ -5,7 +5,7 @@ import { Curves } from "./curves.js";
 import { command, debounce, fill, form, h, popover, runLink, say, tabs, trying } from "./dom.js";
 import { artifacts, code } from "./files.js";
 import { ago, count, duration, moment, short, size } from "./format.js";
-import { overview, quoted } from "./overview.js";
+import { overview } from "./overview.js";
 import { read, write } from "./state.js";
 import { lineageTree } from "./tree.js";
 
@@ -250,7 +250,7 @@ class RunPage {
     fill(
       this.body,
       h("section", {}, box),
-      h("section", {}, h("h2", {}, "In the terminal"), command(`runlore lineage ${quoted(this.run.name, this.id)}`)),
+      h("section", {}, h("h2", {}, "In the terminal"), command(`runlore lineage ${this.id}`)),
     );
     lineageTree(box, this.id);
   }

@@ -199,7 +199,7 @@ class RunsPage {
     );
     if (hints.length) this.query.hint(hints);
     const shown = total ? this.table.node : this.question().where ? nothingFound() : nothingYet();
-    if (!total || !shown.isConnected) fill(this.left, this.actions, shown, this.foot);
+    if (!total || !shown.isConnected) fill(this.left, shown, this.actions, this.foot);
     this.paint();
   }
 

@@ -11,7 +11,7 @@ const BEYOND = 12; // rows that are drawn above and below what is seen
 const FIXED = [
   { field: "status", title: "status", width: 96 },
   { field: "started", title: "started", width: 92 },
-  { field: "duration", title: "took", width: 78, number: true },
+  { field: "duration", title: "took", width: 100, number: true },
 ];
 
 export class RunTable {

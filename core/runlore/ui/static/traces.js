@@ -11,7 +11,7 @@ export function lines(curves, runs, along, smooth) {
     const line = { color: colourAt(place), width: 1.6, dash: dashAt(place) };
     const base = {
       x: along(curve.x),
-      name: escaped(curve.name),
+      name: escaped(runs[place]?.name ?? curve.name),
       type: "scatter",
       mode: curve.x.length < 2 ? "markers" : "lines",
       connectgaps: false,
