@@ -79,7 +79,7 @@ export function trying(action) {
     try {
       return await action(...given);
     } catch (error) {
-      say(error.message, { bad: true });
+      if (error.name !== "AbortError") say(error.message, { bad: true });
       return undefined;
     }
   };

@@ -82,6 +82,7 @@ class RunPage {
             class: "danger",
             onclick: trying(async () => {
               this.shown = null; // nothing more is asked about it
+              this.asking?.abort();
               const { removed } = await change("/api/remove", { runs: [run.id] }).catch((error) => {
                 this.draw();
                 throw error;
@@ -177,7 +178,8 @@ class RunPage {
 
   /** Ask for the run once more, and show what may have changed. */
   async again() {
-    this.run = await ask(runPath(this.id));
+    this.asking = new AbortController();
+    this.run = await ask(runPath(this.id), {}, this.asking.signal);
     this.title();
     const files = JSON.stringify(this.run.artifacts);
     if (this.shown === "overview" || (this.shown === "artifacts" && files !== this.files)) this[this.shown]();
