@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from runlore.errors import FormatError, StoreNotFound, StoreRefused
 FOLDER = ".runlore"
 MONTH = re.compile(r"\d{4,}-\d\d")
 DAY = re.compile(r"\d\d")
+YOUNG = 2_000_000_000  # ns: a folder whose time is younger may change again without its time showing it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Folder:
         self.blobs = root / "blobs"
         self.marks = root / "marks"
         self.trash = root / "trash"  # what was removed and can be brought back
+        self._listed: dict[Path, tuple[int, dict[str, list[str]]]] = {}  # names by run, with the time of their folder
 
     def create(self) -> None:
         """Make the folder if there is none. Safe when many processes do it at once.
@@ -120,11 +123,24 @@ class Folder:
 
     def files_of(self, run_id: str) -> list[WriterFile]:
         """A run's files in the order of their writers; a sealed one hides the log that it came from."""
+        day = self.day(run_id)
         try:
-            names = [name for name in os.listdir(self.day(run_id)) if name.startswith(run_id)]
+            return visible(day, self._names(day).get(run_id, []))
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return visible(self.day(run_id), names)
+
+    def _names(self, day: Path) -> dict[str, list[str]]:
+        """The names in a day's folder by run, listed again only if it may have changed: whoever asks, asks for many."""
+        mtime = day.stat().st_mtime_ns
+        known = self._listed.get(day)
+        if known is not None and known[0] == mtime:
+            return known[1]
+        found: dict[str, list[str]] = {}
+        for name in os.listdir(day):
+            found.setdefault(name.partition(".")[0], []).append(name)
+        if time.time_ns() - mtime > YOUNG:
+            self._listed[day] = mtime, found
+        return found
 
     def days(self) -> Iterator[Path]:
         """Every folder that may hold runs."""

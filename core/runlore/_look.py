@@ -10,14 +10,12 @@ from typing import Any
 
 from runlore import _liveness
 from runlore._database import Sqlite
-from runlore._folder import Folder, WriterFile, visible
+from runlore._folder import YOUNG, Folder, WriterFile, visible
 from runlore._ids import id_day
 from runlore._liveness import Life
 from runlore._record import Record, Writers, build_record, closing_of, read_writers
 from runlore._replay import FOREIGN, Content, Replay
 from runlore._seal import seal
-
-YOUNG = 2_000_000_000  # ns: a folder whose time is younger may change again without its time showing it
 
 
 @dataclass(slots=True)
