@@ -392,6 +392,18 @@ def test_a_narrow_window_is_readable(page: "Page", real: Served) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 1024
 
 
+def test_a_search_and_its_candidates_are_readable_in_a_narrow_window(page: "Page", real: Served) -> None:
+    """No name is broken over lines, and no table lies over what is beside it."""
+    page.set_viewport_size({"width": 1024, "height": 700})
+    open_page(page, real, "/run/" + run_id(real, 'tags.estimator == "GridSearchCV"'))
+    page.get_by_role("heading", name="Children").wait_for()
+    heights = page.locator("tbody a[data-inside]").evaluate_all("all => all.map(one => one.getClientRects().length)")
+    assert heights
+    assert set(heights) == {1}
+    edges = "all => all.map(one => one.getBoundingClientRect().right)"
+    assert max(page.locator(".columns2 table").evaluate_all(edges)) <= 1024
+
+
 def test_an_empty_store_says_what_to_type(page: "Page", tmp_path: Path, serve: Callable[..., Served]) -> None:
     served = serve(tmp_path / ".runlore")
     open_page(page, served)
