@@ -166,7 +166,7 @@ class _Search:
     def _read_by(self, run: "RecordedRun") -> Iterator[str]:
         for name, facts in run.data.items():
             if facts.get("fingerprint"):
-                yield self._join(self._data_node(name, facts), run.id, "read")
+                yield self._join(self._read_node(name, facts), run.id, "read")
         for link in run.links:
             origin = self._run(str(link["run"]))
             if origin is None:
@@ -233,13 +233,24 @@ class _Search:
         told["type"] = facts.get("kind")
         return self._add(Node(f"data:{facts['fingerprint']}", "data", name, told))
 
-    def _content_nodes(self, sha256: str) -> list[str]:
-        """The file, and the dataset, with a content."""
-        found = []
+    def _read_node(self, name: str, facts: dict[str, Any]) -> str:
+        """What a run read: the file, if some run wrote it, else a dataset."""
+        return self._written_node(str(facts["fingerprint"])) or self._data_node(name, facts)
+
+    def _written_node(self, sha256: str) -> str | None:
+        """The file with a content that some run wrote; the folder, if it is a part of one."""
         for run_id, position in self._writers_of(sha256)[:1]:
             run = self._run(run_id)
             if run is not None and position < len(run.artifacts):
-                found.append(self._file_node(run.artifacts[position]))
+                return self._file_node(run.artifacts[position])
+        return None
+
+    def _content_nodes(self, sha256: str) -> list[str]:
+        """The file with a content, else the dataset: what one run wrote and another read is one thing."""
+        written = self._written_node(sha256)
+        if written is not None:
+            return [written]
+        found = []
         for run_id in self._readers_of(sha256)[:1]:
             run = self._run(run_id)
             for name, facts in run.data.items() if run is not None else ():

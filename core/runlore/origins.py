@@ -109,8 +109,10 @@ def content_of(target: str | os.PathLike[str]) -> Content:
         files = sorted(item for item in path.rglob("*") if item.is_file())
         members = [Member(item.relative_to(path).as_posix(), item.stat().st_size, hash_file(item)) for item in files]
         return Content(folder_sha256(members), path, tuple(members))
-    if path.exists():
+    if path.is_file():
         return Content(hash_file(path), path)
+    if path.exists():
+        raise FileOrHashNotFound(f"{os.fspath(target)!r} is a pipe or a device, not a file")
     text = os.fspath(target).lower().removeprefix("sha256:").rstrip("….")
     if re.fullmatch(rf"[0-9a-f]{{{SHORTEST},64}}", text):
         return Content(text, None)

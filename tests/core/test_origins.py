@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,11 @@ def test_a_large_file_that_is_added_after_a_fit_is_pending_and_a_small_one_kept(
         Additions(run).file(tmp_path / name, kind="model", most=5)
     assert (artifact(store, "large").stored, artifact(store, "small").stored) == (False, True)
     assert pending(store) == 1
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(store: Store, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        result = runlore("which-run", str(path))
+        assert result.exit_code == 1
+        assert "is a pipe or a device" in result.stderr

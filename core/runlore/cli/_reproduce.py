@@ -197,7 +197,10 @@ def _print_verdict(
     if verdict.level == "different":
         found = unexpected(plan, compare(first, again))
         if any(change.group == "seeds" for change in found.changes):
-            out.print("  its random generators did not stand where they stood: the script sets no seed, or another one")
+            out.print(
+                "  its random generators stood elsewhere when the run began: no seed was set before it, or another one",
+                soft_wrap=True,
+            )
         out.print("what else differs between them:")
         print_comparison(found, out, full=full)
 
