@@ -5,6 +5,8 @@ import os
 import random
 import struct
 import sys
+from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from runlore._quiet import numpy_state
@@ -14,28 +16,85 @@ if TYPE_CHECKING:
     from runlore._plugins import Complaint, Plugins
 
 SHORT = 16  # digits of a state's hash that are kept
+UNSEEDED = "unseeded"  # instead of a state that the system's entropy chose, and from which nothing was drawn yet
+WORDS = 624  # of the state of a Mersenne Twister
+WORD = 0xFFFFFFFF
+MOST_WORDS = 311  # of a seed that can be recognised: it must come twice in a state
 
 
 def seeds(plugins: "Plugins", note: "Complaint") -> dict[str, Any]:
     """What plugins tell, the hash seed, and hashes of the states of Python's and numpy's global generators.
 
-    `numpy_seed` is there if `numpy.random.seed` was called with one number and nothing was drawn since.
+    `python_seed` and `numpy_seed` are there if `random.seed` and `numpy.random.seed` were called with one number and
+    nothing was drawn since. A generator that nobody seeded and nobody drew from is "unseeded": what it holds tells
+    nothing about what the program did.
     """
     found: dict[str, Any] = {}
     for told in plugins.results("runlore_capture_seeds", note):
         found.update({str(key): describe(value) for key, value in told.items()})
-    version, state, _ = random.getstate()
-    found["python_state"] = _short(struct.pack(f"<{len(state)}I", *state)) if version == 3 else None
     found["hash_seed"] = os.environ.get("PYTHONHASHSEED", "random") if sys.flags.hash_randomization else "0"
-    numpy = numpy_state()
-    if numpy is not None and numpy.get("bit_generator") == "MT19937":
-        keys, position = numpy["state"]["key"], numpy["state"]["pos"]
-        found["numpy_state"] = _short(keys.tobytes() + struct.pack("<I", position))
-        seed = int(keys[0])
-        fresh: Any = sys.modules["numpy.random"]
-        if position == len(keys) and (fresh.RandomState(seed).get_state(legacy=False)["state"]["key"] == keys).all():
-            found["numpy_seed"] = seed
-    return {key: value for key, value in found.items() if value is not None}
+    found |= _of_python()
+    found |= _of_numpy()
+    return found
+
+
+def _of_python() -> dict[str, Any]:
+    version, state, _ = random.getstate()
+    if version != 3:
+        return {}
+    *words, position = state
+    told = _short(struct.pack(f"<{len(state)}I", *state))
+    if position != WORDS:
+        return {"python_state": told}
+    seed = seed_words(words)
+    if seed is None:
+        return {"python_state": UNSEEDED}
+    known = {"python_seed": seed[0]} if len(seed) == 1 else {}
+    return {"python_state": told, **known}
+
+
+def _of_numpy() -> dict[str, Any]:
+    state = numpy_state()
+    if state is None or state.get("bit_generator") != "MT19937":
+        return {}
+    numpy: Any = sys.modules["numpy.random"]
+    key, position = state["state"]["key"], state["state"]["pos"]
+    told = _short(key.tobytes() + struct.pack("<I", position))
+    entropy = getattr(numpy.get_bit_generator(), "seed_seq", None) if hasattr(numpy, "get_bit_generator") else None
+    if entropy is not None and (numpy.MT19937(entropy).state["state"]["key"] == key).all():
+        return {"numpy_state": UNSEEDED}
+    seed = int(key[0])
+    if position == len(key) and (numpy.RandomState(seed).get_state(legacy=False)["state"]["key"] == key).all():
+        return {"numpy_state": told, "numpy_seed": seed}
+    return {"numpy_state": told}
+
+
+def seed_words(state: Sequence[int]) -> list[int] | None:
+    """The 32-bit words, lowest first, of the seed that made a fresh state of Python's generator; None for entropy.
+
+    Python spreads the words of a seed over the state as `init_by_array` of the Mersenne Twister does (Matsumoto and
+    Nishimura, mt19937ar.c, 2002), over and over if they are fewer than the state's; each step can be undone. Entropy
+    fills all words and so never repeats.
+    """
+    mixed = [0, 0, 0, *(((state[i] + i) & WORD) ^ _spread(state[i - 1], 1566083941) for i in range(3, WORDS))]
+    told = [(mixed[i] - (_blank()[i] ^ _spread(mixed[i - 1], 1664525))) & WORD for i in range(4, WORDS)]
+    for length in range(1, MOST_WORDS + 1):
+        if told[length:] == told[:-length]:
+            return [(told[(place - 3) % length] - place) & WORD for place in range(length)]
+    return None
+
+
+def _spread(word: int, factor: int) -> int:
+    return (word ^ word >> 30) * factor & WORD
+
+
+@cache
+def _blank() -> list[int]:
+    """The state of a Mersenne Twister into which a seed's words are spread."""
+    words = [19650218]
+    for place in range(1, WORDS):
+        words.append((_spread(words[-1], 1812433253) + place) & WORD)
+    return words
 
 
 def _short(data: bytes) -> str:

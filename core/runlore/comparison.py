@@ -12,6 +12,7 @@ from runlore._codestate import Code, code_now, code_of
 from runlore._environment import git_state
 from runlore._liveness import process_identity
 from runlore._process import process
+from runlore._seeds import UNSEEDED
 from runlore._series import Series
 from runlore._telling import is_aside, is_place, is_telling
 from runlore._values import json_value
@@ -20,6 +21,7 @@ from runlore.runs import RecordedRun
 GROUPS = ("data", "params", "code", "packages", "seeds", "environment", "hardware", "command")
 GIT_FACTS = ("commit", "branch", "remote")  # the rest of the section git says the same in other words, or where it lay
 WHERE = ("executable", "prefix")  # facts of Python that tell where it lies
+SEED, STATE = "_seed", "_state"  # endings of what is known of a generator; another seed makes another state
 OF_A_TREE = ("code", "packages", "environment", "hardware")  # what is known of a working tree
 
 
@@ -84,12 +86,17 @@ def compare(a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree) -> Compa
                 continue  # those of this shell
             if not _same(*values):
                 changes.append(Change(group, key, values[0], values[1]))
+    seeds = {change.key for change in changes if change.group == "seeds" and change.key.endswith(SEED)}
+    changes = [change for change in changes if change.key.removesuffix(STATE) + SEED not in seeds]
     changes.sort(key=_weight)
     notes = [*code.notes, *_unread(a), *_unread(b)]
     if trees or not isinstance(a, RecordedRun) or not isinstance(b, RecordedRun):
         notes.append("of a working tree only the code, the packages and the machine are known")
         return Comparison(a, b, tuple(changes), {}, tuple(notes))
     metrics, partings = _measured(a, b)
+    unexplained = not any(GROUPS.index(change.group) <= GROUPS.index("seeds") for change in changes)
+    if unexplained and any(not is_aside(key) for key in metrics):
+        notes.extend(_unseeded(first["seeds"], second["seeds"]))
     return Comparison(a, b, tuple(changes), metrics, tuple(notes), partings)
 
 
@@ -103,7 +110,7 @@ def _weight(change: Change) -> tuple[int, int]:
     elif change.group == "code":
         rank = 2 if change.diff is None and change.key.startswith("git.") else 0 if is_program(change.key) else 1
     elif change.group == "seeds":
-        rank = 0 if change.key.endswith("_seed") else 1
+        rank = 0 if change.key.endswith(SEED) else 1
     return GROUPS.index(change.group), rank
 
 
@@ -164,6 +171,16 @@ def _unread(run: RecordedRun | WorkingTree) -> Iterator[str]:
     for section, values in run.environment.items() if isinstance(run, RecordedRun) else ():
         if not values:
             yield f"the {section} of {run.name} can't be compared: its content is not in the store any more"
+
+
+def _unseeded(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
+    """What may tell why runs differ where nothing that is on record does."""
+    names = [key.removesuffix(STATE) for key in a if a[key] == b.get(key) == UNSEEDED]
+    if names:
+        yield (
+            f"nobody had seeded the random generators of {' and '.join(names)} when these runs began: "
+            "what they draw is another each time, unless they are seeded later"
+        )
 
 
 def _environment_now(folder: Path) -> dict[str, dict[str, Any]]:

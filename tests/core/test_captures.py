@@ -183,15 +183,34 @@ def test_the_seeds_that_are_known_are_recorded_and_nothing_is_drawn() -> None:
     random.seed(5)
     before = (random.getstate(), np.random.get_state()[1].tolist())  # type: ignore[index]
     first = seeds()
-    assert first["numpy_seed"] == 1234
+    assert (first["numpy_seed"], first["python_seed"]) == (1234, 5)
     assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # type: ignore[index]
     assert seeds() == first
     np.random.rand()
     random.random()
     second = seeds()
-    assert "numpy_seed" not in second
+    assert not {"numpy_seed", "python_seed"} & set(second)
     assert second["numpy_state"] != first["numpy_state"]
     assert second["python_state"] != first["python_state"]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1, 2**32, 2**70, 3.5, "word", b"x" * 200])
+def test_a_state_that_a_seed_made_is_told_from_one_of_entropy(seed: Any) -> None:
+    words = _seeds.seed_words(random.Random(seed).getstate()[1][:-1])
+    assert words is not None
+    if isinstance(seed, int):
+        assert sum(word << 32 * place for place, word in enumerate(words)) == seed
+    assert _seeds.seed_words(random.Random().getstate()[1][:-1]) is None
+
+
+def test_generators_that_nobody_touched_are_unseeded(store: Store, python: Python) -> None:
+    python("import numpy.random, runlore\nrunlore.start_run('x').finish()", PYTHONHASHSEED="0").succeed()
+    python("import numpy, runlore\nnumpy.random.rand()\nrunlore.start_run('drawn').finish()").succeed()
+    told = store.run("x").environment["seeds"]
+    assert {key: told[key] for key in ("python_state", "numpy_state")} == {
+        "python_state": "unseeded", "numpy_state": "unseeded"
+    }  # fmt: skip
+    assert len(store.run("drawn").environment["seeds"]["numpy_state"]) == 16
 
 
 def test_a_plugin_that_fails_to_tell_seeds_costs_only_its_own(store: Store, runlore_plugins: Any) -> None:

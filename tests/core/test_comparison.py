@@ -64,9 +64,8 @@ def test_command_packages_and_variables_are_compared(store: Store, python: Pytho
     python(script, "a", OMP_NUM_THREADS="1", PYTHONHASHSEED="0").succeed()
     python(script, "b", OMP_NUM_THREADS="2", PYTHONHASHSEED="0").succeed()
     assert changes(store, "command") == {"argv": (["-c", "a"], ["-c", "b"])}
-    environment = changes(store, "environment")
-    assert environment.pop("variables.OMP_NUM_THREADS") == ("1", "2")
-    assert set(environment) <= {"seeds.python_state"}
+    assert changes(store, "environment") == {"variables.OMP_NUM_THREADS": ("1", "2")}
+    assert changes(store, "seeds") == {}
     assert changes(store, "packages") == {}
     assert changes(store, "hardware") == {}
 
@@ -214,6 +213,52 @@ def test_groups_come_in_the_order_in_which_they_matter_and_in_each_what_tells_mo
     assert [key for key in keys if key in ("lr", "depth", "a_dir")] == ["lr", "depth", "a_dir"]
     seeds = [change for change in found.changes if change.group == "seeds"]
     assert (seeds[0].key, seeds[0].a, seeds[0].b) == ("numpy_seed", 2, 3)
+
+
+SEEDING = """
+    import random, sys
+    import numpy as np
+    import numpy.random
+    import runlore
+
+    name, before, later = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    if before:
+        random.seed(before)
+        np.random.seed(before)
+    with runlore.start_run(name) as run:
+        if later:
+            random.seed(later)
+            np.random.seed(later)
+        for step in range(3):
+            run.log_metrics({"loss": random.random() + np.random.rand()}, step=step)
+"""
+
+
+def test_a_seed_that_is_set_in_a_run_differs_from_none_in_its_repetition(store: Store, python: Python) -> None:
+    for name in ("a", "b"):
+        python(SEEDING, name, "0", "5", PYTHONHASHSEED="0").succeed()
+    found = compare(store.run("a"), store.run("b"))
+    assert {change.group for change in found.changes} == {"command"}  # the name
+    assert (dict(found.metrics), found.notes) == ({}, ())
+
+
+def test_a_seed_that_is_set_before_a_run_is_told_and_not_the_states_that_follow(store: Store, python: Python) -> None:
+    for name, seed in (("a", "5"), ("b", "6"), ("c", "0")):
+        python(SEEDING, name, seed, "0").succeed()
+    assert changes(store, "seeds") == {"python_seed": (5, 6), "numpy_seed": (5, 6)}
+    found = compare(store.run("a"), store.run("c"))
+    assert [(item.key, item.a, item.b) for item in found.changes if item.group == "seeds"] == [
+        ("python_seed", 5, None), ("numpy_seed", 5, None)
+    ]  # fmt: skip
+
+
+def test_runs_that_nothing_tells_apart_are_told_that_they_had_no_seed(store: Store, python: Python) -> None:
+    for name in ("a", "b"):
+        python(SEEDING, name, "0", "0").succeed()
+    found = compare(store.run("a"), store.run("b"))
+    assert not [change for change in found.changes if change.group != "command"]
+    assert "nobody had seeded the random generators of python and numpy" in found.notes[0]
+    assert "nobody had seeded" in " ".join(runlore("diff", "a", "b").output.split())
 
 
 def test_the_step_where_curves_part_is_told(store: Store) -> None:
