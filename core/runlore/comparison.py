@@ -1,5 +1,6 @@
 """Why two runs differ, or a run and the working tree: the causes by how likely they matter, then the effects."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from runlore._values import json_value
 from runlore.runs import RecordedRun
 
 GROUPS = ("data", "params", "code", "packages", "seeds", "environment", "hardware", "command")
+ASIDE = "names and places"  # how the group of what is aside is called
 GIT_FACTS = ("commit", "branch", "remote")  # the rest of the section git says the same in other words, or where it lay
 WHERE = ("executable", "prefix")  # facts of Python that tell where it lies
 SEED, STATE = "_seed", "_state"  # endings of what is known of a generator; another seed makes another state
@@ -27,13 +29,17 @@ OF_A_TREE = ("code", "packages", "environment", "hardware")  # what is known of 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that differs; None stands for what a run does not have. `diff` is the unified diff of a source file."""
+    """One thing that differs; None stands for what a run does not have. `diff` is the unified diff of a source file.
+
+    `aside` marks a param that only tells of the run's name or where its files go: it stands last.
+    """
 
     group: str
     key: str
     a: Any
     b: Any
     diff: str | None = None
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,8 @@ def compare(a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree) -> Compa
             if trees and key.startswith("variables."):
                 continue  # those of this shell
             if not _same(*values):
-                changes.append(Change(group, key, values[0], values[1]))
+                aside = group == "params" and (is_place(key) or _names(a.name, b.name, *values))
+                changes.append(Change(group, key, values[0], values[1], aside=aside))
     seeds = {change.key for change in changes if change.group == "seeds" and change.key.endswith(SEED)}
     changes = [change for change in changes if change.key.removesuffix(STATE) + SEED not in seeds]
     changes.sort(key=_weight)
@@ -101,12 +108,14 @@ def compare(a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree) -> Compa
 
 
 def _weight(change: Change) -> tuple[int, int]:
-    """Groups in their order; in each, first what most likely tells the cause."""
+    """Groups in their order; in each, first what most likely tells the cause. What is aside comes behind all."""
+    if change.aside:
+        return len(GROUPS), 0
     rank = 1
     if change.group == "data":
         rank = 0 if change.key.endswith(".fingerprint") else 1
     elif change.group == "params":
-        rank = 0 if is_telling(change.key) else 2 if is_place(change.key) else 1
+        rank = 0 if is_telling(change.key) else 1
     elif change.group == "code":
         rank = 2 if change.diff is None and change.key.startswith("git.") else 0 if is_program(change.key) else 1
     elif change.group == "seeds":
@@ -171,6 +180,13 @@ def _unread(run: RecordedRun | WorkingTree) -> Iterator[str]:
     for section, values in run.environment.items() if isinstance(run, RecordedRun) else ():
         if not values:
             yield f"the {section} of {run.name} can't be compared: its content is not in the store any more"
+
+
+def _names(a: str, b: str, value: Any, other: Any) -> bool:
+    """Whether two values differ only as the names of their runs, a and b, do."""
+    if not isinstance(value, str) or not isinstance(other, str) or a == b:
+        return False
+    return other == re.sub(rf"(?<![\w-]){re.escape(a)}(?![\w-])", lambda _: b, value)
 
 
 def _unseeded(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:

@@ -104,7 +104,8 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
     changes = []
     for change in found.changes:
         item = {"group": change.group, "key": change.key, "a": plain(change.a), "b": plain(change.b)}
-        changes.append(item if change.diff is None else item | {"diff": change.diff})
+        shown = {"diff": change.diff} if change.diff is not None else {"aside": True} if change.aside else {}
+        changes.append(item | shown)
     metrics: dict[str, dict[str, Any]] = {}
     for key, (a, b) in found.metrics.items():
         parted = {"parts_at": found.partings[key]} if key in found.partings else {}

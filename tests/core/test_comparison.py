@@ -12,7 +12,7 @@ import pytest
 from runlore import Store
 from runlore.comparison import compare
 from tests.core.test_captures import repository  # noqa: F401  # a fixture
-from tests.core.test_cli import runlore
+from tests.core.test_cli import document, runlore
 from tests.core.test_environment import git
 from tests.process import Process
 
@@ -259,6 +259,21 @@ def test_runs_that_nothing_tells_apart_are_told_that_they_had_no_seed(store: Sto
     assert not [change for change in found.changes if change.group != "command"]
     assert "nobody had seeded the random generators of python and numpy" in found.notes[0]
     assert "nobody had seeded" in " ".join(runlore("diff", "a", "b").output.split())
+
+
+def test_params_that_only_name_the_run_come_last(store: Store, repository: Path) -> None:  # noqa: F811
+    for name in ("try-1", "try-2"):
+        (repository / "train.py").write_text(f"lr = 0.{name[-1]}\n")
+        fresh_capture()
+        named = {"name": name, "output": f"out/{name}/model.pt", "save_dir": f"runs-{name}", "level": f"retry-{name}s"}
+        store.start_run(name, params=named).finish()
+    found = compare(store.run("try-1"), store.run("try-2"))
+    assert [(change.group, change.key) for change in found.changes] == [
+        ("params", "level"), ("code", "train.py"), ("params", "name"), ("params", "output"), ("params", "save_dir")
+    ]  # fmt: skip
+    assert [change.aside for change in found.changes] == [False, False, True, True, True]
+    assert "names and places" in runlore("diff", "try-1", "try-2").output
+    assert [item.get("aside") for item in document("diff", "--json", "try-1", "try-2")["changes"]][2:] == [True] * 3
 
 
 def test_the_step_where_curves_part_is_told(store: Store) -> None:

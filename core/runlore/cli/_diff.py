@@ -12,7 +12,7 @@ from runlore._code import is_program
 from runlore._telling import is_aside
 from runlore._text import line_text, number_text, visible_text
 from runlore.cli._options import RunPart, console, grid, json_option, print_json, store_option, terminal_width
-from runlore.comparison import Change, Comparison, WorkingTree, compare
+from runlore.comparison import ASIDE, Change, Comparison, WorkingTree, compare
 from runlore.documents import comparison_document
 from runlore.runs import RecordedRun
 from runlore.store import Store, open_store
@@ -60,9 +60,13 @@ def _side(place: Store, text: str) -> RecordedRun | WorkingTree:
     return place.run(text)
 
 
+def _group(change: Change) -> str:
+    return ASIDE if change.aside else change.group
+
+
 def _print_stat(found: Comparison, out: Console) -> None:
     table = grid(["", "differ", "", ""], right=(1, 2, 3))
-    for group, items in groupby(found.changes, key=lambda change: change.group):
+    for group, items in groupby(found.changes, key=_group):
         changes = list(items)
         table.add_row(f"  {group}", str(len(changes)), "", "")
         for change in changes:
@@ -81,13 +85,13 @@ def _print_stat(found: Comparison, out: Console) -> None:
 
 def _print_notes(found: Comparison, out: Console) -> None:
     for note in found.notes:
-        out.print(f"[dim]{escape(visible_text(note))}[/]")
+        out.print(f"[dim]{escape(visible_text(note))}[/]", soft_wrap=True)
 
 
 def print_comparison(found: Comparison, out: Console, *, full: bool) -> None:
     """What differs, group by group; then the metrics."""
     heads = [f"{side}: {line_text(run.name, NAME)}" for side, run in (("a", found.a), ("b", found.b))]
-    for group, items in groupby(found.changes, key=lambda change: change.group):
+    for group, items in groupby(found.changes, key=_group):
         changes = list(items)
         _print_code(out, [change for change in changes if change.diff is not None], full=full)
         plain = [change for change in changes if change.diff is None]

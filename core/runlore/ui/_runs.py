@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, Response
 
 from runlore._telling import by_use
 from runlore.artifacts import Artifact
-from runlore.comparison import GROUPS, compare
+from runlore.comparison import ASIDE, GROUPS, compare
 from runlore.documents import comparison_document, iso_time, lineage_document, origin_document, plain, run_details
 from runlore.errors import ArtifactNotFound
 from runlore.lineage import lineage
@@ -227,6 +227,7 @@ def comparison(store: Store, runs: list[str]) -> dict[str, Any]:
     first, *others = found
     documents = [comparison_document(compare(first, other)) for other in others]
     rows: dict[tuple[str, str], list[Any]] = {}
+    telling = {(item["group"], item["key"]) for one in documents for item in one["changes"] if not item.get("aside")}
     for place, document in enumerate(documents, 1):
         for change in document["changes"]:
             line = rows.setdefault((change["group"], change["key"]), [exact(change["a"])] * len(found))
@@ -234,8 +235,10 @@ def comparison(store: Store, runs: list[str]) -> dict[str, Any]:
     return {
         "runs": [_short(run) for run in found],
         "rows": [
-            {"group": group, "key": key, "values": values}
-            for (group, key), values in sorted(rows.items(), key=lambda row: GROUPS.index(row[0][0]))
+            {"group": group if (group, key) in telling else ASIDE, "key": key, "values": values}
+            for (group, key), values in sorted(
+                rows.items(), key=lambda row: GROUPS.index(row[0][0]) if row[0] in telling else len(GROUPS)
+            )
         ],
         "pairs": documents,
     }
