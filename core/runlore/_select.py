@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from runlore._rows import RUN_COLUMNS, Summary, load_summaries
 from runlore.errors import QueryError
 
 _TEXT = "CASE WHEN s{0}.kind = 'str' THEN s{0}.text END"  # NaN's text is none to sort by
+VARIED = 100  # params that are looked at, at most
 Order = list[tuple[Field, bool]]
 
 
@@ -111,6 +112,21 @@ def elsewhere(database: Sqlite, field: Field) -> list[Field]:
 def has_key(database: Sqlite, field: Field) -> bool:
     """Whether some run has the key of a field."""
     return bool(database.query(f"SELECT 1 FROM {field.table} WHERE key = ? LIMIT 1", (field.key,)))
+
+
+def varied_params(database: Sqlite, but: Collection[str]) -> dict[str, dict[str, str]]:
+    """The params that not all runs have alike: by key, the text of each run's value, by id."""
+    sql = (
+        "SELECT key FROM params GROUP BY key "
+        "HAVING COUNT(DISTINCT kind || text) > 1 OR COUNT(*) < (SELECT COUNT(*) FROM runs) ORDER BY key"
+    )
+    keys = [key for (key,) in database.query(sql) if key not in but][:VARIED]
+    found: dict[str, dict[str, str]] = {key: {} for key in keys}
+    marks = ", ".join("?" * len(keys))
+    sql = f"SELECT p.key, r.id, p.text FROM params p JOIN runs r ON r.n = p.run WHERE p.key IN ({marks})"
+    for key, run_id, text in database.query(sql, keys) if keys else ():
+        found[key][run_id] = str(text)
+    return found
 
 
 def resolve(database: Sqlite, part: str) -> list[Summary]:

@@ -151,6 +151,8 @@ def statistics_document(found: Statistics, by: Sequence[str], over: Sequence[str
             | {"ci95": interval, "best": best, "runs": [item.run for item in group.runs]}
         )
     document: dict[str, Any] = {"metric": found.metric, "best": found.best, "over": list(over), "groups": groups}
+    if found.mixed:
+        document["mixed"] = list(found.mixed)
     test = found.test
     if test is not None:
         document["test"] = {

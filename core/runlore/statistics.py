@@ -7,13 +7,13 @@ what they share, random seeds say. Both distributions are SciPy's.
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from runlore._query import Compiled, Field, compile_query, parse_sort
-from runlore._select import other_keys, values_of
-from runlore._telling import is_telling
+from runlore._select import other_keys, values_of, varied_params
+from runlore._telling import is_place, is_telling
 from runlore.errors import MissingDependency, QueryError
 
 if TYPE_CHECKING:
@@ -71,13 +71,17 @@ class PairedTest:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """The groups, best mean first, and the test between two of them, or why there is none."""
+    """The groups, best mean first, and the test between two of them, or why there is none.
+
+    `mixed` are params that differ between the runs of a group, though nothing of what was asked for names them.
+    """
 
     metric: str
     best: Best
     groups: tuple[Group, ...]
     test: PairedTest | None
     why_no_test: str | None
+    mixed: tuple[str, ...] = ()
 
 
 def field_of(text: str, table: str = "") -> Field:
@@ -136,7 +140,19 @@ def group_runs(
     worst = math.inf if good == "min" else -math.inf
     groups.sort(key=lambda group: worst if group.mean is None else group.mean, reverse=good == "max")
     test, why = _tested(groups, bool(over), between)
-    return Statistics(chosen.text, good, tuple(groups), test, why)
+    named = {field.key for field in fields if field.table == "params"}
+    mixed = tuple(_mixed(store, groups, named)) if over and groups else ()
+    return Statistics(chosen.text, good, tuple(groups), test, why, mixed)
+
+
+def _mixed(store: "Store", groups: Sequence[Group], named: set[str]) -> Iterator[str]:
+    """Params that differ between runs of a group; not those that differ between all runs, as names do, or places."""
+    found = store._index.ask(lambda database: varied_params(database, named))
+    for key, texts in found.items():
+        sides = [[texts.get(run.run) for run in group.runs] for group in groups]
+        apart = all(len(set(values)) == len(values) for values in sides)
+        if not apart and not is_place(key) and any(len(set(values)) > 1 for values in sides):
+            yield Field("params", key, "", 0).text
 
 
 def _rows(store: "Store", compiled: Compiled, fields: list[Field], texts: list[str]) -> list[tuple[Any, ...]]:
@@ -221,11 +237,7 @@ def _tested(
         return None, None
     pair = list(groups[:2])
     if between is not None:
-        named = {" ".join(map(key_text, group.key)): group for group in groups}
-        for text in between:
-            if text not in named:
-                raise QueryError(f"there is no group {text!r}: there are {', '.join(sorted(named))}", text, 0)
-        pair = [named[text] for text in between]
+        pair = [_called(groups, text) for text in between]
     a, b = (_by_over(group.runs) for group in pair)
     shared = sorted((over for over in a.keys() & b.keys() if None not in over), key=str)
     differences = [b[over] - a[over] for over in shared]
@@ -233,6 +245,27 @@ def _tested(
     if len(finite) < 2:
         return None, f"no paired test: the two groups share {len(finite)} of what --over names, and two are needed"
     return paired_test(pair[0].key, pair[1].key, finite), None
+
+
+def _called(groups: Sequence[Group], text: str) -> Group:
+    """The group whose key has this text; a number may be written in any way.
+
+    Raises:
+        QueryError: there is none.
+    """
+    named = {" ".join(map(key_text, group.key)): group for group in groups}
+    numbers = {float(group.key[0]): group for group in groups if len(group.key) == 1 and _is_number(group.key[0])}
+    try:
+        found = named.get(text) or numbers.get(float(text))
+    except ValueError:
+        found = None
+    if found is None:
+        raise QueryError(f"there is no group {text!r}: there are {', '.join(sorted(named))}", text, 0)
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def key_text(value: Any) -> str:

@@ -63,6 +63,29 @@ def test_the_paired_test_is_that_of_scipy(seeded: Store) -> None:
         group_runs(seeded, "", "val_acc", ["lr"], ["seed"], between=("0.1", "0.7"))
 
 
+def test_what_else_differs_in_a_group_is_named(store: Store) -> None:
+    for model, values in {"cnn": [0.9, 0.8], "mlp": [0.7, 0.6, 0.5]}.items():
+        for seed, value in enumerate(values):
+            params = {"lr": 0.1, "seed": seed, "model": model, "name": f"{model}{seed}", "log_dir": model}
+            with store.start_run(params=params) as run:
+                run.log_metrics({"val_acc": value})
+    asked = ("stats", "--metric", "val_acc", "--by", "params.lr", "--over", "params.seed")
+    assert group_runs(store, "", "val_acc", ["lr"], ["seed"]).mixed == ("params.model",)
+    told = runlore(*asked).stderr
+    assert "2 runs counted with another of the same params.seed." in told
+    assert "Runs of one group differ in params.model, too: --by params.model keeps them apart." in told
+    assert document(*asked, "--json")["mixed"] == ["params.model"]
+    apart = runlore(*asked, "--by", "params.model")
+    assert "differ in" not in apart.stderr
+    assert "mixed" not in document(*asked, "--by", "params.model", "--json")
+
+
+def test_a_group_is_called_by_its_number_however_it_is_written(seeded: Store) -> None:
+    test = group_runs(seeded, "", "val_acc", ["lr"], ["seed"], between=(".1", "2e-1")).test
+    assert test is not None
+    assert (test.a, test.b) == ((0.1,), (0.2,))
+
+
 def test_a_seed_that_ran_twice_counts_once(store: Store) -> None:
     for seed, value in ((1, 1.0), (1, 3.0), (2, 6.0)):
         with store.start_run(params={"seed": seed}) as run:

@@ -17,6 +17,7 @@ from runlore.documents import statistics_document
 from runlore.statistics import Best, Group, PairedTest, Statistics, group_runs, key_text
 from runlore.store import open_store
 
+MIXED = 5  # names of params that differ within groups
 KEY = 24  # characters of a value that makes a group
 
 
@@ -70,6 +71,10 @@ def _print(found: Statistics, by: tuple[str, ...], over: tuple[str, ...]) -> Non
     merged = sum(len(group.runs) - group.n for group in found.groups)
     if merged:
         click.echo(f"{count_text(merged, 'run')} counted with another of the same {', '.join(over)}.", err=True)
+    if found.mixed:
+        more = f" and {len(found.mixed) - MIXED} more" if len(found.mixed) > MIXED else ""
+        told = f"{', '.join(found.mixed[:MIXED])}{more}"
+        click.echo(f"Runs of one group differ in {told}, too: --by {found.mixed[0]} keeps them apart.", err=True)
     if found.test is not None:
         click.echo(_test_text(found.test))
     elif found.why_no_test:
