@@ -276,7 +276,7 @@ class RunList(Sequence[RecordedRun]):
         """One row a run. Needs pandas."""
         import pandas
 
-        return pandas.DataFrame(self.to_rows())
+        return pandas.DataFrame(self.to_rows(), columns=None if self._runs else list(FIELDS))
 
     def to_polars(self) -> "polars.DataFrame":
         """One row a run. Needs polars."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,25 @@ def test_files_of_the_same_name_get_folders_of_their_own(store: Store, tmp_path:
     assert (tmp_path / "out" / "model-one_model.pt" / "model.pt").read_text() == "one"
     assert (tmp_path / "out" / "model-two_model.pt" / "model.pt").read_text() == "two"
     assert (tmp_path / "out" / "file-run.json" / "run.json").read_text() == "mine"
+
+
+def test_a_bad_name_keeps_no_other_file_from_being_written(store: Store, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "sub").mkdir(parents=True)
+    with store.start_run("a") as run:
+        for name in ("good", "C:evil", "a\\..\\..\\x"):
+            (source / name).write_bytes(name.encode())
+            run.log_artifact(source / name)
+        run.log_artifact(source / "sub" / "..", name="climbing")
+    out = tmp_path / "in" / "out"
+    done = runlore("restore", "a", "--all", "--to", str(out))
+    assert done.exit_code == 1
+    assert sorted(path.name for path in out.iterdir() if path.name != "source") == ["good", "run.json"]
+    assert done.stderr.count("would lead outside") == 3
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["out"]
+    shutil.rmtree(out)
+    again = runlore("restore", "a", "--all", "--to", str(out), "--json")
+    assert (again.exit_code, len(json.loads(again.stdout)["lacking"])) == (1, 3)
 
 
 def test_the_record_is_not_written_through_a_link_or_over_other_bytes(store: Store, tmp_path: Path) -> None:

@@ -242,6 +242,7 @@ def test_an_empty_store_exports_empty_files(store: Store, tmp_path: Path) -> Non
             assert path.is_file()
     assert len(pandas.read_parquet(tmp_path / "out" / "points.parquet")) == 0
     assert pandas.read_csv(tmp_path / "out" / "points.csv").columns[0] == "run"
+    assert list(store.runs().to_pandas().columns) == store.runs().to_arrow().column_names
 
 
 # What attackers have tried

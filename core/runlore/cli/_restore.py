@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from runlore._blobs import safe_join
+from runlore._text import visible_text
 from runlore.artifacts import Artifact
 from runlore.cli._options import RunPart, print_json, store_option
 from runlore.documents import artifact_document, run_details
@@ -59,7 +60,7 @@ def _check_free(item: Artifact, to: Path, force: bool) -> None:
 def _restore_all(run: RecordedRun, to: Path, force: bool, as_json: bool) -> None:
     """The newest version of every file, and the record; what can't be had is told, and nothing else fails for it."""
     record = to / "run.json"
-    places = _places(run, to, record)
+    places, refused = _places(run, to, record)
     document = (json.dumps(run_details(run), indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
     if record.is_symlink():
         raise UnsafePath(f"{str(record)!r} is a link, which may lead outside of {str(to)!r}: not written")
@@ -67,21 +68,26 @@ def _restore_all(run: RecordedRun, to: Path, force: bool, as_json: bool) -> None
         raise click.UsageError(f"{str(record)!r} is there with other content: --force replaces it")
     for folder, item in places:
         _check_free(item, folder, force)
-    written, lacking = [], []
+    written: list[str] = []
+    lacking: list[str] = []
     for folder, item in places:
         try:
             written.append(str(item.restore(folder)))
         except ArtifactNotFound as error:
             lacking.append(str(error))
+        except UnsafePath as error:  # a file of a folder
+            refused.append(str(error))
     to.mkdir(parents=True, exist_ok=True)
     record.write_bytes(document)
     written.append(str(record))
     if as_json:
-        print_json({"run": run.id, "restored": written, "lacking": lacking})
+        print_json({"run": run.id, "restored": written, "lacking": [*lacking, *refused]})
     else:
         click.echo("\n".join(written))
-        for reason in lacking:
-            click.echo(reason, err=True)
+        for reason in (*lacking, *refused):
+            click.echo(visible_text(reason), err=True)
+    if refused:
+        raise SystemExit(1)
 
 
 def _default(run: RecordedRun) -> Artifact:
@@ -101,15 +107,27 @@ def _default(run: RecordedRun) -> Artifact:
     raise click.UsageError(f"run {run.name!r} has no checkpoint: name one of its artifacts with --artifact: {names}")
 
 
-def _places(run: RecordedRun, to: Path, record: Path) -> list[tuple[Path, Artifact]]:
-    """The newest version of each file, and the folder to restore it to: one of its own where two would be the same."""
-    newest = {(item.target(to), item.name): item for item in run.artifacts}
+def _places(run: RecordedRun, to: Path, record: Path) -> tuple[list[tuple[Path, Artifact]], list[str]]:
+    """The newest version of each file, and the folder to restore it to: one of its own where two would be the same.
+
+    Also, why others can't be written anywhere: their recorded paths lead outside of `to`.
+    """
+    newest: dict[tuple[Path, str], Artifact] = {}
+    refused = []
+    for item in run.artifacts:
+        try:
+            newest[(item.target(to), item.name)] = item
+        except UnsafePath as error:
+            refused.append(str(error))
     targets = [record, *(target for target, _ in newest)]
     found = []
     for (target, name), item in newest.items():
         alone = targets.count(target) == 1
-        found.append((to if alone else safe_join(to, f"{item.kind}-{name}".replace("/", "_")), item))
-    return found
+        try:
+            found.append((to if alone else safe_join(to, f"{item.kind}-{name}".replace("/", "_")), item))
+        except UnsafePath as error:
+            refused.append(str(error))
+    return found, refused
 
 
 def _best_child(run: RecordedRun) -> RecordedRun | None:
