@@ -15,7 +15,7 @@ from runlore._writer import report
 
 T = TypeVar("T")
 NAME = "index-v1.sqlite"
-VERSION = "4"
+VERSION = "5"
 PATIENCE = 0.25  # seconds to try again while another process brings the index up to date, before the answer is stale
 TRIES = 5  # to ask, when the index is deleted between our look and our question
 BUILD_WAIT = 20.0  # seconds to wait for another process that builds the first index

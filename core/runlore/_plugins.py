@@ -121,6 +121,10 @@ class Plugins:
                 return result
         return None
 
+    def implementing(self, hook: str) -> list[str]:
+        """The names of the plugins that have a hook."""
+        return sorted(implementation.plugin_name for implementation in self._implementations(hook))
+
     def rewrite_event(self, event: Event) -> Event:
         """The event as the rewriters want it written; without its content where one of them fails."""
 

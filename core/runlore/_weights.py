@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runlore import __version__
 from runlore._artifacts import extent, hashed
 from runlore._blobs import Blobs
 from runlore._present import attach
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from runlore.store import Store
 
 PART = 0.5  # of a model's values that a part of it has, at the least, to have a fingerprint of its own
+DESCRIBED = 1  # counts what is learnt to read: files without weights are looked at again
 NO_MODELS = ("code", "log")  # kinds of artifacts that are not looked at
 
 
@@ -34,18 +36,21 @@ class Weights:
 
     `whole` are fingerprints of each set of tensors that it holds, `parts` those of the larger part of one: the model
     inside a module with losses, say. `shapes` are hashes of the shapes alone, of the largest set and the parts of it.
-    `values` counts its numbers.
+    `tensors` are a hash of the largest set whatever its tensors are called, and one of its largest tensor. `values`
+    counts its numbers.
     """
 
     whole: tuple[str, ...]
     parts: tuple[str, ...]
     shapes: tuple[str, ...]
+    tensors: tuple[str, ...]
     values: int
 
     def event(self, sha256: str) -> dict[str, Any]:
         """What the log says of the content with this hash."""
         fingerprints = list(dict.fromkeys([*self.whole, *self.parts]))
-        return {"type": "weights", "sha256": sha256, "fingerprints": fingerprints, "shapes": list(self.shapes)}
+        told = {"fingerprints": fingerprints, "shapes": list(self.shapes), "tensors": list(self.tensors)}
+        return {"type": "weights", "sha256": sha256, **told}
 
 
 def weights_of(paths: Sequence[Path], complain: Callable[[str], None] | None = None) -> Weights | None:
@@ -68,7 +73,9 @@ def weights_of(paths: Sequence[Path], complain: Callable[[str], None] | None = N
     whole = tuple(dict.fromkeys(item for tensors in sets for item in _fingerprints(tensors)))
     parts = tuple(dict.fromkeys(item for tensors in sets for part in _parts(tensors) for item in _fingerprints(part)))
     shapes = tuple(dict.fromkeys(_shapes(tensors) for tensors in (largest, *_parts(largest))))
-    return Weights(whole, parts, shapes, sum(map(_values, largest)))
+    greatest = max(largest, key=_values)
+    tensors = (_digest(sorted(map(_line, largest))), _digest([_line(greatest)]))
+    return Weights(whole, parts, shapes, tensors, sum(map(_values, largest)))
 
 
 def _described(path: Path, complain: Callable[[str], None] | None) -> Mapping[str, Sequence[Tensor]] | None:
@@ -82,11 +89,15 @@ def _described(path: Path, complain: Callable[[str], None] | None) -> Mapping[st
 
 def _fingerprints(tensors: Sequence[Tensor]) -> Iterator[str]:
     """With all tensors, and with only the first, or only the last, of those that are equal."""
-    lines = [f"{item.dtype} {item.shape} {item.sha256}" for item in sorted(tensors, key=lambda item: item.name)]
+    lines = [_line(item) for item in sorted(tensors, key=lambda item: item.name)]
     yield _digest(lines)
     if len(set(lines)) < len(lines):
         yield _digest(list(dict.fromkeys(lines)))
         yield _digest(list(dict.fromkeys(reversed(lines)))[::-1])
+
+
+def _line(tensor: Tensor) -> str:
+    return f"{tensor.dtype} {tensor.shape} {tensor.sha256}"
 
 
 def _parts(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
@@ -124,23 +135,32 @@ def known_contents(database: "Sqlite", *fingerprints: str) -> list[str]:
 def look_at_all(store: "Store", least: int) -> dict[str, Weights]:
     """Look at all recorded models of at least so many bytes that nobody has looked at yet, and record what they are.
 
-    What was found, by the hash of the content. Models that were not kept and are gone have none.
+    What was found, by the hash of the content. Files in which these plugins find no weights are recorded as such, and
+    not looked at again; models that were not kept and are gone have none.
     """
     sql = (
         "SELECT DISTINCT r.id FROM artifacts a JOIN runs r ON r.n = a.run WHERE a.size >= ? AND a.sha256 IS NOT NULL "
-        "AND a.kind NOT IN (?, ?) AND NOT EXISTS (SELECT 1 FROM weights w WHERE w.sha256 = a.sha256) ORDER BY r.id DESC"
+        "AND a.kind NOT IN (?, ?) AND NOT EXISTS (SELECT 1 FROM weights w WHERE w.sha256 = a.sha256 "
+        "AND (w.kind <> 'nothing' OR w.hash = ?)) ORDER BY r.id DESC"
     )
-    rows = store._index.ask(lambda database: database.query(sql, (least, *NO_MODELS)))
-    found: dict[str, Weights] = {}
+    looked = _readers()
+    rows = store._index.ask(lambda database: database.query(sql, (least, *NO_MODELS, looked)))
+    seen: dict[str, Weights | None] = {}
     for (run_id,) in rows:
-        fresh = {sha: weights for sha, weights in _unknown_of(store, run_id, least) if sha not in found}
+        fresh = {sha: weights for sha, weights in _unknown_of(store, run_id, least, looked) if sha not in seen}
         if fresh and os.access(store.root, os.W_OK):
             run = attach(str(store.root), run_id)
             for sha256, weights in fresh.items():
-                run._event(weights.event(sha256))
+                nothing = {"type": "weights", "sha256": sha256, "nothing": [looked]}
+                run._event(nothing if weights is None else weights.event(sha256))
             run.finish()
-        found |= fresh
-    return found
+        seen |= fresh
+    return {sha256: weights for sha256, weights in seen.items() if weights is not None}
+
+
+def _readers() -> str:
+    """Which plugins of which version look into files: others may know more."""
+    return _digest([__version__, str(DESCRIBED), *process.plugins().implementing("runlore_describe_weights")])
 
 
 def files_of(store: "Store", run_id: str, sha256: str) -> list[Path]:
@@ -155,18 +175,24 @@ def files_of(store: "Store", run_id: str, sha256: str) -> list[Path]:
     return []
 
 
-def _unknown_of(store: "Store", run_id: str, least: int) -> Iterator[tuple[str, Weights]]:
+def _unknown_of(store: "Store", run_id: str, least: int, looked: str) -> Iterator[tuple[str, Weights | None]]:
+    """The contents of a run that these readers have not looked at, with what they find; None where that is nothing."""
     record, _ = read_record(store.folder, run_id)
     blobs = Blobs(store.folder.blobs)
     for item in record.artifacts:
         sha256 = item.get("sha256")
-        if sha256 is None or sha256 in record.weights or item["kind"] in NO_MODELS or (item.get("size") or 0) < least:
+        if sha256 is None or item["kind"] in NO_MODELS or (item.get("size") or 0) < least:
             continue
+        known = record.weights.get(sha256)
+        if known is not None and known.get("nothing", [looked]) == [looked]:
+            continue
+        complaints: list[str] = []
         try:
-            weights = weights_of(list(_places(item, blobs)))
+            paths = list(_places(item, blobs))
+            weights = weights_of(paths, complaints.append)
         except OSError:
             continue
-        if weights is not None:
+        if weights is not None or (paths and not complaints):  # a library may be lacking today
             yield sha256, weights
 
 

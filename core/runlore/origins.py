@@ -200,10 +200,7 @@ def readers_of(
 
 
 def _hints(store: "Store", content: Content) -> Iterator[str]:
-    if content.weights is not None:
-        joined = "JOIN weights w ON w.run = a.run AND w.sha256 = a.sha256"
-        rows = _similar(store, joined, "w.kind = 'shapes' AND w.hash = ?", content.weights.shapes[0])
-        yield from (f"run {run} wrote {name!r}: tensors of the same shapes, with other values" for run, name in rows)
+    yield from _near_weights(store, content)
     yield from content.complaints
     name = content.sha256 if content.path is None else content.path.name
     for run, _ in _similar(store, "", "a.name = ?", name):
@@ -212,10 +209,36 @@ def _hints(store: "Store", content: Content) -> Iterator[str]:
         size = content.path.stat().st_size
         for run, other in _similar(store, "", "a.size = ?", size):
             yield f"run {run} wrote {other!r}, which has the same size of {size:,} bytes"
+        if content.weights is None and not content.complaints and _may_hold_a_model(content.path):
+            yield "no plugin finds weights in it, and no pickle is loaded to look: only these very bytes would be found"
         yield "data is known by its file where a run recorded it by path: run.log_data(name, Path(…))"
     pending = store._index.ask(_pending.pending_count)
     if pending:
         yield f"{pending} recorded files could not be hashed yet"
+
+
+def _near_weights(store: "Store", content: Content) -> Iterator[str]:
+    """The runs whose models come nearest, by the first of three likenesses that any has."""
+    weights = content.weights
+    if weights is None:
+        return
+    joined = "JOIN weights w ON w.run = a.run AND w.sha256 = a.sha256"
+    for kind, value, told in (
+        ("tensors", weights.tensors[0], "the same tensors, whose names come in another order"),
+        ("tensors", weights.tensors[1], "its largest tensor is the same, others are not"),
+        ("shapes", weights.shapes[0], "tensors of the same shapes, with other values"),
+    ):
+        rows = _similar(store, joined, f"w.kind = '{kind}' AND w.hash = ?", value)
+        yield from (f"run {run} wrote {name!r}: {told}" for run, name in rows)
+        if rows:
+            return
+
+
+def _may_hold_a_model(path: Path) -> bool:
+    """Whether a file is an archive, as of numpy or TorchScript, or a pickle."""
+    with path.open("rb") as file:
+        head = file.read(2)
+    return head == b"PK" or (head[:1] == b"\x80" and head[1:] <= b"\x05")
 
 
 def _similar(store: "Store", joined: str, condition: str, value: str | int) -> list[tuple[str, str]]:

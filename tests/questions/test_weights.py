@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy
 import pytest
 import torch
 import transformers
@@ -127,19 +128,51 @@ def test_other_values_other_names_in_another_order_and_halves_do_not(
 ) -> None:
     state = {key: value.clone() for key, value in trained[1].layer.state_dict().items()}
     other = tmp_path / "other.pt"
-    turns: tuple[Any, ...] = (
-        lambda found: found["0.weight"].view(-1)[0].add_(1e-6),
-        lambda found: found.update({"1.weight": found["1.bias"], "1.bias": found["1.weight"]}),
-        lambda found: found.update({key: value.half() for key, value in found.items()}),
+    values, names = "tensors of the same shapes, with other values", "whose names come in another order"
+    turns: tuple[tuple[Any, str], ...] = (
+        (lambda found: found["0.weight"].view(-1)[0].add_(1e-6), values),
+        (lambda found: found.update({"1.weight": found["1.bias"], "1.bias": found["1.weight"]}), names),
+        (lambda found: found.update({key: value.half() for key, value in found.items()}), values),
+        (lambda found: found.update({"9.extra": torch.ones(1)}), "its largest tensor is the same, others are not"),
     )
-    for change in turns:
+    save_file(state, tmp_path / "bare.safetensors")
+    with store.start_run("bare") as run:
+        run.log_artifact(tmp_path / "bare.safetensors", kind="model")
+    for change, told in turns:
         changed = {key: value.clone() for key, value in state.items()}
         change(changed)
         torch.save(changed, other)
         found = which_run(store, other)
         assert found.found == ()
-        assert "tensors of the same shapes, with other values" in found.hints[0]
-        assert store.runs()[0].id in found.hints[0]
+        assert told in found.hints[0]
+        assert store.run("bare").id in found.hints[0]
+
+
+def test_what_no_plugin_can_look_into_is_told(store: Store, tmp_path: Path) -> None:
+    store.start_run("a").finish()
+    numpy.savez(tmp_path / "weights.npz", w=numpy.ones(3))
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps([1]))
+    torch.save({"w": torch.ones(3)}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    for name in ("weights.npz", "model.pkl", "old.pt"):
+        told = [hint for hint in which_run(store, tmp_path / name).hints if "only these very bytes" in hint]
+        assert len(told) == 1, name
+    (tmp_path / "table.csv").write_text("1,2")
+    assert not any("weights" in hint for hint in which_run(store, tmp_path / "table.csv").hints)
+
+
+def test_files_without_weights_are_looked_at_once(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "report.bin").write_bytes(b"no model at all" * 10)
+    with store.start_run("a") as run:
+        run.log_artifact(tmp_path / "report.bin", kind="model")
+    save_file({"w": torch.zeros(1)}, tmp_path / "asked")
+    which_run(store, tmp_path / "asked")
+    before = {path: path.stat().st_mtime_ns for path in (store.root / "runs").rglob("*")}
+    asked = store.run("a")._record.weights
+    assert [list(known) for known in asked.values()] == [["nothing"]]
+    which_run(store, tmp_path / "asked")
+    store.reindex()
+    which_run(store, tmp_path / "asked")
+    assert {path: path.stat().st_mtime_ns for path in (store.root / "runs").rglob("*") if path in before} == before
 
 
 def test_keras_weights_lead_to_the_run_that_wrote_the_model(store: Store, tmp_path: Path) -> None:
