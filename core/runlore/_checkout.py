@@ -17,6 +17,8 @@ CHUNK = 64 << 20  # bytes of files that are asked of git at once
 POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n")
 LINK, SUBMODULE, PROGRAM = "120000", "160000", "100755"
 
+STANDS_IN = "the present commit of the repository would stand in for it"
+
 
 def write_code(code: Code, folder: Path, branch: str | None, remote: str | None) -> Iterator[str]:
     """Write what is known of a state of the code into an empty folder; what could not be restored, and why.
@@ -50,7 +52,7 @@ def _write_tree(code: Code, folder: Path, branch: str | None, remote: str | None
 def _write_instead(code: Code, folder: Path) -> Iterator[str]:
     """The commit that the repository is at now, in place of one that can't be had, the patch if it fits."""
     untracked = {UNTRACKED: code.of(UNTRACKED)}
-    told = "the present commit of the repository would stand in for it"
+    told = STANDS_IN
     try:
         yield from _write_tree(replace(code, commit="HEAD", files={**code.files}), folder, None, None)
         yield told

@@ -92,6 +92,8 @@ class Rebuilt:
         self._code = code
         self._own: dict[str, str] = {}
         self._tree: str | None = None
+        if code.root is None:
+            raise CannotRebuild(f"{code.name!r} is in no repository")
         if not self.root.is_dir():
             raise CannotRebuild(f"the repository of {code.name!r}, {str(self.root)!r}, is not here")
         objects = place / "objects"

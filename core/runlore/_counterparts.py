@@ -1,5 +1,6 @@
 """Which run stands for which, when a command was run again."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
@@ -56,7 +57,7 @@ def _matched(firsts: list[RecordedRun], agains: list[RecordedRun], as_then: AsTh
 
 
 def _same_name(first: RecordedRun, again: RecordedRun) -> bool:
-    return again.name == f"{first.name}{AGAIN}"
+    return re.fullmatch(rf"{re.escape(first.name + AGAIN)}(-\d+)?", again.name) is not None
 
 
 def _any_name(first: RecordedRun, again: RecordedRun) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from runlore._artifacts import hashed
 from runlore._blobs import Blobs
 from runlore._capture import TIMEOUT
-from runlore._checkout import write_code
+from runlore._checkout import STANDS_IN, write_code
 from runlore._code import PATCH, SNAPSHOT, UNTRACKED
 from runlore._codestate import Code, repository_with
 from runlore._git import Git, GitTooSlow
@@ -21,6 +21,7 @@ from runlore.runs import RecordedRun
 BY_TOOLS = re.compile(r"(^|/)(\.[^/]*|__pycache__|[^/]*\.egg-info|venv|node_modules)/?$")
 HASH = re.compile(r"[0-9a-f]{64}")
 MOST = 8  # names in a remark
+FOLDERS = 100  # that are searched for files which nobody kept
 IN_MEMORY = "was in memory: compared after the run"
 
 
@@ -40,22 +41,27 @@ def write_files(plan: Plan, code: Code, run: RecordedRun, places: Places) -> Non
     places.code.mkdir(parents=True, exist_ok=True)
     places.work.mkdir(parents=True, exist_ok=True)
     git = run.environment.get("git", {})
-    written = write_code(code, places.code, git.get("branch"), git.get("remote"))
+    written = list(write_code(code, places.code, git.get("branch"), git.get("remote")))
     plan.problems += [Problem("code", what) for what in dict.fromkeys((*code.notes, *written))]
-    parts = list(_contents(code))
+    parts = list(_contents(code, instead=any(what.startswith(STANDS_IN) for what in written)))
     plan.code = ", ".join(parts) or "none was recorded"
     if not parts:
         plan.problems.append(Problem("code", f"nothing of the code of {run.name!r} was recorded"))
-    left = [] if code.root is None else list(_left_behind(Path(code.root), places))
+
+
+def name_left_behind(plan: Plan, code: Code, run: RecordedRun, places: Places) -> None:
+    """Say in the plan what lay beside the code, and is not in the fresh folder, whoever may need it."""
+    left = list(_left_behind(Path(code.root), places) if code.root else _not_kept(run, places))
     if left:
         more = f" and {len(left) - MOST} more" if len(left) > MOST else ""
-        told = f"not in git, so not there: {', '.join(left[:MOST])}{more}"
+        told = f"not {'in git' if code.root else 'recorded'}, so not there: {', '.join(left[:MOST])}{more}"
         plan.notes.append(f"{told} (--with PATH copies what the script needs)")
 
 
-def _contents(code: Code) -> Iterator[str]:
+def _contents(code: Code, *, instead: bool) -> Iterator[str]:
     if code.commit:
-        yield f"commit {code.commit[:12]} of {code.root}"
+        commit = f"commit {code.commit[:12]}"
+        yield f"the present commit of {code.root} in place of {commit}" if instead else f"{commit} of {code.root}"
     if code.of(PATCH):
         yield "the uncommitted changes"
     for name, what in ((UNTRACKED, "untracked"), (SNAPSHOT, "recorded")):
@@ -74,6 +80,28 @@ def _left_behind(root: Path, places: Places) -> Iterator[str]:
     for path in dict.fromkeys("\0".join(filter(None, listed)).split("\0")):
         if path and not BY_TOOLS.search(path) and not (places.code / path).exists():
             yield path.rstrip("/")
+
+
+def _not_kept(run: RecordedRun, places: Places) -> Iterator[str]:
+    """What lies beside the script now, where there is no git, and is missing in the fresh folder; not what it wrote."""
+    written = {str(places.then(item.path)) for item in run.artifacts if item.path}
+    waiting = [places.root]
+    for _ in range(FOLDERS):
+        if not waiting:
+            return
+        folder = waiting.pop(0)
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError:
+            continue
+        for path in entries:
+            name = path.relative_to(places.root).as_posix()
+            if BY_TOOLS.search(name) or str(path) in written or path == run.store.root:
+                continue
+            if path.is_dir() and not path.is_symlink() and (places.code / name).is_dir():
+                waiting.append(path)
+            elif not (places.code / name).exists():
+                yield name
 
 
 # The data

@@ -13,6 +13,7 @@ from runlore._rows import RUN_COLUMNS, Summary, load_summaries
 from runlore.errors import QueryError
 
 _TEXT = "CASE WHEN s{0}.kind = 'str' THEN s{0}.text END"  # NaN's text is none to sort by
+SHORTEST = 3  # characters of an id that may stand for it
 VARIED = 100  # params that are looked at, at most
 Order = list[tuple[Field, bool]]
 
@@ -133,7 +134,7 @@ def resolve(database: Sqlite, part: str) -> list[Summary]:
     """The runs that a part of an id or a name may mean, newest first: the first of id, name, end, part that has any."""
     part = str(part).encode("utf-8", "replace").decode()
     tests: list[tuple[str, str]] = [("id = ?", part), ("name = ?", part)]
-    if part.isalnum():
+    if part.isalnum() and len(part) >= SHORTEST:
         tests += [("id LIKE ?", f"%{part.lower()}"), ("id LIKE ?", f"%{part.lower()}%")]
     for test, argument in tests:
         rows = database.query(f"SELECT n FROM runs WHERE {test} ORDER BY id DESC", (argument,))

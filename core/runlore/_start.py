@@ -161,8 +161,10 @@ def _parent_id(store: Store, parent: "str | Run | RecordedRun | None") -> str | 
 def _name(name: str | None, opening: dict[str, Any]) -> str:
     if not name:
         return _ids.new_name()
-    again = AGAIN if "reproduction" in opening else ""  # so that the first can still be called by its name
-    return text_of(describe(name)) + again
+    if "reproduction" not in opening:
+        return text_of(describe(name))
+    count = str(opening["reproduction"]).partition(".")[2]  # so that each can be called by its name
+    return text_of(describe(name)) + AGAIN + (f"-{count}" if count else "")
 
 
 def _cwd() -> str | None:

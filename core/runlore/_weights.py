@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runlore import __version__
 from runlore._artifacts import extent, hashed
 from runlore._blobs import Blobs
 from runlore._present import attach
@@ -160,7 +159,9 @@ def look_at_all(store: "Store", least: int) -> dict[str, Weights]:
 
 def _readers() -> str:
     """Which plugins of which version look into files: others may know more."""
-    return _digest([__version__, str(DESCRIBED), *process.plugins().implementing("runlore_describe_weights")])
+    from importlib.metadata import version
+
+    return _digest([version("runlore"), str(DESCRIBED), *process.plugins().implementing("runlore_describe_weights")])
 
 
 def files_of(store: "Store", run_id: str, sha256: str) -> list[Path]:

@@ -14,7 +14,7 @@ from runlore._counterparts import Pair, counterparts, descendants, leader_of
 from runlore._openings import opened_with
 from runlore._places import Places
 from runlore._plan import CannotReproduce, Needed, Plan, Problem
-from runlore._restoring import bring, reachable, supply, write_files
+from runlore._restoring import bring, name_left_behind, reachable, supply, write_files
 from runlore._start import REPRODUCTION
 from runlore._surroundings import choose_command, choose_environment
 from runlore._telling import REPRODUCES
@@ -91,6 +91,7 @@ def prepare(
     bring(copied or {}, places, link=False)
     supply(plan, leader, places)
     bring(linked or {}, places, link=True)
+    name_left_behind(plan, code, leader, places)
     choose_environment(plan, leader, places, here=here, look=look)
     choose_command(plan, leader, places, command)
     if len(leader.segments) > 1:
@@ -113,7 +114,8 @@ def carry_out(plan: Plan, store: Store, *, to_stderr: bool = False) -> Redone:
         reason = plan.fresh.install()
         if reason is not None:
             raise CannotReproduce(f"the environment can't be made: {reason}")
-    token = _ids.new_run_id(time.time_ns() // 1000)
+    count = _times_done(store, leader_of(plan.run))
+    token = f"{_ids.new_run_id(time.time_ns() // 1000)}{f'.{count + 1}' if count else ''}"
     given = {**plan.settings, "RUNLORE_STORE": str(store.root), REPRODUCTION: token}
     environment = {name: value for name, value in {**os.environ, **given}.items() if value is not None}
     output = STDERR if to_stderr else None
@@ -126,6 +128,14 @@ def carry_out(plan: Plan, store: Store, *, to_stderr: bool = False) -> Redone:
     interrupted = _wait(child)
     new = [store.run(run_id) for run_id in reversed(list(opened_with(store.folder, "reproduction", token)))]
     return _linked(plan, new, child.returncode, interrupted)
+
+
+def _times_done(store: Store, run: RecordedRun) -> int:
+    """How many runs of the store do this one again."""
+    sql = "SELECT COUNT(DISTINCT run) FROM links WHERE kind = ? AND target = ?"
+    return (
+        int(store._index.ask(lambda database: database.query(sql, (REPRODUCES, run.id)))[0][0]) if store.exists else 0
+    )
 
 
 def unexpected(plan: Plan, found: Comparison) -> Comparison:

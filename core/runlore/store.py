@@ -177,8 +177,12 @@ class Store:
     def _meant(self, part: str) -> str:
         from difflib import get_close_matches
 
+        from runlore._select import SHORTEST
+
         rows = self._index.ask(lambda database: database.query("SELECT DISTINCT name FROM runs")) if self.exists else []
         close = get_close_matches(part, [str(name) for (name,) in rows], 1)
+        if not close and len(part) < SHORTEST:
+            return f"a part of an id has {SHORTEST} characters at least; `runlore ls` lists the runs"
         return f"did you mean {close[0]!r}?" if close else "`runlore ls` lists them"
 
     def reindex(self) -> int:

@@ -116,9 +116,19 @@ def overall(verdicts: Iterable[Verdict], lacking: Sequence[RecordedRun] = ()) ->
 def _ends(first: RecordedRun, again: RecordedRun) -> Iterator[str]:
     if first.status != again.status:
         told = "" if again.error is None else f" ({again.error.get('type')}: {again.error.get('message')})"
-        yield f"the first is {first.status}, it is {again.status}{told}"
+        yield f"it {_ended(again)}{told}, where the first {_ended(first)}"
     elif _error(first) != _error(again):
         yield f"the first failed with {_error(first)}, it with {_error(again)}"
+
+
+def _ended(run: RecordedRun) -> str:
+    return (
+        "is still running"
+        if run.status == "running"
+        else f"was {run.status}"
+        if run.status == "interrupted"
+        else run.status
+    )
 
 
 def _error(run: RecordedRun) -> str:

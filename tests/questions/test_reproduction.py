@@ -214,6 +214,14 @@ def test_without_git_the_modules_that_were_kept_are_the_code(store: Store, proje
     assert result.exit_code == 0, result.output
     assert "3 recorded files" in result.stdout
     assert "bit-identical" in result.stdout
+    assert "not recorded, so not there: here (--with" in result.stdout  # neither the data nor what the run wrote
+
+
+def test_each_repetition_has_a_name_of_its_own(store: Store, project: Path) -> None:
+    train(project)
+    for _ in range(3):
+        assert reproduce("--with", "here").exit_code == 0
+    assert [run.name for run in store.runs()] == ["first-again-3", "first-again-2", "first-again", "first"]
 
 
 def test_a_commit_that_is_gone_needs_force(store: Store, project: Path) -> None:
@@ -233,6 +241,8 @@ def test_a_commit_that_is_gone_needs_force(store: Store, project: Path) -> None:
     assert len(store.runs()) == 1
     forced = reproduce("--force")
     assert forced.exit_code == 0, forced.output
+    assert f"the present commit of {project} in place of commit {lost[:12]}" in forced.stdout
+    assert f"not as it was: code: the commit {lost[:12]} is not in" in forced.stdout
     assert "the present commit of the repository would stand in for it" in forced.stdout
 
 

@@ -40,7 +40,8 @@ def rm(runs: tuple[str, ...], where: str | None, dry_run: bool, as_json: bool, s
             return
         for run in chosen:
             click.echo(f"would remove {run.name} ({run.id}), {sizes[run.id]} bytes of files")
-        click.echo(f"{len(chosen)} runs, {size_text(sum(sizes.values()))} of files, as far as no other run has them")
+        freed = size_text(sum(sizes.values()))
+        click.echo(f"{count_text(len(chosen), 'run')}, {freed} of files, as far as no other run has them")
         return
     removed = remove(place, chosen) if chosen else []
     if as_json:
@@ -108,7 +109,7 @@ def gc(
         if not dry_run:
             drop(surplus, "dropped by runlore gc")
         for item in () if as_json else surplus:
-            files = f"{len(item.hashes)} file{'s' * (len(item.hashes) > 1)}"
+            files = count_text(len(item.hashes), "file")
             verb = "would drop" if dry_run else "dropped"
             click.echo(f"{verb} {files} of {item.run.name} ({item.run.id}), {size_text(item.size)}")
     garbage = find_garbage(place, surplus if dry_run else ())

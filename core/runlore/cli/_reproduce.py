@@ -164,6 +164,8 @@ def _some(lines: list[str], full: bool) -> list[str]:
 def _print_outcome(plan: Plan, redone: Redone, verdicts: Sequence[Verdict], out: Console, *, full: bool) -> None:
     if redone.interrupted:
         out.print("[yellow]interrupted[/]: what follows compares only how far it came")
+    for problem in plan.problems:
+        out.print(f"[yellow]not as it was[/]: {problem.part}: {escape(visible_text(problem.what))}", soft_wrap=True)
     for (first, again), verdict in zip(redone.pairs, verdicts, strict=True):
         _print_verdict(plan, first, again, verdict, out, full=full)
     if redone.lacking:
@@ -182,6 +184,8 @@ def _print_verdict(
 ) -> None:
     style = {"bit-identical": "green", "within tolerance": "yellow", "different": "red"}.get(verdict.level, "dim")
     told = f" of {verdict.tolerance:g} (relative)" if verdict.level == "within tolerance" else ""
+    if verdict.level != "different" and any(item.same is None for item in verdict.files):
+        told += ", in what could be compared"
     names = f"{escape(line_text(again.name, 40))} reproduces {escape(line_text(first.name, 40))}"
     out.print(f"{names}: [bold {style}]{verdict.level}[/]{told}", soft_wrap=True)
     same = [item for item in verdict.files if item.same]
