@@ -40,7 +40,7 @@ TABLES = {
     "data": VALUES,
     "artifacts": (
         "run INTEGER NOT NULL, position INTEGER NOT NULL, name TEXT, kind TEXT, sha256 TEXT, size BIGINT, "
-        "step BIGINT, pending INTEGER NOT NULL, PRIMARY KEY (run, position)"
+        "step BIGINT, pending INTEGER NOT NULL, stored INTEGER NOT NULL, PRIMARY KEY (run, position)"
     ),
     "members": (
         "run INTEGER NOT NULL, position INTEGER NOT NULL, path TEXT NOT NULL, sha256 TEXT, "

@@ -57,7 +57,8 @@ class Batch:
         tables["sections"] += [(number, section, item["sha256"]) for section, item in record.environment.items()]
         for position, item in enumerate(record.artifacts):
             texts = [_text(item.get(key)) for key in ("name", "kind", "sha256")]
-            numbers = (_whole(item.get("size")), _whole(item.get("step")), int(bool(item.get("pending"))))
+            flags = [int(bool(item.get(key))) for key in ("pending", "stored")]
+            numbers = (_whole(item.get("size")), _whole(item.get("step")), *flags)
             tables["artifacts"].append((number, position, *texts, *numbers))
             if item.get("kind") != "code":  # which every run has, and none has made
                 members = item.get("files", ())

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from runlore.errors import QueryError, RunloreError
 from runlore.statistics import field_of
 
 if TYPE_CHECKING:
+    from runlore._database import Sqlite
     from runlore.runs import RecordedRun
     from runlore.store import Store
 
@@ -142,11 +143,15 @@ def undo(store: "Store") -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Surplus:
-    """Contents of one run's checkpoints and models that the rules don't keep. `size` counts their bytes."""
+    """Contents of one run's checkpoints and models that the rules don't keep. `size` counts their bytes.
+
+    `blobs` are those that the run needs for nothing else: of a folder, its files.
+    """
 
     run: "RecordedRun"
     hashes: tuple[str, ...]
     size: int
+    blobs: frozenset[str]
 
 
 def find_surplus(
@@ -161,29 +166,68 @@ def find_surplus(
     Raises:
         QueryError: `by` is no metric, or no run has it.
     """
-    field = field_of(by, "metrics") if by is not None else None
-    if field is not None and (field.table != "metrics" or not any(field.key in run.metrics for run in runs)):
-        raise QueryError(f"none of these runs has a metric {by!r}: nothing would be kept for it", str(by), 0)
-    kept = {run.id for run in runs if field is not None and field.key not in run.metrics}
+    contents = store._index.ask(_contents)
+    kept = {run.id for run in runs if PINNED in run.tags or not _is_over(run, older)}
+    if by is not None:
+        kept |= _best(runs, by, best, keep or 0)
+    return [item for run in runs if run.id not in kept for item in _surplus_of(run, contents.get(run.id, ()))]
+
+
+def _is_over(run: "RecordedRun", older: float) -> bool:
+    ended = run.ended
+    return run.status != "running" and ended is not None and (datetime.now(UTC) - ended).total_seconds() >= older
+
+
+def _best(runs: "Sequence[RecordedRun]", by: str, best: str, keep: int) -> set[str]:
+    """The best runs of each experiment, and those that can't be ranked for lack of the metric."""
+    field = field_of(by, "metrics")
+    if field.table != "metrics" or not any(field.key in run.metrics for run in runs):
+        raise QueryError(f"none of these runs has a metric {by!r}: nothing would be kept for it", by, 0)
+    kept = {run.id for run in runs if field.key not in run.metrics}
     experiments: dict[str, list[tuple[float, str]]] = {}
     for run in runs:
-        value = getattr(run.metrics[field.key], field.column) if field and field.key in run.metrics else None
+        value = getattr(run.metrics[field.key], field.column) if field.key in run.metrics else None
         if value is not None and value == value:
             experiments.setdefault(run.experiment, []).append((-value if best == "max" else value, run.id))
     for ranked in experiments.values():
-        kept |= {run_id for _, run_id in sorted(ranked)[: keep or 0]}
-    surplus = []
-    for run in runs:
-        age = None if run.ended is None else (datetime.now(UTC) - run.ended).total_seconds()
-        if run.id in kept or PINNED in run.tags or run.status == "running" or age is None or age < older:
-            continue
-        items = [item for item in run.artifacts if item.stored and item.kind in WEIGHTY and item.sha256 is not None]
-        others = {item.sha256 for item in run.artifacts if item.kind not in WEIGHTY}
-        hashes = tuple(dict.fromkeys(str(item.sha256) for item in items if item.sha256 not in others))
-        if hashes:
-            sizes = {str(item.sha256): item.size or 0 for item in items if item.sha256 in hashes}
-            surplus.append(Surplus(run, hashes, sum(sizes.values())))
-    return surplus
+        kept |= {run_id for _, run_id in sorted(ranked)[:keep]}
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An artifact as the index has it, and the blobs that its content is made of."""
+
+    kind: str
+    sha256: str
+    size: int
+    stored: bool
+    blobs: tuple[str, ...]
+
+
+def _contents(database: "Sqlite") -> dict[str, list[_Kept]]:
+    """The artifacts whose hash is known, by run; of the files in folders of code nothing is known."""
+    members: dict[tuple[int, int], list[str]] = {}
+    for run, position, sha256 in database.query("SELECT run, position, sha256 FROM members"):
+        members.setdefault((run, position), []).append(sha256)
+    found: dict[str, list[_Kept]] = {}
+    columns = "r.id, a.run, a.position, a.kind, a.sha256, a.size, a.stored"
+    rows = database.query(f"SELECT {columns} FROM artifacts a JOIN runs r ON r.n = a.run WHERE a.sha256 IS NOT NULL")
+    for run_id, run, position, kind, sha256, size, stored in rows:
+        blobs = tuple(members.get((run, position), ())) or (sha256,)
+        found.setdefault(run_id, []).append(_Kept(kind, sha256, size or 0, bool(stored), blobs))
+    return found
+
+
+def _surplus_of(run: "RecordedRun", contents: Sequence[_Kept]) -> "Iterator[Surplus]":
+    """The contents of checkpoints and models that a run has in the store, and that are none of its other files."""
+    others = {item.sha256 for item in contents if item.kind not in WEIGHTY}
+    chosen = [item for item in contents if item.stored and item.kind in WEIGHTY and item.sha256 not in others]
+    if chosen:
+        sizes = {item.sha256: item.size for item in chosen}
+        needed = {blob for item in contents if item.stored and item.sha256 not in sizes for blob in item.blobs}
+        blobs = {blob for item in chosen for blob in item.blobs} - needed
+        yield Surplus(run, tuple(sizes), sum(sizes.values()), frozenset(blobs))
 
 
 def drop(surplus: Sequence[Surplus], why: str) -> None:
@@ -201,20 +245,22 @@ def drop(surplus: Sequence[Surplus], why: str) -> None:
 def find_garbage(store: "Store", without: Sequence[Surplus] = ()) -> Garbage:
     """What `collect` would remove, if it were not for what is in `without`.
 
-    Every run is searched for hashes; only if some content has none are they read, to know for sure.
+    Every run is searched for hashes; only if some content has none are they read, to know for sure. With `without`,
+    which only a dry run has, that is left to `collect`: what the index knows of damaged runs is told.
     """
     folder = store.folder
     kept: list[str] = []
-    blobs = [item for item in _blobs(folder) if _is_old(item[0])]
-    if not without:
-        mentioned = _mentioned(folder)
-        blobs = [item for item in blobs if item[0].name not in mentioned]
-    if blobs:
-        needed = _needed_blobs(folder, kept, {(item.run.id, sha256) for item in without for sha256 in item.hashes})
-        blobs = [] if kept else [item for item in blobs if item[0].name not in needed]
+    mentioned = _mentioned(folder, {item.run.id: item.blobs for item in without})
+    blobs = [item for item in _blobs(folder) if item[0].name not in mentioned and _is_old(item[0])]
+    if blobs and without:
+        rows = store._index.ask(lambda database: database.query("SELECT id FROM runs WHERE damaged > 0"))
+        kept += [_damaged(run_id) for (run_id,) in rows]
+    elif blobs:
+        needed = _needed_blobs(folder, kept)
+        blobs = [item for item in blobs if item[0].name not in needed]
     removed = list(_files(folder.trash))
     drafts = [item for place in (folder.runs, folder.blobs) for item in _files(place, drafts=True) if _is_old(item[0])]
-    return Garbage(tuple(blobs), tuple(removed), tuple(drafts), tuple(kept))
+    return Garbage(() if kept else tuple(blobs), tuple(removed), tuple(drafts), tuple(kept))
 
 
 def collect(store: "Store", garbage: Garbage) -> int:
@@ -255,26 +301,34 @@ def _unlink(path: Path, size: int) -> int:
     return size
 
 
-def _needed_blobs(folder: Folder, kept: list[str], without: Collection[tuple[str, str]] = ()) -> set[str]:
-    """The hashes that some run names; `kept` gets the reasons why that can't be known.
-
-    Pairs of run and hash in `without` count as dropped.
-    """
+def _needed_blobs(folder: Folder, kept: list[str]) -> set[str]:
+    """The hashes that some run names; `kept` gets the reasons why that can't be known."""
     needed: set[str] = set()
     for run_id, files in _by_run(folder):
         record, writers = _read(folder, run_id, files)
         kept += [f"blobs are left alone: {reason}" for reason in writers.unreadable]
         if record.damaged_bytes:
-            kept.append(f"blobs are left alone: run {run_id} is damaged, and what it names can't be known")
-        for item in record.artifacts:
-            if not item.get("dropped") and (run_id, item.get("sha256")) not in without:
-                needed.add(str(item.get("sha256")))
-                needed.update(str(member[2]) for member in item.get("files", ()))
-        for content in writers.contents:  # also what later events replaced
-            for event in content.events:
-                sections = event.get("sections")
-                if isinstance(sections, dict):
-                    needed.update(str(section.get("sha256")) for section in sections.values())
+            kept.append(_damaged(run_id))
+        needed |= _needed_by(record, writers)
+    return needed
+
+
+def _damaged(run_id: str) -> str:
+    return f"blobs are left alone: run {run_id} is damaged, and what it names can't be known"
+
+
+def _needed_by(record: Record, writers: Writers) -> set[str]:
+    """The hashes that one run names, but for those of dropped contents."""
+    needed: set[str] = set()
+    for item in record.artifacts:
+        if not item.get("dropped"):
+            needed.add(str(item.get("sha256")))
+            needed.update(str(member[2]) for member in item.get("files", ()))
+    for content in writers.contents:  # also what later events replaced
+        for event in content.events:
+            sections = event.get("sections")
+            if isinstance(sections, dict):
+                needed.update(str(section.get("sha256")) for section in sections.values())
     return needed
 
 
@@ -293,18 +347,23 @@ def _read(folder: Folder, run_id: str, files: list[WriterFile]) -> tuple[Record,
         return read_record(folder, run_id)
 
 
-def _mentioned(folder: Folder) -> set[str]:
-    """All that looks like a hash in the files of runs; those that tell of dropped contents count as saying nothing."""
-    found: set[bytes] = set()
-    for _, files in _by_run(folder):
+def _mentioned(folder: Folder, without: "Mapping[str, frozenset[str]]") -> set[str]:
+    """All that looks like a hash in the files of runs, but for some of certain runs.
+
+    Runs that drop contents are read, to know what they still need.
+    """
+    found: set[str] = set()
+    for run_id, files in _by_run(folder):
         try:
             contents = [item.path.read_bytes() for item in files]
         except FileNotFoundError:  # sealed since the folder was listed; whoever reads it will know
             continue
-        if not any(b'"dropped"' in content for content in contents):
-            for content in contents:
-                found.update(HASHES.findall(content))
-    return {item.decode() for item in found}
+        if any(b'"dropped"' in content for content in contents):
+            told = _needed_by(*_read(folder, run_id, files))
+        else:
+            told = {item.decode() for content in contents for item in HASHES.findall(content)}
+        found |= told - without.get(run_id, frozenset())
+    return found
 
 
 def _blobs(folder: Folder) -> Iterator[tuple[Path, int]]:

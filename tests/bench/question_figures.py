@@ -83,6 +83,11 @@ def gc_dry_run(world: World) -> float:
     return runlore(world, full_store(), "gc", "--dry-run")
 
 
+@figure("`runlore gc --keep-best 3 --dry-run`, the same store", "ms", 2000, beside="10,000 blobs and runs, stat")
+def gc_rules_dry_run(world: World) -> float:
+    return runlore(world, full_store(), "gc", "--keep-best", "3", "-m", "val_acc", "--dry-run")
+
+
 @floor("10,000 blobs and runs, stat", "ms")
 def stat_all(world: World) -> float:
     began = time.perf_counter()

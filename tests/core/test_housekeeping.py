@@ -330,3 +330,30 @@ def test_runs_without_the_metric_are_none_of_the_rules_business(four: Store, tmp
     found = document("gc", "--keep-best", "0", "-m", "acc", "--dry-run", "--json")
     assert four.run("another model").id not in {item["run"] for item in found["dropped"]}
     assert len(found["dropped"]) == 4
+
+
+def test_a_dry_run_frees_what_the_rules_free_also_of_folders_and_of_shared_files(store: Store, tmp_path: Path) -> None:
+    for number in range(25):
+        folder = tmp_path / f"checkpoint-{number}"
+        folder.mkdir()
+        (folder / "config.json").write_text("the same for all")
+        (folder / "weights").write_text(f"those of {number}" * 50)
+        with store.start_run(f"run-{number}") as run:
+            run.log_metrics({"acc": float(number)})
+            run.log_artifact(folder, kind="checkpoint")
+            if number == 3:
+                run.log_artifact(folder / "weights", kind="file")
+    age(store.root)
+    rule = ("gc", "--keep-best", "2", "--metric", "acc")
+    printed = runlore(*rule, "--dry-run").output
+    assert printed.count("would drop 1 file of run-") == 20
+    assert "would drop files of 3 more runs" in printed
+    told = document(*rule, "--dry-run", "--json")
+    assert told["blobs"]["files"] == 22, "23 runs, one of which needs its weights as another file"
+    done = document(*rule, "--json")
+    assert (done["bytes"], len(done["dropped"])) == (told["bytes"], 23)
+    again = document(*rule, "--dry-run", "--json")
+    assert (again["bytes"], again["dropped"]) == (0, [])
+    assert store.run("run-3").artifact("weights").read_bytes() == b"those of 3" * 50
+    store.run("run-24").artifact("checkpoint-24").restore(tmp_path / "out")
+    assert (tmp_path / "out" / "checkpoint-24" / "config.json").read_text() == "the same for all"

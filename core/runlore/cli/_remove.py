@@ -1,16 +1,32 @@
 """`runlore rm`, `undo` and `gc`: removing runs, taking it back, freeing room."""
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 
 from runlore._query import UNITS
 from runlore._text import count_text, size_text
 from runlore.cli._options import RunPart, json_option, print_json, store_option
-from runlore.housekeeping import collect, drop, find_garbage, find_surplus, last_removal, remove, with_descendants
+from runlore.housekeeping import (
+    Garbage,
+    Surplus,
+    collect,
+    drop,
+    find_garbage,
+    find_surplus,
+    last_removal,
+    remove,
+    with_descendants,
+)
 from runlore.housekeeping import undo as undo_removal
 from runlore.statistics import Best, direction
 from runlore.store import open_store
+
+SHOWN = 20  # runs whose files are dropped
+TITLES = {"blobs": "files that no run names", "removed": "files of removed runs", "drafts": "drafts"}
 
 
 @click.command()
@@ -101,35 +117,53 @@ def gc(
         raise click.UsageError("--keep-best needs --metric, and the other way round")
     if where and keep_best is None and older_than is None:
         raise click.UsageError("--where chooses runs for --keep-best or --older-than: name one of them")
-    surplus = []
+    surplus: list[Surplus] = []
     if keep_best is not None or older_than is not None:
         good = best or direction(metric or "")
         age = _age(older_than) if older_than else 0.0
         surplus = find_surplus(place, list(place.runs(where)), keep=keep_best, by=metric, best=good, older=age)
         if not dry_run:
             drop(surplus, "dropped by runlore gc")
-        for item in () if as_json else surplus:
-            files = count_text(len(item.hashes), "file")
-            verb = "would drop" if dry_run else "dropped"
-            click.echo(f"{verb} {files} of {item.run.name} ({item.run.id}), {size_text(item.size)}")
     garbage = find_garbage(place, surplus if dry_run else ())
     freed = garbage.size if dry_run else collect(place, garbage)
-    groups = {"blobs": garbage.blobs, "removed": garbage.removed, "drafts": garbage.drafts}
     if as_json:
-        parts = {name: {"files": len(items), "bytes": sum(size for _, size in items)} for name, items in groups.items()}
-        dropped = [{"run": item.run.id, "files": len(item.hashes), "bytes": item.size} for item in surplus]
-        print_json({"dry_run": dry_run, "bytes": freed, **parts, "dropped": dropped, "kept": list(garbage.kept)})
-        return
-    titles = {"blobs": "files that no run names", "removed": "files of removed runs", "drafts": "drafts"}
-    for name, items in groups.items():
+        print_json(_gc_document(garbage, surplus, freed, dry_run))
+    else:
+        _print_gc(garbage, surplus, freed, dry_run)
+
+
+def _gc_document(garbage: Garbage, surplus: list[Surplus], freed: int, dry_run: bool) -> dict[str, Any]:
+    parts = {name: {"files": len(items), "bytes": _bytes(items)} for name, items in _parts(garbage).items()}
+    dropped = [{"run": item.run.id, "files": len(item.hashes), "bytes": item.size} for item in surplus]
+    return {"dry_run": dry_run, "bytes": freed, **parts, "dropped": dropped, "kept": list(garbage.kept)}
+
+
+def _print_gc(garbage: Garbage, surplus: list[Surplus], freed: int, dry_run: bool) -> None:
+    verb = "would drop" if dry_run else "dropped"
+    for item in surplus[:SHOWN]:
+        files = count_text(len(item.hashes), "file")
+        click.echo(f"{verb} {files} of {item.run.name} ({item.run.id}), {size_text(item.size)}")
+    if len(surplus) > SHOWN:
+        more = surplus[SHOWN:]
+        size = size_text(sum(item.size for item in more))
+        click.echo(f"{verb} files of {count_text(len(more), 'more run')}, {size} (--json lists them)")
+    for name, items in _parts(garbage).items():
         if items:
-            click.echo(f"{titles[name]}: {len(items)}, {sum(size for _, size in items)} bytes")
+            click.echo(f"{TITLES[name]}: {len(items)}, {_bytes(items)} bytes")
     for reason in garbage.kept:
         click.echo(reason)
     later = sum(item.size for item in surplus) - freed
     click.echo(f"{'would free' if dry_run else 'freed'} {freed} bytes ({size_text(freed)}) now")
     if later > 0:
         click.echo(f"{size_text(later)} more: with a gc an hour after they were written, unless other runs have them")
+
+
+def _parts(garbage: Garbage) -> dict[str, Sequence[tuple[Path, int]]]:
+    return {"blobs": garbage.blobs, "removed": garbage.removed, "drafts": garbage.drafts}
+
+
+def _bytes(items: Sequence[tuple[Path, int]]) -> int:
+    return sum(size for _, size in items)
 
 
 def _age(text: str) -> float:
