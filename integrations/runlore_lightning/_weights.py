@@ -1,31 +1,26 @@
 """The tensors of a file of `torch.save`, such as a Lightning checkpoint, read without torch and without its classes.
 
-The file is a zip archive: `<name>/data.pkl` says which tensors there are, `<name>/data/<key>` holds their values. The
-pickle is read by an unpickler that can make dicts, lists and records of tensors, and nothing else: whatever other class
-or function it names is an inert stand-in, imported and called by nobody.
+The file is a zip archive: `<name>/data.pkl` says which tensors there are, `<name>/data/<key>` holds their values. In an
+older form several pickles stand one behind the other. They are read by an unpickler that executes nothing.
 """
 
 import hashlib
 import io
 import math
-import pickle
 import struct
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any
 
 from runlore.hookspecs import Tensor
+from runlore_lightning._inert import Inert, Reader, Stored
 
 MOST_PICKLE = 64 << 20  # bytes of data.pkl; that of a model with 100,000 tensors is 10 MB
+MAGIC = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")  # within the first bytes of the older form: a pickle of it
+BEGIN = 40  # bytes
+DEEPEST = 5  # dicts within dicts that are looked into
 MOST_EXPANDED = 64 << 20  # bytes that tensors may have beyond those of the file, as expanded ones do
-DTYPES = {
-    "FloatStorage": "float32", "DoubleStorage": "float64", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
-    "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8",
-    "ByteStorage": "uint8", "BoolStorage": "bool", "ComplexFloatStorage": "complex64",
-    "ComplexDoubleStorage": "complex128",
-}  # fmt: skip
 BITS = (("128", 16), ("64", 8), ("32", 4), ("16", 2), ("8", 1))  # digits of a type's name and the bytes of a value
 
 
@@ -35,8 +30,19 @@ def read(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
     Raises:
         Exception: it is one, and can't be understood; a damaged or hostile file may make any operation fail.
     """
-    if not zipfile.is_zipfile(path):
+    if zipfile.is_zipfile(path):
+        found = _read_archive(path)
+    else:
+        with path.open("rb") as file:
+            head = file.read(BEGIN)
+        found = _read_sequence(path) if head[:1] == b"\x80" and MAGIC in head else None
+    if found is None:
         return None
+    tree, values = found
+    return {name: [values.described(key, item) for key, item in tensors.items()] for name, tensors in _sets(tree)}
+
+
+def _read_archive(path: Path) -> "tuple[Any, _Values] | None":
     with zipfile.ZipFile(path) as archive:
         entries = {item.filename: item for item in archive.infolist()}
         root = next((name.removesuffix("data.pkl") for name in entries if name.endswith("data.pkl")), None)
@@ -47,57 +53,103 @@ def read(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
             raise ValueError("its numbers are big-endian")
         if entries[f"{root}data.pkl"].file_size > MOST_PICKLE:
             raise ValueError(f"its data.pkl has more than {MOST_PICKLE >> 20} MiB")
-        tree = _Reader(io.BytesIO(archive.read(f"{root}data.pkl"))).load()
-    values = _Values(path, {name.removeprefix(f"{root}data/"): item for name, item in entries.items()})
-    return {name: [values.described(key, tensor) for key, tensor in found.items()] for name, found in _sets(tree)}
+        tree = Reader(io.BytesIO(archive.read(f"{root}data.pkl"))).load()
+    values = _Values(path)
+    for name, entry in entries.items():
+        if entry.compress_type == zipfile.ZIP_STORED and name.startswith(f"{root}data/"):
+            extra = values.numbers("<HH", entry.header_offset + 26)  # lengths in the zip's local header
+            begin = entry.header_offset + 30 + sum(extra)
+            values.places[name.removeprefix(f"{root}data/")] = (begin, entry.file_size)
+    return tree, values
 
 
-def _sets(tree: Any) -> Iterator[tuple[str, "dict[str, _Stored]"]]:
-    """Dicts of tensors by name: the file itself, and what it holds under a name, but for the states of optimizers."""
-    if not isinstance(tree, dict):
-        return
-    for place, found in {"": tree, **tree}.items():
-        if isinstance(found, dict) and isinstance(place, str) and "optim" not in place.lower():
-            tensors = {key: item for key, item in found.items() if isinstance(key, str) and isinstance(item, _Stored)}
-            if tensors:
-                yield place, tensors
+def _read_sequence(path: Path) -> "tuple[Any, _Values]":
+    """As torch wrote before 1.6, and still does on demand: five pickles, then each storage behind its length.
+
+    The pickles are a number, a version, facts of the machine, the tree, and the keys of storages in their order.
+    """
+    with path.open("rb") as file:
+        head = io.BytesIO(file.read(MOST_PICKLE))
+    for _ in range(3):
+        Reader(head).load()
+    reader = Reader(head)
+    tree = reader.load()
+    keys = Reader(head).load()
+    values = _Values(path)
+    place = head.tell()
+    for key in keys:
+        (count,) = values.numbers("<q", place)
+        size = count * _size_of(reader.storages[key])
+        values.places[key] = (place + 8, size)
+        place += 8 + size
+    return tree, values
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """A tensor: which storage, from which value on, in what shape."""
+def _sets(tree: Any) -> Iterator[tuple[str, dict[str, Stored]]]:
+    """The tensors by name of the file itself and of what it holds under a name; deeper ones only if there are none.
 
-    key: str
-    dtype: str
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
+    They are in dicts or in modules. States of optimizers are left out.
+    """
+    level = [("", tree)]
+    seen: set[int] = set()
+    for depth in range(DEEPEST):
+        inner = list(_below(level, seen))
+        looked = level + inner if depth == 0 else inner
+        found = [(place, tensors) for place, item in looked if (tensors := _tensors(item))]
+        if found:
+            yield from found
+            return
+        level = inner
+
+
+def _below(level: list[tuple[str, Any]], seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """What dicts hold under a name, each dict looked into once."""
+    for place, holder in level:
+        if isinstance(holder, dict) and id(holder) not in seen:
+            seen.add(id(holder))
+            for name, item in holder.items():
+                if isinstance(name, str) and isinstance(item, dict | Inert) and "optim" not in name.lower():
+                    yield f"{place}.{name}" if place else name, item
+
+
+def _tensors(holder: Any) -> dict[str, Stored]:
+    if isinstance(holder, Inert):
+        return holder.tensors()
+    if not isinstance(holder, dict):
+        return {}
+    return {key: item for key, item in holder.items() if isinstance(key, str) and isinstance(item, Stored)}
 
 
 class _Values:
-    """The values of tensors, read where they lie in the file."""
+    """The values of tensors, read where they lie in the file. `places` are the first byte and the bytes of storages."""
 
-    def __init__(self, path: Path, entries: Mapping[str, zipfile.ZipInfo]) -> None:
+    def __init__(self, path: Path) -> None:
         import numpy
 
         self._content = numpy.memmap(path, numpy.uint8, "r")
-        self._entries = entries
+        self.places: dict[str, tuple[int, int]] = {}
 
-    def described(self, name: str, tensor: _Stored) -> Tensor:
+    def numbers(self, form: str, place: int) -> tuple[int, ...]:
+        """What stands there, in the words of `struct`."""
+        return struct.unpack_from(form, self._content.data, place)
+
+    def described(self, name: str, tensor: Stored) -> Tensor:
+        """A tensor with the hash of its values.
+
+        Raises:
+            ValueError: they are not all there.
+        """
         import numpy
 
         size = _size_of(tensor.dtype)
-        entry = self._entries.get(tensor.key)
-        if entry is None or entry.compress_type != zipfile.ZIP_STORED:
+        if tensor.key not in self.places:
             raise ValueError(f"the values of {name!r} are not there")
-        names, extra = struct.unpack_from(
-            "<HH", self._content.data, entry.header_offset + 26
-        )  # of the zip's local header
-        begin = entry.header_offset + 30 + names + extra
+        begin, length = self.places[tensor.key]
         reach = sum((length - 1) * stride for length, stride in zip(tensor.shape, tensor.strides, strict=True)) + 1
         reach = reach if math.prod(tensor.shape) else 0
         start = begin + tensor.offset * size
-        if min((tensor.offset, *tensor.shape, *tensor.strides)) < 0 or start + reach * size > begin + entry.file_size:
+        end = min(begin + length, len(self._content))
+        if min((tensor.offset, *tensor.shape, *tensor.strides)) < 0 or start + reach * size > end:
             raise ValueError(f"{name!r} reaches beyond its values")
         if math.prod(tensor.shape) * size > MOST_EXPANDED + len(self._content):
             raise ValueError(f"{name!r} has more values than the file")
@@ -109,7 +161,7 @@ class _Values:
         return Tensor(name, tensor.dtype, tensor.shape, hashlib.sha256(values.view(numpy.uint8).data).hexdigest())
 
 
-def _is_plain(tensor: _Stored) -> bool:
+def _is_plain(tensor: Stored) -> bool:
     """Whether its values stand one behind the other in the order of its rows."""
     expected = 1
     for length, stride in zip(reversed(tensor.shape), reversed(tensor.strides), strict=True):
@@ -128,149 +180,3 @@ def _size_of(dtype: str) -> int:
     if found is None:
         raise ValueError(f"values of the type {dtype!r} have an unknown size")
     return found
-
-
-# The pickle
-
-
-class _Inert:
-    """Stands for whatever class or function a file names; takes everything, does nothing."""
-
-    def __init__(self, *_: object, **__: object) -> None:
-        pass
-
-    def __call__(self, *_: object, **__: object) -> "_Inert":
-        return self
-
-    def append(self, item: object) -> None:
-        """Take an item of a list-like object."""
-
-    def extend(self, items: object) -> None:
-        """Take items of a list-like object."""
-
-
-class _Dict(dict[Any, Any]):
-    """An OrderedDict or a defaultdict, whose factory is left out; its items follow."""
-
-    def __new__(cls, *_: object) -> Self:
-        return super().__new__(cls)
-
-    def __init__(self, *_: object) -> None:
-        super().__init__()
-
-
-class _Named(_Inert):
-    """A global whose name tells something: a type of values, say."""
-
-    def __init__(self, name: str = "", *_: object) -> None:
-        self.name = name
-
-
-def _tensor(storage: Any, offset: int, shape: Any, strides: Any, *rest: Any) -> Any:
-    """What `_rebuild_tensor_v2` and `_rebuild_tensor_v3` are given, as a record; the latter names the type."""
-    if not isinstance(storage, tuple):
-        return _Inert()
-    key, dtype = storage
-    named = next((item.name for item in rest if isinstance(item, _Named)), "")
-    return _Stored(key, named or dtype, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
-
-
-def _first(tensor: Any, *_: object) -> Any:
-    """A parameter is its tensor."""
-    return tensor
-
-
-def _of_type(rebuild: Any, kind: object, arguments: Any, *_: object) -> Any:
-    """A tensor of a class of its own, or with attributes, is the plain one."""
-    return rebuild(*arguments) if rebuild in (_tensor, _first) else _Inert()
-
-
-KNOWN: Mapping[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): _Dict,
-    ("collections", "defaultdict"): _Dict,
-    ("torch", "Size"): tuple,
-    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-    ("torch._utils", "_rebuild_tensor_v3"): _tensor,
-    ("torch._utils", "_rebuild_parameter"): _first,
-    ("torch._utils", "_rebuild_parameter_with_state"): _first,
-    ("torch._tensor", "_rebuild_from_type_v2"): _of_type,
-}
-
-
-class _Reader(pickle._Unpickler):
-    """In Python, not in C: the one in C makes room for as many values as the file says that it has."""
-
-    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
-    stack: list[Any]  # these three are the base's own
-    append: Callable[[Any], None]
-    pop_mark: Callable[[], list[Any]]
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Nothing is looked up, let alone imported."""
-        known = KNOWN.get((module, name))
-        if known is not None:
-            return known
-        return _Named(name) if module == "torch" else _Inert
-
-    def persistent_load(self, pid: Any) -> Any:
-        """A storage: its key and the type of its values."""
-        _, kind, key, *_ = pid
-        if not isinstance(key, str | int):
-            raise ValueError("a storage has no key")
-        return str(key), DTYPES.get(getattr(kind, "name", ""), "")
-
-    # Operations that would set attributes, hash what a file has made up, or make room as it likes
-
-    def _skip_state(self) -> None:
-        self.stack.pop()
-
-    def _set_item(self) -> None:
-        value, key = self.stack.pop(), self.stack.pop()
-        _put(self.stack[-1], [key, value])
-
-    def _set_items(self) -> None:
-        items = self.pop_mark()
-        _put(self.stack[-1], items)
-
-    def _make_dict(self) -> None:
-        found: dict[Any, Any] = {}
-        _put(found, self.pop_mark())
-        self.append(found)
-
-    def _make_set(self) -> None:
-        self.append(_Inert())
-
-    def _skip_items(self) -> None:
-        self.pop_mark()
-
-    def _make_frozen_set(self) -> None:
-        self.pop_mark()
-        self.append(_Inert())
-
-    def _refuse(self) -> None:
-        raise ValueError("it uses an operation that files of weights don't need")
-
-    for _operation, _own in (
-        (pickle.BUILD, _skip_state),
-        (pickle.SETITEM, _set_item),
-        (pickle.SETITEMS, _set_items),
-        (pickle.DICT, _make_dict),
-        (pickle.EMPTY_SET, _make_set),
-        (pickle.ADDITEMS, _skip_items),
-        (pickle.FROZENSET, _make_frozen_set),
-        (pickle.BYTEARRAY8, _refuse),
-        (pickle.NEXT_BUFFER, _refuse),
-        (pickle.READONLY_BUFFER, _refuse),
-        (pickle.EXT1, _refuse),
-        (pickle.EXT2, _refuse),
-        (pickle.EXT4, _refuse),
-    ):
-        dispatch[_operation[0]] = _own
-
-
-def _put(target: Any, items: list[Any]) -> None:
-    """Items of a dict, as far as their keys are plain."""
-    if isinstance(target, dict):
-        for key, value in zip(items[::2], items[1::2], strict=True):
-            if isinstance(key, str | int | float):
-                target[key] = value

@@ -152,8 +152,7 @@ def test_what_no_plugin_can_look_into_is_told(store: Store, tmp_path: Path) -> N
     store.start_run("a").finish()
     numpy.savez(tmp_path / "weights.npz", w=numpy.ones(3))
     (tmp_path / "model.pkl").write_bytes(pickle.dumps([1]))
-    torch.save({"w": torch.ones(3)}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
-    for name in ("weights.npz", "model.pkl", "old.pt"):
+    for name in ("weights.npz", "model.pkl"):
         told = [hint for hint in which_run(store, tmp_path / name).hints if "only these very bytes" in hint]
         assert len(told) == 1, name
     (tmp_path / "table.csv").write_text("1,2")
@@ -243,6 +242,48 @@ def test_parameters_views_and_subclasses_are_read(tmp_path: Path) -> None:
     assert first is not None
     assert second is not None
     assert first.whole == second.whole
+
+
+def test_whole_modules_the_older_form_and_nested_dicts_are_read(store: Store, tmp_path: Path) -> None:
+    net = torch.nn.Module()
+    net.first = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4))
+    net.again = net.first
+    net.register_buffer("scratch", torch.ones(2), persistent=False)  # not in the state dict
+    net.register_buffer("kept", torch.ones(3))
+    state = net.state_dict()
+    with store.start_run("module") as run:
+        torch.save(net, tmp_path / "module.pt")
+        run.log_artifact(tmp_path / "module.pt", kind="model")
+    torch.save(state, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    torch.save(net, tmp_path / "old-module.pt", _use_new_zipfile_serialization=False, pickle_protocol=4)
+    torch.save(
+        {"epoch": 1, "state": {"net": {"weights": state}, "optimizer": {"w": torch.ones(1)}}}, tmp_path / "deep.pt"
+    )
+    torch.save({"net": net, "epoch": 3}, tmp_path / "held.pt", pickle_protocol=5)
+    torch.save(state, tmp_path / "state.pt")
+    for name in ("old.pt", "old-module.pt", "deep.pt", "held.pt", "state.pt"):
+        assert by_weights(store, tmp_path / name).name == "module", name
+
+
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16", "int8", "bool", "complex64"])
+def test_the_older_form_says_the_same_of_any_type(dtype: str, tmp_path: Path) -> None:
+    base = (torch.arange(12) % 5).to(getattr(torch, dtype))
+    tensors = {"a": base.reshape(3, 4).t(), "part": base[3:7], "b": torch.ones(5)}
+    torch.save(tensors, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    torch.save(tensors, tmp_path / "new.pt")
+    assert weights_of([tmp_path / "old.pt"]) == weights_of([tmp_path / "new.pt"]) != None  # noqa: E711
+
+
+def test_modules_that_hold_each_other_make_a_file_unknown(tmp_path: Path) -> None:
+    net = torch.nn.Module()
+    for _ in range(40):  # each holds the one before twice: 2^40 names
+        outer = torch.nn.Module()
+        outer.a, outer.b = net, net
+        net = outer
+    torch.save(net, tmp_path / "bomb.pt")
+    complaints: list[str] = []
+    assert weights_of([tmp_path / "bomb.pt"], complaints.append) is None
+    assert "more modules than a model has" in complaints[0]
 
 
 class Bomb:
@@ -433,7 +474,7 @@ def test_a_pickle_made_to_stall_or_swell_costs_nothing(what: str, tmp_path: Path
 
 
 def test_a_file_can_not_change_the_reader(tmp_path: Path) -> None:
-    from runlore_lightning import _weights as reader
+    from runlore_lightning import _inert as reader
 
     hostile(tmp_path / "a.pt", pickled(TENSOR, b"(N}U\x08__name__U\x05OWNEDstb"))
     weights_of([tmp_path / "a.pt"])
