@@ -136,12 +136,17 @@ class Status:
 
 
 def code_folder() -> Path:
-    """Where the code that runs lies: the script's folder, or the working directory where no script of the user runs."""
-    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    """Where the code that runs lies: the script's folder, or the working directory where no script of the user runs.
+
+    Of a module that runs by `python -m`, the folder that its package lies in.
+    """
+    main = sys.modules.get("__main__")
+    script = getattr(main, "__file__", None)
     if script:
         path = Path(script).absolute()
         if path.exists() and not is_installed(str(path)):
-            return path.parent
+            package = getattr(main, "__package__", None) or ""
+            return path.parents[min(len(package.split(".")) if package else 0, len(path.parents) - 1)]
     return Path.cwd()
 
 

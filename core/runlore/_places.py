@@ -43,14 +43,16 @@ class Places:
         return cls(folder, root, cwd, own, work, clone)
 
     def there(self, text: str) -> Path:
-        """The place of a recorded path; that itself, where it lay outside of the code and of the working directory."""
+        """The place of a recorded path; that itself, where it is absolute and leads elsewhere than to the code."""
         path = self.then(text)
         for candidate in (path, Path(os.path.realpath(path))):  # somebody may have come by a link
             if candidate.is_relative_to(self.root):
                 return self.code / candidate.relative_to(self.root)
-        if not Path(text).is_absolute() and path.is_relative_to(self.cwd):
+        if Path(text).is_absolute():
+            return path
+        if path.is_relative_to(self.cwd):
             return self.work / path.relative_to(self.cwd)
-        return path
+        return Path(os.path.normpath(self.work / text))  # where the command looks for it
 
     def then(self, text: str) -> Path:
         """A recorded path as it was meant, absolute."""
@@ -108,6 +110,7 @@ def _snapshot_folder(run: RecordedRun, code: Code, cwd: Path) -> Path:
     """The folder that the names of a snapshot count from: that of the script."""
     for script in scripts(run):
         path = _normal(cwd / script)
-        if path.name in code.of(SNAPSHOT):
-            return path.parent
+        for folder in path.parents:  # the script may be in a package
+            if path.relative_to(folder).as_posix() in code.of(SNAPSHOT):
+                return folder
     return cwd

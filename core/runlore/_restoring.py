@@ -43,7 +43,7 @@ def write_files(plan: Plan, code: Code, run: RecordedRun, places: Places) -> Non
     git = run.environment.get("git", {})
     written = list(write_code(code, places.code, git.get("branch"), git.get("remote")))
     plan.problems += [Problem("code", what) for what in dict.fromkeys((*code.notes, *written))]
-    parts = list(_contents(code, instead=any(what.startswith(STANDS_IN) for what in written)))
+    parts = list(_contents(code, stand_in=next((what for what in written if what.startswith(STANDS_IN)), None)))
     plan.code = ", ".join(parts) or "none was recorded"
     if not parts:
         plan.problems.append(Problem("code", f"nothing of the code of {run.name!r} was recorded"))
@@ -58,11 +58,11 @@ def name_left_behind(plan: Plan, code: Code, run: RecordedRun, places: Places) -
         plan.notes.append(f"{told} (--with PATH copies what the script needs)")
 
 
-def _contents(code: Code, *, instead: bool) -> Iterator[str]:
+def _contents(code: Code, *, stand_in: str | None) -> Iterator[str]:
     if code.commit:
         commit = f"commit {code.commit[:12]}"
-        yield f"the present commit of {code.root} in place of {commit}" if instead else f"{commit} of {code.root}"
-    if code.of(PATCH):
+        yield f"the present commit of {code.root} in place of {commit}" if stand_in else f"{commit} of {code.root}"
+    if code.of(PATCH) and stand_in in (None, STANDS_IN):
         yield "the uncommitted changes"
     for name, what in ((UNTRACKED, "untracked"), (SNAPSHOT, "recorded")):
         if code.of(name):

@@ -55,6 +55,8 @@ def _of_python() -> dict[str, Any]:
 
 def _of_numpy() -> dict[str, Any]:
     state = numpy_state()
+    if "numpy" in sys.modules and "numpy.random" not in sys.modules:
+        return {"numpy_state": UNSEEDED}  # it is made, of entropy, when somebody first asks for it
     if state is None or state.get("bit_generator") != "MT19937":
         return {}
     numpy: Any = sys.modules["numpy.random"]

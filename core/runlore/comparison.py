@@ -101,7 +101,8 @@ def compare(a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree) -> Compa
         notes.append("of a working tree only the code, the packages and the machine are known")
         return Comparison(a, b, tuple(changes), {}, tuple(notes))
     metrics, partings = _measured(a, b)
-    unexplained = not any(GROUPS.index(change.group) <= GROUPS.index("seeds") for change in changes)
+    causes = (change for change in changes if not change.aside)
+    unexplained = not any(GROUPS.index(change.group) <= GROUPS.index("seeds") for change in causes)
     if unexplained and any(not is_aside(key) for key in metrics):
         notes.extend(_unseeded(first["seeds"], second["seeds"]))
     return Comparison(a, b, tuple(changes), metrics, tuple(notes), partings)
@@ -194,9 +195,13 @@ def _unseeded(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
     names = [key.removesuffix(STATE) for key in a if a[key] == b.get(key) == UNSEEDED]
     if names:
         yield (
-            f"nobody had seeded the random generators of {' and '.join(names)} when these runs began: "
+            f"nobody had seeded the random generators of {_listed(names)} when these runs began: "
             "what they draw is another each time, unless they are seeded later"
         )
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _environment_now(folder: Path) -> dict[str, dict[str, Any]]:

@@ -167,10 +167,11 @@ def find_surplus(
         QueryError: `by` is no metric, or no run has it.
     """
     contents = store._index.ask(_contents)
+    found = [item for run in runs for item in _surplus_of(run, contents.get(run.id, ()))]
     kept = {run.id for run in runs if PINNED in run.tags or not _is_over(run, older)}
     if by is not None:
-        kept |= _best(runs, by, best, keep or 0)
-    return [item for run in runs if run.id not in kept for item in _surplus_of(run, contents.get(run.id, ()))]
+        kept |= _best(runs, {item.run.id for item in found}, by, best, keep or 0)
+    return [item for item in found if item.run.id not in kept]
 
 
 def _is_over(run: "RecordedRun", older: float) -> bool:
@@ -178,8 +179,8 @@ def _is_over(run: "RecordedRun", older: float) -> bool:
     return run.status != "running" and ended is not None and (datetime.now(UTC) - ended).total_seconds() >= older
 
 
-def _best(runs: "Sequence[RecordedRun]", by: str, best: str, keep: int) -> set[str]:
-    """The best runs of each experiment, and those that can't be ranked for lack of the metric."""
+def _best(runs: "Sequence[RecordedRun]", having: set[str], by: str, best: str, keep: int) -> set[str]:
+    """The best of the runs `having` files of each experiment, and those that can't be ranked for lack of the metric."""
     field = field_of(by, "metrics")
     if field.table != "metrics" or not any(field.key in run.metrics for run in runs):
         raise QueryError(f"none of these runs has a metric {by!r}: nothing would be kept for it", by, 0)
@@ -187,7 +188,7 @@ def _best(runs: "Sequence[RecordedRun]", by: str, best: str, keep: int) -> set[s
     experiments: dict[str, list[tuple[float, str]]] = {}
     for run in runs:
         value = getattr(run.metrics[field.key], field.column) if field.key in run.metrics else None
-        if value is not None and value == value:
+        if run.id in having and value is not None and value == value:
             experiments.setdefault(run.experiment, []).append((-value if best == "max" else value, run.id))
     for ranked in experiments.values():
         kept |= {run_id for _, run_id in sorted(ranked)[:keep]}

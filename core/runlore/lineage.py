@@ -116,18 +116,18 @@ class _Search:
             self._graph.root = self._run_node(run)
             self._walk(self._graph.root)
             return self._graph
-        hashes, match = same_contents(self._store, content)
-        whole = [sha256 for sha256 in hashes if match == "sha256" and sha256.startswith(content.sha256)]
-        known = [node for sha256 in hashes for node in self._content_nodes(sha256)]
-        if whole and len(known) == 1:
-            self._graph.root = known[0]
+        contents = same_contents(self._store, content)
+        known = [(node, sha256, match) for sha256, match in contents for node in self._content_nodes(sha256)]
+        whole = [node for node, sha256, match in known if match == "sha256" and sha256.startswith(content.sha256)]
+        if whole:
+            self._graph.root = whole[0]
         else:
             name = content.path.name if content.path else content.sha256[:12]
             self._graph.root = self._add(Node(content.sha256, "file", name))
-            relation = SAME_WEIGHTS if match == "weights" else "part of"
-            for node in known:
-                self._join(node, self._graph.root, relation)
-        for node in known or [self._graph.root]:
+        for node, _, match in known:
+            if node not in whole:
+                self._join(node, self._graph.root, SAME_WEIGHTS if match == "weights" else "part of")
+        for node in [node for node, _, _ in known] or [self._graph.root]:
             self._walk(node)
         return self._graph
 

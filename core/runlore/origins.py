@@ -93,8 +93,8 @@ def which_run(store: "Store", target: "str | os.PathLike[str] | Content") -> Ori
     content = target if isinstance(target, Content) else content_of(target)
     if not store.exists:
         return Origins(content.sha256, (), (f"there is no store at {str(store.root)!r} yet",))
-    hashes, match = same_contents(store, content)
-    found = tuple(dict.fromkeys(origin for sha256 in hashes for origin in _origins(store, sha256, match)))
+    contents = same_contents(store, content)
+    found = tuple(dict.fromkeys(origin for sha256, match in contents for origin in _origins(store, sha256, match)))
     return Origins(content.sha256, found, () if found else tuple(_hints(store, content)))
 
 
@@ -119,27 +119,42 @@ def content_of(target: str | os.PathLike[str]) -> Content:
     raise FileOrHashNotFound(f"{os.fspath(target)!r} is no file here, and no sha256 of at least {SHORTEST} digits")
 
 
-def same_contents(store: "Store", content: Content) -> tuple[list[str], Match]:
-    """The hashes by which the store knows a content: its own, or those of files with the same weights."""
+def same_contents(store: "Store", content: Content) -> "list[tuple[str, Match]]":
+    """The hashes by which the store knows a content, and how: its own first, then those of files with the same weights.
+
+    Weights count where nobody wrote the very bytes: somebody may only have read them. Of a folder that nobody knows,
+    its files count, and its weights only if nobody knows the largest file.
+    """
     if os.access(store.root, os.W_OK):
         _pending.complete(store, store._index.ask(_pending.pending_runs))
     known = store._index.ask(lambda database: _known(database, content.sha256))
     if len(known) > 1:
         listed = "".join(f"\n  {sha256}" for sha256 in known[:10])
         raise AmbiguousHash(f"{content.sha256!r} begins {len(known)} contents, write more of it:{listed}")
-    if known:
-        return known, "sha256"
+    found: list[tuple[str, Match]] = [(sha256, "sha256") for sha256 in known]
+    if known and any(relation == "wrote" for _, relation, _, _ in _rows(store, known[0])):
+        return found
+    inside = list(dict.fromkeys(member.sha256 for member in sorted(content.members, key=lambda item: -item.size)))
+    exact = [sha256 for sha256 in inside if _rows(store, sha256)]
+    if not exact or exact[0] != inside[0]:
+        found += [(sha256, "weights") for sha256 in _with_same_weights(store, content) if sha256 not in known]
+        exact = [] if found else exact
+    return found + [(sha256, "sha256") for sha256 in exact]
+
+
+def _rows(store: "Store", sha256: str) -> list[tuple[str, str, str, int]]:
+    return store._index.ask(lambda database: _rows_of(database, sha256))
+
+
+def _with_same_weights(store: "Store", content: Content) -> list[str]:
     if content.path is None:
-        return store._index.ask(lambda database: _weights.known_contents(database, f"{content.sha256}%")), "weights"
+        return store._index.ask(lambda database: _weights.known_contents(database, f"{content.sha256}%"))
     weights = content.weights
-    if weights is not None:
-        found = store._index.ask(lambda database: _weights.known_contents(database, *weights.whole))
-        looked = _weights.look_at_all(store, weights.values)  # others may have the same
-        found += [sha for sha, item in looked.items() if not {*item.whole, *item.parts}.isdisjoint(weights.whole)]
-        if found:
-            return list(dict.fromkeys(found)), "weights"
-    inside = [member.sha256 for member in content.members]
-    return store._index.ask(lambda database: [sha for sha in inside if _rows_of(database, sha)]), "sha256"
+    if weights is None:
+        return []
+    found = store._index.ask(lambda database: _weights.known_contents(database, *weights.whole))
+    looked = _weights.look_at_all(store, weights.values)  # others may have the same
+    return found + [sha for sha, item in looked.items() if not {*item.whole, *item.parts}.isdisjoint(weights.whole)]
 
 
 def _known(database: Sqlite, sha256: str) -> list[str]:
@@ -165,7 +180,7 @@ def _rows_of(database: Sqlite, sha256: str) -> list[tuple[str, str, str, int]]:
 
 def _origins(store: "Store", sha256: str, match: Match) -> Iterator[Origin]:
     """The runs that wrote a content, and those that read it: as data, or going on from it."""
-    for run_id, relation, name, position in store._index.ask(lambda database: _rows_of(database, sha256)):
+    for run_id, relation, name, position in _rows(store, sha256):
         run = store.run(run_id)
         if relation == "read":
             yield Origin(run_id, run.name, "read", name.removesuffix(".fingerprint"), None, None, (), match)
@@ -225,7 +240,7 @@ def _near_weights(store: "Store", content: Content) -> Iterator[str]:
     joined = "JOIN weights w ON w.run = a.run AND w.sha256 = a.sha256"
     for kind, value, told in (
         ("tensors", weights.tensors[0], "the same tensors, whose names come in another order"),
-        ("tensors", weights.tensors[1], "its largest tensor is the same, others are not"),
+        ("tensors", weights.tensors[1], "its largest tensor is the same, not all others are"),
         ("shapes", weights.shapes[0], "tensors of the same shapes, with other values"),
     ):
         rows = _similar(store, joined, f"w.kind = '{kind}' AND w.hash = ?", value)

@@ -91,13 +91,19 @@ def field_of(text: str, table: str = "") -> Field:
         QueryError: it is neither.
     """
     try:
-        return parse_sort(text)[0][0]
+        fields = [field for field, _ in parse_sort(text)]
     except QueryError:
         if not table or text.partition(".")[0] in ("params", "metrics", "tags", "summary", "env", "data"):
             raise
-        key, dot, last = text.rpartition(".")
-        aggregate = last if dot and last in ("last", "min", "max", "count") else "last"
-        return Field(table, key if dot and last == aggregate else text, aggregate if table == "metrics" else "", 0)
+        fields = []
+    if len(fields) > 1:
+        names = " and ".join(field.text for field in fields)
+        raise QueryError(f"{text!r} is several fields, {names}: name each by an option of its own", text, 0)
+    if fields:
+        return fields[0]
+    key, dot, last = text.rpartition(".")
+    aggregate = last if dot and last in ("last", "min", "max", "count") else "last"
+    return Field(table, key if dot and last == aggregate else text, aggregate if table == "metrics" else "", 0)
 
 
 def direction(metric: str) -> Best:

@@ -5,13 +5,21 @@ import sys
 from typing import Any
 
 SHORT = 16  # digits of a state's hash that are kept
+CHOSEN = 1 << 53  # seeds from here on are of entropy: torch draws 64 bits where nobody sets one
 
 
 def seeds() -> dict[str, Any] | None:
-    """The seed of torch's generator of the CPU, whoever set it, and where it stands; None without torch."""
+    """The seed of torch's generator of the CPU, if somebody set it, and where it stands; None without torch.
+
+    A generator that has a seed of entropy, and from which nothing was drawn, is "unseeded".
+    """
     torch: Any = sys.modules.get("torch")
     generator = getattr(torch, "default_generator", None)
     if generator is None:
         return None
-    state = bytes(generator.get_state().numpy())
-    return {"torch_seed": generator.initial_seed(), "torch_state": hashlib.sha256(state).hexdigest()[:SHORT]}
+    seed, state = generator.initial_seed(), generator.get_state()
+    told = hashlib.sha256(bytes(state.numpy())).hexdigest()[:SHORT]
+    if 0 <= seed < CHOSEN:
+        return {"torch_seed": seed, "torch_state": told}
+    fresh = torch.Generator().manual_seed(seed).get_state()
+    return {"torch_state": "unseeded" if fresh.equal(state) else told}

@@ -218,19 +218,21 @@ def test_groups_come_in_the_order_in_which_they_matter_and_in_each_what_tells_mo
 SEEDING = """
     import random, sys
     import numpy as np
-    import numpy.random
+    import torch
     import runlore
 
     name, before, later = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     if before:
         random.seed(before)
         np.random.seed(before)
-    with runlore.start_run(name) as run:
+        torch.manual_seed(before)
+    with runlore.start_run(name, params={"out": f"out/{name}"}) as run:
         if later:
             random.seed(later)
             np.random.seed(later)
+            torch.manual_seed(later)
         for step in range(3):
-            run.log_metrics({"loss": random.random() + np.random.rand()}, step=step)
+            run.log_metrics({"loss": random.random() + np.random.rand() + torch.rand(1).item()}, step=step)
 """
 
 
@@ -238,17 +240,19 @@ def test_a_seed_that_is_set_in_a_run_differs_from_none_in_its_repetition(store: 
     for name in ("a", "b"):
         python(SEEDING, name, "0", "5", PYTHONHASHSEED="0").succeed()
     found = compare(store.run("a"), store.run("b"))
-    assert {change.group for change in found.changes} == {"command"}  # the name
+    assert [(change.group, change.aside) for change in found.changes] == [("command", False), ("params", True)]
     assert (dict(found.metrics), found.notes) == ({}, ())
 
 
 def test_a_seed_that_is_set_before_a_run_is_told_and_not_the_states_that_follow(store: Store, python: Python) -> None:
     for name, seed in (("a", "5"), ("b", "6"), ("c", "0")):
         python(SEEDING, name, seed, "0").succeed()
-    assert changes(store, "seeds") == {"python_seed": (5, 6), "numpy_seed": (5, 6)}
+    assert changes(store, "seeds") == {
+        "torch_seed": (5, 6), "python_seed": (5, 6), "numpy_seed": (5, 6)
+    }  # fmt: skip
     found = compare(store.run("a"), store.run("c"))
     assert [(item.key, item.a, item.b) for item in found.changes if item.group == "seeds"] == [
-        ("python_seed", 5, None), ("numpy_seed", 5, None)
+        ("torch_seed", 5, None), ("python_seed", 5, None), ("numpy_seed", 5, None)
     ]  # fmt: skip
 
 
@@ -256,8 +260,8 @@ def test_runs_that_nothing_tells_apart_are_told_that_they_had_no_seed(store: Sto
     for name in ("a", "b"):
         python(SEEDING, name, "0", "0").succeed()
     found = compare(store.run("a"), store.run("b"))
-    assert not [change for change in found.changes if change.group != "command"]
-    assert "nobody had seeded the random generators of python and numpy" in found.notes[0]
+    assert not [change for change in found.changes if change.group != "command" and not change.aside]
+    assert "nobody had seeded the random generators of torch, python and numpy" in found.notes[0]
     assert "nobody had seeded" in " ".join(runlore("diff", "a", "b").output.split())
 
 

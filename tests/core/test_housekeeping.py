@@ -332,6 +332,17 @@ def test_runs_without_the_metric_are_none_of_the_rules_business(four: Store, tmp
     assert len(found["dropped"]) == 4
 
 
+def test_the_best_are_those_that_have_something_to_keep(store: Store) -> None:
+    for name, value in (("a", 0.9), ("b", 0.5), ("search", 0.95)):
+        with store.start_run(name) as run:
+            run.log_metrics({"acc": value})
+            if name != "search":
+                run.log_bytes(name.encode(), name="model.bin", kind="model")
+    age(store.root)
+    found = document("gc", "--keep-best", "1", "-m", "acc", "--dry-run", "--json")
+    assert [item["run"] for item in found["dropped"]] == [store.run("b").id]
+
+
 def test_a_dry_run_frees_what_the_rules_free_also_of_folders_and_of_shared_files(store: Store, tmp_path: Path) -> None:
     for number in range(25):
         folder = tmp_path / f"checkpoint-{number}"

@@ -217,6 +217,46 @@ def test_without_git_the_modules_that_were_kept_are_the_code(store: Store, proje
     assert "not recorded, so not there: here (--with" in result.stdout  # neither the data nor what the run wrote
 
 
+def test_a_package_without_git_is_moved_with_its_paths(store: Store, project: Path) -> None:
+    shutil.rmtree(project / ".git")
+    package = project / "package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "helper.py").write_text("def scale(x):\n    return x\n")
+    script = TRAIN.replace("from helper", "from package.helper").replace('"w.npy"', "sys.argv[2]")
+    (package / "main.py").write_text(script)
+    out = project / "w.npy"
+    train(project, "3", str(out), script="-m package.main")
+    assert {item.path for item in store.run("first").artifact("source").members} == {
+        "package/__init__.py", "package/helper.py", "package/main.py"
+    }  # fmt: skip
+    assert document("diff", "first", str(project), "--json")["changes"] == []
+    out.write_bytes(b"mine")
+    result = reproduce()
+    assert (result.exit_code, out.read_bytes()) == (0, b"mine"), result.output
+    (package / "helper.py").write_text("def scale(x):\n    return 2 * x\n")
+    (change,) = document("diff", "first", str(project), "--json")["changes"]
+    assert (change["key"], "+    return 2 * x" in change["diff"]) == ("package/helper.py", True)
+
+
+def test_data_outside_of_the_project_by_a_relative_path_is_there(store: Store, project: Path) -> None:
+    (project.parent / "outside").mkdir()
+    (project.parent / "outside" / "x.csv").write_text("1\n2\n")
+    (project / "train.py").write_text(TRAIN.replace("data/x.csv", "../outside/x.csv"))
+    train(project)
+    result = reproduce("--with", "here")
+    assert (result.exit_code, "bit-identical" in result.stdout) == (0, True), result.output
+
+
+def test_data_that_is_recorded_by_its_path_can_be_a_link(store: Store, project: Path, tmp_path: Path) -> None:
+    train(project)
+    before = (project / "data" / "x.csv").read_bytes()
+    result = reproduce("--link", "data/x.csv", "--to", str(tmp_path / "again"))
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "again" / "code" / "data" / "x.csv").is_symlink()
+    assert (project / "data" / "x.csv").read_bytes() == before
+
+
 def test_each_repetition_has_a_name_of_its_own(store: Store, project: Path) -> None:
     train(project)
     for _ in range(3):

@@ -80,6 +80,16 @@ def test_what_else_differs_in_a_group_is_named(store: Store) -> None:
     assert "mixed" not in document(*asked, "--by", "params.model", "--json")
 
 
+def test_several_fields_in_one_are_refused(seeded: Store) -> None:
+    for options in (
+        ("stats", "-m", "val_acc", "--by", "params.lr,params.model"),
+        ("ls", "--group-by", "params.lr,name"),
+    ):
+        result = runlore(*options)
+        assert result.exit_code == 2
+        assert "name each by an option of its own" in result.stderr
+
+
 def test_a_group_is_called_by_its_number_however_it_is_written(seeded: Store) -> None:
     test = group_runs(seeded, "", "val_acc", ["lr"], ["seed"], between=(".1", "2e-1")).test
     assert test is not None

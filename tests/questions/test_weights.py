@@ -133,7 +133,7 @@ def test_other_values_other_names_in_another_order_and_halves_do_not(
         (lambda found: found["0.weight"].view(-1)[0].add_(1e-6), values),
         (lambda found: found.update({"1.weight": found["1.bias"], "1.bias": found["1.weight"]}), names),
         (lambda found: found.update({key: value.half() for key, value in found.items()}), values),
-        (lambda found: found.update({"9.extra": torch.ones(1)}), "its largest tensor is the same, others are not"),
+        (lambda found: found.update({"9.extra": torch.ones(1)}), "its largest tensor is the same, not all others are"),
     )
     save_file(state, tmp_path / "bare.safetensors")
     with store.start_run("bare") as run:
@@ -146,6 +146,32 @@ def test_other_values_other_names_in_another_order_and_halves_do_not(
         assert found.found == ()
         assert told in found.hints[0]
         assert store.run("bare").id in found.hints[0]
+
+
+def test_a_converted_file_leads_home_also_when_a_run_has_read_it(store: Store, tmp_path: Path) -> None:
+    state = {"w": torch.rand(3, 3)}
+    with store.start_run("train") as run:
+        torch.save(state, tmp_path / "model.pt")
+        run.log_artifact(tmp_path / "model.pt", kind="model")
+    save_file(state, tmp_path / "deployed")
+    with store.start_run("evaluate") as run:
+        run.log_data("model", tmp_path / "deployed")
+    found = {(item.name, item.relation, item.match) for item in which_run(store, tmp_path / "deployed").found}
+    assert found == {("train", "wrote", "weights"), ("evaluate", "read", "sha256")}
+    graph = document("lineage", "--json", str(tmp_path / "deployed"))
+    assert {"train", "evaluate"} <= {node["name"] for node in graph["nodes"]}
+
+
+def test_the_very_file_in_a_folder_counts_before_equal_weights(store: Store, tmp_path: Path) -> None:
+    state = {"w": torch.rand(3, 3)}
+    for name, extra in (("one", 1), ("two", 2)):
+        with store.start_run(name) as run:
+            torch.save({"state_dict": state, "epoch": extra}, tmp_path / f"{name}.pt")
+            run.log_artifact(tmp_path / f"{name}.pt", kind="checkpoint")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "one.pt").rename(tmp_path / "folder" / "one.pt")
+    (origin,) = which_run(store, tmp_path / "folder").found
+    assert (origin.name, origin.match) == ("one", "sha256")
 
 
 def test_what_no_plugin_can_look_into_is_told(store: Store, tmp_path: Path) -> None:

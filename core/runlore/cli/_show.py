@@ -73,7 +73,10 @@ def _state(item: Artifact) -> str:
     """Where its content is, if anywhere."""
     if item.stored:
         return "kept"
-    return "on disk" if item.present and item.path and Path(item.path).exists() else "gone"
+    path = Path(item.path) if item.present and item.path else None
+    if path is None or not path.exists():
+        return "gone"
+    return "changed" if path.is_file() and path.stat().st_size != item.size else "on disk"
 
 
 def _artifact_row(item: Artifact, scored: str | None) -> Iterator[str]:
