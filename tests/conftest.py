@@ -1,6 +1,7 @@
 """A store of its own for every test; nothing of the machine's settings reaches in."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from tests.process import Process
 
 pytest_plugins = ["runlore.testing"]
 os.environ.setdefault("LC_ALL", "C.UTF-8")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: no test could be interrupted
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
