@@ -135,7 +135,7 @@ def same_contents(store: "Store", content: Content) -> "list[tuple[str, Match]]"
     if known and any(relation == "wrote" for _, relation, _, _ in _rows(store, known[0])):
         return found
     inside = list(dict.fromkeys(member.sha256 for member in sorted(content.members, key=lambda item: -item.size)))
-    exact = [sha256 for sha256 in inside if _rows(store, sha256)]
+    exact = store._index.ask(lambda database: [sha256 for sha256 in inside if _rows_of(database, sha256)])
     if not exact or exact[0] != inside[0]:
         found += [(sha256, "weights") for sha256 in _with_same_weights(store, content) if sha256 not in known]
         exact = [] if found else exact
