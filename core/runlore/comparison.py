@@ -13,10 +13,10 @@ from runlore._codestate import Code, code_now, code_of
 from runlore._environment import git_state
 from runlore._liveness import process_identity
 from runlore._process import process
-from runlore._seeds import UNSEEDED
 from runlore._series import Series
 from runlore._telling import is_aside, is_place, is_telling
 from runlore._values import json_value
+from runlore.hookspecs import UNSEEDED
 from runlore.runs import RecordedRun
 
 GROUPS = ("data", "params", "code", "packages", "seeds", "environment", "hardware", "command")
@@ -93,8 +93,8 @@ def compare(a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree) -> Compa
             if not _same(*values):
                 aside = group == "params" and (is_place(key) or _names(a.name, b.name, *values))
                 changes.append(Change(group, key, values[0], values[1], aside=aside))
-    seeds = {change.key for change in changes if change.group == "seeds" and change.key.endswith(SEED)}
-    changes = [change for change in changes if change.key.removesuffix(STATE) + SEED not in seeds]
+    seeds = {change.key for change in changes if change.group == "seeds"}
+    changes = [change for change in changes if not (change.group == "seeds" and _follows(change.key, seeds))]
     changes.sort(key=_weight)
     notes = [*code.notes, *_unread(a), *_unread(b)]
     if trees or not isinstance(a, RecordedRun) or not isinstance(b, RecordedRun):
@@ -188,6 +188,11 @@ def _names(a: str, b: str, value: Any, other: Any) -> bool:
     if not isinstance(value, str) or not isinstance(other, str) or a == b:
         return False
     return other == re.sub(rf"(?<![\w-]){re.escape(a)}(?![\w-])", lambda _: b, value)
+
+
+def _follows(key: str, seeds: set[str]) -> bool:
+    """Whether this is the state of a generator whose seed differs, too."""
+    return key.endswith(STATE) and key.removesuffix(STATE) + SEED in seeds
 
 
 def _unseeded(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,8 @@ import pluggy
 hookspec = pluggy.HookspecMarker("runlore")
 hookimpl = pluggy.HookimplMarker("runlore")
 
+UNSEEDED = "unseeded"  # the state of a generator that nobody seeded, and from which nothing was drawn yet
+
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
@@ -209,8 +211,9 @@ def runlore_capture_seeds() -> Mapping[str, Any] | None:
     """Tell what is known of a library's random generators: plain values by name, such as `{"torch_seed": 7}`.
 
     Called on the training thread whenever a run starts, so it must take microseconds, import nothing and move no
-    generator. A name that ends in `_seed` is what somebody set, others tell of states. Results are merged. May raise:
-    the run then says what is missing, and why.
+    generator. A name that ends in `_seed` is what somebody set, one in `_state` tells of a state: `UNSEEDED` where
+    it is that of the system's entropy, and so another in each process. Results are merged. May raise: the run then says
+    what is missing, and why.
     """
 
 

@@ -4,6 +4,8 @@ import hashlib
 import sys
 from typing import Any
 
+from runlore.hookspecs import UNSEEDED
+
 SHORT = 16  # digits of a state's hash that are kept
 CHOSEN = 1 << 53  # seeds from here on are of entropy: torch draws 64 bits where nobody sets one
 
@@ -11,7 +13,7 @@ CHOSEN = 1 << 53  # seeds from here on are of entropy: torch draws 64 bits where
 def seeds() -> dict[str, Any] | None:
     """The seed of torch's generator of the CPU, if somebody set it, and where it stands; None without torch.
 
-    A generator that has a seed of entropy, and from which nothing was drawn, is "unseeded".
+    A generator that has a seed of entropy, and from which nothing was drawn, is unseeded.
     """
     torch: Any = sys.modules.get("torch")
     generator = getattr(torch, "default_generator", None)
@@ -22,4 +24,4 @@ def seeds() -> dict[str, Any] | None:
     if 0 <= seed < CHOSEN:
         return {"torch_seed": seed, "torch_state": told}
     fresh = torch.Generator().manual_seed(seed).get_state()
-    return {"torch_state": "unseeded" if fresh.equal(state) else told}
+    return {"torch_state": UNSEEDED if fresh.equal(state) else told}

@@ -203,14 +203,25 @@ def test_a_state_that_a_seed_made_is_told_from_one_of_entropy(seed: Any) -> None
     assert _seeds.seed_words(random.Random().getstate()[1][:-1]) is None
 
 
+@pytest.mark.parametrize("seed", ["7", "[1, 2]"])
+def test_a_generator_of_numpy_that_somebody_put_there_is_not_unseeded(store: Store, python: Python, seed: str) -> None:
+    python(f"""
+        import numpy as np, runlore
+        np.random.set_bit_generator(np.random.MT19937({seed}))
+        runlore.start_run("x").finish()
+    """).succeed()
+    assert len(store.run("x").environment["seeds"]["numpy_state"]) == 16
+
+
 def test_generators_that_nobody_touched_are_unseeded(store: Store, python: Python) -> None:
     python("import numpy.random, runlore\nrunlore.start_run('x').finish()", PYTHONHASHSEED="0").succeed()
-    python("import numpy, runlore\nnumpy.random.rand()\nrunlore.start_run('drawn').finish()").succeed()
+    for draw in ("rand()", "randint(10)"):  # two words of the state, and one
+        python(f"import numpy, runlore\nnumpy.random.{draw}\nrunlore.start_run('{draw}').finish()").succeed()
+        assert len(store.run(draw).environment["seeds"]["numpy_state"]) == 16
     told = store.run("x").environment["seeds"]
     assert {key: told[key] for key in ("python_state", "numpy_state")} == {
         "python_state": "unseeded", "numpy_state": "unseeded"
     }  # fmt: skip
-    assert len(store.run("drawn").environment["seeds"]["numpy_state"]) == 16
 
 
 def test_a_plugin_that_fails_to_tell_seeds_costs_only_its_own(store: Store, runlore_plugins: Any) -> None:

@@ -256,6 +256,15 @@ def test_a_seed_that_is_set_before_a_run_is_told_and_not_the_states_that_follow(
     ]  # fmt: skip
 
 
+def test_what_is_called_as_a_generator_is_told_beside_its_seed(store: Store) -> None:
+    for name, seed in (("a", 1), ("b", 2)):
+        np.random.seed(seed)
+        store.start_run(name, params={"numpy": seed, "numpy_state": seed, "python": seed}).finish()
+    found = changes(store, "params")
+    assert found == dict.fromkeys(("numpy", "numpy_state", "python"), (1, 2))
+    assert changes(store, "seeds")["numpy_seed"] == (1, 2)
+
+
 def test_runs_that_nothing_tells_apart_are_told_that_they_had_no_seed(store: Store, python: Python) -> None:
     for name in ("a", "b"):
         python(SEEDING, name, "0", "0").succeed()
