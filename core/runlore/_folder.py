@@ -125,22 +125,23 @@ class Folder:
         """A run's files in the order of their writers; a sealed one hides the log that it came from."""
         day = self.day(run_id)
         try:
-            return visible(day, self._names(day).get(run_id, []))
+            return visible(day, self._names(day, run_id))
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def _names(self, day: Path) -> dict[str, list[str]]:
-        """The names in a day's folder by run, listed again only if it may have changed: whoever asks, asks for many."""
+    def _names(self, day: Path, run_id: str) -> list[str]:
+        """The names of a run in a day's folder, which is listed again only if it may have changed."""
         mtime = day.stat().st_mtime_ns
         known = self._listed.get(day)
-        if known is not None and known[0] == mtime:
-            return known[1]
-        found: dict[str, list[str]] = {}
-        for name in os.listdir(day):
-            found.setdefault(name.partition(".")[0], []).append(name)
-        if time.time_ns() - mtime > YOUNG:
-            self._listed[day] = mtime, found
-        return found
+        if known is None or known[0] != mtime:
+            names = os.listdir(day)
+            if time.time_ns() - mtime <= YOUNG:
+                return [name for name in names if name.startswith(f"{run_id}.")]
+            found: dict[str, list[str]] = {}
+            for name in names:
+                found.setdefault(name.partition(".")[0], []).append(name)
+            known = self._listed[day] = mtime, found
+        return known[1].get(run_id, [])
 
     def days(self) -> Iterator[Path]:
         """Every folder that may hold runs."""

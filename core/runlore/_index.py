@@ -3,7 +3,8 @@
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,6 +55,16 @@ class Index:
         self._reopen()
         self.refresh()
         return question(self._db)
+
+    def keep(self, table: str, rows: Mapping[str, Sequence[tuple[Any, ...]]]) -> None:
+        """Add rows, by run, that stand in no log, and whose making took long. Those of a run go when it changes.
+
+        Where somebody else is writing they are left out, and made again when they are needed.
+        """
+        with suppress(Locked, sqlite3.Error), self._db.writing():
+            numbers = dict(self._db.query("SELECT id, n FROM runs"))
+            known = [(numbers[run_id], *row) for run_id, found in rows.items() if run_id in numbers for row in found]
+            self._db.insert(table, known)
 
     def refresh(self) -> None:
         """Bring the index up to date; where others keep writing to it, go on with what it says after a moment."""

@@ -14,7 +14,7 @@ from runlore._replay import FOREIGN, Content, Event, Replay, read_log, read_seal
 from runlore._values import Plain
 
 COMPLETED = ("size", "mtime_ns", "sha256", "stored", "files", "why", "pending", "keep")  # what may be told later
-WEIGHTS = ("fingerprints", "shapes", "tensors", "nothing")  # kinds of hashes of a content
+WEIGHTS = ("fingerprints", "shapes", "tensors")  # kinds of hashes of a content
 LINK = ("kind", "run", "step", "sha256")  # what is known of a link
 HASH = re.compile(r"[0-9a-f]{64}")
 OWN_MODES = ("start", "resume")  # writers that carry the run's status; "attach" only adds to it
@@ -107,7 +107,7 @@ class Record:
             self._take_dropped({str(sha256) for sha256 in event["sha256"]}, str(event.get("why") or "") or None)
         elif kind == "weights":
             found = {kind: [str(item) for item in event[kind]] for kind in WEIGHTS if kind in event}
-            if all(HASH.fullmatch(item) for item in sum(found.values(), [str(event["sha256"])])):
+            if found and all(HASH.fullmatch(item) for item in sum(found.values(), [str(event["sha256"])])):
                 self.weights[event["sha256"]] = found
         elif kind == "missing":
             self.missing.append({"what": event["what"], "why": event["why"]})

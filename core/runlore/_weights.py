@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from runlore.store import Store
 
 PART = 0.5  # of a model's values that a part of it has, at the least, to have a fingerprint of its own
-DESCRIBED = 1  # counts what is learnt to read: files without weights are looked at again
+NOTHING = "nothing"  # the kind of a row of the index that says who found no weights in a content
 NO_MODELS = ("code", "log")  # kinds of artifacts that are not looked at
 
 
@@ -134,34 +134,37 @@ def known_contents(database: "Sqlite", *fingerprints: str) -> list[str]:
 def look_at_all(store: "Store", least: int) -> dict[str, Weights]:
     """Look at all recorded models of at least so many bytes that nobody has looked at yet, and record what they are.
 
-    What was found, by the hash of the content. Files in which these plugins find no weights are recorded as such, and
-    not looked at again; models that were not kept and are gone have none.
+    What was found, by the hash of the content. Files in which these plugins find no weights are known to the index,
+    and not looked at again; models that were not kept and are gone have none.
     """
     sql = (
         "SELECT DISTINCT r.id FROM artifacts a JOIN runs r ON r.n = a.run WHERE a.size >= ? AND a.sha256 IS NOT NULL "
         "AND a.kind NOT IN (?, ?) AND NOT EXISTS (SELECT 1 FROM weights w WHERE w.sha256 = a.sha256 "
-        "AND (w.kind <> 'nothing' OR w.hash = ?)) ORDER BY r.id DESC"
+        f"AND (w.kind <> '{NOTHING}' OR w.hash = ?)) ORDER BY r.id DESC"
     )
     looked = _readers()
     rows = store._index.ask(lambda database: database.query(sql, (least, *NO_MODELS, looked)))
-    seen: dict[str, Weights | None] = {}
+    found: dict[str, Weights] = {}
+    nothing: dict[str, list[tuple[str, str, str]]] = {}
     for (run_id,) in rows:
-        fresh = {sha: weights for sha, weights in _unknown_of(store, run_id, least, looked) if sha not in seen}
-        if fresh and os.access(store.root, os.W_OK):
+        fresh = {sha: weights for sha, weights in _unknown_of(store, run_id, least) if sha not in found}
+        known = {sha: weights for sha, weights in fresh.items() if weights is not None}
+        if known and os.access(store.root, os.W_OK):
             run = attach(str(store.root), run_id)
-            for sha256, weights in fresh.items():
-                nothing = {"type": "weights", "sha256": sha256, "nothing": [looked]}
-                run._event(nothing if weights is None else weights.event(sha256))
+            for sha256, weights in known.items():
+                run._event(weights.event(sha256))
             run.finish()
-        seen |= fresh
-    return {sha256: weights for sha256, weights in seen.items() if weights is not None}
+        nothing[run_id] = [(sha256, NOTHING, looked) for sha256 in fresh if sha256 not in known]
+        found |= known
+    store._index.keep("weights", nothing)
+    return found
 
 
 def _readers() -> str:
     """Which plugins of which version look into files: others may know more."""
     from importlib.metadata import version
 
-    return _digest([version("runlore"), str(DESCRIBED), *process.plugins().implementing("runlore_describe_weights")])
+    return _digest([version("runlore"), *process.plugins().implementing("runlore_describe_weights")])
 
 
 def files_of(store: "Store", run_id: str, sha256: str) -> list[Path]:
@@ -176,16 +179,13 @@ def files_of(store: "Store", run_id: str, sha256: str) -> list[Path]:
     return []
 
 
-def _unknown_of(store: "Store", run_id: str, least: int, looked: str) -> Iterator[tuple[str, Weights | None]]:
-    """The contents of a run that these readers have not looked at, with what they find; None where that is nothing."""
+def _unknown_of(store: "Store", run_id: str, least: int) -> Iterator[tuple[str, Weights | None]]:
+    """The contents of a run whose weights are not on record, with what is found; None where that is nothing."""
     record, _ = read_record(store.folder, run_id)
     blobs = Blobs(store.folder.blobs)
     for item in record.artifacts:
         sha256 = item.get("sha256")
-        if sha256 is None or item["kind"] in NO_MODELS or (item.get("size") or 0) < least:
-            continue
-        known = record.weights.get(sha256)
-        if known is not None and known.get("nothing", [looked]) == [looked]:
+        if sha256 is None or sha256 in record.weights or item["kind"] in NO_MODELS or (item.get("size") or 0) < least:
             continue
         complaints: list[str] = []
         try:

@@ -18,7 +18,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from runlore import Store
+from runlore import Store, hookimpl
 from runlore._weights import weights_of
 from runlore.origins import Origin, which_run
 from runlore_keras import RunloreCallback as KerasCallback
@@ -185,19 +185,31 @@ def test_what_no_plugin_can_look_into_is_told(store: Store, tmp_path: Path) -> N
     assert not any("weights" in hint for hint in which_run(store, tmp_path / "table.csv").hints)
 
 
-def test_files_without_weights_are_looked_at_once(store: Store, tmp_path: Path) -> None:
+def test_files_without_weights_are_looked_at_once(store: Store, runlore_plugins: Any, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Asked:
+        @hookimpl
+        def runlore_describe_weights(self, path: Path) -> None:
+            asked.append(path.name)
+
+    runlore_plugins(Asked())
     (tmp_path / "report.bin").write_bytes(b"no model at all" * 10)
     with store.start_run("a") as run:
         run.log_artifact(tmp_path / "report.bin", kind="model")
-    save_file({"w": torch.zeros(1)}, tmp_path / "asked")
-    which_run(store, tmp_path / "asked")
-    before = {path: path.stat().st_mtime_ns for path in (store.root / "runs").rglob("*")}
-    asked = store.run("a")._record.weights
-    assert [list(known) for known in asked.values()] == [["nothing"]]
-    which_run(store, tmp_path / "asked")
+    sha256 = store.run("a").artifact("report.bin").sha256
+    save_file({"w": torch.zeros(1)}, tmp_path / "wanted")
+    before = {path: path.stat().st_mtime_ns for path in (store.root / "runs").rglob("*.run")}
+    for _ in range(3):
+        which_run(store, tmp_path / "wanted")
+    assert asked.count(str(sha256)) == 1
     store.reindex()
-    which_run(store, tmp_path / "asked")
-    assert {path: path.stat().st_mtime_ns for path in (store.root / "runs").rglob("*") if path in before} == before
+    which_run(store, tmp_path / "wanted")
+    assert asked.count(str(sha256)) == 2, "what the index knew is gone with it"
+    assert {path: path.stat().st_mtime_ns for path in (store.root / "runs").rglob("*.run")} == before
+    runlore_plugins(Asked())  # another one may know more
+    which_run(store, tmp_path / "wanted")
+    assert asked.count(str(sha256)) == 4
 
 
 def test_keras_weights_lead_to_the_run_that_wrote_the_model(store: Store, tmp_path: Path) -> None:
