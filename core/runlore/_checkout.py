@@ -15,26 +15,27 @@ from runlore.errors import UnsafePath
 
 CHUNK = 64 << 20  # bytes of files that are asked of git at once
 POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n")
+PRESENT = "HEAD"  # in place of a commit that can't be had
 LINK, SUBMODULE, PROGRAM = "120000", "160000", "100755"
 
-STANDS_IN = "the present commit of the repository would stand in for it"
 
-
-def write_code(code: Code, folder: Path, branch: str | None, remote: str | None) -> Iterator[str]:
-    """Write what is known of a state of the code into an empty folder; what could not be restored, and why.
+def write_code(code: Code, folder: Path, branch: str | None, remote: str | None) -> tuple[Code, list[str]]:
+    """Write what is known of a state of the code into an empty folder; what was written, and what is not as it was.
 
     Files come from git's objects themselves: neither filters nor hooks nor attributes of anybody have a say. Where a
     commit is known, the folder becomes a repository at it, which borrows the objects of the other. Where it can't be
     had, the other's present commit stands in for it.
     """
+    problems: list[str] = []
     if code.root is None:
-        yield from _write_files(code.of(SNAPSHOT), folder)
-        return
+        problems.extend(_write_files(code.of(SNAPSHOT), folder))
+        return code, problems
     try:
-        yield from _write_tree(code, folder, branch, remote)
+        problems.extend(_write_tree(code, folder, branch, remote))
     except CannotRebuild as error:
-        yield str(error)
-        yield from _write_instead(code, folder)
+        problems.append(str(error))
+        return _write_instead(code, folder, problems), problems
+    return code, problems
 
 
 def _write_tree(code: Code, folder: Path, branch: str | None, remote: str | None) -> Iterator[str]:
@@ -49,19 +50,18 @@ def _write_tree(code: Code, folder: Path, branch: str | None, remote: str | None
                 yield f"the folder is no repository, as it was: {error}"
 
 
-def _write_instead(code: Code, folder: Path) -> Iterator[str]:
+def _write_instead(code: Code, folder: Path, problems: list[str]) -> Code:
     """The commit that the repository is at now, in place of one that can't be had, the patch if it fits."""
-    untracked = {UNTRACKED: code.of(UNTRACKED)}
-    told = STANDS_IN
-    try:
-        yield from _write_tree(replace(code, commit="HEAD", files={**code.files}), folder, None, None)
-        yield told
-    except CannotRebuild:
-        try:
-            yield from _write_tree(replace(code, commit="HEAD", files=untracked), folder, None, None)
-            yield f"{told}, without the recorded changes, which don't fit"
-        except CannotRebuild:
-            yield from _write_files(code.of(UNTRACKED), folder)
+    told = "the present commit of the repository would stand in for it"
+    unpatched = {UNTRACKED: code.of(UNTRACKED)}
+    for files, lacking in (({**code.files}, ""), (unpatched, ", without the recorded changes, which don't fit")):
+        instead = replace(code, commit=PRESENT, files=files)
+        with suppress(CannotRebuild):
+            problems.extend(_write_tree(instead, folder, None, None))
+            problems.append(f"{told}{lacking}")
+            return instead
+    problems.extend(_write_files(code.of(UNTRACKED), folder))
+    return replace(code, commit=None, files=unpatched)
 
 
 def _become_repository(rebuilt: Rebuilt, commit: str, folder: Path, branch: str | None, remote: str | None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from runlore._artifacts import hashed
 from runlore._blobs import Blobs
 from runlore._capture import TIMEOUT
-from runlore._checkout import STANDS_IN, write_code
+from runlore._checkout import PRESENT, write_code
 from runlore._code import PATCH, SNAPSHOT, UNTRACKED
 from runlore._codestate import Code, repository_with
 from runlore._git import Git, GitTooSlow
@@ -41,9 +41,9 @@ def write_files(plan: Plan, code: Code, run: RecordedRun, places: Places) -> Non
     places.code.mkdir(parents=True, exist_ok=True)
     places.work.mkdir(parents=True, exist_ok=True)
     git = run.environment.get("git", {})
-    written = list(write_code(code, places.code, git.get("branch"), git.get("remote")))
-    plan.problems += [Problem("code", what) for what in dict.fromkeys((*code.notes, *written))]
-    parts = list(_contents(code, stand_in=next((what for what in written if what.startswith(STANDS_IN)), None)))
+    written, problems = write_code(code, places.code, git.get("branch"), git.get("remote"))
+    plan.problems += [Problem("code", what) for what in dict.fromkeys((*code.notes, *problems))]
+    parts = list(_contents(code, written))
     plan.code = ", ".join(parts) or "none was recorded"
     if not parts:
         plan.problems.append(Problem("code", f"nothing of the code of {run.name!r} was recorded"))
@@ -51,18 +51,22 @@ def write_files(plan: Plan, code: Code, run: RecordedRun, places: Places) -> Non
 
 def name_left_behind(plan: Plan, code: Code, run: RecordedRun, places: Places) -> None:
     """Say in the plan what lay beside the code, and is not in the fresh folder, whoever may need it."""
-    left = list(_left_behind(Path(code.root), places) if code.root else _not_kept(run, places))
+    own = {places.folder, *places.folder.parents}
+    found = _left_behind(Path(code.root), places) if code.root else _not_kept(run, places)
+    left = [name for name in found if Path(code.root or places.root, name) not in own]
     if left:
         more = f" and {len(left) - MOST} more" if len(left) > MOST else ""
         told = f"not {'in git' if code.root else 'recorded'}, so not there: {', '.join(left[:MOST])}{more}"
         plan.notes.append(f"{told} (--with PATH copies what the script needs)")
 
 
-def _contents(code: Code, *, stand_in: str | None) -> Iterator[str]:
-    if code.commit:
-        commit = f"commit {code.commit[:12]}"
-        yield f"the present commit of {code.root} in place of {commit}" if stand_in else f"{commit} of {code.root}"
-    if code.of(PATCH) and stand_in in (None, STANDS_IN):
+def _contents(recorded: Code, code: Code) -> Iterator[str]:
+    """What was written of the code that is recorded."""
+    if code.commit == PRESENT:
+        yield f"the present commit of {code.root} in place of commit {str(recorded.commit)[:12]}"
+    elif code.commit:
+        yield f"commit {code.commit[:12]} of {code.root}"
+    if code.of(PATCH):
         yield "the uncommitted changes"
     for name, what in ((UNTRACKED, "untracked"), (SNAPSHOT, "recorded")):
         if code.of(name):

@@ -132,10 +132,11 @@ def carry_out(plan: Plan, store: Store, *, to_stderr: bool = False) -> Redone:
 
 def _times_done(store: Store, run: RecordedRun) -> int:
     """How many runs of the store do this one again."""
+    if not store.exists:
+        return 0
     sql = "SELECT COUNT(DISTINCT run) FROM links WHERE kind = ? AND target = ?"
-    return (
-        int(store._index.ask(lambda database: database.query(sql, (REPRODUCES, run.id)))[0][0]) if store.exists else 0
-    )
+    ((count,),) = store._index.ask(lambda database: database.query(sql, (REPRODUCES, run.id)))
+    return int(count)
 
 
 def unexpected(plan: Plan, found: Comparison) -> Comparison:
