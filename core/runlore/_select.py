@@ -115,13 +115,18 @@ def has_key(database: Sqlite, field: Field) -> bool:
     return bool(database.query(f"SELECT 1 FROM {field.table} WHERE key = ? LIMIT 1", (field.key,)))
 
 
-def varied_params(database: Sqlite, but: Collection[str]) -> dict[str, dict[str, str]]:
-    """The params that not all runs have alike: by key, the text of each run's value, by id."""
+def varied_params(database: Sqlite, compiled: Compiled, but: Collection[str]) -> dict[str, dict[str, str]]:
+    """The params that runs which fulfil a condition don't have alike: by key, the text of each one's value, by id.
+
+    Those of the fewest values come first, and of very many only those.
+    """
+    runs = f"FROM runs r WHERE {compiled.sql}"
     sql = (
-        "SELECT key FROM params GROUP BY key "
-        "HAVING COUNT(DISTINCT kind || text) > 1 OR COUNT(*) < (SELECT COUNT(*) FROM runs) ORDER BY key"
+        f"SELECT key FROM params WHERE run IN (SELECT r.n {runs}) GROUP BY key "
+        f"HAVING COUNT(DISTINCT kind || text) > 1 OR COUNT(*) < (SELECT COUNT(*) {runs}) "
+        "ORDER BY COUNT(DISTINCT kind || text), key"
     )
-    keys = [key for (key,) in database.query(sql) if key not in but][:VARIED]
+    keys = [key for (key,) in database.query(sql, [*compiled.arguments] * 2) if key not in but][:VARIED]
     found: dict[str, dict[str, str]] = {key: {} for key in keys}
     marks = ", ".join("?" * len(keys))
     sql = f"SELECT p.key, r.id, p.text FROM params p JOIN runs r ON r.n = p.run WHERE p.key IN ({marks})"

@@ -251,8 +251,10 @@ def find_garbage(store: "Store", without: Sequence[Surplus] = ()) -> Garbage:
     """
     folder = store.folder
     kept: list[str] = []
-    mentioned = _mentioned(folder, {item.run.id: item.blobs for item in without})
-    blobs = [item for item in _blobs(folder) if item[0].name not in mentioned and _is_old(item[0])]
+    blobs = [item for item in _blobs(folder) if _is_old(item[0])]
+    if blobs:
+        mentioned = _mentioned(folder, {item.run.id: item.blobs for item in without})
+        blobs = [item for item in blobs if item[0].name not in mentioned]
     if blobs and without:
         rows = store._index.ask(lambda database: database.query("SELECT id FROM runs WHERE damaged > 0"))
         kept += [_damaged(run_id) for (run_id,) in rows]

@@ -147,13 +147,13 @@ def group_runs(
     groups.sort(key=lambda group: worst if group.mean is None else group.mean, reverse=good == "max")
     test, why = _tested(groups, bool(over), between)
     named = {field.key for field in fields if field.table == "params"}
-    mixed = tuple(_mixed(store, groups, named)) if over and groups else ()
+    mixed = tuple(_mixed(store, compiled, groups, named)) if over and groups else ()
     return Statistics(chosen.text, good, tuple(groups), test, why, mixed)
 
 
-def _mixed(store: "Store", groups: Sequence[Group], named: set[str]) -> Iterator[str]:
+def _mixed(store: "Store", compiled: Compiled, groups: Sequence[Group], named: set[str]) -> Iterator[str]:
     """Params that differ between runs of a group; not those that differ between all runs, as names do, or places."""
-    found = store._index.ask(lambda database: varied_params(database, named))
+    found = store._index.ask(lambda database: varied_params(database, compiled, named))
     for key, texts in found.items():
         sides = [[texts.get(run.run) for run in group.runs] for group in groups]
         apart = all(len(set(values)) == len(values) for values in sides)

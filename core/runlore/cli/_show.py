@@ -76,7 +76,8 @@ def _state(item: Artifact) -> str:
     path = Path(item.path) if item.present and item.path else None
     if path is None or not path.exists():
         return "gone"
-    return "changed" if path.is_file() and path.stat().st_size != item.size else "on disk"
+    known = item.sha256 is not None and not item.is_folder  # what still grows has no hash
+    return "changed" if known and path.stat().st_size != item.size else "on disk"
 
 
 def _artifact_row(item: Artifact, scored: str | None) -> Iterator[str]:
