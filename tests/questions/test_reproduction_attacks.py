@@ -340,7 +340,7 @@ def test_other_commands_make_no_reproductions_that_statistics_leave_out(
 
 def written(folder: Path, target: Path) -> list[str]:
     commit = git(folder, "rev-parse", "HEAD").strip()
-    return list(write_code(Code("a", commit, str(folder)), target, "main", None))
+    return write_code(Code("a", commit, str(folder)), target, "main", None)[1]
 
 
 def test_names_of_any_kind_are_written(tmp_path: Path) -> None:
