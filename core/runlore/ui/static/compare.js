@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { Curves } from "./curves.js";
 import { fill, h, link, runLink, trying } from "./dom.js";
 import { diffView } from "./look.js";
-import { ago, distinct, duration, number, text } from "./format.js";
+import { ago, distinct, duration, number, text, titled } from "./format.js";
 import { colourAt } from "./plot.js";
 import { read, write } from "./state.js";
 
@@ -142,7 +142,7 @@ function causes(found) {
             h(
               "th",
               { class: "group-name", colspan: found.runs.length + 1, style: "padding-top:12px" },
-              (group = row.group),
+              titled((group = row.group)),
             ),
           );
     const diffs = found.pairs.map((pair) =>

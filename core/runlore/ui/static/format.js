@@ -80,6 +80,11 @@ export function distinct(runs) {
   return runs.map((run) => (repeated.has(run.name) ? { ...run, name: `${run.name} ${short(run.id)}` } : run));
 }
 
+/** "names and places" as a title. */
+export function titled(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1).replaceAll("_", " ");
+}
+
 export function count(amount, what) {
   return `${amount.toLocaleString("en")} ${what}${amount === 1 ? "" : "s"}`;
 }

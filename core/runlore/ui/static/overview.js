@@ -2,7 +2,7 @@
 
 import { change, runPath } from "./api.js";
 import { command, fill, form, h, link, runLink, shortened, trying } from "./dom.js";
-import { moment, number } from "./format.js";
+import { moment, number, titled } from "./format.js";
 
 /** Into a node; `again` is called once something was added. */
 export function overview(node, run, again) {
@@ -294,7 +294,7 @@ export function pairs(title, values) {
     ? h(
         "section",
         {},
-        h("h2", { class: "group-name" }, title.replaceAll("_", " ")),
+        h("h2", {}, titled(title)),
         h(
           "dl",
           { class: "facts" },
