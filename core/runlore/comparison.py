@@ -101,6 +101,8 @@ def compare(a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree) -> Compa
         notes.append("of a working tree only the code, the packages and the machine are known")
         return Comparison(a, b, tuple(changes), {}, tuple(notes))
     metrics, partings = _measured(a, b)
+    if a.metrics and all(map(is_aside, metrics)):  # where generators stood made no difference
+        changes = [change for change in changes if not (change.group == "seeds" and change.key.endswith(STATE))]
     causes = (change for change in changes if not change.aside)
     unexplained = not any(GROUPS.index(change.group) <= GROUPS.index("seeds") for change in causes)
     if unexplained and any(not is_aside(key) for key in metrics):

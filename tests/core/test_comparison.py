@@ -244,6 +244,15 @@ def test_a_seed_that_is_set_in_a_run_differs_from_none_in_its_repetition(store: 
     assert (dict(found.metrics), found.notes) == ({}, ())
 
 
+def test_where_generators_stood_is_told_only_where_it_may_have_mattered(store: Store, python: Python) -> None:
+    drawing = SEEDING.replace("    if before", "    random.random()  # as some imports do\n    if before")
+    for name, later in (("a", "5"), ("b", "5"), ("c", "0")):
+        python(drawing, name, "0", later, PYTHONHASHSEED="0").succeed()
+    assert changes(store, "seeds") == {}
+    found = compare(store.run("a"), store.run("c"))
+    assert [item.key for item in found.changes if item.group == "seeds"] == ["python_state"]
+
+
 def test_a_seed_that_is_set_before_a_run_is_told_and_not_the_states_that_follow(store: Store, python: Python) -> None:
     for name, seed in (("a", "5"), ("b", "6"), ("c", "0")):
         python(SEEDING, name, seed, "0").succeed()
