@@ -1,38 +1,41 @@
 """Experiment tracking that writes itself: add one callback, or call `runlore.autolog()`, and every run is on record."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from runlore import _began  # noqa: F401  # at once: the script may leave the folder before its first run
+from runlore import _startup  # noqa: F401  # at once: the script may leave the folder before its first run
+from runlore._lazy import lazy
+
+if TYPE_CHECKING:
+    from runlore.api import current_run, log_artifact, log_metrics, log_params, set_tags, start_run
+    from runlore.errors import RunloreError, RunloreWarning
+    from runlore.guest.session import FitSession
+    from runlore.hookspecs import hookimpl
+    from runlore.plugins.autolog import autolog
+    from runlore.store.store import Store, open_store
+
 
 if sys.platform == "win32":
     raise ImportError("runlore needs Linux or macOS for now: its logs are guarded by flock, which Windows lacks")
 
 __version__ = "0.1.0"
 
-if TYPE_CHECKING:
-    from runlore._autolog import autolog
-    from runlore.api import current_run, log_artifact, log_metrics, log_params, set_tags, start_run
-    from runlore.errors import RunloreError, RunloreWarning
-    from runlore.hookspecs import hookimpl
-    from runlore.session import FitSession
-    from runlore.store import Store, open_store
-
 _HOMES = {
-    "FitSession": "session",
+    "FitSession": "guest.session",
     "RunloreError": "errors",
     "RunloreWarning": "errors",
-    "Store": "store",
-    "autolog": "_autolog",
+    "Store": "store.store",
+    "autolog": "plugins.autolog",
     "current_run": "api",
     "hookimpl": "hookspecs",
     "log_artifact": "api",
     "log_metrics": "api",
     "log_params": "api",
-    "open_store": "store",
+    "open_store": "store.store",
     "set_tags": "api",
     "start_run": "api",
 }
+__getattr__, __dir__ = lazy(__name__, _HOMES)
 
 __all__ = [
     "FitSession",
@@ -49,18 +52,3 @@ __all__ = [
     "set_tags",
     "start_run",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'runlore' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"runlore.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return [*__all__, "__version__"]

@@ -1,40 +1,72 @@
-"""What the runs of one process share: the plugins, looks at the environment and the code, measurements."""
+"""The one object that holds what runlore keeps for a process, and the order in which it ends and is forgotten.
 
+Rooms keep no mutable state in their modules. Each defines a `Part`; `process.part(ThatPart)` makes it at first need.
+
+At exit, parts end in the order of their `rank`: 1 the fits that never reported their end, 2 the open runs, 3 the runs
+that were opened again for additions, 4 the mark for SIGTERM. Parts without a rank have nothing to end.
+
+In a forked child every part lets go of what it shares with the parent (`forget`: descriptors are closed, locks made
+anew, as threads stay with the parent). Then it is dropped, unless it says that a child inherits it.
+"""
+
+import atexit
+import os
 import threading
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar, TypeVar
 
-from runlore._capture import Captures, look_at_environment, look_at_files
-from runlore._sampler import Sampler
+T = TypeVar("T", bound="Part")
 
-if TYPE_CHECKING:
-    from runlore._plugins import Plugins
+
+class Part:
+    """What one room keeps for the process; made without arguments."""
+
+    rank: ClassVar[int] = 0  # when it ends at exit; 0: it has nothing to end
+    inherited: ClassVar[bool] = False  # whether a forked child goes on with it
+
+    def end(self) -> None:
+        """Finish at exit; the process is ending normally."""
+
+    def forget(self) -> None:
+        """Let go of what the parent owns; called in a forked child, on its only thread."""
 
 
 class Process:
-    """One for each process; a forked child gets a fresh one, as threads and locks stay with the parent."""
+    """Holds the parts of this process. Any thread may ask for one."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # a plugin may ask for the plugins while it is loaded
-        self._plugins: Plugins | None = None
-        self.captures = (
-            Captures("environment", look_at_environment, self.plugins),
-            Captures("code", look_at_files, self.plugins),
-        )
-        self.sampler = Sampler(self.plugins)
+        self._lock = threading.RLock()
+        self._parts: dict[type[Part], Any] = {}
+        self._ends_at_exit = False
 
-    def plugins(self) -> "Plugins":
-        """The plugins; found and loaded by the first call."""
-        from runlore._plugins import Plugins
+    def part(self, kind: type[T]) -> T:
+        """Return the process's part of a kind; the first call makes it."""
+        found: T | None = self._parts.get(kind)
+        return self._make(kind) if found is None else found
 
-        with self._lock:
-            if self._plugins is None:
-                self._plugins = Plugins()
-                self._plugins.load()
-            return self._plugins
+    def end(self) -> None:
+        """End the parts in the order of their rank; called at exit, and where a multiprocessing child returns."""
+        for part in sorted(self._parts.values(), key=lambda part: part.rank):
+            if part.rank:
+                part.end()
 
     def forget(self) -> None:
-        """Begin anew, in a forked child."""
-        self.__init__()  # type: ignore[misc]
+        """Begin anew but for what is inherited; called in a forked child before any other code of ours."""
+        parts = list(self._parts.values())
+        self._parts = {kind: part for kind, part in self._parts.items() if kind.inherited}
+        self._lock = threading.RLock()  # another thread of the parent may have held it
+        for part in parts:
+            part.forget()
+
+    def _make(self, kind: type[T]) -> T:
+        with self._lock:
+            found: T | None = self._parts.get(kind)
+            if found is None:
+                found = self._parts[kind] = kind()
+                if kind.rank and not self._ends_at_exit:
+                    self._ends_at_exit = True
+                    atexit.register(self.end)
+            return found
 
 
 process = Process()
+os.register_at_fork(after_in_child=process.forget)

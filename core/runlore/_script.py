@@ -4,7 +4,7 @@ import runpy
 import sys
 from pathlib import Path
 
-from runlore._autolog import autolog, wanted_by_setting
+from runlore.plugins.autolog import autolog, wanted_by_setting
 
 
 def main(arguments: list[str]) -> None:

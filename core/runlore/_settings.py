@@ -7,6 +7,8 @@ from typing import Any
 
 from runlore.errors import SettingError
 
+KEEP = ("best", "none", "all")  # what RUNLORE_CHECKPOINTS may say; "best" stands for best and last
+
 NAMES = {
     "store": "RUNLORE_STORE",
     "experiment": "RUNLORE_EXPERIMENT",

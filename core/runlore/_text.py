@@ -2,7 +2,7 @@
 
 import math
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def number_text(value: float | None) -> str:
@@ -85,3 +85,11 @@ def spark_text(values: list[float], width: int = 24) -> str:
 def _escape(char: str) -> str:
     code = ord(char)
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def as_time(time_us: int) -> datetime:
+    """Microseconds since 1970 as a time in UTC; those that no calendar holds as 1970."""
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)
+    except OverflowError:
+        return datetime(1970, 1, 1, tzinfo=UTC)

@@ -4,12 +4,13 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from runlore._present import current_run, require_current_run
-from runlore._run import Run
-from runlore.store import Store, open_store
+from runlore.recording.current import current_run, require_current_run
+from runlore.recording.run import Run
+from runlore.store.store import Store, open_store
 
 if TYPE_CHECKING:
-    from runlore.runs import RecordedRun
+    from runlore.store.runs import RecordedRun
+
 
 __all__ = ["Run", "current_run", "log_artifact", "log_metrics", "log_params", "set_tags", "start_run"]
 

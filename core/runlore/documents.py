@@ -4,20 +4,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from runlore._points import plain_float
-from runlore._record import Segment
-from runlore._series import Series
-from runlore._values import json_value
-from runlore.artifacts import Artifact
-from runlore.comparison import Comparison
-from runlore.lineage import Lineage
-from runlore.origins import Origin
-from runlore.runs import RecordedRun, as_time
-from runlore.statistics import Statistics
+from runlore._text import as_time
+from runlore.analysis.comparison import Comparison
+from runlore.analysis.statistics import Statistics
+from runlore.artifacts.artifact import Artifact
+from runlore.log.points import plain_float
+from runlore.log.record import Segment
+from runlore.log.series import Series
+from runlore.log.values import json_value
+from runlore.provenance.lineage import Lineage
+from runlore.provenance.origins import Origin
+from runlore.store.runs import RecordedRun
 
 if TYPE_CHECKING:  # which no other command should wait for
-    from runlore.reproduction import Plan, Redone
-    from runlore.verdicts import Verdict
+    from runlore.reproduction.reproduce import Plan, Redone
+    from runlore.reproduction.verdicts import Verdict
 
 
 def run_document(run: RecordedRun) -> dict[str, Any]:
@@ -177,7 +178,7 @@ def reproduction_document(
     plan: "Plan", redone: "Redone | None" = None, verdicts: "Sequence[Verdict]" = ()
 ) -> dict[str, Any]:
     """What `reproduce --json` says: the plan, and what came of it."""
-    from runlore.verdicts import overall
+    from runlore.reproduction.verdicts import overall
 
     pairs = redone.pairs if redone is not None else ()
     return {

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from runlore import Store
-from runlore.options import RunOptions
+from runlore.guest.options import RunOptions
 
 
 class RunloreCallback(keras.callbacks.Callback):

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runlore import FitSession, guest
-from runlore.additions import Additions
+from runlore.guest.additions import Additions
+from runlore.guest.loaders import kind_of, length, record_loader
 from runlore.hookspecs import DataDescription
-from runlore.loaders import kind_of, length, record_loader
 
 INPUTS = 10  # of a model with several that are described
 

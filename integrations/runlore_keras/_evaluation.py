@@ -6,8 +6,8 @@ from contextvars import ContextVar
 from typing import Any
 
 from runlore import guest
-from runlore.additions import Additions
-from runlore.wrapping import token_of
+from runlore.guest.additions import Additions
+from runlore.guest.wrapping import token_of
 from runlore_keras import _data
 from runlore_keras._recording import Recording, loaded_from, was_loaded
 

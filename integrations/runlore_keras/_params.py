@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from runlore.options import PLAIN, settings_of
+from runlore.guest.options import PLAIN, settings_of
 from runlore_keras._variables import as_written
 
 Part = Callable[[Any], dict[str, Any]]

@@ -10,9 +10,9 @@ from typing import Any
 import keras
 
 from runlore import FitSession, guest
-from runlore.additions import Additions
-from runlore.options import RunOptions
-from runlore.wrapping import ByIdentity
+from runlore.guest.additions import Additions
+from runlore.guest.options import RunOptions
+from runlore.guest.wrapping import ByIdentity
 from runlore_keras import _data, _files, _params
 from runlore_keras._variables import rate_of, steps_of
 from runlore_keras.plugin import NAME

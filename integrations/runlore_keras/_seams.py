@@ -11,8 +11,8 @@ from typing import Any
 import keras
 
 from runlore import guest
-from runlore.options import RunOptions
-from runlore.wrapping import Calls, OnDemand, Wrappers, arguments, check_version
+from runlore.guest.options import RunOptions
+from runlore.guest.wrapping import Calls, OnDemand, Wrappers, arguments, check_version
 from runlore_keras import _evaluation
 from runlore_keras._callback import RunloreCallback
 from runlore_keras._recording import Call, Recording, forget, note_loaded, record_saved

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runlore import Store, guest
-from runlore.launch import Launch
+from runlore.guest.launch import Launch
 from runlore_lightning._namespaces import complete, plain, revive, signature_of
 from runlore_lightning._recording import Options, Recording, begin_evaluation, forget_left
 

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 from runlore import FitSession
-from runlore.loaders import record_loader
+from runlore.guest.loaders import record_loader
 
 LOADERS = 10  # of a combined loader that are described
 

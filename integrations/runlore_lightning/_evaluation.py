@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from runlore import Store, guest
-from runlore.additions import Additions, Sets
-from runlore.loaders import length
+from runlore.guest.additions import Additions, Sets
+from runlore.guest.loaders import length
 from runlore_lightning._data import first_dataset
 from runlore_lightning._metrics import take
 from runlore_lightning._taps import Taps

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from runlore.options import PLAIN, settings_of
+from runlore.guest.options import PLAIN, settings_of
 
 TRAINER = (
     "max_epochs min_epochs max_steps min_steps max_time accumulate_grad_batches gradient_clip_val "

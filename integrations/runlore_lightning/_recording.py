@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runlore import FitSession, guest
-from runlore.launch import Launch
-from runlore.options import RunOptions
+from runlore.guest.launch import Launch
+from runlore.guest.options import RunOptions
 from runlore_lightning._data import record_data
 from runlore_lightning._evaluation import Evaluations, begin_lone, close_left
 from runlore_lightning._files import Files, is_of_a_search

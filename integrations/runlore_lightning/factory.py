@@ -17,7 +17,7 @@ def callbacks() -> list[Any]:
 
 def _may_be_on() -> bool:
     """Whether anything says so: the process uses runlore, or a variable or a project names its autolog."""
-    if "runlore._autolog" in sys.modules or "RUNLORE_AUTOLOG" in os.environ:
+    if "runlore.plugins.autolog" in sys.modules or "RUNLORE_AUTOLOG" in os.environ:
         return True
     try:
         here = Path.cwd()

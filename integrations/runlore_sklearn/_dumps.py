@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runlore import guest
-from runlore.additions import Additions
+from runlore.guest.additions import Additions
 from runlore_sklearn import _tracking
 from runlore_sklearn._fit import MODEL_BYTES
 

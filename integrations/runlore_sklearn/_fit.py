@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from runlore import FitSession, guest
-from runlore.additions import Additions
+from runlore.guest.additions import Additions
 from runlore_sklearn import _search, _tracking
 from runlore_sklearn._params import estimator_params
 
@@ -118,7 +118,7 @@ def record_results(session: FitSession, estimator: Any, data: tuple[Any, Any]) -
         session.record(lambda session: _record_classes(session, estimator))
         model = pickled(session, estimator)
         if model is not None:
-            session.record(lambda session: session.run.log_bytes(model, name="model.pkl", kind="model"))
+            session.record(lambda session: session.run.run_log.keep_bytes(model, name="model.pkl", kind="model"))
         if hasattr(estimator, "cv_results_"):
             session.record(lambda session: _search.record_search(session, estimator))
         elif model is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from runlore import Store, guest
-from runlore.options import RunOptions
+from runlore.guest.options import RunOptions
 from runlore_transformers import _seams
 
 

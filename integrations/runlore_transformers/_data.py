@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from runlore import FitSession, guest
-from runlore.additions import Additions
-from runlore.loaders import kind_of, length, record_loader
+from runlore.guest.additions import Additions
+from runlore.guest.loaders import kind_of, length, record_loader
 
 SETS = 10  # of several to evaluate on that are described
 COLUMNS = 100  # whose types are listed

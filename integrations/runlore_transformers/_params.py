@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from runlore.options import settings_of
+from runlore.guest.options import settings_of
 
 LABELS = 20  # of a model's classes that are listed
 TOKENIZER = "name_or_path vocab_size model_max_length padding_side truncation_side".split()

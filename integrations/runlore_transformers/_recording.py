@@ -9,10 +9,9 @@ from typing import Any
 from transformers import EarlyStoppingCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
 
-from runlore import FitSession
-from runlore.additions import Additions, Sets
-from runlore.origins import writer_of
-from runlore.wrapping import ByIdentity, token_of
+from runlore import FitSession, guest
+from runlore.guest.additions import Additions, Sets
+from runlore.guest.wrapping import ByIdentity, token_of
 from runlore_transformers import _data, _params
 from runlore_transformers.plugin import NAME
 
@@ -193,7 +192,7 @@ def link_to_origin(session: FitSession, kind: str, trainer: Any) -> None:
         return
     folder = Path(path).absolute()
     for place in (folder, *sorted(folder.glob("*.safetensors"))[:1]):
-        found = writer_of(session.store, place)
+        found = guest.writer_of(session.store, place)
         if found is not None:
             session.link(kind, *found)
             return

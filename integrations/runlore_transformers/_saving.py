@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from runlore import guest
-from runlore.additions import Additions
+from runlore.guest.additions import Additions
 from runlore_transformers._recording import Training
 
 KEPT = 100 << 20  # bytes of a model that are kept

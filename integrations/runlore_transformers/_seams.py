@@ -11,7 +11,7 @@ from typing import Any
 import transformers
 
 from runlore import guest
-from runlore.wrapping import Calls, OnDemand, Wrappers, arguments, check_version
+from runlore.guest.wrapping import Calls, OnDemand, Wrappers, arguments, check_version
 from runlore_transformers import _saving, _search
 from runlore_transformers._evaluation import Evaluation
 from runlore_transformers._recording import Training

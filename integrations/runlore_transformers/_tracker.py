@@ -9,7 +9,7 @@ from accelerate import tracking
 from accelerate.tracking import GeneralTracker, on_main_process
 
 from runlore import FitSession, Store
-from runlore.options import RunOptions
+from runlore.guest.options import RunOptions
 from runlore_transformers.plugin import NAME
 
 

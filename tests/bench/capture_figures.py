@@ -123,7 +123,7 @@ def bare_search(world: World) -> float:
 def fingerprint(world: World) -> float:
     import numpy
 
-    from runlore._data import runlore_describe_data
+    from runlore.plugins.data import runlore_describe_data
 
     data = numpy.random.default_rng(world.round).random((125_000, 100))
     began = time.perf_counter()

@@ -361,7 +361,7 @@ def unchanged(world: World) -> float:
     import runlore
 
     store = runlore.open_store(large_store())
-    return timed(lambda: store._index.refresh())
+    return timed(lambda: store.index.refresh())
 
 
 @figure(

@@ -34,7 +34,7 @@ def full_store() -> Path:
         with store.start_run(f"run-{number}", params={"lr": number % 10 / 10, "seed": number // 10, **params}) as run:
             for step in range(3):
                 run.log_metrics({"loss": chance.random(), "val_acc": chance.random()}, step)
-            run.log_bytes(chance.randbytes(256), name="model.bin", kind="model")
+            run.run_log.keep_bytes(chance.randbytes(256), name="model.bin", kind="model")
     store.runs(limit=1)
     for path in (item for item in folder.rglob("*") if item.is_file()):
         os.utime(path, (time.time() - AGED, time.time() - AGED))

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from runlore.ui._app import ENDPOINTS
-from runlore.ui._endpoints import Endpoint, Parameter
+from runlore.ui.app import ENDPOINTS
+from runlore.ui.endpoints import Endpoint, Parameter
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "api.md"
 MARK = "<!-- generated from the endpoints: python -m tests.docs.api_page -->"

@@ -15,9 +15,9 @@ import pytest
 
 import runlore
 from runlore import hookspecs
-from runlore._frames import FORMAT
 from runlore._settings import NAMES
 from runlore.cli import COMMANDS
+from runlore.log.frames import FORMAT
 from tests.docs.api_page import MARK, PAGE, generated
 from tests.process import Process
 

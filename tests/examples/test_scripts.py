@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import runlore
-from runlore.origins import which_run
+from runlore.provenance.origins import which_run
 from tests.process import Process
 
 ROOT = Path(__file__).parent.parent.parent

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import runlore
-from runlore._frames import FORMAT
+from runlore.log.frames import FORMAT
 
 
 def main(target: Path) -> None:
@@ -28,9 +28,11 @@ def main(target: Path) -> None:
         run.log_data("X", [[1.0, 2.0], [3.0, float("nan")]])
         run.log_data("y", [0, 1], classes=["no", "yes"])
         run.link("refit_of", store.run("sealed").id)
-        run.log_bytes(b"model", name="model.pkl", kind="model")
-        run._event({"type": "artifact", "name": "w", "kind": "checkpoint", "path": "/w", "pending": True, "size": 1})
-        run._event({"type": "artifact", "completes": True, "path": "/w", "sha256": "ab" * 32})
+        run.run_log.keep_bytes(b"model", name="model.pkl", kind="model")
+        run.run_log.event(
+            {"type": "artifact", "name": "w", "kind": "checkpoint", "path": "/w", "pending": True, "size": 1}
+        )
+        run.run_log.event({"type": "artifact", "completes": True, "path": "/w", "sha256": "ab" * 32})
     with store.start_run("rewound") as run:
         for step in range(4):
             run.log_metrics({"loss": float(step)}, step=step)
@@ -39,12 +41,12 @@ def main(target: Path) -> None:
         run.log_summary({"train_runtime": 1.5, "best": {"score": float("inf")}})
     os.environ["RUNLORE_REPRODUCTION"] = "1k00000000000000aa"
     with store.start_run("asked") as run:
-        run.log_bytes(b"weights", name="model.pt", kind="model")
-        run.log_bytes(b"plot", name="plot.png")
+        run.run_log.keep_bytes(b"weights", name="model.pt", kind="model")
+        run.run_log.keep_bytes(b"plot", name="plot.png")
         run.link("resumed_from", store.run("sealed").id, step=3, sha256="cd" * 32)
         sha256 = hashlib.sha256(b"weights").hexdigest()
-        run._event({"type": "weights", "sha256": sha256, "fingerprints": ["ef" * 32], "shapes": ["01" * 32]})
-        run._event({"type": "dropped", "sha256": [hashlib.sha256(b"plot").hexdigest()], "why": "gc"})
+        run.run_log.event({"type": "weights", "sha256": sha256, "fingerprints": ["ef" * 32], "shapes": ["01" * 32]})
+        run.run_log.event({"type": "dropped", "sha256": [hashlib.sha256(b"plot").hexdigest()], "why": "gc"})
     del os.environ["RUNLORE_REPRODUCTION"]
     live = store.start_run("cut off")
     for step in range(5):

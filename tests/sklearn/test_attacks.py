@@ -31,7 +31,7 @@ from sklearn.utils.metaestimators import available_if
 
 import runlore
 from runlore import Store
-from runlore.origins import which_run
+from runlore.provenance.origins import which_run
 from tests.process import Process
 from tests.sklearn.test_autolog import Own, autologged  # noqa: F401  # a fixture
 

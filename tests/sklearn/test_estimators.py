@@ -36,8 +36,8 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import runlore
 from runlore import RunloreWarning, Store
-from runlore.origins import which_run
-from runlore.runs import RecordedRun
+from runlore.provenance.origins import which_run
+from runlore.store.runs import RecordedRun
 from tests.sklearn.test_autolog import Own, autologged  # noqa: F401  # a fixture
 
 X, Y = load_iris(return_X_y=True)

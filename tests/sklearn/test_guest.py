@@ -161,7 +161,7 @@ def test_there_are_four_ways_to_opt_out(store: Store, python: Python, tmp_path: 
 
 
 def test_a_hook_that_breaks_everything_costs_no_fit(store: Store, tmp_path: Path, python: Python) -> None:
-    from tests.core.test_environment import plugin
+    from tests.plugins.test_environment import plugin
 
     code = """
 from runlore import hookimpl
@@ -221,7 +221,7 @@ def test_the_training_data_may_be_a_gigabyte_of_nothing_and_is_not_copied(
     autologged: Store,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("runlore._data.WHOLE_BYTES", 1 << 20)
+    monkeypatch.setattr("runlore.plugins.data.WHOLE_BYTES", 1 << 20)
     data = np.zeros((300_000, 4))
     DummyClassifier().fit(data, np.zeros(300_000))
     run = autologged.runs()[0]

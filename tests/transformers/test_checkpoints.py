@@ -10,7 +10,7 @@ import transformers
 
 import runlore
 from runlore import Store
-from runlore.origins import which_run
+from runlore.provenance.origins import which_run
 from runlore_transformers import RunloreCallback
 from tests.process import Process
 from tests.transformers.models import ROOT, At, Rows, model, only, trainer

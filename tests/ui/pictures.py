@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import sync_playwright
 
 from runlore import Store
-from runlore.housekeeping import remove
+from runlore.maintenance.removal import remove
 from tests.ui.conftest import CHROMIUM, FLAGS
 from tests.ui.serving import Served
 from tests.ui.stores import make_real

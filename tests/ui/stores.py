@@ -23,12 +23,12 @@ for lr in (0.001, 0.01, 0.1):
                     run.log_metrics({"loss": loss + 0.1 * chance.random(), "acc": 1 - loss / 2}, step, split="val")
             matrix = [[chance.randint(40, 60) if i == j else chance.randint(0, 8) for j in range(6)] for i in range(6)]
             matrix = json.dumps({"labels": list("abcdef"), "matrix": matrix})
-            run.log_bytes(matrix.encode(), name="confusion_matrix.json", kind="report")
-            run.log_bytes(b"name,score\\nfirst,1\\nsecond,2\\n", name="scores.csv", kind="table")
+            run.run_log.keep_bytes(matrix.encode(), name="confusion_matrix.json", kind="report")
+            run.run_log.keep_bytes(b"name,score\\nfirst,1\\nsecond,2\\n", name="scores.csv", kind="table")
             svg = b"<svg xmlns='http://www.w3.org/2000/svg' width='80' height='80' onload='parent.hacked=1'>" \\
                   b"<script>parent.hacked=2</script><circle cx='40' cy='40' r='30' fill='teal'/></svg>"
-            run.log_bytes(svg, name="circle.svg", kind="image")
-            run.log_bytes(b"weights of " + run.id.encode(), name="model.bin", kind="model")
+            run.run_log.keep_bytes(svg, name="circle.svg", kind="image")
+            run.run_log.keep_bytes(b"weights of " + run.id.encode(), name="model.bin", kind="model")
             print("the last line of", run.name)
 """
 EVIL = """
@@ -41,9 +41,10 @@ try:
         run.note(f"note {SCRIPT}{BAD}")
         run.log_metrics({f"m{BAD}": 1.0, "__proto__": 2.0})
         run.log_metrics({f"m{BAD}": 2.0})
-        run.log_bytes(f"<html>{SCRIPT}{BAD}</html>".encode(), name=f"page{BAD}.html", kind="report")
-        run.log_bytes(f"a,b\\n{BAD},{SCRIPT}\\n".encode(), name="bad.csv", kind="report")
-        run.log_bytes(b'{"labels": ["<b onclick=1>", "b"], "matrix": [[1, 2], [3, 4]]}', name="bad.json", kind="report")
+        run.run_log.keep_bytes(f"<html>{SCRIPT}{BAD}</html>".encode(), name=f"page{BAD}.html", kind="report")
+        run.run_log.keep_bytes(f"a,b\\n{BAD},{SCRIPT}\\n".encode(), name="bad.csv", kind="report")
+        matrix = b'{"labels": ["<b onclick=1>", "b"], "matrix": [[1, 2], [3, 4]]}'
+        run.run_log.keep_bytes(matrix, name="bad.json", kind="report")
         print(f"printed {SCRIPT}{BAD}")
         raise RuntimeError(f"boom {BAD}")
 except RuntimeError:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from runlore import Store, open_store
-from runlore._blobs import hash_file
+from runlore.artifacts.blobs import hash_file
 from tests.ui.serving import Served
 
 QUOTE = 'metrics["val/acc"]'
@@ -267,10 +267,10 @@ def test_a_log_that_names_files_elsewhere_sends_none_of_them(store: Store, serve
     secret.write_text("a secret")
     with store.start_run("forged") as run:
         for name in ("output.log", "other.txt"):
-            run._event(
+            run.run_log.event(
                 {"type": "artifact", "name": name, "kind": "log", "path": str(secret), "size": 8, "present": True}
             )
-        run._event(
+        run.run_log.event(
             {
                 "type": "artifact",
                 "name": "blob",
@@ -282,9 +282,9 @@ def test_a_log_that_names_files_elsewhere_sends_none_of_them(store: Store, serve
         )
         link = store.root / "link.out"
         link.symlink_to(secret)
-        run._event({"type": "artifact", "name": "output.log", "kind": "log", "path": str(link), "size": 8})
+        run.run_log.event({"type": "artifact", "name": "output.log", "kind": "log", "path": str(link), "size": 8})
         (tmp_path / "plain.out").write_text("a secret")
-        run._event(
+        run.run_log.event(
             {"type": "artifact", "name": "output.log", "kind": "log", "path": str(tmp_path / "plain.out"), "size": 8}
         )
     served = serve(store.root)

@@ -48,7 +48,7 @@ def test_only_what_was_meant_is_brought_back(own: Served) -> None:
 def test_a_record_of_other_types_is_still_compared(store: Store, serve: Serve) -> None:
     for name in ("a", "b"):
         with store.start_run(name) as run:
-            run._event({"type": "missing", "what": 5, "why": None})
+            run.run_log.event({"type": "missing", "what": 5, "why": None})
     served = serve(store.root)
     ids = [row["id"] for row in served.get("/api/runs")["rows"]]
     assert served.get("/api/compare", runs=ids)["runs"]
@@ -56,9 +56,9 @@ def test_a_record_of_other_types_is_still_compared(store: Store, serve: Serve) -
 
 def test_a_table_of_numbers_is_no_matrix_of_classes(store: Store, serve: Serve) -> None:
     with store.start_run("a") as run:
-        run.log_bytes(b"epoch,loss,acc\n0,1.0,0.5\n1,0.5,0.6\n2,0.2,0.8\n", name="history.csv", kind="table")
-        run.log_bytes(b",cat,dog\ncat,5,1\ndog,2,7\n", name="confusion.csv", kind="table")
-        run.log_bytes(b"a," * 5000 + b"b\n", name="wide.csv", kind="table")
+        run.run_log.keep_bytes(b"epoch,loss,acc\n0,1.0,0.5\n1,0.5,0.6\n2,0.2,0.8\n", name="history.csv", kind="table")
+        run.run_log.keep_bytes(b",cat,dog\ncat,5,1\ndog,2,7\n", name="confusion.csv", kind="table")
+        run.run_log.keep_bytes(b"a," * 5000 + b"b\n", name="wide.csv", kind="table")
     served = serve(store.root)
     assert served.get(artifact(served, "a", "history.csv") + "/look")["kind"] == "table"
     matrix = served.get(artifact(served, "a", "confusion.csv") + "/look")
@@ -209,7 +209,7 @@ def test_output_is_shown_once(page: "Page", real: Served) -> None:
 
 def test_a_look_into_a_file_stays_open_while_a_run_goes_on(page: "Page", store: Store, serve: Serve) -> None:
     with store.start_run("live") as run:
-        run.log_bytes(b"inside", name="a.txt", kind="report")
+        run.run_log.keep_bytes(b"inside", name="a.txt", kind="report")
         served = serve(store.root)
         page.goto(f"{served.base}/run/{run.id}?tab=artifacts&token={served.token}")
         page.get_by_role("button", name="Look into a.txt").click()  # before the page listens, maybe
@@ -217,13 +217,13 @@ def test_a_look_into_a_file_stays_open_while_a_run_goes_on(page: "Page", store: 
             run.log_metrics({"loss": 1.0}, step)
             page.wait_for_timeout(600)
         assert page.get_by_text("inside", exact=True).is_visible()
-        run.log_bytes(b"more", name="b.txt", kind="report")
+        run.run_log.keep_bytes(b"more", name="b.txt", kind="report")
         page.get_by_role("button", name="Look into b.txt").wait_for()
 
 
 def test_labels_that_are_the_same_hide_no_cell(page: "Page", store: Store, serve: Serve) -> None:
     with store.start_run("a") as run:
-        run.log_bytes(b'{"matrix": [[1, 2], [3, 4]], "labels": ["a", "a"]}', name="m.json", kind="report")
+        run.run_log.keep_bytes(b'{"matrix": [[1, 2], [3, 4]], "labels": ["a", "a"]}', name="m.json", kind="report")
     open_page(page, serve(store.root), f"/run/{run.id}?tab=artifacts")
     page.get_by_role("button", name="Look into m.json").click()
     page.locator(".heatmap-label").nth(3).wait_for()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runlore import Store
-from tests.core.test_cli import runlore
+from tests.cli.test_cli import runlore
 from tests.ui.serving import Served
 
 QUESTIONS = [

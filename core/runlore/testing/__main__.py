@@ -2,7 +2,7 @@
 
 import sys
 
-from runlore.testing._training import main
+from runlore.testing.training import main
 
 if __name__ == "__main__":
     main(sys.argv[1])

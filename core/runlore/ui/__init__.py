@@ -1,5 +1,5 @@
 """The page: `runlore ui` serves a store to a browser on the same machine. The HTTP interface is in docs/api.md."""
 
-from runlore.ui._app import create_app
+from runlore.ui.app import create_app
 
 __all__ = ["create_app"]

@@ -1,0 +1,1 @@
+"""Runs side by side: differences, groups, curves, tables and exports."""

@@ -1,0 +1,69 @@
+"""Which runs are shown where nobody says which, and which columns tell them apart."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from runlore.analysis.ranking import is_aside, is_place, is_telling
+from runlore.index.query import Field
+
+if TYPE_CHECKING:
+    from runlore.store.runs import RunList
+
+
+def telling_columns(runs: "RunList", asked: Sequence[Field] = ()) -> list[Field]:
+    """The columns that tell these runs apart: what was asked for, a metric, a tag, a param, then the other ones."""
+    measured = [
+        key for key in dict.fromkeys(key for run in runs for key in run.metrics) if not key.startswith("system/")
+    ]
+    metrics = [Field("metrics", key, "last", 0) for key in _covering(runs, sorted(measured, key=_rank(runs)))]
+    settings = [key for key in _frequent(run.params for run in runs) if not is_place(key)]
+    params = [Field("params", key, "", 0) for key in sorted(settings, key=lambda key: not is_telling(key))]
+    tags = [Field("tags", key, "", 0) for key in _frequent(run.tags for run in runs) if key != "integration"]
+    params = [field for field in params if _differs(run.params.get(field.key) for run in runs)]
+    tags = [field for field in tags if _differs(run.tags.get(field.key) for run in runs)]
+    order = [*asked, *metrics[:1], *tags[:1], *params[:2], *metrics[1:], *params[2:]]
+    chosen: dict[tuple[str, str, str], Field] = {}
+    for field in order:
+        chosen.setdefault((field.table, field.key, field.column), field)
+    return list(chosen.values())
+
+
+def _differs(values: Iterable[object]) -> bool:
+    """Whether there are two different values; one that is missing tells nothing."""
+    return len({repr(value) for value in values if value is not None}) > 1
+
+
+def _covering(runs: "RunList", keys: list[str]) -> list[str]:
+    """The keys, first those that show a value for as many runs as possible that the ones before leave empty."""
+    chosen: list[str] = []
+    empty = [set(run.metrics) for run in runs]
+    remaining = [key for key in keys if not is_aside(key)]
+    while remaining and empty:
+        best = max(remaining, key=lambda key: sum(key in names for names in empty))
+        if not any(best in names for names in empty):
+            break
+        chosen.append(best)
+        remaining.remove(best)
+        empty = [names for names in empty if best not in names]
+    return chosen + [key for key in keys if key not in chosen]
+
+
+def _rank(runs: "RunList") -> Callable[[str], int]:
+    """Metrics on held-out data first, durations last."""
+    splits = {key: series.split for run in runs for key, series in run.metrics.items()}
+
+    def rank(key: str) -> int:
+        return 2 if is_aside(key) else 0 if splits[key] in ("val", "test") or "test" in key or "val" in key else 1
+
+    return rank
+
+
+def _frequent(mappings: Iterable[Mapping[str, object]]) -> list[str]:
+    """Keys that at least a third of the runs have, the most frequent first."""
+    counts: dict[str, int] = {}
+    total = 0
+    for mapping in mappings:
+        total += 1
+        for key in mapping:
+            counts[key] = counts.get(key, 0) + 1
+    return sorted((key for key, count in counts.items() if count * 3 >= total), key=lambda key: -counts[key])

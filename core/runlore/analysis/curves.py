@@ -1,0 +1,132 @@
+"""Curves as screens show them: thinned so that no peak is lost, and several as one with a band."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from runlore.store.runs import RecordedRun
+
+    Numbers = NDArray[np.float64]
+
+
+Axis = Literal["step", "epoch", "time", "relative"]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A metric of a run: `x` rising, `y` of equal length, NaN where the value was. `points` counts all in the range.
+
+    x is a step, an epoch, seconds since 1970, or seconds since the run began.
+    """
+
+    x: "Numbers"
+    y: "Numbers"
+    points: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing was left out."""
+        return len(self.x) == self.points
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The mean of several curves at common places, the deviation (n - 1; 0 for one curve), and how many reach there."""
+
+    x: "Numbers"
+    mean: "Numbers"
+    deviation: "Numbers"
+    count: "NDArray[np.int64]"
+
+
+def curve_of(
+    run: "RecordedRun", key: str, axis: Axis = "step", *, begin: float | None = None, end: float | None = None,
+    most: int = 1000,
+) -> Curve:  # fmt: skip
+    """A metric of a run from `begin` to `end`, thinned to about `most` points.
+
+    The nearest point beyond either end is there, too, so that a line leaves the picture where it should.
+
+    Raises:
+        MetricNotFound: the run has no such metric.
+    """
+    import numpy as np
+
+    series = run.metrics[key]
+    x, y = _axis(run, key, axis), series.values
+    kept = ~np.isnan(x)
+    if not kept.all():
+        x, y = x[kept], y[kept]
+    if len(x) > 1 and not (x[1:] >= x[:-1]).all():  # times of a clock that was set back, epochs of a segment
+        order = np.argsort(x, kind="stable")
+        x, y = x[order], y[order]
+    low = 0 if begin is None else max(0, int(np.searchsorted(x, begin, "left")) - 1)
+    high = len(x) if end is None else min(len(x), int(np.searchsorted(x, end, "right")) + 1)
+    x, y = x[low:high], y[low:high]
+    chosen = thin(y, most)
+    return Curve(x[chosen], y[chosen], len(x))
+
+
+def _axis(run: "RecordedRun", key: str, axis: Axis) -> "Numbers":
+    import numpy as np
+
+    series = run.metrics[key]
+    if axis == "step":
+        return series.steps.astype(np.float64)
+    if axis == "epoch":
+        return series.epochs
+    seconds: Numbers = series.times / 1e6
+    return seconds if axis == "time" else seconds - run.started.timestamp()
+
+
+def thin(values: "Numbers", most: int) -> "NDArray[np.int64]":
+    """The places of at most about `most` values that draw the same curve: of each stretch the lowest and the highest.
+
+    The first and the last are always there, and the first NaN of a stretch that has some.
+    """
+    import numpy as np
+
+    count = len(values)
+    if count <= max(most, 4):
+        return np.arange(count)
+    width = -(-count // max(1, most // 2))  # two places for each stretch
+    stretches = -(-count // width)
+    padded = np.full(stretches * width, np.nan)
+    padded[:count] = values
+    table = padded.reshape(stretches, width)
+    missing = np.isnan(table)
+    missing[-1, count - (stretches - 1) * width :] = False  # padding is no value
+    starts = np.arange(stretches) * width
+    lowest = starts + np.where(np.isnan(table), np.inf, table).argmin(axis=1)
+    highest = starts + np.where(np.isnan(table), -np.inf, table).argmax(axis=1)
+    gaps = (starts + missing.argmax(axis=1))[missing.any(axis=1)]
+    return np.unique(np.concatenate([[0, count - 1], lowest, highest, gaps]))
+
+
+def band_of(curves: Sequence[Curve], most: int = 400) -> Band:
+    """Mean and deviation of curves at `most` common places or fewer, between which each is a straight line.
+
+    Where all curves have the same few places, these are taken. NaN and infinite values are left out, and a curve counts
+    only between its own first and last place.
+    """
+    import numpy as np
+
+    finite = [(curve.x[good], curve.y[good]) for curve in curves for good in [np.isfinite(curve.y)] if good.any()]
+    if not finite:
+        empty: Any = np.empty(0)
+        return Band(empty, empty, empty, np.empty(0, np.int64))
+    places = np.unique(np.concatenate([x for x, _ in finite]))
+    if len(places) > most:
+        places = np.linspace(places[0], places[-1], most)
+    table = np.stack([np.interp(places, x, y, left=np.nan, right=np.nan) for x, y in finite])
+    known = ~np.isnan(table)
+    count = known.sum(axis=0)
+    places, table, known, count = places[count > 0], table[:, count > 0], known[:, count > 0], count[count > 0]
+    mean = np.where(known, table, 0).sum(axis=0) / count
+    squares = np.where(known, table - mean, 0) ** 2
+    deviation = np.sqrt(squares.sum(axis=0) / np.maximum(count - 1, 1))
+    return Band(places, mean, deviation, count)

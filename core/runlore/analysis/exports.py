@@ -1,0 +1,133 @@
+"""Runs and points as files for other programs: Parquet, CSV or JSON; one row a run, and one row a point."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from runlore._text import as_time
+from runlore.errors import MissingDependency
+from runlore.log.series import Series
+from runlore.store.runs import FIELDS, RecordedRun, RunList
+
+if TYPE_CHECKING:
+    import pyarrow
+
+
+Format = Literal["parquet", "csv", "json"]
+POINT = ("run", "name", "key", "split", "step", "epoch", "time", "value")
+
+
+def export(runs: RunList, folder: Path, kind: Format) -> list[Path]:
+    """Write `runs.<kind>` and `points.<kind>` into a folder; their paths. A file of that name is replaced.
+
+    JSON has one object a line. In CSV and JSON numbers that are not finite are the texts NaN, Infinity and -Infinity.
+
+    Raises:
+        MissingDependency: Parquet needs pyarrow.
+        OSError: the folder can't be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write = {"parquet": _write_parquet, "csv": _write_csv, "json": _write_json}[kind]
+    targets = [folder / f"{name}.{kind}" for name in ("runs", "points")]
+    for target, writing in zip(targets, (_runs_writer, _points_writer), strict=True):
+        draft = target.with_name(f".{target.name}.tmp")
+        try:
+            writing(runs, draft, write)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+    return targets
+
+
+Chunk = dict[str, Sequence[Any]]
+Write = Callable[[Path, Iterator[Chunk]], None]
+
+
+def points_of(runs: RunList) -> Iterator[Chunk]:
+    """The points of each metric of each run, as columns."""
+    for run in runs:
+        for key, series in run.metrics.items():
+            yield _columns(run, key, series)
+
+
+def points_to_arrow(runs: RunList) -> "pyarrow.Table":
+    """One row a point. Needs pyarrow."""
+    pyarrow = _pyarrow()
+    schema = _point_schema()
+    tables = [pyarrow.table(chunk, schema=schema) for chunk in points_of(runs)]
+    return pyarrow.concat_tables(tables) if tables else schema.empty_table()
+
+
+def _columns(run: RecordedRun, key: str, series: Series) -> Chunk:
+    count = len(series.steps)
+    epochs = [None if epoch != epoch else epoch for epoch in series.epochs.tolist()]
+    times = [as_time(time) for time in series.times.tolist()]
+    fixed = {"run": run.id, "name": run.name, "key": key, "split": series.split}
+    told: Chunk = {name: [value] * count for name, value in fixed.items()}
+    return {**told, "step": series.steps.tolist(), "epoch": epochs, "time": times, "value": series.values.tolist()}
+
+
+def _runs_writer(runs: RunList, target: Path, write: Write) -> None:
+    rows = runs.to_rows()
+    names = list(dict.fromkeys(name for row in rows for name in row)) or list(FIELDS)
+    if write is _write_parquet:
+        _pyarrow().parquet.write_table(runs.to_arrow(), target)
+    else:
+        write(target, iter([{name: [row.get(name) for row in rows] for name in names}]))
+
+
+def _points_writer(runs: RunList, target: Path, write: Write) -> None:
+    write(target, points_of(runs))
+
+
+def _write_parquet(target: Path, chunks: Iterator[Chunk]) -> None:
+    pyarrow = _pyarrow()
+    schema = _point_schema()
+    with pyarrow.parquet.ParquetWriter(target, schema) as writer:
+        for chunk in chunks:
+            writer.write_table(pyarrow.table(chunk, schema=schema))
+
+
+def _write_csv(target: Path, chunks: Iterator[Chunk]) -> None:
+    with target.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        for place, chunk in enumerate(chunks):
+            if place == 0:
+                writer.writerow(chunk)
+            writer.writerows([_plain(value) for value in row] for row in zip(*chunk.values(), strict=True))
+        if file.tell() == 0:
+            writer.writerow(POINT)
+
+
+def _write_json(target: Path, chunks: Iterator[Chunk]) -> None:
+    with target.open("w", encoding="utf-8") as file:
+        for chunk in chunks:
+            for row in zip(*chunk.values(), strict=True):
+                item = {name: _plain(value) for name, value in zip(chunk, row, strict=True) if value is not None}
+                file.write(json.dumps(item, ensure_ascii=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    from runlore.log.points import plain_float
+
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return plain_float(value) if isinstance(value, float) else value
+
+
+def _point_schema() -> Any:
+    pyarrow = _pyarrow()
+    text, real = pyarrow.string(), pyarrow.float64()
+    kinds = [text, text, text, text, pyarrow.int64(), real, pyarrow.timestamp("us", "UTC"), real]
+    return pyarrow.schema(list(zip(POINT, kinds, strict=True)))
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingDependency("Parquet needs pyarrow: pip install 'runlore[arrow]'") from None
+    return pyarrow

@@ -1,0 +1,283 @@
+"""Groups of runs and what a metric comes to in each: mean with interval, best, and whether two groups differ.
+
+The interval of a mean is Student's: mean ± t(0.975, n - 1) · s / √n. Two groups are compared by the paired t test over
+what they share, random seeds say. Both distributions are SciPy's.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from runlore.analysis.ranking import is_place, is_telling
+from runlore.errors import MissingDependency, QueryError
+from runlore.index.query import Compiled, Field, compile_query, field_of
+from runlore.index.select import other_keys, values_of, varied_params
+
+if TYPE_CHECKING:
+    from runlore.index.database import Sqlite
+    from runlore.store.store import Store
+
+LEVEL = 0.95  # of the interval
+BAD_WHEN_HIGH = ("loss", "error", "err", "perplexity", "mse", "mae", "rmse", "wer", "cer", "time", "runtime", "seconds")
+
+Best = Literal["min", "max"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run of a group: its id and name, the value that was asked for, and what it stands for within the group."""
+
+    run: str
+    name: str
+    value: float
+    over: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The runs with the same values of the fields that group them. `interval` is None where `n` is below two.
+
+    `n` counts what mean and interval are of: the runs, or their replicates, where several runs count as one.
+    """
+
+    key: tuple[Any, ...]
+    runs: tuple[Measured, ...]
+    n: int
+    lacking: int  # runs that don't have the metric, or NaN
+    mean: float | None
+    deviation: float | None  # of the sample: with n - 1
+    interval: tuple[float, float] | None
+    best: Measured | None
+
+
+@dataclass(frozen=True, slots=True)
+class PairedTest:
+    """Student's paired t test: whether b differs from a, over what both have. `difference` is the mean of b - a.
+
+    `p` is two-sided; `interval` is that of the difference. Both are None where the differences don't vary.
+    """
+
+    a: tuple[Any, ...]
+    b: tuple[Any, ...]
+    pairs: int
+    difference: float
+    interval: tuple[float, float] | None
+    t: float | None
+    p: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The groups, best mean first, and the test between two of them, or why there is none.
+
+    `mixed` are params that differ between the runs of a group, though nothing of what was asked for names them.
+    """
+
+    metric: str
+    best: Best
+    groups: tuple[Group, ...]
+    test: PairedTest | None
+    why_no_test: str | None
+    mixed: tuple[str, ...] = ()
+
+
+def direction(metric: str) -> Best:
+    """Which values of a metric are good, by its name: low ones of losses and errors, high ones of all others."""
+    words = metric.lower().replace("/", "_").replace(".", "_").replace("-", "_").split("_")
+    return "min" if any(word in BAD_WHEN_HIGH or word.endswith("loss") for word in words) else "max"
+
+
+def group_runs(
+    store: "Store",
+    where: str,
+    metric: str,
+    by: Sequence[str],
+    over: Sequence[str] = (),
+    best: Best | None = None,
+    between: tuple[str, str] | None = None,
+) -> Statistics:
+    """The statistics of a metric in groups of runs.
+
+    `by` are the fields that make a group, `over` those of which each group has several values: runs of a group with the
+    same ones count as one, by their mean. Two groups are tested if there are `over` fields: those that `between` names
+    by the text of their keys, else the best two.
+
+    Raises:
+        QueryError: a field or the query can't be understood, or no run has the key.
+        MissingDependency: SciPy is not installed.
+    """
+    chosen = field_of(metric, "metrics")
+    fields = [*[field_of(text, "params") for text in by], *[field_of(text, "params") for text in over]]
+    compiled = compile_query(where, time.time)
+    rows = _rows(store, compiled, [chosen, *fields], [metric, *by, *over]) if store.exists else []
+    good = best or direction(chosen.key or chosen.column)
+    found: dict[tuple[Any, ...], list[Measured | None]] = {}
+    for run_id, name, value, *keys in rows:
+        key, rest = tuple(keys[: len(by)]), tuple(keys[len(by) :])
+        number = value if isinstance(value, int | float) and not math.isnan(value) else None
+        measured = None if number is None else Measured(run_id, name, float(number), rest)
+        found.setdefault(key, []).append(measured)
+    groups = [_group(key, items, bool(over), good) for key, items in found.items()]
+    worst = math.inf if good == "min" else -math.inf
+    groups.sort(key=lambda group: worst if group.mean is None else group.mean, reverse=good == "max")
+    test, why = _tested(groups, bool(over), between)
+    named = {field.key for field in fields if field.table == "params"}
+    mixed = tuple(_mixed(store, compiled, groups, named)) if over and groups else ()
+    return Statistics(chosen.text, good, tuple(groups), test, why, mixed)
+
+
+def _mixed(store: "Store", compiled: Compiled, groups: Sequence[Group], named: set[str]) -> Iterator[str]:
+    """Params that differ between runs of a group; not those that differ between all runs, as names do, or places."""
+    found = store.index.ask(lambda database: varied_params(database, compiled, named))
+    for key, texts in found.items():
+        sides = [[texts.get(run.run) for run in group.runs] for group in groups]
+        apart = all(len(set(values)) == len(values) for values in sides)
+        if not apart and not is_place(key) and any(len(set(values)) > 1 for values in sides):
+            yield Field("params", key, "", 0).text
+
+
+def _rows(store: "Store", compiled: Compiled, fields: list[Field], texts: list[str]) -> list[tuple[Any, ...]]:
+    """Id, name and values of each run; a key that no run of the store has is refused."""
+
+    def ask(database: "Sqlite") -> list[tuple[Any, ...]]:
+        rows = values_of(database, compiled, fields)
+        for place, (field, text) in enumerate(zip(fields, texts, strict=True)):
+            if field.table and rows and all(row[2 + place] is None for row in rows):
+                _refuse(text, field, other_keys(database, field))
+        return rows
+
+    return store.index.ask(ask)
+
+
+def _refuse(text: str, field: Field, known: list[str]) -> None:
+    from difflib import get_close_matches
+
+    if known:
+        close = get_close_matches(field.key, known, 1, 0.5)
+        better = Field(field.table, close[0], field.column, 0).text if close else None
+        hint = (
+            f"did you mean {better} ?" if better else f"there are {', '.join(sorted(known, key=_as_looked_for)[:10])}"
+        )
+        raise QueryError(f"no run has {field.text}: {hint}", text, 0)
+
+
+def _as_looked_for(key: str) -> tuple[bool, int, str]:
+    return not is_telling(key), key.count("."), key
+
+
+def _group(key: tuple[Any, ...], items: "list[Measured | None]", replicated: bool, best: Best) -> Group:
+    runs = [item for item in items if item is not None]
+    values = list(_by_over(runs).values()) if replicated else [item.value for item in runs]
+    mean, deviation, interval = summarise(values)
+    choose: Callable[..., Measured] = min if best == "min" else max
+    top = choose(runs, key=lambda item: item.value) if runs else None
+    return Group(key, tuple(runs), len(values), len(items) - len(runs), mean, deviation, interval, top)
+
+
+def _by_over(runs: Sequence[Measured]) -> dict[tuple[Any, ...], float]:
+    """The value of each replicate; of several runs with the same one, their mean."""
+    found: dict[tuple[Any, ...], list[float]] = {}
+    for item in runs:
+        found.setdefault(item.over, []).append(item.value)
+    return {over: _mean(values) for over, values in found.items()}
+
+
+def _mean(values: Sequence[float]) -> float:
+    """NaN where infinities of both signs, or sums beyond all floats, leave none."""
+    try:
+        return statistics.fmean(values)
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def summarise(values: Sequence[float]) -> tuple[float | None, float | None, tuple[float, float] | None]:
+    """Mean, deviation of the sample, and the 95 % interval of the mean by Student's t; None for what is not defined.
+
+    Raises:
+        MissingDependency: SciPy is not installed.
+    """
+    if not values:
+        return None, None, None
+    mean = _mean(values)
+    if len(values) == 1 or not all(map(math.isfinite, (*values, mean))):
+        return mean, None, None
+    try:
+        deviation = statistics.stdev(values, mean)
+    except (AttributeError, OverflowError):  # squares beyond all floats, which some versions of Python trip over
+        return mean, None, None
+    half = _special().stdtrit(len(values) - 1, 0.5 + LEVEL / 2) * deviation / math.sqrt(len(values))
+    return mean, deviation, (float(mean - half), float(mean + half))
+
+
+def _tested(
+    groups: Sequence[Group], replicated: bool, between: tuple[str, str] | None
+) -> tuple[PairedTest | None, str | None]:
+    if between is not None and not replicated:
+        raise QueryError("a test between two groups needs --over: what both have, such as params.seed", between[0], 0)
+    if not replicated or len(groups) < 2:
+        return None, None
+    pair = list(groups[:2])
+    if between is not None:
+        pair = [_called(groups, text) for text in between]
+    a, b = (_by_over(group.runs) for group in pair)
+    shared = sorted((over for over in a.keys() & b.keys() if None not in over), key=str)
+    differences = [b[over] - a[over] for over in shared]
+    finite = [difference for difference in differences if math.isfinite(difference)]
+    if len(finite) < 2:
+        return None, f"no paired test: the two groups share {len(finite)} of what --over names, and two are needed"
+    return paired_test(pair[0].key, pair[1].key, finite), None
+
+
+def _called(groups: Sequence[Group], text: str) -> Group:
+    """The group whose key has this text; a number may be written in any way.
+
+    Raises:
+        QueryError: there is none.
+    """
+    named = {" ".join(map(key_text, group.key)): group for group in groups}
+    numbers = {float(group.key[0]): group for group in groups if len(group.key) == 1 and _is_number(group.key[0])}
+    try:
+        found = named.get(text) or numbers.get(float(text))
+    except ValueError:
+        found = None
+    if found is None:
+        raise QueryError(f"there is no group {text!r}: there are {', '.join(sorted(named))}", text, 0)
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def key_text(value: Any) -> str:
+    """A value of a group's key as people write it: different ones differ."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        try:
+            float(value)
+        except ValueError:
+            return value
+        return repr(value)  # a text that looks like a number
+    return f"{value:.12g}" if isinstance(value, float) and float(f"{value:.12g}") == value else repr(value)
+
+
+def paired_test(a: tuple[Any, ...], b: tuple[Any, ...], differences: Sequence[float]) -> PairedTest:
+    """Student's paired t test of at least two differences."""
+    mean, deviation, interval = summarise(differences)
+    count = len(differences)
+    if mean is None or not deviation:
+        return PairedTest(a, b, count, mean or 0.0, None, None, None)
+    t = mean / (deviation / math.sqrt(count))
+    return PairedTest(a, b, count, mean, interval, t, float(2 * _special().stdtr(count - 1, -abs(t))))
+
+
+def _special() -> Any:
+    try:
+        import scipy.special
+    except ImportError:
+        raise MissingDependency("statistics need SciPy: pip install 'runlore[stats]'") from None
+    return scipy.special

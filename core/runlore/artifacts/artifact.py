@@ -1,0 +1,100 @@
+"""A file or folder of a run, as readers see it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from runlore.artifacts.blobs import Blobs, Member, restore_files, safe_join
+from runlore.artifacts.events import hashed
+from runlore.errors import ArtifactNotFound, PlaceTaken, UnsafePath
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file or folder that a run recorded. `members` lists a folder's files; a file has one.
+
+    `value` is what a checkpoint's `monitor` had come to; `why` says why a hash or a content is missing.
+    """
+
+    name: str
+    kind: str
+    path: str | None
+    size: int | None
+    sha256: str | None
+    stored: bool
+    step: int | None
+    epoch: float | None
+    roles: tuple[str, ...]
+    present: bool
+    members: tuple[Member, ...]
+    is_folder: bool
+    blobs: Blobs
+    monitor: str | None = None
+    value: float | None = None
+    why: str | None = None
+
+    def target(self, folder: Path) -> Path:
+        """Where `restore` writes it.
+
+        Raises:
+            UnsafePath: that would be outside of the folder.
+            PlaceTaken: a file is where a folder would have to be, or the other way round.
+        """
+        name = Path(self.path).name if self.path else self.name.replace("/", "_")
+        target = safe_join(folder, name)
+        if target.is_symlink():
+            raise UnsafePath(f"{str(target)!r} is a link, which may lead outside of {str(folder)!r}: not restored")
+        if folder.is_file() or (target.exists() and target.is_dir() != self.is_folder):
+            taken = folder if folder.is_file() else target
+            raise PlaceTaken(
+                f"{str(taken)!r} is a {'folder' if taken.is_dir() else 'file'}: name another folder to restore to"
+            )
+        return target
+
+    def is_at(self, path: Path) -> bool:
+        """Whether a file or folder has the recorded content.
+
+        Raises:
+            OSError: it can't be read.
+        """
+        return self.sha256 is not None and hashed(path)["sha256"] == self.sha256
+
+    def restore(self, to: str | os.PathLike[str]) -> Path:
+        """Write it below the folder `to`, byte for byte; the path that was written.
+
+        Raises:
+            ArtifactNotFound: its content was not kept.
+            UnsafePath: a recorded path would lead outside `to`.
+            PlaceTaken: a file is where a folder would have to be, or the other way round.
+        """
+        folder = Path(to)
+        target = self.target(folder)
+        members = list(self.members) if self.is_folder else [Member(target.name, self.size or 0, self.sha256 or "")]
+        if self.stored:
+            self.blobs.restore(members, target if self.is_folder else folder)
+        else:
+            self._restore_from_its_place(members, target)
+        return target
+
+    def _restore_from_its_place(self, members: list[Member], target: Path) -> None:
+        """Restore what was not kept, if it still is what was recorded."""
+        why = f"was not kept{f' ({self.why})' if self.why else ''}"
+        if self.path is None or self.sha256 is None:
+            raise ArtifactNotFound(f"the content of {self.name!r} {why}, and its hash is not known")
+        source = Path(self.path)
+        sources = [safe_join(source, item.path) if self.is_folder else source for item in members]
+        kept = [self.blobs.path(item.sha256) for item in members]  # as another artifact's, say
+        sources = [blob if blob.is_file() else place for blob, place in zip(kept, sources, strict=True)]
+        files = list(zip(members, sources, strict=True))
+        folder = target if self.is_folder else target.parent
+        restore_files(files, folder, f"{why}, and {self.path!r} is gone", f"{why}, and {self.path!r} has changed since")
+
+    def read_bytes(self) -> bytes:
+        """The content of a file.
+
+        Raises:
+            ArtifactNotFound: it was not kept, or is a folder.
+        """
+        if self.is_folder or not self.stored or self.sha256 is None:
+            raise ArtifactNotFound(f"{self.name!r} has no content of its own here: use restore()")
+        return self.blobs.read(self.sha256)

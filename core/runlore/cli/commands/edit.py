@@ -1,0 +1,66 @@
+"""`runlore tag` and `runlore note`: what people add to a run; `runlore pin`: what is to stay."""
+
+import click
+
+from runlore.cli.options import RunPart, json_option, print_json, store_option
+from runlore.maintenance.removal import PINNED
+from runlore.store.store import open_store
+
+
+@click.command()
+@click.argument("run", type=RunPart())
+@click.argument("pairs", metavar="KEY=VALUE…", nargs=-1)
+@click.option("--remove", "-r", "removed", metavar="KEY", multiple=True, help="A tag to take off; repeat for more.")
+@json_option
+@store_option
+def tag(run: str, pairs: tuple[str, ...], removed: tuple[str, ...], as_json: bool, store: str | None) -> None:
+    """Set tags of a run, also of one that has finished.
+
+    Without KEY=VALUE and --remove, its tags are shown.
+    """
+    tags: dict[str, str | None] = dict.fromkeys(removed)
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign or not key:
+            raise click.UsageError(f"{pair!r} is no tag: write KEY=VALUE, such as team=vision")
+        tags[key] = value
+    place = open_store(store)
+    found = place.run(run)
+    absent = [key for key in removed if key not in found.tags]
+    if absent:
+        known = ", ".join(found.tags) or "none"
+        raise click.ClickException(f"run {found.name!r} has no tag {absent[0]!r}: it has {known}")
+    if tags:
+        found.set_tags(tags)
+        found = place.run(found.id)
+    if as_json:
+        print_json(found.tags)
+        return
+    for key, value in sorted(found.tags.items()):
+        click.echo(f"{key}={value}")
+
+
+@click.command()
+@click.argument("run", type=RunPart())
+@click.argument("text", nargs=-1, required=True)
+@store_option
+def note(run: str, text: tuple[str, ...], store: str | None) -> None:
+    """Add a note to a run: `runlore note k3f9 worse than it looks`."""
+    words = " ".join(text).strip()
+    if not words:
+        raise click.UsageError("the note is empty")
+    found = open_store(store).run(run)
+    found.note(words)
+    click.echo(f"noted on {found.name}")
+
+
+@click.command()
+@click.argument("runs", type=RunPart(), nargs=-1, required=True)
+@click.option("--off", is_flag=True, help="Let them go again.")
+@store_option
+def pin(runs: tuple[str, ...], off: bool, store: str | None) -> None:
+    """Keep runs: neither `rm` nor the rules of `gc` take anything of them."""
+    place = open_store(store)
+    for found in [place.run(part) for part in runs]:
+        found.set_tags({PINNED: None if off else "yes"})
+        click.echo(f"{'let go of' if off else 'pinned'} {found.name} ({found.id})")

@@ -1,0 +1,136 @@
+"""`runlore restore`: get a file of a run back, byte for byte."""
+
+import json
+from pathlib import Path
+
+import click
+
+from runlore._text import visible_text
+from runlore.artifacts.artifact import Artifact
+from runlore.artifacts.blobs import safe_join
+from runlore.cli.options import RunPart, print_json, store_option
+from runlore.documents import artifact_document, run_details
+from runlore.errors import ArtifactNotFound, UnsafePath
+from runlore.provenance.origins import with_hashes
+from runlore.store.runs import RecordedRun
+from runlore.store.store import open_store
+
+DEFAULTS = ("best", "last")  # roles that are meant where nothing is named
+
+
+@click.command()
+@click.argument("run", type=RunPart())
+@click.option(
+    "--artifact", "-a", metavar="NAME|ROLE", help="What to restore [default: best, else last, else the only]."
+)
+@click.option("--all", "whole", is_flag=True, help="The whole run: every file that can be had, and run.json.")
+@click.option("--to", required=True, type=click.Path(file_okay=False, path_type=Path), help="The folder to write to.")
+@click.option("--force", is_flag=True, help="Replace what is there with other content.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@store_option
+def restore(
+    run: str, artifact: str | None, whole: bool, to: Path, force: bool, as_json: bool, store: str | None
+) -> None:
+    """Write a checkpoint or another file of a run into a folder, or all of them.
+
+    RUN is its name or any unique part of its id. A file whose content was not kept is copied from where the framework
+    left it, if it is still the same.
+    """
+    found = with_hashes(open_store(store).run(run))
+    if whole:
+        if artifact is not None:
+            raise click.UsageError("name an artifact or --all, not both")
+        _restore_all(found, to, force, as_json)
+        return
+    item = found.artifact(artifact) if artifact is not None else _default(found)
+    _check_free(item, to, force)
+    written = item.restore(to)
+    if as_json:
+        print_json({**artifact_document(item), "run": found.id, "restored": str(written)})
+    else:
+        click.echo(str(written))
+
+
+def _check_free(item: Artifact, to: Path, force: bool) -> None:
+    target = item.target(to)
+    if not force and target.exists() and not item.is_at(target):
+        raise click.UsageError(f"{str(target)!r} is there with other content: --force replaces it")
+
+
+def _restore_all(run: RecordedRun, to: Path, force: bool, as_json: bool) -> None:
+    """The newest version of every file, and the record; what can't be had is told, and nothing else fails for it."""
+    record = to / "run.json"
+    places, refused = _places(run, to, record)
+    document = (json.dumps(run_details(run), indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+    if record.is_symlink():
+        raise UnsafePath(f"{str(record)!r} is a link, which may lead outside of {str(to)!r}: not written")
+    if not force and record.exists() and record.read_bytes() != document:
+        raise click.UsageError(f"{str(record)!r} is there with other content: --force replaces it")
+    for folder, item in places:
+        _check_free(item, folder, force)
+    written: list[str] = []
+    lacking: list[str] = []
+    for folder, item in places:
+        try:
+            written.append(str(item.restore(folder)))
+        except ArtifactNotFound as error:
+            lacking.append(str(error))
+        except UnsafePath as error:  # a file of a folder
+            refused.append(str(error))
+    to.mkdir(parents=True, exist_ok=True)
+    record.write_bytes(document)
+    written.append(str(record))
+    if as_json:
+        print_json({"run": run.id, "restored": written, "lacking": [*lacking, *refused]})
+    else:
+        click.echo("\n".join(written))
+        for reason in (*lacking, *refused):
+            click.echo(visible_text(reason), err=True)
+    if refused:
+        raise SystemExit(1)
+
+
+def _default(run: RecordedRun) -> Artifact:
+    artifacts = run.artifacts
+    for role in DEFAULTS:
+        if any(role in item.roles for item in artifacts):
+            return run.artifact(role)
+    made = {item.name for item in artifacts if item.kind not in ("code", "log")}
+    if len(made) == 1:
+        return run.artifact(made.pop())
+    if not artifacts:
+        raise click.UsageError(f"run {run.name!r} has no artifacts")
+    child = _best_child(run)
+    if child is not None:
+        raise click.UsageError(f"run {run.name!r} has no checkpoint; a child of it has: runlore restore {child.id} …")
+    names = ", ".join(sorted({item.name for item in artifacts})[:10])
+    raise click.UsageError(f"run {run.name!r} has no checkpoint: name one of its artifacts with --artifact: {names}")
+
+
+def _places(run: RecordedRun, to: Path, record: Path) -> tuple[list[tuple[Path, Artifact]], list[str]]:
+    """The newest version of each file, and the folder to restore it to: one of its own where two would be the same.
+
+    Also, why others can't be written anywhere: their recorded paths lead outside of `to`.
+    """
+    newest: dict[tuple[Path, str], Artifact] = {}
+    refused = []
+    for item in run.artifacts:
+        try:
+            newest[(item.target(to), item.name)] = item
+        except UnsafePath as error:
+            refused.append(str(error))
+    targets = [record, *(target for target, _ in newest)]
+    found = []
+    for (target, name), item in newest.items():
+        alone = targets.count(target) == 1
+        try:
+            found.append((to if alone else safe_join(to, f"{item.kind}-{name}".replace("/", "_")), item))
+        except UnsafePath as error:
+            refused.append(str(error))
+    return found, refused
+
+
+def _best_child(run: RecordedRun) -> RecordedRun | None:
+    """A child that has a checkpoint, one that is called best first."""
+    able = [child for child in run.children if any(role in item.roles for item in child.artifacts for role in DEFAULTS)]
+    return next((child for child in able if "best" in child.tags), able[0] if able else None)

@@ -1,0 +1,306 @@
+"""`runlore show`: everything about one run."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from runlore._text import ago_text, as_time, duration_text, line_text, number_text, size_text, spark_text, visible_text
+from runlore.analysis.ranking import by_use, is_aside
+from runlore.artifacts.artifact import Artifact
+from runlore.cli.options import STATUS_STYLES, RunPart, console, grid, json_option, print_json, store_option
+from runlore.documents import run_details
+from runlore.errors import RunNotFound
+from runlore.log.values import text_of
+from runlore.provenance.origins import with_hashes
+from runlore.store.runs import RecordedRun
+from runlore.store.store import open_store
+
+T = TypeVar("T")
+
+MOST = 30  # rows of a section; --full shows all
+FEW = 3  # checkpoints that are gone and still have lines of their own
+SHORT = 6  # digits of an id
+LONG_SERIES = 2_000_000  # points above which no curve is drawn
+
+
+@click.command()
+@click.argument("run", type=RunPart())
+@click.option("--full", is_flag=True, help="Every param, child and package, and values uncut.")
+@json_option
+@store_option
+def show(run: str, full: bool, as_json: bool, store: str | None) -> None:
+    """Show one run in full.
+
+    RUN is its name or any unique part of its id.
+    """
+    found = with_hashes(open_store(store).run(run))
+    if as_json:
+        print_json(run_details(found))
+        return
+    out = console()
+    _Page(found, out, MOST if not full else None).print()
+
+
+def _extent(facts: dict[str, Any]) -> Iterator[str]:
+    """How large a dataset is, and of what types."""
+    if "shape" in facts:
+        yield " × ".join(map(str, facts["shape"])) or "a single value"
+    elif "rows" in facts:
+        yield f"{facts['rows']:,} rows"
+    dtypes = facts.get("dtypes")
+    if dtypes:
+        yield dtypes if isinstance(dtypes, str) else ", ".join(dict.fromkeys(dtypes))
+    if facts.get("batch_size"):
+        yield f"batches of {facts['batch_size']}"
+
+
+def _state(item: Artifact) -> str:
+    """Where its content is, if anywhere."""
+    if item.stored:
+        return "kept"
+    path = Path(item.path) if item.present and item.path else None
+    if path is None or not path.exists():
+        return "gone"
+    known = item.sha256 is not None and not item.is_folder  # what still grows has no hash
+    return "changed" if known and path.stat().st_size != item.size else "on disk"
+
+
+def _artifact_row(item: Artifact, scored: str | None) -> Iterator[str]:
+    """The cells of a file; `scored` is the metric that has a column, if any."""
+    yield "  " + escape(line_text(item.name, 30))
+    yield escape(line_text(item.kind, 12))
+    yield size_text(item.size)
+    yield (item.sha256 or "–")[:8]
+    yield "–" if item.step is None else str(item.step)
+    if scored:
+        yield "" if item.value is None or item.monitor != scored else number_text(item.value)
+    yield escape(line_text(", ".join(item.roles), 16))
+    yield _state(item)
+
+
+def _by_use(artifacts: list[Artifact]) -> list[Artifact]:
+    """Best and last first, then what can be restored, the rest in the order that it was written."""
+    return sorted(artifacts, key=lambda item: (not item.roles, _state(item) == "gone"))
+
+
+class _Page:
+    """Prints a run section by section; empty sections are left out."""
+
+    def __init__(self, run: RecordedRun, out: Console, most: int | None) -> None:
+        self.run = run
+        self.out = out
+        self.most = most
+
+    def print(self) -> None:
+        self._head()
+        self._error()
+        self._segments()
+        self._metrics()
+        self._summary()
+        self._params()
+        self._data()
+        self._artifacts()
+        self._children()
+        self._environment()
+        for title, lines in (("notes", self.run.notes), ("missing", self._missing())):
+            self._title(title, len(lines))
+            for line in lines:
+                self.out.print(Padding(escape(visible_text(line)), (0, 0, 0, 2)))
+
+    def _head(self) -> None:
+        run = self.run
+        style = STATUS_STYLES.get(run.status, "default")
+        self.out.print(f"[bold]{escape(visible_text(run.name))}[/]  [{style}]{escape(run.status)}[/]")
+        facts = {
+            "id": run.id,
+            "experiment": run.experiment,
+            "started": f"{run.started:%Y-%m-%d %H:%M:%S} UTC ({ago_text(run.started)})",
+            "took": self._took(),
+            "command": " ".join(run.command.get("argv") or []),
+            "folder": run.command.get("cwd") or "",
+            "host": run.command.get("host") or "",
+            "parent": self._parent(),
+            "tags": ", ".join(f"{key}={value}" for key, value in run.tags.items()),
+            "links": ", ".join(map(self._link, run.links)),
+        }
+        self._pairs({key: value for key, value in facts.items() if value})
+
+    def _link(self, link: dict[str, Any]) -> str:
+        """The kind, the other run by its name, and the step."""
+        try:
+            name = f"{self.run.store.run(link['run']).name} ({link['run'][-SHORT:]})"
+        except RunNotFound:
+            name = link["run"]
+        return f"{link['kind']} {name}" + (f" at step {link['step']}" if "step" in link else "")
+
+    def _parent(self) -> str:
+        if self.run.parent_id is None:
+            return ""
+        parent = self.run.parent
+        return f"{parent.name} ({parent.id})" if parent else self.run.parent_id
+
+    def _metrics(self) -> None:
+        metrics = sorted(self.run.metrics.values(), key=lambda series: series.key.startswith("system/"))
+        self._title("metrics", len(metrics))
+        if not metrics:
+            return
+        table = grid(["metric", "last", "min", "max", "points", "curve"], right=(1, 2, 3, 4))
+        for series in self._cut(metrics):
+            curve = spark_text(series.values.tolist(), 16) if 1 < series.count < LONG_SERIES else ""
+            numbers = [number_text(value) for value in (series.last, series.min, series.max)]
+            table.add_row("  " + escape(line_text(series.key, 40)), *numbers, str(series.count), curve)
+        self.out.print(table)
+        self._more(len(metrics))
+
+    def _summary(self) -> None:
+        found = self.run.summary
+        self._title("summary", len(found))
+        self._pairs({key: number_text(item) for key, item in found.items()})
+
+    def _params(self) -> None:
+        params = by_use(self.run.params)
+        self._title("params", len(params))
+        self._pairs({key: text_of(params[key]) for key in self._cut(list(params))})
+        self._more(len(params))
+
+    def _data(self) -> None:
+        self._title("data", len(self.run.data))
+        lines = {}
+        for name, facts in self.run.data.items():
+            line = ", ".join([str(facts.get("kind", "?")), *_extent(facts)])
+            if facts.get("missing"):
+                line += f", {facts['missing']} missing"
+            if facts.get("classes"):
+                line += f", classes {facts['classes']}"
+            if facts.get("fingerprint"):
+                sampled = " of a sample" if facts.get("sampled") else ""
+                line += f", fingerprint{sampled} {str(facts['fingerprint'])[:12]}"
+            lines[name] = line
+        self._pairs(lines)
+
+    def _artifacts(self) -> None:
+        artifacts = self.run.artifacts
+        self._title("artifacts", len(artifacts))
+        if not artifacts:
+            return
+        shown = _by_use(artifacts)
+        gone = [item for item in shown if _state(item) == "gone" and not item.roles and item.kind == "checkpoint"]
+        if self.most is not None and len(gone) > FEW:
+            shown = [item for item in shown if item not in gone]
+        scored = next((item.monitor for item in artifacts if item.value is not None), None)
+        heads = [
+            "name",
+            "kind",
+            "size",
+            "sha256",
+            "step",
+            *([line_text(scored, 16)] if scored else []),
+            "role",
+            "state",
+        ]
+        table = grid(heads, right=(2, 4, 5) if scored else (2, 4))
+        for item in self._cut(shown):
+            table.add_row(*_artifact_row(item, scored))
+        self.out.print(table)
+        for item in self._cut(shown):
+            if _state(item) == "on disk":
+                self.out.print(
+                    f"  [dim]{escape(line_text(item.name, 30))} is at {escape(visible_text(item.path or ''))}[/]"
+                )
+        self._more(len(shown))
+        if len(shown) < len(artifacts):
+            self.out.print(f"  [dim]{len(gone)} checkpoints were written and removed again (--full lists them)[/]")
+
+    def _segments(self) -> None:
+        segments = self.run.segments
+        if len(segments) < 2:
+            return
+        self._title("segments", len(segments))
+        for segment in segments:
+            began = as_time(segment.started)
+            took = "" if segment.ended is None else f" after {duration_text((segment.ended - segment.started) / 1e6)}"
+            parts = [f"{began:%Y-%m-%d %H:%M:%S}", segment.status + took]
+            parts += [] if segment.cut is None else [f"from step {segment.cut}"]
+            parts += [segment.error] if segment.error else []
+            parts += [" ".join(segment.argv)] if len({item.argv for item in segments}) > 1 else []
+            self.out.print("  " + escape(line_text(", ".join(parts), 400)), soft_wrap=True)
+
+    def _took(self) -> str:
+        run = self.run
+        if run.duration is None:
+            return duration_text((datetime.now(UTC) - run.started).total_seconds()) + " so far"
+        whole = duration_text(run.duration)
+        if len(run.segments) < 2:
+            return whole
+        busy = sum((segment.ended or segment.started) - segment.started for segment in run.segments) / 1e6
+        return f"{duration_text(busy)} in {len(run.segments)} segments, {whole} from first to last"
+
+    def _children(self) -> None:
+        children = list(self.run.children)
+        self._title("children", len(children))
+        if not children:
+            return
+        varying = [
+            key
+            for key in dict.fromkeys(key for child in children for key in child.params)
+            if len({repr(child.params.get(key)) for child in children}) > 1
+        ][:3]
+        keys = sorted(dict.fromkeys(key for child in children for key in child.metrics), key=is_aside)[:2]
+        table = grid(["name", "status", *map(escape, keys), *map(escape, varying)], right=range(2, 2 + len(keys)))
+        for child in self._cut(children):
+            numbers = [number_text(child.metrics[key].last) if key in child.metrics else "" for key in keys]
+            values = [escape(line_text(str(child.params.get(key, "")), 24)) for key in varying]
+            table.add_row("  " + escape(line_text(child.name, 28)), child.status, *numbers, *values)
+        self.out.print(table)
+        self._more(len(children))
+
+    def _environment(self) -> None:
+        environment = self.run.environment
+        self._title("environment", len(environment))
+        lines = {}
+        for section, values in environment.items():
+            if section == "packages" and self.most is not None:
+                lines[section] = f"{len(values)} packages (--full lists them)"
+            else:
+                shown = {key: text_of(value) for key, value in values.items() if value not in (None, "")}
+                lines[section] = ", ".join(f"{key} {value}" for key, value in shown.items())
+        self._pairs(lines)
+
+    def _missing(self) -> list[str]:
+        return [f"{item['what']}: {item['why']}" for item in self.run.missing]
+
+    def _error(self) -> None:
+        error = self.run.error
+        if error:
+            self.out.print(f"\n[bold red]{escape(visible_text(error.get('type', 'error')))}[/]", end="")
+            message = visible_text(error.get("message") or "")
+            self.out.print(escape(f": {message}" if message else ""), soft_wrap=True)
+            self.out.print(escape(visible_text(error.get("traceback") or "")), soft_wrap=True, end="")
+
+    def _title(self, title: str, count: int) -> None:
+        if count:
+            self.out.print(f"\n[bold]{title}[/]")
+
+    def _pairs(self, pairs: dict[str, str]) -> None:
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column(style="dim", no_wrap=True, max_width=46)
+        table.add_column(overflow="fold")
+        for key, value in pairs.items():
+            text = visible_text(value) if self.most is None else line_text(value, 400)
+            table.add_row("  " + escape(line_text(key, 46)), escape(text))
+        if pairs:
+            self.out.print(table)
+
+    def _cut(self, items: list[T]) -> list[T]:
+        return items if self.most is None else items[: self.most]
+
+    def _more(self, count: int) -> None:
+        if self.most is not None and count > self.most:
+            self.out.print(f"  [dim]… and {count - self.most} more (--full shows all)[/]")

@@ -1,0 +1,74 @@
+"""`runlore which-run`: which run made this file."""
+
+import sys
+from pathlib import Path
+
+import click
+from rich.markup import escape
+
+from runlore._text import line_text, number_text
+from runlore.cli.options import console, grid, json_option, print_json, store_option
+from runlore.documents import origin_document
+from runlore.provenance import origins as _origins
+from runlore.store.store import Store, open_store
+
+
+@click.command("which-run")
+@click.argument("targets", metavar="FILE|FOLDER|HASH…", nargs=-1, required=True)
+@json_option
+@store_option
+def which_run(targets: tuple[str, ...], as_json: bool, store: str | None) -> None:
+    """Find the runs that wrote a file, and those that read it, by its content.
+
+    FILE may have been moved and renamed; HASH is a sha256, or its first six digits or more. A model file that was
+    converted or saved again is found by its weights. The fingerprint of a dataset finds the runs that read it.
+    """
+    place = open_store(store)
+    known = [(target, _origins.which_run(place, target)) for target in targets]
+    if as_json:
+        many = len(targets) > 1
+        documents = [
+            origin_document(origin) | ({"target": target} if many else {})
+            for target, origins in known
+            for origin in origins.found
+        ]
+        print_json(documents)
+    else:
+        for target, origins in known:
+            if len(targets) > 1:
+                click.echo(target)
+            if origins.found:
+                _print(place, origins.found, Path(target).name)
+    for _, origins in known:
+        if not origins.found:
+            click.echo(f"no run knows the content {origins.sha256[:12]}…", err=True)
+            for hint in dict.fromkeys(origins.hints):
+                click.echo(f"  {hint}", err=True)
+            click.echo(f"  looked in {place.root}: --store or RUNLORE_STORE names another store", err=True)
+    if not all(origins.found for _, origins in known):
+        sys.exit(1)
+
+
+def _print(place: Store, found: tuple[_origins.Origin, ...], name: str) -> None:
+    """A line for each run and relation: of what a run wrote many times the one with this name, or the newest."""
+    short = place.short_ids([origin.run for origin in found])
+    groups: dict[tuple[str, str], list[_origins.Origin]] = {}
+    for origin in found:
+        groups.setdefault((origin.run, origin.relation), []).append(origin)
+    table = grid(["run", "name", "", "artifact", "step", "epoch", "roles"], right=(4, 5))
+    for origins in groups.values():
+        origin = next((item for item in reversed(origins) if item.artifact == name), origins[-1])
+        roles = dict.fromkeys(role for item in origins for role in item.roles)
+        more = f" and {len(origins) - 1} more" if len(origins) > 1 else ""
+        table.add_row(
+            "  " + short[origin.run],
+            escape(line_text(origin.name, 20)),
+            origin.relation,
+            escape(line_text(origin.artifact, 28 - len(more)) + more),
+            "–" if origin.step is None else str(origin.step),
+            "–" if origin.epoch is None else number_text(origin.epoch),
+            escape(line_text(", ".join(roles), 14)),
+        )
+    console().print(table)
+    if found[0].match == "weights":
+        click.echo("Found by the weights in it: the file itself is another one.")

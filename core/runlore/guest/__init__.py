@@ -1,0 +1,62 @@
+"""All that an integration uses besides the hooks: what is under way, and how to leave no trace in somebody's training.
+
+The modules beside it: `session` (`FitSession`), `options` (what users set), `wrapping` (functions of a framework),
+`additions` (behind a fit), `launch` (other processes), `loaders` (descriptions of data loaders).
+"""
+
+from typing import TYPE_CHECKING
+
+from runlore._lazy import lazy
+
+if TYPE_CHECKING:
+    from runlore.guest.additions import writer_of
+    from runlore.guest.fits import in_fit, ticket, unrecorded, within
+    from runlore.guest.guards import (
+        autolog_wanted,
+        describe,
+        harmless,
+        rearm,
+        records_dry_runs,
+        run_name,
+        unseen,
+        warn,
+        without_trace,
+    )
+    from runlore.guest.session import current
+
+_HOMES = {
+    "autolog_wanted": "guards",
+    "current": "session",
+    "describe": "guards",
+    "harmless": "guards",
+    "in_fit": "fits",
+    "rearm": "guards",
+    "records_dry_runs": "guards",
+    "run_name": "guards",
+    "ticket": "fits",
+    "unrecorded": "fits",
+    "unseen": "guards",
+    "warn": "guards",
+    "within": "fits",
+    "writer_of": "additions",
+    "without_trace": "guards",
+}
+__getattr__, __dir__ = lazy(__name__, _HOMES)
+
+__all__ = [
+    "autolog_wanted",
+    "current",
+    "describe",
+    "harmless",
+    "in_fit",
+    "rearm",
+    "records_dry_runs",
+    "run_name",
+    "ticket",
+    "unrecorded",
+    "unseen",
+    "warn",
+    "within",
+    "without_trace",
+    "writer_of",
+]

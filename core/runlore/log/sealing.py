@@ -1,0 +1,75 @@
+"""Sealing: a log that has ended becomes one file of events and columns, and the log goes."""
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from runlore._ids import new_suffix
+from runlore.log import frames
+from runlore.log.points import Block
+from runlore.log.reader import TRAILER, TRAILER_MARK, Event, Replay
+
+
+def seal(log: Path, closing: Event | None = None) -> Path | None:
+    """Seal `log` and unlink it; the path of the sealed file, or None where damage forbids it.
+
+    `closing` is added as the last event if the log has no end record. Nobody may write to the log any more. Two
+    processes may seal the same log at once: both write the same content, and the last rename wins. A log with a
+    damaged middle stays as it is, so that nothing is thrown away that somebody may still be able to read.
+
+    Raises:
+        OSError: the disk is full or read-only; the log is untouched.
+        FileNotFoundError: somebody else sealed it.
+    """
+    target = log.with_suffix(".run")
+    draft = log.with_name(f".{log.stem}.{new_suffix(4)}.tmp")
+    try:
+        with log.open("rb") as source, draft.open("xb") as out:
+            draft.chmod(0o600)
+            replay = Replay(raw_events=[])
+            _write(replay, source, out, closing)
+            out.flush()
+            os.fsync(out.fileno())
+        if replay.damage or replay.orphans or replay.broken:
+            return None
+        draft.rename(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):
+        log.unlink()
+    return target
+
+
+def _write(replay: Replay, source: Any, out: Any, closing: Event | None) -> None:
+    out.write(frames.signature(frames.SEALED_SIGNATURE))
+    chunks: list[tuple[int, int]] = []
+    key_sets: dict[tuple[str, ...], int] = {}
+
+    def write_block(block: Block) -> None:
+        chunks.append((out.tell(), key_sets.setdefault(block.keys, len(key_sets))))
+        out.write(frames.frame(frames.COLUMNS, block.encode()))
+
+    replay.advance(source, write_block)
+    events = replay.raw_events or []
+    positions = [position for position, _ in replay.events]
+    if closing is not None and replay.end is None:
+        events = [*events, json.dumps(closing).encode()]
+        positions.append(replay.rows)
+    start = out.tell()
+    for payload in events:
+        out.write(frames.frame(frames.EVENT, payload))
+    footer = {
+        "rows": replay.rows,
+        "positions": positions,
+        "key_sets": list(key_sets),
+        "chunks": chunks,
+        "tallies": {key: tally.encode() for key, tally in replay.tallies.items()},
+        "damage": [[item.offset, item.length] for item in replay.damage],
+        "orphans": replay.orphans,
+        "torn": replay.tail,
+    }
+    footer_at = out.tell()
+    out.write(frames.frame(frames.FOOTER, json.dumps(footer, separators=(",", ":")).encode()))
+    out.write(TRAILER.pack(start, footer_at, TRAILER_MARK))

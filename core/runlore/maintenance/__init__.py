@@ -1,0 +1,1 @@
+"""Removing runs, keeping by rule, freeing room, and the doctor."""

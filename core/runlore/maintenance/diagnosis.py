@@ -1,0 +1,229 @@
+"""What runs record here and what not, and how a store is: what `runlore doctor` says."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from runlore import _settings
+from runlore._settings import KEEP
+from runlore._text import size_text
+from runlore.errors import SettingError
+from runlore.hookspecs import Integration
+from runlore.log import liveness
+from runlore.maintenance.garbage import sizes
+from runlore.plugins.autolog import wanted_by_setting
+from runlore.plugins.code import is_secret
+from runlore.plugins.git import Git, GitTooSlow, code_folder
+from runlore.plugins.manager import PluginInfo, plugins
+from runlore.plugins.system import gpus
+from runlore.provenance import hashing
+
+if TYPE_CHECKING:
+    from runlore.store.store import Store
+
+
+GIT_PATIENCE = 5.0  # seconds
+CHECKS: dict[str, Callable[[str], object]] = {
+    "quiet": _settings.flag,
+    "output": _settings.flag,
+    "progress": _settings.seconds,
+    "dry_runs": _settings.flag,
+    "checkpoints": lambda name: _settings.choice(name, KEEP),
+    "autolog": lambda _: wanted_by_setting(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a diagnosis. "off": a setting would switch it on; "missing": something would have to be installed."""
+
+    name: str
+    state: Literal["ok", "off", "missing", "bad"]
+    text: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def installed_plugins() -> list[PluginInfo]:
+    """The plugins of this process, by name."""
+    return list(plugins().listed)
+
+
+def diagnose(store: "Store") -> dict[str, list[Finding]]:
+    """Findings by group: what is captured here, which frameworks are recorded, and the store."""
+    return {
+        "captured here": list(_captured()),
+        "frameworks": list(_frameworks()),
+        "settings": list(_set()),
+        "store": list(_store(store)),
+    }
+
+
+def _captured() -> Iterator[Finding]:
+    states = {info.name: info for info in installed_plugins()}
+    for name, describe in (("environment", _python), ("code", _code), ("system", _system), ("data", _data)):
+        info = states.get(name)
+        if info is None or info.state != "loaded":
+            why = "no entry point: is runlore installed?"
+            if info is not None:
+                why = info.error or f"RUNLORE_DISABLED names {name}"
+            yield Finding(name, "off" if info and info.state == "disabled" else "bad", f"not captured: {why}")
+        else:
+            yield from describe()
+    secrets = states.get("secrets")
+    masked = secrets is not None and secrets.state == "loaded"
+    yield Finding("secrets", "ok" if masked else "bad", "masked before anything is written" if masked else "NOT masked")
+    yield _switch("output", "what is printed is kept as output.log", "RUNLORE_OUTPUT=1 keeps what is printed")
+    yield _switch("progress", "a line on stderr now and then", "RUNLORE_PROGRESS=60 prints a line every minute")
+    yield _switch("csv", "metrics are mirrored as CSV files", "RUNLORE_CSV=folder mirrors metrics as CSV files")
+    for info in states.values():
+        if info.state == "failed":
+            yield Finding(f"plugin {info.name}", "bad", info.error or "can't be loaded")
+
+
+def _python() -> Iterator[Finding]:
+    yield Finding("environment", "ok", f"Python {sys.version.split()[0]}, system, packages, chosen variables")
+
+
+def _code() -> Iterator[Finding]:
+    folder = code_folder()
+    git = Git(folder, GIT_PATIENCE)
+    try:
+        root = git.text("rev-parse", "--show-toplevel")
+        if root is None:
+            reason = f"{str(folder)!r} is not in a git repository" if shutil.which("git") else "git is not installed"
+            yield Finding("code", "ok", f"{reason}: the script and its modules are kept instead")
+            return
+        git.folder = Path(root)
+        status = git.status()
+    except GitTooSlow as error:
+        yield Finding("code", "bad", f"not captured: {error}")
+        return
+    changed = status.changed if status else ()
+    tracked = sum(item.tracked for item in changed)
+    hidden = [item.path for item in changed if is_secret(item.path)]
+    text = f"git commit and {tracked} changed, {len(changed) - tracked} untracked files (sources of them) of {root!r}"
+    yield Finding("code", "ok", text, {"root": root, "left_out": hidden})
+    if hidden:
+        yield Finding("code left out", "missing", f"names that tell of secrets: {', '.join(hidden[:5])}")
+
+
+def _system() -> Iterator[Finding]:
+    try:
+        import psutil  # noqa: F401  # only whether it is there
+    except ModuleNotFoundError:
+        yield Finding("system metrics", "missing", "psutil is not installed: pip install 'runlore[system]'")
+    else:
+        yield Finding("system metrics", "ok", "CPU, memory and GPU of the process tree, every 15 s")
+    names = gpus(GIT_PATIENCE).get("gpus", [])
+    yield Finding("gpu", "ok" if names else "off", ", ".join(names) or "none found", {"names": names})
+
+
+def _data() -> Iterator[Finding]:
+    yield Finding("data", "ok", "shape, types, missing values, fingerprint (beyond 1 GB of a sample)")
+
+
+def _switch(name: str, on: str, off: str) -> Finding:
+    try:
+        value = (_settings.setting(name) or "").strip()
+        if name == "progress":
+            _settings.seconds(name)
+        elif name == "output":
+            value = value if _settings.flag(name) else ""
+    except SettingError as error:
+        return Finding(name, "bad", str(error))
+    active = value.lower() not in _settings.FALSE
+    return Finding(name, "ok" if active else "off", on if active else off)
+
+
+def _integrations(complaints: list[tuple[str, Exception]]) -> "dict[str, Integration]":
+    found: dict[str, Integration] = {}
+    register = "runlore_register_integrations"
+    for items in plugins().results(register, lambda plugin, error: complaints.append((plugin, error))):
+        found |= {item.name: item for item in items}
+    return found
+
+
+def _self_starting() -> str:
+    """What the setting does alone: only frameworks that ask us by themselves are begun by it."""
+    if not wanted_by_setting():
+        return ""
+    names = [name for name, item in _integrations([]).items() if item.module is None]
+    told = f"only {', '.join(names)} by itself" if names else "nothing by itself"
+    return f": records {told}; the others with `runlore run`, or runlore.autolog()"
+
+
+def _frameworks() -> Iterator[Finding]:
+    import importlib.util
+
+    complaints: list[tuple[str, Exception]] = []
+    found = _integrations(complaints)
+    disabled = _settings.disabled_names()
+    for name, item in sorted(found.items()):
+        packages = item.packages or (str(item.module).partition(".")[0],)
+        if name in disabled or "all" in disabled:
+            yield Finding(name, "off", f"RUNLORE_DISABLED names {name}")
+        elif not any(importlib.util.find_spec(package) for package in packages):
+            yield Finding(name, "missing", f"{' or '.join(packages)} is not installed here")
+        else:
+            yield Finding(name, "ok", "runlore.autolog() records it")
+    for plugin, error in complaints:
+        yield Finding(plugin, "bad", f"{type(error).__name__}: {error}")
+
+
+def _set() -> Iterator[Finding]:
+    for name, variable in _settings.NAMES.items():
+        try:
+            value = _settings.setting(name)
+            CHECKS.get(name, _settings.setting)(name)
+        except SettingError as error:
+            yield Finding(variable, "bad", str(error))
+            continue
+        unknown = _unknown_names() if name == "disabled" else []
+        if unknown:
+            yield Finding(variable, "bad", f"there is no plugin {unknown[0]!r}: `runlore plugins` lists them")
+        elif value is not None:
+            yield Finding(variable, "ok", value + (_self_starting() if name == "autolog" else ""))
+    yield from _unknown_variables()
+
+
+def _unknown_variables() -> Iterator[Finding]:
+    for name in _settings.unknown_variables():
+        close = get_close_matches(name, _settings.NAMES.values(), 1)
+        yield Finding(name, "bad", f"no such setting: did you mean {close[0]}?" if close else "no such setting")
+
+
+def _unknown_names() -> list[str]:
+    known = {info.name for info in installed_plugins()} | {"all"}
+    return sorted(_settings.disabled_names() - known)
+
+
+def _store(store: "Store") -> Iterator[Finding]:
+    yield Finding("place", "ok", str(store.root), {"path": str(store.root)})
+    if not store.exists:
+        yield Finding("runs", "off", "the store is not there yet: the first run makes it", {"count": 0})
+        return
+    runs = store.runs()
+    states: dict[str, int] = {}
+    for run in runs:
+        states[run.status] = states.get(run.status, 0) + 1
+    text = ", ".join(f"{count} {status}" for status, count in states.items()) or "none"
+    yield Finding("runs", "ok", f"{len(runs)}: {text}" if states else text, {"count": len(runs), "by_status": states})
+    damaged = [run.name for run in runs if run.damaged_bytes]
+    if damaged:
+        yield Finding("damage", "bad", f"files of {len(damaged)} runs are damaged: {', '.join(damaged[:5])}")
+    parts = sizes(store)
+    text = ", ".join(f"{name} {size_text(size)}" for name, size in parts.items())
+    yield Finding("size", "ok", f"{size_text(sum(parts.values()))}: {text}", {"bytes": parts})
+    pending = store.index.ask(hashing.pending_count)
+    text = f"{pending} files: which-run or gc hashes them" if pending else "none"
+    yield Finding("pending hashes", "missing" if pending else "ok", text, {"count": pending})
+    free = shutil.disk_usage(store.root).free
+    yield Finding("disk", "ok" if free > 1 << 30 else "bad", f"{size_text(free)} free", {"free_bytes": free})
+    network = liveness.on_network_disk(store.root)
+    yield Finding("kind of disk", "ok", "network disk: heartbeats every 15 s" if network else "local disk: locks")
+    index = store.index.path
+    yield Finding("index", "ok" if index else "missing", str(index or "in memory: nothing can be written here"))

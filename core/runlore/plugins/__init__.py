@@ -1,0 +1,1 @@
+"""The plugin manager, and the plugins that come with runlore."""

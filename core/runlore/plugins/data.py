@@ -1,0 +1,349 @@
+"""The built-in plugin that describes datasets: arrays, tables, sparse matrices, lists.
+
+A fingerprint is the sha256 of shape, types and content, row by row, so that the same values in another memory layout
+have the same one. Above a gigabyte evenly spaced rows stand for all.
+"""
+
+import hashlib
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from runlore.artifacts.events import hashed
+from runlore.hookspecs import DataDescription, hookimpl
+
+WHOLE_BYTES = 1 << 30  # up to which all of the content is hashed
+SAMPLE_BYTES = 64 << 20  # of content that is hashed of a larger dataset
+SAMPLE_BLOCKS = 256
+PIECE_BYTES = 1 << 20  # that fits the processor's cache
+NUMBERS = "biufcmMV"  # kinds of numpy's types whose bytes are the values
+EXACT = float(1 << 53)  # from which floats don't hold every whole number
+CPU = 1  # as DLPack calls the kind of a device (kDLCPU)
+DEPTH = 6  # of lists in lists whose content counts
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+@hookimpl
+def runlore_describe_data(data: Any) -> DataDescription | None:
+    """Everything of numpy, pandas, polars, scipy.sparse, lists, and tensors; other things are left to other plugins."""
+    kind = f"{type(data).__module__.partition('.')[0]}.{type(data).__name__}"
+    if isinstance(data, list | tuple):
+        return _describe_list(data)
+    if isinstance(data, Path):
+        return _describe_path(data) if data.exists() else None
+    for module, classes, describe in _DESCRIBERS:
+        library = sys.modules.get(module)
+        if library is not None and isinstance(data, tuple(getattr(library, name) for name in classes)):
+            return describe(data, kind)
+    sparse = sys.modules.get("scipy.sparse")
+    if sparse is not None and sparse.issparse(data):
+        return _describe_sparse(data, kind)
+    return _describe_tensor(data, kind) if hasattr(data, "__dlpack_device__") else None
+
+
+# numpy
+
+
+def _describe_array(array: Any, kind: str) -> DataDescription:
+    import numpy
+
+    digest = _digest("array", str(array.dtype), array.shape)
+    sampled = array.nbytes > WHOLE_BYTES
+    missing = 0
+    if isinstance(array, numpy.ma.MaskedArray):
+        for piece in _pieces(numpy.ma.getmaskarray(array), sampled):
+            _hash_piece(digest, piece)
+    for piece in _pieces(array, sampled):
+        missing += _hash_piece(digest, piece)
+    names = list(array.dtype.names) if array.dtype.names else None
+    return DataDescription(
+        kind=kind, shape=tuple(array.shape), dtypes=str(array.dtype), columns=names,
+        missing=None if sampled else missing, size_bytes=int(array.nbytes),
+        fingerprint=digest.hexdigest(), sampled=sampled,
+    )  # fmt: skip
+
+
+def _describe_tensor(tensor: Any, kind: str) -> DataDescription:
+    """A tensor of any library that speaks DLPack. One that lies on a device is left there: it has no fingerprint."""
+    import numpy
+
+    plain = tensor.detach() if hasattr(tensor, "detach") else tensor  # what has a gradient is not given away
+    try:
+        if plain.__dlpack_device__()[0] == CPU:
+            return _describe_array(numpy.from_dlpack(plain), kind)
+    except (BufferError, RuntimeError, TypeError, ValueError):  # sparse, quantised, of a type that numpy has not
+        pass
+    dtype = str(tensor.dtype).rpartition(".")[2]
+    return DataDescription(kind=kind, shape=tuple(int(size) for size in tensor.shape), dtypes=dtype)
+
+
+def _pieces(array: Any, sampled: bool) -> Iterator[Any]:
+    """The array in contiguous pieces, in the order of its rows; evenly spaced ones where it is sampled."""
+    import numpy
+
+    rows = array.reshape(-1) if array.flags.c_contiguous else numpy.atleast_1d(array)
+    if not rows.size:
+        return
+    row_bytes = max(1, rows.nbytes // len(rows))
+    if sampled:
+        length = max(1, SAMPLE_BYTES // SAMPLE_BLOCKS // row_bytes)
+        starts = numpy.unique(numpy.linspace(0, len(rows) - min(length, len(rows)), SAMPLE_BLOCKS).astype(int)).tolist()
+    else:
+        length = max(1, PIECE_BYTES // row_bytes)
+        starts = range(0, len(rows), length)
+    for start in starts:
+        yield numpy.ascontiguousarray(rows[start : start + length])
+
+
+def _hash_piece(digest: Any, piece: Any) -> int:
+    """Hash contiguous values; how many of them are missing."""
+    import numpy
+
+    if piece.dtype.names:  # field by field, as there may be anything between them
+        return sum(_hash_piece(digest, numpy.ascontiguousarray(piece[name])) for name in piece.dtype.names)
+    if piece.dtype.kind not in NUMBERS or piece.dtype.hasobject:
+        return _hash_objects(digest, piece.reshape(-1).tolist())
+    if piece.dtype.char in "gG":  # long doubles have unused bytes: their value is the sum of two doubles
+        rough = piece.astype(numpy.float64 if piece.dtype.char == "g" else numpy.complex128)
+        digest.update(numpy.ascontiguousarray((piece - rough).astype(rough.dtype)).reshape(-1).view(numpy.uint8))
+        piece = rough
+    digest.update(numpy.asarray(piece).reshape(-1).view(numpy.uint8))
+    if piece.dtype.kind in "fc":
+        return int(numpy.count_nonzero(numpy.isnan(piece)))
+    return int(numpy.count_nonzero(numpy.isnat(piece))) if piece.dtype.kind in "mM" else 0
+
+
+def _hash_objects(digest: Any, values: Iterable[Any]) -> int:
+    """Hash any values by type and content; how many of them are None or NaN."""
+    missing = 0
+    parts = []
+    for value in values:
+        missing += value is None or (isinstance(value, float) and value != value)
+        text = value if type(value) is str else _text_of(value, DEPTH)
+        parts.append(f"{type(value).__name__} {len(text)} {text}")
+        if len(parts) == 10_000:
+            digest.update("\0".join(parts).encode("utf-8", "surrogatepass"))
+            parts.clear()
+    digest.update("\0".join(parts).encode("utf-8", "surrogatepass"))
+    return missing
+
+
+def _text_of(value: Any, depth: int) -> str:
+    """What stands for one value in a hash: never a shortened text, as repr gives one of an array."""
+    if depth == 0 or isinstance(value, str | int | float | bool | bytes | None):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return f"{type(value).__name__}({','.join(_text_of(item, depth - 1) for item in value)})"
+    if isinstance(value, dict):
+        pairs = (f"{_text_of(key, depth - 1)}:{_text_of(item, depth - 1)}" for key, item in value.items())
+        return f"dict({','.join(pairs)})"
+    found = runlore_describe_data(value)
+    if found is None and hasattr(value, "__array__"):
+        import numpy
+
+        found = runlore_describe_data(numpy.asarray(value.detach() if hasattr(value, "detach") else value))
+    return str(found.fingerprint) if found is not None else ADDRESS.sub("", repr(value))
+
+
+# Tables
+
+
+def _describe_pandas(data: Any, kind: str) -> DataDescription:
+    import numpy
+
+    frame = data.to_frame() if data.ndim == 1 else data
+    size = int(frame.memory_usage(index=False).sum())
+    sampled = size > WHOLE_BYTES
+    part = frame.iloc[_sample_rows(len(frame), size)] if sampled else frame
+    names = [str(name) for name in frame.columns]
+    dtypes = [str(dtype) for dtype in frame.dtypes]
+    digest = _digest("table", dtypes, (len(frame), *names))
+    missing = 0
+    kinds = list(part.dtypes)
+    plain = [place for place, found in enumerate(kinds) if isinstance(found, numpy.dtype) and found.kind in NUMBERS]
+    for dtype in dict.fromkeys(kinds[place] for place in plain):
+        missing += _hash_alike(digest, part, [place for place in plain if kinds[place] == dtype])
+    for place in sorted(set(range(part.shape[1])).difference(plain)):
+        missing += _hash_column(digest, part.iloc[:, place])
+    _hash_index(digest, part.index)
+    return DataDescription(
+        kind=kind, shape=tuple(data.shape), dtypes=_dtypes(dtypes), columns=names,
+        missing=None if sampled else missing, size_bytes=size, fingerprint=digest.hexdigest(), sampled=sampled,
+    )  # fmt: skip
+
+
+def _hash_alike(digest: Any, frame: Any, places: list[int]) -> int:
+    """Hash columns of one type together, some rows at a time: one by one, thousands of columns take seconds."""
+    whole = len(places) == frame.shape[1]
+    row_bytes = max(1, frame.dtypes.iloc[places[0]].itemsize * len(places))
+    length = max(1, PIECE_BYTES // row_bytes)
+    missing = 0
+    for start in range(0, len(frame), length):
+        rows = frame.iloc[start : start + length]
+        values = (rows if whole else rows.iloc[:, places]).to_numpy()
+        missing += sum(_hash_piece(digest, piece) for piece in _pieces(values, False))
+    return missing
+
+
+def _hash_column(digest: Any, column: Any) -> int:
+    import numpy
+    import pandas
+
+    if isinstance(column.dtype, numpy.dtype):
+        values = column.to_numpy()
+        return sum(_hash_piece(digest, piece) for piece in _pieces(values, False))
+    if isinstance(column.dtype, pandas.CategoricalDtype):
+        _hash_objects(digest, column.cat.categories.tolist())
+        column = column.cat.codes
+        _hash_piece(digest, numpy.ascontiguousarray(column.to_numpy()))
+        return int((column == -1).sum())
+    try:
+        hashes = pandas.util.hash_pandas_object(column, index=False, categorize=False)
+        _hash_piece(digest, numpy.ascontiguousarray(hashes.to_numpy()))
+    except Exception:  # values that can't be hashed: each library has its own exception
+        _hash_objects(digest, column.tolist())
+    return int(column.isna().sum())
+
+
+def _hash_index(digest: Any, index: Any) -> None:
+    if type(index).__name__ == "RangeIndex":
+        digest.update(f"{index.start} {index.step}".encode())
+    else:
+        _hash_column(digest, index.to_frame().iloc[:, 0] if index.nlevels == 1 else index.to_series().astype(str))
+
+
+def _describe_polars(data: Any, kind: str) -> DataDescription:
+    frame = data if hasattr(data, "columns") else data.to_frame()
+    size = int(frame.estimated_size())
+    sampled = size > WHOLE_BYTES
+    part = frame[_sample_rows(frame.height, size)] if sampled else frame
+    dtypes = [str(dtype) for dtype in frame.dtypes]
+    digest = _digest("table", dtypes, (frame.height, *frame.columns))
+    missing = 0
+    for column in part.iter_columns():
+        nulls = column.null_count()
+        missing += nulls
+        if nulls:
+            _hash_piece(digest, column.is_null().to_numpy())
+        numbers = _numbers_of(column)
+        if numbers is None:
+            _hash_objects(digest, column.to_list())
+        else:
+            missing += _hash_piece(digest, numbers)
+    return DataDescription(
+        kind=kind, shape=tuple(data.shape), dtypes=_dtypes(dtypes), columns=list(frame.columns),
+        missing=None if sampled else missing, size_bytes=size, fingerprint=digest.hexdigest(), sampled=sampled,
+    )  # fmt: skip
+
+
+def _numbers_of(column: Any) -> Any:
+    """A numeric column of polars as an array; None for any other."""
+    if not column.dtype.is_numeric() or column.dtype.is_decimal():
+        return None
+    try:
+        values = column.fill_null(0).to_numpy().copy()
+    except Exception:  # numbers that numpy has no type for
+        return None
+    return values if values.dtype.kind in NUMBERS else None
+
+
+def _sample_rows(rows: int, size: int) -> Any:
+    import numpy
+
+    count = max(1, min(rows, SAMPLE_BYTES * rows // size))
+    return numpy.unique(numpy.linspace(0, rows - 1, count).astype(int))
+
+
+def _dtypes(dtypes: list[str]) -> str | list[str]:
+    return dtypes[0] if len(set(dtypes)) == 1 else dtypes
+
+
+# The rest
+
+
+def _describe_path(path: Path) -> DataDescription:
+    """A file or a folder: its fingerprint is the sha256 by which `which-run` finds it."""
+    members = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+    facts = {"path": str(path), "shape": None, "dtypes": None, **({"files": len(members)} if path.is_dir() else {})}
+    size = sum(item.stat().st_size for item in members)
+    kind = "folder" if path.is_dir() else "file"
+    return DataDescription(kind, (), [], size_bytes=size, fingerprint=str(hashed(path)["sha256"]), more=facts)
+
+
+def _describe_sparse(data: Any, kind: str) -> DataDescription:
+    import numpy
+
+    rows = data.tocsr() if data.ndim == 2 else data.tocoo().reshape(1, -1).tocsr()
+    if not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()
+    digest = _digest("sparse", rows.dtype.str, data.shape)
+    size = int(rows.data.nbytes + rows.indices.nbytes + rows.indptr.nbytes)
+    sampled = size > WHOLE_BYTES
+    missing = 0
+    for part in (rows.data, rows.indices.astype(numpy.int64, copy=False), rows.indptr.astype(numpy.int64, copy=False)):
+        for piece in _pieces(part, sampled):
+            missing += _hash_piece(digest, piece)
+    return DataDescription(
+        kind=kind, shape=tuple(data.shape), dtypes=str(data.dtype), missing=None if sampled else missing,
+        size_bytes=size, fingerprint=digest.hexdigest(), sampled=sampled, more={"nonzero": int(rows.nnz)},
+    )  # fmt: skip
+
+
+def _describe_list(data: "list[Any] | tuple[Any, ...]") -> DataDescription:
+    kind = type(data).__name__
+    array = _as_numbers(data)
+    if array is not None:
+        found = _describe_array(array, kind)
+        return DataDescription(
+            kind=kind, shape=found.shape, dtypes=found.dtypes, missing=found.missing, fingerprint=found.fingerprint,
+            sampled=found.sampled,
+        )  # fmt: skip
+    digest = _digest("list", "object", (len(data),))
+    missing = _hash_objects(digest, data)
+    types = sorted({type(item).__name__ for item in data})
+    return DataDescription(
+        kind=kind, shape=(len(data),), dtypes=types[0] if len(types) == 1 else types or "object", missing=missing,
+        fingerprint=digest.hexdigest(),
+    )  # fmt: skip
+
+
+def _as_numbers(data: Any) -> Any:
+    """A regular list of numbers as an array; None for any other."""
+    try:
+        import numpy
+    except ImportError:  # recording needs only the standard library
+        return None
+    first = data
+    for _ in range(DEPTH):
+        first = first[0] if isinstance(first, list | tuple) and first else first
+    if not isinstance(first, int | float | numpy.number | numpy.ndarray):
+        return None
+    try:
+        array = numpy.asarray(data)
+    except (ValueError, OverflowError):  # rows of different lengths, huge numbers
+        return None
+    if array.dtype.kind not in "biufc" or (array.dtype.kind == "f" and _is_rounded(array)):
+        return None
+    return array
+
+
+def _is_rounded(array: Any) -> bool:
+    """Whether whole numbers among the values may have lost digits when they became floats."""
+    import numpy
+
+    with numpy.errstate(all="ignore"):
+        return bool((numpy.abs(array) >= EXACT).any())
+
+
+def _digest(what: str, dtypes: Any, shape: Any) -> Any:
+    return hashlib.sha256(repr((what, dtypes, tuple(shape))).encode("utf-8", "surrogatepass"))
+
+
+_DESCRIBERS: tuple[tuple[str, tuple[str, ...], Callable[[Any, str], DataDescription]], ...] = (
+    ("numpy", ("ndarray",), _describe_array),
+    ("pandas", ("DataFrame", "Series"), _describe_pandas),
+    ("polars", ("DataFrame", "Series"), _describe_polars),
+)

@@ -1,0 +1,1 @@
+"""Where code, files and weights come from."""

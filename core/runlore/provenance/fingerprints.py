@@ -1,0 +1,217 @@
+"""Fingerprints of models: what stays the same when their tensors move into another kind of file.
+
+A fingerprint is the sha256 of the types, shapes and values of tensors, in the order of their names. The names are left
+out, so that a common prefix may come or go. Tensors that are equal to others may be missing: libraries that tie weights
+write them once or twice.
+"""
+
+import hashlib
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runlore.artifacts.blobs import Blobs
+from runlore.artifacts.events import extent, hashed
+from runlore.hookspecs import Tensor
+from runlore.log.folder import Folder
+from runlore.log.record import read_record
+from runlore.plugins.manager import plugins
+from runlore.recording.run import attach
+
+if TYPE_CHECKING:
+    from runlore.index.database import Sqlite
+    from runlore.store.store import Store
+
+
+PART = 0.5  # of a model's values that a part of it has, at the least, to have a fingerprint of its own
+NOTHING = "nothing"  # the kind of a row of the index that says who found no weights in a content
+NO_MODELS = ("code", "log")  # kinds of artifacts that are not looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a model file has instead of names: hashes.
+
+    `whole` are fingerprints of each set of tensors that it holds, `parts` those of the larger part of one: the model
+    inside a module with losses, say. `shapes` are hashes of the shapes alone, of the largest set and the parts of it.
+    `tensors` are a hash of the largest set whatever its tensors are called, and one of its largest tensor. `values`
+    counts its numbers.
+    """
+
+    whole: tuple[str, ...]
+    parts: tuple[str, ...]
+    shapes: tuple[str, ...]
+    tensors: tuple[str, ...]
+    values: int
+
+    def event(self, sha256: str) -> dict[str, Any]:
+        """What the log says of the content with this hash."""
+        fingerprints = list(dict.fromkeys([*self.whole, *self.parts]))
+        told = {"fingerprints": fingerprints, "shapes": list(self.shapes), "tensors": list(self.tensors)}
+        return {"type": "weights", "sha256": sha256, **told}
+
+
+def weights_of(paths: Sequence[Path], complain: Callable[[str], None] | None = None) -> Weights | None:
+    """Those of a model in one file, or in several; None where no plugin knows what they are.
+
+    A file that can't be read, or that no plugin understands, counts as none; `complain` is told why.
+    """
+    sets: list[Sequence[Tensor]] = []
+    shards: list[Tensor] = []
+    for path in paths:
+        found = _described(path, complain)
+        if found:
+            sets += [tensors for tensors in found.values() if tensors]
+            shards += found.get("") or ()
+    if len(sets) > 1 and len(paths) > 1 and shards:
+        sets.append(shards)
+    if not sets:
+        return None
+    largest = max(sets, key=lambda tensors: sum(map(_values, tensors)))
+    whole = tuple(dict.fromkeys(item for tensors in sets for item in _fingerprints(tensors)))
+    parts = tuple(dict.fromkeys(item for tensors in sets for part in _parts(tensors) for item in _fingerprints(part)))
+    shapes = tuple(dict.fromkeys(_shapes(tensors) for tensors in (largest, *_parts(largest))))
+    greatest = max(largest, key=_values)
+    tensors = (_digest(sorted(map(_line, largest))), _digest([_line(greatest)]))
+    return Weights(whole, parts, shapes, tensors, sum(map(_values, largest)))
+
+
+def _described(path: Path, complain: Callable[[str], None] | None) -> Mapping[str, Sequence[Tensor]] | None:
+    try:
+        return plugins().first("runlore_describe_weights", Mapping, path=path)  # type: ignore[type-abstract]
+    except RuntimeError as error:  # a damaged file, a library that is not installed
+        if complain is not None:
+            complain(f"the weights in {str(path)!r} can't be read: {error}")
+        return None
+
+
+def _fingerprints(tensors: Sequence[Tensor]) -> Iterator[str]:
+    """With all tensors, and with only the first, or only the last, of those that are equal."""
+    lines = [_line(item) for item in sorted(tensors, key=lambda item: item.name)]
+    yield _digest(lines)
+    if len(set(lines)) < len(lines):
+        yield _digest(list(dict.fromkeys(lines)))
+        yield _digest(list(dict.fromkeys(reversed(lines)))[::-1])
+
+
+def _line(tensor: Tensor) -> str:
+    return f"{tensor.dtype} {tensor.shape} {tensor.sha256}"
+
+
+def _parts(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """The tensors below each first name, if that is most of them."""
+    groups: dict[str, list[Tensor]] = {}
+    for tensor in tensors:
+        groups.setdefault(tensor.name.partition(".")[0], []).append(tensor)
+    least = PART * sum(map(_values, tensors))
+    if len(groups) > 1:
+        yield from (group for group in groups.values() if sum(map(_values, group)) > least)
+
+
+def _shapes(tensors: Sequence[Tensor]) -> str:
+    return _digest(sorted(str(tensor.shape) for tensor in tensors))
+
+
+def _values(tensor: Tensor) -> int:
+    return math.prod(tensor.shape)
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+# In a store
+
+
+def known_contents(database: "Sqlite", *fingerprints: str) -> list[str]:
+    """The hashes of recorded contents that have one of these fingerprints; "%" may stand for the end of one."""
+    tests = " OR ".join(["hash LIKE ?"] * len(fingerprints))
+    sql = f"SELECT DISTINCT sha256 FROM weights WHERE kind = 'fingerprints' AND ({tests})"
+    return [sha256 for (sha256,) in database.query(sql, fingerprints)]
+
+
+def look_at_all(store: "Store", least: int) -> dict[str, Weights]:
+    """Look at all recorded models of at least so many bytes that nobody has looked at yet, and record what they are.
+
+    What was found, by the hash of the content. Files in which these plugins find no weights are known to the index,
+    and not looked at again; models that were not kept and are gone have none.
+    """
+    sql = (
+        "SELECT DISTINCT r.id FROM artifacts a JOIN runs r ON r.n = a.run WHERE a.size >= ? AND a.sha256 IS NOT NULL "
+        "AND a.kind NOT IN (?, ?) AND NOT EXISTS (SELECT 1 FROM weights w WHERE w.sha256 = a.sha256 "
+        f"AND (w.kind <> '{NOTHING}' OR w.hash = ?)) ORDER BY r.id DESC"
+    )
+    looked = _readers()
+    rows = store.index.ask(lambda database: database.query(sql, (least, *NO_MODELS, looked)))
+    found: dict[str, Weights] = {}
+    nothing: dict[str, list[tuple[str, str, str]]] = {}
+    for (run_id,) in rows:
+        fresh = {sha: weights for sha, weights in _unknown_of(store, run_id, least) if sha not in found}
+        known = {sha: weights for sha, weights in fresh.items() if weights is not None}
+        if known and os.access(store.root, os.W_OK):
+            run = attach(str(store.root), run_id)
+            for sha256, weights in known.items():
+                run.run_log.event(weights.event(sha256))
+            run.finish()
+        nothing[run_id] = [(sha256, NOTHING, looked) for sha256 in fresh if sha256 not in known]
+        found |= known
+    store.index.keep("weights", nothing)
+    return found
+
+
+def _readers() -> str:
+    """Which plugins of which version look into files: others may know more."""
+    from importlib.metadata import version
+
+    return _digest([version("runlore"), *plugins().implementing("runlore_describe_weights")])
+
+
+def files_of(folder: Folder, run_id: str, sha256: str) -> list[Path]:
+    """Where the files of an artifact can be read; none if it was not kept, and is gone or has changed."""
+    blobs = Blobs(folder.blobs)
+    for item in read_record(folder, run_id)[0].artifacts:
+        if item.get("sha256") == sha256:
+            try:
+                return list(_places(item, blobs))
+            except OSError:
+                return []
+    return []
+
+
+def _unknown_of(store: "Store", run_id: str, least: int) -> Iterator[tuple[str, Weights | None]]:
+    """The contents of a run whose weights are not on record, with what is found; None where that is nothing."""
+    record, _ = read_record(store.folder, run_id)
+    blobs = Blobs(store.folder.blobs)
+    for item in record.artifacts:
+        sha256 = item.get("sha256")
+        if sha256 is None or sha256 in record.weights or item["kind"] in NO_MODELS or (item.get("size") or 0) < least:
+            continue
+        complaints: list[str] = []
+        try:
+            paths = list(_places(item, blobs))
+            weights = weights_of(paths, complaints.append)
+        except OSError:
+            continue
+        if weights is not None or (paths and not complaints):  # a library may be lacking today
+            yield sha256, weights
+
+
+def _places(item: Mapping[str, Any], blobs: Blobs) -> Iterator[Path]:
+    """Where the files of an artifact can be read: in the store, or where they were written, if they still are the same.
+
+    Raises:
+        OSError: they can't be read.
+    """
+    hashes = [member[2] for member in item["files"]] if "files" in item else [item["sha256"]]
+    if all(map(blobs.holds, hashes)):
+        yield from map(blobs.path, hashes)
+        return
+    path = Path(str(item.get("path") or os.devnull))
+    if not path.is_absolute() or not path.exists():
+        return
+    same = extent(path) == (item.get("size"), item.get("mtime_ns"))
+    if same or hashed(path)["sha256"] == item["sha256"]:
+        yield from [path] if "files" not in item else [path / member[0] for member in item["files"]]

@@ -1,0 +1,201 @@
+"""The code of a run, or of a folder now: a commit with a patch and untracked files, or a snapshot of sources."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runlore.errors import ArtifactNotFound
+from runlore.plugins.code import PATCH, SNAPSHOT, UNTRACKED, look_at
+from runlore.plugins.git import TIMEOUT, Git, GitTooSlow, git_environment
+from runlore.plugins.manager import plugins
+
+if TYPE_CHECKING:
+    from runlore.artifacts.artifact import Artifact
+    from runlore.store.runs import RecordedRun
+
+
+MODE = "100644"
+GUEST = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.quotepath=false", "core.autocrlf=false")
+
+
+@dataclass(slots=True)
+class Code:
+    """What is known of a state of the code. `files` holds, by artifact and path, what git does not have.
+
+    `notes` say what is missing in it.
+    """
+
+    name: str
+    commit: str | None
+    root: str | None  # of the repository
+    files: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def of(self, artifact: str) -> dict[str, bytes]:
+        """The files of a code artifact by path; a patch is one of its own name."""
+        return self.files.get(artifact, {})
+
+
+class CannotRebuild(Exception):
+    """What a record says of the code can't be brought back."""
+
+
+def code_of(run: "RecordedRun") -> Code:
+    """The code that a run recorded."""
+    section = run.environment.get("git", {})
+    code = Code(run.name, section.get("commit"), section.get("root"), notes=list(_unknown(run)))
+    code.files = {name: files for name in (PATCH, UNTRACKED, SNAPSHOT) if (files := _recorded(run, name))}
+    return code
+
+
+def code_now(folder: Path, like: Code) -> Code:
+    """The code in a folder now, secrets masked as in a record; without git, the files that another state has."""
+    known = set(like.of(SNAPSHOT))
+    code = Code(str(folder), None, None)
+    for found in look_at(folder, TIMEOUT, lambda: {path for path in known if (folder / path).is_file()}):
+        file = plugins().rewrite_file(found)
+        if file.withheld is not None:
+            code.notes.append(f"{folder}: {file.name}: {file.withheld}")
+        else:
+            code.files.setdefault(file.folder or file.name, {})[file.name] = file.content
+    git = Git(folder, TIMEOUT)
+    code.root = git.text("rev-parse", "--show-toplevel")
+    code.commit = git.text("rev-parse", "--verify", "HEAD") if code.root else None
+    return code
+
+
+def repository_with(folder: Path, commit: str | None) -> Path | None:
+    """The root of the repository that a folder is in, if it has the commit."""
+    git = Git(folder, TIMEOUT)
+    try:
+        root = git.text("rev-parse", "--show-toplevel")
+        known = root is not None and (commit is None or git.ask("cat-file", "-e", f"{commit}^{{commit}}") is not None)
+    except GitTooSlow:
+        return None
+    return Path(root) if root is not None and known else None
+
+
+class Rebuilt:
+    """The tree of a state of the code, written as git objects into a folder of ours beside the repository's own.
+
+    Nothing is written into the repository, and none of its hooks runs.
+
+    Raises:
+        CannotRebuild: the repository is not here, or lacks the commit, or the patch does not fit.
+    """
+
+    def __init__(self, code: Code, place: Path) -> None:
+        self.root = Path(code.root or os.devnull)
+        self._code = code
+        self._own: dict[str, str] = {}
+        self._tree: str | None = None
+        if code.root is None:
+            raise CannotRebuild(f"{code.name!r} is in no repository")
+        if not self.root.is_dir():
+            raise CannotRebuild(f"the repository of {code.name!r}, {str(self.root)!r}, is not here")
+        objects = place / "objects"
+        objects.mkdir(exist_ok=True)
+        self.original = self._path_in_git("objects")  # the repository's own objects
+        self._own = {
+            "GIT_INDEX_FILE": str(place / f"index-{len(list(place.iterdir()))}"),
+            "GIT_OBJECT_DIRECTORY": str(objects),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(self.original),
+        }
+        self._build()
+
+    def tree(self) -> str:
+        """The id of the tree."""
+        if self._tree is None:
+            self._tree = self.git("write-tree").decode().strip()
+        return self._tree
+
+    def first_commit(self) -> bytes:
+        """What tells a repository from others, wherever it was cloned."""
+        return self.git("rev-list", "--max-parents=0", "HEAD")
+
+    def path_of(self, name: str) -> Path | None:
+        """A file of the repository's own folder, if it has it."""
+        path = Path(self._path_in_git(name))
+        return path if path.is_file() else None
+
+    def large_file(self, sha256: str) -> Path | None:
+        """The content of a file that Git LFS keeps, as far as it is here."""
+        return self.path_of(f"lfs/objects/{sha256[:2]}/{sha256[2:4]}/{sha256}")
+
+    def git(self, *arguments: str, stdin: bytes = b"", index: Path | None = None) -> bytes:
+        """What git answers; `index` is one to use in place of ours."""
+        settings = [part for setting in GUEST for part in ("-c", setting)]
+        own = {"GIT_INDEX_FILE": str(index)} if index is not None else {}
+        environment = git_environment(**{**self._own, **own})
+        try:
+            done = subprocess.run(
+                ["git", *settings, *arguments], cwd=self.root, env=environment, input=stdin, capture_output=True,
+                check=False,
+            )  # fmt: skip
+        except OSError as error:
+            raise CannotRebuild(f"git can't be run: {error.strerror}") from None
+        if done.returncode:
+            reason = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
+            raise CannotRebuild(f"git {arguments[0]} of {self._code.name!r}: {reason}")
+        return done.stdout
+
+    def _path_in_git(self, name: str) -> str:
+        answer = self.git("rev-parse", "--path-format=absolute", "--git-path", name)
+        return os.fsdecode(answer.removesuffix(b"\n"))
+
+    def _build(self) -> None:
+        commit = self._code.commit
+        if commit:
+            try:
+                self.git("cat-file", "-e", f"{commit}^{{commit}}")
+            except CannotRebuild:
+                raise CannotRebuild(f"the commit {commit[:12]} is not in {str(self.root)!r} any more") from None
+        self.git("read-tree", commit) if commit else self.git("read-tree", "--empty")
+        patch = self._code.of(PATCH).get(PATCH)
+        if patch:
+            self.git("apply", "--cached", "--whitespace=nowarn", "-", stdin=patch)
+        for path, data in self._code.of(UNTRACKED).items():
+            blob = self.git("hash-object", "-w", "--stdin", stdin=data).decode().strip()
+            self.git("update-index", "--add", "--cacheinfo", f"{MODE},{blob},{path}")
+
+
+def _quoted(path: str) -> str:
+    """A path in a list of them, as git reads it."""
+    return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _unknown(run: "RecordedRun") -> Iterator[str]:
+    """What of a run's code is not known, and why."""
+    for item in run.missing:
+        what, why = str(item.get("what")), str(item.get("why"))
+        if "reproduced" in why or what.startswith("code"):
+            yield f"the code of {run.name} is not fully known: {what}: {why}"
+    for name in (PATCH, UNTRACKED, SNAPSHOT):
+        artifact = _artifact(run, name)
+        members = artifact.members if artifact and artifact.is_folder else ()
+        hashes = [member.sha256 for member in members] or [artifact.sha256 or "" if artifact else ""]
+        lost = [sha for sha in hashes if artifact and sha and not artifact.blobs.holds(sha)]
+        if lost:
+            yield f"the code of {run.name} is not fully known: the content of {name!r} is not in the store any more"
+
+
+def _artifact(run: "RecordedRun", name: str) -> "Artifact | None":
+    return next((item for item in reversed(run.artifacts) if item.kind == "code" and item.name == name), None)
+
+
+def _recorded(run: "RecordedRun", name: str) -> dict[str, bytes]:
+    """The files of a code artifact as far as they are still there."""
+    item = _artifact(run, name)
+    if item is None:
+        return {}
+    wanted = {name: item.sha256 or ""} if not item.is_folder else {file.path: file.sha256 for file in item.members}
+    found = {}
+    for path, sha256 in wanted.items():
+        try:
+            found[path] = item.blobs.read(sha256)
+        except ArtifactNotFound:
+            continue
+    return found

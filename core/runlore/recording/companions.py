@@ -1,0 +1,148 @@
+"""What goes along with a run while it is written: captures, observers, output, measurements; present where wanted."""
+
+import time
+from typing import TYPE_CHECKING
+
+from runlore._process import Part, process
+from runlore._settings import flag
+from runlore._warnings import report
+from runlore.errors import SettingError
+from runlore.plugins import git
+from runlore.plugins.manager import plugins
+from runlore.recording.captures import Awaited, Capture, Captures, look_at_environment, look_at_files
+from runlore.recording.run_log import RunLog
+from runlore.recording.sampler import Sampler
+
+if TYPE_CHECKING:
+    from runlore.recording.observing import Follower
+    from runlore.recording.output import Output
+
+
+class _Shared(Part):
+    """What the runs of one process share: looks at the environment and the code, and measurements."""
+
+    def __init__(self) -> None:
+        self.captures = (
+            Captures("environment", look_at_environment, plugins),
+            Captures("code", look_at_files, plugins),
+        )
+        self.sampler = Sampler(plugins)
+
+
+def capture_afresh() -> None:
+    """Let the next run capture anew, instead of sharing what was captured a moment ago."""
+    for captures in process.part(_Shared).captures:
+        captures.forget()
+
+
+class Companions:
+    """Begins, settles and ends with the run; nothing here raises into training."""
+
+    def __init__(self, log: RunLog) -> None:
+        self._log = log
+        self.taken: list[Capture] = []  # what was captured for this run
+        self._awaited: list[Awaited] = []
+        self._follower: Follower | None = None
+        self._output: Output | None = None
+
+    def begin(self, like: "Companions | None" = None) -> None:
+        """Start with an opened log; with `like`, take over what was captured for another run."""
+        log = self._log
+        if log.writer is None:
+            return
+        if plugins().observed:
+            self._follower = self._follow()
+        if log.mode == "attach":
+            return
+        if like is not None:
+            for capture in like.taken:
+                self._take_capture(capture)
+        else:
+            started = [captures.start(self._take_capture) for captures in process.part(_Shared).captures]
+            self._awaited = [awaited for awaited in started if awaited is not None]
+        if log.opening.get("parent") is None:  # what a child prints and uses is its parent's
+            process.part(_Shared).sampler.watch(log)
+            if _wants_output():
+                self._output = self._record_output()
+
+    def await_captures(self) -> None:
+        """Wait for what is being captured; say in the run what took too long."""
+        until = time.monotonic() + git.TIMEOUT
+        for awaited in self._awaited:
+            if not awaited.wait(until):
+                self._log.missing(awaited.what, f"not known {git.TIMEOUT:.0f} s after the end")
+
+    def settle(self) -> None:
+        """The run is about to end: what belongs into its log is written now."""
+        process.part(_Shared).sampler.forget(self._log)
+        if self._output is not None:
+            self._keep_output(self._output)
+        self.await_captures()
+        if self._follower is not None:
+            self._follower.drain()
+            for plugin, (count, first) in self._follower.failures.items():
+                times = "once" if count == 1 else f"{count} times"
+                self._log.missing(f"what plugin {plugin!r} does with a run", f"it failed {times}, first: {first}")
+
+    def end(self) -> None:
+        """The end is in the log."""
+        if self._follower is not None:
+            self._follower.close()
+
+    def _take_capture(self, capture: Capture) -> None:
+        log = self._log
+        if log.ended:
+            return  # it took longer than the run waits
+        self.taken.append(capture)
+        try:
+            for event in capture.events(log.blobs):
+                log.event(event, masked=event["type"] == "environment")
+        except OSError as error:
+            log.missing("what was captured", error.strerror or str(error))
+        for item in capture.missing:
+            log.missing(item["what"], item["why"])
+
+    def _follow(self) -> "Follower | None":
+        from runlore._ids import id_time
+        from runlore.hookspecs import RunInfo
+        from runlore.recording.observing import Follower
+
+        log = self._log
+        opening = log.opened
+        where = (opening.get("experiment", ""), opening.get("parent"), log.folder.root)
+        info = RunInfo(log.id, str(opening.get("name", log.name)), *where, id_time(log.id) / 1e6)
+        try:
+            assert log.writer is not None
+            return Follower(plugins(), info, log.writer.path, starts=opening["mode"] != "attach")
+        except (OSError, RuntimeError) as error:  # no log to read, or no thread to be had
+            report(f"nobody can observe run {log.name!r}: {error}")
+            return None
+
+    def _record_output(self) -> "Output | None":
+        from runlore.recording.output import Output
+
+        try:
+            assert self._log.writer is not None
+            return Output(self._log.writer.path.with_suffix(".out"), plugins().rewrite_file)
+        except Exception as error:  # the streams may be anybody's
+            self._log.missing("output", f"{type(error).__name__}: {error}")
+            return None
+
+    def _keep_output(self, output: "Output") -> None:
+        self._output = None
+        try:
+            content = output.stop()
+            self._log.keep_bytes(content, name=output.name, kind="log")
+            output.remove()
+        except OSError as error:
+            output.missing.append(error.strerror or str(error))
+        for why in dict.fromkeys(output.missing):
+            self._log.missing("output", why)
+
+
+def _wants_output() -> bool:
+    try:
+        return flag("output")
+    except SettingError as error:
+        report(str(error))
+        return False

@@ -1,0 +1,34 @@
+"""Which run is the current one."""
+
+from typing import cast
+
+from runlore._process import process
+from runlore.errors import NoCurrentRun
+from runlore.recording.open_runs import OpenRuns, entered
+from runlore.recording.run import Run
+
+
+def current_run() -> Run | None:
+    """Return the innermost run open in this context; where there is none, the only run that the process has open."""
+    run = context_run()
+    if run is not None:
+        return run
+    found: Run | None = process.part(OpenRuns).only()
+    return found
+
+
+def context_run() -> Run | None:
+    """Return the innermost run open in this very context (thread or task)."""
+    return next((cast(Run, run) for run in reversed(entered()) if not run.ended), None)
+
+
+def require_current_run() -> Run:
+    """Return the current run.
+
+    Raises:
+        NoCurrentRun: none is open.
+    """
+    run = current_run()
+    if run is None:
+        raise NoCurrentRun("no run is open here: start one with `with runlore.start_run():`, or log on a run object")
+    return run

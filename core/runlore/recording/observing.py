@@ -1,0 +1,114 @@
+"""Following a run's log for its observers, on a thread of its own that exists only where somebody observes."""
+
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runlore._warnings import report
+from runlore.hookspecs import LoggedEvent, LoggedPoints, RunInfo
+from runlore.log.points import Block
+from runlore.log.reader import FOREIGN, Event, Replay
+
+if TYPE_CHECKING:
+    from runlore.plugins.manager import Plugins
+
+
+INTERVAL = 1.0  # seconds between looks at the log
+PATIENCE = 5.0  # seconds that a run waits at its end until observers were told everything
+
+
+class Follower:
+    """Tells observers what one writer's log says. The log is the queue: nothing waits in memory.
+
+    Raises:
+        OSError: the log can't be opened.
+    """
+
+    slow = False  # of the process: whether observers have kept a run waiting; later runs don't wait
+
+    def __init__(self, plugins: "Plugins", info: RunInfo, log: Path, *, starts: bool) -> None:
+        self._plugins = plugins
+        self._info = info
+        self._starts = starts
+        self._file = log.open("rb")  # stays readable when the log is sealed and unlinked
+        self._replay = Replay()
+        self._wake = threading.Condition()
+        self._asked = self._answered = 0
+        self._closing = False
+        self.failures: dict[str, tuple[int, str]] = {}  # by plugin: how often, and the first message
+        self._thread = threading.Thread(target=self._follow, name="runlore-follower", daemon=True)
+        self._thread.start()
+
+    def drain(self) -> None:
+        """Wait until observers know what is in the log now; not for long, and not again once they were slow."""
+        with self._wake:
+            self._asked += 1
+            asked = self._asked
+            self._wake.notify_all()
+            patience = 0.0 if Follower.slow else PATIENCE
+            if not self._wake.wait_for(lambda: self._answered >= asked, patience) and not Follower.slow:
+                Follower.slow = True
+                report(f"observers of runs are slow: run {self._info.name!r} goes on without waiting for them")
+
+    def close(self) -> None:
+        """Tell observers the rest, and end."""
+        with self._wake:
+            self._closing = True
+        self.drain()
+
+    def _follow(self) -> None:
+        if self._starts:
+            self._tell("runlore_run_started")
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._asked > self._answered, INTERVAL)
+                asked, closing = self._asked, self._closing
+            with suppress(*FOREIGN):  # what can't be read now is read at the next look, or by readers of the run
+                self._look()
+            with self._wake:
+                self._answered = asked
+                self._wake.notify_all()
+            if closing:
+                self._file.close()
+                return
+
+    def _look(self) -> None:
+        self._replay.advance(self._file, self._tell_points)
+        events = [event for _, event in self._replay.events]
+        self._replay.events.clear()
+        told = [_logged(event) for event in events if event["type"] not in ("open", "end")]
+        if told:
+            self._tell("runlore_events_logged", events=told)
+        for event in events:
+            if event["type"] == "end":
+                self._tell("runlore_run_finished", status=event["status"], error=event.get("error"))
+
+    def _tell_points(self, block: Block) -> None:
+        self._tell("runlore_points_logged", points=_points_of(block))
+
+    def _tell(self, hook: str, **arguments: Any) -> None:
+        for _ in self._plugins.results(hook, self._failed, run=self._info, **arguments):
+            pass  # observers return nothing
+
+    def _failed(self, plugin: str, error: Exception) -> None:
+        count, first = self.failures.get(plugin, (0, f"{type(error).__name__}: {error}"))
+        self.failures[plugin] = (count + 1, first)
+        if not count:
+            report(f"plugin {plugin!r} failed while it observed run {self._info.name!r}: {first}")
+
+
+def _logged(event: Event) -> LoggedEvent:
+    values = {key: value for key, value in event.items() if key not in ("type", "time")}
+    return LoggedEvent(event["type"], event["time"] / 1e6, values)
+
+
+def _points_of(block: Block) -> list[LoggedPoints]:
+    times = [time / 1e6 for time in block.time]
+    epochs = [None if epoch != epoch else epoch for epoch in block.epoch]  # noqa: PLR0124  # NaN: none was given
+    steps: Sequence[int] = list(block.step)
+    return [
+        LoggedPoints(key, block.split, steps, epochs, times, list(column))
+        for key, column in zip(block.keys, block.values, strict=True)
+    ]

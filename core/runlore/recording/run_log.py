@@ -1,0 +1,155 @@
+"""The log of one run as this process writes it: opened, reopened behind a fork, rewound, ended."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from runlore._ids import new_suffix
+from runlore._process import Part, process
+from runlore._warnings import report
+from runlore.artifacts.blobs import Blobs
+from runlore.artifacts.events import UNPLACED, kept_content, losses_of, not_kept
+from runlore.hookspecs import CapturedFile
+from runlore.log import liveness
+from runlore.log.folder import Folder
+from runlore.log.values import as_step
+from runlore.log.writer import LogWriter
+from runlore.plugins.manager import plugins
+from runlore.recording.ending import Status, end_event
+
+Event = dict[str, Any]
+
+
+class _Unwritable(Part):
+    """Stores that can't be written, and of which the user was told."""
+
+    def __init__(self) -> None:
+        self.told: set[Path] = set()
+
+
+class RunLog:
+    """Writes one run's log; never raises because of the disk. Threads may share it.
+
+    `opening` is the run's opening event, `opened` the same as rewriters made it. `writer` is the file of this process;
+    None where nothing is recorded. A forked child that writes gets a file of its own.
+    """
+
+    def __init__(self, folder: Folder, run_id: str, name: str, opening: Event) -> None:
+        self.id = run_id
+        self.name = name
+        self.folder = folder
+        self.opening = opening
+        self.opened = opening
+        self.ended = False
+        self.writer: LogWriter | None = self._open(opening)
+
+    @property
+    def mode(self) -> str:
+        """How the run was opened: "start", "resume", "attach" or "off"."""
+        return str(self.opening["mode"])
+
+    @property
+    def is_of_this_process(self) -> bool:
+        """Whether this process opened the run, and is not a forked child of the one that did."""
+        return bool(self.opening["pid"] == os.getpid())
+
+    @property
+    def blobs(self) -> Blobs:
+        """The contents that the run's store keeps."""
+        return Blobs(self.folder.blobs)
+
+    def usable(self) -> LogWriter | None:
+        """Return the file of this process, made now in a forked child; None where nothing can be written."""
+        writer = self.writer
+        if writer is None or not writer.closed or self.is_of_this_process:
+            return writer
+        last_steps = writer.last_steps()
+        self.writer = self._open({"type": "open", "mode": "attach", "run": self.id, **liveness.process_identity()})
+        if self.writer is not None:
+            self.writer.continue_steps(last_steps)
+        return self.writer
+
+    def event(self, event: Event, *, masked: bool = False) -> None:
+        """Write an event; `masked`: the rewriters have seen it already."""
+        writer = self.usable()
+        if writer is not None:
+            writer.event(event if masked else dict(plugins().rewrite_event(event)))
+
+    def missing(self, what: str, why: str) -> None:
+        """Say in the record that something could not be captured."""
+        self.event({"type": "missing", "what": what, "why": why})
+
+    def keep_bytes(self, data: bytes, *, name: str, kind: str = "file") -> None:
+        """Keep bytes as an artifact that has no file of its own; rewriters may mask or withhold them."""
+        if self.writer is None:
+            return
+        file = plugins().rewrite_file(CapturedFile(name, data, kind))
+        for loss in losses_of(file):
+            self.event(loss)
+        if file.withheld is not None:
+            return
+        event = {"type": "artifact", "name": file.name, "kind": file.kind}
+        try:
+            self.event(kept_content(event, file.content, self.blobs))
+        except OSError as error:
+            report(f"artifact {name!r} can't be kept: {error.strerror or error}")
+            self.event({**UNPLACED, **event, **not_kept(error)})
+
+    def rewind(self, step: int, spared: Collection[str]) -> None:
+        """Supersede the points behind a step, but for the keys that are `spared`, by a new file that cuts this one."""
+        writer = self.writer
+        if writer is None or writer.closed or self.ended:
+            return
+        opening = {**self.opening, "mode": "resume", "cut": as_step(step), "predecessor": writer.path.name}
+        measured = {key for key in writer.last_steps() if key.startswith("system/")}  # these count on by themselves
+        spared = measured.union(spared)
+        opened = self._open({**opening, "spared": sorted(spared), **liveness.process_identity()})
+        if opened is None:
+            return  # the disk is gone: points go on superseding each other
+        last_steps = {key: last if key in spared else min(last, step) for key, last in writer.last_steps().items()}
+        opened.continue_steps(last_steps)
+        self.writer = opened  # before the other is closed, as another thread may be logging
+        writer.finish(end_event("interrupted", None))  # ends this segment; the run goes on
+
+    def end(self, status: Status, error: BaseException | None) -> None:
+        """Write the run's end and close the file; a file that only adds to a run has no end of its own."""
+        if self.writer is not None:
+            end = None if self.mode == "attach" else dict(plugins().rewrite_event(end_event(status, error)))
+            self.writer.finish(end)
+
+    def end_for_owner(self, status: Status, error: BaseException) -> None:
+        """Write the end of a run whose own process could not, and close the file; an end of its own counts more."""
+        if self.writer is not None:
+            self.writer.finish(dict(plugins().rewrite_event(end_event(status, error))))
+
+    def close(self) -> None:
+        """Close the file of a forked child, without an end: the run is its parent's."""
+        if self.writer is not None:
+            self.writer.finish(None)
+
+    def _open(self, opening: Event) -> LogWriter | None:
+        if opening["mode"] == "off":
+            return None
+        day = self.folder.day(self.id)
+        try:
+            self.folder.create()
+            day.mkdir(mode=0o700, parents=True, exist_ok=True)
+            earlier = [] if opening["mode"] == "start" else self.folder.files_of(self.id)
+            ordinal = max((item.ordinal + 1 for item in earlier), default=0)
+            rewrite = plugins().rewrite_event
+            self.opened = dict(rewrite(opening))
+            return LogWriter(day, f"{self.id}.{ordinal:04d}{new_suffix(4)}", self.opened, rewrite)
+        except OSError as error:
+            self._report_unwritable(error)
+            return None
+
+    def _report_unwritable(self, error: OSError) -> None:
+        told = process.part(_Unwritable).told
+        if self.folder.root in told:
+            return
+        told.add(self.folder.root)
+        report(
+            f"nothing of run {self.name!r} can be recorded in {str(self.folder.root)!r}: "
+            f"{error.strerror or error}. Training goes on; name another place with RUNLORE_STORE"
+        )

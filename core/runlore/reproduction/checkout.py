@@ -1,0 +1,194 @@
+"""Writing the code of a run into a fresh folder, byte for byte, as a repository of its own where it was one."""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from runlore.errors import UnsafePath
+from runlore.plugins.code import SNAPSHOT, UNTRACKED
+from runlore.provenance.source import CannotRebuild, Code, Rebuilt
+
+CHUNK = 64 << 20  # bytes of files that are asked of git at once
+POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n")
+PRESENT = "HEAD"  # in place of a commit that can't be had
+LINK, SUBMODULE, PROGRAM = "120000", "160000", "100755"
+
+
+def write_code(code: Code, folder: Path, branch: str | None, remote: str | None) -> tuple[Code, list[str]]:
+    """Write what is known of a state of the code into an empty folder; what was written, and what is not as it was.
+
+    Files come from git's objects themselves: neither filters nor hooks nor attributes of anybody have a say. Where a
+    commit is known, the folder becomes a repository at it, which borrows the objects of the other. Where it can't be
+    had, the other's present commit stands in for it.
+    """
+    problems: list[str] = []
+    if code.root is None:
+        problems.extend(_write_files(code.of(SNAPSHOT), folder))
+        return code, problems
+    try:
+        problems.extend(_write_tree(code, folder, branch, remote))
+    except CannotRebuild as error:
+        problems.append(str(error))
+        return _write_instead(code, folder, problems), problems
+    return code, problems
+
+
+def _write_tree(code: Code, folder: Path, branch: str | None, remote: str | None) -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="runlore-") as place:
+        rebuilt = Rebuilt(code, Path(place))
+        tree = rebuilt.tree()
+        yield from _write_entries(rebuilt, tree, folder)
+        if code.commit:
+            try:
+                _become_repository(rebuilt, code.commit, folder, branch, remote)
+            except CannotRebuild as error:
+                yield f"the folder is no repository, as it was: {error}"
+
+
+def _write_instead(code: Code, folder: Path, problems: list[str]) -> Code:
+    """The commit that the repository is at now, in place of one that can't be had, the patch if it fits."""
+    told = "the present commit of the repository would stand in for it"
+    unpatched = {UNTRACKED: code.of(UNTRACKED)}
+    for files, lacking in (({**code.files}, ""), (unpatched, ", without the recorded changes, which don't fit")):
+        instead = replace(code, commit=PRESENT, files=files)
+        with suppress(CannotRebuild):
+            problems.extend(_write_tree(instead, folder, None, None))
+            problems.append(f"{told}{lacking}")
+            return instead
+    problems.extend(_write_files(code.of(UNTRACKED), folder))
+    return replace(code, commit=None, files=unpatched)
+
+
+def _become_repository(rebuilt: Rebuilt, commit: str, folder: Path, branch: str | None, remote: str | None) -> None:
+    """A repository of its own around the files, at the commit: what differs from it is uncommitted, as it was."""
+    own = folder / ".git"
+    for part in ("objects/info", "refs/heads"):
+        (own / part).mkdir(parents=True, exist_ok=True)
+    full = rebuilt.git("rev-parse", "--verify", f"{commit}^{{commit}}").decode().strip()
+    kind = rebuilt.git("rev-parse", "--show-object-format").decode().strip()
+    (own / "objects" / "info" / "alternates").write_bytes(os.fsencode(f"{rebuilt.original}\n"))
+    (own / "HEAD").write_text(f"{full}\n", encoding="utf-8")
+    extension = f"[extensions]\n\tobjectFormat = {kind}\n" if kind != "sha1" else ""
+    version = 1 if extension else 0
+    settings = f"[core]\n\trepositoryformatversion = {version}\n\tbare = false\n{extension}"
+    (own / "config").write_text(settings, encoding="utf-8")
+    shallow = rebuilt.path_of("shallow")
+    if shallow is not None:
+        shutil.copyfile(shallow, own / "shallow")
+    here = ("--git-dir", str(own), "--work-tree", str(folder))
+    with suppress(CannotRebuild):  # a name that git does not take
+        if branch and not branch.startswith(("(", "-")):
+            rebuilt.git(*here, "update-ref", f"refs/heads/{branch}", full)
+            rebuilt.git(*here, "symbolic-ref", "HEAD", f"refs/heads/{branch}")
+    with suppress(CannotRebuild):
+        if remote:
+            rebuilt.git(*here, "config", "remote.origin.url", remote)
+    rebuilt.git(*here, "read-tree", full, index=own / "index")
+
+
+def _write_entries(rebuilt: Rebuilt, tree: str, folder: Path) -> Iterator[str]:
+    """Every file of a tree; what is not in git is told."""
+    listed = rebuilt.git("ls-tree", "-r", "-z", "-l", "--full-tree", tree).decode("utf-8", "surrogateescape")
+    waiting: list[tuple[str, str, str]] = []
+    size = 0
+    links = []
+    for entry in filter(None, listed.split("\0")):
+        facts, _, path = entry.partition("\t")
+        mode, _, sha, length = facts.split()
+        if mode == SUBMODULE:
+            yield f"{path!r} is another repository (a submodule), at {sha[:12]}: what it holds is not recorded"
+            continue
+        waiting.append((mode, sha, path))
+        size += int(length) if length.isdigit() else 0  # BAD, where the object is gone
+        if size > CHUNK:
+            links += yield from _write_some(rebuilt, waiting, folder)
+            waiting, size = [], 0
+    links += yield from _write_some(rebuilt, waiting, folder)
+    for path, target in links:  # last, so that nothing is written through one
+        if not _leads_inside(folder, path, target):
+            yield f"{path!r} is a link that leads out of the repository, to {target!r}: not made"
+        else:
+            _place(folder, path).symlink_to(target)
+
+
+def _write_some(
+    rebuilt: Rebuilt, files: list[tuple[str, str, str]], folder: Path
+) -> Generator[str, None, list[tuple[str, str]]]:
+    """Write files; the links among them as a value, to be made when all is written."""
+    links = []
+    for (mode, _, path), content in zip(files, _contents(rebuilt, files), strict=True):
+        if content is None:
+            yield f"{path!r} is not among git's objects any more"
+            continue
+        if mode == LINK:
+            links.append((path, os.fsdecode(content)))
+            continue
+        pointer = POINTER.match(content)
+        large = rebuilt.large_file(pointer[1].decode()) if pointer else None
+        if pointer and large is None:
+            yield f"{path!r} is kept by Git LFS, which does not have its content here: git lfs fetch --all"
+        try:
+            target = _place(folder, path)
+        except UnsafePath as error:
+            yield str(error)
+            continue
+        if large is not None:
+            shutil.copyfile(large, target)
+        else:
+            target.write_bytes(content)
+        if mode == PROGRAM:
+            target.chmod(0o755)
+    return links
+
+
+def _contents(rebuilt: Rebuilt, files: list[tuple[str, str, str]]) -> Iterator[bytes | None]:
+    """What git has of each; None where it has it not any more."""
+    answer = memoryview(rebuilt.git("cat-file", "--batch", stdin="".join(f"{sha}\n" for _, sha, _ in files).encode()))
+    for _ in files:
+        head = bytes(answer[:200]).partition(b"\n")[0]
+        length = head.rpartition(b" ")[2]
+        begin = len(head) + 1
+        if not length.isdigit():
+            yield None
+            answer = answer[begin:]
+        else:
+            yield bytes(answer[begin : begin + int(length)])
+            answer = answer[begin + int(length) + 1 :]
+
+
+def _write_files(files: dict[str, bytes], folder: Path) -> Iterator[str]:
+    for path, content in files.items():
+        try:
+            _place(folder, path).write_bytes(content)
+        except UnsafePath as error:
+            yield str(error)
+
+
+def _place(folder: Path, path: str) -> Path:
+    """The place of a file, its folders made. Git's own paths may have any sign in them but for these.
+
+    Raises:
+        UnsafePath: it would lie outside of the folder, or in git's own.
+    """
+    parts = path.split("/")
+    if any(part.lower() == ".git" for part in parts):  # whose settings name programs to be run
+        raise UnsafePath(f"the recorded path {path!r} lies in git's own folder: not restored")
+    if ".." in parts or path.startswith("/") or "\0" in path or not path:
+        raise UnsafePath(f"the recorded path {path!r} would lead outside {str(folder)!r}: not restored")
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not Path(os.path.realpath(target.parent)).is_relative_to(os.path.realpath(folder)) or target.is_symlink():
+        raise UnsafePath(f"{path!r} leads outside {str(folder)!r} through a link: not restored")
+    return target
+
+
+def _leads_inside(folder: Path, path: str, target: str) -> bool:
+    """Whether a link ends in the folder, links that are there already followed, and not in git's own."""
+    whole = Path(os.path.realpath(folder))
+    end = Path(os.path.realpath(whole / Path(path).parent / target))
+    return not Path(target).is_absolute() and end.is_relative_to(whole) and ".git" not in end.relative_to(whole).parts

@@ -1,0 +1,101 @@
+"""The environment and the command of a run that is done again."""
+
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runlore._text import count_text
+from runlore.plugins.environment import RESTORED, installed_packages
+from runlore.plugins.secret_text import MASK
+from runlore.reproduction.paths import Places
+from runlore.reproduction.plan import Plan, Problem
+from runlore.reproduction.venv import NO_MATTER, Environment, differences, full_version
+from runlore.store.runs import RecordedRun
+
+Project = tuple[str, Path]  # the user's own distribution: its recorded name, and where it lies now
+BEHIND = "name a command behind --"
+
+
+def choose_environment(plan: Plan, run: RecordedRun, places: Places, *, here: bool, look: bool) -> None:
+    """The recorded Python and packages, made anew, or those that are `here`; variables as they were.
+
+    Without `look` nothing is made nor looked for, as that may run what the record names.
+    """
+    recorded = run.environment
+    packages = {name: str(version) for name, version in recorded.get("packages", {}).items()}
+    local = {name: str(place) for name, place in recorded.get("local_packages", {}).items()}
+    version = full_version(str(recorded.get("python", {}).get("version") or ""))
+    projects = [*_projects(places, packages, local)]
+    if recorded.get("python"):  # else nobody looked
+        _restore_variables(plan, recorded.get("variables", {}), places, here=here)
+    if not here and (not packages or version is None):
+        plan.problems.append(Problem("environment", "the packages were not recorded: --here uses those that are here"))
+        here = True
+    if here:
+        _stay_here(plan, packages, version or "", projects)
+        return
+    known = {name for name, _ in projects}
+    for name in sorted(local.keys() - known - NO_MATTER):
+        what = f"package {name} {packages.pop(name, '')} was installed from {local[name]}, not from an index"
+        plan.problems.append(Problem("environment", what))
+    fresh = Environment(plan.folder / "venv", packages, projects)
+    plan.environment = f"Python {version} and {count_text(len(fresh.packages), 'package')}, made anew by uv"
+    if look:
+        plan.problems += [Problem("environment", what) for what in fresh.prepare(version or "")]
+    plan.fresh = fresh
+    _use(plan, fresh.python, fresh.folder)
+
+
+def _stay_here(plan: Plan, packages: Mapping[str, str], version: str, projects: Sequence[Project]) -> None:
+    plan.environment = f"the Python and the packages that are here, {sys.prefix}"
+    now = ".".join(map(str, sys.version_info[:3]))
+    if version and not version.startswith(now):
+        plan.differs.append(f"Python {version}, here {now}")
+    added = (plan.settings.get("PYTHONPATH", os.environ.get("PYTHONPATH")) or "").split(os.pathsep)
+    present = installed_packages([*filter(None, added), *sys.path])
+    own = {name for name, _ in projects}
+    plan.differs += differences({name: found for name, found in packages.items() if name not in own}, present)
+    if projects:  # what is installed of them is the user's present code
+        first = [str(place / "src" if (place / "src").is_dir() else place) for _, place in projects]
+        plan.settings["PYTHONPATH"] = os.pathsep.join(filter(None, (*first, *added)))
+    _use(plan, Path(sys.executable), Path(sys.prefix))
+
+
+def _use(plan: Plan, python: Path, prefix: Path) -> None:
+    plan.python = python
+    plan.settings["PATH"] = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
+    plan.settings["VIRTUAL_ENV"] = str(prefix)
+
+
+def _restore_variables(plan: Plan, recorded: Mapping[str, Any], places: Places, *, here: bool) -> None:
+    """Variables that change results as they were; those that nobody had set then are taken away."""
+    for name in os.environ:
+        kept = here and name == "PYTHONPATH"  # older records don't tell, and the present packages may hang on it
+        if re.fullmatch(RESTORED, name) and name not in recorded and not kept:
+            plan.settings[name] = None
+    for name, value in recorded.items():
+        if re.fullmatch(RESTORED, name):
+            moved = places.moved(str(value))
+            if os.environ.get(name) != moved:
+                plan.settings[name] = moved
+            if MASK in moved:
+                plan.problems.append(Problem("environment", f"the value of {name} was masked as a secret"))
+
+
+def _projects(places: Places, packages: Mapping[str, str], local: Mapping[str, str]) -> Iterator[Project]:
+    """The user's own distributions that were installed from the code."""
+    for name, place in local.items():
+        now = places.there(place)
+        if name in packages and now != places.then(place) and (now / "pyproject.toml").is_file():
+            yield name, now
+    try:
+        told = tomllib.loads((places.code / "pyproject.toml").read_text(encoding="utf-8"))
+        name = re.sub(r"[-_.]+", "-", str(told["project"]["name"])).lower()
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if name in packages and name not in local:  # of older records, which don't tell
+        yield name, places.code

@@ -1,0 +1,252 @@
+"""How far a run that was done again came out as the first: bit for bit, within a tolerance, or not."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from runlore.analysis.ranking import is_aside, is_place
+from runlore.artifacts.artifact import Artifact
+from runlore.provenance import fingerprints
+from runlore.store.runs import RecordedRun
+
+if TYPE_CHECKING:
+    from runlore.log.series import Series
+
+
+TOLERANCE = 1e-5
+MODELS = ("model", "checkpoint")  # kinds of files that hold weights
+Level = Literal["bit-identical", "within tolerance", "different", "nothing to compare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """A metric that did not come out the same bit for bit.
+
+    `largest` is the largest difference at any step, and `step` the first such step; `relative` is it over the largest
+    magnitude of the first curve. All three are None where the steps differ: `why` tells.
+    """
+
+    key: str
+    largest: float | None
+    relative: float | None
+    step: int | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A model, a checkpoint or another file that both runs wrote, or one of them. `same` is None where none can say.
+
+    `by` tells what was compared: the bytes ("sha256"), or the weights in them.
+    """
+
+    name: str
+    kind: str
+    same: bool | None
+    by: Literal["sha256", "weights"]
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of doing a run again.
+
+    `reasons` say what else differs: how it ended, its data. `same` names the metrics that are the same bit for bit.
+    """
+
+    level: Level
+    tolerance: float
+    same: tuple[str, ...]
+    deviations: tuple[Deviation, ...]
+    files: tuple[Outcome, ...]
+    reasons: tuple[str, ...]
+
+
+def judge(
+    first: RecordedRun,
+    again: RecordedRun,
+    tolerance: float = TOLERANCE,
+    as_then: Callable[[str], str] = str,
+) -> Verdict:
+    """Compare what two runs came to: metrics at every step, models and files, data, params, and how they ended.
+
+    Metrics of time and of the machine don't count, nor do logs. `tolerance` is relative to the largest magnitude of a
+    metric's curve. Files that differ in their bytes are the same if their weights are; no pickle is loaded. `as_then`
+    calls folders as they were called the first time.
+    """
+    same, deviations = _compare_metrics(first, again)
+    files = tuple(_compare_files(first, again))
+    reasons = (*_ends(first, again), *_params(first, again, as_then), *_data(first, again))
+    return Verdict(
+        _level(same, deviations, files, reasons, tolerance), tolerance, tuple(same), tuple(deviations), files, reasons
+    )
+
+
+def _level(
+    same: Sequence[str],
+    deviations: Sequence[Deviation],
+    files: Sequence[Outcome],
+    reasons: Sequence[str],
+    tolerance: float,
+) -> Level:
+    """What all of it comes to.
+
+    Weights that differ go with metrics that differ a little; where no metric differs, they tell of something else. Of a
+    model that nobody can look into (a pickle), other bytes may be times.
+    """
+    changed = [item for item in files if item.same is False]
+    opaque = [item for item in changed if item.kind in MODELS and item.by == "sha256" and not item.why]
+    far = any(item.relative is None or not item.relative <= tolerance for item in deviations)
+    if reasons or far or any(item.why for item in changed) or (len(changed) > len(opaque) and not deviations):
+        return "different"
+    if deviations or changed:
+        return "within tolerance" if same or deviations else "different"
+    known = [item for item in files if item.same]
+    if not same and not known:
+        return "nothing to compare"
+    return "within tolerance" if any(item.same is None for item in files) and not known else "bit-identical"
+
+
+def overall(verdicts: Iterable[Verdict], lacking: Sequence[RecordedRun] = ()) -> Level:
+    """The level of several verdicts together; runs that did not come again are a difference."""
+    order: tuple[Level, ...] = ("different", "within tolerance", "bit-identical", "nothing to compare")
+    found = {verdict.level for verdict in verdicts} | ({"different"} if lacking else set())
+    return next((level for level in order if level in found), "nothing to compare")
+
+
+def _ends(first: RecordedRun, again: RecordedRun) -> Iterator[str]:
+    if first.status != again.status:
+        told = "" if again.error is None else f" ({again.error.get('type')}: {again.error.get('message')})"
+        yield f"it {_ended(again)}{told}, where the first {_ended(first)}"
+    elif _error(first) != _error(again):
+        yield f"the first failed with {_error(first)}, it with {_error(again)}"
+
+
+def _ended(run: RecordedRun) -> str:
+    return (
+        "is still running"
+        if run.status == "running"
+        else f"was {run.status}"
+        if run.status == "interrupted"
+        else run.status
+    )
+
+
+def _error(run: RecordedRun) -> str:
+    return "" if run.error is None else f"{run.error.get('type')}: {run.error.get('message')}"
+
+
+def _params(first: RecordedRun, again: RecordedRun, as_then: Callable[[str], str]) -> Iterator[str]:
+    for key in dict.fromkeys([*first.params, *again.params]):
+        before, now = first.params.get(key), again.params.get(key)
+        now = as_then(now) if isinstance(now, str) else now
+        if before != now and not (before != before and now != now) and not is_place(key):  # noqa: PLR0124
+            yield f"param {key} is {now!r}, was {before!r}"
+
+
+def _data(first: RecordedRun, again: RecordedRun) -> Iterator[str]:
+    for name in dict.fromkeys([*first.data, *again.data]):
+        prints = [run.data.get(name, {}).get("fingerprint") for run in (first, again)]
+        if prints[0] != prints[1]:
+            yield f"data {name!r} is not the same: {_short(prints[0])} then, {_short(prints[1])} now"
+
+
+def _short(fingerprint: object) -> str:
+    return str(fingerprint)[:12] if fingerprint else "none"
+
+
+# Metrics
+
+
+def _compare_metrics(first: RecordedRun, again: RecordedRun) -> tuple[list[str], list[Deviation]]:
+    same, deviations = [], []
+    for key in dict.fromkeys([*first.metrics, *again.metrics]):
+        if is_aside(key):
+            continue
+        found = _compare_curves(key, first.metrics.get(key), again.metrics.get(key))
+        if found is None:
+            same.append(key)
+        else:
+            deviations.append(found)
+    for key in dict.fromkeys([*first.summary, *again.summary]):
+        values = first.summary.get(key), again.summary.get(key)
+        if is_aside(key) or not any(isinstance(value, int | float) for value in values):
+            continue
+        name = f"{key} (of the whole run)" if key in first.metrics or key in again.metrics else key
+        found = _compare_values(name, *values)
+        if found is None:
+            same.append(name)
+        else:
+            deviations.append(found)
+    return same, deviations
+
+
+def _compare_curves(key: str, a: "Series | None", b: "Series | None") -> Deviation | None:
+    import numpy as np
+
+    if a is None or b is None:
+        return Deviation(key, None, None, None, f"only the {'second' if a is None else 'first'} has it")
+    if not np.array_equal(a.steps, b.steps):
+        return Deviation(key, None, None, None, f"{len(a.steps)} steps then, {len(b.steps)} now")
+    bits = np.ascontiguousarray(a.values).view(np.int64) != np.ascontiguousarray(b.values).view(np.int64)
+    different = bits & ~(np.isnan(a.values) & np.isnan(b.values))
+    if not different.any():
+        return None
+    with np.errstate(invalid="ignore", over="ignore"):
+        distance = np.where(different, np.abs(a.values - b.values), 0.0)
+    distance = np.where(np.isnan(distance), np.inf, distance)  # one of them is no number
+    place = int(np.argmax(distance))
+    finite = np.abs(a.values[np.isfinite(a.values)])
+    scale = float(finite.max()) if len(finite) else 0.0
+    largest = float(distance[place])
+    return Deviation(key, largest, largest / scale if scale else float("inf") if largest else 0.0, int(a.steps[place]))
+
+
+def _compare_values(key: str, a: object, b: object) -> Deviation | None:
+    if not isinstance(a, int | float) or not isinstance(b, int | float):
+        return Deviation(key, None, None, None, f"{a!r} then, {b!r} now")
+    if a == b or (a != a and b != b):  # noqa: PLR0124  # two NaN are the same
+        return None
+    largest = abs(a - b)
+    return Deviation(key, largest, largest / abs(a) if a else float("inf"), None)
+
+
+# Files
+
+
+def _compare_files(first: RecordedRun, again: RecordedRun) -> Iterator[Outcome]:
+    """Files are paired by kind, name and step, in the order in which they were written."""
+    sides = [_by_name(run) for run in (first, again)]
+    for key in dict.fromkeys([*sides[0], *sides[1]]):
+        kind, name, step = key
+        title = name if step is None else f"{name} (step {step})"
+        ours, theirs = sides[0].get(key, []), sides[1].get(key, [])
+        for a, b in zip(ours, theirs, strict=False):
+            yield _compare_pair(title, kind, a, b, first, again)
+        if len(ours) != len(theirs):
+            lacking = "only the first run wrote it" if len(ours) > len(theirs) else "only the second run wrote it"
+            yield Outcome(title, kind, False, "sha256", lacking)
+
+
+def _by_name(run: RecordedRun) -> Mapping[tuple[str, str, int | None], list[Artifact]]:
+    found: dict[tuple[str, str, int | None], list[Artifact]] = {}
+    for item in run.artifacts:
+        if item.kind not in fingerprints.NO_MODELS:
+            found.setdefault((item.kind, item.name, item.step), []).append(item)
+    return found
+
+
+def _compare_pair(title: str, kind: str, a: Artifact, b: Artifact, first: RecordedRun, again: RecordedRun) -> Outcome:
+    if a.sha256 is None or b.sha256 is None:
+        return Outcome(title, kind, None, "sha256", "its hash is not known")
+    if a.sha256 == b.sha256:
+        return Outcome(title, kind, True, "sha256")
+    files = [
+        fingerprints.files_of(run.store.folder, run.id, item.sha256 or "") for run, item in ((first, a), (again, b))
+    ]
+    if not all(files):
+        return Outcome(title, kind, None, "sha256", "its bytes differ, and what it held was not kept")
+    weights = [fingerprints.weights_of(found) for found in files]
+    if weights[0] is None or weights[1] is None:
+        return Outcome(title, kind, False, "sha256")
+    return Outcome(title, kind, not set(weights[0].whole).isdisjoint(weights[1].whole), "weights")

@@ -1,0 +1,15 @@
+"""What users read: stores, runs and lists of runs."""
+
+from typing import TYPE_CHECKING
+
+from runlore._lazy import lazy
+
+if TYPE_CHECKING:
+    from runlore.store.runs import RecordedRun, RunList
+    from runlore.store.store import Store, open_store
+
+__getattr__, __dir__ = lazy(
+    __name__, {"RecordedRun": "runs", "RunList": "runs", "Store": "store", "open_store": "store"}
+)
+
+__all__ = ["RecordedRun", "RunList", "Store", "open_store"]

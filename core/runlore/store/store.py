@@ -1,0 +1,231 @@
+"""A store of runs: open it, start runs in it, ask it."""
+
+import operator
+import os
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runlore import _ids
+from runlore._settings import setting
+from runlore.errors import AmbiguousRun, BackendNotFound, RunloreWarning, RunNotFound, StoreRefused
+from runlore.log.folder import Folder, find_folder
+from runlore.recording.run import Run
+
+if TYPE_CHECKING:  # what only readers need is imported when they ask: recording shall start fast
+    from runlore.index.database import Sqlite
+    from runlore.index.index import Index
+    from runlore.index.query import Field
+    from runlore.index.rows import Summary
+    from runlore.store.runs import RecordedRun, RunList
+
+
+def open_store(location: str | os.PathLike[str] | None = None) -> "Store":
+    """The store at a path or URL; without one, the store that `.runlore` is found for, like `.git`.
+
+    Reading a store that does not exist yet gives no runs; it is made by the first run.
+
+    Raises:
+        BackendNotFound: no backend knows the URL's scheme.
+        StoreRefused: the store was only come across and belongs to another user.
+        FormatError: a newer runlore made it.
+    """
+    if location is None and "://" in (setting("store") or ""):
+        location = setting("store")
+    if location is None:
+        root, named = find_folder()
+    else:
+        text = os.fspath(location)
+        scheme, separator, rest = text.partition("://")
+        if separator and scheme != "file":
+            raise BackendNotFound(f"no backend for {scheme!r} in {text!r}: give a folder, or a file:// URL")
+        root, named = Path(rest if separator else text).expanduser().absolute(), True
+        if root.name != ".runlore" and not (root / "format").exists() and (root / ".runlore").is_dir():
+            root = root / ".runlore"
+    store = Store(root)
+    if root.exists():
+        if not root.is_dir():
+            raise StoreRefused(f"{str(root)!r} is a file, not a store: name a folder")
+        if not (root / "format").exists() and named and store.folder.foreign():
+            raise StoreRefused(f"{str(root)!r} is a folder with other things in it, not a store: name an empty one")
+        if (root / "format").exists():
+            store.folder.check(named=named)
+    return store
+
+
+class Store:
+    """A folder of runs. Making the object touches nothing; `open_store` also checks format and owner.
+
+    `clock` tells seconds since 1970. Threads may share a store for writing runs; for reading, each should open its own.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], clock: Callable[[], float] = time.time) -> None:
+        self.folder = Folder(Path(root))
+        self._clock = clock
+
+    @property
+    def root(self) -> Path:
+        """The store's folder."""
+        return self.folder.root
+
+    @property
+    def exists(self) -> bool:
+        """Whether the store was made already."""
+        return (self.root / "format").exists()
+
+    def start_run(
+        self,
+        name: str | None = None,
+        *,
+        experiment: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        parent: "str | Run | RecordedRun | None" = None,
+        resume: str | None = None,
+        at_step: int | None = None,
+    ) -> Run:
+        """Start a run, or with `resume` go on with one that has not finished, as a new segment.
+
+        A resumed run goes on behind its last step; with `at_step`, points of earlier segments behind that step are
+        superseded. A run that has finished is not reopened: a new one is started, linked `resumed_from`.
+
+        Raises:
+            RunNotFound: no run answers to `resume`.
+        """
+        from runlore.recording.starting import start
+
+        parent_id: str | None
+        if isinstance(parent, str):
+            parent_id = parent if _ids.is_run_id(parent) else self.run(parent).id
+        else:
+            parent_id = None if parent is None else parent.id
+        earlier = None if resume is None else self.run(resume).id
+        return start(
+            self.folder,
+            name,
+            experiment=experiment,
+            params=params,
+            tags=tags,
+            parent=parent_id,
+            resume=earlier,
+            at_step=at_step,
+        )
+
+    def runs(self, where: str = "", *, sort: str = "", limit: int | None = None) -> "RunList":
+        """The runs that fulfil a query, children included, newest first unless `sort` says otherwise.
+
+        `where` is a query (docs/queries.md); `sort` names fields, "-" before one that descends: "-metrics.acc.max".
+        Missing values and NaN come last either way.
+
+        Raises:
+            QueryError: a query can't be understood.
+        """
+        from runlore.index import query
+        from runlore.index.select import hints_of, select
+        from runlore.store.runs import RecordedRun, RunList
+
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit is {limit!r}: write 0 or more, or None for all")
+        limit = None if limit is None else max(0, min(operator.index(limit), 1 << 40))
+        compiled = query.compile_query(where, self._clock)
+        order = query.parse_sort(sort) if sort else []
+        if not self.exists:
+            return RunList(self, [])
+
+        def answer(database: "Sqlite") -> "tuple[list[Summary], list[str]]":
+            summaries = select(database, compiled, order, limit)
+            return summaries, hints_of(database, where, compiled, sort, order)
+
+        summaries, hints = self.index.ask(answer)
+        if hints and not summaries:
+            warnings.warn(hints[0], RunloreWarning, stacklevel=2)
+        return RunList(self, [RecordedRun(self, summary) for summary in summaries], tuple(hints))
+
+    def check_query(self, where: str) -> "list[Field]":
+        """The fields that a query asks for.
+
+        Raises:
+            QueryError: it can't be understood.
+        """
+        from runlore.index import query
+
+        return list(query.compile_query(where, self._clock).fields)
+
+    def has_key(self, field: "Field") -> bool:
+        """Whether some run has the key that a field of a query names."""
+        from runlore.index.select import has_key
+
+        return self.exists and self.index.ask(lambda database: has_key(database, field))
+
+    def run(self, part: "str | Run") -> "RecordedRun":
+        """Return the run with this id, name, or unique part of an id; of a `Run`, what it has recorded up to now.
+
+        Raises:
+            RunNotFound: there is none.
+            AmbiguousRun: there are several; the message lists them.
+        """
+        from runlore._text import as_time
+        from runlore.index.select import resolve
+        from runlore.store.runs import RecordedRun
+
+        part = part.id if isinstance(part, Run) else part
+        found = self.index.ask(lambda database: resolve(database, part)) if self.exists else []
+        if not found:
+            raise RunNotFound(f"no run matches {part!r} in {str(self.root)!r}: {self._meant(str(part))}")
+        if len(found) > 1:
+            listed = "".join(
+                f"\n  {item.id}  {item.name}  {item.status}  {as_time(item.started):%Y-%m-%d %H:%M:%S}"
+                for item in found[:10]
+            )
+            more = f"\n  … and {len(found) - 10} more" if len(found) > 10 else ""
+            raise AmbiguousRun(
+                f"{part!r} matches {len(found)} runs, name one by its id or the end of it:{listed}{more}",
+                [item.id for item in found],
+            )
+        return RecordedRun(self, found[0])
+
+    def _meant(self, part: str) -> str:
+        from difflib import get_close_matches
+
+        from runlore.index.select import SHORTEST
+
+        rows = self.index.ask(lambda database: database.query("SELECT DISTINCT name FROM runs")) if self.exists else []
+        close = get_close_matches(part, [str(name) for (name,) in rows], 1)
+        if not close and len(part) < SHORTEST:
+            return f"a part of an id has {SHORTEST} characters at least; `runlore ls` lists the runs"
+        return f"did you mean {close[0]!r}?" if close else "`runlore ls` lists them"
+
+    def reindex(self) -> int:
+        """Read every file again; the number of runs. Nothing is lost by it, and nothing is needed for it but the logs.
+
+        Raises:
+            TimeoutError: other processes kept the index busy.
+        """
+        from runlore.index.database import Locked
+
+        if not self.exists:
+            return 0
+        try:
+            return self.index.rebuild()
+        except Locked:
+            raise TimeoutError("other processes keep the index busy: try again") from None
+
+    def short_ids(self, run_ids: Sequence[str]) -> dict[str, str]:
+        """For each id an end that tells it from the others, at least six characters long."""
+        length = _ids.SHORT
+        while len({run_id[-length:] for run_id in run_ids}) < len(set(run_ids)):
+            length += 1
+        return {run_id: run_id[-length:] for run_id in run_ids}
+
+    def __repr__(self) -> str:
+        return f"<Store {str(self.root)!r}>"
+
+    @cached_property
+    def index(self) -> "Index":
+        """The index of the store's records, a cache that may be deleted; made when first asked for."""
+        from runlore.index.index import Index
+
+        return Index(self.folder)

@@ -1,0 +1,189 @@
+"""What an author says of an integration, and how its trainings are run."""
+
+import logging
+import os
+import shutil
+import signal
+import sys
+import threading
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+import runlore
+from runlore.errors import RunloreWarning
+from runlore.guest.session import FitSession
+from runlore.store.store import Store
+from runlore.testing.training import Training, random_states, train, train_checked, train_elsewhere
+
+Run = Any
+TIMEOUT = 120  # seconds for a training in a process of its own
+
+
+class Basis:
+    """What an integration's tests say of it, and what the statements share."""
+
+    integration: ClassVar[str]
+    metric: ClassVar[str]
+    param: ClassVar[tuple[str, Any]]
+    steps: ClassVar[int]
+    first_step: ClassVar[int] = 1
+    hows: ClassVar[tuple[str, ...]] = ("callback", "autolog")
+    has_checkpoints: ClassVar[bool] = True
+    _plain_codes: ClassVar[dict[str, int]] = {}
+
+    def train(self, training: Training) -> Any:
+        """Train as asked, and return the weights."""
+        raise NotImplementedError
+
+    def checkpoint(self, folder: Path) -> Path:
+        """The newest checkpoint in a folder that `train` was given."""
+        raise NotImplementedError
+
+    def random_states(self) -> Any:
+        """The global random states, comparable with `==`; add those of your framework."""
+        return random_states()
+
+    # What the tests share
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        inner = cls.train
+
+        def checked(self: "Basis", training: Training) -> Any:
+            return train_checked(self, training, inner)
+
+        if "train" in vars(cls):
+            cls.train = checked  # type: ignore[method-assign]
+
+    @pytest.fixture(autouse=True)
+    def _is_complete(self) -> None:
+        """Say what a subclass has forgotten before anything is trained."""
+        wanted = {
+            "integration": "the name that its runs are tagged with",
+            "metric": "the name of a metric that has a point for each step",
+            "param": "a hyperparameter's recorded name and its value",
+            "steps": "how many steps a training has",
+        }
+        missing = [f"{name} ({what})" for name, what in wanted.items() if not hasattr(self, name)]
+        cls = type(self)
+        missing += [] if cls.train is not Basis.train else ["the method train(training)"]
+        if self.has_checkpoints and cls.checkpoint is Basis.checkpoint:
+            missing.append("the method checkpoint(folder), or has_checkpoints = False")
+        if missing:
+            pytest.fail(f"{cls.__name__} lacks: {'; '.join(missing)}", pytrace=False)
+        unknown = [how for how in self.hows if how not in ("callback", "autolog")]
+        if unknown:
+            pytest.fail(f"{cls.__name__}.hows has {unknown[0]!r}: write 'callback' or 'autolog'", pytrace=False)
+
+    @pytest.fixture(autouse=True)
+    def _surroundings(self, runlore_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.store = runlore_store
+        self.folder = tmp_path / "checkpoints"
+        self.folder.mkdir()
+        monkeypatch.chdir(tmp_path)
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Each test that asks `how` runs once for each way of recording."""
+        if "how" in metafunc.fixturenames:
+            metafunc.parametrize("how", self.hows)
+
+    def _train(self, how: str, **settings: Any) -> Any:
+        """Train without the warnings of the framework; ours are errors."""
+        folder = settings.pop("folder", self.folder)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", RunloreWarning)
+            return train(self, Training(folder, how, **settings))  # type: ignore[arg-type]
+
+    def _only_run(self) -> Run:
+        runs = self.store.runs()
+        assert len(runs) == 1, f"a training should have made one run, and made {len(runs)}"
+        return runs[0]
+
+    def _steps(self, steps: int | None = None) -> list[int]:
+        return list(range(self.first_step, self.first_step + (self.steps if steps is None else steps)))
+
+    def _needs_checkpoints(self) -> None:
+        if not self.has_checkpoints:
+            pytest.skip("the framework writes no checkpoints")
+
+    def _observed(self, how: str, folder: str) -> dict[str, Any]:
+        place = self.folder / folder
+        place.mkdir()
+        before = {path for path in Path.cwd().rglob("*") if self.store.root not in (path, *path.parents)}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            weights = train(self, Training(place, how))  # type: ignore[arg-type]
+        after = {path for path in Path.cwd().rglob("*") if self.store.root not in (path, *path.parents)}
+        return {
+            "weights": weights,
+            "random states": self.random_states(),
+            "warnings": Counter(_facts(item, place) for item in caught),
+            "files": sorted(str(path.relative_to(place)) for path in after - before if place in path.parents),
+            "other files": sorted(str(path) for path in after - before if place not in path.parents),
+            "environment": dict(os.environ),
+            "hooks": (sys.excepthook, threading.excepthook, sys.unraisablehook, sys.displayhook),
+            "signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
+            "log handlers": list(logging.getLogger().handlers),
+            "streams": (sys.stdout, sys.stderr, "write" in vars(sys.stdout)),
+            "threads": sorted(item.name for item in threading.enumerate() if not item.name.startswith("runlore-")),
+            "directory": Path.cwd(),
+        }
+
+    def _remove_store(self) -> None:
+        gone = self.store.root.with_name("gone")
+        self.store.root.rename(gone)  # at once, as other threads write to it
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def _new(self, name: str) -> Path:
+        place = self.folder / name
+        place.mkdir()
+        return place
+
+    def _elsewhere(self, how: str, ending: str, **settings: Any) -> int:
+        folder = settings.pop("folder", self.folder)
+        process = train_elsewhere(self, Training(folder, how, **settings), ending)  # type: ignore[arg-type]
+        _, errors = process.communicate(timeout=TIMEOUT)
+        if ending == "none":
+            assert process.returncode == 0, errors
+        return process.returncode
+
+    def _kill_midway(self, how: str) -> None:
+        process = train_elsewhere(self, Training(self.folder, how), "wait")  # type: ignore[arg-type]
+        assert process.stdout is not None
+        try:
+            printed = ""
+            while "midway" not in printed:
+                printed = process.stdout.readline()
+                assert printed, process.communicate()[1]
+            assert self._only_run().status == "running"
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def _facts(warning: warnings.WarningMessage, place: Path) -> tuple[Any, ...]:
+    text = str(warning.message).replace(str(place), "")
+    return warning.category, text, warning.filename, warning.lineno
+
+
+def _autolog(integration: str, how: str) -> Any:
+    from contextlib import nullcontext
+
+    return runlore.autolog(integration) if how == "autolog" else nullcontext()
+
+
+def _begin_in_a_worker() -> None:
+    if FitSession.begin("contract"):
+        os._exit(3)
+
+
+def _content(path: Path) -> dict[str, bytes]:
+    """The files of a checkpoint by their path in it."""
+    if path.is_file():
+        return {"": path.read_bytes()}
+    return {str(item.relative_to(path)): item.read_bytes() for item in sorted(path.rglob("*")) if item.is_file()}

@@ -1,0 +1,38 @@
+"""Fixtures for tests of plugins and integrations."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runlore.plugins.manager import plugins
+from runlore.store.store import Store, open_store
+
+
+@pytest.fixture
+def runlore_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A fresh store that everything in this test records to; no setting of the machine's reaches in."""
+    for name in list(os.environ):
+        if name.startswith("RUNLORE_"):
+            monkeypatch.delenv(name)
+    place = tmp_path / "store"
+    monkeypatch.setenv("RUNLORE_STORE", str(place))
+    monkeypatch.setenv("RUNLORE_QUIET", "1")
+    return open_store(place)
+
+
+@pytest.fixture
+def runlore_plugins() -> Iterator[Callable[[Any], Any]]:
+    """Registers a plugin, a module or an object with hooks, until the test ends: `runlore_plugins(MyPlugin())`."""
+    registered: list[Any] = []
+
+    def register(plugin: Any) -> Any:
+        plugins().register(plugin, f"registered-by-a-test-{len(registered)}")
+        registered.append(plugin)
+        return plugin
+
+    yield register
+    for plugin in registered:
+        plugins().unregister(plugin)

@@ -1,0 +1,166 @@
+"""The statements on being a guest: harmless, silent in workers, one run for each training, reversible."""
+
+import multiprocessing
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import runlore
+from runlore.errors import RunloreWarning
+from runlore.guest.session import FitSession
+from runlore.testing.basis import Basis, _autolog, _begin_in_a_worker
+from runlore.testing.faults import Failing
+from runlore.testing.training import Training, train
+
+
+class GuestStatements(Basis):
+    """Nothing that recording does reaches the training."""
+
+    # Harmless (G1)
+
+    def test_a_recorded_training_is_the_same_training(self, how: str) -> None:
+        """Weights, random states, warnings and everything around are as without runlore."""
+        self._observed("plain", "warm up")  # what is loaded or warned of once
+        plain, recorded = self._observed("plain", "a"), self._observed(how, "b")
+        assert len(self.store.runs()) == 1
+        for name, value in plain.items():
+            assert recorded[name] == value, name
+
+    def test_an_exception_reaches_the_caller_as_the_same_object(self, how: str) -> None:
+        """And the run tells of it."""
+        error = ValueError("in the midst")
+
+        def fail() -> None:
+            raise error
+
+        with pytest.raises(ValueError, match="in the midst") as caught:
+            self._train(how, midway=fail)
+        assert caught.value is error
+        run = self._only_run()
+        assert run.status == "failed"
+        assert (run.error["type"], run.error["message"]) == ("ValueError", "in the midst")
+        assert "fail" in run.error["traceback"]
+
+    # Faults stay outside (G2)
+
+    def test_a_store_that_can_not_be_written_costs_the_record_only(self, how: str, tmp_path: Path) -> None:
+        """One warning, the same weights."""
+        plain = self._train("plain", folder=self._new("a"))
+        (tmp_path / "store").write_text("a file, not a store")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            recorded = train(self, Training(self._new("b"), how))  # type: ignore[arg-type]
+        assert recorded == plain
+        assert len([item for item in caught if issubclass(item.category, RunloreWarning)]) == 1
+
+    def test_hooks_that_all_fail_cost_the_record_only(
+        self, how: str, runlore_plugins: Callable[[Any], Any], tmp_path: Path
+    ) -> None:
+        """Also those that are asked before anything is written."""
+        plain = self._train("plain", folder=self._new("a"))
+        runlore_plugins(Failing())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            recorded = train(self, Training(self._new("b"), how))  # type: ignore[arg-type]
+        assert recorded == plain
+
+    def test_a_store_that_vanishes_costs_the_record_only(self, how: str) -> None:
+        """Somebody removes it while the framework trains."""
+        plain = self._train("plain", folder=self._new("a"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            recorded = train(self, Training(self._new("b"), how, self._remove_store))  # type: ignore[arg-type]
+        assert recorded == plain
+
+    # One run for each training (G4)
+
+    def test_a_second_training_makes_a_second_run(self, how: str) -> None:
+        """With points of its own."""
+        self._train(how, folder=self._new("a"))
+        self._train(how, folder=self._new("b"))
+        assert [run.status for run in self.store.runs()] == ["finished", "finished"]
+        for run in self.store.runs():
+            assert run.metrics[self.metric].count == self.steps
+
+    def test_a_training_within_the_users_run_joins_it(self, how: str) -> None:
+        """And leaves it open."""
+        with self.store.start_run("mine") as mine:
+            self._train(how)
+            assert not mine.ended
+            mine.log_metrics({"after": 1.0})
+        run = self._only_run()
+        assert (run.name, run.status, run.metrics["after"].count) == ("mine", "finished", 1)
+        assert run.metrics[self.metric].count == self.steps
+
+    def test_a_training_within_another_is_a_part_of_it(self, how: str) -> None:
+        """It makes no run."""
+        with FitSession.begin("outer") as session:
+            assert session
+            self._train(how)
+        assert self._only_run().tags["integration"] == "outer"
+
+    def test_trainings_in_two_threads_make_two_runs(self, how: str) -> None:
+        """Without crossed points."""
+        errors: list[BaseException] = []
+
+        def work(name: str) -> None:
+            try:
+                self.train(Training(self._new(name), how))  # type: ignore[arg-type]
+            except BaseException as error:
+                errors.append(error)
+                raise
+
+        with warnings.catch_warnings(), _autolog(self.integration, how):
+            warnings.simplefilter("ignore")
+            threads = [threading.Thread(target=work, args=(name,)) for name in ("a", "b")]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert errors == []
+        assert [run.metrics[self.metric].steps.tolist() for run in self.store.runs()] == [self._steps()] * 2
+
+    # Workers (G9)
+
+    def test_a_worker_of_the_training_makes_no_run(self, how: str) -> None:
+        """A process that the training forks, such as a loader's."""
+        codes: list[int | None] = []
+
+        def fork() -> None:
+            child = multiprocessing.get_context("fork").Process(target=_begin_in_a_worker)
+            child.start()
+            child.join()
+            codes.append(child.exitcode)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python warns of forks beside threads
+            train(self, Training(self.folder, how, fork))  # type: ignore[arg-type]
+        assert codes == [0]
+        assert self._only_run().status == "finished"
+
+    # Reversible (G12)
+
+    def test_it_can_be_switched_off_by_name(self, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """And everything at once."""
+        for value in (self.integration, "all"):
+            monkeypatch.setenv("RUNLORE_DISABLED", value)
+            self._train(how, folder=self._new(value))
+        assert len(self.store.runs()) == 0
+
+    def test_autolog_twice_is_once_and_ends(self) -> None:
+        """Callback and autolog together make one run, too."""
+        if "autolog" not in self.hows:
+            pytest.skip("the framework has no autolog")
+        with runlore.autolog(self.integration), runlore.autolog(self.integration):
+            self._train("autolog", folder=self._new("a"))
+        assert len(self.store.runs()) == 1
+        self._train("plain", folder=self._new("b"))
+        assert len(self.store.runs()) == 1
+        if "callback" in self.hows:
+            with runlore.autolog(self.integration):
+                self._train("callback", folder=self._new("c"))
+            assert len(self.store.runs()) == 2

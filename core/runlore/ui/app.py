@@ -1,0 +1,89 @@
+"""The application: routes to questions, changes and files, behind the guard."""
+
+import socket
+import threading
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from runlore.errors import MissingDependency
+from runlore.ui import changes, live, runs, tables
+from runlore.ui.endpoints import Endpoint, Stores, describe, route
+from runlore.ui.guard import LOCAL, Guard, Keys
+
+STATIC = Path(__file__).parent / "static"
+KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+PAGES = ("/", "/run/{run}", "/compare", "/find")
+
+ENDPOINTS: list[Endpoint] = [*tables.ENDPOINTS, *runs.ENDPOINTS, *changes.ENDPOINTS]
+
+
+def create_app(root: Path, keys: Keys, host: str = "127.0.0.1", closing: threading.Event | None = None) -> ASGIApp:
+    """The application that serves a store's folder; `host` is the name or address that it is bound to.
+
+    Pages that listen are let go soon after `closing` is set.
+
+    Raises:
+        MissingDependency: plotly, which draws the charts, is not installed.
+    """
+    stores = Stores(root)
+    watch = live.Watch(stores, closing or threading.Event())
+    routes = [
+        *[route(endpoint, stores) for endpoint in ENDPOINTS],
+        live.route(watch),
+        _session(keys),
+        Route("/api/openapi.json", lambda _: JSONResponse(describe(ENDPOINTS))),
+        _plotly(),
+        *[_static(path) for path in sorted(STATIC.iterdir()) if path.suffix in KINDS],
+        *[Route(page, _page) for page in PAGES],
+    ]
+    app = Starlette(routes=routes, exception_handlers={404: _not_found})
+    return Guard(app, keys, _names(host), addresses=host not in LOCAL)
+
+
+def _static(path: Path) -> Route:
+    """A file of the page; they are small, and sent from memory."""
+    content, kind = path.read_bytes(), KINDS[path.suffix]
+
+    async def respond(_: Request) -> Response:
+        return Response(content, media_type=kind)
+
+    return Route(f"/static/{path.name}", respond)
+
+
+async def _page(_: Request) -> Response:
+    return FileResponse(STATIC / "index.html", headers={"cache-control": "no-store"})
+
+
+async def _not_found(request: Request, _: Exception) -> Response:
+    if request.url.path.startswith(("/api/", "/static/")):
+        return JSONResponse({"error": {"message": f"there is nothing at {request.url.path}"}}, 404)
+    return FileResponse(STATIC / "index.html", 404)  # the page says so itself
+
+
+def _session(keys: Keys) -> Route:
+    """The token for changes: no other origin can read this answer."""
+    return Route("/api/session", lambda _: JSONResponse({"changes": keys.changes}))
+
+
+def _plotly() -> Route:
+    """The charts' library, out of the installed wheel of plotly."""
+    found = find_spec("plotly")
+    if found is None or found.origin is None:
+        raise MissingDependency("the page needs plotly: pip install 'runlore[ui]'")
+    path = Path(found.origin).parent / "package_data" / "plotly.min.js"
+
+    async def respond(_: Request) -> Response:
+        return FileResponse(path, media_type="text/javascript", headers={"cache-control": "private, max-age=86400"})
+
+    return Route("/plotly.min.js", respond)
+
+
+def _names(host: str) -> Iterable[str]:
+    return LOCAL if host in LOCAL else {*LOCAL, host, socket.gethostname(), socket.getfqdn()}

@@ -1,0 +1,257 @@
+"""Questions over HTTP: their parameters checked, their answers JSON, their description OpenAPI."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import anyio
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from runlore import __version__
+from runlore.documents import plain
+from runlore.errors import QueryError, RunloreError
+from runlore.store.store import Store
+
+READERS = 4  # stores that are open at once, each with a connection to the index
+BODY = 64 << 10  # bytes of a change
+WHOLE = (1 << 53) - 1  # the largest of the whole numbers that JavaScript has without a gap
+T = TypeVar("T")
+Kind = Literal["text", "texts", "whole", "number", "flag", "object"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a question. For "texts" the name is repeated, once for each."""
+
+    name: str
+    kind: Kind
+    about: str
+    default: Any = None
+    required: bool = False
+    least: float = 0
+    most: float = math.inf
+    choices: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A question, or a change. `answer` is called in a thread, with a store and the parameters by name.
+
+    What it returns is the JSON document, or a response of its own. The parameters of a change are a JSON object.
+    """
+
+    path: str
+    about: str
+    answer: Callable[..., Any]
+    parameters: Sequence[Parameter] = ()
+    method: Literal["GET", "POST"] = "GET"
+
+    @property
+    def in_path(self) -> list[str]:
+        """Names that the path has."""
+        return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+
+
+class Refused(RunloreError, ValueError):
+    """A parameter that can't be used."""
+
+
+class Stores:
+    """Lends each question a store of its own: readers in several threads can't share one."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._idle: list[Store] = []
+        self._limiter = anyio.CapacityLimiter(READERS)
+
+    async def ask(self, question: Callable[[Store], T]) -> T:
+        """The answer of a question, in a thread; a few are answered at a time."""
+        return await anyio.to_thread.run_sync(self._answer, question, limiter=self._limiter)
+
+    def _answer(self, question: Callable[[Store], T]) -> T:
+        try:
+            store = self._idle.pop()
+        except IndexError:
+            store = Store(self.root)
+        try:
+            return question(store)
+        finally:
+            self._idle.append(store)
+
+
+def route(endpoint: Endpoint, stores: Stores) -> Route:
+    """The route that answers a question."""
+
+    async def respond(request: Request) -> Response:
+        try:
+            values = await _values(endpoint, request)
+            found = await stores.ask(partial(endpoint.answer, **values))
+        except QueryError as error:
+            where = {"query": error.query, "column": error.column}
+            return JSONResponse({"error": {"message": error.reason, **where}}, 400)
+        except (RunloreError, OSError) as error:
+            return JSONResponse({"error": {"message": str(error)}}, _status(error))
+        return found if isinstance(found, Response) else Response(dump(found), media_type="application/json")
+
+    return Route(endpoint.path, respond, methods=[endpoint.method])
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, LookupError | FileNotFoundError):
+        return 404
+    return 400 if isinstance(error, ValueError) else 409 if isinstance(error, RunloreError) else 500
+
+
+def dump(document: Any) -> bytes:
+    """A document as JSON; numbers that are not finite as texts."""
+    try:
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        text = json.dumps(_finite(document), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
+
+
+def exact(value: Any) -> Any:
+    """A whole number beyond those that a browser tells apart as a text; anything else as it is."""
+    large = isinstance(value, int) and not isinstance(value, bool) and abs(value) > WHOLE
+    return str(value) if large else value
+
+
+def _finite(item: Any) -> Any:
+    if isinstance(item, Mapping):
+        return {key: _finite(value) for key, value in item.items()}
+    return [_finite(value) for value in item] if isinstance(item, list | tuple) else plain(item)
+
+
+# Parameters
+
+
+async def _values(endpoint: Endpoint, request: Request) -> dict[str, Any]:
+    values: dict[str, Any] = {name: request.path_params[name] for name in endpoint.in_path}
+    known = {parameter.name: parameter for parameter in endpoint.parameters}
+    given: dict[str, Any]
+    if endpoint.method == "GET":
+        given = {name: request.query_params.getlist(name) for name in request.query_params}
+    else:
+        given = await _body(request)
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise Refused(f"there is no parameter {unknown[0]!r} here: there are {', '.join(known) or 'none'}")
+    for name, parameter in known.items():
+        values[name] = _value(parameter, given[name]) if name in given else parameter.default
+        if parameter.required and (name not in given or values[name] == []):
+            raise Refused(f"{name} is missing: {parameter.about}")
+    return values
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    text = b""
+    async for chunk in request.stream():
+        text += chunk
+        if len(text) > BODY:
+            raise Refused(f"a change has at most {BODY:,} bytes")
+    try:
+        found = json.loads(text or b"{}")
+    except (ValueError, RecursionError):
+        raise Refused("a change is a JSON object") from None
+    if not isinstance(found, dict):
+        raise Refused("a change is a JSON object")
+    return found
+
+
+def _value(parameter: Parameter, given: Any) -> Any:
+    if parameter.kind == "texts":
+        texts = given if isinstance(given, list) else [given]
+        if not all(isinstance(text, str) for text in texts):
+            raise Refused(f"{parameter.name} has texts only: {parameter.about}")
+        texts = [text for text in texts if text]
+        if len(texts) > parameter.most:
+            raise Refused(f"{parameter.name} names {len(texts)}, at most {parameter.most:g} are taken")
+        return texts
+    single = given[-1] if isinstance(given, list) and given else given
+    if parameter.kind == "text":
+        if not isinstance(single, str):
+            raise Refused(f"{parameter.name} is no text: {parameter.about}")
+        if parameter.choices and single not in parameter.choices:
+            raise Refused(f"{parameter.name} is {single!r}: it is one of {', '.join(parameter.choices)}")
+        return single
+    if parameter.kind == "object":
+        if not isinstance(single, dict):
+            raise Refused(f"{parameter.name} is no object: {parameter.about}")
+        return single
+    if parameter.kind == "flag":
+        return single in ("1", "true", "yes", True)
+    return _number(parameter, single)
+
+
+def _number(parameter: Parameter, given: Any) -> float | int:
+    try:
+        value = int(given) if parameter.kind == "whole" else float(given)
+    except (TypeError, ValueError):
+        raise Refused(f"{parameter.name} is {given!r}: write a {parameter.kind} number") from None
+    if not parameter.least <= value <= parameter.most:
+        raise Refused(f"{parameter.name} is {given}: it is from {parameter.least:g} to {parameter.most:g}")
+    return value
+
+
+# OpenAPI
+
+
+def describe(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+    """The endpoints as an OpenAPI 3.1 document."""
+    paths: dict[str, Any] = {}
+    for endpoint in endpoints:
+        operation: dict[str, Any] = {
+            "summary": endpoint.about,
+            "responses": {
+                "200": {"description": "The answer"},
+                "400": {"description": "A parameter or a query can't be understood"},
+                "401": {"description": "The token is missing"},
+                "404": {"description": "There is no such run or file"},
+            },
+        }
+        places = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in endpoint.in_path
+        ]
+        if endpoint.method == "GET":
+            places += [
+                {"name": item.name, "in": "query", "required": item.required, "description": item.about,
+                 "schema": _schema(item)}
+                for item in endpoint.parameters
+            ]  # fmt: skip
+        else:
+            properties = {item.name: {**_schema(item), "description": item.about} for item in endpoint.parameters}
+            schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+            required = [item.name for item in endpoint.parameters if item.required]
+            schema |= {"required": required} if required else {}
+            operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+        if places:
+            operation["parameters"] = places
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
+    return {"openapi": "3.1.0", "info": {"title": "runlore", "version": __version__}, "paths": paths}
+
+
+def _schema(item: Parameter) -> dict[str, Any]:
+    kinds: dict[str, dict[str, Any]] = {
+        "text": {"type": "string"},
+        "texts": {"type": "array", "items": {"type": "string"}},
+        "whole": {"type": "integer", "minimum": item.least},
+        "number": {"type": "number"},
+        "flag": {"type": "boolean"},
+        "object": {"type": "object"},
+    }
+    schema = kinds[item.kind]
+    if item.kind == "whole" and math.isfinite(item.most):
+        schema["maximum"] = item.most
+    if item.kind == "texts" and math.isfinite(item.most):
+        schema["maxItems"] = item.most
+    if item.choices:
+        schema["enum"] = list(item.choices)
+    return schema if item.default in (None, "") else {**schema, "default": item.default}

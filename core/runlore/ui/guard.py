@@ -1,0 +1,152 @@
+"""Who may talk to the server: the holder of its token, by the name that it was bound to, from its own pages."""
+
+import hashlib
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOCAL = frozenset(["127.0.0.1", "::1", "localhost"])
+READING = frozenset(["GET", "HEAD"])
+CHANGES = "x-runlore-token"  # the header that a change carries
+POLICY = "; ".join(
+    [
+        "default-src 'none'", "script-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data: blob:",
+        "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+    ]
+)  # fmt: skip
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+LOCKED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>runlore</title>
+<body style="font:16px/1.5 system-ui,sans-serif;max-width:34em;margin:15vh auto;padding:0 1em">
+<h1 style="font-size:1.2em">This page needs its key</h1>
+<p>Open the address that <code>runlore ui</code> printed in the terminal: it ends in <code>?token=…</code>.
+A server that was started again has a new one.</p></body></html>"""
+
+
+class Keys:
+    """The server's token, and what comes of it: the cookie's name, and the token that changes carry.
+
+    The page can't read the cookie; it learns the token for changes from an answer that no other origin can read.
+    """
+
+    def __init__(self, token: str | None = None) -> None:
+        self.token = token or secrets.token_urlsafe(32)
+        self.changes = hmac.new(self.token.encode(), b"changes", hashlib.sha256).hexdigest()
+        self.cookie = f"runlore-{hashlib.sha256(self.token.encode()).hexdigest()[:8]}"  # ports share cookies
+
+    def opens(self, given: str | None) -> bool:
+        """Whether this is the token."""
+        return given is not None and hmac.compare_digest(given.encode(), self.token.encode())
+
+    def may_change(self, given: str | None) -> bool:
+        """Whether this is the token for changes, or the token itself."""
+        return given is not None and (hmac.compare_digest(given.encode(), self.changes.encode()) or self.opens(given))
+
+
+class Guard:
+    """ASGI middleware that lets nothing through but requests with the token, and dresses answers.
+
+    `names` are the hosts that the server may be called by, beside IP addresses where it listens to others: a name that
+    an attacker makes point here (DNS rebinding) is none of them.
+    """
+
+    def __init__(self, app: ASGIApp, keys: Keys, names: Iterable[str] = LOCAL, *, addresses: bool = False) -> None:
+        self._app = app
+        self._keys = keys
+        self._names = {name.lower() for name in names}
+        self._addresses = addresses
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def dressed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        refusal = self._refusal(scope)
+        await (refusal or self._app)(scope, receive, dressed)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if not self._is_ours(host):
+            return _error(400, f"this server is not called {host!r}: open the address that `runlore ui` printed")
+        origin = headers.get("origin")
+        if origin is not None and origin.partition("://")[2] != host:
+            return _error(403, "requests from other sites are refused")
+        reading = scope["method"] in READING
+        if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not self._is_visit(scope, headers):
+            return _error(403, "requests from other sites are refused")
+        given = QueryParams(scope["query_string"]).get("token")
+        if reading and self._keys.opens(given) and not scope["path"].startswith("/api/"):
+            return self._welcome(scope)
+        if not (self._keys.opens(_cookie(headers, self._keys.cookie)) or self._keys.opens(_bearer(headers))):
+            if reading and not scope["path"].startswith("/api/"):
+                return HTMLResponse(LOCKED, 401)
+            return _error(401, "this needs the token: open the address that `runlore ui` printed")
+        if not reading and not self._keys.may_change(headers.get(CHANGES)):
+            return _error(403, f"a change needs the token in the header {CHANGES}")
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return name in self._names or (self._addresses and _is_address(name))
+
+    def _is_visit(self, scope: Scope, headers: Headers) -> bool:
+        """Somebody followed a link to a page; what it shows does not reach the site that the link is on."""
+        visit = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        return visit and scope["method"] == "GET" and not scope["path"].startswith("/api/")
+
+    def _welcome(self, scope: Scope) -> Response:
+        """Trade the token in the address for a cookie, so that it stands in no history."""
+        rest = [(key, value) for key, value in QueryParams(scope["query_string"]).multi_items() if key != "token"]
+        # A path that begins with two slashes would lead to another host.
+        target = "/" + scope["path"].lstrip("/") + (f"?{QueryParams(rest)}" if rest else "")
+        response = RedirectResponse(target, 303)
+        response.set_cookie(self._keys.cookie, self._keys.token, httponly=True, samesite="strict", path="/")
+        return response
+
+
+def _error(status: int, message: str) -> Response:
+    return JSONResponse({"error": {"message": message}}, status)
+
+
+def _cookie(headers: Headers, name: str) -> str | None:
+    """The value of a cookie; others on this host, which any of its servers may set, can't spoil it."""
+    pairs = (pair.strip().partition("=") for text in headers.getlist("cookie") for pair in text.split(";"))
+    return next((value for key, _, value in pairs if key == name), None)
+
+
+def _bearer(headers: Headers) -> str | None:
+    kind, _, value = headers.get("authorization", "").partition(" ")
+    return value.strip() if kind.lower() == "bearer" else None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

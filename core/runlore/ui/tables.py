@@ -1,0 +1,223 @@
+"""What the page asks of many runs: tables, groups, keys, curves."""
+
+import json
+import math
+from typing import Any
+
+from runlore import __version__
+from runlore.analysis.curves import band_of, curve_of
+from runlore.analysis.scope import independent, with_children
+from runlore.analysis.statistics import group_runs, key_text
+from runlore.analysis.tables import Table, known_keys, read_table, suggested_columns
+from runlore.documents import iso_time, plain, statistics_document
+from runlore.errors import QueryError
+from runlore.index.query import Field
+from runlore.store.runs import RecordedRun
+from runlore.store.store import Store
+from runlore.ui.endpoints import Endpoint, Parameter, exact
+
+PAGE = 1000  # rows of one answer at most
+CURVES = 50  # runs of one answer at most
+GROUPS = 12  # groups that have bands
+MEMBERS = 30  # runs of a group that its band is made of
+
+WHERE = Parameter("where", "text", "a query, as of `runlore ls`", "")
+ALL = Parameter("all", "flag", "children, too", False)
+KEY = Parameter("key", "text", "a metric", required=True)
+AXIS = Parameter("x", "text", "what lies along x", "step", choices=("step", "epoch", "time", "relative"))
+MOST = Parameter("most", "whole", "points of a curve at most, about", 1000, least=10, most=5000)
+
+
+def about(store: Store) -> dict[str, Any]:
+    """The store, and what the server is."""
+    return {"root": str(store.root), "exists": store.exists, "version": __version__}
+
+
+def table(
+    store: Store, where: str, columns: list[str], sort: str, offset: int, limit: int, all: bool  # noqa: A002
+) -> dict[str, Any]:  # fmt: skip
+    """A page of the table of runs."""
+    store.check_query(where)  # so that an error shows the query as it was typed
+    found = read_table(store, with_children(where, all), columns, sort=sort, offset=offset, limit=limit)
+    return table_document(found, columns) | {"offset": offset}
+
+
+def table_document(found: Table, columns: list[str]) -> dict[str, Any]:
+    """A page of runs."""
+    heads = [
+        {"field": text, "table": field.table, "key": field.key or field.column, "of": field.column}
+        for text, field in zip(columns, found.columns, strict=True)
+    ]
+    rows = [
+        {
+            "id": row.id,
+            "name": row.name,
+            "experiment": row.experiment,
+            "status": row.status,
+            "started": iso_time(row.started),
+            "ended": None if row.ended is None else iso_time(row.ended),
+            "duration_s": row.duration,
+            "parent": row.parent,
+            "children": row.children,
+            "tags": row.tags,
+            "values": [exact(plain(value)) for value in row.values],
+        }
+        for row in found.rows
+    ]
+    return {"total": found.total, "columns": heads, "rows": rows, "hints": list(found.hints)}
+
+
+def keys(store: Store) -> dict[str, Any]:
+    """The keys that runs have, and how a query spells them."""
+    return {
+        table: [
+            {"key": key, "field": Field(table, key, "last" if table == "metrics" else "", 0).text, "runs": runs}
+            for key, runs in found.items()
+        ]
+        for table, found in known_keys(store).items()
+    }
+
+
+def suggested(store: Store, where: str, all: bool) -> dict[str, Any]:  # noqa: A002
+    """Columns that tell runs apart."""
+    store.check_query(where)
+    return {"columns": suggested_columns(store, with_children(where, all))}
+
+
+def check(store: Store, where: str) -> dict[str, Any]:
+    """Whether a query can be understood; that it can't is an answer, too."""
+    try:
+        return {"fields": [field.text for field in store.check_query(where)], "error": None}
+    except QueryError as error:
+        return {"fields": [], "error": {"message": error.reason, "query": error.query, "column": error.column}}
+
+
+def groups(store: Store, where: str, by: list[str], metrics: list[str], all: bool) -> list[dict[str, Any]]:  # noqa: A002
+    """Statistics of metrics in groups."""
+    store.check_query(where)
+    chosen = independent(where, all)
+    return [statistics_document(group_runs(store, chosen, metric, by), by, ()) for metric in metrics]
+
+
+# Curves
+
+
+def _runs(store: Store, ids: list[str]) -> list[RecordedRun]:
+    """The runs with these ids, in this order; one that was removed meanwhile is left out."""
+    found = {run.id: run for run in store.runs(f"id in {ids!r}")}
+    return [found[run_id] for run_id in dict.fromkeys(ids) if run_id in found]
+
+
+def curves(
+    store: Store, runs: list[str], key: str, x: str, begin: float | None, end: float | None, most: int
+) -> dict[str, Any]:
+    """A metric of several runs, those that have it."""
+    found = []
+    for run in _runs(store, runs):
+        if key in run.metrics:
+            curve = curve_of(run, key, x, begin=begin, end=end, most=most)  # type: ignore[arg-type]  # it was checked
+            found.append(
+                {"run": run.id, "name": run.name, "x": numbers(curve.x), "y": numbers(curve.y), "points": curve.points,
+                 "whole": curve.whole}
+            )  # fmt: skip
+    return {"key": key, "x": x, "curves": found}
+
+
+def numbers(values: Any) -> list[float | str | None]:
+    """An array for JSON: whole numbers without a point; NaN as null, where a line breaks."""
+    return [_number(value) for value in values.tolist()]
+
+
+def _number(value: float) -> float | str | None:
+    if math.isnan(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) < 1e15 else plain(value)
+
+
+def bands(
+    store: Store, where: str, by: list[str], order: str, key: str, x: str, most: int, all: bool  # noqa: A002
+) -> dict[str, Any]:  # fmt: skip
+    """Mean and deviation of a metric's curves in groups of runs, those of the best groups by another metric."""
+    store.check_query(where)
+    grouped = group_runs(store, independent(where, all), order or f"metrics[{json.dumps(key)}].count", by)
+    found = []
+    for group in grouped.groups[:GROUPS]:
+        ids = [item.run for item in group.runs]
+        members = _runs(store, ids[:MEMBERS])
+        band = band_of([curve_of(run, key, x, most=most) for run in members if key in run.metrics])  # type: ignore[arg-type]
+        found.append(
+            {
+                "by": dict(zip(by, map(plain, group.key), strict=True)),
+                "name": ", ".join(map(key_text, group.key)),
+                "runs": len(members),
+                "of": len(ids),
+                "x": numbers(band.x),
+                "mean": numbers(band.mean),
+                "deviation": numbers(band.deviation),
+            }
+        )
+    return {"key": key, "x": x, "bands": found, "groups": len(grouped.groups)}
+
+
+def metrics_of(store: Store, runs: list[str]) -> dict[str, Any]:
+    """The metrics that several runs have, and how many of them have each."""
+    counts: dict[str, int] = {}
+    found = _runs(store, runs)
+    for run in found:
+        for key, series in run.metrics.items():
+            counts[key] = counts.get(key, 0) + (1 if series.count else 0)
+    return {
+        "runs": [{"id": run.id, "name": run.name, "status": run.status} for run in found],
+        "metrics": {key: counts[key] for key in sorted(counts)},
+        "points": {key: max(run.metrics[key].count for run in found if key in run.metrics) for key in sorted(counts)},
+    }
+
+
+ENDPOINTS = [
+    Endpoint("/api/store", "The store, and what the server is", about),
+    Endpoint(
+        "/api/runs", "A page of the table of runs", table,
+        [
+            WHERE,
+            Parameter("columns", "texts", "fields whose values are wanted: params.lr", [], most=40),
+            Parameter("sort", "text", 'fields to sort by, "-" before one that descends', ""),
+            Parameter("offset", "whole", "runs to leave out at the beginning", 0, most=1 << 40),
+            Parameter("limit", "whole", "runs at the most", 100, most=PAGE),
+            ALL,
+        ],
+    ),
+    Endpoint("/api/keys", "The keys that runs have, by table, and how many have each", keys),
+    Endpoint("/api/columns", "Columns that tell the runs of a query apart", suggested, [WHERE, ALL]),
+    Endpoint("/api/check", "The fields of a query, or what is wrong with it", check, [WHERE]),
+    Endpoint(
+        "/api/groups", "Statistics of metrics in groups of runs, as `runlore stats`", groups,
+        [
+            WHERE,
+            Parameter("by", "texts", "fields that make a group", required=True, most=4),
+            Parameter("metrics", "texts", "metrics: val_acc, val_acc.max", required=True, most=20),
+            ALL,
+        ],
+    ),
+    Endpoint(
+        "/api/metrics", "The metrics that several runs have", metrics_of,
+        [Parameter("runs", "texts", "runs by id", required=True, most=CURVES)],
+    ),
+    Endpoint(
+        "/api/curves", "A metric of several runs, thinned so that no peak is lost", curves,
+        [
+            Parameter("runs", "texts", "runs by id", required=True, most=CURVES), KEY, AXIS,
+            Parameter("begin", "number", "where the picture begins along x", least=-math.inf),
+            Parameter("end", "number", "where it ends", least=-math.inf),
+            MOST,
+        ],
+    ),
+    Endpoint(
+        "/api/bands", "Mean and deviation of a metric's curves in groups of runs", bands,
+        [
+            WHERE,
+            Parameter("by", "texts", "fields that make a group", required=True, most=4),
+            Parameter("order", "text", "the metric by which groups are good; else how many points they have", ""),
+            KEY, AXIS, MOST, ALL,
+        ],
+    ),
+]  # fmt: skip

@@ -1,0 +1,297 @@
+"""Groups of runs, their intervals and tests, checked against SciPy's own; exports that other programs open."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas
+import pytest
+import scipy.stats
+
+from runlore import Store
+from runlore.analysis.exports import export, points_to_arrow
+from runlore.analysis.statistics import direction, group_runs, summarise
+from runlore.errors import QueryError
+from tests.cli.test_cli import document, runlore
+
+ACCURACIES = {0.1: [0.90, 0.91, 0.89, 0.93], 0.2: [0.92, 0.94, 0.90, 0.96], 0.3: [0.5]}
+
+
+@pytest.fixture
+def seeded(store: Store) -> Store:
+    """Three learning rates, four seeds of two of them, one of the third; one run without the metric."""
+    for lr, values in ACCURACIES.items():
+        for seed, value in enumerate(values):
+            with store.start_run(f"lr{lr}-{seed}", params={"lr": lr, "seed": seed, "model": "cnn"}) as run:
+                run.log_metrics({"val_acc": 0.99}, step=1)
+                run.log_metrics({"val_acc": value, "val/loss": 1 - value}, step=2)
+    store.start_run("broken", params={"lr": 0.1, "seed": 9, "model": "mlp"}).finish()
+    return store
+
+
+def test_mean_interval_and_best_are_those_of_scipy(seeded: Store) -> None:
+    found = group_runs(seeded, "", "val_acc", ["params.lr"], ["params.seed"])
+    assert (found.metric, found.best) == ("metrics.val_acc", "max")
+    assert [group.key for group in found.groups] == [(0.2,), (0.1,), (0.3,)]
+    for group in found.groups[:2]:
+        values = ACCURACIES[group.key[0]]
+        low, high = scipy.stats.t.interval(
+            0.95, len(values) - 1, loc=sum(values) / len(values), scale=scipy.stats.sem(values)
+        )
+        assert group.interval == pytest.approx((low, high))
+        assert group.mean == pytest.approx(sum(values) / len(values))
+        assert group.best is not None
+        assert group.best.value == max(values)
+    assert found.groups[2].interval is None
+    assert (found.groups[1].lacking, len(found.groups[1].runs)) == (1, 4)
+
+
+def test_the_paired_test_is_that_of_scipy(seeded: Store) -> None:
+    test = group_runs(seeded, "", "val_acc", ["lr"], ["seed"]).test
+    assert test is not None
+    expected = scipy.stats.ttest_rel(ACCURACIES[0.1], ACCURACIES[0.2])
+    assert (test.a, test.b, test.pairs) == ((0.2,), (0.1,), 4)
+    assert test.p == pytest.approx(expected.pvalue)
+    assert test.t == pytest.approx(expected.statistic)
+    assert test.difference == pytest.approx(-0.0225)
+    other = group_runs(seeded, "", "val_acc", ["lr"], ["seed"], between=("0.1", "0.3"))
+    assert other.test is None
+    assert "share 1" in str(other.why_no_test)
+    with pytest.raises(QueryError, match="no group '0.7': there are 0.1, 0.2, 0.3"):
+        group_runs(seeded, "", "val_acc", ["lr"], ["seed"], between=("0.1", "0.7"))
+
+
+def test_what_else_differs_in_a_group_is_named(store: Store) -> None:
+    for model, values in {"cnn": [0.9, 0.8], "mlp": [0.7, 0.6, 0.5]}.items():
+        for seed, value in enumerate(values):
+            params = {"lr": 0.1, "seed": seed, "model": model, "name": f"{model}{seed}", "log_dir": model}
+            with store.start_run(params=params) as run:
+                run.log_metrics({"val_acc": value})
+    asked = ("stats", "--metric", "val_acc", "--by", "params.lr", "--over", "params.seed")
+    assert group_runs(store, "", "val_acc", ["lr"], ["seed"]).mixed == ("params.model",)
+    told = runlore(*asked).stderr
+    assert "2 runs counted with another of the same params.seed." in told
+    assert "Runs of one group differ in params.model, too: --by params.model keeps them apart." in told
+    assert document(*asked, "--json")["mixed"] == ["params.model"]
+    apart = runlore(*asked, "--by", "params.model")
+    assert "differ in" not in apart.stderr
+    assert "mixed" not in document(*asked, "--by", "params.model", "--json")
+
+
+def test_several_fields_in_one_are_refused(seeded: Store) -> None:
+    for options in (
+        ("stats", "-m", "val_acc", "--by", "params.lr,params.model"),
+        ("ls", "--group-by", "params.lr,name"),
+    ):
+        result = runlore(*options)
+        assert result.exit_code == 2
+        assert "name each by an option of its own" in result.stderr
+
+
+def test_a_group_is_called_by_its_number_however_it_is_written(seeded: Store) -> None:
+    test = group_runs(seeded, "", "val_acc", ["lr"], ["seed"], between=(".1", "2e-1")).test
+    assert test is not None
+    assert (test.a, test.b) == ((0.1,), (0.2,))
+
+
+def test_a_seed_that_ran_twice_counts_once(store: Store) -> None:
+    for seed, value in ((1, 1.0), (1, 3.0), (2, 6.0)):
+        with store.start_run(params={"seed": seed}) as run:
+            run.log_metrics({"loss": value})
+    (group,) = group_runs(store, "", "loss", [], ["params.seed"]).groups
+    assert group.mean == 4.0
+    assert group.deviation == pytest.approx(8**0.5)
+    (every,) = group_runs(store, "", "loss", []).groups
+    assert every.mean == pytest.approx(10 / 3)
+
+
+def test_last_min_and_max_are_told_apart_and_which_is_best(seeded: Store) -> None:
+    printed = runlore("stats", "-m", "val_acc.max", "--by", "params.lr").stdout
+    assert "metrics.val_acc.max, best is highest" in printed
+    assert "0.99" in printed
+    assert "best is lowest" in runlore("stats", "-m", "val/loss", "--by", "lr").stdout
+    assert "best is lowest" in runlore("stats", "-m", "val_acc", "--by", "lr", "--best", "min").stdout
+    assert [direction(name) for name in ("train_loss", "err", "mAP", "val/f1", "eval_runtime")] == [
+        "min", "min", "max", "max", "min",
+    ]  # fmt: skip
+
+
+def test_the_table_and_its_json_say_the_same(seeded: Store) -> None:
+    printed = runlore("stats", "--metric", "val_acc", "--by", "params.lr", "--over", "params.seed")
+    assert printed.exit_code == 0, printed.output
+    assert "paired over 4: 0.1 - 0.2 = -0.0225" in printed.stdout
+    assert "1 run without it, or where it is NaN, left out" in printed.stderr
+    found = document("stats", "--metric", "val_acc", "--by", "params.lr", "--over", "params.seed", "--json")
+    assert [group["by"] for group in found["groups"]] == [{"params.lr": lr} for lr in (0.2, 0.1, 0.3)]
+    assert found["test"]["pairs"] == 4
+    assert found["groups"][0]["n"] == 4
+
+
+def test_numbers_are_never_cut_in_a_narrow_terminal(seeded: Store) -> None:
+    long = "a-model-whose-name-is-longer-than-any-table-likes"
+    with seeded.start_run(params={"model": long, "lr": 0.5}) as run:
+        run.log_metrics({"val_acc": 0.123456789, "val/loss": 0.987654321})
+    for command in (["stats", "-m", "val_acc", "--by", "model", "--by", "lr"], ["ls", "--group-by", "params.model"]):
+        printed = runlore(*command).stdout
+        assert "0.12346" in printed
+        assert not [word for word in printed.split() if word[0].isdigit() and word.endswith("…")]
+
+
+def test_what_no_run_has_gets_a_hint(seeded: Store) -> None:
+    done = runlore("stats", "-m", "val_ac", "--by", "params.lr")
+    assert (done.exit_code, "did you mean metrics.val_acc ?" in done.output) == (2, True)
+    done = runlore("stats", "-m", "val_acc", "--by", "params.lrr")
+    assert (done.exit_code, "did you mean params.lr ?" in done.output) == (2, True)
+    assert "No run fulfils" in runlore("stats", "name == 'x'", "-m", "val_acc").output
+    assert runlore("stats", "params.lr ==", "-m", "val_acc").exit_code == 2
+
+
+def test_values_that_are_not_finite_have_no_interval() -> None:
+    assert summarise([1.0, float("inf")]) == (float("inf"), None, None)
+    assert summarise([]) == (None, None, None)
+
+
+def test_runs_that_do_another_again_count_once(seeded: Store) -> None:
+    before = document("stats", "-m", "val_acc", "--by", "params.model", "--json")
+    seeded.runs("params.model == 'cnn'")[0].set_tags({"reproduces": "another"})
+    after = document("stats", "-m", "val_acc", "--by", "params.model", "--json")
+    assert after["groups"][0]["n"] == before["groups"][0]["n"] - 1
+    assert document("stats", "-m", "val_acc", "--by", "params.model", "--all", "--json") == before
+
+
+def test_n_counts_replicates_where_several_runs_count_as_one(seeded: Store) -> None:
+    for _ in range(2):
+        with seeded.start_run(params={"model": "one", "seed": 1}) as run:
+            run.log_metrics({"val_acc": 0.5})
+    (found,) = document("stats", "params.model == 'one'", "-m", "val_acc", "--over", "params.seed", "--json")["groups"]
+    assert (found["n"], found["ci95"], len(found["runs"])) == (1, None, 2)
+
+
+def test_ls_groups_runs(seeded: Store) -> None:
+    printed = runlore("ls", "--group-by", "params.model").stdout
+    assert "params.model" in printed.splitlines()[0]
+    assert {line.split()[0]: line.split()[1] for line in printed.splitlines()[1:3]} == {"cnn": "9", "mlp": "1"}
+    (found,) = document("ls", "--group-by", "params.model", "-c", "val_acc.max", "--json")
+    assert found["metric"] == "metrics.val_acc.max"
+    assert [group["n"] for group in found["groups"]] == [9, 0]
+    done = runlore("ls", "--group-by", "params.model", "-c", "params.lr")
+    assert (done.exit_code, "is no metric" in done.output) == (2, True)
+
+
+def test_columns_may_be_bare_names_with_a_slash(seeded: Store) -> None:
+    printed = runlore("ls", "-c", "val/loss", "-c", "lr").stdout
+    assert "val/loss" in printed.splitlines()[0]
+    assert "0.04" in printed
+    done = runlore("ls", "-c", "val/lss")
+    assert done.exit_code == 2
+
+
+# Exports
+
+
+@pytest.fixture
+def exported(seeded: Store, tmp_path: Path) -> Path:
+    with seeded.start_run("odd", params={"lr": "auto", "text": 'a "quoted",\nline'}) as run:
+        run.log_metrics({"nan": float("nan"), "inf": float("inf")}, step=5, epoch=0.5)
+    for kind in ("parquet", "csv", "json"):
+        done = runlore("export", "--format", kind, "--to", str(tmp_path / "out"))
+        assert done.exit_code == 0, done.output
+        assert len(done.stdout.split()) == 2
+    return tmp_path / "out"
+
+
+def test_duckdb_reads_every_format(exported: Path, seeded: Store) -> None:
+    for kind, reader in (("parquet", "read_parquet"), ("csv", "read_csv"), ("json", "read_json")):
+        runs, points = (f"{reader}('{exported / name}.{kind}')" for name in ("runs", "points"))
+        assert duckdb.sql(f"SELECT count(*) FROM {runs}").fetchall() == [(11,)], kind
+        best = duckdb.sql(
+            f"SELECT name, value FROM {points} WHERE key = 'val_acc' AND step = 2 ORDER BY 2 DESC LIMIT 1"
+        )
+        assert [(name, float(value)) for name, value in best.fetchall()] == [("lr0.2-3", 0.96)]
+        joined = f"SELECT count(*) FROM {points} p JOIN {runs} r ON p.run = r.id"
+        assert duckdb.sql(joined).fetchall() == [(29,)]
+
+
+def test_pandas_reads_what_the_store_says(exported: Path, seeded: Store) -> None:
+    runs = pandas.read_parquet(exported / "runs.parquet")
+    assert set(runs["name"]) == {run.name for run in seeded.runs()}
+    assert runs.set_index("name").loc["lr0.2-3", "metrics.val_acc.max"] == 0.99
+    points = pandas.read_parquet(exported / "points.parquet")
+    odd = points[points["name"] == "odd"].set_index("key")
+    assert (odd.loc["nan", "step"], odd.loc["nan", "epoch"]) == (5, 0.5)
+    assert pandas.isna(odd.loc["nan", "value"])
+    assert odd.loc["inf", "value"] == float("inf")
+    assert points_to_arrow(seeded.runs()).num_rows == len(points)
+    text = pandas.read_csv(exported / "runs.csv").set_index("name").loc["odd", "params.text"]
+    assert text == 'a "quoted",\nline'
+    with (exported / "points.csv").open() as file:
+        assert next(csv.reader(file)) == ["run", "name", "key", "split", "step", "epoch", "time", "value"]
+    lines = [json.loads(line) for line in (exported / "points.json").read_text().splitlines()]
+    assert [line["value"] for line in lines if line["key"] == "inf"] == ["Infinity"]
+
+
+def test_columns_without_a_value_have_a_type(store: Store, tmp_path: Path) -> None:
+    with store.start_run("a", params={"none": None}):
+        pass
+    export(store.runs(), tmp_path / "out", "parquet")
+    export(store.runs("name == 'nobody'"), tmp_path / "none", "parquet")
+    for place in ("out", "none"):
+        rows = duckdb.sql(f"DESCRIBE SELECT * FROM read_parquet('{tmp_path / place}/runs.parquet')").fetchall()
+        kinds = {row[0]: row[1] for row in rows}
+        assert '"NULL"' not in kinds.values()
+        assert kinds["parent"] == "VARCHAR"
+        assert kinds["id"] == "VARCHAR"
+
+
+def test_an_empty_store_exports_empty_files(store: Store, tmp_path: Path) -> None:
+    kinds: Any = ("parquet", "csv", "json")
+    for kind in kinds:
+        for path in export(store.runs(), tmp_path / "out", kind):
+            assert path.is_file()
+    assert len(pandas.read_parquet(tmp_path / "out" / "points.parquet")) == 0
+    assert pandas.read_csv(tmp_path / "out" / "points.csv").columns[0] == "run"
+    assert list(store.runs().to_pandas().columns) == store.runs().to_arrow().column_names
+
+
+# What attackers have tried
+
+
+def filled(store: Store, rows: Any) -> None:
+    for group, seed, value in rows:
+        with store.start_run(params={"lr": group, **({} if seed is None else {"seed": seed})}) as run:
+            run.log_metrics({"m": value})
+
+
+def test_infinite_and_huge_values_are_told_and_tested_without(store: Store) -> None:
+    inf = float("inf")
+    filled(store, [("x", 1, inf), ("x", 2, 1.0), ("x", 3, 2.0), ("y", 1, inf), ("y", 2, 7.0), ("y", 3, 9.0)])
+    filled(store, [("both", 1, inf), ("both", 2, -inf), ("huge", 1, 1e308), ("huge", 2, 1.7e308)])
+    found = group_runs(store, "", "m", ["lr"], ["seed"], between=("x", "y"))
+    assert found.test is not None
+    assert (found.test.pairs, found.test.difference) == (2, 6.5)
+    for command in (["stats", "-m", "m", "--by", "lr"], ["ls", "--group-by", "lr", "-c", "m"]):
+        assert runlore(*command).exit_code == 0
+
+
+def test_runs_without_a_seed_are_not_paired(store: Store) -> None:
+    filled(store, [("x", None, 1.0), ("x", 1, 2.0), ("y", None, 3.0), ("y", 1, 5.0)])
+    found = group_runs(store, "", "m", ["lr"], ["seed"])
+    assert found.test is None
+    assert "share 1" in str(found.why_no_test)
+    done = runlore("stats", "-m", "m", "--by", "lr", "--between", "x", "y")
+    assert (done.exit_code, "needs --over" in done.output) == (2, True)
+
+
+def test_different_values_print_differently(store: Store) -> None:
+    filled(store, [(1, 1, 1.0), ("1", 1, 2.0), (0.1, 1, 3.0), (0.1 + 1e-16, 1, 4.0), (0.10000000001, 1, 5.0)])
+    printed = [line.split()[0] for line in runlore("stats", "-m", "m", "--by", "lr").output.splitlines()[2:]]
+    assert len(set(printed)) == 5, printed
+    names = [run.id for run in store.runs("params.lr == 1 or params.lr == '1'")]
+    line = next(line for line in runlore("diff", *names).output.splitlines() if line.startswith("  lr"))
+    assert line.split() in (["lr", "'1'", "1"], ["lr", "1", "'1'"])
+
+
+def test_values_whose_squares_are_beyond_all_floats_have_no_interval() -> None:
+    assert summarise([1e155, -1e155]) == (0.0, None, None)

@@ -1,0 +1,107 @@
+"""`runlore run`: the script is run as Python would run it, and recorded."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runlore import Store
+from tests.cli.test_cli import runlore
+
+SCRIPT = """
+import multiprocessing, sys
+from sklearn.datasets import load_iris
+from sklearn.dummy import DummyClassifier
+import neighbour
+
+def work(number):
+    return number * 2
+
+if __name__ == "__main__":
+    print(sys.argv[1:], __name__, neighbour.NAME)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(pool.map(work, [21]))
+    DummyClassifier(strategy=sys.argv[2]).fit(*load_iris(return_X_y=True))
+    if "fail" in sys.argv:
+        raise ValueError("mine")
+    sys.exit(3)
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "neighbour.py").write_text("NAME = 'beside'")
+    (folder / "train.py").write_text(SCRIPT)
+    return folder / "train.py"
+
+
+def run(*arguments: str | Path, cwd: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "runlore", "run", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, env={**os.environ, **variables}, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_script_is_recorded_without_a_line(store: Store, script: Path, tmp_path: Path) -> None:
+    done = run(script, "--strategy", "prior", "--json", "-h", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (3, "['--strategy', 'prior', '--json', '-h'] __main__ beside\n[42]\n"), (
+        done
+    )
+    (found,) = store.runs()
+    assert (found.params["strategy"], found.status) == ("prior", "finished")
+    assert found.command["argv"] == [str(script), "--strategy", "prior", "--json", "-h"]
+
+
+def test_a_module_is_run_as_python_does(store: Store, script: Path) -> None:
+    done = run("-m", "train", "--strategy", "uniform", cwd=script.parent)
+    assert done.returncode == 3, done.stderr
+    assert store.runs()[0].params["strategy"] == "uniform"
+
+
+def test_only_the_frameworks_that_the_setting_names_are_recorded(store: Store, script: Path, tmp_path: Path) -> None:
+    assert run(script, "--strategy", "prior", cwd=tmp_path, RUNLORE_AUTOLOG="lightning").returncode == 3
+    assert len(store.runs()) == 0
+
+
+def test_an_exception_is_the_scripts_own(store: Store, script: Path, tmp_path: Path) -> None:
+    done = run(script, "--strategy", "prior", "fail", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.endswith("ValueError: mine\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"), [([], "name a script"), (["nowhere.py"], "there is no script 'nowhere.py'")]
+)
+def test_a_missing_script_is_told(tmp_path: Path, arguments: list[str], told: str) -> None:
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
+def test_how_python_was_started_is_recorded(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").touch()
+    script = tmp_path / "package" / "train.py"
+    script.write_text("import runlore; runlore.start_run().finish()\n")
+    changing = tmp_path / "changing.py"
+    changing.write_text("import sys; sys.argv = ['x', 'y']\n" + script.read_text())
+    own = ["--lr", "0.1"]
+    for start, expected in (
+        ([str(script)], [str(script)]),
+        (["-X", "dev", "-m", "package.train"], ["-X", "dev", "-m", "package.train"]),
+        (["-m", "runlore", "run", str(script)], ["-m", "runlore._script", str(script)]),
+        (["-c", "import runlore; runlore.start_run().finish()"], None),
+        ([str(changing)], None),
+    ):
+        subprocess.run([sys.executable, *start, *own], check=True, cwd=tmp_path, capture_output=True)
+        assert store.runs()[0].command.get("program") == expected, start
+
+
+def test_the_doctor_says_what_the_setting_begins_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNLORE_AUTOLOG", "1")
+    told = " ".join(runlore("doctor").stdout.split())
+    assert "RUNLORE_AUTOLOG 1: records only lightning by itself; the others with `runlore run`" in told

@@ -1,0 +1,166 @@
+"""What people see of runs with checkpoints and segments, and of settings that mean nothing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from runlore import FitSession, Store
+from runlore._text import as_time
+from runlore.cli import main
+from runlore.recording.companions import capture_afresh
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments), env={"COLUMNS": "100"})
+
+
+@pytest.fixture
+def run(store: Store, tmp_path: Path) -> Any:
+    """Forty checkpoints, all but two gone; cut off once."""
+    path = tmp_path / "ck" / "last.bin"
+    path.parent.mkdir()
+    with pytest.raises(KeyboardInterrupt), FitSession.begin("own", name="long") as session:
+        for step in range(40):
+            path.write_bytes(bytes([step]))
+            session.checkpoint(path, step=step, monitor="loss", value=1 / (step + 1))
+        raise KeyboardInterrupt
+    with FitSession.begin("own", resume_from=path) as session:
+        path.with_name("best.bin").write_bytes(b"best")
+        session.checkpoint(path.with_name("best.bin"), step=41, roles=("best",))
+    return store.run("long")
+
+
+def test_show_has_the_best_and_the_last_first_and_counts_the_others(run: Any) -> None:
+    page = call("show", "long").output
+    lines = [line.split() for line in page.partition("artifacts\n")[2].partition("\n\n")[0].splitlines()]
+    assert lines[0] == ["name", "kind", "size", "sha256", "step", "loss", "role", "state"]
+    assert [(line[0], line[-2], line[-1]) for line in lines[1:3]] == [
+        ("last.bin", "last", "kept"),
+        ("best.bin", "best", "kept"),
+    ]
+    assert "39 checkpoints were written and removed again (--full lists them)" in page
+    assert call("show", "long", "--full").output.count("last.bin") == 40
+
+
+def test_a_segment_that_was_cut_off_keeps_its_own_end(store: Store, python: Any) -> None:
+    script = """
+        import os, signal, sys, runlore
+        run = runlore.start_run("long", resume=sys.argv[1] if len(sys.argv) > 1 else None)
+        run.log_metrics({"loss": 1.0})
+        os.kill(os.getpid(), signal.SIGKILL if len(sys.argv) < 3 else signal.SIGTERM)
+    """
+    python(script).wait()
+    first = store.run("long").ended
+    python(script, "long", "told").wait()
+    with pytest.raises(ValueError, match="third"), store.start_run(resume="long"):
+        raise ValueError("third")
+    run = store.run("long")
+    assert [segment.status for segment in run.segments] == ["crashed", "interrupted", "failed"]
+    assert as_time(run.segments[0].ended or 0) == first
+    assert [bool(segment.error) for segment in run.segments] == [False, True, True]
+
+
+def test_show_tells_the_segments_of_a_run(run: Any) -> None:
+    page = call("show", "long").output
+    assert "in 2 segments" in page
+    first, second = page.partition("segments\n")[2].splitlines()[:2]
+    assert "interrupted after" in first
+    assert "KeyboardInterrupt" in first
+    assert "finished after" in second
+    assert "from step 39" in second
+    told = json.loads(call("show", "long", "--json").output)["segments"]
+    assert [(item["status"], item["from_step"], item["error"]) for item in told] == [
+        ("interrupted", None, "KeyboardInterrupt"),
+        ("finished", 39, None),
+    ]
+    assert told[0]["argv"]
+
+
+def test_show_says_what_is_only_on_disk_and_what_is_gone(store: Store, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("RUNLORE_CHECKPOINTS", "none")
+    (tmp_path / "a.bin").write_bytes(b"a")
+    with FitSession.begin("own", name="unkept") as session:
+        session.checkpoint(tmp_path / "a.bin", step=1)
+    assert "on disk" in call("show", "unkept").output
+    assert f"a.bin is at {tmp_path}" in call("show", "unkept").output.replace("\n", "")
+    (tmp_path / "a.bin").unlink()
+    assert "on disk" not in call("show", "unkept").output
+
+
+def test_a_link_names_the_other_run_and_the_step(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"a")
+    with FitSession.begin("own", name="first") as session:
+        session.checkpoint(tmp_path / "a.bin", step=7)
+    with FitSession.begin("own", name="second", resume_from=tmp_path / "a.bin"):
+        pass
+    assert "resumed_from first (" in call("show", "second").output
+    assert "at step 7" in call("show", "second").output
+
+
+def test_a_running_run_has_lasted_so_far(store: Store) -> None:
+    run = store.start_run("now")
+    assert "so far" in call("show", "now").output
+    run.finish()
+
+
+def test_which_run_takes_several_files(run: Any, tmp_path: Path) -> None:
+    files = [str(tmp_path / "ck" / name) for name in ("best.bin", "last.bin")]
+    done = call("which-run", *files)
+    assert done.exit_code == 0
+    assert done.output.count("wrote") == 2
+    told = json.loads(call("which-run", "--json", *files).output)
+    assert [(item["target"], item["step"]) for item in told] == [(files[0], 41), (files[1], 39)]
+    (tmp_path / "other").write_bytes(b"unknown")
+    assert call("which-run", files[0], str(tmp_path / "other")).exit_code == 1
+
+
+def test_a_package_of_which_the_name_sounds_secret_keeps_its_version(store: Store, runlore_plugins: Any) -> None:
+    from runlore import hookimpl
+
+    class Packages:
+        @hookimpl
+        def runlore_capture_environment(self) -> Any:
+            return {
+                "packages": {"google-auth": "2.55.2"},
+                "cloud": {"auth_token": "ghp_0123456789abcdefghijklmnopqrstuv"},
+            }
+
+    runlore_plugins(Packages())
+    capture_afresh()
+    with store.start_run("packed"):
+        pass
+    environment = store.run("packed").environment
+    assert environment["packages"]["google-auth"] == "2.55.2"
+    assert "ghp_" not in str(environment["cloud"])
+
+
+WRONG = {
+    "RUNLORE_AUTOLOG": ("lighning", "did you mean 'lightning'?"),
+    "RUNLORE_CHECKPOINTS": ("bets", "write best, none or all"),
+    "RUNLORE_DRY_RUNS": ("maybe", "write 1 or 0"),
+    "RUNLORE_CHECKPOINT": ("all", "did you mean RUNLORE_CHECKPOINTS?"),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG.items())
+def test_doctor_finds_wrong_settings(store: Store, monkeypatch: Any, name: str, value: tuple[str, str]) -> None:
+    monkeypatch.setenv(name, value[0])
+    told = json.loads(call("doctor", "--json").output)["settings"][name]
+    assert told["state"] == "bad"
+    assert value[1] in told["text"]
+
+
+def test_restore_names_what_is_in_the_way(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "out" / "last.bin").mkdir(parents=True)
+    for force in ([], ["--force"]):
+        done = call("restore", "long", "-a", "last", "--to", str(tmp_path / "out"), *force)
+        assert done.exit_code == 1
+        assert "out/last.bin' is a folder: name another folder to restore to" in done.output
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError, match="is a file: name another folder"):
+        run.artifact("last").restore(tmp_path / "file")
+    done = call("restore", "long", "-a", "bets", "--to", str(tmp_path / "out"))
+    assert "did you mean 'best'?" in done.output
