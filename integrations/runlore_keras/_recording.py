@@ -101,10 +101,12 @@ class Recording:
         forget(model)
         session = FitSession.begin(
             NAME,
-            **options.of_run(model=type(model).__name__),
-            resume_from=origin,
-            after=None if before is None else before.run,
-            leader=_params.leads(),
+            options.request(
+                tags={"model": type(model).__name__},
+                resume_from=origin,
+                after=None if before is None else before.run,
+                leader=_params.leads(),
+            ),
         )
         if not session:
             return

@@ -87,11 +87,13 @@ class Recording:
     def _session(trainer: Any, options: Options, launch: Launch | None, before: "Recording | None") -> FitSession:
         return FitSession.begin(
             NAME,
-            **options.of_run(model=type(trainer.lightning_module).__name__),
-            resume_from=trainer.ckpt_path,
-            after=None if before is None else before.session.run,
-            leader=trainer.is_global_zero,
-            launch=launch,
+            options.request(
+                tags={"model": type(trainer.lightning_module).__name__},
+                resume_from=trainer.ckpt_path,
+                after=None if before is None else before.session.run,
+                leader=trainer.is_global_zero,
+                launch=launch,
+            ),
         )
 
     @staticmethod

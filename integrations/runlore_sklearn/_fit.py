@@ -85,7 +85,9 @@ def begin_session(estimator: Any, **tags: str) -> FitSession:
     tags = {"estimator": type(estimator).__name__, **tags}
     with guest.without_trace():  # get_params is the user's code, too
         return FitSession.begin(
-            NAME, params=lambda: estimator_params(estimator), tags=tags, after=None if before is None else before.run
+            NAME,
+            guest.FitRequest(tags=tags, after=None if before is None else before.run),
+            params=lambda: estimator_params(estimator),
         )
 
 

@@ -25,7 +25,7 @@ class Evaluation:
         """A run of its own, as this Trainer has trained nothing."""
         trainer = self.trainer
         session = FitSession.begin(
-            NAME, **self.listener.options.of_run(**_params.labels(trainer)), leader=self._leads, visits=True
+            NAME, self.listener.options.request(tags=_params.labels(trainer), leader=self._leads, visits=True)
         )
         if session.owned:  # the user's own run may be for more than this
             session.record(lambda session: session.run.set_tags({"purpose": "evaluation"}))

@@ -67,10 +67,13 @@ class Training:
             before = None
         self.session = session = FitSession.begin(
             NAME,
-            **{**self.listener.options.of_run(**_params.labels(trainer)), **self._name_of_trial()},
-            resume_from=self._resume_from,
-            after=None if before is None or before.session is None else before.session.run,
-            leader=bool(state.is_world_process_zero),
+            self.listener.options.request(
+                tags=_params.labels(trainer),
+                resume_from=self._resume_from,
+                after=None if before is None or before.session is None else before.session.run,
+                leader=bool(state.is_world_process_zero),
+                **self._name_of_trial(),
+            ),
         )
         if not session:
             return

@@ -15,8 +15,9 @@ class Search:
         labels = _params.labels(trainer)
         self._session = FitSession.begin(
             NAME,
-            **listener.options.of_run(**labels, purpose="hyperparameter search"),
-            leader=bool(trainer.is_world_process_zero()),
+            listener.options.request(
+                tags={**labels, "purpose": "hyperparameter search"}, leader=bool(trainer.is_world_process_zero())
+            ),
         )
 
     @guest.unseen

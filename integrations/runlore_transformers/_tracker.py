@@ -53,7 +53,7 @@ class RunloreTracker(GeneralTracker):
             return
         self.finish()
         self._before, self._used = sys.exception(), False
-        self._session = FitSession.begin(NAME, **self._options.of_run(), leader=True)
+        self._session = FitSession.begin(NAME, self._options.request(leader=True))
         self._session.pause()
 
     @on_main_process

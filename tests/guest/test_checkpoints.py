@@ -367,8 +367,8 @@ def test_what_somebody_wrote_later_is_not_the_dead_runs(
 ) -> None:
     process = python("""
         import os
-        from runlore import FitSession
-        session = FitSession.begin("own", name="dead")
+        from runlore import FitSession, guest
+        session = FitSession.begin("own", guest.FitRequest(name="dead"))
         session.checkpoint("last.bin", step=1, later=lambda written: None)  # the thread never gets to it
         os.kill(os.getpid(), 9)
     """)

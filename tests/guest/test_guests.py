@@ -39,7 +39,7 @@ def test_a_process_that_follows_records_nothing(
     with store.start_run("mine") as run:
         run.log_metrics({"loss": 1.0})
     assert len(store.runs()) == 0
-    with FitSession.begin("own", leader=True) as session:
+    with FitSession.begin("own", guest.FitRequest(leader=True)) as session:
         assert session
     assert len(store.runs()) == 1
 
@@ -54,7 +54,7 @@ def test_a_process_that_leads_records(store: Store, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_session_that_records_nothing_can_be_used_all_the_same(store: Store, tmp_path: Any) -> None:
-    with FitSession.begin("own", leader=False) as session:
+    with FitSession.begin("own", guest.FitRequest(leader=False)) as session:
         assert not session
         session.params({"a": 1})
         session.metrics({"loss": 1.0}, step=1)
@@ -118,8 +118,8 @@ def test_the_end_of_a_launched_run_is_told_from_outside_if_it_could_not_tell_it(
     launch = Launch.prepare()
     begin = f"""
         import os, pickle
-        from runlore import FitSession
-        session = FitSession.begin("own", launch=pickle.loads({pickle.dumps(launch)!r}))
+        from runlore import FitSession, guest
+        session = FitSession.begin("own", guest.FitRequest(launch=pickle.loads({pickle.dumps(launch)!r})))
         session.metrics({{"loss": 1.0}}, step=1)
         os.kill(os.getpid(), 9)
     """
@@ -136,7 +136,7 @@ def test_the_end_of_a_launched_run_is_told_from_outside_if_it_could_not_tell_it(
 
 def test_the_word_of_the_process_itself_counts(store: Store) -> None:
     launch = Launch.prepare()
-    with pytest.raises(ValueError, match="its own"), FitSession.begin("own", launch=launch):
+    with pytest.raises(ValueError, match="its own"), FitSession.begin("own", guest.FitRequest(launch=launch)):
         raise ValueError("its own")
     launch.failed(RuntimeError("from outside"))
     assert (store.runs()[0].error or {})["message"] == "its own"
@@ -187,9 +187,10 @@ def test_what_a_paused_fit_leaves_of_the_users_open_run(store: Store, python: Py
 def test_a_fit_that_never_returned_is_not_finished(store: Store, python: Python) -> None:
     process = python("""
         import multiprocessing
-        from runlore import FitSession
+        from runlore import FitSession, guest
         def work():
-            FitSession.begin("own", leader=True)  # its framework swallows Ctrl-C, and the process just ends
+            # its framework swallows Ctrl-C, and the process just ends
+            FitSession.begin("own", guest.FitRequest(leader=True))
         child = multiprocessing.get_context("fork").Process(target=work)
         child.start()
         child.join()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from runlore import FitSession, Store
+from runlore import FitSession, Store, guest
 from runlore._text import as_time
 from runlore.cli import main
 from runlore.recording.companions import capture_afresh
@@ -22,12 +22,12 @@ def run(store: Store, tmp_path: Path) -> Any:
     """Forty checkpoints, all but two gone; cut off once."""
     path = tmp_path / "ck" / "last.bin"
     path.parent.mkdir()
-    with pytest.raises(KeyboardInterrupt), FitSession.begin("own", name="long") as session:
+    with pytest.raises(KeyboardInterrupt), FitSession.begin("own", guest.FitRequest(name="long")) as session:
         for step in range(40):
             path.write_bytes(bytes([step]))
             session.checkpoint(path, step=step, monitor="loss", value=1 / (step + 1))
         raise KeyboardInterrupt
-    with FitSession.begin("own", resume_from=path) as session:
+    with FitSession.begin("own", guest.FitRequest(resume_from=path)) as session:
         path.with_name("best.bin").write_bytes(b"best")
         session.checkpoint(path.with_name("best.bin"), step=41, roles=("best",))
     return store.run("long")
@@ -82,7 +82,7 @@ def test_show_tells_the_segments_of_a_run(run: Any) -> None:
 def test_show_says_what_is_only_on_disk_and_what_is_gone(store: Store, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("RUNLORE_CHECKPOINTS", "none")
     (tmp_path / "a.bin").write_bytes(b"a")
-    with FitSession.begin("own", name="unkept") as session:
+    with FitSession.begin("own", guest.FitRequest(name="unkept")) as session:
         session.checkpoint(tmp_path / "a.bin", step=1)
     assert "on disk" in call("show", "unkept").output
     assert f"a.bin is at {tmp_path}" in call("show", "unkept").output.replace("\n", "")
@@ -92,9 +92,9 @@ def test_show_says_what_is_only_on_disk_and_what_is_gone(store: Store, tmp_path:
 
 def test_a_link_names_the_other_run_and_the_step(store: Store, tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"a")
-    with FitSession.begin("own", name="first") as session:
+    with FitSession.begin("own", guest.FitRequest(name="first")) as session:
         session.checkpoint(tmp_path / "a.bin", step=7)
-    with FitSession.begin("own", name="second", resume_from=tmp_path / "a.bin"):
+    with FitSession.begin("own", guest.FitRequest(name="second", resume_from=tmp_path / "a.bin")):
         pass
     assert "resumed_from first (" in call("show", "second").output
     assert "at step 7" in call("show", "second").output

@@ -116,7 +116,7 @@ def test_what_is_no_number_is_named_and_left_out(store: Store) -> None:
 def test_a_visit_leaves_the_users_run_to_the_first_fit(store: Store) -> None:
     with store.start_run("mine"):
         for name in ("first", "second"):
-            with FitSession.begin("mine", visits=True) as visit:
+            with FitSession.begin("mine", guest.FitRequest(visits=True)) as visit:
                 visit.metrics({name: 1.0})
         with FitSession.begin("mine") as fit:
             fit.metrics({"loss": 1.0})
@@ -125,7 +125,7 @@ def test_a_visit_leaves_the_users_run_to_the_first_fit(store: Store) -> None:
 
 
 def test_children_of_a_session_are_runs_below_it(store: Store) -> None:
-    with FitSession.begin("mine", name="search") as search:
+    with FitSession.begin("mine", guest.FitRequest(name="search")) as search:
         with search.children():
             for _ in range(2):
                 with FitSession.begin("mine") as trial:
@@ -140,7 +140,11 @@ def test_children_of_a_session_are_runs_below_it(store: Store) -> None:
 
 
 def test_children_of_a_session_that_records_nothing_are_none(store: Store) -> None:
-    with FitSession.begin("mine", leader=False) as search, search.children(), FitSession.begin("mine") as trial:
+    with (
+        FitSession.begin("mine", guest.FitRequest(leader=False)) as search,
+        search.children(),
+        FitSession.begin("mine") as trial,
+    ):
         assert not trial
     assert len(store.runs()) == 0
 
@@ -210,9 +214,9 @@ def test_settings_are_the_plain_arguments_that_are_kept() -> None:
     assert found == {"Stopping": {"patience": 3, "model": None}, "Stopping_1": {"patience": 5}}
 
 
-def test_options_become_the_arguments_of_a_session(store: Store) -> None:
+def test_options_become_the_request_of_a_session(store: Store) -> None:
     options = RunOptions.checked("named", "digits", {"team": "vision"}, str(store.root))
-    with FitSession.begin("mine", **options.of_run(model="Net")):
+    with FitSession.begin("mine", options.request(tags={"model": "Net"})):
         pass
     (run,) = store.runs()
     assert (run.name, run.experiment) == ("named", "digits")

@@ -8,7 +8,7 @@ pytest_plugins = ["pytester"]
 
 GOOD = """
 import json
-from runlore import FitSession
+from runlore import FitSession, guest
 from runlore.testing import IntegrationContract, Training
 
 class TestMini(IntegrationContract):
@@ -22,11 +22,10 @@ class TestMini(IntegrationContract):
         weight, first = 1.0, 0
         if training.resume_from is not None:
             weight, first = json.loads(training.resume_from.read_text())
-        record = {"leader": None if training.how == "callback" else False}
+        leader = None if training.how == "callback" else False
+        request = guest.FitRequest(resume_from=training.resume_from, leader=leader)
         steps = 6 if training.longer else 3
-        with FitSession.begin(
-            "mini", params=lambda: {"lr": 0.1}, resume_from=training.resume_from, **record
-        ) as session:
+        with FitSession.begin("mini", request, params=lambda: {"lr": 0.1}) as session:
             for step in range(first, steps):
                 weight *= 0.9
                 session.metrics({"loss": weight}, step=step + 1)
@@ -52,7 +51,7 @@ BROKEN = {
     ),
     "weight *= 0.9": ("weight *= 0.9 if training.how == 'plain' else 0.8", "test_a_recorded_training_is_the_same"),
     'params=lambda: {"lr": 0.1}': ("params=lambda: {}", "test_params_are_written_before_the_middle"),
-    'leader": None if training.how == "callback" else False': ('leader": True', "test_a_recorded_training_is_the_same"),
+    'leader = None if training.how == "callback" else False': ("leader = True", "test_a_recorded_training_is_the_same"),
 }  # fmt: skip
 
 

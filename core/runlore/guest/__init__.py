@@ -22,9 +22,11 @@ if TYPE_CHECKING:
         warn,
         without_trace,
     )
+    from runlore.guest.request import FitRequest
     from runlore.guest.session import current
 
 _HOMES = {
+    "FitRequest": "request",
     "autolog_wanted": "guards",
     "current": "session",
     "describe": "guards",
@@ -44,6 +46,7 @@ _HOMES = {
 __getattr__, __dir__ = lazy(__name__, _HOMES)
 
 __all__ = [
+    "FitRequest",
     "autolog_wanted",
     "current",
     "describe",

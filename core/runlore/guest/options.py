@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from runlore.guest.request import FitRequest
 from runlore.store.store import Store, open_store
 
 PLAIN = (bool, int, float, str, type(None))
@@ -40,10 +41,11 @@ class RunOptions:
         place = store if store is None or isinstance(store, Store) else open_store(store)
         return cls(None if name is None else str(name), experiment, tags, place, **more)
 
-    def of_run(self, **labels: str) -> dict[str, Any]:
-        """The arguments of `FitSession.begin`; `labels` are tags of the integration's own."""
-        tags = {**labels, **(self.tags or {})}
-        return {"name": self.name, "experiment": self.experiment, "tags": tags, "store": self.store}
+    def request(self, *, tags: Mapping[str, Any] | None = None, **more: Any) -> FitRequest:
+        """Return a request with these options; `tags` are the integration's own, `more` further fields of it."""
+        tags = {**(tags or {}), **(self.tags or {})}
+        options = {"name": self.name, "experiment": self.experiment, "tags": tags, "store": self.store}
+        return FitRequest(**{**options, **more})
 
 
 def settings_of(items: Iterable[Any], *, but: Collection[str] = ()) -> dict[str, dict[str, Any]]:

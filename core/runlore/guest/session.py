@@ -18,7 +18,7 @@ from runlore.guest import fits, guards
 from runlore.guest.checkpoints import Checkpoints
 from runlore.guest.deferred import Deferred
 from runlore.guest.fits import _UNRECORDED, _under_way
-from runlore.guest.launch import Launch
+from runlore.guest.request import FitRequest
 from runlore.log.folder import Folder
 from runlore.recording.current import context_run
 from runlore.recording.ending import status_of
@@ -89,54 +89,45 @@ class FitSession:
     def begin(
         cls,
         integration: str,
+        request: FitRequest = FitRequest(),  # noqa: B008  # frozen
         *,
-        name: str | None = None,
-        experiment: str | None = None,
         params: Callable[[], Mapping[str, Any]] | None = None,
-        tags: Mapping[str, Any] | None = None,
-        store: Store | None = None,
-        resume_from: str | os.PathLike[str] | None = None,
-        after: Run | None = None,
-        leader: bool | None = None,
-        launch: Launch | None = None,
-        visits: bool = False,
     ) -> Self:
-        """Open, join or go on with the run of a training call.
+        """Open, join or continue the run of a training call.
 
-        `params` is called once the run is open, so that what it raises is recorded instead of raised. `resume_from` is
-        the checkpoint that training starts from: the run that wrote it goes on, if it had not finished; else the new
-        one is linked to it. `after` is the run of the fit that the model had before. `leader` says whether this process
-        is the one that records, where the framework knows better than the variables of launchers; `launch` is what the
-        process that started this one had prepared. What only `visits` the user's run leaves it to the first training to
-        make it its own.
+        `params` is called once the run is open, so that what it raises is recorded instead of raised.
         """
-        if fits.in_fit() or (is_worker() if leader is None else not leader):
+        if fits.in_fit() or (is_worker() if request.leader is None else not request.leader):
             return cls(integration, _no_run(), owned=False, recorded=False)
+        launch = request.launch
         try:
             disabled = disabled_names()
             if "all" in disabled or integration in disabled:
                 return cls(integration, _no_run(), owned=False, recorded=False)
-            labels = {"integration": integration, **(tags or {})}
-            place = store or (Store(launch.store) if launch is not None and launch.store else open_store())
-            origin = None if resume_from is None else _origin(place, resume_from)
+            labels = {"integration": integration, **(request.tags or {})}
+            place = request.store or (Store(launch.store) if launch is not None and launch.store else open_store())
+            origin = None if request.resume_from is None else _origin(place, request.resume_from)
             outer = context_run() or (launch.attached() if launch is not None else None)
-            if outer is not None and not outer.fit.joined and not (visits and outer.fit.visited):
-                outer.fit.joined, outer.fit.visited = not visits, True
+            if outer is not None and not outer.fit.joined and not (request.visits and outer.fit.visited):
+                outer.fit.joined, outer.fit.visited = not request.visits, True
                 outer.set_tags(labels)
                 session = cls(integration, outer, owned=False)
             else:
-                token = None if launch is None else launch.token
-                options = {"experiment": experiment, "tags": labels, "leader": leader, "launch": token}
-                run = _started(place, name, origin, outer, options)
-                session = cls(integration, run, owned=True)
+                options = {
+                    "experiment": request.experiment,
+                    "tags": labels,
+                    "leader": request.leader,
+                    "launch": None if launch is None else launch.token,
+                }
+                session = cls(integration, _started(place, request.name, origin, outer, options), owned=True)
         except Exception as error:  # a framework calls us here, and must not meet our exceptions
             report(f"{integration}: this training is not recorded: {type(error).__name__}: {error}")
             return cls(integration, _no_run(), owned=False, recorded=False)
         try:
             if origin is not None and outer is not None:
                 session.link("resumed_from", *origin)
-            if after is not None and after.id not in (session.run.id, origin and origin.run):
-                session.link("refit_of", after.id)
+            if request.after is not None and request.after.id not in (session.run.id, origin and origin.run):
+                session.link("refit_of", request.after.id)
             if params is not None:
                 session.params(params)
         except BaseException as error:  # Ctrl-C meanwhile

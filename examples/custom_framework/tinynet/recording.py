@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from runlore import FitSession, hookimpl
+from runlore import FitSession, guest, hookimpl
 from runlore.hookspecs import Integration
 
 from tinynet.training import Callback, default_callbacks
@@ -12,7 +12,7 @@ class RunloreCallback(Callback):
     def on_fit_start(self, trainer, resume_from):
         settings = trainer.settings
         self.session = FitSession.begin(
-            "tinynet", params=lambda: asdict(settings), resume_from=resume_from
+            "tinynet", guest.FitRequest(resume_from=resume_from), params=lambda: asdict(settings)
         )
 
     def on_step_end(self, trainer, loss):

@@ -1,0 +1,32 @@
+"""What an integration asks of the run of a training call."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runlore.guest.launch import Launch
+    from runlore.recording.run import Run
+    from runlore.store.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitRequest:
+    """Describes the run of a training call; None stands for the default.
+
+    `resume_from` is the checkpoint that training starts from: the run that wrote it goes on, or, if that has finished,
+    the new one is linked to it. `after` is the run of the model's previous fit. `leader` is True in the process that
+    records, where the framework knows better than the variables of launchers; `launch` is what the process that started
+    this one prepared. A request that only `visits` joins the user's open run and leaves it to the first training.
+    """
+
+    name: str | None = None
+    experiment: str | None = None
+    tags: Mapping[str, Any] | None = None
+    store: "Store | None" = None
+    resume_from: str | os.PathLike[str] | None = None
+    after: "Run | None" = None
+    leader: bool | None = None
+    launch: "Launch | None" = None
+    visits: bool = False
