@@ -67,7 +67,7 @@ def postgres(filled: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         connection.execute(MATCH.encode())
         filled.runs()
         for table in TABLES:
-            rows = filled.index._db.query(f"SELECT * FROM {table}")
+            rows = filled.ask(lambda database, table: database.query(f"SELECT * FROM {table}"), table)
             if rows:
                 marks = ", ".join(["%s"] * len(rows[0]))
                 insert = f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO NOTHING"

@@ -11,7 +11,7 @@ import pytest
 
 from runlore import Store
 from runlore.guest.additions import Additions
-from runlore.provenance.hashing import pending_count
+from runlore.index.contents import count_pending
 from runlore.provenance.origins import FileOrHashNotFound, which_run
 from tests.cli.test_cli import runlore
 
@@ -89,7 +89,7 @@ def test_its_json_is_what_the_design_pins(written: Path) -> None:
 
 
 def pending(store: Store) -> int:
-    return store.index.ask(pending_count)
+    return store.ask(count_pending)
 
 
 def artifact(store: Store, name: str) -> Any:

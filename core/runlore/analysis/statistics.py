@@ -112,7 +112,7 @@ def group_runs(
     chosen = field_of(metric, "metrics")
     fields = [*[field_of(text, "params") for text in by], *[field_of(text, "params") for text in over]]
     compiled = compile_query(where, time.time)
-    rows = _rows(store, compiled, [chosen, *fields], [metric, *by, *over]) if store.exists else []
+    rows = store.ask(_rows, compiled, [chosen, *fields], [metric, *by, *over])
     good = best or direction(chosen.key or chosen.column)
     found: dict[tuple[Any, ...], list[Measured | None]] = {}
     for run_id, name, value, *keys in rows:
@@ -131,7 +131,7 @@ def group_runs(
 
 def _mixed(store: "Store", compiled: Compiled, groups: Sequence[Group], named: set[str]) -> Iterator[str]:
     """Params that differ between runs of a group; not those that differ between all runs, as names do, or places."""
-    found = store.index.ask(lambda database: varied_params(database, compiled, named))
+    found = store.ask(varied_params, compiled, named)
     for key, texts in found.items():
         sides = [[texts.get(run.run) for run in group.runs] for group in groups]
         apart = all(len(set(values)) == len(values) for values in sides)
@@ -139,17 +139,13 @@ def _mixed(store: "Store", compiled: Compiled, groups: Sequence[Group], named: s
             yield Field("params", key, "", 0).text
 
 
-def _rows(store: "Store", compiled: Compiled, fields: list[Field], texts: list[str]) -> list[tuple[Any, ...]]:
+def _rows(database: "Sqlite", compiled: Compiled, fields: list[Field], texts: list[str]) -> list[tuple[Any, ...]]:
     """Id, name and values of each run; a key that no run of the store has is refused."""
-
-    def ask(database: "Sqlite") -> list[tuple[Any, ...]]:
-        rows = values_of(database, compiled, fields)
-        for place, (field, text) in enumerate(zip(fields, texts, strict=True)):
-            if field.table and rows and all(row[2 + place] is None for row in rows):
-                _refuse(text, field, other_keys(database, field))
-        return rows
-
-    return store.index.ask(ask)
+    rows = values_of(database, compiled, fields)
+    for place, (field, text) in enumerate(zip(fields, texts, strict=True)):
+        if field.table and rows and all(row[2 + place] is None for row in rows):
+            _refuse(text, field, other_keys(database, field))
+    return rows
 
 
 def _refuse(text: str, field: Field, known: list[str]) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from runlore._text import as_time
 from runlore.analysis.columns import telling_columns
 from runlore.index import query
-from runlore.index.query import TABLES, Field, field_of
-from runlore.index.select import count_of, hints_of, keys_of, read_page
+from runlore.index.query import Field, field_of
+from runlore.index.select import count_keys, count_of, hints_of, read_page, read_states
 
 if TYPE_CHECKING:
     from runlore.index.database import Sqlite
@@ -64,15 +64,13 @@ def read_table(
     compiled = query.compile_query(where, time.time)
     order = query.parse_sort(sort) if sort else []
     fields = [field_of(text) for text in columns]
-    if not store.exists:
-        return Table(tuple(fields), 0, (), ())
 
     def ask(database: "Sqlite") -> Table:
         rows = tuple(_row(*row) for row in read_page(database, compiled, order, fields, offset, limit))
         total = count_of(database, compiled) if offset or len(rows) == limit else len(rows)
         return Table(tuple(fields), total, rows, tuple(hints_of(database, where, compiled, sort, order)))
 
-    return store.index.ask(ask)
+    return store.ask(ask)
 
 
 def _row(summary: Any, children: int, values: tuple[Any, ...]) -> Row:
@@ -88,9 +86,7 @@ def known_keys(store: "Store") -> dict[str, dict[str, int]]:
 
     Of the environment, which many runs share, the count is that of different contents.
     """
-    if not store.exists:
-        return {table: {} for table in TABLES}
-    return store.index.ask(lambda database: {table: dict(keys_of(database, table)) for table in TABLES})
+    return store.ask(count_keys)
 
 
 def suggested_columns(store: "Store", where: str = "", most: int = 8) -> list[str]:
@@ -100,10 +96,4 @@ def suggested_columns(store: "Store", where: str = "", most: int = 8) -> list[st
 
 def states(store: "Store") -> dict[str, tuple[int, int, str]]:
     """For each run how many files it has, their bytes, and its status: what differs when something was added to it."""
-    sql = (
-        "SELECT r.id, COUNT(*), SUM(f.size), r.status FROM runs r JOIN files f ON f.run = r.id GROUP BY r.id, r.status"
-    )
-    if not store.exists:
-        return {}
-    rows = store.index.ask(lambda database: database.query(sql))
-    return {run_id: (files, size, status) for run_id, files, size, status in rows}
+    return store.ask(read_states)

@@ -3,10 +3,10 @@
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from runlore._warnings import report
 from runlore.index import rows as index_rows
@@ -15,6 +15,7 @@ from runlore.index.database import BY_RUN, Locked, Sqlite
 from runlore.log import liveness
 from runlore.log.folder import Folder, WriterFile
 
+P = ParamSpec("P")
 T = TypeVar("T")
 NAME = "index-v1.sqlite"
 VERSION = "5"
@@ -40,14 +41,14 @@ class Index:
         """Where it lies; None where it is in memory."""
         return self._path
 
-    def ask(self, question: Callable[[Sqlite], T]) -> T:
-        """The answer of a question to the index brought up to date; all of the question sees one state."""
+    def ask(self, question: Callable[Concatenate[Sqlite, P], T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Return the answer of a question to the index brought up to date; all of the question sees one state."""
         for _ in range(TRIES):
             self.refresh()
             try:
                 with self._db.reading():
                     if self._db.has_tables():
-                        return question(self._db)
+                        return question(self._db, *arguments, **options)
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
                     continue
@@ -55,17 +56,15 @@ class Index:
         self._path = None  # somebody deletes it again and again: an index of our own, in memory
         self._reopen()
         self.refresh()
-        return question(self._db)
+        return question(self._db, *arguments, **options)
 
-    def keep(self, table: str, rows: Mapping[str, Sequence[tuple[Any, ...]]]) -> None:
-        """Add rows, by run, that stand in no log, and whose making took long. Those of a run go when it changes.
+    def keep(self, addition: Callable[Concatenate[Sqlite, P], None], *arguments: P.args, **options: P.kwargs) -> None:
+        """Let `addition` cache rows that stand in no log and took long to make; a run's rows go when it changes.
 
-        Where somebody else is writing they are left out, and made again when they are needed.
+        While another process is writing nothing is added: the rows are made again when they are needed.
         """
         with suppress(Locked, sqlite3.Error), self._db.writing():
-            numbers = dict(self._db.query("SELECT id, n FROM runs"))
-            known = [(numbers[run_id], *row) for run_id, found in rows.items() if run_id in numbers for row in found]
-            self._db.insert(table, known)
+            addition(self._db, *arguments, **options)
 
     def refresh(self) -> None:
         """Bring the index up to date; where others keep writing to it, go on with what it says after a moment."""
@@ -243,6 +242,14 @@ class Index:
             report(f"run {record.id}: {record.damaged_bytes} bytes of its files are damaged; the rest was read")
         for reason in writers.unreadable:
             report(f"run {record.id}: a file can't be read: {reason}")
+
+
+def ask_empty(question: Callable[Concatenate[Sqlite, P], T], *arguments: P.args, **options: P.kwargs) -> T:
+    """Return the answer of a question to an index without runs, for stores that do not exist yet."""
+    database = Sqlite(None)
+    with closing(database):
+        database.make_tables()
+        return question(database, *arguments, **options)
 
 
 def _file_row(change: Change, item: WriterFile) -> tuple[Any, ...]:

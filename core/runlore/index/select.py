@@ -78,14 +78,32 @@ def read_page(
     return [(found[n][0], children[found[n][0].id], found[n][1]) for n in numbers if n in found]
 
 
+def list_names(database: Sqlite) -> list[str]:
+    """Return the names that runs have, each once."""
+    return [str(name) for (name,) in database.query("SELECT DISTINCT name FROM runs")]
+
+
+def list_damaged(database: Sqlite) -> list[str]:
+    """Return the ids of the runs with damaged files."""
+    return [run_id for (run_id,) in database.query("SELECT id FROM runs WHERE damaged > 0")]
+
+
+def read_states(database: Sqlite) -> dict[str, tuple[int, int, str]]:
+    """Return for each run how many files it has, their bytes, and its status."""
+    columns = "r.id, r.status, COUNT(*), SUM(f.size)"
+    rows = database.query(f"SELECT {columns} FROM runs r JOIN files f ON f.run = r.id GROUP BY r.id, r.status")
+    return {run_id: (files, size, status) for run_id, status, files, size in rows}
+
+
 def count_of(database: Sqlite, compiled: Compiled) -> int:
     """How many runs fulfil a condition."""
     return int(database.query(f"SELECT COUNT(*) FROM runs r WHERE {compiled.sql}", compiled.arguments)[0][0])
 
 
-def keys_of(database: Sqlite, table: str) -> list[tuple[str, int]]:
-    """The keys of a table, and how many rows have each."""
-    return database.query(f"SELECT key, COUNT(*) FROM {table} GROUP BY key ORDER BY key")
+def count_keys(database: Sqlite) -> dict[str, dict[str, int]]:
+    """Return by table of the query language the keys that runs have, and how many rows have each."""
+    counted = "SELECT key, COUNT(*) FROM {} GROUP BY key ORDER BY key"
+    return {table: dict(database.query(counted.format(table))) for table in query.TABLES}
 
 
 def hints_of(database: Sqlite, where: str, compiled: Compiled, sort: str, order: Order) -> list[str]:

@@ -13,6 +13,7 @@ from runlore._settings import KEEP
 from runlore._text import size_text
 from runlore.errors import SettingError
 from runlore.hookspecs import Integration
+from runlore.index.contents import count_pending
 from runlore.log import liveness
 from runlore.maintenance.garbage import sizes
 from runlore.plugins.autolog import wanted_by_setting
@@ -20,7 +21,6 @@ from runlore.plugins.code import is_secret
 from runlore.plugins.git import Git, GitTooSlow, code_folder
 from runlore.plugins.manager import PluginInfo, plugins
 from runlore.plugins.system import gpus
-from runlore.provenance import hashing
 
 if TYPE_CHECKING:
     from runlore.store.store import Store
@@ -218,7 +218,7 @@ def _store(store: "Store") -> Iterator[Finding]:
     parts = sizes(store)
     text = ", ".join(f"{name} {size_text(size)}" for name, size in parts.items())
     yield Finding("size", "ok", f"{size_text(sum(parts.values()))}: {text}", {"bytes": parts})
-    pending = store.index.ask(hashing.pending_count)
+    pending = store.ask(count_pending)
     text = f"{pending} files: which-run or gc hashes them" if pending else "none"
     yield Finding("pending hashes", "missing" if pending else "ok", text, {"count": pending})
     free = shutil.disk_usage(store.root).free

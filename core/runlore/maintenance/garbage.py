@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runlore.index.select import list_damaged
 from runlore.log.folder import Folder, WriterFile, visible
 from runlore.log.record import Record, Writers, build_record, read_record, read_writers
 from runlore.maintenance.retention import Surplus
@@ -50,8 +51,7 @@ def find_garbage(store: "Store", without: Sequence[Surplus] = ()) -> Garbage:
         mentioned = _mentioned(folder, {item.run.id: item.blobs for item in without})
         blobs = [item for item in blobs if item[0].name not in mentioned]
     if blobs and without:
-        rows = store.index.ask(lambda database: database.query("SELECT id FROM runs WHERE damaged > 0"))
-        kept += [_damaged(run_id) for (run_id,) in rows]
+        kept += map(_damaged, store.ask(list_damaged))
     elif blobs:
         needed = _needed_blobs(folder, kept)
         blobs = [item for item in blobs if item[0].name not in needed]

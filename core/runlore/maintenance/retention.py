@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runlore.errors import QueryError
+from runlore.index.contents import Stored, group_stored
 from runlore.index.query import field_of
 from runlore.maintenance.removal import PINNED
 
 if TYPE_CHECKING:
-    from runlore.index.database import Sqlite
     from runlore.store.runs import RecordedRun
     from runlore.store.store import Store
 
@@ -42,7 +42,7 @@ def find_surplus(
     Raises:
         QueryError: `by` is no metric, or no run has it.
     """
-    contents = store.index.ask(_contents)
+    contents = store.ask(group_stored)
     found = [item for run in runs for item in _surplus_of(run, contents.get(run.id, ()))]
     kept = {run.id for run in runs if PINNED in run.tags or not _is_over(run, older)}
     if by is not None:
@@ -71,32 +71,7 @@ def _best(runs: "Sequence[RecordedRun]", having: set[str], by: str, best: str, k
     return kept
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """An artifact as the index has it, and the blobs that its content is made of."""
-
-    kind: str
-    sha256: str
-    size: int
-    stored: bool
-    blobs: tuple[str, ...]
-
-
-def _contents(database: "Sqlite") -> dict[str, list[_Kept]]:
-    """The artifacts whose hash is known, by run; of the files in folders of code nothing is known."""
-    members: dict[tuple[int, int], list[str]] = {}
-    for run, position, sha256 in database.query("SELECT run, position, sha256 FROM members"):
-        members.setdefault((run, position), []).append(sha256)
-    found: dict[str, list[_Kept]] = {}
-    columns = "r.id, a.run, a.position, a.kind, a.sha256, a.size, a.stored"
-    rows = database.query(f"SELECT {columns} FROM artifacts a JOIN runs r ON r.n = a.run WHERE a.sha256 IS NOT NULL")
-    for run_id, run, position, kind, sha256, size, stored in rows:
-        blobs = tuple(members.get((run, position), ())) or (sha256,)
-        found.setdefault(run_id, []).append(_Kept(kind, sha256, size or 0, bool(stored), blobs))
-    return found
-
-
-def _surplus_of(run: "RecordedRun", contents: Sequence[_Kept]) -> "Iterator[Surplus]":
+def _surplus_of(run: "RecordedRun", contents: Sequence[Stored]) -> "Iterator[Surplus]":
     """The contents of checkpoints and models that a run has in the store, and that are none of its other files."""
     others = {item.sha256 for item in contents if item.kind not in WEIGHTY}
     chosen = [item for item in contents if item.stored and item.kind in WEIGHTY and item.sha256 not in others]

@@ -16,19 +16,17 @@ from typing import TYPE_CHECKING, Any
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import extent, hashed
 from runlore.hookspecs import Tensor
+from runlore.index.contents import NO_MODELS, add_without_weights, list_unread
 from runlore.log.folder import Folder
 from runlore.log.record import read_record
 from runlore.plugins.manager import plugins
 from runlore.recording.run import attach
 
 if TYPE_CHECKING:
-    from runlore.index.database import Sqlite
     from runlore.store.store import Store
 
 
 PART = 0.5  # of a model's values that a part of it has, at the least, to have a fingerprint of its own
-NOTHING = "nothing"  # the kind of a row of the index that says who found no weights in a content
-NO_MODELS = ("code", "log")  # kinds of artifacts that are not looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,29 +124,16 @@ def _digest(lines: Iterable[str]) -> str:
 # In a store
 
 
-def known_contents(database: "Sqlite", *fingerprints: str) -> list[str]:
-    """The hashes of recorded contents that have one of these fingerprints; "%" may stand for the end of one."""
-    tests = " OR ".join(["hash LIKE ?"] * len(fingerprints))
-    sql = f"SELECT DISTINCT sha256 FROM weights WHERE kind = 'fingerprints' AND ({tests})"
-    return [sha256 for (sha256,) in database.query(sql, fingerprints)]
-
-
 def look_at_all(store: "Store", least: int) -> dict[str, Weights]:
     """Look at all recorded models of at least so many bytes that nobody has looked at yet, and record what they are.
 
     What was found, by the hash of the content. Files in which these plugins find no weights are known to the index,
     and not looked at again; models that were not kept and are gone have none.
     """
-    sql = (
-        "SELECT DISTINCT r.id FROM artifacts a JOIN runs r ON r.n = a.run WHERE a.size >= ? AND a.sha256 IS NOT NULL "
-        "AND a.kind NOT IN (?, ?) AND NOT EXISTS (SELECT 1 FROM weights w WHERE w.sha256 = a.sha256 "
-        f"AND (w.kind <> '{NOTHING}' OR w.hash = ?)) ORDER BY r.id DESC"
-    )
     looked = _readers()
-    rows = store.index.ask(lambda database: database.query(sql, (least, *NO_MODELS, looked)))
     found: dict[str, Weights] = {}
-    nothing: dict[str, list[tuple[str, str, str]]] = {}
-    for (run_id,) in rows:
+    nothing: dict[str, list[str]] = {}
+    for run_id in store.ask(list_unread, least, looked):
         fresh = {sha: weights for sha, weights in _unknown_of(store, run_id, least) if sha not in found}
         known = {sha: weights for sha, weights in fresh.items() if weights is not None}
         if known and os.access(store.root, os.W_OK):
@@ -156,9 +141,9 @@ def look_at_all(store: "Store", least: int) -> dict[str, Weights]:
             for sha256, weights in known.items():
                 run.run_log.event(weights.event(sha256))
             run.finish()
-        nothing[run_id] = [(sha256, NOTHING, looked) for sha256 in fresh if sha256 not in known]
+        nothing[run_id] = [sha256 for sha256 in fresh if sha256 not in known]
         found |= known
-    store.index.keep("weights", nothing)
+    store.index.keep(add_without_weights, nothing, looked)
     return found
 
 

@@ -7,17 +7,11 @@ from typing import Any
 
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import extent, hashed, kept_or_hashed
-from runlore.index.database import Sqlite
 from runlore.log.folder import Folder
 from runlore.plugins.manager import plugins
 from runlore.recording.run import attach
 
 SLACK = 1_000_000_000  # ns that a file may be younger than the last word of the run that wrote it
-
-
-def pending_count(database: Sqlite) -> int:
-    """How many artifacts have no hash yet."""
-    return int(database.query("SELECT count(*) FROM artifacts WHERE pending = 1")[0][0])
 
 
 def complete(folder: Folder, run_ids: list[str]) -> int:
@@ -32,12 +26,6 @@ def complete(folder: Folder, run_ids: list[str]) -> int:
             run.finish()
         settled += len(events)
     return settled
-
-
-def pending_runs(database: Sqlite) -> list[str]:
-    """The runs that have something pending."""
-    sql = "SELECT DISTINCT r.id FROM artifacts a JOIN runs r ON r.n = a.run WHERE a.pending = 1"
-    return [run_id for (run_id,) in database.query(sql)]
 
 
 def _completions(folder: Folder, run_id: str) -> Iterator[dict[str, Any]]:

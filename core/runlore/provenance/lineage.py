@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runlore._text import size_text
 from runlore.errors import AmbiguousRun, RunNotFound, StoreNotFound
-from runlore.provenance.fingerprints import NO_MODELS
+from runlore.index.contents import NO_MODELS, find_readers, find_same_weights, find_writers
+from runlore.index.links import find_links
 from runlore.provenance.origins import Content, FileOrHashNotFound, content_of, readers_of, same_contents
 
 if TYPE_CHECKING:
@@ -154,12 +155,12 @@ class _Search:
             if run is not None:
                 yield from self._read_by(run)
             return
-        for run_id, position in self._writers_of(node_id.removeprefix("data:")):
+        for run_id, position in self._store.ask(find_writers, node_id.removeprefix("data:")):
             run = self._run(run_id)
             if run is not None and position < len(run.artifacts):
                 yield self._join(self._run_node(run), node_id, "wrote", run.artifacts[position].step)
         if node.kind == "file":
-            for sha256 in self._same_weights(node_id):
+            for sha256 in self._store.ask(find_same_weights, node_id):
                 for other in self._content_nodes(sha256):
                     if self._age(other) < self._age(node_id):
                         yield self._join(other, node_id, SAME_WEIGHTS)
@@ -186,16 +187,16 @@ class _Search:
             if run is not None:
                 yield from self._made_by(run)
             return
-        for run_id in self._readers_of(node_id.removeprefix("data:")):
+        for run_id in self._store.ask(find_readers, node_id.removeprefix("data:")):
             reader = self._run(run_id)
             if reader is not None:
                 yield self._join(node_id, self._run_node(reader), "read")
-        for run_id, position in self._writers_of(node_id):
+        for run_id, position in self._store.ask(find_writers, node_id):
             run = self._run(run_id)
             if run is not None and position < len(run.artifacts):
                 for reader, kind, step in readers_of(self._store, run, run.artifacts[position]):
                     yield self._join(node_id, self._run_node(reader), kind, step)
-        for sha256 in self._same_weights(node_id):
+        for sha256 in self._store.ask(find_same_weights, node_id):
             for other in self._content_nodes(sha256):
                 if self._age(other) > self._age(node_id):
                     yield self._join(node_id, other, SAME_WEIGHTS)
@@ -204,11 +205,10 @@ class _Search:
         for item in run.artifacts:
             if item.sha256 is not None and item.kind not in NO_MODELS:
                 yield self._join(run.id, self._file_node(item), "wrote", item.step)
-        sql = "SELECT r.id, l.kind, l.step, l.sha256 FROM links l JOIN runs r ON r.n = l.run WHERE l.target = ?"
-        for reader_id, kind, step, sha256 in self._ask(sql, run.id):
+        for reader_id, kind, step, sha256 in self._store.ask(find_links, run.id):
             reader = self._run(reader_id)
             if reader is not None and _linked(run, sha256, step) is None:
-                yield self._join(run.id, self._run_node(reader), str(kind), step)
+                yield self._join(run.id, self._run_node(reader), kind, step)
 
     # Nodes and edges
 
@@ -240,7 +240,7 @@ class _Search:
 
     def _written_node(self, sha256: str) -> str | None:
         """The file with a content that some run wrote; the folder, if it is a part of one."""
-        for run_id, position in self._writers_of(sha256)[:1]:
+        for run_id, position in self._store.ask(find_writers, sha256)[:1]:
             run = self._run(run_id)
             if run is not None and position < len(run.artifacts):
                 return self._file_node(run.artifacts[position])
@@ -252,7 +252,7 @@ class _Search:
         if written is not None:
             return [written]
         found = []
-        for run_id in self._readers_of(sha256)[:1]:
+        for run_id in self._store.ask(find_readers, sha256)[:1]:
             run = self._run(run_id)
             for name, facts in run.data.items() if run is not None else ():
                 if str(facts.get("fingerprint")).startswith(sha256):
@@ -269,34 +269,9 @@ class _Search:
                 self._runs[run_id] = None
         return self._runs[run_id]
 
-    def _ask(self, sql: str, *arguments: str) -> list[tuple[Any, ...]]:
-        return self._store.index.ask(lambda database: database.query(sql, arguments))
-
-    def _writers_of(self, sha256: str) -> list[tuple[str, int]]:
-        """Runs and the position of the artifact, oldest first."""
-        sql = (
-            "SELECT r.id, a.position FROM artifacts a JOIN runs r ON r.n = a.run WHERE a.sha256 LIKE ? UNION "
-            "SELECT r.id, m.position FROM members m JOIN runs r ON r.n = m.run WHERE m.sha256 LIKE ? ORDER BY 1, 2"
-        )
-        return [(run_id, position) for run_id, position in self._ask(sql, f"{sha256}%", f"{sha256}%")]
-
-    def _readers_of(self, sha256: str) -> list[str]:
-        sql = (
-            "SELECT DISTINCT r.id FROM data d JOIN runs r ON r.n = d.run "
-            "WHERE d.key LIKE '%.fingerprint' AND d.text LIKE ? ORDER BY 1"
-        )
-        return [run_id for (run_id,) in self._ask(sql, f"{sha256}%")]
-
-    def _same_weights(self, sha256: str) -> list[str]:
-        sql = (
-            "SELECT DISTINCT b.sha256 FROM weights a JOIN weights b ON b.kind = a.kind AND b.hash = a.hash "
-            "WHERE a.kind = 'fingerprints' AND a.sha256 = ? AND b.sha256 <> ?"
-        )
-        return [other for (other,) in self._ask(sql, sha256, sha256)]
-
     def _age(self, sha256: str) -> tuple[str, int]:
         """What is smaller for what was written earlier."""
-        return next(iter(self._writers_of(sha256)), ("", 0))
+        return next(iter(self._store.ask(find_writers, sha256)), ("", 0))
 
 
 def _found(

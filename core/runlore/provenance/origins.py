@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from runlore.artifacts.blobs import Member, folder_sha256, hash_file
 from runlore.artifacts.events import extent, hashed
 from runlore.errors import RunloreError
-from runlore.index.database import Sqlite
+from runlore.index import contents
+from runlore.index.links import find_links_to_content
 from runlore.log.record import read_record
 from runlore.provenance import fingerprints, hashing
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 SHORTEST = 6  # digits of a hash that may stand for it
 LOOKED_AT = 100  # runs with a file of the same size that are looked at before it is hashed
-NEAREST = 3  # runs that each kind of hint names
 Match = Literal["sha256", "weights"]
 
 
@@ -94,8 +94,8 @@ def which_run(store: "Store", target: "str | os.PathLike[str] | Content") -> Ori
     content = target if isinstance(target, Content) else content_of(target)
     if not store.exists:
         return Origins(content.sha256, (), (f"there is no store at {str(store.root)!r} yet",))
-    contents = same_contents(store, content)
-    found = tuple(dict.fromkeys(origin for sha256, match in contents for origin in _origins(store, sha256, match)))
+    known = same_contents(store, content)
+    found = tuple(dict.fromkeys(origin for sha256, match in known for origin in _origins(store, sha256, match)))
     return Origins(content.sha256, found, () if found else tuple(_hints(store, content)))
 
 
@@ -127,64 +127,39 @@ def same_contents(store: "Store", content: Content) -> "list[tuple[str, Match]]"
     its files count, and its weights only if nobody knows the largest file.
     """
     if os.access(store.root, os.W_OK):
-        hashing.complete(store.folder, store.index.ask(hashing.pending_runs))
-    known = store.index.ask(lambda database: _known(database, content.sha256))
+        hashing.complete(store.folder, store.ask(contents.list_pending))
+    known = store.ask(contents.find_hashes, content.sha256)
     if len(known) > 1:
         listed = "".join(f"\n  {sha256}" for sha256 in known[:10])
         raise AmbiguousHash(f"{content.sha256!r} begins {len(known)} contents, write more of it:{listed}")
     found: list[tuple[str, Match]] = [(sha256, "sha256") for sha256 in known]
-    if known and any(relation == "wrote" for _, relation, _, _ in _rows(store, known[0])):
+    if known and any(use.relation == "wrote" for use in store.ask(contents.find_uses, known[0])):
         return found
     inside = list(dict.fromkeys(member.sha256 for member in sorted(content.members, key=lambda item: -item.size)))
-    exact = store.index.ask(lambda database: [sha256 for sha256 in inside if _rows_of(database, sha256)])
+    exact = store.ask(contents.find_used, inside)
     if not exact or exact[0] != inside[0]:
         found += [(sha256, "weights") for sha256 in _with_same_weights(store, content) if sha256 not in known]
         exact = [] if found else exact
     return found + [(sha256, "sha256") for sha256 in exact]
 
 
-def _rows(store: "Store", sha256: str) -> list[tuple[str, str, str, int]]:
-    return store.index.ask(lambda database: _rows_of(database, sha256))
-
-
 def _with_same_weights(store: "Store", content: Content) -> list[str]:
     if content.path is None:
-        return store.index.ask(lambda database: fingerprints.known_contents(database, f"{content.sha256}%"))
+        return store.ask(contents.find_by_fingerprint, content.sha256)
     weights = content.weights
     if weights is None:
         return []
-    found = store.index.ask(lambda database: fingerprints.known_contents(database, *weights.whole))
+    found = store.ask(contents.find_by_fingerprint, *weights.whole)
     looked = fingerprints.look_at_all(store, weights.values)  # others may have the same
     return found + [sha for sha, item in looked.items() if not {*item.whole, *item.parts}.isdisjoint(weights.whole)]
 
 
-def _known(database: Sqlite, sha256: str) -> list[str]:
-    """The hashes of all contents that begin like this."""
-    sql = (
-        "SELECT sha256 FROM artifacts WHERE sha256 LIKE ? UNION SELECT sha256 FROM members WHERE sha256 LIKE ? "
-        "UNION SELECT text FROM data WHERE key LIKE '%.fingerprint' AND text LIKE ? ORDER BY 1"
-    )
-    return [found for (found,) in database.query(sql, (f"{sha256}%",) * 3)]
-
-
-def _rows_of(database: Sqlite, sha256: str) -> list[tuple[str, str, str, int]]:
-    """Run id, relation, name, position, newest run first; `sha256` may be the beginning of one."""
-    pattern = f"{sha256}%"
-    sql = (
-        "SELECT r.id, 'wrote', a.name, a.position FROM artifacts a JOIN runs r ON r.n = a.run WHERE a.sha256 LIKE ? "
-        "UNION SELECT r.id, 'wrote', m.path, m.position FROM members m JOIN runs r ON r.n = m.run "
-        "WHERE m.sha256 LIKE ? UNION SELECT r.id, 'read', d.key, -1 FROM data d JOIN runs r ON r.n = d.run "
-        "WHERE d.key LIKE '%.fingerprint' AND d.text LIKE ? ORDER BY 1 DESC, 4"
-    )
-    return [(row[0], row[1], row[2], row[3]) for row in database.query(sql, (pattern, pattern, pattern))]
-
-
 def _origins(store: "Store", sha256: str, match: Match) -> Iterator[Origin]:
     """The runs that wrote a content, and those that read it: as data, or going on from it."""
-    for run_id, relation, name, position in _rows(store, sha256):
+    for run_id, relation, name, position in store.ask(contents.find_uses, sha256):
         run = store.run(run_id)
         if relation == "read":
-            yield Origin(run_id, run.name, "read", name.removesuffix(".fingerprint"), None, None, (), match)
+            yield Origin(run_id, run.name, "read", name, None, None, (), match)
             continue
         artifacts = run.artifacts
         if position < len(artifacts):
@@ -203,13 +178,8 @@ def readers_of(
 
     Links that name no content are taken to mean the artifact of their step.
     """
-    sql = (
-        "SELECT r.id, l.kind, l.step FROM links l JOIN runs r ON r.n = l.run "
-        "WHERE (l.target = ? AND l.sha256 IS NULL AND l.step = ?) OR l.sha256 = ? ORDER BY r.id DESC"
-    )
-    arguments = (run.id, artifact.step, artifact.sha256)
-    for reader, kind, step in store.index.ask(lambda database: database.query(sql, arguments)):
-        yield store.run(reader), str(kind), step
+    for link in store.ask(find_links_to_content, run.id, artifact.step, artifact.sha256):
+        yield store.run(link.run), link.kind, link.step
 
 
 # What comes nearest
@@ -219,16 +189,16 @@ def _hints(store: "Store", content: Content) -> Iterator[str]:
     yield from _near_weights(store, content)
     yield from content.complaints
     name = content.sha256 if content.path is None else content.path.name
-    for run, _ in _similar(store, "", "a.name = ?", name):
-        yield f"run {run} wrote a {name!r} with other content"
+    for item in store.ask(contents.find_named, name):
+        yield f"run {item.run_name} ({item.run}) wrote a {name!r} with other content"
     if content.path is not None and content.path.is_file():
         size = content.path.stat().st_size
-        for run, other in _similar(store, "", "a.size = ?", size):
-            yield f"run {run} wrote {other!r}, which has the same size of {size:,} bytes"
+        for item in store.ask(contents.find_sized, size):
+            yield f"run {item.run_name} ({item.run}) wrote {item.artifact!r}, which has the same size of {size:,} bytes"
         if content.weights is None and not content.complaints and _may_hold_a_model(content.path):
             yield "no plugin finds weights in it, and no pickle is loaded to look: only these very bytes would be found"
         yield "data is known by its file where a run recorded it by path: run.log_data(name, Path(…))"
-    pending = store.index.ask(hashing.pending_count)
+    pending = store.ask(contents.count_pending)
     if pending:
         yield f"{pending} recorded files could not be hashed yet"
 
@@ -238,15 +208,14 @@ def _near_weights(store: "Store", content: Content) -> Iterator[str]:
     weights = content.weights
     if weights is None:
         return
-    joined = "JOIN weights w ON w.run = a.run AND w.sha256 = a.sha256"
-    for kind, value, told in (
-        ("tensors", weights.tensors[0], "the same tensors, whose names come in another order"),
-        ("tensors", weights.tensors[1], "its largest tensor is the same, not all others are"),
-        ("shapes", weights.shapes[0], "tensors of the same shapes, with other values"),
+    for question, digest, told in (
+        (contents.find_with_tensors, weights.tensors[0], "the same tensors, whose names come in another order"),
+        (contents.find_with_tensors, weights.tensors[1], "its largest tensor is the same, not all others are"),
+        (contents.find_with_shapes, weights.shapes[0], "tensors of the same shapes, with other values"),
     ):
-        rows = _similar(store, joined, f"w.kind = '{kind}' AND w.hash = ?", value)
-        yield from (f"run {run} wrote {name!r}: {told}" for run, name in rows)
-        if rows:
+        found = store.ask(question, digest)
+        yield from (f"run {item.run_name} ({item.run}) wrote {item.artifact!r}: {told}" for item in found)
+        if found:
             return
 
 
@@ -255,16 +224,6 @@ def _may_hold_a_model(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(2)
     return head == b"PK" or (head[:1] == b"\x80" and head[1:] <= b"\x05")
-
-
-def _similar(store: "Store", joined: str, condition: str, value: str | int) -> list[tuple[str, str]]:
-    """The newest runs with such an artifact, and its name."""
-    sql = (
-        f"SELECT r.name, r.id, max(a.name) FROM artifacts a JOIN runs r ON r.n = a.run {joined} WHERE {condition} "
-        "AND a.kind NOT IN ('code', 'log') GROUP BY r.id, r.name ORDER BY r.id DESC LIMIT ?"
-    )
-    rows = store.index.ask(lambda database: database.query(sql, (value, NEAREST)))
-    return [(f"{name} ({run_id})", str(artifact)) for name, run_id, artifact in rows]
 
 
 # For those who record
@@ -295,12 +254,7 @@ def writer_of(store: "Store", path: Path) -> Writing | None:
         OSError: it can't be read.
     """
     size, mtime_ns = extent(path)
-    if not store.exists:
-        return None
-    artifacts = "FROM artifacts a JOIN runs r ON r.n = a.run"
-    unsized = "a.size IS NULL AND a.pending = 1"  # it was still being written
-    sized = f"SELECT DISTINCT r.id, a.pending {artifacts} WHERE a.size = ? OR ({unsized}) ORDER BY r.id DESC"
-    rows = store.index.ask(lambda database: database.query(sized, (size,)))
+    rows = store.ask(contents.find_by_size, size)
     for run_id in dict.fromkeys(run_id for run_id, _ in rows[:LOOKED_AT]):
         for item in reversed(read_record(store.folder, run_id)[0].artifacts):
             same = (item.get("size"), item.get("mtime_ns")) == (size, mtime_ns)
@@ -310,7 +264,5 @@ def writer_of(store: "Store", path: Path) -> Writing | None:
         return None
     hashing.complete(store.folder, [run_id for run_id, pending in rows if pending])
     sha256 = str(hashed(path)["sha256"])
-    order = "a.kind = 'checkpoint' DESC, r.id DESC, a.position DESC"
-    by_hash = f"SELECT r.id, a.step {artifacts} WHERE a.sha256 = ? ORDER BY {order}"
-    found = store.index.ask(lambda database: database.query(by_hash, (sha256,)))
-    return Writing(found[0][0], found[0][1], sha256) if found else None
+    found = store.ask(contents.find_checkpoint, sha256)
+    return None if found is None else Writing(*found, sha256)

@@ -10,6 +10,7 @@ from typing import Any
 
 from runlore import _ids
 from runlore.analysis.comparison import Comparison
+from runlore.index.links import count_linked
 from runlore.log.record import REPRODUCES
 from runlore.log.search import opened_with
 from runlore.provenance.source import code_of
@@ -133,11 +134,7 @@ def carry_out(plan: Plan, store: Store, *, to_stderr: bool = False) -> Redone:
 
 def _times_done(store: Store, run: RecordedRun) -> int:
     """How many runs of the store do this one again."""
-    if not store.exists:
-        return 0
-    sql = "SELECT COUNT(DISTINCT run) FROM links WHERE kind = ? AND target = ?"
-    ((count,),) = store.index.ask(lambda database: database.query(sql, (REPRODUCES, run.id)))
-    return int(count)
+    return store.ask(count_linked, REPRODUCES, run.id)
 
 
 def unexpected(plan: Plan, found: Comparison) -> Comparison:

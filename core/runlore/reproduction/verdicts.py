@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from runlore.analysis.ranking import is_aside, is_place
 from runlore.artifacts.artifact import Artifact
+from runlore.index.contents import NO_MODELS
 from runlore.provenance import fingerprints
 from runlore.store.runs import RecordedRun
 
@@ -231,7 +232,7 @@ def _compare_files(first: RecordedRun, again: RecordedRun) -> Iterator[Outcome]:
 def _by_name(run: RecordedRun) -> Mapping[tuple[str, str, int | None], list[Artifact]]:
     found: dict[tuple[str, str, int | None], list[Artifact]] = {}
     for item in run.artifacts:
-        if item.kind not in fingerprints.NO_MODELS:
+        if item.kind not in NO_MODELS:
             found.setdefault((item.kind, item.name, item.step), []).append(item)
     return found
 

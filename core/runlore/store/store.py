@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from runlore import _ids
 from runlore._settings import setting
@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # what only readers need is imported when they ask: recording
     from runlore.index.query import Field
     from runlore.index.rows import Summary
     from runlore.store.runs import RecordedRun, RunList
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def open_store(location: str | os.PathLike[str] | None = None) -> "Store":
@@ -132,14 +135,12 @@ class Store:
         limit = None if limit is None else max(0, min(operator.index(limit), 1 << 40))
         compiled = query.compile_query(where, self._clock)
         order = query.parse_sort(sort) if sort else []
-        if not self.exists:
-            return RunList(self, [])
 
         def answer(database: "Sqlite") -> "tuple[list[Summary], list[str]]":
             summaries = select(database, compiled, order, limit)
             return summaries, hints_of(database, where, compiled, sort, order)
 
-        summaries, hints = self.index.ask(answer)
+        summaries, hints = self.ask(answer)
         if hints and not summaries:
             warnings.warn(hints[0], RunloreWarning, stacklevel=2)
         return RunList(self, [RecordedRun(self, summary) for summary in summaries], tuple(hints))
@@ -158,7 +159,7 @@ class Store:
         """Whether some run has the key that a field of a query names."""
         from runlore.index.select import has_key
 
-        return self.exists and self.index.ask(lambda database: has_key(database, field))
+        return self.ask(has_key, field)
 
     def run(self, part: "str | Run") -> "RecordedRun":
         """Return the run with this id, name, or unique part of an id; of a `Run`, what it has recorded up to now.
@@ -172,7 +173,7 @@ class Store:
         from runlore.store.runs import RecordedRun
 
         part = part.id if isinstance(part, Run) else part
-        found = self.index.ask(lambda database: resolve(database, part)) if self.exists else []
+        found = self.ask(resolve, part)
         if not found:
             raise RunNotFound(f"no run matches {part!r} in {str(self.root)!r}: {self._meant(str(part))}")
         if len(found) > 1:
@@ -190,13 +191,23 @@ class Store:
     def _meant(self, part: str) -> str:
         from difflib import get_close_matches
 
-        from runlore.index.select import SHORTEST
+        from runlore.index.select import SHORTEST, list_names
 
-        rows = self.index.ask(lambda database: database.query("SELECT DISTINCT name FROM runs")) if self.exists else []
-        close = get_close_matches(part, [str(name) for (name,) in rows], 1)
+        close = get_close_matches(part, self.ask(list_names), 1)
         if not close and len(part) < SHORTEST:
             return f"a part of an id has {SHORTEST} characters at least; `runlore ls` lists the runs"
         return f"did you mean {close[0]!r}?" if close else "`runlore ls` lists them"
+
+    def ask(self, question: "Callable[Concatenate[Sqlite, P], T]", *arguments: P.args, **options: P.kwargs) -> T:
+        """Return the answer of a question of `runlore.index`, which sees one state of the index brought up to date.
+
+        A store that does not exist yet answers as one without runs.
+        """
+        from runlore.index.index import ask_empty
+
+        if not self.exists:
+            return ask_empty(question, *arguments, **options)
+        return self.index.ask(question, *arguments, **options)
 
     def reindex(self) -> int:
         """Read every file again; the number of runs. Nothing is lost by it, and nothing is needed for it but the logs.
