@@ -17,7 +17,8 @@ from runlore.provenance.origins import Origin
 from runlore.store.runs import RecordedRun
 
 if TYPE_CHECKING:  # which no other command should wait for
-    from runlore.reproduction.reproduce import Plan, Redone
+    from runlore.reproduction.plan import Plan
+    from runlore.reproduction.reproduce import Redone
     from runlore.reproduction.verdicts import Verdict
 
 

@@ -16,7 +16,8 @@ from uv import find_uv_bin
 
 from runlore import Store
 from runlore.reproduction import verdicts
-from runlore.reproduction.reproduce import CannotReproduce, prepare
+from runlore.reproduction.plan import CannotReproduce
+from runlore.reproduction.reproduce import prepare
 from tests.cli.test_cli import document, runlore
 from tests.plugins.test_environment import git
 from tests.process import Process

@@ -20,8 +20,9 @@ from runlore.provenance.source import Code
 from runlore.recording.captures import section_event
 from runlore.reproduction import verdicts
 from runlore.reproduction.checkout import write_code
-from runlore.reproduction.prompts import asking
-from runlore.reproduction.reproduce import CannotReproduce, distrust, prepare
+from runlore.reproduction.plan import CannotReproduce
+from runlore.reproduction.prompts import find_prompts
+from runlore.reproduction.reproduce import distrust, prepare
 from runlore.reproduction.venv import full_version
 from runlore.store.runs import RecordedRun
 from tests.cli.test_cli import document, runlore
@@ -429,7 +430,7 @@ def test_an_object_that_is_gone_is_told(tmp_path: Path) -> None:
 )
 def test_what_asks_is_found(tmp_path: Path, source: str, asks: bool) -> None:
     (tmp_path / "a.py").write_text(source)
-    assert bool(list(asking(tmp_path / "a.py", tmp_path))) == asks
+    assert bool(list(find_prompts(tmp_path / "a.py", tmp_path))) == asks
 
 
 # Options

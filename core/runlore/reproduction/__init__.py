@@ -1,4 +1,4 @@
-"""A run done again, and the verdict on it."""
+"""Repeating a recorded run: `prepare` a plan, `carry_out` the plan, `judge` the new run by the first."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Writing the code of a run into a fresh folder, byte for byte, as a repository of its own where it was one."""
+"""Write the recorded code into a fresh folder, byte for byte; if it was in a repository, as a repository."""
 
 import os
 import re
@@ -13,18 +13,20 @@ from runlore.errors import UnsafePath
 from runlore.plugins.code import SNAPSHOT, UNTRACKED
 from runlore.provenance.source import CannotRebuild, Code, Rebuilt
 
-CHUNK = 64 << 20  # bytes of files that are asked of git at once
-POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n")
-PRESENT = "HEAD"  # in place of a commit that can't be had
-LINK, SUBMODULE, PROGRAM = "120000", "160000", "100755"
+BATCH_BYTES = 64 << 20  # of file contents, read from git with one call
+LFS_POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n")
+PRESENT = "HEAD"  # replaces a commit that is not in the repository any more
+LINK, SUBMODULE, EXECUTABLE = "120000", "160000", "100755"  # git's modes
+
+Entry = tuple[str, str, str]  # mode, object id and path of a file in a git tree
 
 
 def write_code(code: Code, folder: Path, branch: str | None, remote: str | None) -> tuple[Code, list[str]]:
-    """Write what is known of a state of the code into an empty folder; what was written, and what is not as it was.
+    """Write the code into an empty folder. Return the code that was written, and what is not as it was.
 
-    Files come from git's objects themselves: neither filters nor hooks nor attributes of anybody have a say. Where a
-    commit is known, the folder becomes a repository at it, which borrows the objects of the other. Where it can't be
-    had, the other's present commit stands in for it.
+    File contents are read from git's objects, so that no filter, hook or attribute changes them. If a commit is known,
+    the folder becomes a repository at this commit, which reads its objects from the original one. If the commit is
+    gone, the present commit of the original replaces it.
     """
     problems: list[str] = []
     if code.root is None:
@@ -34,7 +36,7 @@ def write_code(code: Code, folder: Path, branch: str | None, remote: str | None)
         problems.extend(_write_tree(code, folder, branch, remote))
     except CannotRebuild as error:
         problems.append(str(error))
-        return _write_instead(code, folder, problems), problems
+        return _write_present_commit(code, folder, problems), problems
     return code, problems
 
 
@@ -45,13 +47,13 @@ def _write_tree(code: Code, folder: Path, branch: str | None, remote: str | None
         yield from _write_entries(rebuilt, tree, folder)
         if code.commit:
             try:
-                _become_repository(rebuilt, code.commit, folder, branch, remote)
+                _make_repository(rebuilt, code.commit, folder, branch, remote)
             except CannotRebuild as error:
                 yield f"the folder is no repository, as it was: {error}"
 
 
-def _write_instead(code: Code, folder: Path, problems: list[str]) -> Code:
-    """The commit that the repository is at now, in place of one that can't be had, the patch if it fits."""
+def _write_present_commit(code: Code, folder: Path, problems: list[str]) -> Code:
+    """Write the present commit of the repository, with the recorded changes if they apply. Return what was written."""
     told = "the present commit of the repository would stand in for it"
     unpatched = {UNTRACKED: code.of(UNTRACKED)}
     for files, lacking in (({**code.files}, ""), (unpatched, ", without the recorded changes, which don't fit")):
@@ -64,8 +66,8 @@ def _write_instead(code: Code, folder: Path, problems: list[str]) -> Code:
     return replace(code, commit=None, files=unpatched)
 
 
-def _become_repository(rebuilt: Rebuilt, commit: str, folder: Path, branch: str | None, remote: str | None) -> None:
-    """A repository of its own around the files, at the commit: what differs from it is uncommitted, as it was."""
+def _make_repository(rebuilt: Rebuilt, commit: str, folder: Path, branch: str | None, remote: str | None) -> None:
+    """Make the folder a repository at the commit; the files stay, so that recorded changes are uncommitted again."""
     own = folder / ".git"
     for part in ("objects/info", "refs/heads"):
         (own / part).mkdir(parents=True, exist_ok=True)
@@ -81,7 +83,7 @@ def _become_repository(rebuilt: Rebuilt, commit: str, folder: Path, branch: str 
     if shallow is not None:
         shutil.copyfile(shallow, own / "shallow")
     here = ("--git-dir", str(own), "--work-tree", str(folder))
-    with suppress(CannotRebuild):  # a name that git does not take
+    with suppress(CannotRebuild):  # git refuses the recorded name
         if branch and not branch.startswith(("(", "-")):
             rebuilt.git(*here, "update-ref", f"refs/heads/{branch}", full)
             rebuilt.git(*here, "symbolic-ref", "HEAD", f"refs/heads/{branch}")
@@ -92,9 +94,9 @@ def _become_repository(rebuilt: Rebuilt, commit: str, folder: Path, branch: str 
 
 
 def _write_entries(rebuilt: Rebuilt, tree: str, folder: Path) -> Iterator[str]:
-    """Every file of a tree; what is not in git is told."""
+    """Write every file of a tree, and yield a problem for each that git lacks or that must not be written."""
     listed = rebuilt.git("ls-tree", "-r", "-z", "-l", "--full-tree", tree).decode("utf-8", "surrogateescape")
-    waiting: list[tuple[str, str, str]] = []
+    waiting: list[Entry] = []
     size = 0
     links = []
     for entry in filter(None, listed.split("\0")):
@@ -104,22 +106,20 @@ def _write_entries(rebuilt: Rebuilt, tree: str, folder: Path) -> Iterator[str]:
             yield f"{path!r} is another repository (a submodule), at {sha[:12]}: what it holds is not recorded"
             continue
         waiting.append((mode, sha, path))
-        size += int(length) if length.isdigit() else 0  # BAD, where the object is gone
-        if size > CHUNK:
-            links += yield from _write_some(rebuilt, waiting, folder)
+        size += int(length) if length.isdigit() else 0  # "BAD" if the object is gone
+        if size > BATCH_BYTES:
+            links += yield from _write_batch(rebuilt, waiting, folder)
             waiting, size = [], 0
-    links += yield from _write_some(rebuilt, waiting, folder)
-    for path, target in links:  # last, so that nothing is written through one
+    links += yield from _write_batch(rebuilt, waiting, folder)
+    for path, target in links:  # last, so that no file is written through a link
         if not _leads_inside(folder, path, target):
             yield f"{path!r} is a link that leads out of the repository, to {target!r}: not made"
         else:
             _place(folder, path).symlink_to(target)
 
 
-def _write_some(
-    rebuilt: Rebuilt, files: list[tuple[str, str, str]], folder: Path
-) -> Generator[str, None, list[tuple[str, str]]]:
-    """Write files; the links among them as a value, to be made when all is written."""
+def _write_batch(rebuilt: Rebuilt, files: list[Entry], folder: Path) -> Generator[str, None, list[tuple[str, str]]]:
+    """Write files, and yield their problems. Return path and target of the links, which are made at the end."""
     links = []
     for (mode, _, path), content in zip(files, _contents(rebuilt, files), strict=True):
         if content is None:
@@ -128,7 +128,7 @@ def _write_some(
         if mode == LINK:
             links.append((path, os.fsdecode(content)))
             continue
-        pointer = POINTER.match(content)
+        pointer = LFS_POINTER.match(content)
         large = rebuilt.large_file(pointer[1].decode()) if pointer else None
         if pointer and large is None:
             yield f"{path!r} is kept by Git LFS, which does not have its content here: git lfs fetch --all"
@@ -141,13 +141,13 @@ def _write_some(
             shutil.copyfile(large, target)
         else:
             target.write_bytes(content)
-        if mode == PROGRAM:
+        if mode == EXECUTABLE:
             target.chmod(0o755)
     return links
 
 
-def _contents(rebuilt: Rebuilt, files: list[tuple[str, str, str]]) -> Iterator[bytes | None]:
-    """What git has of each; None where it has it not any more."""
+def _contents(rebuilt: Rebuilt, files: list[Entry]) -> Iterator[bytes | None]:
+    """Yield the content of each file; None if git does not have it any more."""
     answer = memoryview(rebuilt.git("cat-file", "--batch", stdin="".join(f"{sha}\n" for _, sha, _ in files).encode()))
     for _ in files:
         head = bytes(answer[:200]).partition(b"\n")[0]
@@ -170,13 +170,13 @@ def _write_files(files: dict[str, bytes], folder: Path) -> Iterator[str]:
 
 
 def _place(folder: Path, path: str) -> Path:
-    """The place of a file, its folders made. Git's own paths may have any sign in them but for these.
+    """Make the folders of a file, and return its path.
 
     Raises:
-        UnsafePath: it would lie outside of the folder, or in git's own.
+        UnsafePath: it would lie outside the folder, or in a .git folder.
     """
     parts = path.split("/")
-    if any(part.lower() == ".git" for part in parts):  # whose settings name programs to be run
+    if any(part.lower() == ".git" for part in parts):  # its settings can name programs to execute
         raise UnsafePath(f"the recorded path {path!r} lies in git's own folder: not restored")
     if ".." in parts or path.startswith("/") or "\0" in path or not path:
         raise UnsafePath(f"the recorded path {path!r} would lead outside {str(folder)!r}: not restored")
@@ -188,7 +188,7 @@ def _place(folder: Path, path: str) -> Path:
 
 
 def _leads_inside(folder: Path, path: str, target: str) -> bool:
-    """Whether a link ends in the folder, links that are there already followed, and not in git's own."""
+    """Return True if a link ends in the folder but not in a .git folder; links made before are followed."""
     whole = Path(os.path.realpath(folder))
     end = Path(os.path.realpath(whole / Path(path).parent / target))
     return not Path(target).is_absolute() and end.is_relative_to(whole) and ".git" not in end.relative_to(whole).parts

@@ -5,51 +5,51 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from runlore.plugins.secret_text import MASK
-from runlore.reproduction.environment import BEHIND
-from runlore.reproduction.paths import Places, program_of, scripts
+from runlore.reproduction.paths import Places, program_of, script_paths
 from runlore.reproduction.plan import Plan, Problem
-from runlore.reproduction.prompts import asking
+from runlore.reproduction.prompts import find_prompts
 from runlore.store.runs import RecordedRun
 
-# The command
+RUNLORE_RUN = "runlore._script"  # the module that `runlore run` executes; this name is in the records of runs
+WAY_OUT = "name a command behind --"
 
 
 def choose_command(plan: Plan, run: RecordedRun, places: Places, given: Sequence[str]) -> None:
-    """The recorded command in the fresh folder, or the one that is `given`."""
+    """Set the plan's command: `given` if there is one, else the recorded one with its paths in the fresh folder."""
     plan.command = list(given)
     if given:
         return
-    script = _script(run, places)
+    script = _find_script(run, places)
     program = program_of(run)
-    tool = _tool(run, program, plan.python)
+    tool = _find_tool(run, program, plan.python)
     if script is None and tool is None:
         why = f"its script {program[-1]!r} is not in its code" if program else "it was typed, or run in a notebook"
         what = " ".join(map(str, run.command.get("argv") or [])) or "unknown"
-        plan.problems.append(Problem("command", f"{what}: {why}; {BEHIND}"))
+        plan.problems.append(Problem("command", f"{what}: {why}; {WAY_OUT}"))
         return
     if tool is not None:
         program[-1] = str(tool)
     elif program[-2:-1] != ["-m"] and script is not None:
         same = Path(os.path.normpath(plan.cwd / program[-1])) == script
         program[-1] = program[-1] if same and not Path(program[-1]).is_absolute() else str(script)
-    arguments = [places.moved(str(part)) for part in (run.command.get("argv") or [])[1:]]
-    plan.command = [str(plan.python), *map(places.moved, program), *arguments]
-    if "runlore._script" in program and "RUNLORE_AUTOLOG" not in run.environment.get("variables", {}):
+    arguments = [places.relocate(str(part)) for part in (run.command.get("argv") or [])[1:]]
+    plan.command = [str(plan.python), *map(places.relocate, program), *arguments]
+    if RUNLORE_RUN in program and "RUNLORE_AUTOLOG" not in run.environment.get("variables", {}):
         plan.settings["RUNLORE_AUTOLOG"] = "1"
     plan.problems += [Problem("command", what) for what in _obstacles(plan, run, places, script)]
 
 
-def _script(run: RecordedRun, places: Places) -> Path | None:
-    """The script in the fresh folder; None where it lies elsewhere, or is not there."""
-    for text in scripts(run):
-        path = places.there(text)
+def _find_script(run: RecordedRun, places: Places) -> Path | None:
+    """Return the script in the fresh folder; None if it is not there."""
+    for text in script_paths(run):
+        path = places.now(text)
         if path.is_file() and Path(os.path.realpath(path)).is_relative_to(places.folder):
             return path
     return None
 
 
-def _tool(run: RecordedRun, program: Sequence[str], python: Path) -> Path | None:
-    """What stands for a program that was installed with the environment, such as `lightning`, beside Python now."""
+def _find_tool(run: RecordedRun, program: Sequence[str], python: Path) -> Path | None:
+    """Return the path, beside `python`, of a program that was installed with the environment, such as `lightning`."""
     prefix = run.environment.get("python", {}).get("prefix")
     if not program or not prefix or program[-2:-1] == ["-m"]:
         return None
@@ -59,10 +59,10 @@ def _tool(run: RecordedRun, program: Sequence[str], python: Path) -> Path | None
 
 def _obstacles(plan: Plan, run: RecordedRun, places: Places, script: Path | None) -> Iterator[str]:
     if any(MASK in part for part in plan.command):
-        yield f"an argument was masked as a secret; {BEHIND}"
+        yield f"an argument was masked as a secret; {WAY_OUT}"
     variables = run.environment.get("variables", {})
     if "RANK" in variables and str(variables.get("WORLD_SIZE", "1")) != "1":
         count = variables["WORLD_SIZE"]
-        yield f"it was one of {count} processes of a launcher, whose command is not recorded; {BEHIND}"
-    for place in asking(script, places.code) if script is not None else ():
+        yield f"it was one of {count} processes of a launcher, whose command is not recorded; {WAY_OUT}"
+    for place in find_prompts(script, places.code) if script is not None else ():
         yield f"it asks at a terminal: {place}; a command behind -- may answer, such as sh -c 'echo … | python …'"

@@ -1,4 +1,4 @@
-"""The environment and the command of a run that is done again."""
+"""Choose the Python, the packages and the environment variables with which a run is repeated."""
 
 import os
 import re
@@ -13,33 +13,33 @@ from runlore.plugins.environment import RESTORED, installed_packages
 from runlore.plugins.secret_text import MASK
 from runlore.reproduction.paths import Places
 from runlore.reproduction.plan import Plan, Problem
-from runlore.reproduction.venv import NO_MATTER, Environment, differences, full_version
+from runlore.reproduction.venv import IGNORED, Environment, differences, full_version
 from runlore.store.runs import RecordedRun
 
-Project = tuple[str, Path]  # the user's own distribution: its recorded name, and where it lies now
-BEHIND = "name a command behind --"
+Project = tuple[str, Path]  # a distribution that was installed from the recorded code: its name, its folder now
 
 
 def choose_environment(plan: Plan, run: RecordedRun, places: Places, *, here: bool, look: bool) -> None:
-    """The recorded Python and packages, made anew, or those that are `here`; variables as they were.
+    """Set the plan's Python: in a new environment with the recorded packages, or the present one (`here`).
 
-    Without `look` nothing is made nor looked for, as that may run what the record names.
+    Without `look` the new environment is only described. Making it, or asking an index for its packages, may execute
+    what the record names.
     """
     recorded = run.environment
     packages = {name: str(version) for name, version in recorded.get("packages", {}).items()}
     local = {name: str(place) for name, place in recorded.get("local_packages", {}).items()}
     version = full_version(str(recorded.get("python", {}).get("version") or ""))
     projects = [*_projects(places, packages, local)]
-    if recorded.get("python"):  # else nobody looked
+    if recorded.get("python"):  # else no environment was captured
         _restore_variables(plan, recorded.get("variables", {}), places, here=here)
     if not here and (not packages or version is None):
         plan.problems.append(Problem("environment", "the packages were not recorded: --here uses those that are here"))
         here = True
     if here:
-        _stay_here(plan, packages, version or "", projects)
+        _use_present(plan, packages, version or "", projects)
         return
     known = {name for name, _ in projects}
-    for name in sorted(local.keys() - known - NO_MATTER):
+    for name in sorted(local.keys() - known - IGNORED):
         what = f"package {name} {packages.pop(name, '')} was installed from {local[name]}, not from an index"
         plan.problems.append(Problem("environment", what))
     fresh = Environment(plan.folder / "venv", packages, projects)
@@ -50,7 +50,8 @@ def choose_environment(plan: Plan, run: RecordedRun, places: Places, *, here: bo
     _use(plan, fresh.python, fresh.folder)
 
 
-def _stay_here(plan: Plan, packages: Mapping[str, str], version: str, projects: Sequence[Project]) -> None:
+def _use_present(plan: Plan, packages: Mapping[str, str], version: str, projects: Sequence[Project]) -> None:
+    """Use the running Python, and list in the plan how its packages differ from the recorded ones."""
     plan.environment = f"the Python and the packages that are here, {sys.prefix}"
     now = ".".join(map(str, sys.version_info[:3]))
     if version and not version.startswith(now):
@@ -59,7 +60,7 @@ def _stay_here(plan: Plan, packages: Mapping[str, str], version: str, projects: 
     present = installed_packages([*filter(None, added), *sys.path])
     own = {name for name, _ in projects}
     plan.differs += differences({name: found for name, found in packages.items() if name not in own}, present)
-    if projects:  # what is installed of them is the user's present code
+    if projects:  # installed here is the user's present code; the recorded code goes before it
         first = [str(place / "src" if (place / "src").is_dir() else place) for _, place in projects]
         plan.settings["PYTHONPATH"] = os.pathsep.join(filter(None, (*first, *added)))
     _use(plan, Path(sys.executable), Path(sys.prefix))
@@ -72,24 +73,24 @@ def _use(plan: Plan, python: Path, prefix: Path) -> None:
 
 
 def _restore_variables(plan: Plan, recorded: Mapping[str, Any], places: Places, *, here: bool) -> None:
-    """Variables that change results as they were; those that nobody had set then are taken away."""
+    """Set the variables that change results as they were recorded; remove those that were not set then."""
     for name in os.environ:
-        kept = here and name == "PYTHONPATH"  # older records don't tell, and the present packages may hang on it
+        kept = here and name == "PYTHONPATH"  # older records lack it, and the present packages may depend on it
         if re.fullmatch(RESTORED, name) and name not in recorded and not kept:
             plan.settings[name] = None
     for name, value in recorded.items():
         if re.fullmatch(RESTORED, name):
-            moved = places.moved(str(value))
-            if os.environ.get(name) != moved:
-                plan.settings[name] = moved
-            if MASK in moved:
+            relocated = places.relocate(str(value))
+            if os.environ.get(name) != relocated:
+                plan.settings[name] = relocated
+            if MASK in relocated:
                 plan.problems.append(Problem("environment", f"the value of {name} was masked as a secret"))
 
 
 def _projects(places: Places, packages: Mapping[str, str], local: Mapping[str, str]) -> Iterator[Project]:
-    """The user's own distributions that were installed from the code."""
+    """Yield the distributions that were installed from the recorded code."""
     for name, place in local.items():
-        now = places.there(place)
+        now = places.now(place)
         if name in packages and now != places.then(place) and (now / "pyproject.toml").is_file():
             yield name, now
     try:
@@ -97,5 +98,5 @@ def _projects(places: Places, packages: Mapping[str, str], local: Mapping[str, s
         name = re.sub(r"[-_.]+", "-", str(told["project"]["name"])).lower()
     except (OSError, ValueError, KeyError, TypeError):
         return
-    if name in packages and name not in local:  # of older records, which don't tell
+    if name in packages and name not in local:  # older records don't say where a package was installed from
         yield name, places.code

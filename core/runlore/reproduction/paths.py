@@ -1,4 +1,4 @@
-"""Where the things of a run lie when it is done again, in a folder of its own."""
+"""Recorded paths, and their counterparts in the fresh folder where a run is repeated."""
 
 import os
 import re
@@ -10,14 +10,15 @@ from runlore.plugins.code import SNAPSHOT
 from runlore.provenance.source import Code
 from runlore.store.runs import RecordedRun
 
-TOP = Path(os.sep)
+ROOT = Path(os.sep)
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The folders of the first time, `root` of the code and `cwd`, and what stands for them now, `code` and `work`.
+    """The recorded folders of a run, and the folders that replace them.
 
-    Both are in `folder`. `clone` is where the code's repository lies now.
+    `code`, in `folder`, replaces `root`, the recorded root of the code; `work`, in `folder` too, replaces `cwd`, the
+    recorded working directory. `clone` is the repository on this machine that the code is read from.
     """
 
     folder: Path
@@ -29,63 +30,63 @@ class Places:
 
     @classmethod
     def of(cls, run: RecordedRun, code: Code, folder: Path) -> "Places":
-        """For a run that is done again in a folder."""
-        cwd = _normal(run.command.get("began_in") or run.command.get("cwd") or TOP)
+        """Lay out `folder` so that code and working directory keep their relative position."""
+        cwd = _normal(run.command.get("began_in") or run.command.get("cwd") or ROOT)
         recorded = run.environment.get("git", {}).get("root")
         root = _normal(recorded) if recorded else _snapshot_folder(run, code, cwd)
         clone = Path(code.root) if code.root else root
         if cwd.is_relative_to(root):
             own, work = folder / "code", folder / "code" / cwd.relative_to(root)
-        elif root.is_relative_to(cwd) and cwd != TOP:
+        elif root.is_relative_to(cwd) and cwd != ROOT:
             own, work = folder / "work" / root.relative_to(cwd), folder / "work"
         else:
             own, work = folder / "code", folder / "work"
         return cls(folder, root, cwd, own, work, clone)
 
-    def there(self, text: str) -> Path:
-        """The place of a recorded path; that itself, where it is absolute and leads elsewhere than to the code."""
+    def then(self, text: str) -> Path:
+        """Return a recorded path as an absolute one."""
+        return _normal(self.cwd / text)
+
+    def now(self, text: str) -> Path:
+        """Return the path that replaces a recorded one; an absolute path outside the code stays as it is."""
         path = self.then(text)
-        for candidate in (path, Path(os.path.realpath(path))):  # somebody may have come by a link
+        for candidate in (path, Path(os.path.realpath(path))):  # the code may have been reached through a link
             if candidate.is_relative_to(self.root):
                 return self.code / candidate.relative_to(self.root)
         if Path(text).is_absolute():
             return path
         if path.is_relative_to(self.cwd):
             return self.work / path.relative_to(self.cwd)
-        return Path(os.path.normpath(self.work / text))  # where the command looks for it
+        return Path(os.path.normpath(self.work / text))  # where the command will look for it
 
-    def then(self, text: str) -> Path:
-        """A recorded path as it was meant, absolute."""
-        return _normal(self.cwd / text)
-
-    def beside(self, path: Path) -> Path | None:
-        """The place of something of the user's that lies in the code or in the working directory; None if elsewhere."""
+    def target_of(self, path: Path) -> Path | None:
+        """Return where a user's file belongs; None if it is neither in the code nor in the working directory."""
         whole = _normal(path.absolute())
-        for then, now in ((self.root, self.code), (self.clone, self.code), (self.cwd, self.work)):
-            if whole.is_relative_to(then) and whole != then:
-                return now / whole.relative_to(then)
+        for source, target in ((self.root, self.code), (self.clone, self.code), (self.cwd, self.work)):
+            if whole.is_relative_to(source) and whole != source:
+                return target / whole.relative_to(source)
         return None
 
     def may_write(self, path: Path) -> bool:
-        """Whether a path is one of ours: no link leads out of the folder, and it is none of git's own."""
+        """Return True if no link leads from the path out of the fresh folder, and it is not in a .git folder."""
         inside = Path(os.path.realpath(path.parent)).is_relative_to(self.folder) and not path.is_symlink()
         return inside and ".git" not in (part.lower() for part in path.parts)
 
-    def moved(self, text: str) -> str:
-        """An argument or a variable, in which paths into the code lead to where it is now."""
+    def relocate(self, text: str) -> str:
+        """Replace the paths into the recorded code in an argument or a variable by their present ones."""
         path = rf"(?:(?<=//)|(?<![\w./-])){re.escape(str(self.root))}(?=/|$|[^\w.-])"
         return re.sub(path, lambda _: str(self.code), text)
 
     def as_then(self, text: str) -> str:
-        """A text of now in which the folders of now are called as they were."""
+        """Replace the fresh folders in a text by the recorded ones."""
         pairs = ((str(self.code), str(self.root)), (str(self.work), str(self.cwd)))
-        for now, before in sorted(pairs, key=lambda pair: -len(pair[0])):
-            text = text.replace(now, before)
+        for now, then in sorted(pairs, key=lambda pair: -len(pair[0])):
+            text = text.replace(now, then)
         return text
 
 
-def scripts(run: RecordedRun) -> Iterator[str]:
-    """What the script may be, as a path."""
+def script_paths(run: RecordedRun) -> Iterator[str]:
+    """Yield the paths, as recorded, at which the script of a run may lie."""
     if run.command.get("script"):
         yield run.command["script"]
     program = program_of(run)
@@ -97,18 +98,18 @@ def scripts(run: RecordedRun) -> Iterator[str]:
 
 
 def program_of(run: RecordedRun) -> list[str]:
-    """How Python was started, up to the script's arguments; of older records only the script."""
+    """Return Python's own arguments, up to the script's; older records have only the script."""
     argv = run.command.get("argv") or []
     return list(run.command.get("program") or ([argv[0]] if argv and argv[0] not in ("", "-c", "-m") else []))
 
 
 def _normal(path: str | Path) -> Path:
-    return Path(os.path.normpath(TOP / path))
+    return Path(os.path.normpath(ROOT / path))
 
 
 def _snapshot_folder(run: RecordedRun, code: Code, cwd: Path) -> Path:
-    """The folder that the names of a snapshot count from: that of the script."""
-    for script in scripts(run):
+    """Return the folder that the file names of a snapshot are relative to."""
+    for script in script_paths(run):
         path = _normal(cwd / script)
         for folder in path.parents:  # the script may be in a package
             if path.relative_to(folder).as_posix() in code.of(SNAPSHOT):

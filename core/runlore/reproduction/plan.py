@@ -1,4 +1,4 @@
-"""How a run would be done again: what is known, what is to be set, and what can't be restored."""
+"""The plan for repeating a run: what was restored, what can't be, and the command."""
 
 import sys
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ Part = Literal["code", "environment", "data", "command"]
 
 
 class CannotReproduce(RunloreError, RuntimeError):
-    """A run can't be done again, or not as it was."""
+    """A run can't be repeated, or not as it was."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What can't be restored, and why."""
+    """Something that can't be restored, and why."""
 
     part: Part
     what: str
@@ -27,7 +27,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """A file or folder that the run read. `state` tells what became of it."""
+    """A file or folder that the run read. `state` says in words whether it is there and unchanged."""
 
     name: str
     path: str
@@ -36,16 +36,16 @@ class Needed:
 
 @dataclass(slots=True)
 class Plan:
-    """How a run would be done again; made by `prepare`.
+    """How a run will be repeated; made by `prepare`.
 
-    `code` and `environment` say it in words, `differs` how the present packages differ where they are used. `settings`
-    are variables to set, or to take away (None). `notes` are remarks that hold nothing up. Without a `command` nothing
-    can be run.
+    `code` and `environment` describe what was restored; `differs` lists the differences of the installed packages where
+    these are used as they are. `settings` are environment variables to set, or to remove (None). `notes` are remarks
+    that don't stand in the way. The plan can be carried out if there is a `command`.
     """
 
     run: RecordedRun
     places: Places
-    changed: bool = False  # whether another command than the recorded one is run
+    changed: bool = False  # True if the user gave another command than the recorded one
     code: str = ""
     environment: str = ""
     differs: list[str] = field(default_factory=list)
@@ -55,14 +55,14 @@ class Plan:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     python: Path = Path(sys.executable)
-    fresh: Environment | None = None
+    fresh: Environment | None = None  # to be installed; None: the present packages are used
 
     @property
     def folder(self) -> Path:
-        """Where everything of it lies."""
+        """The fresh folder, which holds the code, the working directory and the environment."""
         return self.places.folder
 
     @property
     def cwd(self) -> Path:
-        """Where the command is run."""
+        """The working directory of the command."""
         return self.places.work

@@ -1,4 +1,4 @@
-"""Where a script would ask somebody at a terminal, as far as its source tells."""
+"""Find the places where a script asks for input at a terminal, as far as its source tells."""
 
 import ast
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ ASKING = frozenset(
 )
 
 
-def asking(script: Path, root: Path) -> Iterator[str]:
-    """The places, as file:line, where a script or a module of `root` that it imports asks for an answer."""
+def find_prompts(script: Path, root: Path) -> Iterator[str]:
+    """Yield each call, as "file:line: name()", that asks for input in a script or in a module of `root` it imports."""
     waiting, seen = [script], set()
     while waiting:
         path = waiting.pop().resolve()
@@ -21,8 +21,8 @@ def asking(script: Path, root: Path) -> Iterator[str]:
         try:
             tree = ast.parse(path.read_bytes())
         except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
-            continue  # whoever runs it will meet the error
-        names = _names(tree)
+            continue  # the script itself will fail with it
+        names = _bindings(tree)
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 called = _dotted(node.func)
@@ -34,8 +34,8 @@ def asking(script: Path, root: Path) -> Iterator[str]:
                 waiting += _modules(node, path, script.parent, root)
 
 
-def _names(tree: ast.Module) -> dict[str, str]:
-    """What names of a module stand for: those that it imports, and its own, which stand for nothing here."""
+def _bindings(tree: ast.Module) -> dict[str, str]:
+    """Map the names that a module imports to what they mean, and those it defines itself to nothing in `ASKING`."""
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -48,7 +48,7 @@ def _names(tree: ast.Module) -> dict[str, str]:
 
 
 def _dotted(node: ast.expr) -> str:
-    """`a.b.c` of an expression; empty where it is none."""
+    """Return an expression such as `a.b.c` as text; empty if it is of another form."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
@@ -57,7 +57,7 @@ def _dotted(node: ast.expr) -> str:
 
 
 def _modules(node: ast.Import | ast.ImportFrom, path: Path, *folders: Path) -> Iterator[Path]:
-    """The files that an import may mean."""
+    """Yield the paths at which the modules of an import statement may lie."""
     if isinstance(node, ast.Import):
         names = [alias.name for alias in node.names]
     else:

@@ -1,4 +1,4 @@
-"""Doing a run again: its code, environment and data as they were, and its command, in a fresh folder."""
+"""Repeat a run: write its code, environment and data into a fresh folder, and run its command there."""
 
 import os
 import subprocess
@@ -19,23 +19,21 @@ from runlore.reproduction.command import choose_command
 from runlore.reproduction.environment import choose_environment
 from runlore.reproduction.matching import Pair, counterparts, descendants, leader_of
 from runlore.reproduction.paths import Places
-from runlore.reproduction.plan import CannotReproduce, Needed, Plan, Problem
-from runlore.reproduction.restore import bring, name_left_behind, reachable, supply, write_files
+from runlore.reproduction.plan import CannotReproduce, Plan
+from runlore.reproduction.restore import add_files, find_clone, note_left_out, restore_code, restore_data
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 
-__all__ = ["CannotReproduce", "Needed", "Plan", "Problem", "Redone", "carry_out", "distrust", "prepare", "unexpected"]
-
-STDERR = 2  # its descriptor
-PATIENCE = 10  # seconds that a command has to end when it is told to
+STDERR = 2  # file descriptor
+TERMINATION_WAIT_S = 10  # from SIGTERM to SIGKILL, for a command that does not end
 
 
 @dataclass(frozen=True, slots=True)
 class Redone:
-    """What was recorded anew.
+    """The result of `carry_out`.
 
-    `pairs` are the run and those below it, each with the one that stands for it; `lacking` those that none stands for,
-    `others` the other new ones. `exit_status` is that of the command, negative for a signal.
+    `pairs` holds the run and its descendants, each with the new run that repeats it; `lacking` those that were not
+    repeated; `others` the new runs that repeat none of them. `exit_status` is the command's, negative for a signal.
     """
 
     pairs: tuple[Pair, ...]
@@ -46,13 +44,14 @@ class Redone:
 
 
 def distrust(run: RecordedRun) -> str | None:
-    """Why the code of a run should not be run without a second thought: who else may have written it. None if nobody.
+    """Return the reason not to execute the code of a run without asking; None if there is none.
 
-    Its store is another user's, or it or a run above it was recorded by another user, or on another machine.
+    The reasons are that its store belongs to another user, or that the run or an ancestor was recorded by another user
+    or on another machine.
     """
     if run.store.root.stat().st_uid != os.getuid():
         return f"the store {str(run.store.root)!r} belongs to another user"
-    for one in _line(run):
+    for one in _with_ancestors(run):
         if {content.path.stat().st_uid for content in one._writers.contents} - {os.getuid()}:
             return f"run {one.name!r} was written by another user"
         host = one.command.get("host")
@@ -71,29 +70,29 @@ def prepare(
     command: Sequence[str] = (),
     look: bool = True,
 ) -> Plan:
-    """Write the code and the data of a run into an empty folder, and find out what can't be restored.
+    """Write the code and the data of a run into an empty folder; the plan says what could not be restored.
 
-    `here` takes the Python that runs now, instead of an environment made from the recorded packages. `copied` and
-    `linked` are files and folders that git does not have and that are to be there, too, by the place in the user's tree
-    that they are for; they are copied, or there is a link to them. `command` is run in place of the recorded one.
-    Without `look` no environment is made, for a run that nobody trusts: to look for packages may mean to build them.
+    With `here` the running Python is used instead of a new environment with the recorded packages. `copied` and
+    `linked` are files and folders that git does not have, by their place in the user's tree; they are copied into the
+    fresh folder, or linked. `command` replaces the recorded command. Pass `look=False` for a run that is not trusted:
+    no environment is made then, since installing a package may execute its build script.
 
     Raises:
-        CannotReproduce: the folder is not empty, or something can't be copied.
-        MissingDependency: an environment is to be made, and uv is not installed.
+        CannotReproduce: the folder is not empty, or a file can't be copied.
+        MissingDependency: an environment has to be made, and uv is not installed.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CannotReproduce(f"{str(folder)!r} is not empty: name a folder that is not there yet")
     folder.mkdir(parents=True, exist_ok=True)
     leader = leader_of(run)
-    code = reachable(code_of(leader), leader)
+    code = find_clone(code_of(leader), leader)
     places = Places.of(leader, code, folder.resolve())
     plan = Plan(run, places, changed=bool(command))
-    write_files(plan, code, leader, places)
-    bring(copied or {}, places, link=False)
-    bring(linked or {}, places, link=True)
-    supply(plan, leader, places)
-    name_left_behind(plan, code, leader, places)
+    restore_code(plan, code, leader, places)
+    add_files(copied or {}, places, link=False)
+    add_files(linked or {}, places, link=True)
+    restore_data(plan, leader, places)
+    note_left_out(plan, code, leader, places)
     choose_environment(plan, leader, places, here=here, look=look)
     choose_command(plan, leader, places, command)
     if len(leader.segments) > 1:
@@ -102,10 +101,10 @@ def prepare(
 
 
 def carry_out(plan: Plan, store: Store, *, to_stderr: bool = False) -> Redone:
-    """Run the command of a plan, and link what it records in `store` to the runs that it stands for.
+    """Run the command of a plan, and link the runs that it records in `store` to those that they repeat.
 
-    What it prints goes where our own goes, or all `to_stderr`. It has no terminal, but hears of Ctrl-C; from the second
-    on, and when we are told to end, it is told to end.
+    The command's output goes to ours, or all of it to stderr with `to_stderr`; it has no stdin. It gets the terminal's
+    Ctrl-C as we do; at the second one, and when this process is told to end, it is terminated.
 
     Raises:
         CannotReproduce: there is no command, or the environment can't be made.
@@ -117,6 +116,7 @@ def carry_out(plan: Plan, store: Store, *, to_stderr: bool = False) -> Redone:
         if reason is not None:
             raise CannotReproduce(f"the environment can't be made: {reason}")
     count = _times_done(store, leader_of(plan.run))
+    # The number becomes part of the new runs' names: "first-again-2".
     token = f"{_ids.new_run_id(time.time_ns() // 1000)}{f'.{count + 1}' if count else ''}"
     given = {**plan.settings, "RUNLORE_STORE": str(store.root), REPRODUCTION: token}
     environment = {name: value for name, value in {**os.environ, **given}.items() if value is not None}
@@ -132,13 +132,8 @@ def carry_out(plan: Plan, store: Store, *, to_stderr: bool = False) -> Redone:
     return _linked(plan, new, child.returncode, interrupted)
 
 
-def _times_done(store: Store, run: RecordedRun) -> int:
-    """How many runs of the store do this one again."""
-    return store.ask(count_linked, REPRODUCES, run.id)
-
-
 def unexpected(plan: Plan, found: Comparison) -> Comparison:
-    """What differs between a run and the one that stands for it, but for where things lie."""
+    """Return a comparison of a run with its repetition, without what differs only because of the fresh folder."""
 
     def as_then(value: Any) -> Any:
         return plan.places.as_then(value) if isinstance(value, str) else value
@@ -147,28 +142,32 @@ def unexpected(plan: Plan, found: Comparison) -> Comparison:
     return replace(found, changes=tuple(changes))
 
 
-def _line(run: RecordedRun) -> list[RecordedRun]:
-    """A run and those above it."""
+def _times_done(store: Store, run: RecordedRun) -> int:
+    """How many runs of the store do this one again."""
+    return store.ask(count_linked, REPRODUCES, run.id)
+
+
+def _with_ancestors(run: RecordedRun) -> list[RecordedRun]:
     parent = run.parent
-    return [run] if parent is None else [run, *_line(parent)]
+    return [run] if parent is None else [run, *_with_ancestors(parent)]
 
 
 def _wait(child: "subprocess.Popen[bytes]") -> bool:
-    """Wait for the command; whether somebody interrupted it. It does not outlive us."""
+    """Wait for the command, which never outlives this call. Return True if Ctrl-C was pressed."""
     interrupts = 0
     try:
         while child.returncode is None:
             try:
                 child.wait()
-            except KeyboardInterrupt:  # at a terminal it had the same signal, and ends in its own way
+            except KeyboardInterrupt:  # at a terminal the command got the same signal, and may end by itself
                 interrupts += 1
                 if interrupts > 1:
                     child.terminate()
     finally:
-        if child.poll() is None:  # we are told to end
+        if child.poll() is None:  # another exception, such as the SystemExit of a SIGTERM handler
             child.terminate()
             try:
-                child.wait(PATIENCE)
+                child.wait(TERMINATION_WAIT_S)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
@@ -176,7 +175,7 @@ def _wait(child: "subprocess.Popen[bytes]") -> bool:
 
 
 def _linked(plan: Plan, new: Sequence[RecordedRun], exit_status: int, interrupted: bool) -> Redone:
-    """Link every new run to the one that it stands for."""
+    """Link every new run to the one that it repeats. Return the pairs, and the runs that are in none."""
     pairs = list(counterparts(plan.run, new, plan.places.as_then))
     for first, found in pairs:
         opened = found.attach()

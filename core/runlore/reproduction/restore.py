@@ -1,4 +1,4 @@
-"""Writing the code and the data of a run into a fresh folder, as they were."""
+"""Restore the code and the data of a run in a fresh folder, as they were."""
 
 import re
 import shutil
@@ -17,15 +17,17 @@ from runlore.reproduction.paths import Places
 from runlore.reproduction.plan import CannotReproduce, Needed, Plan, Problem
 from runlore.store.runs import RecordedRun
 
-BY_TOOLS = re.compile(r"(^|/)(\.[^/]*|__pycache__|[^/]*\.egg-info|venv|node_modules)/?$")
-HASH = re.compile(r"[0-9a-f]{64}")
-MOST = 8  # names in a remark
-FOLDERS = 100  # that are searched for files which nobody kept
+MADE_BY_TOOLS = re.compile(r"(^|/)(\.[^/]*|__pycache__|[^/]*\.egg-info|venv|node_modules)/?$")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+MAX_NAMES = 8  # in a note
+MAX_FOLDERS = 100  # searched for files that were not recorded
 IN_MEMORY = "was in memory: compared after the run"
 
+# The code
 
-def reachable(code: Code, run: RecordedRun) -> Code:
-    """The code, read from a clone that is here where the repository that was recorded is not."""
+
+def find_clone(code: Code, run: RecordedRun) -> Code:
+    """Return the code as a clone on this machine has it, if the recorded repository is not here."""
     if code.root is None or code.commit is None:
         return code
     for place in (Path(code.root), Path.cwd(), run.store.root.parent):
@@ -35,45 +37,45 @@ def reachable(code: Code, run: RecordedRun) -> Code:
     return code
 
 
-def write_files(plan: Plan, code: Code, run: RecordedRun, places: Places) -> None:
-    """Write the code, and say in the plan what it is and what of it can't be had."""
+def restore_code(plan: Plan, code: Code, run: RecordedRun, places: Places) -> None:
+    """Write the code, and say in the plan what was written and what is missing."""
     places.code.mkdir(parents=True, exist_ok=True)
     places.work.mkdir(parents=True, exist_ok=True)
     git = run.environment.get("git", {})
     written, problems = write_code(code, places.code, git.get("branch"), git.get("remote"))
     plan.problems += [Problem("code", what) for what in dict.fromkeys((*code.notes, *problems))]
-    parts = list(_contents(code, written))
+    parts = list(_parts(code, written))
     plan.code = ", ".join(parts) or "none was recorded"
     if not parts:
         plan.problems.append(Problem("code", f"nothing of the code of {run.name!r} was recorded"))
 
 
-def name_left_behind(plan: Plan, code: Code, run: RecordedRun, places: Places) -> None:
-    """Say in the plan what lay beside the code, and is not in the fresh folder, whoever may need it."""
+def note_left_out(plan: Plan, code: Code, run: RecordedRun, places: Places) -> None:
+    """Note in the plan the files beside the code that are not in the fresh folder: the script may need them."""
     own = {places.folder, *places.folder.parents}
-    found = _left_behind(Path(code.root), places) if code.root else _not_kept(run, places)
+    found = _outside_git(Path(code.root), places) if code.root else _not_recorded(run, places)
     left = [name for name in found if Path(code.root or places.root, name) not in own]
     if left:
-        more = f" and {len(left) - MOST} more" if len(left) > MOST else ""
-        told = f"not {'in git' if code.root else 'recorded'}, so not there: {', '.join(left[:MOST])}{more}"
+        more = f" and {len(left) - MAX_NAMES} more" if len(left) > MAX_NAMES else ""
+        told = f"not {'in git' if code.root else 'recorded'}, so not there: {', '.join(left[:MAX_NAMES])}{more}"
         plan.notes.append(f"{told} (--with PATH copies what the script needs)")
 
 
-def _contents(recorded: Code, code: Code) -> Iterator[str]:
-    """What was written of the code that is recorded."""
-    if code.commit == PRESENT:
-        yield f"the present commit of {code.root} in place of commit {str(recorded.commit)[:12]}"
-    elif code.commit:
-        yield f"commit {code.commit[:12]} of {code.root}"
-    if code.of(PATCH):
+def _parts(recorded: Code, written: Code) -> Iterator[str]:
+    """Describe the parts of the code that were written."""
+    if written.commit == PRESENT:
+        yield f"the present commit of {written.root} in place of commit {str(recorded.commit)[:12]}"
+    elif written.commit:
+        yield f"commit {written.commit[:12]} of {written.root}"
+    if written.of(PATCH):
         yield "the uncommitted changes"
     for name, what in ((UNTRACKED, "untracked"), (SNAPSHOT, "recorded")):
-        if code.of(name):
-            yield count_text(len(code.of(name)), f"{what} file")
+        if written.of(name):
+            yield count_text(len(written.of(name)), f"{what} file")
 
 
-def _left_behind(root: Path, places: Places) -> Iterator[str]:
-    """What lies in the repository now, unknown to git and missing in the fresh folder, but for what tools leave."""
+def _outside_git(root: Path, places: Places) -> Iterator[str]:
+    """Yield the paths in a repository that git does not track and the fresh folder lacks, without those of tools."""
     others = ("ls-files", "-z", "--others", "--exclude-standard", "--directory", "--no-empty-directory")
     git = Git(root, TIMEOUT)
     try:
@@ -81,15 +83,15 @@ def _left_behind(root: Path, places: Places) -> Iterator[str]:
     except GitTooSlow:
         return
     for path in dict.fromkeys("\0".join(filter(None, listed)).split("\0")):
-        if path and not BY_TOOLS.search(path) and not (places.code / path).exists():
+        if path and not MADE_BY_TOOLS.search(path) and not (places.code / path).exists():
             yield path.rstrip("/")
 
 
-def _not_kept(run: RecordedRun, places: Places) -> Iterator[str]:
-    """What lies beside the script now, where there is no git, and is missing in the fresh folder; not what it wrote."""
+def _not_recorded(run: RecordedRun, places: Places) -> Iterator[str]:
+    """Yield the paths beside a script without git that the fresh folder lacks, without those the run wrote."""
     written = {str(places.then(item.path)) for item in run.artifacts if item.path}
     waiting = [places.root]
-    for _ in range(FOLDERS):
+    for _ in range(MAX_FOLDERS):
         if not waiting:
             return
         folder = waiting.pop(0)
@@ -99,7 +101,7 @@ def _not_kept(run: RecordedRun, places: Places) -> Iterator[str]:
             continue
         for path in entries:
             name = path.relative_to(places.root).as_posix()
-            if BY_TOOLS.search(name) or str(path) in written or path == run.store.root:
+            if MADE_BY_TOOLS.search(name) or str(path) in written or path == run.store.root:
                 continue
             if path.is_dir() and not path.is_symlink() and (places.code / name).is_dir():
                 waiting.append(path)
@@ -110,17 +112,17 @@ def _not_kept(run: RecordedRun, places: Places) -> Iterator[str]:
 # The data
 
 
-def bring(wanted: Mapping[str, Path], places: Places, *, link: bool) -> None:
-    """Copy what a user wants to be there, or link to it; each at the place that it has in theirs, or is named for it.
+def add_files(wanted: Mapping[str, Path], places: Places, *, link: bool) -> None:
+    """Copy files and folders of the user's into the fresh folder, or link to them; the keys name their places.
 
     Raises:
-        CannotReproduce: it can't be there.
+        CannotReproduce: a file is not there, has no place in the fresh folder, or would replace something.
     """
     for name, path in wanted.items():
         source = path.absolute()
-        target = places.beside(Path(name))
-        if target is None and places.there(name) != places.then(name):  # as it was called then
-            target = places.there(name)
+        target = places.target_of(Path(name))
+        if target is None and places.now(name) != places.then(name):  # the recorded name of a place
+            target = places.now(name)
         if not source.exists():
             raise CannotReproduce(f"there is no {str(path)!r}")
         if target is None:
@@ -135,13 +137,13 @@ def bring(wanted: Mapping[str, Path], places: Places, *, link: bool) -> None:
             _copy(source, target)
 
 
-def supply(plan: Plan, run: RecordedRun, places: Places) -> None:
-    """Check what the run read from files; copy what lay beside the code without being in git."""
+def restore_data(plan: Plan, run: RecordedRun, places: Places) -> None:
+    """Check the files that the run read, and copy those in the code's folder that are not there yet."""
     blobs = Blobs(run.store.folder.blobs)
-    for name, path, sha256 in dict.fromkeys((*_read_by(run), *_read_by(plan.run))):
-        state = _supplied(path, sha256, places, blobs)
+    for name, path, sha256 in dict.fromkeys((*_files_read(run), *_files_read(plan.run))):
+        state = _restore_file(path, sha256, places, blobs)
         if state.startswith(("has", "is gone")):
-            way = f"--with {path}=PATH brings it from elsewhere" if places.there(path) != places.then(path) else ""
+            way = f"--with {path}=PATH brings it from elsewhere" if places.now(path) != places.then(path) else ""
             what = f"{name}: {path!r} {state} (sha256 {sha256[:12]} is wanted)"
             plan.problems.append(Problem("data", "; ".join(filter(None, (what, way)))))
         plan.data.append(Needed(name, path, state))
@@ -150,18 +152,18 @@ def supply(plan: Plan, run: RecordedRun, places: Places) -> None:
             plan.data.append(Needed(name, "", IN_MEMORY))
 
 
-def _supplied(path: str, sha256: str, places: Places, blobs: Blobs) -> str:
-    """What is, or was made, of a file that the run read."""
-    target, original = places.there(path), places.then(path)
-    if _is(target, sha256):
+def _restore_file(path: str, sha256: str, places: Places, blobs: Blobs) -> str:
+    """Put a file that the run read in its place if possible. Return its state in words."""
+    target, original = places.now(path), places.then(path)
+    if _has_hash(target, sha256):
         return "is the same"
     ours = target != original and places.may_write(target)
-    if ours and not target.exists() and _is(original, sha256):
+    if ours and not target.exists() and _has_hash(original, sha256):
         _copy(original, target)
         return "is the same, copied"
     if ours and not target.is_dir() and blobs.holds(sha256):
         _copy(blobs.path(sha256), target)
-        if _is(target, sha256):
+        if _has_hash(target, sha256):
             return "restored from the store"
         target.unlink()
     if ours and original.exists() and not target.exists():
@@ -177,21 +179,21 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _read_by(run: RecordedRun) -> Iterator[tuple[str, str, str]]:
-    """Name, recorded path and sha256 of files that a run read: its data, and checkpoints that it went on from."""
+def _files_read(run: RecordedRun) -> Iterator[tuple[str, str, str]]:
+    """Yield name, recorded path and sha256 of the data files of a run, and of the checkpoints it started from."""
     for name, facts in run.data.items():
         path, sha256 = facts.get("path"), facts.get("fingerprint")
-        if isinstance(path, str) and isinstance(sha256, str) and HASH.fullmatch(sha256):
+        if isinstance(path, str) and isinstance(sha256, str) and SHA256.fullmatch(sha256):
             yield name, path, sha256
     for link in run.links:
         sha256 = link.get("sha256")
-        if isinstance(sha256, str) and HASH.fullmatch(sha256):
+        if isinstance(sha256, str) and SHA256.fullmatch(sha256):
             for other in run.store.runs(f"id == {link['run']!r}"):
                 paths = [item.path for item in other.artifacts if item.sha256 == sha256 and item.path]
                 yield from ((f"{link['kind']} {other.name}", path, sha256) for path in paths[:1])
 
 
-def _is(path: Path, sha256: str) -> bool:
+def _has_hash(path: Path, sha256: str) -> bool:
     try:
         return path.exists() and hashed(path)["sha256"] == sha256
     except OSError:

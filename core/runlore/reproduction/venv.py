@@ -1,4 +1,4 @@
-"""Making a Python environment anew from the recorded packages, with uv; and how the present one differs."""
+"""Make a Python environment with the recorded packages, by uv; compare the recorded packages with present ones."""
 
 import os
 import re
@@ -11,34 +11,34 @@ from pathlib import Path
 
 from runlore.errors import MissingDependency
 
-MOST = 300  # characters of what uv says
-OURS = "runlore"  # comes from where it runs now: it must be able to read and write the store
-NO_MATTER = frozenset([OURS, "pip", "setuptools", "wheel", "uv"])  # what installs, not what trains
-UNREACHABLE = "Failed to fetch"  # what uv says then
-NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")  # of a package, by PEP 508
-VERSION = re.compile(r"\d+(?:[.!]\d+)*[a-z0-9.+_-]*")
-OF_PYTHON = re.compile(r"\d+\.\d+(?:\.\d+)?(?:a|b|rc)?\d*")
+MAX_REASON_CHARS = 300
+OURS = "runlore"  # linked from where it runs now: this version can read and write the store
+IGNORED = frozenset([OURS, "pip", "setuptools", "wheel", "uv"])  # installers, which don't change a training
+UNREACHABLE = "Failed to fetch"  # uv's words if no index answers
+PACKAGE_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")  # PEP 508
+PACKAGE_VERSION = re.compile(r"\d+(?:[.!]\d+)*[a-z0-9.+_-]*")
+PYTHON_VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?(?:a|b|rc)?\d*")
 
-Named = tuple[str, str]  # a package and its version
+Package = tuple[str, str]  # name and version
 
 
 def differences(recorded: Mapping[str, str], here: Mapping[str, str]) -> Iterator[str]:
-    """How the packages that are installed here differ from recorded ones, a line each; more of them don't count."""
-    for name in sorted(set(recorded) - NO_MATTER):
+    """Yield a line for each recorded package that is missing here or has another version."""
+    for name in sorted(set(recorded) - IGNORED):
         before, now = recorded[name], here.get(name)
         if now != before:
             yield f"{name} {before}" + (" is not installed here" if now is None else f", here {now}")
 
 
 def full_version(text: str) -> str | None:
-    """A recorded version of Python, "3.13.0+" as 3.13.0; None for anything else."""
-    return text.rstrip("+") if OF_PYTHON.fullmatch(text.rstrip("+")) else None
+    """Return a recorded version of Python without the "+" of a development build; None if it is no version."""
+    return text.rstrip("+") if PYTHON_VERSION.fullmatch(text.rstrip("+")) else None
 
 
 class Environment:
-    """An environment to be made in a folder. uv looks for packages where its own settings say (UV_INDEX, …).
+    """A virtual environment, to be made in a folder by uv with uv's own settings (UV_INDEX, …).
 
-    `projects` are distributions that are installed from folders.
+    `projects` are distributions to install from folders, by name.
 
     Raises:
         MissingDependency: uv is not installed.
@@ -48,12 +48,15 @@ class Environment:
         self.folder = folder
         self.python = folder / "bin" / "python"
         self._projects = projects
-        own = NO_MATTER.union(name for name, _ in projects)
-        self.packages: list[Named] = [(name, version) for name, version in packages.items() if name not in own]
+        own = IGNORED.union(name for name, _ in projects)
+        self.packages: list[Package] = [(name, version) for name, version in packages.items() if name not in own]
         self._uv = _find_uv()
 
     def prepare(self, version: str) -> Iterator[str]:
-        """Make it, still empty; what can't be had, and why. What stands in for that is told, else it is left out."""
+        """Make the environment, still empty, and check that uv finds the packages.
+
+        Yields a problem for each that it does not find; such a package is replaced as the problem says, or left out.
+        """
         reason = self._make(version)
         if reason is not None:
             minor = ".".join(version.split(".")[:2])
@@ -61,41 +64,41 @@ class Environment:
             yield f"Python {version} can't be had: {reason}; {other} would stand in for it"
             if other != minor:
                 self._make(sys.executable)
-        odd = [item for item in self.packages if not NAME.fullmatch(item[0]) or not VERSION.fullmatch(item[1])]
+        odd = [item for item in self.packages if not _is_package(*item)]
         self.packages = [item for item in self.packages if item not in odd]
         yield from (f"package {name!r} {version!r}: no name and version of a package" for name, version in odd)
-        yield from self._look()
+        yield from self._find_packages()
 
     def install(self) -> str | None:
-        """Install the packages, each in exactly its version, and make ourselves importable; what goes wrong, if so."""
+        """Install each package in its exact version, and link runlore. Return the reason of a failure, else None."""
         reason = self._install([f"{name}=={version}" for name, version in self.packages])
         for _, place in self._projects:
             reason = reason or self._install(["--editable", str(place)])
         if reason is None:
-            self._lend_ourselves()
+            self._link_runlore()
         return reason
 
     def _make(self, version: str) -> str | None:
         return self._run("venv", "--quiet", "--no-project", "--python", version, str(self.folder))
 
-    def _look(self) -> Iterator[str]:
-        """The packages that no index has any more; a build of one's own may give way to the public one."""
-        reason = self._look_for(self.packages)
+    def _find_packages(self) -> Iterator[str]:
+        """Yield the packages that no index has; the public version replaces a local build such as 2.1+cu118."""
+        reason = self._try(self.packages)
         if reason is not None and UNREACHABLE in reason:
             yield f"the packages: no index can be reached: {reason}"
             return
         for (name, version), why in [*self._unobtainable(self.packages, reason)]:
             place = self.packages.index((name, version))
             public = version.partition("+")[0]
-            if public != version and self._look_for([(name, public)]) is None:
+            if public != version and self._try([(name, public)]) is None:
                 self.packages[place] = (name, public)
                 why += f"; {public} would stand in for this build, unless UV_INDEX names an index that has it"
             else:
                 del self.packages[place]
             yield f"package {name} {version}: {why}"
 
-    def _unobtainable(self, packages: Sequence[Named], reason: str | None) -> Iterator[tuple[Named, str]]:
-        """uv names one at a time: look in halves until each is alone."""
+    def _unobtainable(self, packages: Sequence[Package], reason: str | None) -> Iterator[tuple[Package, str]]:
+        """Yield the packages that can't be installed. uv names only one: halve the list until each is alone."""
         if reason is None or not packages:
             return
         if len(packages) == 1:
@@ -103,9 +106,10 @@ class Environment:
             return
         half = len(packages) // 2
         for part in (packages[:half], packages[half:]):
-            yield from self._unobtainable(part, self._look_for(part))
+            yield from self._unobtainable(part, self._try(part))
 
-    def _look_for(self, packages: Sequence[Named]) -> str | None:
+    def _try(self, packages: Sequence[Package]) -> str | None:
+        """Return the reason why packages can't be installed, else None; nothing is installed."""
         return self._install([f"{name}=={version}" for name, version in packages], "--dry-run")
 
     def _install(self, wanted: Sequence[str], *options: str) -> str | None:
@@ -122,8 +126,8 @@ class Environment:
         )  # fmt: skip
         return _reason(done.stderr) if done.returncode else None
 
-    def _lend_ourselves(self) -> None:
-        """Links to the packages of ours that run now, and to what tells Python of them."""
+    def _link_runlore(self) -> None:
+        """Link the running runlore and its integrations, and their metadata, into the environment."""
         (site,) = self.folder.glob("lib/python*/site-packages")
         distribution = metadata.distribution(OURS)
         modules = {OURS, *(point.module.partition(".")[0] for point in distribution.entry_points)}
@@ -131,8 +135,12 @@ class Environment:
             spec = util.find_spec(module)
             for place in (spec.submodule_search_locations or ()) if spec is not None else ():
                 _link(site / module, Path(place))
-        facts = Path(str(distribution._path))  # type: ignore[attr-defined]  # there is no public name for its folder
-        _link(site / facts.name, facts)
+        facts = f"{OURS}-{distribution.version}.dist-info"
+        _link(site / facts, Path(str(distribution.locate_file(facts))))
+
+
+def _is_package(name: str, version: str) -> bool:
+    return bool(PACKAGE_NAME.fullmatch(name) and PACKAGE_VERSION.fullmatch(version))
 
 
 def _link(place: Path, target: Path) -> None:
@@ -155,8 +163,8 @@ def _find_uv() -> str:
 
 
 def _reason(printed: str) -> str:
-    """What uv says, as one line."""
+    """Return uv's reason for a failure as one line."""
     lines = [line.strip(" ×╰─▶│") for line in printed.splitlines()]
     told = [line for line in lines if line and not line.startswith(("Using Python", "hint:", "Resolved"))]
     because = re.search(r"Because (.*?),? (?:and|we can)", " ".join(told))
-    return because[1] if because else " ".join(told)[:MOST] or "uv does not say why"
+    return because[1] if because else " ".join(told)[:MAX_REASON_CHARS] or "uv does not say why"

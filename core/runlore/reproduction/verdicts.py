@@ -1,30 +1,27 @@
-"""How far a run that was done again came out as the first: bit for bit, within a tolerance, or not."""
+"""Compare a repeated run with the first one: bit-identical, within a tolerance, or different."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from runlore.analysis.ranking import is_aside, is_place
 from runlore.artifacts.artifact import Artifact
 from runlore.index.contents import NO_MODELS
+from runlore.log.series import Series
 from runlore.provenance import fingerprints
 from runlore.store.runs import RecordedRun
 
-if TYPE_CHECKING:
-    from runlore.log.series import Series
-
-
-TOLERANCE = 1e-5
-MODELS = ("model", "checkpoint")  # kinds of files that hold weights
+TOLERANCE = 1e-5  # relative to the largest magnitude of a metric
+MODELS = ("model", "checkpoint")  # kinds of artifacts that hold weights
 Level = Literal["bit-identical", "within tolerance", "different", "nothing to compare"]
 
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """A metric that did not come out the same bit for bit.
+    """A metric that is not bit-identical.
 
-    `largest` is the largest difference at any step, and `step` the first such step; `relative` is it over the largest
-    magnitude of the first curve. All three are None where the steps differ: `why` tells.
+    `largest` is the largest difference at any step, `step` the first step that has it, and `relative` the difference
+    divided by the largest magnitude of the first curve. They are None if the steps differ; `why` says so then.
     """
 
     key: str
@@ -36,9 +33,9 @@ class Deviation:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A model, a checkpoint or another file that both runs wrote, or one of them. `same` is None where none can say.
+    """A file that both runs wrote, or one of them. `same` is None if it could not be compared.
 
-    `by` tells what was compared: the bytes ("sha256"), or the weights in them.
+    `by` says what was compared: the bytes ("sha256"), or the weights in them.
     """
 
     name: str
@@ -50,9 +47,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of doing a run again.
+    """The result of comparing two runs.
 
-    `reasons` say what else differs: how it ended, its data. `same` names the metrics that are the same bit for bit.
+    `same` names the bit-identical metrics. `reasons` are the other differences: the end, params and data.
     """
 
     level: Level
@@ -69,18 +66,25 @@ def judge(
     tolerance: float = TOLERANCE,
     as_then: Callable[[str], str] = str,
 ) -> Verdict:
-    """Compare what two runs came to: metrics at every step, models and files, data, params, and how they ended.
+    """Compare two runs: metrics at every step, models and other files, data, params, and how they ended.
 
-    Metrics of time and of the machine don't count, nor do logs. `tolerance` is relative to the largest magnitude of a
-    metric's curve. Files that differ in their bytes are the same if their weights are; no pickle is loaded. `as_then`
-    calls folders as they were called the first time.
+    Metrics of time and of the machine are ignored, and so are logs. `tolerance` is relative to the largest magnitude of
+    a metric's curve. Files with different bytes are the same if their weights are; no pickle is loaded. `as_then`
+    replaces the fresh folders in a param by the recorded ones.
     """
     same, deviations = _compare_metrics(first, again)
     files = tuple(_compare_files(first, again))
-    reasons = (*_ends(first, again), *_params(first, again, as_then), *_data(first, again))
+    reasons = (*_compare_ends(first, again), *_compare_params(first, again, as_then), *_compare_data(first, again))
     return Verdict(
         _level(same, deviations, files, reasons, tolerance), tolerance, tuple(same), tuple(deviations), files, reasons
     )
+
+
+def overall(verdicts: Iterable[Verdict], lacking: Sequence[RecordedRun] = ()) -> Level:
+    """Return the worst level of several verdicts; runs that were not repeated (`lacking`) count as different."""
+    order: tuple[Level, ...] = ("different", "within tolerance", "bit-identical", "nothing to compare")
+    found = {verdict.level for verdict in verdicts} | ({"different"} if lacking else set())
+    return next((level for level in order if level in found), "nothing to compare")
 
 
 def _level(
@@ -90,10 +94,10 @@ def _level(
     reasons: Sequence[str],
     tolerance: float,
 ) -> Level:
-    """What all of it comes to.
+    """Return the level of a whole verdict.
 
-    Weights that differ go with metrics that differ a little; where no metric differs, they tell of something else. Of a
-    model that nobody can look into (a pickle), other bytes may be times.
+    Weights may differ if the metrics differ a little; if no metric differs, different weights are a difference. The
+    bytes of an opaque model (a pickle) may differ by the time of its writing alone.
     """
     changed = [item for item in files if item.same is False]
     opaque = [item for item in changed if item.kind in MODELS and item.by == "sha256" and not item.why]
@@ -108,14 +112,7 @@ def _level(
     return "within tolerance" if any(item.same is None for item in files) and not known else "bit-identical"
 
 
-def overall(verdicts: Iterable[Verdict], lacking: Sequence[RecordedRun] = ()) -> Level:
-    """The level of several verdicts together; runs that did not come again are a difference."""
-    order: tuple[Level, ...] = ("different", "within tolerance", "bit-identical", "nothing to compare")
-    found = {verdict.level for verdict in verdicts} | ({"different"} if lacking else set())
-    return next((level for level in order if level in found), "nothing to compare")
-
-
-def _ends(first: RecordedRun, again: RecordedRun) -> Iterator[str]:
+def _compare_ends(first: RecordedRun, again: RecordedRun) -> Iterator[str]:
     if first.status != again.status:
         told = "" if again.error is None else f" ({again.error.get('type')}: {again.error.get('message')})"
         yield f"it {_ended(again)}{told}, where the first {_ended(first)}"
@@ -124,20 +121,14 @@ def _ends(first: RecordedRun, again: RecordedRun) -> Iterator[str]:
 
 
 def _ended(run: RecordedRun) -> str:
-    return (
-        "is still running"
-        if run.status == "running"
-        else f"was {run.status}"
-        if run.status == "interrupted"
-        else run.status
-    )
+    return {"running": "is still running", "interrupted": "was interrupted"}.get(run.status, run.status)
 
 
 def _error(run: RecordedRun) -> str:
     return "" if run.error is None else f"{run.error.get('type')}: {run.error.get('message')}"
 
 
-def _params(first: RecordedRun, again: RecordedRun, as_then: Callable[[str], str]) -> Iterator[str]:
+def _compare_params(first: RecordedRun, again: RecordedRun, as_then: Callable[[str], str]) -> Iterator[str]:
     for key in dict.fromkeys([*first.params, *again.params]):
         before, now = first.params.get(key), again.params.get(key)
         now = as_then(now) if isinstance(now, str) else now
@@ -145,7 +136,7 @@ def _params(first: RecordedRun, again: RecordedRun, as_then: Callable[[str], str
             yield f"param {key} is {now!r}, was {before!r}"
 
 
-def _data(first: RecordedRun, again: RecordedRun) -> Iterator[str]:
+def _compare_data(first: RecordedRun, again: RecordedRun) -> Iterator[str]:
     for name in dict.fromkeys([*first.data, *again.data]):
         prints = [run.data.get(name, {}).get("fingerprint") for run in (first, again)]
         if prints[0] != prints[1]:
@@ -182,7 +173,7 @@ def _compare_metrics(first: RecordedRun, again: RecordedRun) -> tuple[list[str],
     return same, deviations
 
 
-def _compare_curves(key: str, a: "Series | None", b: "Series | None") -> Deviation | None:
+def _compare_curves(key: str, a: Series | None, b: Series | None) -> Deviation | None:
     import numpy as np
 
     if a is None or b is None:
@@ -195,7 +186,7 @@ def _compare_curves(key: str, a: "Series | None", b: "Series | None") -> Deviati
         return None
     with np.errstate(invalid="ignore", over="ignore"):
         distance = np.where(different, np.abs(a.values - b.values), 0.0)
-    distance = np.where(np.isnan(distance), np.inf, distance)  # one of them is no number
+    distance = np.where(np.isnan(distance), np.inf, distance)  # one of the two is NaN
     place = int(np.argmax(distance))
     finite = np.abs(a.values[np.isfinite(a.values)])
     scale = float(finite.max()) if len(finite) else 0.0
@@ -216,7 +207,7 @@ def _compare_values(key: str, a: object, b: object) -> Deviation | None:
 
 
 def _compare_files(first: RecordedRun, again: RecordedRun) -> Iterator[Outcome]:
-    """Files are paired by kind, name and step, in the order in which they were written."""
+    """Compare files of the same kind, name and step, in the order in which they were written."""
     sides = [_by_name(run) for run in (first, again)]
     for key in dict.fromkeys([*sides[0], *sides[1]]):
         kind, name, step = key

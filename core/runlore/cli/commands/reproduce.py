@@ -22,7 +22,8 @@ from runlore.analysis.comparison import compare
 from runlore.cli.commands.diff import print_comparison
 from runlore.cli.options import RunPart, console, grid, json_option, print_json, store_option
 from runlore.documents import reproduction_document
-from runlore.reproduction.reproduce import CannotReproduce, Plan, Redone, carry_out, distrust, prepare, unexpected
+from runlore.reproduction.plan import CannotReproduce, Plan
+from runlore.reproduction.reproduce import Redone, carry_out, distrust, prepare, unexpected
 from runlore.reproduction.verdicts import MODELS, TOLERANCE, Outcome, Verdict, judge, overall
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store, open_store
