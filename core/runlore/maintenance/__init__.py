@@ -1,1 +1,1 @@
-"""Removing runs, keeping by rule, freeing room, and the doctor."""
+"""Maintain a store: remove runs, drop files by rules, free disk space, and diagnose."""

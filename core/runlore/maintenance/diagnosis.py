@@ -1,12 +1,13 @@
-"""What runs record here and what not, and how a store is: what `runlore doctor` says."""
+"""Diagnose what runs record in this environment, the settings, and the state of a store, for `runlore doctor`."""
 
+import importlib.util
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from runlore import _settings
 from runlore._settings import KEEP
@@ -21,12 +22,10 @@ from runlore.plugins.code import is_secret
 from runlore.plugins.git import Git, GitTooSlow, code_folder
 from runlore.plugins.manager import PluginInfo, plugins
 from runlore.plugins.system import gpus
+from runlore.store.store import Store
 
-if TYPE_CHECKING:
-    from runlore.store.store import Store
-
-
-GIT_PATIENCE = 5.0  # seconds
+TIMEOUT_S = 5.0  # for git, and for the tools that list GPUs
+MIN_FREE_BYTES = 1 << 30
 CHECKS: dict[str, Callable[[str], object]] = {
     "quiet": _settings.flag,
     "output": _settings.flag,
@@ -39,7 +38,10 @@ CHECKS: dict[str, Callable[[str], object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a diagnosis. "off": a setting would switch it on; "missing": something would have to be installed."""
+    """One line of a diagnosis.
+
+    "off" means that a setting or a first run would switch it on, "missing" that something has to be installed or done.
+    """
 
     name: str
     state: Literal["ok", "off", "missing", "bad"]
@@ -48,16 +50,16 @@ class Finding:
 
 
 def installed_plugins() -> list[PluginInfo]:
-    """The plugins of this process, by name."""
+    """Return the plugins that this process has found, whether loaded, failed or disabled."""
     return list(plugins().listed)
 
 
-def diagnose(store: "Store") -> dict[str, list[Finding]]:
-    """Findings by group: what is captured here, which frameworks are recorded, and the store."""
+def diagnose(store: Store) -> dict[str, list[Finding]]:
+    """Return findings by group: what is captured here, which frameworks are recorded, the settings, and the store."""
     return {
         "captured here": list(_captured()),
         "frameworks": list(_frameworks()),
-        "settings": list(_set()),
+        "settings": list(_settings_found()),
         "store": list(_store(store)),
     }
 
@@ -90,7 +92,7 @@ def _python() -> Iterator[Finding]:
 
 def _code() -> Iterator[Finding]:
     folder = code_folder()
-    git = Git(folder, GIT_PATIENCE)
+    git = Git(folder, TIMEOUT_S)
     try:
         root = git.text("rev-parse", "--show-toplevel")
         if root is None:
@@ -112,13 +114,11 @@ def _code() -> Iterator[Finding]:
 
 
 def _system() -> Iterator[Finding]:
-    try:
-        import psutil  # noqa: F401  # only whether it is there
-    except ModuleNotFoundError:
+    if importlib.util.find_spec("psutil") is None:
         yield Finding("system metrics", "missing", "psutil is not installed: pip install 'runlore[system]'")
     else:
         yield Finding("system metrics", "ok", "CPU, memory and GPU of the process tree, every 15 s")
-    names = gpus(GIT_PATIENCE).get("gpus", [])
+    names = gpus(TIMEOUT_S).get("gpus", [])
     yield Finding("gpu", "ok" if names else "off", ", ".join(names) or "none found", {"names": names})
 
 
@@ -139,28 +139,28 @@ def _switch(name: str, on: str, off: str) -> Finding:
     return Finding(name, "ok" if active else "off", on if active else off)
 
 
-def _integrations(complaints: list[tuple[str, Exception]]) -> "dict[str, Integration]":
+def _integrations() -> tuple[dict[str, Integration], list[tuple[str, Exception]]]:
+    """Return the integrations by name, and the errors of the plugins that failed to register theirs."""
+    errors: list[tuple[str, Exception]] = []
     found: dict[str, Integration] = {}
     register = "runlore_register_integrations"
-    for items in plugins().results(register, lambda plugin, error: complaints.append((plugin, error))):
+    for items in plugins().results(register, lambda plugin, error: errors.append((plugin, error))):
         found |= {item.name: item for item in items}
-    return found
+    return found, errors
 
 
 def _self_starting() -> str:
-    """What the setting does alone: only frameworks that ask us by themselves are begun by it."""
+    """Describe the effect of RUNLORE_AUTOLOG alone: it starts only frameworks that load runlore by themselves."""
     if not wanted_by_setting():
         return ""
-    names = [name for name, item in _integrations([]).items() if item.module is None]
+    found, _ = _integrations()
+    names = [name for name, item in found.items() if item.module is None]
     told = f"only {', '.join(names)} by itself" if names else "nothing by itself"
     return f": records {told}; the others with `runlore run`, or runlore.autolog()"
 
 
 def _frameworks() -> Iterator[Finding]:
-    import importlib.util
-
-    complaints: list[tuple[str, Exception]] = []
-    found = _integrations(complaints)
+    found, errors = _integrations()
     disabled = _settings.disabled_names()
     for name, item in sorted(found.items()):
         packages = item.packages or (str(item.module).partition(".")[0],)
@@ -170,11 +170,11 @@ def _frameworks() -> Iterator[Finding]:
             yield Finding(name, "missing", f"{' or '.join(packages)} is not installed here")
         else:
             yield Finding(name, "ok", "runlore.autolog() records it")
-    for plugin, error in complaints:
+    for plugin, error in errors:
         yield Finding(plugin, "bad", f"{type(error).__name__}: {error}")
 
 
-def _set() -> Iterator[Finding]:
+def _settings_found() -> Iterator[Finding]:
     for name, variable in _settings.NAMES.items():
         try:
             value = _settings.setting(name)
@@ -201,7 +201,7 @@ def _unknown_names() -> list[str]:
     return sorted(_settings.disabled_names() - known)
 
 
-def _store(store: "Store") -> Iterator[Finding]:
+def _store(store: Store) -> Iterator[Finding]:
     yield Finding("place", "ok", str(store.root), {"path": str(store.root)})
     if not store.exists:
         yield Finding("runs", "off", "the store is not there yet: the first run makes it", {"count": 0})
@@ -222,7 +222,7 @@ def _store(store: "Store") -> Iterator[Finding]:
     text = f"{pending} files: which-run or gc hashes them" if pending else "none"
     yield Finding("pending hashes", "missing" if pending else "ok", text, {"count": pending})
     free = shutil.disk_usage(store.root).free
-    yield Finding("disk", "ok" if free > 1 << 30 else "bad", f"{size_text(free)} free", {"free_bytes": free})
+    yield Finding("disk", "ok" if free > MIN_FREE_BYTES else "bad", f"{size_text(free)} free", {"free_bytes": free})
     network = liveness.on_network_disk(store.root)
     yield Finding("kind of disk", "ok", "network disk: heartbeats every 15 s" if network else "local disk: locks")
     index = store.index.path

@@ -1,4 +1,4 @@
-"""Removing runs, taking it back, and freeing the room that nothing needs any more."""
+"""Find the files of a store that no run needs, and delete them."""
 
 import os
 import re
@@ -8,41 +8,40 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runlore.index.select import list_damaged
 from runlore.log.folder import Folder, WriterFile, visible
 from runlore.log.record import Record, Writers, build_record, read_record, read_writers
 from runlore.maintenance.retention import Surplus
+from runlore.store.store import Store
 
-if TYPE_CHECKING:
-    from runlore.store.store import Store
-
-HASHES = re.compile(rb"[0-9a-f]{64}")
-
-YOUNG = 3600.0  # seconds for which a file is left alone: somebody may be about to name it in a log
+SHA256 = re.compile(rb"[0-9a-f]{64}")
+MIN_AGE_S = 3600.0  # of a file that is deleted: a run may be about to name a younger one
 
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """What nothing needs: files, with their sizes in bytes. `kept` says what was left alone for safety, and why."""
+    """Files that no run needs, with their sizes in bytes. `kept` says which blobs were left alone for safety, and why.
+
+    `removed` are files in the trash, `drafts` files that were never completed.
+    """
 
     blobs: tuple[tuple[Path, int], ...]
-    removed: tuple[tuple[Path, int], ...]  # files of runs that `remove` took away
+    removed: tuple[tuple[Path, int], ...]
     drafts: tuple[tuple[Path, int], ...]
     kept: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
-        """Bytes of all of it."""
+        """The size of all files in bytes."""
         return sum(size for group in (self.blobs, self.removed, self.drafts) for _, size in group)
 
 
-def find_garbage(store: "Store", without: Sequence[Surplus] = ()) -> Garbage:
-    """What `collect` would remove, if it were not for what is in `without`.
+def find_garbage(store: Store, without: Sequence[Surplus] = ()) -> Garbage:
+    """Find the files that `collect` would delete; for a dry run, as if the runs did not need what is in `without`.
 
-    Every run is searched for hashes; only if some content has none are they read, to know for sure. With `without`,
-    which only a dry run has, that is left to `collect`: what the index knows of damaged runs is told.
+    First the files of all runs are searched for hashes, which is fast. Only if this leaves blobs are the runs read, to
+    be sure; with `without` the index says which runs are damaged instead.
     """
     folder = store.folder
     kept: list[str] = []
@@ -53,34 +52,34 @@ def find_garbage(store: "Store", without: Sequence[Surplus] = ()) -> Garbage:
     if blobs and without:
         kept += map(_damaged, store.ask(list_damaged))
     elif blobs:
-        needed = _needed_blobs(folder, kept)
+        needed = _needed(folder, kept)
         blobs = [item for item in blobs if item[0].name not in needed]
     removed = list(_files(folder.trash))
     drafts = [item for place in (folder.runs, folder.blobs) for item in _files(place, drafts=True) if _is_old(item[0])]
     return Garbage(() if kept else tuple(blobs), tuple(removed), tuple(drafts), tuple(kept))
 
 
-def collect(store: "Store", garbage: Garbage) -> int:
-    """Remove what was found; the bytes that it freed. Runs that were removed can't be brought back after it.
+def collect(store: Store, garbage: Garbage) -> int:
+    """Delete garbage. Return the bytes that this freed. Runs in the trash can't be brought back any more.
 
     Raises:
         OSError: the store can't be written.
     """
     freed = sum(_unlink(path, size) for path, size in (*garbage.drafts, *garbage.removed))
     kept: list[str] = []
-    needed = _needed_blobs(store.folder, kept) if garbage.blobs else set()  # again: somebody may have undone a removal
+    needed = _needed(store.folder, kept) if garbage.blobs else set()  # again: a removal may have been undone
     for path, size in garbage.blobs:
         with suppress(FileNotFoundError):
             if not kept and path.name not in needed and _is_old(path):
                 freed += _unlink(path, size)
     for place in (*store.folder.blobs.glob("??"), *sorted(store.folder.trash.rglob("*"), reverse=True)):
         with suppress(OSError):
-            place.rmdir()  # if it is an empty folder
+            place.rmdir()  # only if it is an empty folder
     return freed
 
 
-def sizes(store: "Store") -> dict[str, int]:
-    """Bytes of a store's parts: runs, blobs, index, trash."""
+def sizes(store: Store) -> dict[str, int]:
+    """Return the bytes of each part of a store: runs, blobs, index and trash."""
     folder = store.folder
     index = store.index.path if store.exists else None
     found = {"runs": sum(size for _, size in _files(folder.runs)), "blobs": sum(size for _, size in _blobs(folder))}
@@ -90,7 +89,7 @@ def sizes(store: "Store") -> dict[str, int]:
 
 
 def _unlink(path: Path, size: int) -> int:
-    """The bytes that were freed; none where somebody was faster."""
+    """Delete a file. Return the bytes freed: `size`, or 0 if another process has deleted it."""
     try:
         path.unlink()
     except FileNotFoundError:
@@ -98,8 +97,8 @@ def _unlink(path: Path, size: int) -> int:
     return size
 
 
-def _needed_blobs(folder: Folder, kept: list[str]) -> set[str]:
-    """The hashes that some run names; `kept` gets the reasons why that can't be known."""
+def _needed(folder: Folder, kept: list[str]) -> set[str]:
+    """Return the hashes that the runs need. If that can't be known, reasons are appended to `kept`."""
     needed: set[str] = set()
     for run_id, files in _by_run(folder):
         record, writers = _read(folder, run_id, files)
@@ -115,13 +114,13 @@ def _damaged(run_id: str) -> str:
 
 
 def _needed_by(record: Record, writers: Writers) -> set[str]:
-    """The hashes that one run names, but for those of dropped contents."""
+    """Return the hashes that one run names, without those of dropped artifacts."""
     needed: set[str] = set()
     for item in record.artifacts:
         if not item.get("dropped"):
             needed.add(str(item.get("sha256")))
             needed.update(str(member[2]) for member in item.get("files", ()))
-    for content in writers.contents:  # also what later events replaced
+    for content in writers.contents:  # sections that later events replaced are needed, too
         for event in content.events:
             sections = event.get("sections")
             if isinstance(sections, dict):
@@ -130,7 +129,7 @@ def _needed_by(record: Record, writers: Writers) -> set[str]:
 
 
 def _by_run(folder: Folder) -> Iterator[tuple[str, list[WriterFile]]]:
-    """The files of each run that count, each day's folder listed once."""
+    """Yield each run with its files; the folder of each day is listed once."""
     for day in folder.days():
         for run_id, files in groupby(visible(day, os.listdir(day)), key=lambda item: item.run_id):
             yield run_id, list(files)
@@ -144,21 +143,21 @@ def _read(folder: Folder, run_id: str, files: list[WriterFile]) -> tuple[Record,
         return read_record(folder, run_id)
 
 
-def _mentioned(folder: Folder, without: "Mapping[str, frozenset[str]]") -> set[str]:
-    """All that looks like a hash in the files of runs, but for some of certain runs.
+def _mentioned(folder: Folder, without: Mapping[str, frozenset[str]]) -> set[str]:
+    """Return every text in the files of runs that looks like a hash; `without` holds hashes to ignore, by run.
 
-    Runs that drop contents are read, to know what they still need.
+    Runs with dropped artifacts are read instead, since their files still mention those.
     """
     found: set[str] = set()
     for run_id, files in _by_run(folder):
         try:
             contents = [item.path.read_bytes() for item in files]
-        except FileNotFoundError:  # sealed since the folder was listed; whoever reads it will know
+        except FileNotFoundError:  # sealed since the folder was listed: `_needed` reads it
             continue
         if any(b'"dropped"' in content for content in contents):
             told = _needed_by(*_read(folder, run_id, files))
         else:
-            told = {item.decode() for content in contents for item in HASHES.findall(content)}
+            told = {item.decode() for content in contents for item in SHA256.findall(content)}
         found |= told - without.get(run_id, frozenset())
     return found
 
@@ -168,7 +167,7 @@ def _blobs(folder: Folder) -> Iterator[tuple[Path, int]]:
 
 
 def _files(place: Path, *, drafts: bool = False) -> Iterator[tuple[Path, int]]:
-    """Files with their sizes; all of them, or only drafts."""
+    """Yield the files below a folder with their sizes in bytes; with `drafts` only unfinished ones."""
     for parent, folders, names in os.walk(place):
         folders.sort()
         for name in sorted(names):
@@ -178,4 +177,4 @@ def _files(place: Path, *, drafts: bool = False) -> Iterator[tuple[Path, int]]:
 
 
 def _is_old(path: Path) -> bool:
-    return time.time() - path.stat().st_mtime > YOUNG
+    return time.time() - path.stat().st_mtime > MIN_AGE_S

@@ -1,4 +1,4 @@
-"""Remove runs into the trash, and bring them back."""
+"""Remove runs into the trash of their store, and bring them back."""
 
 import os
 import shutil
@@ -6,21 +6,16 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runlore import _ids
 from runlore.errors import RunloreError
 from runlore.log.liveness import Life
 from runlore.log.record import read_record
+from runlore.store.runs import RecordedRun
+from runlore.store.store import Store
 
-if TYPE_CHECKING:
-    from runlore.store.runs import RecordedRun
-    from runlore.store.store import Store
-
-
-PINNED = "pinned"  # the tag of runs that are to be kept
-
-NOTHING = "nothing was removed that could be brought back"
+PINNED = "pinned"  # the tag of runs that must not be removed
+NOTHING_TO_UNDO = "nothing was removed that could be brought back"
 
 
 class StillRunning(RunloreError, ValueError):
@@ -28,34 +23,24 @@ class StillRunning(RunloreError, ValueError):
 
 
 class Pinned(RunloreError, ValueError):
-    """A run that somebody wants to keep can't be removed."""
+    """A pinned run can't be removed."""
 
 
 class NothingToUndo(RunloreError, LookupError):
-    """No removal is left that could be undone."""
+    """There is no removal to undo: none was made, or its files are gone."""
 
 
-def with_descendants(store: "Store", runs: "Sequence[RecordedRun]") -> "list[RecordedRun]":
-    """The runs and their children, and those of these, each once."""
-    found: dict[str, RecordedRun] = {}
-    waiting = list(runs)
-    while waiting:
-        run = waiting.pop(0)
-        if run.id not in found:
-            found[run.id] = run
-            waiting += run.children
-    return list(found.values())
+def remove(store: Store, runs: Sequence[RecordedRun]) -> list[RecordedRun]:
+    """Move runs and their descendants into the trash. Return the runs that were removed.
 
-
-def remove(store: "Store", runs: "Sequence[RecordedRun]") -> "list[RecordedRun]":
-    """Remove runs and their children; `undo` brings them back until `collect` frees their room. The runs removed.
+    `undo` brings them back, until `collect` deletes the files in the trash.
 
     Raises:
-        StillRunning: somebody writes to one of them; nothing is removed then.
-        Pinned: one of them is; nothing is removed then.
+        StillRunning: one of them is being written; nothing is removed then.
+        Pinned: one of them is pinned; nothing is removed then.
         OSError: the store can't be written.
     """
-    chosen = with_descendants(store, runs)
+    chosen = with_descendants(runs)
     for run in chosen:
         if PINNED in run.tags:
             raise Pinned(f"run {run.name!r} ({run.id}) is pinned: `runlore pin --off {run.id}` first")
@@ -73,41 +58,46 @@ def remove(store: "Store", runs: "Sequence[RecordedRun]") -> "list[RecordedRun]"
     return chosen
 
 
-def last_removal(store: "Store") -> dict[str, int]:
-    """What `undo` would bring back: the ids of runs, and the bytes of their records.
+def with_descendants(runs: Sequence[RecordedRun]) -> list[RecordedRun]:
+    """Return the runs and all their descendants, each once."""
+    found: dict[str, RecordedRun] = {}
+    waiting = list(runs)
+    while waiting:
+        run = waiting.pop(0)
+        if run.id not in found:
+            found[run.id] = run
+            waiting += run.children
+    return list(found.values())
+
+
+def last_removal(store: Store) -> dict[str, int]:
+    """Return the runs that `undo` would bring back: the bytes of their files, by id.
 
     Raises:
-        NothingToUndo: there is none, or its room was freed.
+        NothingToUndo: nothing was removed, or the trash was emptied.
     """
     for place in _removals(store):
         sizes: dict[str, int] = {}
-        for path in sorted(item for item in place.rglob("*") if item.is_file()):
+        for path in _files(place):
             run_id = path.name.partition(".")[0]
             sizes[run_id] = sizes.get(run_id, 0) + path.stat().st_size
         if sizes:
             return sizes
-    raise NothingToUndo(NOTHING)
+    raise NothingToUndo(NOTHING_TO_UNDO)
 
 
-def _removals(store: "Store") -> list[Path]:
-    """The newest first."""
-    trash = store.folder.trash
-    places = sorted(place for place in trash.iterdir() if not place.name.startswith(".")) if trash.is_dir() else []
-    return places[::-1]
-
-
-def undo(store: "Store") -> list[str]:
-    """Bring back what the last removal took away; the ids of the runs.
+def undo(store: Store) -> list[str]:
+    """Bring back the runs of the last removal. Return their ids.
 
     Raises:
-        NothingToUndo: there is none, or its room was freed.
+        NothingToUndo: nothing was removed, or the trash was emptied.
     """
     for place in _removals(store):
         found = set()
         mine = place.with_name(f".{place.name}.{_ids.new_suffix(4)}")
-        with suppress(FileNotFoundError):  # somebody else is undoing this one
+        with suppress(FileNotFoundError):  # another process is undoing this removal
             place.rename(mine)
-            for path in sorted(item for item in mine.rglob("*") if item.is_file()):
+            for path in _files(mine):
                 target = store.folder.runs / path.relative_to(mine)
                 target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 path.rename(target)
@@ -115,4 +105,15 @@ def undo(store: "Store") -> list[str]:
             shutil.rmtree(mine)
         if found:
             return sorted(found)
-    raise NothingToUndo(NOTHING)
+    raise NothingToUndo(NOTHING_TO_UNDO)
+
+
+def _removals(store: Store) -> list[Path]:
+    """Return the folders of the removals in the trash, newest first."""
+    trash = store.folder.trash
+    places = sorted(place for place in trash.iterdir() if not place.name.startswith(".")) if trash.is_dir() else []
+    return places[::-1]
+
+
+def _files(place: Path) -> list[Path]:
+    return sorted(path for path in place.rglob("*") if path.is_file())

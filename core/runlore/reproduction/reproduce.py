@@ -115,7 +115,7 @@ def carry_out(plan: Plan, store: Store, *, to_stderr: bool = False) -> Redone:
         reason = plan.fresh.install()
         if reason is not None:
             raise CannotReproduce(f"the environment can't be made: {reason}")
-    count = _times_done(store, leader_of(plan.run))
+    count = store.ask(count_linked, REPRODUCES, leader_of(plan.run).id)
     # The number becomes part of the new runs' names: "first-again-2".
     token = f"{_ids.new_run_id(time.time_ns() // 1000)}{f'.{count + 1}' if count else ''}"
     given = {**plan.settings, "RUNLORE_STORE": str(store.root), REPRODUCTION: token}
@@ -140,11 +140,6 @@ def unexpected(plan: Plan, found: Comparison) -> Comparison:
 
     changes = [item for item in found.changes if item.group != "command" and as_then(item.b) != item.a]
     return replace(found, changes=tuple(changes))
-
-
-def _times_done(store: Store, run: RecordedRun) -> int:
-    """How many runs of the store do this one again."""
-    return store.ask(count_linked, REPRODUCES, run.id)
 
 
 def _with_ancestors(run: RecordedRun) -> list[RecordedRun]:

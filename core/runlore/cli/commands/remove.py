@@ -41,7 +41,7 @@ def rm(runs: tuple[str, ...], where: str | None, dry_run: bool, as_json: bool, s
     if where is not None:
         chosen += list(place.runs(where))
     if dry_run:
-        chosen = with_descendants(place, chosen)
+        chosen = with_descendants(chosen)
         sizes = {run.id: sum(item.size or 0 for item in run.artifacts if item.stored) for run in chosen}
         if as_json:
             print_json([{"run": run_id, "bytes": size} for run_id, size in sizes.items()])
