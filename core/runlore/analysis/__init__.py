@@ -1,1 +1,1 @@
-"""Runs side by side: differences, groups, curves, tables and exports."""
+"""Compare runs: differences, groups, curves, tables and exports."""

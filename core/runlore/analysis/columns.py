@@ -1,21 +1,16 @@
-"""Which runs are shown where nobody says which, and which columns tell them apart."""
+"""Choose the columns that distinguish runs in a table."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from runlore.analysis.ranking import is_aside, is_place, is_telling
 from runlore.index.query import Field
-
-if TYPE_CHECKING:
-    from runlore.store.runs import RunList
+from runlore.store.runs import RunList
 
 
-def telling_columns(runs: "RunList", asked: Sequence[Field] = ()) -> list[Field]:
-    """The columns that tell these runs apart: what was asked for, a metric, a tag, a param, then the other ones."""
-    measured = [
-        key for key in dict.fromkeys(key for run in runs for key in run.metrics) if not key.startswith("system/")
-    ]
-    metrics = [Field("metrics", key, "last", 0) for key in _covering(runs, sorted(measured, key=_rank(runs)))]
+def telling_columns(runs: RunList, asked: Sequence[Field] = ()) -> list[Field]:
+    """Return the columns that distinguish these runs: those asked for, a metric, a tag, two params, then the others."""
+    measured = dict.fromkeys(key for run in runs for key in run.metrics if not key.startswith("system/"))
+    metrics = [Field("metrics", key, "last", 0) for key in _by_coverage(runs, sorted(measured, key=_rank(runs)))]
     settings = [key for key in _frequent(run.params for run in runs) if not is_place(key)]
     params = [Field("params", key, "", 0) for key in sorted(settings, key=lambda key: not is_telling(key))]
     tags = [Field("tags", key, "", 0) for key in _frequent(run.tags for run in runs) if key != "integration"]
@@ -29,12 +24,12 @@ def telling_columns(runs: "RunList", asked: Sequence[Field] = ()) -> list[Field]
 
 
 def _differs(values: Iterable[object]) -> bool:
-    """Whether there are two different values; one that is missing tells nothing."""
+    """Return True if there are two different values; missing ones (None) don't count."""
     return len({repr(value) for value in values if value is not None}) > 1
 
 
-def _covering(runs: "RunList", keys: list[str]) -> list[str]:
-    """The keys, first those that show a value for as many runs as possible that the ones before leave empty."""
+def _by_coverage(runs: RunList, keys: list[str]) -> list[str]:
+    """Sort keys so that each is in as many as possible of the runs that have none of the keys before it."""
     chosen: list[str] = []
     empty = [set(run.metrics) for run in runs]
     remaining = [key for key in keys if not is_aside(key)]
@@ -48,8 +43,8 @@ def _covering(runs: "RunList", keys: list[str]) -> list[str]:
     return chosen + [key for key in keys if key not in chosen]
 
 
-def _rank(runs: "RunList") -> Callable[[str], int]:
-    """Metrics on held-out data first, durations last."""
+def _rank(runs: RunList) -> Callable[[str], int]:
+    """Return a sort key that puts metrics on held-out data first, and durations last."""
     splits = {key: series.split for run in runs for key, series in run.metrics.items()}
 
     def rank(key: str) -> int:
@@ -59,7 +54,7 @@ def _rank(runs: "RunList") -> Callable[[str], int]:
 
 
 def _frequent(mappings: Iterable[Mapping[str, object]]) -> list[str]:
-    """Keys that at least a third of the runs have, the most frequent first."""
+    """Return the keys that at least a third of the mappings have, the most frequent first."""
     counts: dict[str, int] = {}
     total = 0
     for mapping in mappings:

@@ -1,4 +1,4 @@
-"""Why two runs differ, or a run and the working tree: the causes by how likely they matter, then the effects."""
+"""Explain why two runs differ, or a run and a working tree: causes, the most likely first, then effects."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,18 +21,20 @@ from runlore.recording.captures import look_at_environment
 from runlore.store.runs import RecordedRun
 
 GROUPS = ("data", "params", "code", "packages", "seeds", "environment", "hardware", "command")
-ASIDE = "names and places"  # how the group of what is aside is called
-GIT_FACTS = ("commit", "branch", "remote")  # the rest of the section git says the same in other words, or where it lay
-WHERE = ("executable", "prefix")  # facts of Python that tell where it lies
-SEED, STATE = "_seed", "_state"  # endings of what is known of a generator; another seed makes another state
-OF_A_TREE = ("code", "packages", "environment", "hardware")  # what is known of a working tree
+TREE_GROUPS = ("code", "packages", "environment", "hardware")  # those known of a working tree
+ASIDE = "names and places"  # the title under which changes with `aside` are shown
+GIT_FACTS = ("commit", "branch", "remote")  # other facts of git follow from the code itself, or name its place
+PYTHON_PLACES = ("executable", "prefix")  # facts of Python that name its place
+SEED, STATE = "_seed", "_state"  # endings of the facts of a random generator; its state follows from its seed
+
+Groups = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that differs; None stands for what a run does not have. `diff` is the unified diff of a source file.
+    """One fact that differs; a value is None if its run lacks the fact. `diff` is the unified diff of a source file.
 
-    `aside` marks a param that only tells of the run's name or where its files go: it stands last.
+    `aside` marks a param that differs only by the run's name or the place of its files; it is sorted last.
     """
 
     group: str
@@ -45,27 +47,27 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class WorkingTree:
-    """The code in a folder, and the Python that runs now, where a run would be."""
+    """The code in a folder with the running Python, in place of a run."""
 
     folder: Path
 
     @property
     def id(self) -> str:
-        """The folder, which stands for it."""
+        """The folder, used where a run has its id."""
         return str(self.folder)
 
     @property
     def name(self) -> str:
-        """How tables call it."""
+        """The name shown in tables."""
         return "working tree" if self.folder == Path.cwd() else str(self.folder)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What differs between two runs: causes, then effects. `notes` tell what could not be compared, and why.
+    """The differences between two runs: causes (`changes`), then effects (`metrics`).
 
-    `metrics` holds the last values by key, of every metric whose curves or last values differ; `partings` the first
-    step at which the curves do.
+    `metrics` holds the last values of each metric whose curves or last values differ, and `partings` the first step at
+    which the curves differ. `notes` say what could not be compared, and why.
     """
 
     a: RecordedRun | WorkingTree
@@ -80,29 +82,18 @@ class Comparison:
 
 
 def compare(a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree) -> Comparison:
-    """Everything that differs, in the order of `GROUPS`; of a working tree only code, packages and machine."""
-    states = _codes(a, b)
-    code = compare_code(*states)
-    trees = any(isinstance(side, WorkingTree) for side in (a, b))
+    """Find all differences, in the order of `GROUPS`; of a working tree only the code, packages and machine."""
+    code = compare_code(*_codes(a, b))
     first, second = _by_group(a), _by_group(b)
     changes = [Change("code", *change) for change in code.changes]
-    for group in OF_A_TREE if trees else GROUPS:
-        for key in dict.fromkeys([*first[group], *second[group]]):
-            values = [side[group].get(key) for side in (first, second)]
-            if trees and key.startswith("variables."):
-                continue  # those of this shell
-            if not _same(*values):
-                aside = group == "params" and (is_place(key) or _names(a.name, b.name, *values))
-                changes.append(Change(group, key, values[0], values[1], aside=aside))
-    seeds = {change.key for change in changes if change.group == "seeds"}
-    changes = [change for change in changes if not (change.group == "seeds" and _follows(change.key, seeds))]
-    changes.sort(key=_weight)
+    changes += _without_states_of_seeds(list(_differences(a, b, first, second)))
+    changes.sort(key=_rank)
     notes = [*code.notes, *_unread(a), *_unread(b)]
-    if trees or not isinstance(a, RecordedRun) or not isinstance(b, RecordedRun):
+    if not isinstance(a, RecordedRun) or not isinstance(b, RecordedRun):
         notes.append("of a working tree only the code, the packages and the machine are known")
         return Comparison(a, b, tuple(changes), {}, tuple(notes))
-    metrics, partings = _measured(a, b)
-    if a.metrics and all(map(is_aside, metrics)):  # where generators stood made no difference
+    metrics, partings = _compare_metrics(a, b)
+    if a.metrics and all(map(is_aside, metrics)):  # the states of the generators made no difference
         changes = [change for change in changes if not (change.group == "seeds" and change.key.endswith(STATE))]
     causes = (change for change in changes if not change.aside)
     unexplained = not any(GROUPS.index(change.group) <= GROUPS.index("seeds") for change in causes)
@@ -111,48 +102,10 @@ def compare(a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree) -> Compa
     return Comparison(a, b, tuple(changes), metrics, tuple(notes), partings)
 
 
-def _weight(change: Change) -> tuple[int, int]:
-    """Groups in their order; in each, first what most likely tells the cause. What is aside comes behind all."""
-    if change.aside:
-        return len(GROUPS), 0
-    rank = 1
-    if change.group == "data":
-        rank = 0 if change.key.endswith(".fingerprint") else 1
-    elif change.group == "params":
-        rank = 0 if is_telling(change.key) else 1
-    elif change.group == "code":
-        rank = 2 if change.diff is None and change.key.startswith("git.") else 0 if is_program(change.key) else 1
-    elif change.group == "seeds":
-        rank = 0 if change.key.endswith(SEED) else 1
-    return GROUPS.index(change.group), rank
-
-
-# Effects
-
-
-def _measured(a: RecordedRun, b: RecordedRun) -> tuple[dict[str, tuple[float | None, float | None]], dict[str, int]]:
-    metrics: dict[str, tuple[float | None, float | None]] = {}
-    partings: dict[str, int] = {}
-    for key in sorted(dict.fromkeys([*a.metrics, *b.metrics]), key=lambda key: (is_aside(key), key)):
-        one, two = a.metrics.get(key), b.metrics.get(key)
-        if one is None or two is None:
-            metrics[key] = (None if one is None else one.last, None if two is None else two.last)
-        elif not all(_same(getattr(one, name), getattr(two, name)) for name in ("last", "min", "max", "count")):
-            metrics[key] = (one.last, two.last)
-            step = parting(one, two)
-            if step is not None:
-                partings[key] = step
-    for key in dict.fromkeys([*a.summary, *b.summary]):
-        values = a.summary.get(key), b.summary.get(key)
-        if key not in metrics and not _same(*values):
-            metrics[key] = values
-    return metrics, partings
-
-
 def parting(a: Series, b: Series) -> int | None:
-    """The first step at which two curves differ; where they are the same as far as both go, the first that one lacks.
+    """Return the first step at which two curves differ, or else the first step that only one of them has.
 
-    None if they have no step in common, or don't part.
+    None if the curves are the same, or have no step in common.
     """
     import numpy as np
 
@@ -167,7 +120,53 @@ def parting(a: Series, b: Series) -> int | None:
     return int(single[0]) if len(single) else None
 
 
+def is_same(a: Any, b: Any) -> bool:
+    """Return True if two values are equal; NaN equals NaN here."""
+    return bool(a == b or (a != a and b != b))  # noqa: PLR0124  # only NaN differs from itself
+
+
 # Causes
+
+
+def _differences(
+    a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree, first: Groups, second: Groups
+) -> Iterator[Change]:
+    trees = any(isinstance(side, WorkingTree) for side in (a, b))
+    for group in TREE_GROUPS if trees else GROUPS:
+        for key in dict.fromkeys([*first[group], *second[group]]):
+            values = first[group].get(key), second[group].get(key)
+            if trees and key.startswith("variables."):
+                continue  # those of this shell, which tell nothing about the folder
+            if not is_same(*values):
+                aside = group == "params" and (is_place(key) or _differ_as_names(a.name, b.name, *values))
+                yield Change(group, key, *values, aside=aside)
+
+
+def _without_states_of_seeds(changes: list[Change]) -> list[Change]:
+    """Remove the states of those random generators whose seeds differ too."""
+    seeds = {change.key for change in changes if change.group == "seeds"}
+
+    def follows(change: Change) -> bool:
+        state = change.group == "seeds" and change.key.endswith(STATE)
+        return state and change.key.removesuffix(STATE) + SEED in seeds
+
+    return [change for change in changes if not follows(change)]
+
+
+def _rank(change: Change) -> tuple[int, int]:
+    """Return the sort key of a change: groups in their order, likely causes first in each, `aside` behind all."""
+    if change.aside:
+        return len(GROUPS), 0
+    rank = 1
+    if change.group == "data":
+        rank = 0 if change.key.endswith(".fingerprint") else 1
+    elif change.group == "params":
+        rank = 0 if is_telling(change.key) else 1
+    elif change.group == "code":
+        rank = 2 if change.diff is None and change.key.startswith("git.") else 0 if is_program(change.key) else 1
+    elif change.group == "seeds":
+        rank = 0 if change.key.endswith(SEED) else 1
+    return GROUPS.index(change.group), rank
 
 
 def _codes(a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree) -> tuple[Code, Code]:
@@ -186,20 +185,15 @@ def _unread(run: RecordedRun | WorkingTree) -> Iterator[str]:
             yield f"the {section} of {run.name} can't be compared: its content is not in the store any more"
 
 
-def _names(a: str, b: str, value: Any, other: Any) -> bool:
-    """Whether two values differ only as the names of their runs, a and b, do."""
+def _differ_as_names(a: str, b: str, value: Any, other: Any) -> bool:
+    """Return True if two texts differ only by the names of their runs, a and b."""
     if not isinstance(value, str) or not isinstance(other, str) or a == b:
         return False
     return other == re.sub(rf"(?<![\w-]){re.escape(a)}(?![\w-])", lambda _: b, value)
 
 
-def _follows(key: str, seeds: set[str]) -> bool:
-    """Whether this is the state of a generator whose seed differs, too."""
-    return key.endswith(STATE) and key.removesuffix(STATE) + SEED in seeds
-
-
 def _unseeded(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
-    """What may tell why runs differ where nothing that is on record does."""
+    """Yield a note on random generators without a seed: the likely cause if nothing on record explains the effects."""
     names = [key.removesuffix(STATE) for key in a if a[key] == b.get(key) == UNSEEDED]
     if names:
         yield (
@@ -212,16 +206,9 @@ def _listed(names: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def _environment_now(folder: Path) -> dict[str, dict[str, Any]]:
-    """What the providers say of this process, and git of the folder; secrets are masked as in a record."""
-    loaded = plugins()
-    (here,) = look_at_environment(loaded, lambda *_: None)
-    of_folder = {"type": "environment", "sections": {"git": git_state(folder, TIMEOUT) or {}}}
-    return {**here["sections"], **loaded.rewrite_event(of_folder)["sections"]}
-
-
-def _by_group(side: RecordedRun | WorkingTree) -> dict[str, dict[str, Any]]:
-    groups: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+def _by_group(side: RecordedRun | WorkingTree) -> Groups:
+    """Sort the facts of a run or a working tree into `GROUPS`."""
+    groups: Groups = {group: {} for group in GROUPS}
     if isinstance(side, WorkingTree):
         environment = _environment_now(side.folder)
         groups["hardware"]["host"] = process_identity()["host"]
@@ -237,8 +224,8 @@ def _by_group(side: RecordedRun | WorkingTree) -> dict[str, dict[str, Any]]:
         elif section == "git":
             groups["code"] = {f"git.{key}": plain.get(key) for key in GIT_FACTS if plain.get(key) is not None}
         elif section == "python":
-            groups["command"] |= {f"python.{key}": plain[key] for key in WHERE if key in plain}
-            groups["environment"] |= {f"python.{key}": value for key, value in plain.items() if key not in WHERE}
+            groups["command"] |= {f"python.{key}": plain[key] for key in PYTHON_PLACES if key in plain}
+            groups["environment"] |= {f"python.{key}": plain[key] for key in plain if key not in PYTHON_PLACES}
         else:
             groups["environment"] |= {f"{section}.{key}": value for key, value in plain.items()}
     if isinstance(side, RecordedRun) and side.command.get("host"):
@@ -246,5 +233,34 @@ def _by_group(side: RecordedRun | WorkingTree) -> dict[str, dict[str, Any]]:
     return groups
 
 
-def _same(a: Any, b: Any) -> bool:
-    return bool(a == b or (a != a and b != b))  # noqa: PLR0124  # two NaN are the same
+def _environment_now(folder: Path) -> dict[str, dict[str, Any]]:
+    """Capture the environment of this process, with git's facts of the folder; secrets are masked as in a record."""
+    loaded = plugins()
+    (here,) = look_at_environment(loaded, lambda *_: None)
+    of_folder = {"type": "environment", "sections": {"git": git_state(folder, TIMEOUT) or {}}}
+    return {**here["sections"], **loaded.rewrite_event(of_folder)["sections"]}
+
+
+# Effects
+
+
+def _compare_metrics(
+    a: RecordedRun, b: RecordedRun
+) -> tuple[dict[str, tuple[float | None, float | None]], dict[str, int]]:
+    """Return the last values of the metrics that differ, and the steps at which their curves part."""
+    metrics: dict[str, tuple[float | None, float | None]] = {}
+    partings: dict[str, int] = {}
+    for key in sorted(dict.fromkeys([*a.metrics, *b.metrics]), key=lambda key: (is_aside(key), key)):
+        one, two = a.metrics.get(key), b.metrics.get(key)
+        if one is None or two is None:
+            metrics[key] = (None if one is None else one.last, None if two is None else two.last)
+        elif not all(is_same(getattr(one, name), getattr(two, name)) for name in ("last", "min", "max", "count")):
+            metrics[key] = (one.last, two.last)
+            step = parting(one, two)
+            if step is not None:
+                partings[key] = step
+    for key in dict.fromkeys([*a.summary, *b.summary]):
+        values = a.summary.get(key), b.summary.get(key)
+        if key not in metrics and not is_same(*values):
+            metrics[key] = values
+    return metrics, partings

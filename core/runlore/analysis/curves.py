@@ -1,26 +1,25 @@
-"""Curves as screens show them: thinned so that no peak is lost, and several as one with a band."""
+"""Curves for display: thinned without losing peaks, or several combined into a mean with a band."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from runlore.store.runs import RecordedRun
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from runlore.store.runs import RecordedRun
-
     Numbers = NDArray[np.float64]
-
 
 Axis = Literal["step", "epoch", "time", "relative"]
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A metric of a run: `x` rising, `y` of equal length, NaN where the value was. `points` counts all in the range.
+    """A metric of a run, thinned: ascending `x`, and `y`, which may be NaN. `points` counts the points before thinning.
 
-    x is a step, an epoch, seconds since 1970, or seconds since the run began.
+    x is in steps, epochs, seconds since 1970, or seconds since the run began.
     """
 
     x: "Numbers"
@@ -29,13 +28,13 @@ class Curve:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing was left out."""
+        """True if no point was left out."""
         return len(self.x) == self.points
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """The mean of several curves at common places, the deviation (n - 1; 0 for one curve), and how many reach there."""
+    """Mean and sample deviation of several curves at each `x`; `count` is the number of curves with a value there."""
 
     x: "Numbers"
     mean: "Numbers"
@@ -44,12 +43,12 @@ class Band:
 
 
 def curve_of(
-    run: "RecordedRun", key: str, axis: Axis = "step", *, begin: float | None = None, end: float | None = None,
+    run: RecordedRun, key: str, axis: Axis = "step", *, begin: float | None = None, end: float | None = None,
     most: int = 1000,
 ) -> Curve:  # fmt: skip
-    """A metric of a run from `begin` to `end`, thinned to about `most` points.
+    """Return a metric of a run between `begin` and `end` on the axis, thinned to about `most` points.
 
-    The nearest point beyond either end is there, too, so that a line leaves the picture where it should.
+    It includes the nearest point beyond either end, so that the line reaches the edges of the picture.
 
     Raises:
         MetricNotFound: the run has no such metric.
@@ -61,7 +60,7 @@ def curve_of(
     kept = ~np.isnan(x)
     if not kept.all():
         x, y = x[kept], y[kept]
-    if len(x) > 1 and not (x[1:] >= x[:-1]).all():  # times of a clock that was set back, epochs of a segment
+    if len(x) > 1 and not (x[1:] >= x[:-1]).all():  # the clock was set back, or a resumed run repeated epochs
         order = np.argsort(x, kind="stable")
         x, y = x[order], y[order]
     low = 0 if begin is None else max(0, int(np.searchsorted(x, begin, "left")) - 1)
@@ -71,7 +70,7 @@ def curve_of(
     return Curve(x[chosen], y[chosen], len(x))
 
 
-def _axis(run: "RecordedRun", key: str, axis: Axis) -> "Numbers":
+def _axis(run: RecordedRun, key: str, axis: Axis) -> "Numbers":
     import numpy as np
 
     series = run.metrics[key]
@@ -84,22 +83,22 @@ def _axis(run: "RecordedRun", key: str, axis: Axis) -> "Numbers":
 
 
 def thin(values: "Numbers", most: int) -> "NDArray[np.int64]":
-    """The places of at most about `most` values that draw the same curve: of each stretch the lowest and the highest.
+    """Return the indices of about `most` values that draw the same curve: the lowest and highest of each stretch.
 
-    The first and the last are always there, and the first NaN of a stretch that has some.
+    The first and last value are always included, and the first NaN of each stretch.
     """
     import numpy as np
 
     count = len(values)
     if count <= max(most, 4):
         return np.arange(count)
-    width = -(-count // max(1, most // 2))  # two places for each stretch
+    width = -(-count // max(1, most // 2))  # two values of each stretch
     stretches = -(-count // width)
     padded = np.full(stretches * width, np.nan)
     padded[:count] = values
     table = padded.reshape(stretches, width)
     missing = np.isnan(table)
-    missing[-1, count - (stretches - 1) * width :] = False  # padding is no value
+    missing[-1, count - (stretches - 1) * width :] = False  # padding is not a missing value
     starts = np.arange(stretches) * width
     lowest = starts + np.where(np.isnan(table), np.inf, table).argmin(axis=1)
     highest = starts + np.where(np.isnan(table), -np.inf, table).argmax(axis=1)
@@ -108,10 +107,10 @@ def thin(values: "Numbers", most: int) -> "NDArray[np.int64]":
 
 
 def band_of(curves: Sequence[Curve], most: int = 400) -> Band:
-    """Mean and deviation of curves at `most` common places or fewer, between which each is a straight line.
+    """Return mean and deviation of curves at no more than `most` values of x.
 
-    Where all curves have the same few places, these are taken. NaN and infinite values are left out, and a curve counts
-    only between its own first and last place.
+    All x of the curves are used if they are few enough, else `most` evenly spaced ones. Curves are interpolated
+    linearly and count only between their own first and last x. NaN and infinite values are left out.
     """
     import numpy as np
 

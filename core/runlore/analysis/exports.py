@@ -1,4 +1,4 @@
-"""Runs and points as files for other programs: Parquet, CSV or JSON; one row a run, and one row a point."""
+"""Write runs and points to files for other programs: Parquet, CSV or JSON, one row per run or per point."""
 
 import csv
 import json
@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runlore._text import as_time
 from runlore.errors import MissingDependency
+from runlore.log.points import plain_float
 from runlore.log.series import Series
 from runlore.store.runs import FIELDS, RecordedRun, RunList
 
 if TYPE_CHECKING:
     import pyarrow
 
-
 Format = Literal["parquet", "csv", "json"]
-POINT = ("run", "name", "key", "split", "step", "epoch", "time", "value")
+Chunk = dict[str, Sequence[Any]]  # columns of equal length, by name
+Write = Callable[[Path, Iterator[Chunk]], None]
+POINT_COLUMNS = ("run", "name", "key", "split", "step", "epoch", "time", "value")
 
 
 def export(runs: RunList, folder: Path, kind: Format) -> list[Path]:
-    """Write `runs.<kind>` and `points.<kind>` into a folder; their paths. A file of that name is replaced.
+    """Write `runs.<kind>` and `points.<kind>` into a folder, over existing files. Return their paths.
 
-    JSON has one object a line. In CSV and JSON numbers that are not finite are the texts NaN, Infinity and -Infinity.
+    JSON has one object per line. In CSV and JSON, numbers that are not finite become the texts NaN, Infinity and
+    -Infinity.
 
     Raises:
         MissingDependency: Parquet needs pyarrow.
@@ -42,26 +45,26 @@ def export(runs: RunList, folder: Path, kind: Format) -> list[Path]:
     return targets
 
 
-Chunk = dict[str, Sequence[Any]]
-Write = Callable[[Path, Iterator[Chunk]], None]
-
-
 def points_of(runs: RunList) -> Iterator[Chunk]:
-    """The points of each metric of each run, as columns."""
+    """Yield the points of each metric of each run, as columns."""
     for run in runs:
         for key, series in run.metrics.items():
-            yield _columns(run, key, series)
+            yield _chunk(run, key, series)
 
 
 def points_to_arrow(runs: RunList) -> "pyarrow.Table":
-    """One row a point. Needs pyarrow."""
+    """Return a table with one row per point.
+
+    Raises:
+        MissingDependency: pyarrow is not installed.
+    """
     pyarrow = _pyarrow()
     schema = _point_schema()
     tables = [pyarrow.table(chunk, schema=schema) for chunk in points_of(runs)]
     return pyarrow.concat_tables(tables) if tables else schema.empty_table()
 
 
-def _columns(run: RecordedRun, key: str, series: Series) -> Chunk:
+def _chunk(run: RecordedRun, key: str, series: Series) -> Chunk:
     count = len(series.steps)
     epochs = [None if epoch != epoch else epoch for epoch in series.epochs.tolist()]
     times = [as_time(time) for time in series.times.tolist()]
@@ -99,7 +102,7 @@ def _write_csv(target: Path, chunks: Iterator[Chunk]) -> None:
                 writer.writerow(chunk)
             writer.writerows([_plain(value) for value in row] for row in zip(*chunk.values(), strict=True))
         if file.tell() == 0:
-            writer.writerow(POINT)
+            writer.writerow(POINT_COLUMNS)
 
 
 def _write_json(target: Path, chunks: Iterator[Chunk]) -> None:
@@ -111,8 +114,6 @@ def _write_json(target: Path, chunks: Iterator[Chunk]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    from runlore.log.points import plain_float
-
     if isinstance(value, datetime):
         return value.isoformat()
     return plain_float(value) if isinstance(value, float) else value
@@ -122,7 +123,7 @@ def _point_schema() -> Any:
     pyarrow = _pyarrow()
     text, real = pyarrow.string(), pyarrow.float64()
     kinds = [text, text, text, text, pyarrow.int64(), real, pyarrow.timestamp("us", "UTC"), real]
-    return pyarrow.schema(list(zip(POINT, kinds, strict=True)))
+    return pyarrow.schema(list(zip(POINT_COLUMNS, kinds, strict=True)))
 
 
 def _pyarrow() -> Any:

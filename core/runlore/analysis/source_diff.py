@@ -1,4 +1,4 @@
-"""The difference between two states of the code, file by file."""
+"""Compare two states of the code, file by file."""
 
 import difflib
 import hashlib
@@ -13,23 +13,23 @@ from runlore.plugins.code import PATCH, SNAPSHOT, UNTRACKED
 from runlore.plugins.manager import plugins
 from runlore.provenance.source import CannotRebuild, Code, Rebuilt
 
-LINES = 200_000  # of a file that is compared line by line
-ALIKE = 0.5  # of their lines that two files share, at the least, if one counts as the other renamed
+MAX_LINES = 200_000  # of a file that is compared line by line
+MIN_SIMILARITY = 0.5  # share of common lines from which two files count as one that was renamed
 DIFF = ("diff-tree", "-r", "-M", "--no-color", "--no-ext-diff", "--no-textconv")
 
-FileChange = tuple[str, str | None, str | None, str | None]  # path, what a has, what b has, unified diff
+FileChange = tuple[str, str | None, str | None, str | None]  # path, hash in a, hash in b, unified diff
 
 
 @dataclass(slots=True)
 class CodeDiff:
-    """Source files that differ, and what could not be compared."""
+    """The source files that differ, and notes on what could not be compared."""
 
     changes: list[FileChange] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 def compare_code(a: Code, b: Code) -> CodeDiff:
-    """Compare two states of the code; git repositories are only read."""
+    """Compare two states of the code; their git repositories are only read."""
     found = CodeDiff(notes=[*a.notes, *b.notes])
     if a.commit == b.commit and a.files == b.files:
         return found
@@ -60,7 +60,7 @@ def _compare_trees(a: Code, b: Code) -> Iterator[FileChange]:
 
 
 def _parse(text: str, raw: str) -> Iterator[FileChange]:
-    """Files of a raw diff, each with its part of the unified one; both are in the same order."""
+    """Yield the files of git's raw diff, each with its part of the unified diff; both have the same order."""
     remaining = iter(re.split(r"(?m)^(?=diff --git )", text)[1:])
     fields = iter(raw.split("\0"))
     for head in fields:
@@ -71,26 +71,27 @@ def _parse(text: str, raw: str) -> Iterator[FileChange]:
         if kind.startswith(("R", "C")):
             name = f"{name} → {next(fields)}"
         sides = [None if set(side) == {"0"} else side for side in (old, new)]
-        pieces = [next(remaining, "") for _ in range(2 if kind.startswith("T") else 1)]  # a changed type is told in two
+        count = 2 if kind.startswith("T") else 1  # git shows a change of type as two parts
+        pieces = [next(remaining, "") for _ in range(count)]
         part = _masked("".join(pieces))
-        if not _says_nothing(part):
+        if not _is_masked_away(part):
             yield name, sides[0], sides[1], part
 
 
 def _masked(part: str) -> str:
-    """The difference as it would have been captured: what is committed has its secrets in place."""
+    """Mask the secrets in a diff as in a captured file; committed files still contain theirs."""
     file = CapturedFile(PATCH, part.encode("utf-8", "surrogateescape"), "code")
     return plugins().rewrite_file(file).content.decode("utf-8", "replace")
 
 
-def _says_nothing(part: str) -> bool:
-    """Whether, once it is masked, what was taken away is what was added."""
+def _is_masked_away(part: str) -> bool:
+    """Return True if a masked diff removes the same lines as it adds: only secrets differ."""
     lines = part.splitlines()
     sides = [[line[1:] for line in lines if line.startswith(sign) and not line.startswith(sign * 3)] for sign in "-+"]
     return bool(sides[0]) and sides[0] == sides[1]
 
 
-# From what was kept
+# From stored files
 
 
 def _compare_files(a: dict[str, bytes], b: dict[str, bytes]) -> Iterator[FileChange]:
@@ -103,24 +104,25 @@ def _compare_files(a: dict[str, bytes], b: dict[str, bytes]) -> Iterator[FileCha
         hashes = [None if side is None else hashlib.sha256(side).hexdigest() for side in sides]
         texts = [_lines(side or b"") for side in sides]
         title = path if path == other else f"{path} → {other}"
-        if max(map(len, texts)) > LINES:
+        if max(map(len, texts)) > MAX_LINES:
             yield title, hashes[0], hashes[1], None
             continue
         names = [
             "/dev/null" if side is None else f"{letter}/{name}"
             for letter, name, side in zip("ab", (path, other), sides, strict=True)
         ]
-        yield title, hashes[0], hashes[1], "".join(_ended(difflib.unified_diff(texts[0], texts[1], names[0], names[1])))
+        diff = difflib.unified_diff(texts[0], texts[1], names[0], names[1])
+        yield title, hashes[0], hashes[1], "".join(_mark_missing_newlines(diff))
 
 
 def _renamed(a: dict[str, bytes], b: dict[str, bytes]) -> Iterator[tuple[str, str]]:
-    """Files that one side has under another name, each once."""
+    """Yield pairs of paths, in a and in b, of files that were renamed."""
     left = set(b) - set(a)
     for path in sorted(set(a) - set(b)):
         lines = _lines(a[path])
         alike = {other: difflib.SequenceMatcher(None, lines, _lines(b[other])).ratio() for other in left}
         best = max(alike, key=lambda other: (alike[other], other), default=None)
-        if best is not None and alike[best] >= ALIKE:
+        if best is not None and alike[best] >= MIN_SIMILARITY:
             left.remove(best)
             yield path, best
 
@@ -129,6 +131,7 @@ def _lines(content: bytes) -> list[str]:
     return content.decode("utf-8", "replace").splitlines(keepends=True)
 
 
-def _ended(lines: Iterator[str]) -> Iterator[str]:
+def _mark_missing_newlines(lines: Iterator[str]) -> Iterator[str]:
+    """Add git's mark to each line that lacks its newline."""
     for line in lines:
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

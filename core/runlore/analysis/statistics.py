@@ -1,7 +1,7 @@
-"""Groups of runs and what a metric comes to in each: mean with interval, best, and whether two groups differ.
+"""Statistics of a metric in groups of runs: mean with interval, best run, and a test between two groups.
 
 The interval of a mean is Student's: mean ± t(0.975, n - 1) · s / √n. Two groups are compared by the paired t test over
-what they share, random seeds say. Both distributions are SciPy's.
+the values, such as random seeds, that both have. SciPy computes both distributions.
 """
 
 import math
@@ -9,28 +9,27 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from runlore.analysis.ranking import is_place, is_telling
 from runlore.errors import MissingDependency, QueryError
+from runlore.index.database import Sqlite
 from runlore.index.query import Compiled, Field, compile_query, field_of
 from runlore.index.select import other_keys, values_of, varied_params
+from runlore.store.store import Store
 
-if TYPE_CHECKING:
-    from runlore.index.database import Sqlite
-    from runlore.store.store import Store
-
-LEVEL = 0.95  # of the interval
-BAD_WHEN_HIGH = ("loss", "error", "err", "perplexity", "mse", "mae", "rmse", "wer", "cer", "time", "runtime", "seconds")
+CONFIDENCE = 0.95  # of the interval
+LOWER_IS_BETTER = frozenset("loss error err perplexity mse mae rmse wer cer time runtime seconds".split())
+MAX_KEYS = 10  # in a message
 
 Best = Literal["min", "max"]
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run of a group: its id and name, the value that was asked for, and what it stands for within the group."""
+    """One run of a group. Runs of a group with equal `over` are one replicate and count as one."""
 
-    run: str
+    run: str  # its id
     name: str
     value: float
     over: tuple[Any, ...]
@@ -38,26 +37,27 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The runs with the same values of the fields that group them. `interval` is None where `n` is below two.
+    """The runs with the same values of the fields that group them (`key`).
 
-    `n` counts what mean and interval are of: the runs, or their replicates, where several runs count as one.
+    `n` is the number of values behind mean and interval: of runs, or of replicates. `interval` is None if n < 2, or if
+    a value is infinite.
     """
 
     key: tuple[Any, ...]
     runs: tuple[Measured, ...]
     n: int
-    lacking: int  # runs that don't have the metric, or NaN
+    lacking: int  # runs without the metric, or with NaN
     mean: float | None
-    deviation: float | None  # of the sample: with n - 1
+    deviation: float | None  # of the sample, with n - 1
     interval: tuple[float, float] | None
     best: Measured | None
 
 
 @dataclass(frozen=True, slots=True)
 class PairedTest:
-    """Student's paired t test: whether b differs from a, over what both have. `difference` is the mean of b - a.
+    """Student's paired t test of group b against group a. `difference` is the mean of b - a.
 
-    `p` is two-sided; `interval` is that of the difference. Both are None where the differences don't vary.
+    `p` is two-sided; `interval` is that of the difference. Both are None if all differences are equal.
     """
 
     a: tuple[Any, ...]
@@ -71,9 +71,9 @@ class PairedTest:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """The groups, best mean first, and the test between two of them, or why there is none.
+    """The groups, best mean first, and the test between two of them or the reason why there is none.
 
-    `mixed` are params that differ between the runs of a group, though nothing of what was asked for names them.
+    `mixed` names params that differ within a group and that no field of the call names.
     """
 
     metric: str
@@ -85,13 +85,13 @@ class Statistics:
 
 
 def direction(metric: str) -> Best:
-    """Which values of a metric are good, by its name: low ones of losses and errors, high ones of all others."""
+    """Return the better end of a metric by its name: "min" for losses, errors and durations, else "max"."""
     words = metric.lower().replace("/", "_").replace(".", "_").replace("-", "_").split("_")
-    return "min" if any(word in BAD_WHEN_HIGH or word.endswith("loss") for word in words) else "max"
+    return "min" if any(word in LOWER_IS_BETTER or word.endswith("loss") for word in words) else "max"
 
 
 def group_runs(
-    store: "Store",
+    store: Store,
     where: str,
     metric: str,
     by: Sequence[str],
@@ -99,11 +99,11 @@ def group_runs(
     best: Best | None = None,
     between: tuple[str, str] | None = None,
 ) -> Statistics:
-    """The statistics of a metric in groups of runs.
+    """Compute the statistics of a metric in groups of runs.
 
-    `by` are the fields that make a group, `over` those of which each group has several values: runs of a group with the
-    same ones count as one, by their mean. Two groups are tested if there are `over` fields: those that `between` names
-    by the text of their keys, else the best two.
+    Runs with equal `by` fields form a group. Runs of a group with equal `over` fields, such as the seed, count as one
+    by their mean. With `over`, two groups are tested: the two that `between` names by the text of their keys, else the
+    best two.
 
     Raises:
         QueryError: a field or the query can't be understood, or no run has the key.
@@ -129,18 +129,54 @@ def group_runs(
     return Statistics(chosen.text, good, tuple(groups), test, why, mixed)
 
 
-def _mixed(store: "Store", compiled: Compiled, groups: Sequence[Group], named: set[str]) -> Iterator[str]:
-    """Params that differ between runs of a group; not those that differ between all runs, as names do, or places."""
-    found = store.ask(varied_params, compiled, named)
-    for key, texts in found.items():
-        sides = [[texts.get(run.run) for run in group.runs] for group in groups]
-        apart = all(len(set(values)) == len(values) for values in sides)
-        if not apart and not is_place(key) and any(len(set(values)) > 1 for values in sides):
-            yield Field("params", key, "", 0).text
+def summarise(values: Sequence[float]) -> tuple[float | None, float | None, tuple[float, float] | None]:
+    """Return mean, sample deviation, and 95 % interval of the mean by Student's t; None for each that is not defined.
+
+    Raises:
+        MissingDependency: SciPy is not installed.
+    """
+    if not values:
+        return None, None, None
+    mean = _mean(values)
+    if len(values) == 1 or not all(map(math.isfinite, (*values, mean))):
+        return mean, None, None
+    try:
+        deviation = statistics.stdev(values, mean)
+    except (AttributeError, OverflowError):  # the squares overflow; some versions of Python raise AttributeError
+        return mean, None, None
+    half = _special().stdtrit(len(values) - 1, 0.5 + CONFIDENCE / 2) * deviation / math.sqrt(len(values))
+    return mean, deviation, (float(mean - half), float(mean + half))
 
 
-def _rows(database: "Sqlite", compiled: Compiled, fields: list[Field], texts: list[str]) -> list[tuple[Any, ...]]:
-    """Id, name and values of each run; a key that no run of the store has is refused."""
+def paired_test(a: tuple[Any, ...], b: tuple[Any, ...], differences: Sequence[float]) -> PairedTest:
+    """Compute Student's paired t test of at least two differences."""
+    mean, deviation, interval = summarise(differences)
+    count = len(differences)
+    if mean is None or not deviation:
+        return PairedTest(a, b, count, mean or 0.0, None, None, None)
+    t = mean / (deviation / math.sqrt(count))
+    return PairedTest(a, b, count, mean, interval, t, float(2 * _special().stdtr(count - 1, -abs(t))))
+
+
+def key_text(value: Any) -> str:
+    """Return a value of a group's key as people write it; different values have different texts."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        try:
+            float(value)
+        except ValueError:
+            return value
+        return repr(value)  # a text that looks like a number
+    return f"{value:.12g}" if isinstance(value, float) and float(f"{value:.12g}") == value else repr(value)
+
+
+def _rows(database: Sqlite, compiled: Compiled, fields: list[Field], texts: list[str]) -> list[tuple[Any, ...]]:
+    """Return id, name and values of each run.
+
+    Raises:
+        QueryError: no run of the store has one of the keys.
+    """
     rows = values_of(database, compiled, fields)
     for place, (field, text) in enumerate(zip(fields, texts, strict=True)):
         if field.table and rows and all(row[2 + place] is None for row in rows):
@@ -154,17 +190,15 @@ def _refuse(text: str, field: Field, known: list[str]) -> None:
     if known:
         close = get_close_matches(field.key, known, 1, 0.5)
         better = Field(field.table, close[0], field.column, 0).text if close else None
-        hint = (
-            f"did you mean {better} ?" if better else f"there are {', '.join(sorted(known, key=_as_looked_for)[:10])}"
-        )
+        hint = f"did you mean {better} ?" if better else f"there are {', '.join(sorted(known, key=_by_use)[:MAX_KEYS])}"
         raise QueryError(f"no run has {field.text}: {hint}", text, 0)
 
 
-def _as_looked_for(key: str) -> tuple[bool, int, str]:
+def _by_use(key: str) -> tuple[bool, int, str]:
     return not is_telling(key), key.count("."), key
 
 
-def _group(key: tuple[Any, ...], items: "list[Measured | None]", replicated: bool, best: Best) -> Group:
+def _group(key: tuple[Any, ...], items: list[Measured | None], replicated: bool, best: Best) -> Group:
     runs = [item for item in items if item is not None]
     values = list(_by_over(runs).values()) if replicated else [item.value for item in runs]
     mean, deviation, interval = summarise(values)
@@ -174,7 +208,7 @@ def _group(key: tuple[Any, ...], items: "list[Measured | None]", replicated: boo
 
 
 def _by_over(runs: Sequence[Measured]) -> dict[tuple[Any, ...], float]:
-    """The value of each replicate; of several runs with the same one, their mean."""
+    """Return the value of each replicate, the mean if several runs have the same `over`."""
     found: dict[tuple[Any, ...], list[float]] = {}
     for item in runs:
         found.setdefault(item.over, []).append(item.value)
@@ -182,30 +216,11 @@ def _by_over(runs: Sequence[Measured]) -> dict[tuple[Any, ...], float]:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """NaN where infinities of both signs, or sums beyond all floats, leave none."""
+    """Return the mean; NaN if it is not defined, because of infinities of both signs or an overflow."""
     try:
         return statistics.fmean(values)
     except (ValueError, OverflowError):
         return math.nan
-
-
-def summarise(values: Sequence[float]) -> tuple[float | None, float | None, tuple[float, float] | None]:
-    """Mean, deviation of the sample, and the 95 % interval of the mean by Student's t; None for what is not defined.
-
-    Raises:
-        MissingDependency: SciPy is not installed.
-    """
-    if not values:
-        return None, None, None
-    mean = _mean(values)
-    if len(values) == 1 or not all(map(math.isfinite, (*values, mean))):
-        return mean, None, None
-    try:
-        deviation = statistics.stdev(values, mean)
-    except (AttributeError, OverflowError):  # squares beyond all floats, which some versions of Python trip over
-        return mean, None, None
-    half = _special().stdtrit(len(values) - 1, 0.5 + LEVEL / 2) * deviation / math.sqrt(len(values))
-    return mean, deviation, (float(mean - half), float(mean + half))
 
 
 def _tested(
@@ -217,7 +232,7 @@ def _tested(
         return None, None
     pair = list(groups[:2])
     if between is not None:
-        pair = [_called(groups, text) for text in between]
+        pair = [_find_group(groups, text) for text in between]
     a, b = (_by_over(group.runs) for group in pair)
     shared = sorted((over for over in a.keys() & b.keys() if None not in over), key=str)
     differences = [b[over] - a[over] for over in shared]
@@ -227,11 +242,11 @@ def _tested(
     return paired_test(pair[0].key, pair[1].key, finite), None
 
 
-def _called(groups: Sequence[Group], text: str) -> Group:
-    """The group whose key has this text; a number may be written in any way.
+def _find_group(groups: Sequence[Group], text: str) -> Group:
+    """Return the group whose key has this text; a number may be written in any form.
 
     Raises:
-        QueryError: there is none.
+        QueryError: there is no such group.
     """
     named = {" ".join(map(key_text, group.key)): group for group in groups}
     numbers = {float(group.key[0]): group for group in groups if len(group.key) == 1 and _is_number(group.key[0])}
@@ -248,27 +263,14 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def key_text(value: Any) -> str:
-    """A value of a group's key as people write it: different ones differ."""
-    if value is None:
-        return "–"
-    if isinstance(value, str):
-        try:
-            float(value)
-        except ValueError:
-            return value
-        return repr(value)  # a text that looks like a number
-    return f"{value:.12g}" if isinstance(value, float) and float(f"{value:.12g}") == value else repr(value)
-
-
-def paired_test(a: tuple[Any, ...], b: tuple[Any, ...], differences: Sequence[float]) -> PairedTest:
-    """Student's paired t test of at least two differences."""
-    mean, deviation, interval = summarise(differences)
-    count = len(differences)
-    if mean is None or not deviation:
-        return PairedTest(a, b, count, mean or 0.0, None, None, None)
-    t = mean / (deviation / math.sqrt(count))
-    return PairedTest(a, b, count, mean, interval, t, float(2 * _special().stdtr(count - 1, -abs(t))))
+def _mixed(store: Store, compiled: Compiled, groups: Sequence[Group], named: set[str]) -> Iterator[str]:
+    """Yield params that differ within a group; not places, nor params of which every run has its own value (names)."""
+    found = store.ask(varied_params, compiled, named)
+    for key, texts in found.items():
+        sides = [[texts.get(run.run) for run in group.runs] for group in groups]
+        apart = all(len(set(values)) == len(values) for values in sides)
+        if not apart and not is_place(key) and any(len(set(values)) > 1 for values in sides):
+            yield Field("params", key, "", 0).text
 
 
 def _special() -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from runlore.analysis.comparison import is_same
 from runlore.analysis.ranking import is_aside, is_place
 from runlore.artifacts.artifact import Artifact
 from runlore.index.contents import NO_MODELS
@@ -132,7 +133,7 @@ def _compare_params(first: RecordedRun, again: RecordedRun, as_then: Callable[[s
     for key in dict.fromkeys([*first.params, *again.params]):
         before, now = first.params.get(key), again.params.get(key)
         now = as_then(now) if isinstance(now, str) else now
-        if before != now and not (before != before and now != now) and not is_place(key):  # noqa: PLR0124
+        if not is_same(before, now) and not is_place(key):
             yield f"param {key} is {now!r}, was {before!r}"
 
 
@@ -197,7 +198,7 @@ def _compare_curves(key: str, a: Series | None, b: Series | None) -> Deviation |
 def _compare_values(key: str, a: object, b: object) -> Deviation | None:
     if not isinstance(a, int | float) or not isinstance(b, int | float):
         return Deviation(key, None, None, None, f"{a!r} then, {b!r} now")
-    if a == b or (a != a and b != b):  # noqa: PLR0124  # two NaN are the same
+    if is_same(a, b):
         return None
     largest = abs(a - b)
     return Deviation(key, largest, largest / abs(a) if a else float("inf"), None)
