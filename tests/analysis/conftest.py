@@ -1,11 +1,6 @@
-"""Every framework takes part here; their own warnings are not what is tested."""
+"""A repository whose code differs from run to run, and runs with several seeds."""
 
-import os
+from tests.analysis.seeded import seeded
+from tests.recording.test_captures import repository
 
-from tests.quiet import without_foreign_warnings
-
-__all__ = ["without_foreign_warnings"]
-
-os.environ.setdefault("KERAS_BACKEND", "torch")
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+__all__ = ["repository", "seeded"]

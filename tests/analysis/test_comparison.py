@@ -1,4 +1,4 @@
-"""Why two runs differ: everything that differs and nothing else, with the real difference of the code."""
+"""The differences between two runs: all of them, and nothing else, likely causes first."""
 
 import json
 import os
@@ -15,12 +15,12 @@ from runlore.recording.companions import capture_afresh
 from tests.cli.test_cli import document, runlore
 from tests.plugins.test_environment import git
 from tests.process import Process
-from tests.recording.test_captures import repository  # noqa: F401  # a fixture
 
 Python = Callable[..., Process]
 
 
 def changes(store: Store, group: str) -> dict[str, tuple[Any, Any]]:
+    """Return the changes between the runs a and b in one group, by key."""
     found = compare(store.run("a"), store.run("b"))
     return {change.key: (change.a, change.b) for change in found.changes if change.group == group}
 
@@ -63,79 +63,6 @@ def test_command_packages_and_variables_are_compared(store: Store, python: Pytho
     assert changes(store, "hardware") == {}
 
 
-def test_the_code_is_compared_by_a_real_unified_diff(store: Store, repository: Path) -> None:  # noqa: F811
-    store.start_run("a").finish()
-    (repository / "train.py").write_text("lr = 2\n")
-    (repository / "new.py").write_text("extra = 1\n")
-    capture_afresh()
-    store.start_run("b").finish()
-    found = compare(store.run("a"), store.run("b"))
-    code = {change.key: change for change in found.changes if change.group == "code"}
-    assert set(code) == {"train.py", "new.py"}
-    assert "-lr = 1\n+lr = 2\n" in str(code["train.py"].diff)
-    assert (code["new.py"].a, "+extra = 1" in str(code["new.py"].diff)) == (None, True)
-    assert found.notes == ()
-
-
-def test_committed_and_uncommitted_changes_are_seen_through(store: Store, repository: Path) -> None:  # noqa: F811
-    (repository / "train.py").write_text("lr = 2\n")
-    store.start_run("a").finish()
-    git(repository, "commit", "-am", "second")
-    capture_afresh()
-    store.start_run("b").finish()
-    code = changes(store, "code")
-    assert set(code) == {"git.commit"}, "the same code, once uncommitted and once committed"
-    before = git(repository, "status", "--porcelain"), git(repository, "count-objects")
-    (repository / "train.py").write_text("lr = 3\n")
-    git(repository, "commit", "-am", "third")
-    capture_afresh()
-    store.start_run("c").finish()
-    found = compare(store.run("a"), store.run("c"))
-    diffs = [str(change.diff) for change in found.changes if change.diff]
-    assert ["-lr = 2\n+lr = 3\n" in diff for diff in diffs] == [True]
-    assert git(repository, "status", "--porcelain") == before[0]
-
-
-def test_comparing_leaves_nothing_in_the_repository(store: Store, repository: Path) -> None:  # noqa: F811
-    store.start_run("a").finish()
-    (repository / "train.py").write_text("lr = 5\n")
-    capture_afresh()
-    store.start_run("b").finish()
-    before = sorted(path for path in (repository / ".git").rglob("*"))
-    assert compare(store.run("a"), store.run("b"))
-    assert sorted(path for path in (repository / ".git").rglob("*")) == before
-
-
-def test_without_the_repository_the_patches_are_compared_and_a_note_says_so(
-    store: Store,
-    repository: Path,  # noqa: F811
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name, rate in (("a", 2), ("b", 3)):
-        (repository / "train.py").write_text(f"lr = {rate}\n")
-        capture_afresh()
-        store.start_run(name).finish()
-    monkeypatch.chdir(tmp_path)
-    repository.rename(tmp_path / "moved")
-    found = compare(store.run("a"), store.run("b"))
-    (change,) = [change for change in found.changes if change.group == "code"]
-    assert change.key == "uncommitted.patch"
-    assert "-+lr = 2\n++lr = 3\n" in str(change.diff)
-    assert "is not here" in found.notes[0]
-
-
-def test_snapshots_are_compared_where_there_is_no_git(store: Store, tmp_path: Path, python: Python) -> None:
-    script = tmp_path / "train.py"
-    for name, rate in (("a", 1), ("b", 2)):
-        script.write_text(f"import runlore\nlr = {rate}\nrunlore.start_run({name!r}).finish()\n")
-        python("import subprocess, sys; subprocess.run([sys.executable, 'train.py'], check=True)").succeed()
-    found = compare(store.run("a"), store.run("b"))
-    (change,) = [change for change in found.changes if change.group == "code"]
-    assert change.key == "train.py"
-    assert "-lr = 1\n" in str(change.diff)
-
-
 def test_diff_prints_differences_only_and_its_json_is_what_is_documented(store: Store) -> None:
     for name, lr in (("a", 0.1), ("b", 0.2)):
         with store.start_run(name, params={"lr": lr, "same": "everywhere", "bad\x1b[31m": name}) as run:
@@ -154,10 +81,7 @@ def test_diff_prints_differences_only_and_its_json_is_what_is_documented(store: 
     assert runlore("diff", "a", "zzz").exit_code == 1
 
 
-def test_programs_come_before_what_may_be_data_which_is_told_in_short(
-    store: Store,
-    repository: Path,  # noqa: F811
-) -> None:
+def test_programs_come_before_what_may_be_data_which_is_told_in_short(store: Store, repository: Path) -> None:
     (repository / "a-table.txt").write_text("".join(f"{number}\n" for number in range(1000)))
     os.utime(repository / "a-table.txt", (1e9, 1e9))
     capture_afresh()
@@ -174,9 +98,7 @@ def test_programs_come_before_what_may_be_data_which_is_told_in_short(
 
 
 def test_variables_of_this_shell_are_not_those_of_a_folder(
-    store: Store,
-    repository: Path,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
+    store: Store, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     capture_afresh()
@@ -185,12 +107,8 @@ def test_variables_of_this_shell_are_not_those_of_a_folder(
     assert "do not differ" in runlore("diff", "a", ".").stdout
 
 
-# What matters first
-
-
 def test_groups_come_in_the_order_in_which_they_matter_and_in_each_what_tells_most(
-    store: Store,
-    repository: Path,  # noqa: F811
+    store: Store, repository: Path
 ) -> None:
     for name, size, rate in (("a", 2, 0.1), ("b", 3, 0.2)):
         (repository / "train.py").write_text(f"lr = {rate}\n")
@@ -207,6 +125,76 @@ def test_groups_come_in_the_order_in_which_they_matter_and_in_each_what_tells_mo
     seeds = [change for change in found.changes if change.group == "seeds"]
     assert (seeds[0].key, seeds[0].a, seeds[0].b) == ("numpy_seed", 2, 3)
 
+
+def test_what_is_called_as_a_generator_is_told_beside_its_seed(store: Store) -> None:
+    for name, seed in (("a", 1), ("b", 2)):
+        np.random.seed(seed)
+        store.start_run(name, params={"numpy": seed, "numpy_state": seed, "python": seed}).finish()
+    found = changes(store, "params")
+    assert found == dict.fromkeys(("numpy", "numpy_state", "python"), (1, 2))
+    assert changes(store, "seeds")["numpy_seed"] == (1, 2)
+
+
+def test_params_that_only_name_the_run_come_last(store: Store, repository: Path) -> None:
+    for name in ("try-1", "try-2"):
+        (repository / "train.py").write_text(f"lr = 0.{name[-1]}\n")
+        capture_afresh()
+        named = {"name": name, "output": f"out/{name}/model.pt", "save_dir": f"runs-{name}", "level": f"retry-{name}s"}
+        store.start_run(name, params=named).finish()
+    found = compare(store.run("try-1"), store.run("try-2"))
+    assert [(change.group, change.key) for change in found.changes] == [
+        ("params", "level"), ("code", "train.py"), ("params", "name"), ("params", "output"), ("params", "save_dir")
+    ]  # fmt: skip
+    assert [change.aside for change in found.changes] == [False, False, True, True, True]
+    assert "names and places" in runlore("diff", "try-1", "try-2").output
+    assert [item.get("aside") for item in document("diff", "--json", "try-1", "try-2")["changes"]][2:] == [True] * 3
+
+
+def test_the_step_where_curves_part_is_told(store: Store) -> None:
+    curves = {
+        "parted": ([1.0, 2.0, 3.0], [1.0, 5.0, 3.0]),
+        "longer": ([1.0, 2.0], [1.0, 2.0, 3.0]),
+        "same": ([1.0, float("nan")], [1.0, float("nan")]),
+        "apart": ([1.0], []),
+    }
+    for place, name in enumerate("ab"):
+        with store.start_run(name) as run:
+            for key, sides in curves.items():
+                for step, value in enumerate(sides[place]):
+                    run.log_metrics({key: value}, step=step * 10)
+            run.log_metrics({"elsewhere": 1.0 + place}, step=100 + place)
+    found = compare(store.run("a"), store.run("b"))
+    assert set(found.metrics) == {"parted", "longer", "apart", "elsewhere"}
+    assert dict(found.partings) == {"parted": 10, "longer": 20}
+    assert found.metrics["parted"] == (3.0, 3.0), "curves that end alike are told, too"
+    printed = runlore("diff", "a", "b").stdout
+    assert "part at step" in printed
+
+
+def test_a_run_is_compared_with_the_working_tree(store: Store, repository: Path) -> None:
+    store.start_run("a", params={"lr": 1}).finish()
+    assert "do not differ" in runlore("diff", "a", ".").stdout
+    (repository / "train.py").write_text("lr = 7\n")
+    (repository / "helper.py").write_text("x = 1\n")
+    found = json.loads(runlore("diff", "a", ".", "--json").stdout)
+    assert {change["key"] for change in found["changes"]} == {"train.py", "helper.py"}
+    assert "+lr = 7" in next(change["diff"] for change in found["changes"] if change["key"] == "train.py")
+    assert (found["b"], found["metrics"]) == (str(repository), {})
+    turned = runlore("diff", ".", "a").stdout
+    assert "-lr = 7" in turned
+    assert runlore("diff", "a", "./nowhere").exit_code == 2
+
+
+def test_secrets_of_a_working_tree_are_masked_as_those_of_a_run(store: Store, repository: Path) -> None:
+    git(repository, "remote", "add", "origin", "https://me:ghp_0123456789abcdefghijABCDEFGHIJ456789@example.org/x.git")
+    capture_afresh()
+    store.start_run("a").finish()
+    done = runlore("diff", "a", ".", "--json")
+    assert "ghp_0123456789" not in done.stdout
+    assert [change["key"] for change in json.loads(done.stdout)["changes"]] == []
+
+
+# Random generators
 
 SEEDING = """
     import random, sys
@@ -258,15 +246,6 @@ def test_a_seed_that_is_set_before_a_run_is_told_and_not_the_states_that_follow(
     ]  # fmt: skip
 
 
-def test_what_is_called_as_a_generator_is_told_beside_its_seed(store: Store) -> None:
-    for name, seed in (("a", 1), ("b", 2)):
-        np.random.seed(seed)
-        store.start_run(name, params={"numpy": seed, "numpy_state": seed, "python": seed}).finish()
-    found = changes(store, "params")
-    assert found == dict.fromkeys(("numpy", "numpy_state", "python"), (1, 2))
-    assert changes(store, "seeds")["numpy_seed"] == (1, 2)
-
-
 def test_runs_that_nothing_tells_apart_are_told_that_they_had_no_seed(store: Store, python: Python) -> None:
     for name in ("a", "b"):
         python(SEEDING, name, "0", "0").succeed()
@@ -274,105 +253,3 @@ def test_runs_that_nothing_tells_apart_are_told_that_they_had_no_seed(store: Sto
     assert not [change for change in found.changes if change.group != "command" and not change.aside]
     assert "nobody had seeded the random generators of torch, python and numpy" in found.notes[0]
     assert "nobody had seeded" in " ".join(runlore("diff", "a", "b").output.split())
-
-
-def test_params_that_only_name_the_run_come_last(store: Store, repository: Path) -> None:  # noqa: F811
-    for name in ("try-1", "try-2"):
-        (repository / "train.py").write_text(f"lr = 0.{name[-1]}\n")
-        capture_afresh()
-        named = {"name": name, "output": f"out/{name}/model.pt", "save_dir": f"runs-{name}", "level": f"retry-{name}s"}
-        store.start_run(name, params=named).finish()
-    found = compare(store.run("try-1"), store.run("try-2"))
-    assert [(change.group, change.key) for change in found.changes] == [
-        ("params", "level"), ("code", "train.py"), ("params", "name"), ("params", "output"), ("params", "save_dir")
-    ]  # fmt: skip
-    assert [change.aside for change in found.changes] == [False, False, True, True, True]
-    assert "names and places" in runlore("diff", "try-1", "try-2").output
-    assert [item.get("aside") for item in document("diff", "--json", "try-1", "try-2")["changes"]][2:] == [True] * 3
-
-
-def test_the_step_where_curves_part_is_told(store: Store) -> None:
-    curves = {
-        "parted": ([1.0, 2.0, 3.0], [1.0, 5.0, 3.0]),
-        "longer": ([1.0, 2.0], [1.0, 2.0, 3.0]),
-        "same": ([1.0, float("nan")], [1.0, float("nan")]),
-        "apart": ([1.0], []),
-    }
-    for place, name in enumerate("ab"):
-        with store.start_run(name) as run:
-            for key, sides in curves.items():
-                for step, value in enumerate(sides[place]):
-                    run.log_metrics({key: value}, step=step * 10)
-            run.log_metrics({"elsewhere": 1.0 + place}, step=100 + place)
-    found = compare(store.run("a"), store.run("b"))
-    assert set(found.metrics) == {"parted", "longer", "apart", "elsewhere"}
-    assert dict(found.partings) == {"parted": 10, "longer": 20}
-    assert found.metrics["parted"] == (3.0, 3.0), "curves that end alike are told, too"
-    printed = runlore("diff", "a", "b").stdout
-    assert "part at step" in printed
-
-
-def test_a_run_is_compared_with_the_working_tree(store: Store, repository: Path) -> None:  # noqa: F811
-    store.start_run("a", params={"lr": 1}).finish()
-    assert "do not differ" in runlore("diff", "a", ".").stdout
-    (repository / "train.py").write_text("lr = 7\n")
-    (repository / "helper.py").write_text("x = 1\n")
-    found = json.loads(runlore("diff", "a", ".", "--json").stdout)
-    assert {change["key"] for change in found["changes"]} == {"train.py", "helper.py"}
-    assert "+lr = 7" in next(change["diff"] for change in found["changes"] if change["key"] == "train.py")
-    assert (found["b"], found["metrics"]) == (str(repository), {})
-    turned = runlore("diff", ".", "a").stdout
-    assert "-lr = 7" in turned
-    assert runlore("diff", "a", "./nowhere").exit_code == 2
-
-
-def test_secrets_of_a_working_tree_are_masked_as_those_of_a_run(store: Store, repository: Path) -> None:  # noqa: F811
-    git(repository, "remote", "add", "origin", "https://me:ghp_0123456789abcdefghijABCDEFGHIJ456789@example.org/x.git")
-    capture_afresh()
-    store.start_run("a").finish()
-    done = runlore("diff", "a", ".", "--json")
-    assert "ghp_0123456789" not in done.stdout
-    assert [change["key"] for change in json.loads(done.stdout)["changes"]] == []
-
-
-def test_a_snapshot_is_compared_with_the_files_that_are_there_now(store: Store, tmp_path: Path, python: Python) -> None:
-    script = tmp_path / "train.py"
-    script.write_text("import runlore\nrunlore.start_run('a').finish()\n")
-    python("import subprocess, sys; subprocess.run([sys.executable, 'train.py'], check=True)").succeed()
-    script.write_text("import runlore\nlr = 2\nrunlore.start_run('a').finish()\n")
-    found = json.loads(runlore("diff", "a", ".", "--json").stdout)
-    (change,) = [change for change in found["changes"] if change["group"] == "code"]
-    assert (change["key"], "+lr = 2" in change["diff"]) == ("train.py", True)
-
-
-def test_a_renamed_file_is_told_as_one(store: Store, repository: Path) -> None:  # noqa: F811
-    (repository / "train.py").write_text("".join(f"line_{number} = {number}\n" for number in range(20)))
-    git(repository, "commit", "-am", "longer")
-    store.start_run("a").finish()
-    git(repository, "mv", "train.py", "fit.py")
-    (repository / "fit.py").write_text((repository / "fit.py").read_text().replace("line_3 = 3", "line_3 = 4"))
-    capture_afresh()
-    store.start_run("b").finish()
-    (change,) = [change for change in compare(store.run("a"), store.run("b")).changes if change.diff]
-    assert change.key == "train.py → fit.py"
-    assert "-line_3 = 3\n+line_3 = 4" in str(change.diff)
-    stat = runlore("diff", "a", "b", "--stat").stdout
-    assert "train.py → fit.py" in stat
-    assert "+1" in stat
-
-
-def test_no_hook_of_the_repository_runs_when_runs_are_compared(store: Store, repository: Path) -> None:  # noqa: F811
-    store.start_run("a").finish()
-    (repository / "train.py").write_text("lr = 5\n")
-    capture_afresh()
-    store.start_run("b").finish()
-    for name in ("post-index-change", "pre-commit", "post-checkout", "fsmonitor-watchman"):
-        hook = repository / ".git" / "hooks" / name
-        hook.parent.mkdir(exist_ok=True)
-        hook.write_text(f"#!/bin/sh\ntouch {repository.parent / 'hooked'}\n")
-        hook.chmod(0o755)
-    git(repository, "config", "core.fsmonitor", str(repository / ".git" / "hooks" / "fsmonitor-watchman"))
-    git(repository, "config", "diff.external", f"touch {repository.parent / 'hooked'}")
-    assert compare(store.run("a"), store.run("b")).changes
-    runlore("diff", "a", ".")
-    assert not (repository.parent / "hooked").exists()

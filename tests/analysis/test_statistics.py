@@ -1,34 +1,15 @@
-"""Groups of runs, their intervals and tests, checked against SciPy's own; exports that other programs open."""
+"""Groups of runs, their intervals and tests, checked against SciPy's own."""
 
-import csv
-import json
-from pathlib import Path
 from typing import Any
 
-import duckdb
-import pandas
 import pytest
 import scipy.stats
 
 from runlore import Store
-from runlore.analysis.exports import export, points_to_arrow
 from runlore.analysis.statistics import direction, group_runs, summarise
 from runlore.errors import QueryError
+from tests.analysis.seeded import ACCURACIES
 from tests.cli.test_cli import document, runlore
-
-ACCURACIES = {0.1: [0.90, 0.91, 0.89, 0.93], 0.2: [0.92, 0.94, 0.90, 0.96], 0.3: [0.5]}
-
-
-@pytest.fixture
-def seeded(store: Store) -> Store:
-    """Three learning rates, four seeds of two of them, one of the third; one run without the metric."""
-    for lr, values in ACCURACIES.items():
-        for seed, value in enumerate(values):
-            with store.start_run(f"lr{lr}-{seed}", params={"lr": lr, "seed": seed, "model": "cnn"}) as run:
-                run.log_metrics({"val_acc": 0.99}, step=1)
-                run.log_metrics({"val_acc": value, "val/loss": 1 - value}, step=2)
-    store.start_run("broken", params={"lr": 0.1, "seed": 9, "model": "mlp"}).finish()
-    return store
 
 
 def test_mean_interval_and_best_are_those_of_scipy(seeded: Store) -> None:
@@ -188,76 +169,6 @@ def test_columns_may_be_bare_names_with_a_slash(seeded: Store) -> None:
     assert done.exit_code == 2
 
 
-# Exports
-
-
-@pytest.fixture
-def exported(seeded: Store, tmp_path: Path) -> Path:
-    with seeded.start_run("odd", params={"lr": "auto", "text": 'a "quoted",\nline'}) as run:
-        run.log_metrics({"nan": float("nan"), "inf": float("inf")}, step=5, epoch=0.5)
-    for kind in ("parquet", "csv", "json"):
-        done = runlore("export", "--format", kind, "--to", str(tmp_path / "out"))
-        assert done.exit_code == 0, done.output
-        assert len(done.stdout.split()) == 2
-    return tmp_path / "out"
-
-
-def test_duckdb_reads_every_format(exported: Path, seeded: Store) -> None:
-    for kind, reader in (("parquet", "read_parquet"), ("csv", "read_csv"), ("json", "read_json")):
-        runs, points = (f"{reader}('{exported / name}.{kind}')" for name in ("runs", "points"))
-        assert duckdb.sql(f"SELECT count(*) FROM {runs}").fetchall() == [(11,)], kind
-        best = duckdb.sql(
-            f"SELECT name, value FROM {points} WHERE key = 'val_acc' AND step = 2 ORDER BY 2 DESC LIMIT 1"
-        )
-        assert [(name, float(value)) for name, value in best.fetchall()] == [("lr0.2-3", 0.96)]
-        joined = f"SELECT count(*) FROM {points} p JOIN {runs} r ON p.run = r.id"
-        assert duckdb.sql(joined).fetchall() == [(29,)]
-
-
-def test_pandas_reads_what_the_store_says(exported: Path, seeded: Store) -> None:
-    runs = pandas.read_parquet(exported / "runs.parquet")
-    assert set(runs["name"]) == {run.name for run in seeded.runs()}
-    assert runs.set_index("name").loc["lr0.2-3", "metrics.val_acc.max"] == 0.99
-    points = pandas.read_parquet(exported / "points.parquet")
-    odd = points[points["name"] == "odd"].set_index("key")
-    assert (odd.loc["nan", "step"], odd.loc["nan", "epoch"]) == (5, 0.5)
-    assert pandas.isna(odd.loc["nan", "value"])
-    assert odd.loc["inf", "value"] == float("inf")
-    assert points_to_arrow(seeded.runs()).num_rows == len(points)
-    text = pandas.read_csv(exported / "runs.csv").set_index("name").loc["odd", "params.text"]
-    assert text == 'a "quoted",\nline'
-    with (exported / "points.csv").open() as file:
-        assert next(csv.reader(file)) == ["run", "name", "key", "split", "step", "epoch", "time", "value"]
-    lines = [json.loads(line) for line in (exported / "points.json").read_text().splitlines()]
-    assert [line["value"] for line in lines if line["key"] == "inf"] == ["Infinity"]
-
-
-def test_columns_without_a_value_have_a_type(store: Store, tmp_path: Path) -> None:
-    with store.start_run("a", params={"none": None}):
-        pass
-    export(store.runs(), tmp_path / "out", "parquet")
-    export(store.runs("name == 'nobody'"), tmp_path / "none", "parquet")
-    for place in ("out", "none"):
-        rows = duckdb.sql(f"DESCRIBE SELECT * FROM read_parquet('{tmp_path / place}/runs.parquet')").fetchall()
-        kinds = {row[0]: row[1] for row in rows}
-        assert '"NULL"' not in kinds.values()
-        assert kinds["parent"] == "VARCHAR"
-        assert kinds["id"] == "VARCHAR"
-
-
-def test_an_empty_store_exports_empty_files(store: Store, tmp_path: Path) -> None:
-    kinds: Any = ("parquet", "csv", "json")
-    for kind in kinds:
-        for path in export(store.runs(), tmp_path / "out", kind):
-            assert path.is_file()
-    assert len(pandas.read_parquet(tmp_path / "out" / "points.parquet")) == 0
-    assert pandas.read_csv(tmp_path / "out" / "points.csv").columns[0] == "run"
-    assert list(store.runs().to_pandas().columns) == store.runs().to_arrow().column_names
-
-
-# What attackers have tried
-
-
 def filled(store: Store, rows: Any) -> None:
     for group, seed, value in rows:
         with store.start_run(params={"lr": group, **({} if seed is None else {"seed": seed})}) as run:
@@ -265,6 +176,7 @@ def filled(store: Store, rows: Any) -> None:
 
 
 def test_infinite_and_huge_values_are_told_and_tested_without(store: Store) -> None:
+    """Once, an infinite value or an overflow ended the command in a traceback."""
     inf = float("inf")
     filled(store, [("x", 1, inf), ("x", 2, 1.0), ("x", 3, 2.0), ("y", 1, inf), ("y", 2, 7.0), ("y", 3, 9.0)])
     filled(store, [("both", 1, inf), ("both", 2, -inf), ("huge", 1, 1e308), ("huge", 2, 1.7e308)])
@@ -276,6 +188,7 @@ def test_infinite_and_huge_values_are_told_and_tested_without(store: Store) -> N
 
 
 def test_runs_without_a_seed_are_not_paired(store: Store) -> None:
+    """Once, runs without a seed were paired with each other, as if they had the same one."""
     filled(store, [("x", None, 1.0), ("x", 1, 2.0), ("y", None, 3.0), ("y", 1, 5.0)])
     found = group_runs(store, "", "m", ["lr"], ["seed"])
     assert found.test is None
@@ -285,6 +198,7 @@ def test_runs_without_a_seed_are_not_paired(store: Store) -> None:
 
 
 def test_different_values_print_differently(store: Store) -> None:
+    """Once, groups with different keys, such as 1 and '1', were printed alike."""
     filled(store, [(1, 1, 1.0), ("1", 1, 2.0), (0.1, 1, 3.0), (0.1 + 1e-16, 1, 4.0), (0.10000000001, 1, 5.0)])
     printed = [line.split()[0] for line in runlore("stats", "-m", "m", "--by", "lr").output.splitlines()[2:]]
     assert len(set(printed)) == 5, printed
@@ -294,4 +208,5 @@ def test_different_values_print_differently(store: Store) -> None:
 
 
 def test_values_whose_squares_are_beyond_all_floats_have_no_interval() -> None:
+    """Once, the overflow of a square ended the command in a traceback."""
     assert summarise([1e155, -1e155]) == (0.0, None, None)

@@ -1,0 +1,129 @@
+"""The code of two runs, compared file by file."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runlore import Store
+from runlore.analysis.comparison import compare
+from runlore.recording.companions import capture_afresh
+from tests.cli.test_cli import runlore
+from tests.plugins.test_environment import git
+from tests.process import Process
+
+Python = Callable[..., Process]
+
+
+def test_the_code_is_compared_by_a_real_unified_diff(store: Store, repository: Path) -> None:
+    store.start_run("a").finish()
+    (repository / "train.py").write_text("lr = 2\n")
+    (repository / "new.py").write_text("extra = 1\n")
+    capture_afresh()
+    store.start_run("b").finish()
+    found = compare(store.run("a"), store.run("b"))
+    code = {change.key: change for change in found.changes if change.group == "code"}
+    assert set(code) == {"train.py", "new.py"}
+    assert "-lr = 1\n+lr = 2\n" in str(code["train.py"].diff)
+    assert (code["new.py"].a, "+extra = 1" in str(code["new.py"].diff)) == (None, True)
+    assert found.notes == ()
+
+
+def test_committed_and_uncommitted_changes_are_seen_through(store: Store, repository: Path) -> None:
+    (repository / "train.py").write_text("lr = 2\n")
+    store.start_run("a").finish()
+    git(repository, "commit", "-am", "second")
+    capture_afresh()
+    store.start_run("b").finish()
+    code = {change.key for change in compare(store.run("a"), store.run("b")).changes if change.group == "code"}
+    assert code == {"git.commit"}, "the same code, once uncommitted and once committed"
+    before = git(repository, "status", "--porcelain"), git(repository, "count-objects")
+    (repository / "train.py").write_text("lr = 3\n")
+    git(repository, "commit", "-am", "third")
+    capture_afresh()
+    store.start_run("c").finish()
+    found = compare(store.run("a"), store.run("c"))
+    diffs = [str(change.diff) for change in found.changes if change.diff]
+    assert ["-lr = 2\n+lr = 3\n" in diff for diff in diffs] == [True]
+    assert git(repository, "status", "--porcelain") == before[0]
+
+
+def test_comparing_leaves_nothing_in_the_repository(store: Store, repository: Path) -> None:
+    store.start_run("a").finish()
+    (repository / "train.py").write_text("lr = 5\n")
+    capture_afresh()
+    store.start_run("b").finish()
+    before = sorted(path for path in (repository / ".git").rglob("*"))
+    assert compare(store.run("a"), store.run("b"))
+    assert sorted(path for path in (repository / ".git").rglob("*")) == before
+
+
+def test_without_the_repository_the_patches_are_compared_and_a_note_says_so(
+    store: Store, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, rate in (("a", 2), ("b", 3)):
+        (repository / "train.py").write_text(f"lr = {rate}\n")
+        capture_afresh()
+        store.start_run(name).finish()
+    monkeypatch.chdir(tmp_path)
+    repository.rename(tmp_path / "moved")
+    found = compare(store.run("a"), store.run("b"))
+    (change,) = [change for change in found.changes if change.group == "code"]
+    assert change.key == "uncommitted.patch"
+    assert "-+lr = 2\n++lr = 3\n" in str(change.diff)
+    assert "is not here" in found.notes[0]
+
+
+def test_snapshots_are_compared_where_there_is_no_git(store: Store, tmp_path: Path, python: Python) -> None:
+    script = tmp_path / "train.py"
+    for name, rate in (("a", 1), ("b", 2)):
+        script.write_text(f"import runlore\nlr = {rate}\nrunlore.start_run({name!r}).finish()\n")
+        python("import subprocess, sys; subprocess.run([sys.executable, 'train.py'], check=True)").succeed()
+    found = compare(store.run("a"), store.run("b"))
+    (change,) = [change for change in found.changes if change.group == "code"]
+    assert change.key == "train.py"
+    assert "-lr = 1\n" in str(change.diff)
+
+
+def test_a_snapshot_is_compared_with_the_files_that_are_there_now(store: Store, tmp_path: Path, python: Python) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("import runlore\nrunlore.start_run('a').finish()\n")
+    python("import subprocess, sys; subprocess.run([sys.executable, 'train.py'], check=True)").succeed()
+    script.write_text("import runlore\nlr = 2\nrunlore.start_run('a').finish()\n")
+    found = json.loads(runlore("diff", "a", ".", "--json").stdout)
+    (change,) = [change for change in found["changes"] if change["group"] == "code"]
+    assert (change["key"], "+lr = 2" in change["diff"]) == ("train.py", True)
+
+
+def test_a_renamed_file_is_told_as_one(store: Store, repository: Path) -> None:
+    (repository / "train.py").write_text("".join(f"line_{number} = {number}\n" for number in range(20)))
+    git(repository, "commit", "-am", "longer")
+    store.start_run("a").finish()
+    git(repository, "mv", "train.py", "fit.py")
+    (repository / "fit.py").write_text((repository / "fit.py").read_text().replace("line_3 = 3", "line_3 = 4"))
+    capture_afresh()
+    store.start_run("b").finish()
+    (change,) = [change for change in compare(store.run("a"), store.run("b")).changes if change.diff]
+    assert change.key == "train.py → fit.py"
+    assert "-line_3 = 3\n+line_3 = 4" in str(change.diff)
+    stat = runlore("diff", "a", "b", "--stat").stdout
+    assert "train.py → fit.py" in stat
+    assert "+1" in stat
+
+
+def test_no_hook_of_the_repository_runs_when_runs_are_compared(store: Store, repository: Path) -> None:
+    store.start_run("a").finish()
+    (repository / "train.py").write_text("lr = 5\n")
+    capture_afresh()
+    store.start_run("b").finish()
+    for name in ("post-index-change", "pre-commit", "post-checkout", "fsmonitor-watchman"):
+        hook = repository / ".git" / "hooks" / name
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f"#!/bin/sh\ntouch {repository.parent / 'hooked'}\n")
+        hook.chmod(0o755)
+    git(repository, "config", "core.fsmonitor", str(repository / ".git" / "hooks" / "fsmonitor-watchman"))
+    git(repository, "config", "diff.external", f"touch {repository.parent / 'hooked'}")
+    assert compare(store.run("a"), store.run("b")).changes
+    runlore("diff", "a", ".")
+    assert not (repository.parent / "hooked").exists()
