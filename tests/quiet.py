@@ -1,9 +1,14 @@
-"""Frameworks warn of their own doings, which are not what is tested; ours stay errors."""
+"""For tests that use frameworks: no network, no progress bars, and only our own warnings are errors."""
 
+import os
 import warnings
 from collections.abc import Iterator
 
 import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 
 @pytest.fixture(autouse=True)

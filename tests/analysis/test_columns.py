@@ -1,0 +1,24 @@
+"""The columns that a table of runs shows, and their order."""
+
+from runlore import Store
+from runlore.analysis.columns import telling_columns
+from runlore.analysis.ranking import by_use
+
+
+def test_metrics_come_first_that_show_a_value_for_the_runs_left_empty(store: Store) -> None:
+    for name, metrics in {"a": ("val_acc", "loss"), "b": ("val_acc",), "c": ("mae", "epoch_time")}.items():
+        with store.start_run(name) as run:
+            run.log_metrics(dict.fromkeys(metrics, 1.0))
+    columns = [field.text for field in telling_columns(store.runs())]
+    assert columns == ["metrics.val_acc", "metrics.mae", "metrics.loss", "metrics.epoch_time"]
+
+
+def test_params_and_tags_are_shown_only_where_they_differ(store: Store) -> None:
+    for name, lr in (("a", 1), ("b", 2)):
+        params = {"lr": lr, "depth": 3, "width": lr, "out_dir": name}
+        store.start_run(name, params=params, tags={"team": name, "same": "x"}).finish()
+    assert [field.text for field in telling_columns(store.runs())] == ["tags.team", "params.lr", "params.width"]
+
+
+def test_params_that_people_vary_come_before_those_of_frameworks() -> None:
+    assert list(by_use({"adam.eps": 1, "width": 2, "lr": 3, "adam.lr": 4})) == ["lr", "adam.lr", "width", "adam.eps"]
