@@ -176,7 +176,7 @@ def filled(store: Store, rows: Any) -> None:
 
 
 def test_infinite_and_huge_values_are_told_and_tested_without(store: Store) -> None:
-    """Once, an infinite value or an overflow ended the command in a traceback."""
+    """Once, infinities of both signs, or a sum that overflows, ended the command in a traceback."""
     inf = float("inf")
     filled(store, [("x", 1, inf), ("x", 2, 1.0), ("x", 3, 2.0), ("y", 1, inf), ("y", 2, 7.0), ("y", 3, 9.0)])
     filled(store, [("both", 1, inf), ("both", 2, -inf), ("huge", 1, 1e308), ("huge", 2, 1.7e308)])
@@ -188,7 +188,7 @@ def test_infinite_and_huge_values_are_told_and_tested_without(store: Store) -> N
 
 
 def test_runs_without_a_seed_are_not_paired(store: Store) -> None:
-    """Once, runs without a seed were paired with each other, as if they had the same one."""
+    """Once, two runs without a seed counted as a pair."""
     filled(store, [("x", None, 1.0), ("x", 1, 2.0), ("y", None, 3.0), ("y", 1, 5.0)])
     found = group_runs(store, "", "m", ["lr"], ["seed"])
     assert found.test is None
@@ -198,7 +198,7 @@ def test_runs_without_a_seed_are_not_paired(store: Store) -> None:
 
 
 def test_different_values_print_differently(store: Store) -> None:
-    """Once, groups with different keys, such as 1 and '1', were printed alike."""
+    """Once, keys were printed with five digits, and texts without quotes."""
     filled(store, [(1, 1, 1.0), ("1", 1, 2.0), (0.1, 1, 3.0), (0.1 + 1e-16, 1, 4.0), (0.10000000001, 1, 5.0)])
     printed = [line.split()[0] for line in runlore("stats", "-m", "m", "--by", "lr").output.splitlines()[2:]]
     assert len(set(printed)) == 5, printed
@@ -208,5 +208,5 @@ def test_different_values_print_differently(store: Store) -> None:
 
 
 def test_values_whose_squares_are_beyond_all_floats_have_no_interval() -> None:
-    """Once, the overflow of a square ended the command in a traceback."""
+    """Once, squares that overflow ended the command in a traceback."""
     assert summarise([1e155, -1e155]) == (0.0, None, None)

@@ -69,6 +69,7 @@ def test_a_content_that_is_written_again_while_it_is_dropped_stays(four: Store, 
 
 
 def test_a_metric_that_nobody_has_drops_nothing(four: Store) -> None:
+    """Once, a misspelled metric kept nothing: the rule dropped every model."""
     age(four.root)
     for metric in ("ac", "duration", "params.lr"):
         done = runlore("gc", "--keep-best", "1", "-m", metric)
@@ -77,6 +78,7 @@ def test_a_metric_that_nobody_has_drops_nothing(four: Store) -> None:
 
 
 def test_a_content_that_is_also_another_file_of_the_run_stays(store: Store, tmp_path: Path) -> None:
+    """Once, a file that the run had also recorded as a report was dropped as its model."""
     with store.start_run("a") as run:
         (tmp_path / "model").write_bytes(b"x" * 100)
         run.log_artifact(tmp_path / "model", kind="model")
@@ -87,6 +89,7 @@ def test_a_content_that_is_also_another_file_of_the_run_stays(store: Store, tmp_
 
 
 def test_what_is_dropped_is_told_also_while_it_is_young(four: Store) -> None:
+    """Once, nothing was said of files that were dropped while they were too young to be deleted."""
     printed = runlore("gc", "--older-than", "0s").output
     assert "dropped 1 file of run-0" in printed
     assert "freed 0 bytes" in printed
@@ -94,6 +97,7 @@ def test_what_is_dropped_is_told_also_while_it_is_young(four: Store) -> None:
 
 
 def test_runs_without_the_metric_are_none_of_the_rules_business(four: Store, tmp_path: Path) -> None:
+    """Once, a rule for one metric dropped the models of runs that don't have it."""
     with four.start_run("another model") as run:
         (tmp_path / "other").write_bytes(b"y" * 50)
         run.log_artifact(tmp_path / "other", kind="model")
@@ -117,7 +121,7 @@ def test_the_best_are_those_that_have_something_to_keep(store: Store) -> None:
 
 
 def test_a_dry_run_frees_what_the_rules_free_also_of_folders_and_of_shared_files(store: Store, tmp_path: Path) -> None:
-    """Once, a dry run promised the space of folders' files that other runs need."""
+    """A dry run counts neither the files that other folders share nor those that another artifact needs."""
     for number in range(25):
         folder = tmp_path / f"checkpoint-{number}"
         folder.mkdir()

@@ -98,7 +98,7 @@ def test_other_repositories_and_large_files_are_told(store: Store, project: Path
 
 
 def test_a_record_cannot_write_settings_of_git(store: Store, tmp_path: Path) -> None:
-    """Once, a recorded file named .git/config could make git execute a program."""
+    """The settings in a .git folder can name programs that git executes."""
     with store.start_run("first") as run:
         run.run_log.event(
             {"type": "artifact", **kept_code(store, {".git/config": b"[core]\n", "sub/.GIT/x": b"", "a.py": b"1\n"})}
@@ -110,7 +110,7 @@ def test_a_record_cannot_write_settings_of_git(store: Store, tmp_path: Path) -> 
 
 
 def test_no_filter_of_the_repository_runs_for_a_plan(store: Store, project: Path, tmp_path: Path) -> None:
-    """Once, `git status` executed the filters that the repository's settings name."""
+    """A plan only reads: git must not execute the filters that the repository's settings name."""
     (project / ".gitattributes").write_text("*.py filter=evil\n")
     git(project, "add", ".gitattributes")
     git(project, "commit", "-m", "attributes")
@@ -122,7 +122,7 @@ def test_no_filter_of_the_repository_runs_for_a_plan(store: Store, project: Path
 
 
 def test_nothing_is_fetched_for_what_a_repository_lacks(store: Store, project: Path, tmp_path: Path) -> None:
-    """Once, git fetched an object that a partial clone lacks, by the program that its remote names."""
+    """Once, git fetched an object that a partial clone lacks, by any program that its settings name."""
     script = tmp_path / "fetch.sh"
     script.write_text(f"#!/bin/sh\ntouch {tmp_path}/hacked\n")
     script.chmod(0o755)
@@ -144,7 +144,7 @@ def written(folder: Path, target: Path) -> list[str]:
 
 
 def test_names_of_any_kind_are_written(tmp_path: Path) -> None:
-    """Once, file names with quotes, newlines or bytes that are no UTF-8 were lost or changed."""
+    """Once, names with a backslash or a colon were refused, and so was a repository with a colon in its path."""
     folder = tmp_path / "re:po"
     folder.mkdir()
     git(folder, "init")
@@ -161,7 +161,7 @@ def test_names_of_any_kind_are_written(tmp_path: Path) -> None:
 
 
 def test_links_cannot_lead_out_together(tmp_path: Path) -> None:
-    """Once, two links that are harmless alone led out of the folder together."""
+    """Once, each link was checked alone, and one led out of the folder through another."""
     folder = tmp_path / "repo"
     (folder / "deep" / "er").mkdir(parents=True)
     git(folder, "init")
@@ -177,7 +177,7 @@ def test_links_cannot_lead_out_together(tmp_path: Path) -> None:
 
 
 def test_sha256_and_shallow_repositories_are_written(tmp_path: Path) -> None:
-    """Once, only repositories with SHA-1 and their whole history could be written."""
+    """Once, the new repository was neither told of SHA-256 nor that its history is cut off."""
     folder = tmp_path / "sha256"
     folder.mkdir()
     git(folder, "init", "--object-format=sha256")

@@ -35,7 +35,7 @@ def test_paths_of_the_command_lead_into_the_fresh_folder(
 
 
 def test_arguments_of_any_form_lead_into_the_fresh_folder(store: Store, project: Path) -> None:
-    """Once, paths behind = or in brackets were left as they were, and the command wrote into the user's tree."""
+    """Once, only whole arguments and those behind --name= were moved, and others led into the user's tree."""
     (project / "train.py").write_text(
         "import sys, runlore\n"
         "for argument in sys.argv[1:]:\n"

@@ -57,7 +57,7 @@ def test_a_project_that_was_installed_is_installed_from_its_code(store: Store, p
 def test_packages_from_a_folder_are_not_taken_from_an_index(
     store: Store, project: Path, small: Path, tmp_path: Path
 ) -> None:
-    """Once, a package from a folder was taken from the index, where anybody may have given its name to another."""
+    """Once, a package from a folder was taken from the index, where its name may be another's."""
     (site,) = small.parents[1].glob("lib/python*/site-packages")
     for name, place in (("mine", tmp_path / "lib"), ("ours", project / "lib")):
         (site / f"{name}-1.0.dist-info").mkdir()
@@ -74,7 +74,7 @@ def test_packages_from_a_folder_are_not_taken_from_an_index(
 
 
 def test_what_nobody_trusts_is_not_looked_for(store: Store, project: Path, tmp_path: Path) -> None:
-    """Once, a dry run built packages that a foreign record names; a version of Python may be a path to a program."""
+    """Once, a dry run looked for them: a package may be built for it, and a Python version may be a program's path."""
     evil = tmp_path / "evil"
     evil.write_text(f"#!/bin/sh\ntouch {tmp_path}/hacked\n")
     evil.chmod(0o755)

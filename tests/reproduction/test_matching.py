@@ -45,7 +45,7 @@ def test_several_runs_of_a_script_find_those_that_they_stand_for(store: Store, p
 
 
 def test_runs_that_do_not_come_again_are_missed(store: Store, project: Path) -> None:
-    """Once, a run that was not repeated got another one as its repetition, or was not missed at all."""
+    """Once, runs were paired by their order alone, and one that was not repeated was not missed."""
     (project / "train.py").write_text(MANY)
     train(project)
     again = ["--here", "--json", "--", "env", "COUNT=2", "python", "train.py"]

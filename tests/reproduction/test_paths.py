@@ -13,7 +13,7 @@ from tests.reproduction.projects import SMALL, TRAIN, everything, forged, reprod
 
 
 def test_a_package_without_git_is_moved_with_its_paths(store: Store, project: Path) -> None:
-    """Once, the sources of a package without git were written beside it, and its paths led into the user's tree."""
+    """Once, its sources were recorded without the package's name, and paths into its folder stayed as they were."""
     shutil.rmtree(project / ".git")
     package = project / "package"
     package.mkdir()
@@ -36,7 +36,7 @@ def test_a_package_without_git_is_moved_with_its_paths(store: Store, project: Pa
 
 
 def test_data_outside_of_the_project_by_a_relative_path_is_there(store: Store, project: Path) -> None:
-    """Once, data by a relative path out of the code was looked for where the command does not look."""
+    """Once, such data was left at its old place, where the command does not look for it."""
     (project.parent / "outside").mkdir()
     (project.parent / "outside" / "x.csv").write_text("1\n2\n")
     (project / "train.py").write_text(TRAIN.replace("data/x.csv", "../outside/x.csv"))
@@ -61,7 +61,7 @@ def test_recorded_folders_cannot_lead_out_of_the_fresh_one(store: Store, tmp_pat
 def test_a_script_that_was_reached_by_a_link_is_the_recorded_one(
     store: Store, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once, the present script was executed if it had been started through a link to its folder."""
+    """Once, the present script was executed if the run had been started through a link to its folder."""
     (tmp_path / "link").symlink_to(project)
     train(project, script=str(tmp_path / "link" / "train.py"))
     (project / "train.py").write_text("raise SystemExit('the present code runs')\n")
@@ -71,7 +71,7 @@ def test_a_script_that_was_reached_by_a_link_is_the_recorded_one(
 
 
 def test_a_script_that_goes_elsewhere_before_its_run_is_found(store: Store, project: Path) -> None:
-    """Once, a script was looked for where it had gone by os.chdir, and another of its name was executed."""
+    """Once, a script was looked for where os.chdir had led it, and another of its name was executed."""
     (project / "exp").mkdir()
     (project / "exp" / "train.py").write_text("raise SystemExit('the wrong script runs')\n")
     (project / "train.py").write_text("import os, runlore\nos.chdir('exp')\n" + SMALL)

@@ -35,6 +35,6 @@ def test_a_command_that_needs_a_terminal_is_told(store: Store, project: Path) ->
     ],
 )
 def test_what_asks_is_found(tmp_path: Path, source: str, asks: bool) -> None:
-    """Once, prompts under other names were missed, and a deep expression ended the command in a traceback."""
+    """Once, aliases were missed, the script's own functions were told, and a deep expression raised RecursionError."""
     (tmp_path / "a.py").write_text(source)
     assert bool(list(find_prompts(tmp_path / "a.py", tmp_path))) == asks

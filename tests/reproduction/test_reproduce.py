@@ -91,7 +91,7 @@ def test_a_folder_that_is_not_empty_is_refused(store: Store, project: Path) -> N
 
 
 def test_folders_that_came_to_nothing_are_removed(store: Store, project: Path, tmp_path: Path) -> None:
-    """Once, a refused or failed repetition left its folder behind; a folder that is the user's stays."""
+    """Once, a folder that --to named was left behind when nothing came of it; one that is the user's stays."""
     (project / "more.py").write_text("def two():\n    return 2 * int(input() or 1)\n")
     subprocess.run([sys.executable, "train.py", "3"], input=b"\n" * 20, check=True, capture_output=True)
     target = tmp_path / "again"
@@ -152,7 +152,7 @@ def test_what_came_from_another_machine_needs_trust(store: Store, project: Path)
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may call its machine otherwise")
 def test_the_code_of_a_run_is_trusted_no_more_than_that_of_those_above_it(store: Store, project: Path) -> None:
-    """Once, a child of the user's own made the foreign code of its parent trusted."""
+    """Once, only the run itself was examined, and not its parent, whose script is executed."""
     command = f"hostname elsewhere && exec {sys.executable} train.py 3"
     subprocess.run(["unshare", "--uts", "sh", "-c", command], check=True, capture_output=True)
     with store.start_run("mine", parent="first"):
@@ -206,7 +206,7 @@ def test_it_does_not_leave_the_command_behind(store: Store, slow: Callable[..., 
 
 
 def test_ctrl_c_ends_both_and_says_so(store: Store, slow: Callable[..., Any]) -> None:
-    """Once, Ctrl-C ended in a traceback, and nothing was said of the interrupted run."""
+    """Once, an interrupted repetition got a verdict like any other."""
     process = slow(start_new_session=True)
     os.killpg(process.pid, signal.SIGINT)
     out, _ = process.communicate(timeout=30)

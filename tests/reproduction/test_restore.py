@@ -99,7 +99,7 @@ def test_files_that_nobody_recorded_come_along_by_name(store: Store, project: Pa
 
 
 def test_what_cannot_be_brought_is_refused(store: Store, project: Path, tmp_path: Path) -> None:
-    """Once, a file that --with or --link named could replace one that was there, or went nowhere without a word."""
+    """Once, --with replaced files of the code, and --link or a dangling link ended in a traceback."""
     train(project)
     git(project, "add", "-f", "data")
     (tmp_path / "wanted.csv").write_text((project / "data" / "x.csv").read_text())
@@ -130,7 +130,7 @@ def test_nothing_is_written_through_a_link_to_the_users_data(store: Store, proje
 
 
 def test_data_cannot_be_put_into_gits_own_folder(store: Store, project: Path) -> None:
-    """Once, a record could put a file of the store into .git, or read any file of the machine."""
+    """Once, a record could put a stored file into .git, and its hash could be the path of any file."""
     train(project)
     run = store.run("first").attach()
     (project / "cfg").write_text("[core]\n\tfsmonitor = touch hacked\n")

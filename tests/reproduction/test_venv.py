@@ -37,7 +37,7 @@ def test_packages_that_no_index_has_are_named_and_left_out_by_force(store: Store
 
 
 def test_names_that_are_no_packages_are_told(store: Store, tmp_path: Path, wheels: Path) -> None:
-    """Once, the name of a package in a record could be an option of uv, and its version a path."""
+    """Once, a recorded package name could be an option of uv, and its version a path."""
     version = ".".join(map(str, sys.version_info[:3]))
     run = forged(store, python={"version": version}, packages={"--find-links=x": "1", "click": "/etc"})
     told = [item.what for item in prepare(run, tmp_path / "again").problems if item.part == "environment"]

@@ -71,7 +71,7 @@ def judged(store: Store, **how: Callable[[Any, int], None]) -> Verdict:
 
 
 def test_files_that_differ_are_not_the_same(store: Store, tmp_path: Path) -> None:
-    """Once, files that are no models were not compared."""
+    """Once, other files could differ as long as a metric was the same."""
 
     def table(run: Any, number: int) -> None:
         (tmp_path / "pred.csv").write_text(f"{number}\n")
@@ -81,7 +81,7 @@ def test_files_that_differ_are_not_the_same(store: Store, tmp_path: Path) -> Non
 
 
 def test_weights_that_differ_where_no_metric_does_are_not_the_same(store: Store, tmp_path: Path) -> None:
-    """Once, other weights were within the tolerance though every metric was bit-identical."""
+    """Once, other weights counted as within tolerance although every metric was bit-identical."""
 
     def weights(run: Any, number: int) -> None:
         torch.save({"w": torch.full((3,), float(number))}, tmp_path / "w.pt")
@@ -92,7 +92,7 @@ def test_weights_that_differ_where_no_metric_does_are_not_the_same(store: Store,
 
 
 def test_weights_may_differ_as_far_as_the_metrics_do(store: Store, tmp_path: Path) -> None:
-    """Once, weights that differ as little as the metrics do made the runs different."""
+    """The counterpart: if a metric differs a little, so may the weights."""
 
     def both(run: Any, number: int) -> None:
         run.log_metrics({"acc": 0.5 + 1e-9 * number})
@@ -103,7 +103,7 @@ def test_weights_may_differ_as_far_as_the_metrics_do(store: Store, tmp_path: Pat
 
 
 def test_a_file_that_nobody_can_compare_leaves_it_open(store: Store, tmp_path: Path) -> None:
-    """Once, a model whose content is gone counted as different."""
+    """Once, the verdict was bit-identical although a model could not be compared."""
 
     def gone(run: Any, number: int) -> None:
         run.run_log.event({"type": "artifact", "name": "m", "kind": "model", "sha256": f"{number}" * 64, "size": 1})
@@ -118,12 +118,12 @@ def test_params_that_came_out_otherwise_count(store: Store) -> None:
 
 
 def test_params_that_say_where_files_go_do_not_count(store: Store) -> None:
-    """Once, the folder that a run writes to made it different."""
+    """The counterpart: the folder that a run writes to is no difference."""
     assert judged(store, act=lambda run, number: run.log_params({"out_dir": str(number)})).level == "bit-identical"
 
 
 def test_a_number_of_the_run_beside_a_metric_of_its_name_counts(store: Store) -> None:
-    """Once, a metric hid the number of the whole run that has its name."""
+    """Once, a number of the whole run was skipped if the metric of its name was the same."""
     found = judged(store, act=lambda run, number: run.log_summary({"loss": 1.0 + number}))
     assert (found.level, found.deviations[0].key) == ("different", "loss (of the whole run)")
 
@@ -146,7 +146,7 @@ def test_other_errors_are_not_the_same_end(store: Store) -> None:
 
 
 def test_a_series_of_numpy_is_compared_as_it_lies(store: Store) -> None:
-    """Once, NaN and infinities of the same bits counted as a difference."""
+    """Bits are compared, also those of NaN and infinities."""
     values = np.array([0.1, np.nan, np.inf, -np.inf])
     for name in "ab":
         with store.start_run(name) as run:

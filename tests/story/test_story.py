@@ -15,8 +15,7 @@ from sklearn.datasets import load_digits
 from runlore import Store
 from runlore.analysis.comparison import compare
 from runlore.provenance.origins import which_run
-from runlore.reproduction.reproduce import carry_out, prepare
-from runlore.reproduction.verdicts import judge
+from runlore.reproduction import carry_out, judge, prepare
 from tests.docs.test_docs import ROOT
 from tests.docs.test_tutorial import blocks
 from tests.plugins.test_environment import git
