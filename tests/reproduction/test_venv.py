@@ -41,4 +41,4 @@ def test_names_that_are_no_packages_are_told(store: Store, tmp_path: Path, wheel
     version = ".".join(map(str, sys.version_info[:3]))
     run = forged(store, python={"version": version}, packages={"--find-links=x": "1", "click": "/etc"})
     told = [item.what for item in prepare(run, tmp_path / "again").problems if item.part == "environment"]
-    assert sum("no name and version of a package" in what for what in told) == 2
+    assert sum("not a valid name and version" in what for what in told) == 2

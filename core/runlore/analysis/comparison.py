@@ -198,7 +198,7 @@ def _unseeded(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
     if names:
         yield (
             f"nobody had seeded the random generators of {_listed(names)} when these runs began: "
-            "what they draw is another each time, unless they are seeded later"
+            "they draw other numbers each time, unless they are seeded later"
         )
 
 

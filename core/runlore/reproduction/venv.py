@@ -66,7 +66,7 @@ class Environment:
                 self._make(sys.executable)
         odd = [item for item in self.packages if not _is_package(*item)]
         self.packages = [item for item in self.packages if item not in odd]
-        yield from (f"package {name!r} {version!r}: no name and version of a package" for name, version in odd)
+        yield from (f"package {name!r} {version!r}: not a valid name and version" for name, version in odd)
         yield from self._find_packages()
 
     def install(self) -> str | None:

@@ -238,7 +238,7 @@ def _compare_pair(title: str, kind: str, a: Artifact, b: Artifact, first: Record
         fingerprints.files_of(run.store.folder, run.id, item.sha256 or "") for run, item in ((first, a), (again, b))
     ]
     if not all(files):
-        return Outcome(title, kind, None, "sha256", "its bytes differ, and what it held was not kept")
+        return Outcome(title, kind, None, "sha256", "its bytes differ, and its content was not kept")
     weights = [fingerprints.weights_of(found) for found in files]
     if weights[0] is None or weights[1] is None:
         return Outcome(title, kind, False, "sha256")
