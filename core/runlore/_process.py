@@ -1,9 +1,10 @@
-"""The one object that holds what runlore keeps for a process, and the order in which it ends and is forgotten.
+"""The one object that holds the mutable state of a process, and the order in which that ends and is forgotten.
 
-Rooms keep no mutable state in their modules. Each defines a `Part`; `process.part(ThatPart)` makes it at first need.
+Modules keep no mutable state of their own. Each defines a `Part`; `process.part(ThatPart)` makes it at first need.
 
 At exit, parts end in the order of their `rank`: 1 the fits that never reported their end, 2 the open runs, 3 the runs
-that were opened again for additions, 4 the mark for SIGTERM. Parts without a rank have nothing to end.
+that were opened again for additions, 4 the mark for SIGTERM. Functions that users register with `atexit` behind the
+import of runlore's writing half run before, and may still log.
 
 In a forked child every part lets go of what it shares with the parent (`forget`: descriptors are closed, locks made
 anew, as threads stay with the parent). Then it is dropped, unless it says that a child inherits it.
@@ -18,10 +19,10 @@ T = TypeVar("T", bound="Part")
 
 
 class Part:
-    """What one room keeps for the process; made without arguments."""
+    """The state that one module keeps for the process; made without arguments."""
 
-    rank: ClassVar[int] = 0  # when it ends at exit; 0: it has nothing to end
-    inherited: ClassVar[bool] = False  # whether a forked child goes on with it
+    rank: ClassVar[int] = 0  # its place in the order of ending; 0: it has nothing to end
+    inherited: ClassVar[bool] = False  # True: a forked child goes on with it
 
     def end(self) -> None:
         """Finish at exit; the process is ending normally."""
@@ -36,7 +37,6 @@ class Process:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._parts: dict[type[Part], Any] = {}
-        self._ends_at_exit = False
 
     def part(self, kind: type[T]) -> T:
         """Return the process's part of a kind; the first call makes it."""
@@ -50,7 +50,7 @@ class Process:
                 part.end()
 
     def forget(self) -> None:
-        """Begin anew but for what is inherited; called in a forked child before any other code of ours."""
+        """Keep only what is inherited; called in a forked child before any other code of ours."""
         parts = list(self._parts.values())
         self._parts = {kind: part for kind, part in self._parts.items() if kind.inherited}
         self._lock = threading.RLock()  # another thread of the parent may have held it
@@ -62,11 +62,9 @@ class Process:
             found: T | None = self._parts.get(kind)
             if found is None:
                 found = self._parts[kind] = kind()
-                if kind.rank and not self._ends_at_exit:
-                    self._ends_at_exit = True
-                    atexit.register(self.end)
             return found
 
 
 process = Process()
+atexit.register(process.end)
 os.register_at_fork(after_in_child=process.forget)

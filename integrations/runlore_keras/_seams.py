@@ -18,7 +18,7 @@ from runlore_keras._callback import RunloreCallback
 from runlore_keras._recording import Call, Recording, forget, note_loaded, record_saved
 
 TESTED = ("3.15",)
-_calls = Calls("runlore_keras_calls")  # of fit
+_calls: Calls[Call] = Calls("runlore_keras_calls")  # of fit
 
 
 def _wrap(wrappers: Wrappers) -> None:
@@ -71,7 +71,7 @@ def _begin_recording(callbacks: Any) -> None:
     ours = next((item for item in callbacks.callbacks if isinstance(item, RunloreCallback)), None)
     if ours is not None:
         Recording.begin(model, callbacks, ours.options, _call_for(model))
-    elif "autolog" in wrapped.reasons:
+    elif wrapped.is_wanted("autolog"):
         Recording.begin(model, callbacks, RunOptions(), _call_for(model))
     else:
         forget(model)  # what it is trained to now is no run's

@@ -114,7 +114,7 @@ def _wrap_parallel() -> None:
         return _search.record_validation(give_tickets, self, iterable, _begin_validation)
 
     def give_tickets(self: Any, iterable: Any) -> Any:
-        ticket = guest.ticket()  # here, as the tasks may be taken from the iterable by a thread of the pool
+        ticket = guest.token()  # here, as the tasks may be taken from the iterable by a thread of the pool
 
         def tasks() -> Iterator[Any]:
             for task in iterable:

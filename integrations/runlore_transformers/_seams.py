@@ -17,7 +17,7 @@ from runlore_transformers._evaluation import Evaluation
 from runlore_transformers._recording import Training
 
 TESTED = ("5.23",)
-_calls = Calls("runlore_transformers_calls")  # of train, evaluate, predict
+_calls: Calls[Any] = Calls("runlore_transformers_calls")  # of train, evaluate, predict
 
 
 def _wrap(wrappers: Wrappers) -> None:
@@ -61,7 +61,7 @@ def _listener(trainer: Any) -> Any:
 
     callbacks = trainer.callback_handler.callbacks
     found = next((item for item in callbacks if isinstance(item, RunloreCallback)), None)
-    if found is None and "autolog" in wrapped.reasons:
+    if found is None and wrapped.is_wanted("autolog"):
         found = next((item for item in callbacks if isinstance(item, AutologCallback)), None)
     return found
 
@@ -71,7 +71,7 @@ def _joined(trainer: Any) -> Any:
     """The callback that a Trainer would have if it had been made after autolog was switched on."""
     from runlore_transformers._callback import AutologCallback
 
-    if "autolog" not in wrapped.reasons:
+    if not wrapped.is_wanted("autolog"):
         return None
     made = AutologCallback()
     trainer.callback_handler.callbacks.insert(0, made)

@@ -77,17 +77,17 @@ def test_a_block_that_raises_ends_as_the_exception_says(store: Store) -> None:
     assert [run.status for run in store.runs()] == ["interrupted", "interrupted"]
 
 
-def test_work_in_a_pool_is_part_of_the_fit_by_its_ticket(store: Store) -> None:
-    def work(ticket: Any) -> None:
-        with guest.within(ticket):
+def test_work_in_a_pool_is_part_of_the_fit_by_its_token(store: Store) -> None:
+    def work(token: Any) -> None:
+        with guest.within(token):
             inside = guest.in_fit()
             with FitSession.begin("inner") as session:
                 found.append((inside, bool(session)))
 
     found: list[tuple[bool, bool]] = []
     with FitSession.begin("outer"):
-        for ticket in (guest.ticket(), None):
-            thread = threading.Thread(target=work, args=(ticket,))
+        for token in (guest.token(), None):
+            thread = threading.Thread(target=work, args=(token,))
             thread.start()
             thread.join()
     assert found == [(True, False), (False, True)]

@@ -10,7 +10,7 @@ from runlore._lazy import lazy
 
 if TYPE_CHECKING:
     from runlore.guest.additions import writer_of
-    from runlore.guest.fits import in_fit, ticket, unrecorded, within
+    from runlore.guest.fits import in_fit, token, unrecorded, within
     from runlore.guest.guards import (
         autolog_wanted,
         describe,
@@ -24,18 +24,21 @@ if TYPE_CHECKING:
     )
     from runlore.guest.request import FitRequest
     from runlore.guest.session import current
+    from runlore.guest.state import Part, part
 
 _HOMES = {
+    "Part": "state",
     "FitRequest": "request",
     "autolog_wanted": "guards",
     "current": "session",
     "describe": "guards",
     "harmless": "guards",
     "in_fit": "fits",
+    "part": "state",
     "rearm": "guards",
     "records_dry_runs": "guards",
     "run_name": "guards",
-    "ticket": "fits",
+    "token": "fits",
     "unrecorded": "fits",
     "unseen": "guards",
     "warn": "guards",
@@ -47,15 +50,17 @@ __getattr__, __dir__ = lazy(__name__, _HOMES)
 
 __all__ = [
     "FitRequest",
+    "Part",
     "autolog_wanted",
     "current",
     "describe",
     "harmless",
     "in_fit",
+    "part",
     "rearm",
     "records_dry_runs",
     "run_name",
-    "ticket",
+    "token",
     "unrecorded",
     "unseen",
     "warn",

@@ -1,58 +1,124 @@
-"""Know which fits are under way in this process."""
+"""The fits that are under way in this process: what is fitted meanwhile, in the same context, is a part of them."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Any
+from dataclasses import dataclass
+from itertools import count
+from typing import Protocol
 
-_UNRECORDED = object()  # stands for what is under way and makes no run
-_fit: "ContextVar[Any]" = ContextVar("runlore_fit", default=None)
-_open: dict[int, Any] = {id(_UNRECORDED): _UNRECORDED}  # of this process: contexts don't reach the threads of a pool
+from runlore._process import Part, process
+from runlore._warnings import report
+
+Token = tuple[int, int]  # a process, and the number of a stay there
+
+
+class Fit(Protocol):
+    """A fit as this module needs it."""
+
+    look: Callable[[], None] | None  # ends the fit if its training call is over, which nobody told
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stay:
+    """A fit from `enter` to `leave`; without a fit, something that makes no run. `outer` is the stay around it."""
+
+    number: int
+    fit: Fit | None
+    outer: "Stay | None" = None
+
+
+_UNRECORDED = Stay(0, None)
+_innermost: "ContextVar[Stay | None]" = ContextVar("runlore_fit", default=None)  # it may be over
+
+
+class Fits(Part):
+    """Knows the stays that are not over: contexts don't reach the threads of a pool, and a fit may end in another one.
+
+    A forked child inherits them: what it fits is a part of its parent's fit. It ends only those that it began itself.
+    """
+
+    rank = 1
+    inherited = True
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self._first_own = 1  # stays with a smaller number began in a parent process
+        self._stays = {_UNRECORDED.number: _UNRECORDED}
+
+    def enter(self, fit: Fit) -> Stay:
+        """Begin a stay in this context (thread or task)."""
+        stay = Stay(next(self._numbers), fit, self._known(_innermost.get()))
+        self._stays[stay.number] = stay
+        _innermost.set(stay)
+        return stay
+
+    def leave(self, stay: Stay) -> None:
+        """End a stay, in any context."""
+        self._stays.pop(stay.number, None)
+        if _innermost.get() is stay:
+            _innermost.set(stay.outer)
+
+    def under_way(self) -> Stay | None:
+        """Return the innermost stay of this context, once its fit was asked whether it is over."""
+        stay = self._known(_innermost.get())
+        if stay is None or stay.fit is None or stay.fit.look is None:
+            return stay
+        stay.fit.look()
+        return self._known(_innermost.get())
+
+    def find(self, token: Token | None) -> Stay | None:
+        """Return the stay that a token of this process names, if it is not over."""
+        return self._stays.get(token[1]) if token is not None and token[0] == os.getpid() else None
+
+    def end(self) -> None:
+        """Let the fits that never reported their end look whether they are over."""
+        for stay in list(self._stays.values()):
+            if stay.number >= self._first_own and stay.fit is not None and stay.fit.look is not None:
+                try:
+                    stay.fit.look()
+                except Exception as error:  # an integration's own code, which must not keep the runs from ending
+                    report(f"the end of a training is not recorded: {type(error).__name__}: {error}")
+
+    def forget(self) -> None:
+        """Leave the stays so far to the parent."""
+        self._first_own = next(self._numbers)
+
+    def _known(self, stay: Stay | None) -> Stay | None:
+        return stay if stay is not None and stay.number in self._stays else None
 
 
 def in_fit() -> bool:
-    """Whether a fit is under way in this context, so that another one would be a part of it."""
-    return _under_way() is not None
+    """Return True while a fit is under way in this context, so that another one would be a part of it."""
+    return process.part(Fits).under_way() is not None
 
 
-def _under_way() -> Any:
-    session = _fit.get()
-    look = getattr(session, "look", None)
-    if look is not None:
-        look()
-        session = _fit.get()
-    return session if id(session) in _open else None  # it may have ended in another context than this
-
-
-def ticket() -> tuple[int, int] | None:
-    """What work that is handed to another thread carries along, so that it counts as part of this fit."""
-    session = _under_way()
-    return None if session is None else (os.getpid(), id(session))
+def token() -> Token | None:
+    """Return what work for another thread carries along, so that it counts as a part of this fit: see `within`."""
+    stay = process.part(Fits).under_way()
+    return None if stay is None else (os.getpid(), stay.number)
 
 
 @contextmanager
-def within(ticket: tuple[int, int] | None) -> Iterator[None]:
-    """The block belongs to the fit that gave out the ticket; without effect elsewhere, or after its end."""
-    session = _open.get(ticket[1]) if ticket is not None and ticket[0] == os.getpid() else None
-    if session is None or in_fit():
+def within(token: Token | None) -> Iterator[None]:
+    """Make the block a part of the fit that gave out the token; without effect in other processes and after its end."""
+    stay = process.part(Fits).find(token)
+    with _inside(stay) if stay is not None and not in_fit() else nullcontext():
         yield
-        return
-    token = _fit.set(session)
-    try:
-        yield
-    finally:
-        _fit.reset(token)
 
 
 @contextmanager
 def unrecorded() -> Iterator[None]:
-    """Fits in the block are part of something that makes no run: they make none either."""
-    if in_fit():
+    """Let fits in the block make no runs, being a part of something that makes none."""
+    with nullcontext() if in_fit() else _inside(_UNRECORDED):
         yield
-        return
-    token = _fit.set(_UNRECORDED)
+
+
+@contextmanager
+def _inside(stay: Stay) -> Iterator[None]:
+    before = _innermost.set(stay)
     try:
         yield
     finally:
-        _fit.reset(token)
+        _innermost.reset(before)

@@ -1,23 +1,23 @@
 """FitSession: the rules of being a guest in somebody's training, for every integration at once."""
 
-import atexit
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
+from runlore._process import process
 from runlore._settings import disabled_names
 from runlore._warnings import report
 from runlore.artifacts.events import local_path
 from runlore.errors import RunNotFound
-from runlore.guest import fits, guards
+from runlore.guest import guards
 from runlore.guest.checkpoints import Checkpoints
 from runlore.guest.deferred import Deferred
-from runlore.guest.fits import _UNRECORDED, _under_way
+from runlore.guest.fits import Fits, Stay, in_fit, unrecorded
 from runlore.guest.request import FitRequest
 from runlore.log.folder import Folder
 from runlore.recording.current import context_run
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 def current() -> "FitSession | None":
     """The recorded fit that is under way in this context."""
-    session = _under_way()
-    return None if session is _UNRECORDED else session
+    stay = process.part(Fits).under_way()
+    return cast("FitSession | None", stay.fit) if stay is not None else None
 
 
 P = ParamSpec("P")
@@ -82,6 +82,7 @@ class FitSession:
         self._deferred = Deferred(run.log_metrics)
         self._earlier = set() if owned else run.keys()  # what the user had logged before
         self.look: Callable[[], None] | None = None  # whether the training call has returned without a word
+        self._stay: Stay | None = None  # while it is under way
         if recorded:
             self.resume()
 
@@ -97,7 +98,7 @@ class FitSession:
 
         `params` is called once the run is open, so that what it raises is recorded instead of raised.
         """
-        if fits.in_fit() or (is_worker() if request.leader is None else not request.leader):
+        if in_fit() or (is_worker() if request.leader is None else not request.leader):
             return cls(integration, _no_run(), owned=False, recorded=False)
         launch = request.launch
         try:
@@ -153,8 +154,8 @@ class FitSession:
 
     def resume(self) -> None:
         """What follows in this context is part of this fit; `begin` does it, too."""
-        self._token = fits._fit.set(self)
-        fits._open[id(self)] = self
+        self._leave()
+        self._stay = process.part(Fits).enter(self)
         self.run.fit.under_way = True
 
     def pause(self, *, returned: bool = True) -> None:
@@ -163,10 +164,12 @@ class FitSession:
         Where the training call has not `returned`, a run that is still open when Python exits reads interrupted.
         """
         self.run.fit.under_way = not returned
-        if fits._open.pop(id(self), None) is None:
-            return
-        with suppress(ValueError):  # it ends in another context than it began in, where it counts as over all the same
-            fits._fit.reset(self._token)
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._stay is not None:
+            process.part(Fits).leave(self._stay)
+            self._stay = None
 
     @_guarded
     def params(self, params: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
@@ -218,7 +221,7 @@ class FitSession:
     def children(self) -> Iterator[None]:
         """Fits in the block are runs of their own, below this one: the trials of a search, say."""
         if not self.recorded:
-            with fits.unrecorded():
+            with unrecorded():
                 yield
             return
         self.pause()
@@ -375,14 +378,3 @@ def _started(
         run = start(store.folder, name, **options)
         run.link("resumed_from", origin.run, step=origin.step, sha256=origin.sha256)
         return run
-
-
-def _look_at_all() -> None:
-    """Sessions of fits that were left without a word, in whatever thread, end as such before Python does."""
-    for session in list(fits._open.values()):
-        look = getattr(session, "look", None)
-        if look is not None:
-            look()
-
-
-atexit.register(_look_at_all)

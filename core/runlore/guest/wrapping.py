@@ -1,4 +1,4 @@
-"""Methods of a framework's classes and functions of its modules, called through an integration for a while."""
+"""Call a framework's functions through an integration for a while, and know which of those calls are under way."""
 
 import functools
 import inspect
@@ -7,26 +7,37 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+from runlore._process import Part, process
 from runlore.guest import guards
 
 T = TypeVar("T")
 
-Call = Callable[..., Any]  # with the original before its arguments
+Wrapper = Callable[..., Any]  # called with the original function before its arguments
+
+
+class Call(Protocol):
+    """Stands for one call of a wrapped function, from its beginning to its end: a fit, an evaluation, a search."""
+
+    def end(self, error: BaseException | None) -> None:
+        """Note that the call returned, or raised `error`. Must not raise."""
+
+
+C = TypeVar("C", bound=Call)
 
 
 class Wrappers:
-    """What one integration has wrapped. `restore` puts every attribute back, the very object that was there."""
+    """Wraps functions of a framework. `restore` puts every attribute back, the very object that was there."""
 
     def __init__(self) -> None:
-        self._done: list[tuple[Any, str, Any, Any]] = []
+        self._done: list[tuple[Any, str, Any, Any]] = []  # owner, name, original, ours
 
-    def wrap(self, owner: type | ModuleType, name: str, call: Call) -> None:
-        """Let `call(original, …)` be called instead of a function.
+    def wrap(self, owner: type | ModuleType, name: str, wrapper: Wrapper) -> None:
+        """Let `wrapper(original, …)` be called instead of a function, or of a method where `owner` is a class.
 
-        Of a class it is the one of its base classes that defines the method. Warnings and tracebacks pass over the
-        wrapper; name, signature and documentation are the original's.
+        A method is wrapped in the base class that defines it. Warnings and tracebacks pass over our frame; name,
+        signature and documentation stay the original's.
 
         Raises:
             AttributeError: there is no such function.
@@ -38,18 +49,18 @@ class Wrappers:
             raise AttributeError(f"{owner.__name__} has no function {name!r}")
 
         @functools.wraps(original)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            return call(original, *args, **kwargs)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            return wrapper(original, *args, **kwargs)
 
-        guards.unseen(wrapper)
-        setattr(owner, name, wrapper)
-        self._done.append((owner, name, original, wrapper))
+        guards.unseen(wrapped)
+        setattr(owner, name, wrapped)
+        self._done.append((owner, name, original, wrapped))
 
     def restore(self) -> None:
-        """Put the originals back, where nobody has put something else since."""
+        """Put the originals back, except where somebody else has replaced our wrapper since."""
         while self._done:
-            owner, name, original, wrapper = self._done.pop()
-            if vars(owner).get(name) is wrapper:
+            owner, name, original, wrapped = self._done.pop()
+            if vars(owner).get(name) is wrapped:
                 setattr(owner, name, original)
 
     def __bool__(self) -> bool:
@@ -57,47 +68,47 @@ class Wrappers:
 
 
 class OnDemand:
-    """Wrappers that are there as long as there is a reason: a callback that somebody may use, say, or autolog."""
+    """Wraps as long as there is a reason: a callback that somebody may use, say, or autolog."""
 
     def __init__(self, wrap: Callable[[Wrappers], object]) -> None:
-        self.reasons: set[str] = set()
         self._wrap = wrap
         self._wrappers = Wrappers()
+        self._reasons: set[str] = set()
 
     def want(self, reason: str) -> None:
-        """Wrap, unless that is done."""
-        self.reasons.add(reason)
+        """Wrap, unless that is done already."""
+        self._reasons.add(reason)
         if not self._wrappers:
             self._wrap(self._wrappers)
 
     def unwant(self, reason: str) -> None:
         """Put everything back, unless there is another reason."""
-        self.reasons.discard(reason)
-        if not self.reasons:
+        self._reasons.discard(reason)
+        if not self._reasons:
             self._wrappers.restore()
 
+    def is_wanted(self, reason: str) -> bool:
+        """Return True if a reason was given, and not taken back."""
+        return reason in self._reasons
 
-class Calls:
-    """The calls of a wrapped function that are under way in a context, the innermost last.
 
-    What stands for one has a method `end(error)`, which must not raise: None stands for a call that returned.
-    """
+class Calls(Generic[C]):
+    """The calls of wrapped functions that are under way in a context (thread or task), the innermost first."""
 
     def __init__(self, name: str) -> None:
-        self._stack: ContextVar[tuple[Any, ...]] = ContextVar(name, default=())
+        self._stack: ContextVar[tuple[C, ...]] = ContextVar(name, default=())  # the innermost last
 
-    def __iter__(self) -> Iterator[Any]:
-        stack: tuple[Any, ...] = self._stack.get()
-        return iter(stack[::-1])
+    def __iter__(self) -> Iterator[C]:
+        return reversed(self._stack.get())
 
     @property
-    def innermost(self) -> Any:
-        """The last one that was begun; None where none is under way."""
+    def innermost(self) -> C | None:
+        """The call that was begun last; None where none is under way."""
         return next(iter(self), None)
 
     @guards.unseen
-    def during(self, call: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call the function, and tell what stands for the call how it ended."""
+    def during(self, call: C, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call the function, and tell `call` how that ended."""
         token = self._stack.set((*self._stack.get(), call))
         try:
             result = function(*args, **kwargs)
@@ -111,13 +122,13 @@ class Calls:
 
 
 class ByIdentity(Generic[T]):
-    """Values for objects as long as these live. The objects need not be hashable, nor equal to themselves only."""
+    """Values by object, as long as the objects live. These need not be hashable, nor equal to themselves only."""
 
     def __init__(self) -> None:
         self._values: dict[int, tuple[weakref.ref[Any], T]] = {}
 
     def get(self, key: Any) -> T | None:
-        """The value for this very object."""
+        """Return the value of this very object; None where it has none."""
         reference, value = self._values.get(id(key), (None, None))
         return value if reference is not None and reference() is key else None
 
@@ -133,22 +144,26 @@ class ByIdentity(Generic[T]):
             self._values[place] = weakref.ref(key, forget), value
 
     def pop(self, key: Any) -> T | None:
-        """Forget the object; the value that it had."""
+        """Forget the object, and return the value that it had."""
         value = self.get(key)
         if value is not None:
             del self._values[id(key)]
         return value
 
 
-_tokens: ByIdentity[object] = ByIdentity()
+class _Tokens(ByIdentity[object], Part):
+    """The tokens of objects. A forked child keeps them, as it keeps the objects."""
+
+    inherited = True
 
 
 def token_of(item: Any) -> object:
-    """What stands for this very object, as an id would, and for no other one when it is gone."""
-    found = _tokens.get(item)
+    """Return what stands for this very object, as an id would, and for no other one when it is gone."""
+    tokens = process.part(_Tokens)
+    found = tokens.get(item)
     if found is None:
         found = object()
-        _tokens.set(item, found)
+        tokens.set(item, found)
     return found
 
 
@@ -159,7 +174,7 @@ def check_version(framework: str, version: str, tested: Sequence[str]) -> None:
 
 
 def arguments(function: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
-    """The arguments of a call by name, defaults included; {} where they don't fit, as the function will say."""
+    """Return the arguments of a call by name, defaults included; {} where they don't fit, which the call will tell."""
     try:
         bound = inspect.signature(function).bind(*args, **kwargs)
     except TypeError:
