@@ -12,6 +12,7 @@ anew, as threads stay with the parent). Then it is dropped, unless it says that 
 
 import atexit
 import os
+import sys
 import threading
 from typing import Any, ClassVar, TypeVar
 
@@ -37,6 +38,7 @@ class Process:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._parts: dict[type[Part], Any] = {}
+        self._ends_as_child = False
 
     def part(self, kind: type[T]) -> T:
         """Return the process's part of a kind; the first call makes it."""
@@ -54,6 +56,7 @@ class Process:
         parts = list(self._parts.values())
         self._parts = {kind: part for kind, part in self._parts.items() if kind.inherited}
         self._lock = threading.RLock()  # another thread of the parent may have held it
+        self._ends_as_child = False
         for part in parts:
             part.forget()
 
@@ -62,7 +65,17 @@ class Process:
             found: T | None = self._parts.get(kind)
             if found is None:
                 found = self._parts[kind] = kind()
+                if kind.rank:
+                    self._end_with_multiprocessing_child()
             return found
+
+    def _end_with_multiprocessing_child(self) -> None:
+        """End the parts of a child of multiprocessing when its function returns: it ends without `atexit`."""
+        util = sys.modules.get("multiprocessing.util")
+        if self._ends_as_child or util is None or sys.modules["multiprocessing.process"].parent_process() is None:
+            return
+        self._ends_as_child = True
+        util.Finalize(None, self.end, exitpriority=0)
 
 
 process = Process()

@@ -3,11 +3,13 @@
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
-from runlore.errors import RunloreWarning
+from runlore.errors import RunloreWarning, SettingError
+
+T = TypeVar("T")
 
 
 class _ThisThread:
@@ -78,3 +80,12 @@ def report(message: str) -> None:
     except Exception:  # a filter that makes errors of warnings, a hook on them that fails, a closed stderr
         with suppress(Exception):
             sys.stderr.write(f"runlore: {message}\n")
+
+
+def valid_or(default: T, read: Callable[..., T], *arguments: Any) -> T:
+    """Return the setting that `read` returns; the default, and a report, where its value is not valid."""
+    try:
+        return read(*arguments)
+    except SettingError as error:  # not worth ending a training for
+        report(str(error))
+        return default

@@ -12,6 +12,7 @@ hookspec = pluggy.HookspecMarker("runlore")
 hookimpl = pluggy.HookimplMarker("runlore")
 
 UNSEEDED = "unseeded"  # the state of a generator that nobody seeded, and from which nothing was drawn yet
+SYSTEM_PREFIX = "system/"  # begins the keys of measurements of the machine
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ def record_results(session: FitSession, estimator: Any, data: tuple[Any, Any]) -
         session.record(lambda session: _record_classes(session, estimator))
         model = pickled(session, estimator)
         if model is not None:
-            session.record(lambda session: session.run.run_log.keep_bytes(model, name="model.pkl", kind="model"))
+            session.keep_bytes(model, name="model.pkl", kind="model")
         if hasattr(estimator, "cv_results_"):
             session.record(lambda session: _search.record_search(session, estimator))
         elif model is not None:

@@ -36,7 +36,7 @@ def main(target: Path) -> None:
     with store.start_run("rewound") as run:
         for step in range(4):
             run.log_metrics({"loss": float(step)}, step=step)
-        run.rewind(1)
+        run.run_log.rewind(1)
         run.log_metrics({"loss": 20.0}, step=2)
         run.log_summary({"train_runtime": 1.5, "best": {"score": float("inf")}})
     os.environ["RUNLORE_REPRODUCTION"] = "1k00000000000000aa"

@@ -112,7 +112,7 @@ def holding(runlore_plugins: Callable[[Any], Any]) -> Any:
 def test_what_is_not_done_at_the_end_is_done_by_the_next_reader(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holding: Holding
 ) -> None:
-    monkeypatch.setattr(checkpoints, "TIMEOUT", 0.1)
+    monkeypatch.setattr(checkpoints, "END_WAIT_S", 0.1)
     session = begin()
     session.checkpoint(write(tmp_path / "first.bin", b"first"), step=1, roles=("best",))
     session.checkpoint(write(tmp_path / "second.bin", b"second"), step=2)
@@ -195,7 +195,7 @@ def test_a_removal_on_a_network_disk_does_not_wait_for_a_hash(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holding: Holding
 ) -> None:
     monkeypatch.setenv("RUNLORE_CHECKPOINTS", "all")
-    monkeypatch.setattr(checkpoints, "RELEASE", 0.1)
+    monkeypatch.setattr(checkpoints, "REMOVAL_WAIT_S", 0.1)
     kinds = {line.split()[2] for line in Path("/proc/mounts").read_text().splitlines()}
     monkeypatch.setattr(liveness, "NETWORK_DISKS", kinds)  # as if this one were one
     liveness._is_network_device.cache_clear()

@@ -28,7 +28,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def settle(run: Run) -> None:
     """Wait until the environment is recorded."""
-    run._companions.await_captures()
+    run.companions.await_captures()
 
 
 def fill(place: Path) -> Path:

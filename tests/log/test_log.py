@@ -367,7 +367,7 @@ def test_a_finished_run_takes_additions_and_keeps_its_end(store: Store) -> None:
 
 def test_damage_costs_one_row_and_is_reported_once(store: Store) -> None:
     run = store.start_run("flipped")
-    run._companions.await_captures()  # so that it is a row that stands in the middle
+    run.companions.await_captures()  # so that it is a row that stands in the middle
     for step in range(1000):
         run.log_metrics({"loss": float(step)}, step=step)
     (log,) = logs(store)

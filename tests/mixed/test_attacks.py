@@ -78,7 +78,7 @@ def test_a_damaged_last_frame_is_never_thrown_away(store: Store, python: Python)
     process = python("""
         import os, runlore
         run = runlore.start_run("note")
-        run._companions.await_captures()
+        run.companions.await_captures()
         run.note("the only copy of this")
         os.kill(os.getpid(), 9)
     """)

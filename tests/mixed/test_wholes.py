@@ -98,7 +98,7 @@ def test_beginning_again_loses_nothing_of_another_thread(store: Store) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(30):
-            run.rewind(0, spared=run.keys())
+            run.run_log.rewind(0, spared=run.run_log.keys())
     stop.set()
     thread.join()
     run.finish()

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from runlore import RunloreWarning, Store, hookimpl
+from runlore._process import process
 from runlore.hookspecs import LoggedEvent, LoggedPoints, RunInfo
 from runlore.plugins.manager import Plugins, plugins
 from runlore.plugins.progress import ProgressLine
-from runlore.recording.observing import Follower
+from runlore.recording.observing import Observers
 from tests.plugins.test_environment import plugin
 from tests.process import Process
 
@@ -65,7 +66,7 @@ def plug() -> Any:
     yield register
     for item in added:
         loaded.unregister(item)
-    Follower.slow = False
+    process.part(Observers).are_slow = False
 
 
 def test_an_observer_is_told_everything_in_order_on_a_thread_of_its_own(store: Store, plug: Any) -> None:
@@ -129,7 +130,7 @@ def test_an_observer_that_fails_warns_once_goes_on_being_called_and_is_summed_up
         run = store.start_run("x")
         for step in range(3):
             run.log_metrics({"loss": 1.0}, step)
-            run._companions._follower.drain()  # type: ignore[union-attr]
+            run.companions.drain()
         run.finish()
     assert len(caught) == 1
     assert broken.calls == 3
@@ -141,7 +142,7 @@ def test_an_observer_that_fails_warns_once_goes_on_being_called_and_is_summed_up
 def test_a_slow_observer_keeps_a_run_waiting_once_and_never_training(
     store: Store, plug: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runlore.recording.observing.PATIENCE", 0.2)
+    monkeypatch.setattr("runlore.recording.observing.WAIT_S", 0.2)
     free = threading.Event()
 
     class Slow:
@@ -174,7 +175,7 @@ def test_a_rewriter_changes_what_is_written_on_the_thread_that_logs(store: Store
 
     plug(Rewriter())
     run = store.start_run("x", params={"a": 1})
-    run._companions.await_captures()
+    run.companions.await_captures()
     threads.clear()
     run.log_params({"b": 2})
     assert threads == {threading.main_thread()}

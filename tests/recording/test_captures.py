@@ -290,7 +290,7 @@ def test_a_long_run_has_system_metrics_and_a_short_one_does_not_load_psutil(stor
     printed = python("""
         import sys, time
         import runlore.recording.sampler as sampler
-        sampler.BEGINNING, sampler.INTERVAL = 0.2, 0.4
+        sampler.FIRST_S, sampler.INTERVAL_S = 0.2, 0.4
         import runlore
         with runlore.start_run("short"):
             pass
@@ -311,7 +311,7 @@ def test_a_run_without_psutil_says_so_once(store: Store, python: Python) -> None
         import sys, time
         sys.modules["psutil"] = None
         import runlore.recording.sampler as sampler
-        sampler.BEGINNING, sampler.INTERVAL = 0.05, 0.1
+        sampler.FIRST_S, sampler.INTERVAL_S = 0.05, 0.1
         import runlore
         with runlore.start_run("long") as run:
             while not runlore.open_store().run(run).missing:
@@ -457,7 +457,7 @@ def test_output_beyond_its_limit_is_cut_and_the_run_says_so(store: Store, python
     python(
         """
         import runlore.recording.output as output
-        output.LIMIT = 1000
+        output.MAX_BYTES = 1000
         import runlore
         with runlore.start_run("x"):
             for line in range(1000):

@@ -1,20 +1,20 @@
-"""Metrics that live on a device: read together now and then, so that no step waits for the device."""
+"""Metrics that lie on a device are read together now and then, so that no step waits for the device."""
 
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-MOST = 256  # calls that may wait
-LONGEST = 5.0  # seconds that one may wait while others follow
+MAX_ROWS = 256  # calls that may wait
+MAX_WAIT_S = 5.0  # seconds that one may wait while others follow
 
 Row = tuple[Mapping[str, Any], int | None, float | None, str | None]
 
 
 class Deferred:
-    """Calls of `log_metrics` in their order, kept as long as a value would have to be fetched from a device.
+    """Passes calls on to `write` in their order, and lets those wait that have a value on a device.
 
-    Reading such a value waits for all that the device has to do. What waits is written by the first call after five
-    seconds, by the 256th, and by `flush`; steps and epochs are those of the call, times those of the writing.
+    Reading such a value waits for all work of the device. Waiting calls are written by the first call after five
+    seconds, by the 256th, and by `flush`, with the steps and epochs of the call and the time of the writing.
     """
 
     def __init__(self, write: Callable[..., None]) -> None:
@@ -23,12 +23,12 @@ class Deferred:
         self._since = 0.0
 
     def __call__(self, metrics: Mapping[str, Any], step: int | None, epoch: float | None, split: str | None) -> None:
-        """Write the call, or let it wait; one without a device waits only behind others."""
+        """Write the call, or let it wait; one without a value on a device waits only behind others."""
         values: dict[str, Any] = {}
         waits = bool(self._rows)
         for name, value in metrics.items():
             if type(value) is not float:
-                kind = "cpu" if getattr(value, "is_cpu", False) else _device_of(value)  # the one says it at once
+                kind = "cpu" if getattr(value, "is_cpu", False) else _device_of(value)  # `is_cpu` is fast
                 if kind == "cpu":
                     value = _fetched(value)
                 elif kind is not None:
@@ -40,24 +40,24 @@ class Deferred:
         if not self._rows:
             self._since = time.monotonic()
         self._rows.append((values, step, epoch, split))
-        if len(self._rows) >= MOST or time.monotonic() - self._since > LONGEST:
+        if len(self._rows) >= MAX_ROWS or time.monotonic() - self._since > MAX_WAIT_S:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits: to be called where the device is idle anyway."""
+        """Write the waiting calls; best called where the device is idle anyway."""
         while self._rows:
             self._write(*self._rows.pop(0))
 
 
 def _device_of(value: Any) -> str | None:
-    """What kind of device an array lies on, as arrays say it; None for other values."""
+    """Return the kind of device that an array says it lies on; None for other values."""
     device = getattr(value, "device", None)
     kind = None if device is None else getattr(device, "type", None) or getattr(device, "platform", None)
     return kind if isinstance(kind, str) else None
 
 
 def _fetched(value: Any) -> Any:
-    """The number in an array of this machine's memory; one with several stays, and is told of by the log."""
+    """Return the number in an array of this machine's memory; an array of several stays, and the log reports it."""
     try:
         return value.item()
     except (RuntimeError, ValueError, TypeError):

@@ -54,10 +54,9 @@ class Fits(Part):
         _innermost.set(stay)
         return stay
 
-    def leave(self, stay: Stay) -> None:
-        """End a stay, in any context."""
-        self._stays.pop(stay.number, None)
-        if _innermost.get() is stay:
+    def leave(self, stay: Stay | None) -> None:
+        """End a stay, in any context; without effect where it has ended, or there is none."""
+        if stay is not None and self._stays.pop(stay.number, None) is not None and _innermost.get() is stay:
             _innermost.set(stay.outer)
 
     def under_way(self) -> Stay | None:

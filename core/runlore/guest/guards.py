@@ -1,23 +1,19 @@
-"""Being a guest in somebody's training where no `FitSession` is at hand: what is a part of which fit."""
+"""Leave no trace in somebody's training: guards around our own work, and around what a framework calls."""
 
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from runlore._ids import new_name
 from runlore._settings import flag
-from runlore._warnings import report, without_warnings
-from runlore.errors import SettingError
+from runlore._warnings import report, valid_or, without_warnings
+from runlore.hookspecs import DataDescription
 from runlore.log import sigterm
 from runlore.plugins.autolog import wanted_by_setting
 from runlore.plugins.manager import plugins
 from runlore.recording.random_states import without_draws
 from runlore.recording.ranks import is_worker
-
-if TYPE_CHECKING:
-    from runlore.hookspecs import DataDescription
-
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,10 +25,10 @@ UNSEEN = "<runlore, passed over like importlib._bootstrap>"
 
 @contextmanager
 def without_trace(*, draws: bool = False) -> Iterator[None]:
-    """For work that only the record needs: no warning of this thread shows.
+    """Do in the block what only the record needs: no warning of this thread shows.
 
-    With `draws`, random states are left as they were, too: Python's own and numpy's, if numpy is loaded and no other
-    thread may be drawing from them; an integration takes care of its framework's.
+    With `draws`, random states are restored, too: Python's own and numpy's, if numpy is loaded and no other thread may
+    be drawing from them; an integration takes care of its framework's.
     """
     with without_warnings(), without_draws() if draws else nullcontext():
         yield
@@ -43,29 +39,28 @@ def warn(message: str) -> None:
     report(message)
 
 
-def describe(data: Any) -> "DataDescription | None":
-    """What a dataset looks like; None where no plugin knows it, and in workers. Never raises."""
+def describe(data: Any) -> DataDescription | None:
+    """Return the description of a dataset; None where no plugin knows it, and in workers. Never raises."""
     if is_worker():
         return None
     try:
-        from runlore.hookspecs import DataDescription
-
         return plugins().first("runlore_describe_data", DataDescription, data=data)
     except Exception:  # a plugin's own code, on foreign data: nothing is recorded of it here
         return None
 
 
 def harmless(hook: Callable[P, R]) -> Callable[P, R | None]:
-    """Decorates what a framework calls: an exception of ours is reported once for each hook, and None returned."""
-    told: list[str] = []
+    """Guard a function that a framework calls: its first exception is reported, and None returned for each."""
+    reported = False
 
     @functools.wraps(hook)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        nonlocal reported
         try:
             return hook(*args, **kwargs)
         except Exception as error:  # a framework calls us here, and must not meet our exceptions
-            if not told:
-                told.append(type(error).__name__)
+            if not reported:
+                reported = True
                 report(f"less is recorded: {hook.__qualname__} failed: {type(error).__name__}: {error}")
             return None
 
@@ -73,10 +68,10 @@ def harmless(hook: Callable[P, R]) -> Callable[P, R | None]:
 
 
 def unseen(wrapper: F) -> F:
-    """Decorates what stands between a user's call and a framework's function.
+    """Hide the frame of a function that stands between a user's call and a framework's function.
 
-    `warnings` passes over its frame when it counts levels, as over those of importlib, so that a warning points to the
-    line that it would point to without us; tracebacks in runs leave it out.
+    `warnings` skips it when it counts levels, as it skips frames of importlib, so that a warning points to the line
+    that it would point to without us; tracebacks in runs leave it out.
     """
     function: Any = wrapper
     function.__code__ = function.__code__.replace(co_filename=UNSEEN)
@@ -84,28 +79,24 @@ def unseen(wrapper: F) -> F:
 
 
 def autolog_wanted(integration: str) -> bool:
-    """Whether RUNLORE_AUTOLOG asks for an integration: by 1, or by its name among others.
+    """Return True if RUNLORE_AUTOLOG asks for an integration: by 1, or by a list that names it.
 
     Raises:
-        SettingError: it names what no plugin records.
+        SettingError: no plugin records a framework that it names.
     """
     return integration in wanted_by_setting()
 
 
 def records_dry_runs() -> bool:
-    """Whether RUNLORE_DRY_RUNS asks for what a framework runs only to see whether it works."""
-    try:
-        return flag("dry_runs")
-    except SettingError as error:
-        report(str(error))
-        return False
+    """Return True if RUNLORE_DRY_RUNS asks to record trainings that only try whether the code works."""
+    return valid_or(False, flag, "dry_runs")
 
 
 def run_name() -> str:
-    """A name that a person can say, for a run that is to be begun later."""
+    """Return a name that a person can say, for a run that is begun later."""
     return new_name()
 
 
 def rearm() -> None:
-    """A framework that took SIGTERM for itself has given it back: let it leave its mark again."""
+    """Let SIGTERM leave its mark again, after a framework has given back the handler that it took."""
     sigterm.rearm()

@@ -1,4 +1,4 @@
-"""What users say of the runs that an integration makes for them: the arguments that its callbacks have in common."""
+"""The options of the runs that an integration makes: the arguments that its callbacks have in common."""
 
 import inspect
 import os
@@ -14,7 +14,7 @@ PLAIN = (bool, int, float, str, type(None))
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """Name, experiment and tags of the runs, and the store that they go to; None stands for the usual."""
+    """Name, experiment and tags of the runs, and the store that they go to; None stands for the default."""
 
     name: str | None = None
     experiment: str | None = None
@@ -30,11 +30,11 @@ class RunOptions:
         store: Store | str | os.PathLike[str] | None = None,
         **more: Any,
     ) -> Self:
-        """What was given to a callback; a store may be named by its path.
+        """Return the options that a user gave to a callback; a store may be given by its path.
 
         Raises:
             TypeError: tags are no mapping.
-            StoreRefused: there is something else at the path.
+            StoreRefused: the path holds something else.
         """
         if tags is not None and not isinstance(tags, Mapping):
             raise TypeError(f"tags is {tags!r}: write a mapping, such as {{'team': 'vision'}}")
@@ -49,9 +49,9 @@ class RunOptions:
 
 
 def settings_of(items: Iterable[Any], *, but: Collection[str] = ()) -> dict[str, dict[str, Any]]:
-    """How callbacks and the like were set: the arguments of their class that they keep under the same name.
+    """Return the settings of callbacks and the like, by class: arguments of the class kept as attributes of that name.
 
-    By class, a second one of the same class numbered. Only plain values, none of those in `but`, nothing of runlore's.
+    A second object of a class gets a number. Only plain values count; names in `but` and runlore's own objects don't.
     """
     found: dict[str, dict[str, Any]] = {}
     seen: dict[str, int] = {}

@@ -4,85 +4,68 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cached_property
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from runlore._process import process
-from runlore._settings import disabled_names
 from runlore._warnings import report
-from runlore.artifacts.events import local_path
-from runlore.errors import RunNotFound
 from runlore.guest import guards
-from runlore.guest.checkpoints import Checkpoints
+from runlore.guest.checkpoints import Checkpoints, Later
 from runlore.guest.deferred import Deferred
-from runlore.guest.fits import Fits, Stay, in_fit, unrecorded
+from runlore.guest.fits import Fits, Stay, unrecorded
+from runlore.guest.opening import open_for
+from runlore.guest.recorder import Recorder
 from runlore.guest.request import FitRequest
-from runlore.log.folder import Folder
-from runlore.recording.current import context_run
 from runlore.recording.ending import status_of
-from runlore.recording.ranks import is_worker
-from runlore.recording.run import Run, open_run
-from runlore.recording.starting import start
-from runlore.store.store import Store, open_store
-
-if TYPE_CHECKING:
-    from runlore.provenance.origins import Writing
-
-
-def current() -> "FitSession | None":
-    """The recorded fit that is under way in this context."""
-    stay = process.part(Fits).under_way()
-    return cast("FitSession | None", stay.fit) if stay is not None else None
-
+from runlore.recording.run import Run, silent_run
+from runlore.recording.starting import StartRequest, start
+from runlore.store.store import Store
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _guarded(
-    method: Callable[Concatenate["FitSession", P], R],
-) -> Callable[Concatenate["FitSession", P], R | None]:
-    """Nothing that recording does may reach the training: the first failure is reported, the rest goes on."""
+def current() -> "FitSession | None":
+    """Return the recorded fit that is under way in this context (thread or task)."""
+    stay = process.part(Fits).under_way()
+    return cast("FitSession | None", stay.fit) if stay is not None else None
+
+
+def _guarded(method: Callable[Concatenate["FitSession", P], R]) -> Callable[Concatenate["FitSession", P], R | None]:
+    """Let a method do nothing where nothing is recorded, and report its exceptions."""
 
     @functools.wraps(method)
     def guarded(self: "FitSession", *args: P.args, **kwargs: P.kwargs) -> R | None:
-        if not self.recorded:
-            return None
-        try:
-            return method(self, *args, **kwargs)
-        except Exception as error:  # a framework calls us here, and must not meet our exceptions
-            self._report(error)
-            return None
+        return self._write(method.__name__, lambda _: method(self, *args, **kwargs))
 
     return guarded  # type: ignore[return-value]  # mypy keeps the name of `self`
 
 
-class FitSession:
-    """What an integration holds while its framework trains: made by `begin`, ended by `end` or as a `with` block.
+class FitSession(Recorder):
+    """Held by an integration while its framework trains: made by `begin`, ended by `end` or as a `with` block.
 
     No method raises. One fit is one run: a fit inside another in the same context is part of the outer one. Inside a
     run that the user opened, the first fit joins it and leaves it open; later ones become its children, so that the
     params and metrics of two models never mix. Workers and followers record nothing. Where nothing is to be recorded
     the session is false, and its methods do nothing.
 
-    Where a framework may leave a training call without telling, an integration sets `look`: called before somebody asks
-    what is under way, it ends the session if that is so.
+    Where a framework may leave a training call without calling any hook, an integration sets `look`: called before
+    somebody asks for the fit under way, it ends the session if the call is over.
 
     The methods may be called from any thread; `begin`, `pause`, `resume` and `end` belong to the one that trains.
     """
 
     def __init__(self, integration: str, run: Run, *, owned: bool, recorded: bool = True) -> None:
+        self._deferred = Deferred(run.log_metrics)
+        super().__init__(run, self._deferred if recorded else _write_nothing)
         self.integration = integration
-        self.run = run
         self.owned = owned
         self.recorded = recorded
-        self._reported = False
-        self._deferred = Deferred(run.log_metrics)
-        self._earlier = set() if owned else run.keys()  # what the user had logged before
-        self.look: Callable[[], None] | None = None  # whether the training call has returned without a word
-        self._stay: Stay | None = None  # while it is under way
+        self.look: Callable[[], None] | None = None
+        self._has_failed = False
+        self._earlier_keys = set() if owned else run.run_log.keys()  # that the user had logged before
+        self._saved: Checkpoints | None = None  # None until there is something to record of checkpoints
+        self._stay: Stay | None = None  # the last one
         if recorded:
             self.resume()
 
@@ -98,37 +81,13 @@ class FitSession:
 
         `params` is called once the run is open, so that what it raises is recorded instead of raised.
         """
-        if in_fit() or (is_worker() if request.leader is None else not request.leader):
-            return cls(integration, _no_run(), owned=False, recorded=False)
-        launch = request.launch
+        opened = open_for(integration, request)
+        if opened is None:
+            return cls(integration, silent_run(), owned=False, recorded=False)
+        session = cls(integration, opened.run, owned=opened.owned)
         try:
-            disabled = disabled_names()
-            if "all" in disabled or integration in disabled:
-                return cls(integration, _no_run(), owned=False, recorded=False)
-            labels = {"integration": integration, **(request.tags or {})}
-            place = request.store or (Store(launch.store) if launch is not None and launch.store else open_store())
-            origin = None if request.resume_from is None else _origin(place, request.resume_from)
-            outer = context_run() or (launch.attached() if launch is not None else None)
-            if outer is not None and not outer.fit.joined and not (request.visits and outer.fit.visited):
-                outer.fit.joined, outer.fit.visited = not request.visits, True
-                outer.set_tags(labels)
-                session = cls(integration, outer, owned=False)
-            else:
-                options = {
-                    "experiment": request.experiment,
-                    "tags": labels,
-                    "leader": request.leader,
-                    "launch": None if launch is None else launch.token,
-                }
-                session = cls(integration, _started(place, request.name, origin, outer, options), owned=True)
-        except Exception as error:  # a framework calls us here, and must not meet our exceptions
-            report(f"{integration}: this training is not recorded: {type(error).__name__}: {error}")
-            return cls(integration, _no_run(), owned=False, recorded=False)
-        try:
-            if origin is not None and outer is not None:
-                session.link("resumed_from", *origin)
-            if request.after is not None and request.after.id not in (session.run.id, origin and origin.run):
-                session.link("refit_of", request.after.id)
+            for link in opened.links:
+                session.link(*link)
             if params is not None:
                 session.params(params)
         except BaseException as error:  # Ctrl-C meanwhile
@@ -141,7 +100,7 @@ class FitSession:
 
     @property
     def store(self) -> Store:
-        """Where the run is."""
+        """The store of the run."""
         return Store(self.run.folder.root)
 
     def __enter__(self) -> Self:
@@ -153,73 +112,22 @@ class FitSession:
         self.end(error)
 
     def resume(self) -> None:
-        """What follows in this context is part of this fit; `begin` does it, too."""
-        self._leave()
+        """Make what follows in this context a part of this fit; `begin` does it, too."""
+        self.pause()
         self._stay = process.part(Fits).enter(self)
         self.run.fit.under_way = True
 
     def pause(self, *, returned: bool = True) -> None:
-        """What follows is not part of this fit, which may go on later: its run stays open.
+        """Make what follows no part of this fit, which may go on later: its run stays open.
 
         Where the training call has not `returned`, a run that is still open when Python exits reads interrupted.
         """
         self.run.fit.under_way = not returned
-        self._leave()
-
-    def _leave(self) -> None:
-        if self._stay is not None:
-            process.part(Fits).leave(self._stay)
-            self._stay = None
-
-    @_guarded
-    def params(self, params: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
-        """Record parameters, or what a call returns: what that raises is told in the run, its warnings don't show."""
-        if callable(params):
-            try:
-                with guards.without_trace():
-                    params = params()
-            except (Exception, SystemExit) as error:  # the user's own objects may raise anything when they are asked
-                self.missing("params", f"{type(error).__name__}: {error}")
-                return
-        self.run.log_params(params)
-
-    def metrics(
-        self,
-        metrics: Mapping[str, Any],
-        *,
-        step: int | None = None,
-        epoch: float | None = None,
-        split: str | None = None,
-    ) -> None:
-        """Record numbers under the framework's own names.
-
-        Those that lie on a device are read later, together, so that no step waits for it; see `flush`.
-        """
-        if self.recorded:
-            try:  # not by the decorator, as training calls this at every step
-                self._deferred(metrics, step, epoch, split)
-            except Exception as error:  # a framework calls us here, and must not meet our exceptions
-                self._report(error)
-
-    @_guarded
-    def flush(self) -> None:
-        """Read and write the metrics that wait on a device: where it is idle anyway, as before a checkpoint."""
-        self._deferred.flush()
-
-    @_guarded
-    def summary(self, values: Mapping[str, Any]) -> None:
-        """Record numbers of the training as a whole: how long it took, its best score. They have no step."""
-        self.run.log_summary(values)
-
-    @_guarded
-    def rewind(self, step: int) -> None:
-        """The framework begins again behind a step: the points that it has come to since don't count."""
-        self._deferred.flush()
-        self.run.rewind(step, self._earlier)
+        process.part(Fits).leave(self._stay)
 
     @contextmanager
     def children(self) -> Iterator[None]:
-        """Fits in the block are runs of their own, below this one: the trials of a search, say."""
+        """Let fits in the block be runs of their own, below this one: the trials of a search, say."""
         if not self.recorded:
             with unrecorded():
                 yield
@@ -232,18 +140,24 @@ class FitSession:
             self.resume()
 
     @_guarded
-    def data(self, /, name: str, data: Any = None, **facts: Any) -> str | None:
-        """Describe a dataset of the training call; see `Run.log_data`."""
-        return self.run.log_data(name, data, **facts)
+    def flush(self) -> None:
+        """Read and write the metrics that wait on a device: where it is idle anyway, as before a checkpoint."""
+        self._deferred.flush()
+
+    @_guarded
+    def rewind(self, step: int) -> None:
+        """Drop the points of this fit after `step`, from where the framework trains again."""
+        self._deferred.flush()
+        self.run.run_log.rewind(step, self._earlier_keys)
 
     @_guarded
     def record(self, action: Callable[["FitSession"], None]) -> None:
-        """Do what may raise or warn because of the user's own objects; what it raises is told in the run only."""
+        """Call what may raise or warn because of the user's own objects; an exception is noted in the run only."""
         try:
             with guards.without_trace():
                 action(self)
         except (Exception, SystemExit) as error:  # the user's own objects may raise anything when they are asked
-            self.missing(f"part of the {self.integration} record", f"{type(error).__name__}: {error}")
+            _note_loss(self, error)
 
     @_guarded
     def checkpoint(
@@ -255,36 +169,26 @@ class FitSession:
         monitor: str | None = None,
         value: Any = None,
         roles: tuple[str, ...] = ("last",),
-        later: Callable[[Callable[[], None]], object] | None = None,
+        later: Later | None = None,
     ) -> None:
         """Record that the framework has written a checkpoint: a file or a folder, which stays where it is.
 
-        It is hashed on a thread of its own; written again later it is a new version. `value` is what the metric
-        `monitor` has come to. A role belongs to one checkpoint: it goes over to this one; those with the role "best" or
-        "last" when the fit ends are kept. Where another thread writes the file, `later` hands that thread a function to
-        call when it is done, before it writes another: `executor.submit`, say.
+        It is hashed on a thread of its own; written again later, it is a new version. `value` is the value of the
+        metric `monitor`. A role belongs to the newest checkpoint that was saved with it; those with the role "best" or
+        "last" at the end of the fit are kept. Where another thread writes the file, `later` hands that thread a
+        function to call when it is done, before it writes another: `executor.submit`, say.
         """
         self._deferred.flush()
-        self._checkpoints.saved(path, step=step, epoch=epoch, monitor=monitor, value=value, roles=roles, later=later)
+        self._checkpoints().saved(path, step=step, epoch=epoch, monitor=monitor, value=value, roles=roles, later=later)
 
     def removing(self, path: str | os.PathLike[str]) -> AbstractContextManager[None]:
-        """The framework removes a checkpoint in the `with` block; recorded where it is gone afterwards."""
-        return self._checkpoints.removing(path) if self.recorded else nullcontext()
+        """Return a block in which the framework removes a checkpoint; recorded if it is gone afterwards."""
+        return self._checkpoints().removing(path) if self.recorded else nullcontext()
 
     @_guarded
     def check_removed(self) -> None:
-        """Record which checkpoints somebody has removed since; the end of the fit looks, too."""
-        self._checkpoints.check_removed()
-
-    @_guarded
-    def link(self, kind: str, run_id: str, step: int | None = None, sha256: str | None = None) -> None:
-        """Say that this fit goes back to another run: "refit_of", "resumed_from", …; see `Run.link`."""
-        self.run.link(kind, run_id, step=step, sha256=sha256)
-
-    @_guarded
-    def missing(self, what: str, why: str) -> None:
-        """Say in the record that something could not be captured."""
-        self.run.log_missing(what, why)
+        """Record the checkpoints that somebody has removed since; the end of the fit does it, too."""
+        self._checkpoints().check_removed()
 
     @_guarded
     def child(
@@ -297,14 +201,14 @@ class FitSession:
         failed: str | None = None,
         seconds: float = 0.0,
     ) -> None:
-        """Record a finished part of this fit as a run of its own: `points` holds series by key, steps from 0.
+        """Record a part of this fit that is over as a run of its own: `points` holds series by key, steps from 0.
 
-        `failed` says why the part has no result, and makes the child's status failed. `seconds` is what it took.
+        `failed` is the reason why the part has no result, and makes the child's status failed. `seconds` is its
+        duration.
         """
         tags = {"integration": self.integration, **tags}
-        run = start(
-            self.store.folder, name, params=params, tags=tags, parent=self.run.id, lasted=seconds, like=self.run
-        )
+        wanted = StartRequest(name=name, params=params, tags=tags, parent=self.run.id, lasted=seconds, like=self.run)
+        run = start(self.store.folder, wanted)
         for step in range(max(map(len, points.values()), default=0)):
             run.log_metrics({key: values[step] for key, values in points.items() if step < len(values)}, step)
         if failed:
@@ -313,68 +217,48 @@ class FitSession:
 
     @_guarded
     def end(self, error: BaseException | None = None, *, interrupted: bool = False) -> None:
-        """The training call returned, or raised `error`; `interrupted`: because a signal told it to.
+        """End the fit: the training call returned, or raised `error`; `interrupted`: because of a signal.
 
         A joined run stays open. A second call does nothing.
         """
         self.pause()
-        if self.run.ended:  # by its user, in the midst of the fit
-            if "_checkpoints" in vars(self):
-                vars(self).pop("_checkpoints").abandon()
+        saved, self._saved = self._saved, None
+        if self.run.ended:  # by its user, during the fit
+            if saved is not None:
+                saved.abandon()
             return
         if interrupted:
             self.run.fit.interruption = error
         try:
             self._deferred.flush()
-            if "_checkpoints" in vars(self):
-                self._checkpoints.settle()
+            if saved is not None:
+                saved.settle()
         finally:  # also when Ctrl-C comes while it waits
-            vars(self).pop("_checkpoints", None)
             if self.owned:
                 self.run.finish("interrupted" if interrupted else status_of(error), error)
 
-    @cached_property
     def _checkpoints(self) -> Checkpoints:
-        return Checkpoints(self.run)
+        if self._saved is None:
+            self._saved = Checkpoints(self.run)
+        return self._saved
 
-    def _report(self, error: Exception) -> None:
-        if not self._reported:
-            self._reported = True
-            report(f"{self.integration}: part of this training is not recorded: {type(error).__name__}: {error}")
-            try:
-                self.run.log_missing(f"part of the {self.integration} record", f"{type(error).__name__}: {error}")
-            except Exception as second:  # the run itself is broken: the report above has to do
-                report(f"{self.integration}: {type(second).__name__}: {second}")
+    def _open_run(self) -> Run | None:
+        return self.run if self.recorded else None
 
-
-def _no_run() -> Run:
-    """What a session writes to that records nothing."""
-    return open_run(Folder(Path(os.devnull)), "", "", {"mode": "off"})
-
-
-def _origin(store: Store, checkpoint: str | os.PathLike[str]) -> "Writing | None":
-    """The run that wrote the checkpoint, and at which step."""
-    from runlore.provenance.origins import writer_of
-
-    path = local_path(checkpoint)
-    try:
-        return writer_of(store, path) if path is not None and path.exists() else None
-    except Exception as error:  # a store that can't be asked, a file that can't be read: it is a run of its own then
-        report(f"the run that wrote {os.fspath(checkpoint)!r} can't be looked up: {type(error).__name__}: {error}")
-        return None
+    def _failed(self, what: str, error: Exception) -> None:
+        if self._has_failed:
+            return
+        self._has_failed = True
+        report(f"{self.integration}: part of this training is not recorded: {type(error).__name__}: {error}")
+        try:
+            _note_loss(self, error)
+        except Exception as second:  # the run itself is broken: the report above has to do
+            report(f"{self.integration}: {type(second).__name__}: {second}")
 
 
-def _started(
-    store: Store, name: str | None, origin: "Writing | None", outer: Run | None, options: dict[str, Any]
-) -> Run:
-    """A new run, a child of the user's open one; or the run that a checkpoint is of."""
-    if outer is not None:
-        return start(outer.folder, name, parent=outer.id, **options)
-    if origin is None:
-        return start(store.folder, name, **options)
-    try:
-        return start(store.folder, name, resume=origin.run, at_step=origin.step, **options)
-    except RunNotFound:  # somebody else writes it: this is a branch of it
-        run = start(store.folder, name, **options)
-        run.link("resumed_from", origin.run, step=origin.step, sha256=origin.sha256)
-        return run
+def _note_loss(session: FitSession, error: BaseException) -> None:
+    session.run.log_missing(f"part of the {session.integration} record", f"{type(error).__name__}: {error}")
+
+
+def _write_nothing(*metrics: object) -> None:
+    """Take the metrics of a session that records nothing."""

@@ -55,9 +55,8 @@ def drop(surplus: Sequence[Surplus], why: str) -> None:
         StoreRefused: a run can't be written to.
     """
     for item in surplus:
-        run = item.run.attach()
-        run.run_log.event({"type": "dropped", "sha256": list(item.hashes), "why": why})
-        run.finish()
+        with item.run.attach() as run:
+            run.run_log.event({"type": "dropped", "sha256": list(item.hashes), "why": why})
 
 
 def _ended_before(run: RecordedRun, seconds: float) -> bool:

@@ -137,10 +137,9 @@ def look_at_all(store: "Store", least: int) -> dict[str, Weights]:
         fresh = {sha: weights for sha, weights in _unknown_of(store, run_id, least) if sha not in found}
         known = {sha: weights for sha, weights in fresh.items() if weights is not None}
         if known and os.access(store.root, os.W_OK):
-            run = attach(str(store.root), run_id)
-            for sha256, weights in known.items():
-                run.run_log.event(weights.event(sha256))
-            run.finish()
+            with attach(store.folder, run_id) as run:
+                for sha256, weights in known.items():
+                    run.run_log.event(weights.event(sha256))
         nothing[run_id] = [sha256 for sha256 in fresh if sha256 not in known]
         found |= known
     store.index.keep(add_without_weights, nothing, looked)

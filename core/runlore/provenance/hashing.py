@@ -20,10 +20,9 @@ def complete(folder: Folder, run_ids: list[str]) -> int:
     for run_id in run_ids:
         events = list(_completions(folder, run_id))
         if events:
-            run = attach(str(folder.root), run_id)
-            for event in events:
-                run.run_log.event(event)
-            run.finish()
+            with attach(folder, run_id) as run:
+                for event in events:
+                    run.run_log.event(event)
         settled += len(events)
     return settled
 

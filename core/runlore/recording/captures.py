@@ -1,4 +1,4 @@
-"""Capturing the environment and the code of runs on threads of their own, once for runs that start close together."""
+"""Capture the environment and the code of runs on threads, once for runs that start close together."""
 
 import hashlib
 import json
@@ -9,47 +9,50 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from runlore._startup import working_folder
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import kept_content, losses_of
+from runlore.hookspecs import CaptureRequest
 from runlore.log.values import describe
 from runlore.plugins.git import TIMEOUT
+from runlore.plugins.manager import Plugins, plugins
 
-if TYPE_CHECKING:
-    from runlore.plugins.manager import Plugins
+SHARED_S = 2.0  # after its end a capture serves the runs of so many seconds,
+SHARED_TIMES = 20  # or of so many times its own duration, whatever is longer
 
-FRESH = 2.0  # seconds for which a look serves the next runs too, or
-AMORTISED = 20  # times as long as the look took
-
-INLINE = 512  # characters of a section's JSON up to which it stands in the log; a longer one becomes a blob
+MAX_INLINE_BYTES = 512  # of a section's JSON; a longer one becomes a blob
 
 Event = dict[str, Any]
-Look = Callable[["Plugins", Callable[[str, Exception], None], float], list[Event]]
+Look = Callable[[Plugins, Callable[[str, Exception], None], float], list[Event]]
 
 
 @dataclass(slots=True)
 class Capture:
-    """One look; `done` is set when everything else is complete."""
+    """What plugins tell of the process at one moment; `done` is set when everything else is complete."""
 
     done: threading.Event = field(default_factory=threading.Event)
-    found: list[Event] = field(default_factory=list)  # events whose contents are still in place
+    found: list[Event] = field(default_factory=list)  # contents stand in the events
     missing: list[dict[str, str]] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
-    since: float = field(default_factory=time.time)
-    ended: float | None = None
-    awaited: bool = False  # whether a run has waited for it in vain
-    cwd: str = field(default_factory=lambda: _cwd())
-    kept: dict[Path, list[Event]] = field(default_factory=dict)  # by store: events whose contents are blobs
+    since: float = field(default_factory=time.time)  # when it began, in seconds since 1970
+    ended: float | None = None  # on the clock of `began`
+    was_late: bool = False  # a run has waited for it in vain
+    cwd: str | None = field(default_factory=working_folder)
+    kept: dict[Path, list[Event]] = field(default_factory=dict)  # by folder of blobs: events with hashes of contents
 
     @property
     def is_old(self) -> bool:
-        """Whether it is too old for a run that starts now."""
-        fresh = FRESH if self.ended is None else max(FRESH, AMORTISED * (self.ended - self.began))
-        return self.cwd != _cwd() or (self.ended is not None and time.monotonic() - self.ended > fresh)
+        """True if it is too old for a run that starts now."""
+        if self.cwd != working_folder():
+            return True
+        if self.ended is None:
+            return False
+        return time.monotonic() - self.ended > max(SHARED_S, SHARED_TIMES * (self.ended - self.began))
 
     def events(self, blobs: Blobs) -> list[Event]:
-        """What to write into the log of a run, contents kept in `blobs`.
+        """Return the events for the log of a run, contents kept in `blobs`.
 
         Raises:
             OSError: a blob can't be written.
@@ -60,38 +63,37 @@ class Capture:
 
 
 class Captures:
-    """Starts looks for runs, and lets runs that start close to each other share one."""
+    """Starts captures of one kind, and lets runs that start close to each other share one."""
 
-    def __init__(self, what: str, look: Look, plugins: "Callable[[], Plugins]") -> None:
+    def __init__(self, what: str, look: Look) -> None:
         self.what = what
-        self._look_at = look
-        self._plugins = plugins
+        self._look = look
         self._lock = threading.Lock()
         self._latest: Capture | None = None
 
     def start(self, then: Callable[[Capture], None]) -> "Awaited | None":
-        """Look in the background and call `then`; at once where a fresh look exists. What to wait for, if anything."""
+        """Capture on a thread and call `then` there, or call it at once with a recent capture, and return None."""
         with self._lock:
             capture = self._latest
             if capture is None or capture.is_old:
                 capture = self._latest = Capture()
-                return Awaited(self.what, capture, self._look, then)
+                return Awaited(self.what, capture, self._take, then)
         if capture.done.is_set():
             then(capture)
             return None
         return Awaited(self.what, capture, _wait, then)
 
     def forget(self) -> None:
-        """Share nothing of what was captured so far."""
+        """Let the next run capture anew."""
         with self._lock:
             self._latest = None
 
-    def _look(self, capture: Capture, then: Callable[[Capture], None]) -> None:
+    def _take(self, capture: Capture, then: Callable[[Capture], None]) -> None:
         def note(plugin: str, error: Exception) -> None:
             capture.missing.append({"what": f"{self.what} from {plugin}", "why": f"{type(error).__name__}: {error}"})
 
         try:
-            capture.found += self._look_at(self._plugins(), note, capture.since)
+            capture.found += self._look(plugins(), note, capture.since)
         except Exception as error:  # a plugin may return anything; the training process must not see it
             note("a plugin", error)
         capture.ended = time.monotonic()
@@ -100,7 +102,7 @@ class Captures:
 
 
 class Awaited:
-    """A look on its thread, that a run waits for when it ends."""
+    """A capture on its thread, which a run waits for when it ends."""
 
     def __init__(
         self,
@@ -115,33 +117,24 @@ class Awaited:
         try:
             self._thread.start()
         except RuntimeError:  # no thread to be had: the run says that nothing was captured
-            capture.awaited = True
+            capture.was_late = True
 
     def wait(self, until: float) -> bool:
-        """Wait until the monotonic time `until`, but not for a look that has kept a run waiting before."""
+        """Wait until the monotonic time `until`, and return True if the capture is complete.
+
+        One that has kept a run waiting in vain is not waited for again.
+        """
         if self._thread.ident is None:
             return False
-        self._thread.join(0 if self._capture.awaited else max(0.0, until - time.monotonic()))
-        self._capture.awaited |= self._thread.is_alive()
+        self._thread.join(0 if self._capture.was_late else max(0.0, until - time.monotonic()))
+        self._capture.was_late |= self._thread.is_alive()
         return not self._thread.is_alive()
 
 
-def _cwd() -> str:
-    try:
-        return str(Path.cwd())
-    except OSError:  # somebody removed it
-        return ""
-
-
-def _wait(capture: Capture, then: Callable[[Capture], None]) -> None:
-    if capture.done.wait(TIMEOUT):
-        then(capture)
-
-
 def look_at_environment(
-    plugins: "Plugins", note: Callable[[str, Exception], None], since: float = math.inf
+    plugins: Plugins, note: Callable[[str, Exception], None], since: float = math.inf
 ) -> list[Event]:
-    """The event that tells the environment, every section in place."""
+    """Return the event that tells the environment, with the values of every section."""
     found: dict[str, dict[str, Any]] = {}
     for sections in plugins.results("runlore_capture_environment", note, request=_request(since)):
         for name, values in sections.items():
@@ -150,8 +143,8 @@ def look_at_environment(
     return [dict(event)]
 
 
-def look_at_files(plugins: "Plugins", note: Callable[[str, Exception], None], since: float = math.inf) -> list[Event]:
-    """Artifact events for the files that plugins capture, the contents in place of hashes."""
+def look_at_files(plugins: Plugins, note: Callable[[str, Exception], None], since: float = math.inf) -> list[Event]:
+    """Return artifact events for the files that plugins capture, with contents instead of hashes."""
     whole: list[Event] = []
     folders: dict[str, Event] = {}
     for files in plugins.results("runlore_capture_files", note, request=_request(since)):
@@ -171,13 +164,16 @@ def look_at_files(plugins: "Plugins", note: Callable[[str, Exception], None], si
 
 
 def section_event(name: str, values: Mapping[str, Any]) -> Event:
-    """The event that tells one short section of the environment."""
+    """Return the event that tells one short section of the environment."""
     return {"type": "environment", "sections": {name: _inline(values, _json(values))}}
 
 
-def _request(since: float) -> Any:
-    from runlore.hookspecs import CaptureRequest
+def _wait(capture: Capture, then: Callable[[Capture], None]) -> None:
+    if capture.done.wait(TIMEOUT):
+        then(capture)
 
+
+def _request(since: float) -> CaptureRequest:
     return CaptureRequest(Path.cwd(), tuple(sys.argv), TIMEOUT, since)
 
 
@@ -194,7 +190,7 @@ def _kept(event: Event, blobs: Blobs) -> Event:
 
 
 def _hashes(events: list[Event]) -> list[str]:
-    """The contents that events name: somebody may have removed the store since they were kept."""
+    """Return the hashes of the contents that events name: somebody may have removed the store since."""
     found = [str(event["sha256"]) for event in events if event["type"] == "artifact" and "files" not in event]
     found += [str(member[2]) for event in events for member in event.get("files", ())]
     sections = [section for event in events for section in event.get("sections", {}).values()]
@@ -203,7 +199,7 @@ def _hashes(events: list[Event]) -> list[str]:
 
 def _section(values: Mapping[str, Any], blobs: Blobs) -> dict[str, Any]:
     data = _json(values)
-    return _inline(values, data) if len(data) <= INLINE else {"sha256": blobs.put_bytes(data)}
+    return _inline(values, data) if len(data) <= MAX_INLINE_BYTES else {"sha256": blobs.put_bytes(data)}
 
 
 def _inline(values: Mapping[str, Any], data: bytes) -> dict[str, Any]:

@@ -1,12 +1,14 @@
-"""What goes along with a run while it is written: captures, observers, output, measurements; present where wanted."""
+"""What accompanies a run while it is written: captures, observers, output, measurements."""
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from runlore._ids import id_time
 from runlore._process import Part, process
 from runlore._settings import flag
-from runlore._warnings import report
-from runlore.errors import SettingError
+from runlore._warnings import report, valid_or
+from runlore.hookspecs import RunInfo
 from runlore.plugins import git
 from runlore.plugins.manager import plugins
 from runlore.recording.captures import Awaited, Capture, Captures, look_at_environment, look_at_files
@@ -19,14 +21,11 @@ if TYPE_CHECKING:
 
 
 class _Shared(Part):
-    """What the runs of one process share: looks at the environment and the code, and measurements."""
+    """Shared by the runs of one process: captures of the environment and the code, and measurements."""
 
     def __init__(self) -> None:
-        self.captures = (
-            Captures("environment", look_at_environment, plugins),
-            Captures("code", look_at_files, plugins),
-        )
-        self.sampler = Sampler(plugins)
+        self.captures = (Captures("environment", look_at_environment), Captures("code", look_at_files))
+        self.sampler = Sampler()
 
 
 def capture_afresh() -> None:
@@ -36,17 +35,17 @@ def capture_afresh() -> None:
 
 
 class Companions:
-    """Begins, settles and ends with the run; nothing here raises into training."""
+    """Begins, settles and ends with a run. No method raises."""
 
     def __init__(self, log: RunLog) -> None:
         self._log = log
-        self.taken: list[Capture] = []  # what was captured for this run
+        self.taken: list[Capture] = []  # the captures that the run has recorded
         self._awaited: list[Awaited] = []
         self._follower: Follower | None = None
         self._output: Output | None = None
 
-    def begin(self, like: "Companions | None" = None) -> None:
-        """Start with an opened log; with `like`, take over what was captured for another run."""
+    def begin(self, captures: Sequence[Capture] | None = None) -> None:
+        """Start with an opened log; with `captures`, record these instead of capturing."""
         log = self._log
         if log.writer is None:
             return
@@ -54,42 +53,45 @@ class Companions:
             self._follower = self._follow()
         if log.mode == "attach":
             return
-        if like is not None:
-            for capture in like.taken:
-                self._take_capture(capture)
-        else:
-            started = [captures.start(self._take_capture) for captures in process.part(_Shared).captures]
+        if captures is None:
+            started = [kind.start(self._record_capture) for kind in process.part(_Shared).captures]
             self._awaited = [awaited for awaited in started if awaited is not None]
-        if log.opening.get("parent") is None:  # what a child prints and uses is its parent's
+        for capture in captures or ():
+            self._record_capture(capture)
+        if log.opening.get("parent") is None:  # a child's output and measurements are its parent's
             process.part(_Shared).sampler.watch(log)
-            if _wants_output():
+            if valid_or(False, flag, "output"):
                 self._output = self._record_output()
 
     def await_captures(self) -> None:
-        """Wait for what is being captured; say in the run what took too long."""
+        """Wait for the captures; write into the run which took too long."""
         until = time.monotonic() + git.TIMEOUT
         for awaited in self._awaited:
             if not awaited.wait(until):
                 self._log.missing(awaited.what, f"not known {git.TIMEOUT:.0f} s after the end")
 
+    def drain(self) -> None:
+        """Wait until observers know what is in the log now."""
+        if self._follower is not None:
+            self._follower.drain()
+
     def settle(self) -> None:
-        """The run is about to end: what belongs into its log is written now."""
+        """Write what belongs into the log before its end."""
         process.part(_Shared).sampler.forget(self._log)
         if self._output is not None:
             self._keep_output(self._output)
         self.await_captures()
-        if self._follower is not None:
-            self._follower.drain()
-            for plugin, (count, first) in self._follower.failures.items():
-                times = "once" if count == 1 else f"{count} times"
-                self._log.missing(f"what plugin {plugin!r} does with a run", f"it failed {times}, first: {first}")
+        self.drain()
+        for plugin, (count, first) in (self._follower.failures if self._follower is not None else {}).items():
+            times = "once" if count == 1 else f"{count} times"
+            self._log.missing(f"what plugin {plugin!r} does with a run", f"it failed {times}, first: {first}")
 
     def end(self) -> None:
-        """The end is in the log."""
+        """Let observers go, once the end is in the log."""
         if self._follower is not None:
             self._follower.close()
 
-    def _take_capture(self, capture: Capture) -> None:
+    def _record_capture(self, capture: Capture) -> None:
         log = self._log
         if log.ended:
             return  # it took longer than the run waits
@@ -103,8 +105,6 @@ class Companions:
             log.missing(item["what"], item["why"])
 
     def _follow(self) -> "Follower | None":
-        from runlore._ids import id_time
-        from runlore.hookspecs import RunInfo
         from runlore.recording.observing import Follower
 
         log = self._log
@@ -138,11 +138,3 @@ class Companions:
             output.missing.append(error.strerror or str(error))
         for why in dict.fromkeys(output.missing):
             self._log.missing("output", why)
-
-
-def _wants_output() -> bool:
-    try:
-        return flag("output")
-    except SettingError as error:
-        report(str(error))
-        return False

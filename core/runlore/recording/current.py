@@ -1,4 +1,4 @@
-"""Which run is the current one."""
+"""The current run: the one that `runlore.log_metrics` and the like write to."""
 
 from typing import cast
 
@@ -10,11 +10,7 @@ from runlore.recording.run import Run
 
 def current_run() -> Run | None:
     """Return the innermost run open in this context; where there is none, the only run that the process has open."""
-    run = context_run()
-    if run is not None:
-        return run
-    found: Run | None = process.part(OpenRuns).only()
-    return found
+    return context_run() or cast(Run | None, process.part(OpenRuns).only())
 
 
 def context_run() -> Run | None:

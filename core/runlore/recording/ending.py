@@ -1,4 +1,4 @@
-"""How a run ends: the status that an exception means, and what is recorded of it."""
+"""The end of a run: the status that an exception means, and the event that records it."""
 
 import traceback
 from pathlib import Path
@@ -6,25 +6,31 @@ from typing import Any, Literal, get_args
 
 Status = Literal["finished", "failed", "interrupted"]
 STATUSES = get_args(Status)
-OWN = Path(__file__).parent.parent  # the folder of all our modules
-MAX_TRACEBACK = 64 << 10  # characters
+OWN_FOLDER = Path(__file__).parent.parent  # of all modules of the core
+MAX_ERROR_CHARS = 64 << 10  # of a message, and of a traceback
 
 
 def status_of(error: BaseException | None) -> Status:
-    """How a block that `error` left has ended."""
+    """Return the status of a block that `error` left, or that returned."""
     if error is None:
         return "finished"
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     if isinstance(error, SystemExit):
         if isinstance(error.__context__, KeyboardInterrupt):
-            return "interrupted"  # what some frameworks make of Ctrl-C
+            return "interrupted"  # some frameworks turn Ctrl-C into an exit
         return "finished" if error.code in (None, 0) else "failed"
     return "finished" if isinstance(error, GeneratorExit) else "failed"
 
 
+def end_event(status: str, error: BaseException | None) -> dict[str, Any]:
+    """Return the event that ends a run."""
+    end: dict[str, Any] = {"type": "end", "status": status if status in STATUSES else "failed"}
+    return end if error is None else end | {"error": describe_error(error)}
+
+
 def describe_error(error: BaseException) -> dict[str, str]:
-    """Type, message and traceback of an exception, as the end record holds them."""
+    """Return type, message and traceback of an exception as the end event holds them."""
     try:
         message = str(error)
         trace = _trace_of(error)
@@ -32,11 +38,18 @@ def describe_error(error: BaseException) -> dict[str, str]:
         message, trace = f"its str() raises {type(second).__name__}", ""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return {"type": name, "message": message[:MAX_TRACEBACK], "traceback": trace[-MAX_TRACEBACK:]}
+    return {"type": name, "message": message[:MAX_ERROR_CHARS], "traceback": trace[-MAX_ERROR_CHARS:]}
+
+
+def cause(error: BaseException | None) -> BaseException | None:
+    """Return the exception that made somebody call `sys.exit(1)`; `error` itself where that is not what happened."""
+    if isinstance(error, SystemExit) and error.code not in (None, 0) and isinstance(error.__context__, Exception):
+        return error.__context__
+    return error
 
 
 def _trace_of(error: BaseException) -> str:
-    """The traceback as the user would see it: from the outermost call, without frames of ours."""
+    """Return the traceback as the user would see it: from the outermost call, without frames of ours."""
     found = traceback.TracebackException.from_exception(error)
     above = error.__traceback__.tb_frame.f_back if error.__traceback__ is not None else None
     frames = [*(traceback.extract_stack(above) if above is not None else ()), *found.stack]
@@ -46,20 +59,7 @@ def _trace_of(error: BaseException) -> str:
 
 def _is_own(filename: str) -> bool:
     path = Path(filename)
-    if filename == "<frozen runpy>":  # `runlore run`
+    if filename == "<frozen runpy>":  # `runlore run` starts scripts with it
         return True
-    ours = OWN in path.parents and path.relative_to(OWN).parts[0] != "testing"  # whose contracts call users' code
-    return filename.startswith("<runlore") or ours or path.parent.name.startswith("runlore_")
-
-
-def cause(error: BaseException | None) -> BaseException | None:
-    """The exception that made somebody call `sys.exit(1)`, if that is what happened."""
-    if isinstance(error, SystemExit) and error.code not in (None, 0) and isinstance(error.__context__, Exception):
-        return error.__context__
-    return error
-
-
-def end_event(status: str, error: BaseException | None) -> dict[str, Any]:
-    """The event that ends a run."""
-    end: dict[str, Any] = {"type": "end", "status": status if status in STATUSES else "failed"}
-    return end if error is None else end | {"error": describe_error(error)}
+    own = OWN_FOLDER in path.parents and path.relative_to(OWN_FOLDER).parts[0] != "testing"  # which calls users' tests
+    return filename.startswith("<runlore") or own or path.parent.name.startswith("runlore_")

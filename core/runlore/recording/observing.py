@@ -1,22 +1,27 @@
-"""Following a run's log for its observers, on a thread of its own that exists only where somebody observes."""
+"""Tell observers of a run what its log says, on a thread that exists only where somebody observes."""
 
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from runlore._process import Part, process
 from runlore._warnings import report
 from runlore.hookspecs import LoggedEvent, LoggedPoints, RunInfo
 from runlore.log.points import Block
 from runlore.log.reader import FOREIGN, Event, Replay
+from runlore.plugins.manager import Plugins
 
-if TYPE_CHECKING:
-    from runlore.plugins.manager import Plugins
+INTERVAL_S = 1.0  # seconds between looks at the log
+WAIT_S = 5.0  # seconds that the end of a run waits until observers were told everything
 
 
-INTERVAL = 1.0  # seconds between looks at the log
-PATIENCE = 5.0  # seconds that a run waits at its end until observers were told everything
+class Observers(Part):
+    """Remembers that observers have kept a run of this process waiting: later runs don't wait for them."""
+
+    inherited = True
+    are_slow = False
 
 
 class Follower:
@@ -24,11 +29,10 @@ class Follower:
 
     Raises:
         OSError: the log can't be opened.
+        RuntimeError: no thread can be started.
     """
 
-    slow = False  # of the process: whether observers have kept a run waiting; later runs don't wait
-
-    def __init__(self, plugins: "Plugins", info: RunInfo, log: Path, *, starts: bool) -> None:
+    def __init__(self, plugins: Plugins, info: RunInfo, log: Path, *, starts: bool) -> None:
         self._plugins = plugins
         self._info = info
         self._starts = starts
@@ -42,18 +46,19 @@ class Follower:
         self._thread.start()
 
     def drain(self) -> None:
-        """Wait until observers know what is in the log now; not for long, and not again once they were slow."""
+        """Wait until observers know what is in the log now: 5 seconds at most, and not again once they were slow."""
+        observers = process.part(Observers)
         with self._wake:
             self._asked += 1
             asked = self._asked
             self._wake.notify_all()
-            patience = 0.0 if Follower.slow else PATIENCE
-            if not self._wake.wait_for(lambda: self._answered >= asked, patience) and not Follower.slow:
-                Follower.slow = True
+            wait_s = 0.0 if observers.are_slow else WAIT_S
+            if not self._wake.wait_for(lambda: self._answered >= asked, wait_s) and not observers.are_slow:
+                observers.are_slow = True
                 report(f"observers of runs are slow: run {self._info.name!r} goes on without waiting for them")
 
     def close(self) -> None:
-        """Tell observers the rest, and end."""
+        """Tell observers the rest, and end the thread."""
         with self._wake:
             self._closing = True
         self.drain()
@@ -63,9 +68,9 @@ class Follower:
             self._tell("runlore_run_started")
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._asked > self._answered, INTERVAL)
+                self._wake.wait_for(lambda: self._asked > self._answered, INTERVAL_S)
                 asked, closing = self._asked, self._closing
-            with suppress(*FOREIGN):  # what can't be read now is read at the next look, or by readers of the run
+            with suppress(*FOREIGN):  # the next look, or readers of the run, may succeed
                 self._look()
             with self._wake:
                 self._answered = asked

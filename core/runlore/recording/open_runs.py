@@ -2,9 +2,9 @@
 
 import sys
 from contextvars import ContextVar, Token
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
-from runlore._process import Part, process
+from runlore._process import Part
 from runlore.log import sigterm
 from runlore.recording.ending import cause
 
@@ -16,53 +16,46 @@ class OpenRun(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether the run was finished."""
+        """True once the run was finished."""
 
     def end_with_process(self, error: BaseException | None) -> None:
         """Finish the run because the process ends, by `error` or normally."""
 
 
-R = TypeVar("R", bound=OpenRun)
 _entered: ContextVar[tuple[OpenRun, ...]] = ContextVar("runlore_current", default=())  # innermost last
 
 
-class OpenRuns(Part, Generic[R]):
+class OpenRuns(Part):
     """Knows the open runs of this process by id. They end at exit: failed where an uncaught exception ends Python."""
 
     rank = 2
 
     def __init__(self) -> None:
-        self._runs: dict[str, R] = {}
+        self._runs: dict[str, OpenRun] = {}
 
-    def add(self, run: R) -> None:
+    def add(self, run: OpenRun) -> None:
         """Know a run that was opened."""
         self._runs[run.id] = run
-        self._end_with_child_process()
 
-    def remove(self, run: R) -> None:
+    def remove(self, run: OpenRun) -> None:
         """Forget a run that has ended."""
-        self._runs.pop(run.id, None)
+        if self._runs.get(run.id) is run:  # else it was attached to one that is still open
+            del self._runs[run.id]
         _entered.set(tuple(item for item in _entered.get() if item is not run))
 
-    def only(self) -> R | None:
+    def only(self) -> OpenRun | None:
         """Return the only run that the process has open; None where there is none, or several."""
         runs = list(self._runs.values())
         return runs[0] if len(runs) == 1 else None
 
     def end(self) -> None:
-        """Finish what is still open."""
+        """Finish the runs that are still open."""
         error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)  # interactive errors are no end
-        error = error or cause(sys.exception())  # of a child process, which runs this while its exception goes by
+        error = error or cause(sys.exception())  # of a child process, which runs this while its exception propagates
         if error is None and sigterm.was_told_to_end():
             error = SystemExit("SIGTERM")
         for run in list(self._runs.values()):
             run.end_with_process(error)
-
-    def _end_with_child_process(self) -> None:
-        """End runs of a multiprocessing child when it returns: atexit does not run there."""
-        util = sys.modules.get("multiprocessing.util")
-        if util is not None and sys.modules["multiprocessing.process"].parent_process() is not None:
-            util.Finalize(None, process.end, exitpriority=0)
 
 
 def enter(run: OpenRun) -> Token[tuple[OpenRun, ...]]:
@@ -71,7 +64,7 @@ def enter(run: OpenRun) -> Token[tuple[OpenRun, ...]]:
 
 
 def leave(token: Token[tuple[OpenRun, ...]]) -> None:
-    """Put back what was the innermost run before `enter`."""
+    """Restore the runs of this context from before `enter`."""
     _entered.reset(token)
 
 

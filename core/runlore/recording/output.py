@@ -1,4 +1,4 @@
-"""Recording what a process prints, as text with the redraws of progress bars folded."""
+"""Record what a process prints, as text in which redrawn progress bars stand once."""
 
 import os
 import re
@@ -11,17 +11,18 @@ from typing import Any
 
 from runlore.hookspecs import CapturedFile
 
-LIMIT = 32 << 20  # bytes of output that are kept of a run
-NAME = "output.log"
-WINDOW = 40  # lines that a program may go up to redraw them
-LINE = 1 << 16  # characters of a line
+MAX_BYTES = 32 << 20  # of output that are kept of a run
+MAX_LINE_CHARS = 1 << 16
+MAX_KEY_LINES = 200  # of a private key that are held back until its end
+ARTIFACT_NAME = "output.log"
+WINDOW_LINES = 40  # that a program may go up to redraw them
 
 CONTROL = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]|([\r\n\b])")
 KEY_BEGIN, KEY_END = "-----BEGIN ", "-----END "
 
 
 class Screen:
-    """Folds what a terminal would show to lines: `\\r` and the cursor's ways up let later text replace earlier text.
+    """Turns what is sent to a terminal into lines: after `\\r` or a way up, later text replaces earlier text.
 
     `commit` gets lines that can't change any more; `rest` are the others.
     """
@@ -33,7 +34,7 @@ class Screen:
         self._window = 0  # grows when a program first goes up
 
     def feed(self, text: str) -> None:
-        """Take what was written."""
+        """Take text that was written."""
         place = 0
         for found in CONTROL.finditer(text):
             self._put(text[place : found.start()])
@@ -56,8 +57,8 @@ class Screen:
         if text:
             line = self._lines[self._row]
             line = line.ljust(self._column)[: self._column] + text + line[self._column + len(text) :]
-            self._lines[self._row] = line if len(line) <= LINE else f"{line[: LINE - 1]}…"
-            self._column = min(self._column + len(text), LINE)
+            self._lines[self._row] = line if len(line) <= MAX_LINE_CHARS else f"{line[: MAX_LINE_CHARS - 1]}…"
+            self._column = min(self._column + len(text), MAX_LINE_CHARS)
 
     def _move(self, char: str) -> None:
         if char == "\n":
@@ -71,10 +72,10 @@ class Screen:
     def _control(self, kind: str, argument: str) -> None:
         count = int(argument) if argument.isdecimal() else 1
         if kind == "A":
-            self._window = WINDOW
+            self._window = WINDOW_LINES
             self._row = max(0, self._row - count)
         elif kind == "B":
-            for _ in range(min(count, WINDOW)):
+            for _ in range(min(count, WINDOW_LINES)):
                 column = self._column
                 self._move("\n")
                 self._column = column
@@ -85,15 +86,17 @@ class Screen:
 
 
 class Output:
-    """Records stdout and stderr from its making to `stop`: what goes through `sys.stdout` and `sys.stderr`.
+    """Records what goes through `sys.stdout` and `sys.stderr`, from its construction to `stop`.
 
-    Lines are appended to the file `path` as they are completed, so that those of a killed process remain; `rewrite`
-    masks them before. The streams stay the objects that they are, and what they print is not touched. Threads may
-    print at once. What C code or a child process writes is not seen.
+    Complete lines are masked by `rewrite` and appended to the file `path`, so that those of a killed process remain.
+    The streams stay the same objects and print as ever. Threads may print at once. What C code or a child process
+    writes is not seen.
 
     Raises:
         OSError: the file can't be made.
     """
+
+    name = ARTIFACT_NAME
 
     def __init__(self, path: Path, rewrite: Callable[[CapturedFile], CapturedFile]) -> None:
         self.path = path
@@ -106,20 +109,22 @@ class Output:
         self._lock = threading.RLock()
         self._screens: list[Screen] = []
         self._wrapped: list[tuple[Any, Any]] = []
-        self._busy = False  # what a rewriter prints is not recorded
+        self._busy = False  # with recording; what a rewriter prints meanwhile is not recorded
         self._stopped = False
         streams = [sys.stdout] if sys.stdout is sys.stderr else [sys.stdout, sys.stderr]
         for stream in streams:
             self._wrap(stream)
 
-    name = NAME
-
     def stop(self) -> bytes:
-        """End the recording, put the streams back, and give the whole text; the file is gone then."""
+        """End the recording, restore the streams, and return the whole text.
+
+        Raises:
+            OSError: it can't be read back.
+        """
         self._stopped = True
         for stream, ours in self._wrapped:
             with suppress(AttributeError, TypeError):
-                if vars(stream).get("write") is ours:  # else somebody wrapped it again: it passes through us
+                if vars(stream).get("write") is ours:  # else somebody wrapped ours, and it passes text on
                     _take_off(stream)
         with self._lock:
             for screen in self._screens:
@@ -170,26 +175,26 @@ class Output:
             self._stopped = True
 
     def _append(self, line: str) -> None:
-        """Take a finished line; those of a private key wait for its end, so that they can be masked together."""
+        """Write a complete line; those of a private key wait for its end, so that they are masked together."""
         self._held.append(line)
-        if KEY_BEGIN in self._held[0] and KEY_END not in line and len(self._held) < 200:
+        if KEY_BEGIN in self._held[0] and KEY_END not in line and len(self._held) < MAX_KEY_LINES:
             return
         self._release()
 
     def _release(self) -> None:
         text, self._held = "".join(self._held), []
-        if not text or self._size >= LIMIT:
+        if not text or self._size >= MAX_BYTES:
             return
-        data = self._rewrite(CapturedFile(NAME, text.encode("utf-8", "replace"), "log")).content
+        data = self._rewrite(CapturedFile(ARTIFACT_NAME, text.encode("utf-8", "replace"), "log")).content
         self._size += len(data)
-        if self._size >= LIMIT:
-            data += f"… the rest is left out: more than {LIMIT >> 20} MiB\n".encode()
-            self.missing.append(f"more than {LIMIT >> 20} MiB of output: the rest is left out")
+        if self._size >= MAX_BYTES:
+            data += f"… the rest is left out: more than {MAX_BYTES >> 20} MiB\n".encode()
+            self.missing.append(f"more than {MAX_BYTES >> 20} MiB of output: the rest is left out")
         self._file.write(data)
 
 
 def _take_off(stream: Any) -> None:
-    """Put back what stood under our wrapper; wrappers of recordings that have ended go with it."""
+    """Restore the `write` that our wrapper replaced; wrappers of recordings that have ended are left out."""
     found = vars(stream).get("write")
     while found is not None and hasattr(found, "runlore_output") and found.runlore_output[0]._stopped:
         found = found.runlore_output[1]

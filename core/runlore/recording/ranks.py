@@ -1,9 +1,9 @@
-"""Which process of a training this is: only the leader writes a run."""
+"""The place of this process in a distributed training: only the leader writes a run."""
 
 import multiprocessing
 import os
 
-LAUNCHERS = (  # what tells the number of processes, and what tells the place of this one; 0 leads
+LAUNCHERS = (  # variables with the number of processes, and with the place of this one; 0 leads
     ("WORLD_SIZE", ("RANK",)),  # torchrun
     ("WORLD_SIZE", ("LOCAL_RANK", "NODE_RANK")),  # a trainer that starts the script again
     ("OMPI_COMM_WORLD_SIZE", ("OMPI_COMM_WORLD_RANK",)),  # mpirun
@@ -11,7 +11,7 @@ LAUNCHERS = (  # what tells the number of processes, and what tells the place of
 
 
 def is_follower() -> bool:
-    """Whether a launcher started this process beside one that leads, by the variables it left."""
+    """Return True where a launcher started this process beside one that leads, by the variables that it set."""
     for size, ranks in LAUNCHERS:
         found = [os.environ.get(name, "") for name in ranks]
         if os.environ.get(size, "").isdecimal() and any(found):
@@ -20,5 +20,5 @@ def is_follower() -> bool:
 
 
 def is_worker() -> bool:
-    """Whether this process works for another one: a pool's, a loader's, a follower's."""
+    """Return True where this process works for another one: in a pool, for a data loader, as a follower."""
     return multiprocessing.current_process().name != "MainProcess" or is_follower()

@@ -1,7 +1,7 @@
-"""A run that is being written: what users log, and how it is opened and ends."""
+"""A run that is being written: the verbs of users, its opening and its end."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,26 +10,28 @@ from typing import Any, Self
 
 from runlore._process import process
 from runlore._warnings import report
-from runlore.artifacts.events import kept_files, kept_path, not_kept, pending
+from runlore.artifacts.events import kept_path, not_kept, pending
 from runlore.errors import RunNotFound
 from runlore.log import liveness, sigterm
 from runlore.log.folder import Folder
 from runlore.log.record import read_record
 from runlore.log.values import as_number, as_step, describe, facts_of, flatten, is_number, text_of
-from runlore.plugins.manager import described, plugins
+from runlore.plugins.manager import described
 from runlore.recording.companions import Companions
 from runlore.recording.ending import Status, status_of
 from runlore.recording.open_runs import OpenRuns, enter, entered, leave
 from runlore.recording.run_log import RunLog
 
+NOWHERE = Folder(Path(os.devnull))  # no file can be made there
+
 
 @dataclass(slots=True)
 class FitState:
-    """What integrations note on a run.
+    """Noted on a run by integrations.
 
-    `joined`: a recorded fit has made the run its own. `visited`: something recorded is in it, which need not be a fit.
-    `under_way`: a training call has begun that has not returned. `interruption`: the exception that a framework made of
-    a signal.
+    `joined`: a recorded fit has made the run its own. `visited`: the run holds something recorded, such as an
+    evaluation, which need not be a fit. `under_way`: a training call has not returned yet. `interruption`: the
+    exception that a framework raised because of a signal.
     """
 
     joined: bool = False
@@ -37,22 +39,29 @@ class FitState:
     under_way: bool = False
     interruption: BaseException | None = None
 
+    def join(self, *, visits: bool) -> bool:
+        """Note a fit, or a mere visit, that joins the run; return False if it must be a run of its own."""
+        if self.joined or (visits and self.visited):
+            return False
+        self.joined, self.visited = not visits, True
+        return True
+
 
 class Run:
     """A run that is open for writing. Threads may share it; a forked child that logs gets a file of its own.
 
     Made by `runlore.start_run` and `Store.start_run`. As a context manager it ends with the block: finished, failed
     (any exception), or interrupted (Ctrl-C). Otherwise it ends with `finish()`, at the latest when Python exits. No
-    method raises because of the disk: what can't be recorded is reported once, and told in the run. `run_log` and
-    `fit` are for integrations and for runlore itself.
+    method raises because of the disk: what can't be recorded is reported once, and told in the run. `run_log`,
+    `companions` and `fit` are for runlore itself and for integrations.
     """
 
-    def __init__(self, folder: Folder, run_id: str, name: str, opening: dict[str, Any]) -> None:
-        self.id = run_id
-        self.name = name
+    def __init__(self, log: RunLog) -> None:
+        self.id = log.id
+        self.name = log.name
+        self.run_log = log
+        self.companions = Companions(log)
         self.fit = FitState()
-        self.run_log = RunLog(folder, run_id, name, opening)
-        self._companions = Companions(self.run_log)
 
     @property
     def folder(self) -> Folder:
@@ -61,10 +70,8 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """Whether `finish` was called."""
+        """True once `finish` was called."""
         return self.run_log.ended
-
-    # What users log
 
     def log_metrics(
         self,
@@ -75,14 +82,15 @@ class Run:
     ) -> None:
         """Record numbers that belong together; they are on disk when this returns.
 
-        `step` is a whole number of 64 bits; without one, each key goes on behind its highest step. `epoch` may have a
-        fraction. `split` names the part of the data: "val" and "test" stand before the key ("val/loss") unless it
+        `step` is a whole number of 64 bits; without one, each key continues after its highest step. `epoch` may have a
+        fraction. `split` names the part of the data: "val" and "test" are put before the key ("val/loss") unless it
         begins with them already; "train" leaves it as it is. A later value for the same key and step supersedes the
-        earlier one. What is not a number is reported once and left out, the rest is kept. Any thread may call this.
+        earlier one. Values that are no numbers are reported once and left out, the rest is kept. Any thread may call
+        this.
         """
         writer = self.run_log.writer
         if writer is None or writer.closed:
-            writer = self.run_log.usable()
+            writer = self.run_log.own_writer()
             if writer is None:
                 return
         if type(metrics) is not dict and not isinstance(metrics, Mapping):  # the first test takes a tenth of the time
@@ -92,15 +100,15 @@ class Run:
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record parameters; nested mappings get dotted keys, a later value replaces an earlier one.
 
-        Any object will do: what JSON can't hold is described by type and text, a text of more than 65,536 characters
-        is cut and its sha256 kept.
+        Values may be any objects: those that JSON can't hold are described by type and text, a text of more than 65,536
+        characters is cut and its sha256 kept.
         """
         self.run_log.event({"type": "params", "values": flatten(params)})
 
     def log_summary(self, values: Mapping[str, Any]) -> None:
         """Record numbers of the run as a whole, without a step; a later value replaces an earlier one.
 
-        What is not a number is left out, and named in the run.
+        Values that are no numbers are left out, and named in the run.
         """
         flat = flatten(values)
         numbers = {key: value for key, value in flat.items() if is_number(value)}
@@ -131,7 +139,7 @@ class Run:
     ) -> None:
         """Keep a copy of a file or a folder, by its content. The original is only read.
 
-        `kind` says what it is ("model", "checkpoint", "plot", …); `name` defaults to the file's name. Without `keep`
+        `kind` is "model", "checkpoint", "plot" or any other word; `name` defaults to the file's name. Without `keep`
         only its path and size are recorded now, and its hash by the next reader, if it has not changed by then.
 
         Raises:
@@ -160,40 +168,13 @@ class Run:
             report(f"artifact {str(source)!r} can't be kept: {error.strerror or error}")
             self.run_log.event(event | not_kept(error))
 
-    def log_files(
-        self,
-        folder: Path,
-        paths: Sequence[Path],
-        *,
-        kind: str = "file",
-        step: int | None = None,
-        keep: bool = True,
-    ) -> None:
-        """Record some files of a folder as one artifact, named like the folder; others in it are not looked at.
-
-        Raises:
-            OSError: one of them is gone.
-        """
-        if self.run_log.writer is None:
-            return
-        event: dict[str, Any] = {"type": "artifact", "name": folder.name, "kind": kind, "path": str(folder.absolute())}
-        event |= {"step": as_step(step), "epoch": None, "roles": []}
-        if keep:
-            self.run_log.event(event | kept_files(folder, paths, self.run_log.blobs, plugins().rewrite_file))
-        elif {path for path in folder.rglob("*") if path.is_file()} == set(paths):
-            self.run_log.event(event | pending(folder))
-        else:
-            size = sum(path.stat().st_size for path in paths)
-            why = "it is too large to be kept, and lies beside other files"
-            self.run_log.event(event | {"size": size, "sha256": None, "stored": False, "why": why})
-
     def log_data(self, name: str, data: Any = None, **facts: Any) -> str | None:
         """Describe a dataset under a name: shape, types, columns, missing values and a fingerprint of its content.
 
-        Plugins know numpy, pandas, polars, scipy.sparse and lists. The values themselves are not kept; `data` is not
-        changed and, if it can be read only once, not read; it may be a description already. `facts` are further things
-        known of it; what is recorded later under the same name adds to what is there. Returns the fingerprint, None
-        where there is none.
+        Plugins know numpy, pandas, polars, scipy.sparse and lists; `data` may be a description already. The values
+        themselves are not kept. `data` is not changed and, if it can be read only once, not read. `facts` are further
+        properties of it; a later call with the same name adds to the description. Returns the fingerprint, None where
+        there is none.
         """
         if self.run_log.writer is None:
             return None
@@ -214,40 +195,27 @@ class Run:
         return fingerprint
 
     def log_missing(self, what: str, why: str) -> None:
-        """Say in the record that something could not be captured."""
-        self.run_log.event({"type": "missing", "what": what, "why": why})
+        """Record that something could not be captured."""
+        self.run_log.missing(what, why)
 
     def link(self, kind: str, run_id: str, *, step: int | None = None, sha256: str | None = None) -> None:
-        """Say that this run goes back to another, at a step of it: "resumed_from", "reproduces", …
+        """Record that this run is based on another, at a step of it: "resumed_from", "reproduces", …
 
-        `sha256` is that of the content that it read of the other, a checkpoint's, say.
+        `sha256` is the hash of the file that was read from that run, such as a checkpoint.
         """
-        told = {"step": None if step is None else as_step(step), "sha256": sha256}
-        known = {key: value for key, value in told.items() if value is not None}
+        facts = {"step": None if step is None else as_step(step), "sha256": sha256}
+        known = {key: value for key, value in facts.items() if value is not None}
         self.run_log.event({"type": "link", "kind": kind, "run": run_id, **known})
-
-    def rewind(self, step: int, spared: Collection[str] = ()) -> None:
-        """Go on behind a step: points of later steps are superseded, as when a run is resumed.
-
-        Keys that are `spared` keep all their points.
-        """
-        self.run_log.rewind(step, spared)
-
-    def keys(self) -> set[str]:
-        """The keys of the metrics so far."""
-        return set() if self.run_log.writer is None else set(self.run_log.writer.last_steps())
 
     @contextmanager
     def as_parent(self) -> Iterator[None]:
-        """Runs that fits in the block begin are children of this one."""
+        """Let the runs of fits in the block be children of this one."""
         self.fit.joined = True
         token = enter(self)
         try:
             yield
         finally:
             leave(token)
-
-    # Its end
 
     def finish(self, status: Status = "finished", error: BaseException | None = None) -> None:
         """End the run. Once is enough; later calls do nothing. `error` is the exception that ended it."""
@@ -256,16 +224,12 @@ class Run:
             log.close()
             return
         try:
-            self._companions.settle()
+            self.companions.settle()
         finally:  # also when Ctrl-C came while it waited
-            log.ended = True
             process.part(OpenRuns).remove(self)
-            told_to_end = isinstance(error, SystemExit) and sigterm.was_told_to_end()
-            if error is not None and (told_to_end or error is self.fit.interruption):
-                status = "interrupted"
+            log.end("interrupted" if self._was_interrupted(error) else status, error)
             self.fit.interruption = None  # it holds the frames that it went through
-            log.end(status, error)
-            self._companions.end()
+            self.companions.end()
 
     def end_with_process(self, error: BaseException | None) -> None:
         """Finish the run because the process ends, by `error` or normally; a fit still under way was interrupted."""
@@ -273,9 +237,11 @@ class Run:
             unfinished = error is None and self.fit.under_way
             self.finish("interrupted" if unfinished else status_of(error), error)
 
-    def begin(self, like: "Run | None" = None) -> None:
-        """Start capturing and observing; with `like`, take over what was captured for another run."""
-        self._companions.begin(None if like is None else like._companions)
+    def _was_interrupted(self, error: BaseException | None) -> bool:
+        """Return True if `error` stands for a signal."""
+        if isinstance(error, SystemExit) and sigterm.was_told_to_end():
+            return True
+        return error is not None and error is self.fit.interruption
 
     def __enter__(self) -> Self:
         if self not in entered():
@@ -291,7 +257,7 @@ class Run:
         return f"<Run {self.name!r} {self.id} {'ended' if self.ended else 'open'}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return attached, (str(self.folder.root), self.id)  # a process that gets it by pickle writes a file of its own
+        return unpickled, (str(self.folder.root), self.id)  # the other process writes a file of its own
 
 
 def open_run(
@@ -303,42 +269,51 @@ def open_run(
     last_steps: Mapping[str, int] | None = None,
     like: Run | None = None,
 ) -> Run:
-    """Open a run with a file of its own, known to this process; `opening` lacks only what identifies the process."""
+    """Open a run with a log file of its own, and let its companions begin.
+
+    `opening` is the opening event, but for the identity of the process. Automatic steps go on behind `last_steps`. A
+    run that is recorded afterwards takes over the captures of a run `like` it.
+    """
     identity = liveness.process_identity()
-    run = Run(folder, run_id, name, {"type": "open", "run": run_id, "name": name, **opening, **identity})
-    if opening["mode"] == "off":
+    log = RunLog(folder, run_id, name, {"type": "open", "run": run_id, "name": name, **opening, **identity})
+    run = Run(log)
+    if log.mode == "off":
         return run
-    if last_steps and run.run_log.writer is not None:
-        run.run_log.writer.continue_steps(last_steps)
-    if opening["mode"] != "attach":
+    log.continue_steps(last_steps or {})
+    if log.mode != "attach":
         process.part(OpenRuns).add(run)
         sigterm.leave_mark_on_sigterm(folder.marks, identity)
-    run.begin(like)
+    run.companions.begin(None if like is None else like.companions.taken)
     return run
 
 
-def attach(root: str, run_id: str) -> Run:
-    """Open a run for additions from this process; its owner goes on writing it.
+def silent_run(folder: Folder = NOWHERE, run_id: str = "", name: str = "") -> Run:
+    """Return a run that records nothing."""
+    return open_run(folder, run_id, name, {"mode": "off"})
+
+
+def attach(folder: Folder, run_id: str) -> Run:
+    """Open a run for additions from this process; its status and end stay as they are. `finish()` closes it.
 
     Raises:
         RunNotFound: the run was removed.
     """
-    folder = Folder(Path(root))
     record, writers = read_record(folder, run_id)
     if not writers.contents:
-        raise RunNotFound(f"run {run_id} is not in {root!r} any more")
-    steps = {key: tally.last_step for key, tally in record.tallies.items()}
-    return open_run(folder, run_id, record.name, {"mode": "attach"}, last_steps=steps)
+        raise RunNotFound(f"run {run_id} is not in {str(folder.root)!r} any more")
+    last_steps = {key: tally.last_step for key, tally in record.tallies.items()}
+    return open_run(folder, run_id, record.name, {"mode": "attach"}, last_steps=last_steps)
 
 
-def attached(root: str, run_id: str) -> Run:
-    """Attach to a run that came by pickle; return one that records nothing where there is none to add to."""
+def unpickled(root: str, run_id: str) -> Run:
+    """Return an attached run in place of one that came by pickle; one that records nothing where that was removed."""
+    folder = Folder(Path(root))
     try:
-        return attach(root, run_id)
+        return attach(folder, run_id)
     except RunNotFound:
-        return open_run(Folder(Path(root)), run_id, "", {"mode": "off"})
+        return silent_run(folder, run_id)
 
 
-def end_from_outside(root: str, run_id: str, error: BaseException) -> None:
-    """Write the end of a run whose own process could not; where it could, its own end counts."""
-    attach(root, run_id).run_log.end_for_owner(status_of(error), error)
+def end_from_outside(folder: Folder, run_id: str, error: BaseException) -> None:
+    """Write the end of a run whose own process could not; an end that it wrote itself counts more."""
+    attach(folder, run_id).run_log.end_for_owner(status_of(error), error)

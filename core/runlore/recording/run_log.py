@@ -1,7 +1,7 @@
-"""The log of one run as this process writes it: opened, reopened behind a fork, rewound, ended."""
+"""The log of one run as this process writes it: opened, reopened in a forked child, rewound, ended."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,8 @@ from runlore._ids import new_suffix
 from runlore._process import Part, process
 from runlore._warnings import report
 from runlore.artifacts.blobs import Blobs
-from runlore.artifacts.events import UNPLACED, kept_content, losses_of, not_kept
-from runlore.hookspecs import CapturedFile
+from runlore.artifacts.events import UNPLACED, kept_content, kept_files, losses_of, not_kept, pending
+from runlore.hookspecs import SYSTEM_PREFIX, CapturedFile
 from runlore.log import liveness
 from runlore.log.folder import Folder
 from runlore.log.values import as_step
@@ -22,7 +22,9 @@ Event = dict[str, Any]
 
 
 class _Unwritable(Part):
-    """Stores that can't be written, and of which the user was told."""
+    """The folders of stores that can't be written, and that the user was told of."""
+
+    inherited = True
 
     def __init__(self) -> None:
         self.told: set[Path] = set()
@@ -31,8 +33,8 @@ class _Unwritable(Part):
 class RunLog:
     """Writes one run's log; never raises because of the disk. Threads may share it.
 
-    `opening` is the run's opening event, `opened` the same as rewriters made it. `writer` is the file of this process;
-    None where nothing is recorded. A forked child that writes gets a file of its own.
+    `opening` is the run's opening event, `opened` the same as rewriters made it. `writer` is None where nothing is
+    recorded. A forked child that writes gets a file, and so a writer, of its own.
     """
 
     def __init__(self, folder: Folder, run_id: str, name: str, opening: Event) -> None:
@@ -51,7 +53,7 @@ class RunLog:
 
     @property
     def is_of_this_process(self) -> bool:
-        """Whether this process opened the run, and is not a forked child of the one that did."""
+        """True where this process opened the run, False in a forked child of the one that did."""
         return bool(self.opening["pid"] == os.getpid())
 
     @property
@@ -59,25 +61,33 @@ class RunLog:
         """The contents that the run's store keeps."""
         return Blobs(self.folder.blobs)
 
-    def usable(self) -> LogWriter | None:
-        """Return the file of this process, made now in a forked child; None where nothing can be written."""
+    def own_writer(self) -> LogWriter | None:
+        """Return the writer of this process, made now in a forked child; None where nothing can be written."""
         writer = self.writer
         if writer is None or not writer.closed or self.is_of_this_process:
             return writer
-        last_steps = writer.last_steps()
-        self.writer = self._open({"type": "open", "mode": "attach", "run": self.id, **liveness.process_identity()})
-        if self.writer is not None:
-            self.writer.continue_steps(last_steps)
+        opening = {"type": "open", "mode": "attach", "run": self.id, **liveness.process_identity()}
+        self.writer = self._open(opening)
+        self.continue_steps(writer.last_steps())
         return self.writer
 
+    def continue_steps(self, last_steps: Mapping[str, int]) -> None:
+        """Let automatic steps go on behind those of earlier segments."""
+        if self.writer is not None and last_steps:
+            self.writer.continue_steps(last_steps)
+
+    def keys(self) -> set[str]:
+        """Return the keys of the metrics so far."""
+        return set() if self.writer is None else set(self.writer.last_steps())
+
     def event(self, event: Event, *, masked: bool = False) -> None:
-        """Write an event; `masked`: the rewriters have seen it already."""
-        writer = self.usable()
+        """Write an event; a `masked` one has passed the rewriters already."""
+        writer = self.own_writer()
         if writer is not None:
             writer.event(event if masked else dict(plugins().rewrite_event(event)))
 
     def missing(self, what: str, why: str) -> None:
-        """Say in the record that something could not be captured."""
+        """Write that something could not be captured."""
         self.event({"type": "missing", "what": what, "why": why})
 
     def keep_bytes(self, data: bytes, *, name: str, kind: str = "file") -> None:
@@ -96,15 +106,38 @@ class RunLog:
             report(f"artifact {name!r} can't be kept: {error.strerror or error}")
             self.event({**UNPLACED, **event, **not_kept(error)})
 
-    def rewind(self, step: int, spared: Collection[str]) -> None:
-        """Supersede the points behind a step, but for the keys that are `spared`, by a new file that cuts this one."""
+    def keep_files(
+        self, folder: Path, paths: Sequence[Path], *, kind: str = "file", step: int | None = None, keep: bool = True
+    ) -> None:
+        """Record some files of a folder as one artifact, named like the folder; others in it are not looked at.
+
+        Raises:
+            OSError: one of them is gone.
+        """
+        if self.writer is None:
+            return
+        event: Event = {"type": "artifact", "name": folder.name, "kind": kind, "path": str(folder.absolute())}
+        event |= {"step": as_step(step), "epoch": None, "roles": []}
+        if keep:
+            self.event(event | kept_files(folder, paths, self.blobs, plugins().rewrite_file))
+        elif {path for path in folder.rglob("*") if path.is_file()} == set(paths):
+            self.event(event | pending(folder))
+        else:
+            size = sum(path.stat().st_size for path in paths)
+            why = "it is too large to be kept, and lies beside other files"
+            self.event(event | {"size": size, "sha256": None, "stored": False, "why": why})
+
+    def rewind(self, step: int, spared: Collection[str] = ()) -> None:
+        """Supersede the points behind a step, as a resumed run does, by a new file that cuts off this one.
+
+        The keys that are `spared` keep all their points, and so do measurements of the machine.
+        """
         writer = self.writer
         if writer is None or writer.closed or self.ended:
             return
+        spared = {key for key in writer.last_steps() if key.startswith(SYSTEM_PREFIX)}.union(spared)
         opening = {**self.opening, "mode": "resume", "cut": as_step(step), "predecessor": writer.path.name}
-        measured = {key for key in writer.last_steps() if key.startswith("system/")}  # these count on by themselves
-        spared = measured.union(spared)
-        opened = self._open({**opening, "spared": sorted(spared), **liveness.process_identity()})
+        opened = self._open(opening | {"spared": sorted(spared), **liveness.process_identity()})
         if opened is None:
             return  # the disk is gone: points go on superseding each other
         last_steps = {key: last if key in spared else min(last, step) for key, last in writer.last_steps().items()}
@@ -114,14 +147,15 @@ class RunLog:
 
     def end(self, status: Status, error: BaseException | None) -> None:
         """Write the run's end and close the file; a file that only adds to a run has no end of its own."""
+        self.ended = True
         if self.writer is not None:
-            end = None if self.mode == "attach" else dict(plugins().rewrite_event(end_event(status, error)))
-            self.writer.finish(end)
+            self.writer.finish(None if self.mode == "attach" else _rewritten_end(status, error))
 
     def end_for_owner(self, status: Status, error: BaseException) -> None:
-        """Write the end of a run whose own process could not, and close the file; an end of its own counts more."""
+        """Write the end of a run whose own process could not, and close the file; an end by its owner supersedes it."""
+        self.ended = True
         if self.writer is not None:
-            self.writer.finish(dict(plugins().rewrite_event(end_event(status, error))))
+            self.writer.finish(_rewritten_end(status, error))
 
     def close(self) -> None:
         """Close the file of a forked child, without an end: the run is its parent's."""
@@ -153,3 +187,7 @@ class RunLog:
             f"nothing of run {self.name!r} can be recorded in {str(self.folder.root)!r}: "
             f"{error.strerror or error}. Training goes on; name another place with RUNLORE_STORE"
         )
+
+
+def _rewritten_end(status: Status, error: BaseException | None) -> Event:
+    return dict(plugins().rewrite_event(end_event(status, error)))

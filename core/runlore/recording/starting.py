@@ -1,20 +1,21 @@
-"""Starting a run, or going on with one."""
+"""Start a run in a store's folder, or continue one: what is known of the process is written into its opening event."""
 
 import os
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runlore import _ids
 from runlore._settings import disabled_names, flag, setting
-from runlore._startup import BEGAN_IN
-from runlore._warnings import report
-from runlore.errors import RunNotFound, SettingError
+from runlore._startup import BEGAN_IN, working_folder
+from runlore._warnings import valid_or
+from runlore.errors import RunNotFound
 from runlore.log.folder import Folder
 from runlore.log.liveness import Life
-from runlore.log.record import Record, read_record
+from runlore.log.record import read_record
 from runlore.log.values import as_step, describe, text_of
 from runlore.plugins.manager import plugins
 from runlore.recording.captures import section_event
@@ -23,74 +24,70 @@ from runlore.recording.run import Run, open_run
 from runlore.recording.seeds import seeds
 
 DEFAULT_EXPERIMENT = "default"
-AGAIN = "-again"  # behind the names that a script gives, when it is run again
-REPRODUCTION = "RUNLORE_REPRODUCTION"  # names what `runlore reproduce` does, in the processes of the command
+AGAIN = "-again"  # ends the names that a script gives, when it is run again
+REPRODUCTION = "RUNLORE_REPRODUCTION"  # set by `runlore reproduce` in the processes of the command, to name itself
+
+Event = dict[str, Any]
 
 
-def start(
-    folder: Folder,
-    name: str | None,
-    *,
-    experiment: str | None = None,
-    params: Mapping[str, Any] | None = None,
-    tags: Mapping[str, Any] | None = None,
-    parent: str | None = None,
-    resume: str | None = None,
-    at_step: int | None = None,
-    lasted: float = 0.0,
-    like: Run | None = None,
-    leader: bool | None = None,
-    launch: str | None = None,
-) -> Run:
-    """Start a run in a store's folder; see `Store.start_run`. `parent` and `resume` are whole ids.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """Describes a run that is to be started; see `Store.start_run`.
 
-    One that is recorded afterwards began `lasted` seconds ago, `like` another that was captured then. `leader` says
-    whether this process leads its training, where the caller knows; `launch` is what the one that started it calls it.
+    `parent` and `resume` are whole ids. A run that is recorded afterwards began `lasted` seconds ago, and takes over
+    the captures of a run `like` it. `leader` is True in the process that leads its training, where the caller knows;
+    `launch` is the token of the launch that started this process.
     """
-    for what, value in (("params", params), ("tags", tags)):
+
+    name: str | None = None
+    experiment: str | None = None
+    params: Mapping[str, Any] | None = None
+    tags: Mapping[str, Any] | None = None
+    parent: str | None = None
+    resume: str | None = None
+    at_step: int | None = None
+    lasted: float = 0.0
+    like: Run | None = None
+    leader: bool | None = None
+    launch: str | None = None
+
+
+def start(folder: Folder, request: StartRequest) -> Run:
+    """Start a run, or continue the one to be resumed; a new one is linked to it where it has finished.
+
+    Raises:
+        TypeError: params or tags are no mapping.
+        RunNotFound: the run to be resumed is still being written.
+    """
+    for what, value in (("params", request.params), ("tags", request.tags)):
         if value is not None and not isinstance(value, Mapping):
             raise TypeError(f"{what} is {value!r}: write a mapping, such as {{'key': 'value'}}")
-    unknown: list[tuple[str, str]] = []
-    opening = _opening(experiment, parent, unknown, seeded=like is None, leader=leader, launch=launch)
-    if lasted > 0:
-        opening["time"] = time.time_ns() // 1000 - int(lasted * 1e6)
-    before: Record | None = None
-    run = _resumed(folder, resume, at_step, opening) if resume is not None else None
-    if run is None:
-        if resume is not None:
-            before = read_record(folder, resume)[0]
-            opening["experiment"] = experiment or before.experiment
-        run_id = _ids.new_run_id(time.time_ns() // 1000)
-        run = open_run(folder, run_id, _name(name, opening), opening, like=like)
-        if before is not None:
-            run.link("resumed_from", before.id, step=at_step)
+    opening = _opening(request)
+    unknown = _add_seeds(opening) if request.like is None else []  # draws behind a run's end tell nothing of it
+    if request.resume is None:
+        run, title = _begin(folder, request, opening), "run"
+    else:
+        run, title = _resume(folder, request.resume, request, opening)
     for what, why in unknown:
         run.log_missing(what, why)
-    if params:
-        run.log_params(params)
-    if tags:
-        run.set_tags(tags)
-    if opening["parent"] is None and opening["mode"] != "off" and not _is_quiet():
-        _announce(run, opening["mode"], None if resume is None else before.name if before is not None else run.name)
+    if request.params:
+        run.log_params(request.params)
+    if request.tags:
+        run.set_tags(request.tags)
+    if opening["parent"] is None and run.run_log.writer is not None and not valid_or(False, flag, "quiet"):
+        _print(f"runlore: {title} {run.name} · runlore show {run.id[-_ids.SHORT :]}\n")
     return run
 
 
-def _opening(
-    experiment: str | None,
-    parent: str | None,
-    unknown: list[tuple[str, str]],
-    *,
-    seeded: bool,
-    leader: bool | None,
-    launch: str | None,
-) -> dict[str, Any]:
-    """The opening event, as far as it does not depend on other runs; `unknown` takes what could not be captured."""
-    opening: dict[str, Any] = {
-        "mode": "off" if "all" in disabled_names() or (is_follower() if leader is None else not leader) else "start",
-        "experiment": str(experiment or "") or setting("experiment") or DEFAULT_EXPERIMENT,
-        "parent": parent,
+def _opening(request: StartRequest) -> Event:
+    """Return the opening event, as far as it does not depend on other runs."""
+    follows = is_follower() if request.leader is None else not request.leader
+    opening: Event = {
+        "mode": "off" if follows or "all" in disabled_names() else "start",
+        "experiment": str(request.experiment or "") or setting("experiment") or DEFAULT_EXPERIMENT,
+        "parent": request.parent,
         "argv": [str(part) for part in sys.argv],
-        "cwd": _cwd(),
+        "cwd": working_folder(),
     }
     program = _program()
     if program is not None:
@@ -100,22 +97,29 @@ def _opening(
             opening["script"] = str(Path(BEGAN_IN, script))
     if BEGAN_IN is not None and opening["cwd"] != BEGAN_IN:
         opening["began_in"] = BEGAN_IN
-    if seeded:  # what was drawn since tells nothing of a part that is over
-
-        def note(plugin: str, error: Exception) -> None:
-            unknown.append((f"seeds from {plugin}", f"{type(error).__name__}: {error}"))
-
-        found = seeds(plugins(), note)
-        opening["seeds"] = section_event("seeds", found)["sections"]["seeds"]
-    if launch is not None:
-        opening["launch"] = launch
+    if request.lasted > 0:
+        opening["time"] = time.time_ns() // 1000 - int(request.lasted * 1e6)
+    if request.launch is not None:
+        opening["launch"] = request.launch
     if REPRODUCTION in os.environ:
         opening["reproduction"] = os.environ[REPRODUCTION]
     return opening
 
 
+def _add_seeds(opening: Event) -> list[tuple[str, str]]:
+    """Add the seeds to an opening event; return what could not be captured, and why."""
+    unknown = []
+
+    def note(plugin: str, error: Exception) -> None:
+        unknown.append((f"seeds from {plugin}", f"{type(error).__name__}: {error}"))
+
+    found = seeds(plugins(), note)
+    opening["seeds"] = section_event("seeds", found)["sections"]["seeds"]
+    return unknown
+
+
 def _program() -> list[str] | None:
-    """How Python was started, up to the script's own arguments: ["train.py"], ["-m", "package.train"], ["-X", …].
+    """Return how Python was started, up to the script's own arguments: ["train.py"], ["-m", "package.train"], …
 
     None where the script has changed `sys.argv`, or the code itself was the argument.
     """
@@ -124,14 +128,22 @@ def _program() -> list[str] | None:
     return None if given[count:] != own or "-c" in given[:count] else given[:count]
 
 
-def _resumed(folder: Folder, resume: str, at_step: int | None, opening: dict[str, Any]) -> Run | None:
-    """The run itself with a new segment; None if it has finished, so that a new one has to be linked to it."""
-    record, writers = read_record(folder, resume)
+def _begin(folder: Folder, request: StartRequest, opening: Event) -> Run:
+    run_id = _ids.new_run_id(time.time_ns() // 1000)
+    return open_run(folder, run_id, _name(request.name, opening), opening, like=request.like)
+
+
+def _resume(folder: Folder, run_id: str, request: StartRequest, opening: Event) -> tuple[Run, str]:
+    """Open a new segment of a run, or a new run linked to it where it has finished; return how to announce it, too."""
+    record, writers = read_record(folder, run_id)
     if record.status == "finished":
-        return None
+        opening["experiment"] = request.experiment or record.experiment
+        run = _begin(folder, request, opening)
+        run.link("resumed_from", record.id, step=request.at_step)
+        return run, f"{record.name} had finished; new run"
     if any(content.life is Life.ALIVE and content.end is None for content in writers.owners()):
         raise RunNotFound(f"run {record.name!r} is still being written by another process: it can't be resumed")
-    cut = as_step(at_step)
+    cut = as_step(request.at_step)
     last_steps = {key: tally.last_step for key, tally in record.tallies.items()}
     if cut is not None:
         last_steps = {key: min(step, cut) for key, step in last_steps.items()}
@@ -142,10 +154,10 @@ def _resumed(folder: Folder, resume: str, at_step: int | None, opening: dict[str
         "cut": cut,
         "predecessor": writers.contents[-1].path.name if writers.contents else None,
     }
-    return open_run(folder, record.id, record.name, opening, last_steps=last_steps)
+    return open_run(folder, record.id, record.name, opening, last_steps=last_steps), "resumed run"
 
 
-def _name(name: str | None, opening: dict[str, Any]) -> str:
+def _name(name: str | None, opening: Event) -> str:
     if not name:
         return _ids.new_name()
     if "reproduction" not in opening:
@@ -154,26 +166,7 @@ def _name(name: str | None, opening: dict[str, Any]) -> str:
     return text_of(describe(name)) + AGAIN + (f"-{count}" if count else "")
 
 
-def _cwd() -> str | None:
-    try:
-        return str(Path.cwd())
-    except OSError:  # somebody removed it
-        return None
-
-
-def _is_quiet() -> bool:
-    try:
-        return flag("quiet")
-    except SettingError as error:  # nothing that is worth ending a training for
-        report(str(error))
-        return False
-
-
-def _announce(run: Run, mode: str, resume: str | None) -> None:
-    if run.run_log.writer is None:
-        return
-    word = "run" if resume is None else "resumed run" if mode == "resume" else f"{resume} had finished; new run"
-    line = f"runlore: {word} {run.name} · runlore show {run.id[-_ids.SHORT :]}\n"
+def _print(line: str) -> None:
     try:
         sys.stderr.write(line)
     except (OSError, ValueError, AttributeError, UnicodeEncodeError):

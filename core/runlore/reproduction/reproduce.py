@@ -173,11 +173,10 @@ def _linked(plan: Plan, new: Sequence[RecordedRun], exit_status: int, interrupte
     """Link every new run to the one that it repeats. Return the pairs, and the runs that are in none."""
     pairs = list(counterparts(plan.run, new, plan.places.as_then))
     for first, found in pairs:
-        opened = found.attach()
-        opened.link(REPRODUCES, first.id)
-        if not plan.changed:
-            opened.set_tags({REPRODUCES: first.name})
-        opened.finish()
+        with found.attach() as opened:
+            opened.link(REPRODUCES, first.id)
+            if not plan.changed:
+                opened.set_tags({REPRODUCES: first.name})
     wanted = list(descendants(plan.run))
     ours = tuple(pair for pair in pairs if pair[0] in wanted)
     found_for = {first.id for first, _ in ours}

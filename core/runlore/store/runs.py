@@ -187,15 +187,13 @@ class RecordedRun:
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags; None removes one."""
-        run = self.attach()
-        run.set_tags(tags)
-        run.finish()
+        with self.attach() as run:
+            run.set_tags(tags)
 
     def note(self, text: str) -> None:
         """Add a note."""
-        run = self.attach()
-        run.note(text)
-        run.finish()
+        with self.attach() as run:
+            run.note(text)
 
     def attach(self) -> Run:
         """The run open for additions from this process; `finish()` it. Its status and end stay as they are.
@@ -205,7 +203,7 @@ class RecordedRun:
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RunloreWarning)
-            run = attach(str(self.store.root), self.id)
+            run = attach(self.store.folder, self.id)
         if run.run_log.writer is None:
             raise StoreRefused(f"nothing can be added to run {self.name!r}: {str(self.store.root)!r} can't be written")
         return run

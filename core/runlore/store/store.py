@@ -98,7 +98,7 @@ class Store:
         Raises:
             RunNotFound: no run answers to `resume`.
         """
-        from runlore.recording.starting import start
+        from runlore.recording.starting import StartRequest, start
 
         parent_id: str | None
         if isinstance(parent, str):
@@ -106,9 +106,8 @@ class Store:
         else:
             parent_id = None if parent is None else parent.id
         earlier = None if resume is None else self.run(resume).id
-        return start(
-            self.folder,
-            name,
+        request = StartRequest(
+            name=name,
             experiment=experiment,
             params=params,
             tags=tags,
@@ -116,6 +115,7 @@ class Store:
             resume=earlier,
             at_step=at_step,
         )
+        return start(self.folder, request)
 
     def runs(self, where: str = "", *, sort: str = "", limit: int | None = None) -> "RunList":
         """The runs that fulfil a query, children included, newest first unless `sort` says otherwise.
