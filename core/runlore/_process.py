@@ -39,6 +39,7 @@ class Process:
         self._lock = threading.RLock()
         self._parts: dict[type[Part], Any] = {}
         self._ends_as_child = False
+        self._pid = os.getpid()
 
     def part(self, kind: type[T]) -> T:
         """Return the process's part of a kind; the first call makes it."""
@@ -47,6 +48,8 @@ class Process:
 
     def end(self) -> None:
         """End the parts in the order of their rank; called at exit, and where a multiprocessing child returns."""
+        if self._pid != os.getpid():
+            return  # in a child that C code has forked, without the hook that forgets
         for part in sorted(self._parts.values(), key=lambda part: part.rank):
             if part.rank:
                 part.end()
@@ -57,6 +60,7 @@ class Process:
         self._parts = {kind: part for kind, part in self._parts.items() if kind.inherited}
         self._lock = threading.RLock()  # another thread of the parent may have held it
         self._ends_as_child = False
+        self._pid = os.getpid()
         for part in parts:
             part.forget()
 
