@@ -1,6 +1,6 @@
 """A repository whose code differs from run to run, and runs with several seeds."""
 
 from tests.analysis.seeded import seeded
-from tests.recording.test_captures import repository
+from tests.plugins.test_code import repository
 
 __all__ = ["repository", "seeded"]

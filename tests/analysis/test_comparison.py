@@ -13,7 +13,6 @@ from runlore import Store
 from runlore.analysis.comparison import compare
 from runlore.recording.companions import capture_afresh
 from tests.cli.test_cli import document, runlore
-from tests.plugins.test_code import repository  # noqa: F401  # a fixture
 from tests.plugins.test_environment import git
 from tests.process import Process
 

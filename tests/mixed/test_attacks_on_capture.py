@@ -24,7 +24,6 @@ from runlore.plugins.data import runlore_describe_data
 from runlore.recording.companions import capture_afresh
 from tests.cli.test_cli import runlore
 from tests.maintenance.files import age
-from tests.maintenance.test_housekeeping import age
 from tests.plugins.test_code import files, repository, withheld  # noqa: F401  # a fixture
 from tests.plugins.test_environment import git, plugin
 from tests.plugins.test_hooks import plug  # noqa: F401  # a fixture

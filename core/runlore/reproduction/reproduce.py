@@ -96,7 +96,8 @@ def prepare(
     choose_environment(plan, leader, places, here=here, look=look)
     choose_command(plan, leader, places, command)
     if len(leader.segments) > 1:
-        plan.notes.append(f"it was resumed, {len(leader.segments)} starts in all, maybe with other code: the command is run once")
+        starts = len(leader.segments)
+        plan.notes.append(f"it was resumed, {starts} starts in all, maybe with other code: the command is run once")
     return plan
 
 
