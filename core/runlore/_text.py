@@ -2,6 +2,7 @@
 
 import math
 import unicodedata
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 
@@ -93,3 +94,10 @@ def as_time(time_us: int) -> datetime:
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)
     except OverflowError:
         return datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return the known name that was probably meant; None where none is alike (0 to 1) by at least `cutoff`."""
+    from difflib import get_close_matches  # only those who made a mistake wait for it
+
+    return next(iter(get_close_matches(name, list(known), 1, cutoff)), None)

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from runlore import Store
 from runlore.analysis.tables import known_keys, read_table, states, suggested_columns
 from runlore.errors import QueryError
-from runlore.index.query import Field, compile_query, parse_sort
+from runlore.index.fields import Field
+from runlore.index.parse import parse_sort
+from runlore.index.sql import compile_query
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ import pytest
 
 from runlore import Store
 from runlore.index.database import INDEXES, TABLES
-from runlore.index.query import compile_query, parse_sort
+from runlore.index.parse import parse_sort
 from runlore.index.select import select
+from runlore.index.sql import compile_query
 
 MATCH = (
     "CREATE FUNCTION runlore_match(pattern text, value text) RETURNS boolean "

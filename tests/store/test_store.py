@@ -2,8 +2,9 @@
 
 from runlore import Store
 from runlore.index.contents import count_pending, group_stored
+from runlore.index.keys import count_keys
 from runlore.index.links import count_linked
-from runlore.index.select import count_keys, list_names
+from runlore.index.select import list_names
 
 
 def test_a_question_gets_its_arguments_and_the_newest_state(store: Store) -> None:

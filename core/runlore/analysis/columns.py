@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from runlore.analysis.ranking import is_aside, is_place, is_telling
-from runlore.index.query import Field
+from runlore.index.fields import Field
 from runlore.store.runs import RunList
 
 

@@ -14,8 +14,11 @@ from typing import Any, Literal
 from runlore.analysis.ranking import is_place, is_telling
 from runlore.errors import MissingDependency, QueryError
 from runlore.index.database import Sqlite
-from runlore.index.query import Compiled, Field, compile_query, field_of
-from runlore.index.select import other_keys, values_of, varied_params
+from runlore.index.fields import Field
+from runlore.index.keys import other_keys, varied_params
+from runlore.index.parse import parse_field
+from runlore.index.select import values_of
+from runlore.index.sql import Compiled, compile_query
 from runlore.store.store import Store
 
 CONFIDENCE = 0.95  # of the interval
@@ -109,8 +112,8 @@ def group_runs(
         QueryError: a field or the query can't be understood, or no run has the key.
         MissingDependency: SciPy is not installed.
     """
-    chosen = field_of(metric, "metrics")
-    fields = [*[field_of(text, "params") for text in by], *[field_of(text, "params") for text in over]]
+    chosen = parse_field(metric, "metrics")
+    fields = [*[parse_field(text, "params") for text in by], *[parse_field(text, "params") for text in over]]
     compiled = compile_query(where, time.time)
     rows = store.ask(_rows, compiled, [chosen, *fields], [metric, *by, *over])
     good = best or direction(chosen.key or chosen.column)

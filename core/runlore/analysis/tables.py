@@ -8,11 +8,13 @@ from typing import Any
 
 from runlore._text import as_time
 from runlore.analysis.columns import telling_columns
-from runlore.index import query
 from runlore.index.database import Sqlite
-from runlore.index.query import Field, field_of
+from runlore.index.fields import Field
+from runlore.index.keys import count_keys, hints_of
+from runlore.index.parse import parse_field, parse_sort
 from runlore.index.rows import Summary
-from runlore.index.select import count_keys, count_of, hints_of, read_page, read_states
+from runlore.index.select import count_of, read_page, read_states
+from runlore.index.sql import compile_query
 from runlore.store.store import Store
 
 SAMPLE_RUNS = 100  # read to choose columns
@@ -59,9 +61,9 @@ def read_table(
     Raises:
         QueryError: the query, the order or a column can't be understood.
     """
-    compiled = query.compile_query(where, time.time)
-    order = query.parse_sort(sort) if sort else []
-    fields = [field_of(text) for text in columns]
+    compiled = compile_query(where, time.time)
+    order = parse_sort(sort) if sort else []
+    fields = [parse_field(text) for text in columns]
 
     def ask(database: Sqlite) -> Table:
         rows = tuple(_row(*row) for row in read_page(database, compiled, order, fields, offset, limit))

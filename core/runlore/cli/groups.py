@@ -10,7 +10,7 @@ from runlore.analysis.ranking import is_aside
 from runlore.analysis.statistics import Group, group_runs, key_text
 from runlore.cli.options import grid, print_json, print_whole
 from runlore.documents import statistics_document
-from runlore.index.query import Field
+from runlore.index.fields import Field
 from runlore.store.store import Store
 
 KEY = 24  # characters of a value that makes a group

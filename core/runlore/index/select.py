@@ -1,28 +1,26 @@
-"""Questions to the index: which runs fulfil a condition, in which order; which run a part of an id means."""
+"""Questions about runs: those that fulfil a query, those that a name or a part of an id may mean."""
 
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 from runlore.errors import QueryError
-from runlore.index import query
 from runlore.index.database import Sqlite
-from runlore.index.query import BARE, Compiled, Field
+from runlore.index.fields import Field
 from runlore.index.rows import RUN_COLUMNS, Summary, load_summaries
+from runlore.index.sql import Clause, Compiled, column_of
 
-_TEXT = "CASE WHEN s{0}.kind = 'str' THEN s{0}.text END"  # NaN's text is none to sort by
-SHORTEST = 3  # characters of an id that may stand for it
-VARIED = 100  # params that are looked at, at most
-Order = list[tuple[Field, bool]]
+MIN_PART = 3  # characters of an id that may stand for it
+Order = Sequence[tuple[Field, bool]]  # fields, each with whether it descends
+Line = tuple[Summary, int, tuple[Any, ...]]  # a run, how many children it has, and the values of some fields
 
 
 def select(database: Sqlite, compiled: Compiled, order: Order, limit: int | None) -> list[Summary]:
-    """The runs that fulfil a condition.
+    """Return the runs that fulfil a query.
 
     Raises:
-        QueryError: the condition is more than the database can take.
+        QueryError: the query is more than the database can take.
     """
     try:
         return load_summaries(database, _numbers(database, compiled, order, limit))
@@ -32,43 +30,27 @@ def select(database: Sqlite, compiled: Compiled, order: Order, limit: int | None
         raise QueryError(f"this query is too large for the index: {error}", "", 0) from error
 
 
+def count_of(database: Sqlite, compiled: Compiled) -> int:
+    """Return how many runs fulfil a query."""
+    return int(database.query(f"SELECT COUNT(*) FROM runs r WHERE {compiled.sql}", compiled.arguments)[0][0])
+
+
 def values_of(database: Sqlite, compiled: Compiled, fields: Sequence[Field]) -> list[tuple[Any, ...]]:
-    """Id, name, and the values of some fields, of the runs that fulfil a condition; None for what is missing."""
-    return _values(database, ["r.id", "r.name"], fields, f"{compiled.sql} ORDER BY r.id", compiled.arguments)
-
-
-def _values(
-    database: Sqlite, columns: list[str], fields: Sequence[Field], condition: str, arguments: Sequence[Any]
-) -> list[tuple[Any, ...]]:
-    joins: list[str] = []
-    keys: list[Any] = []
-    for place, field in enumerate(fields):
-        if not field.table:
-            columns.append("(r.ended - r.started) / 1000000.0" if field.column == "duration" else f"r.{field.column}")
-            continue
-        joins.append(_join(field, place, keys))
-        plain = f"CASE WHEN s{place}.kind = 'bool' THEN s{place}.text ELSE COALESCE(s{place}.num, s{place}.text) END"
-        columns.append(f"s{place}.{field.column}" if field.table == "metrics" else plain)
-    sql = f"SELECT {', '.join(columns)} FROM runs r {' '.join(joins)} WHERE {condition}"
-    return database.query(sql, [*keys, *arguments])
-
-
-Line = tuple[Summary, int, tuple[Any, ...]]
+    """Return id, name and the values of some fields of each run that fulfils a query; None for a missing value."""
+    condition = Clause(f"{compiled.sql} ORDER BY r.id", compiled.arguments)
+    return _values(database, ["r.id", "r.name"], fields, condition)
 
 
 def read_page(
     database: Sqlite, compiled: Compiled, order: Order, fields: Sequence[Field], offset: int, limit: int
 ) -> list[Line]:
-    """Of some of the runs that fulfil a condition: what they are, how many children they have, and some values.
-
-    Of the summary only the run's own columns and its tags are there.
-    """
+    """Return the runs `offset` to `offset + limit` of a query. Of each summary only the columns and tags are filled."""
     numbers = _numbers(database, compiled, order, limit, offset)
     if not numbers:
         return []
     marks = f"({', '.join('?' * len(numbers))})"
     own = [f"r.{name}" for name in RUN_COLUMNS.split(", ")]
-    rows = _values(database, list(own), fields, f"r.n IN {marks}", numbers)
+    rows = _values(database, own, fields, Clause(f"r.n IN {marks}", tuple(numbers)))
     found = {row[0]: (Summary(*row[: len(own)]), row[len(own) :]) for row in rows}
     for n, key, text in database.query(f"SELECT run, key, text FROM tags WHERE run IN {marks}", numbers):
         found[n][0].tags[key] = text
@@ -76,6 +58,19 @@ def read_page(
     parents = database.query(f"SELECT parent FROM runs WHERE parent IN {marks}", ids)
     children = Counter(parent for (parent,) in parents)
     return [(found[n][0], children[found[n][0].id], found[n][1]) for n in numbers if n in found]
+
+
+def resolve(database: Sqlite, part: str) -> list[Summary]:
+    """Return the runs, newest first, with this id; else name; else end of an id; else part of an id."""
+    part = str(part).encode("utf-8", "replace").decode()
+    tests: list[tuple[str, str]] = [("id = ?", part), ("name = ?", part)]
+    if part.isalnum() and len(part) >= MIN_PART:
+        tests += [("id LIKE ?", f"%{part.lower()}"), ("id LIKE ?", f"%{part.lower()}%")]
+    for test, argument in tests:
+        rows = database.query(f"SELECT n FROM runs WHERE {test} ORDER BY id DESC", (argument,))
+        if rows:
+            return load_summaries(database, [number for (number,) in rows])
+    return []
 
 
 def list_names(database: Sqlite) -> list[str]:
@@ -95,85 +90,15 @@ def read_states(database: Sqlite) -> dict[str, tuple[int, int, str]]:
     return {run_id: (files, size, status) for run_id, status, files, size in rows}
 
 
-def count_of(database: Sqlite, compiled: Compiled) -> int:
-    """How many runs fulfil a condition."""
-    return int(database.query(f"SELECT COUNT(*) FROM runs r WHERE {compiled.sql}", compiled.arguments)[0][0])
-
-
-def count_keys(database: Sqlite) -> dict[str, dict[str, int]]:
-    """Return by table of the query language the keys that runs have, and how many rows have each."""
-    counted = "SELECT key, COUNT(*) FROM {} GROUP BY key ORDER BY key"
-    return {table: dict(database.query(counted.format(table))) for table in query.TABLES}
-
-
-def hints_of(database: Sqlite, where: str, compiled: Compiled, sort: str, order: Order) -> list[str]:
-    """What may have been meant where a query or an order names keys that no run has."""
-    known = partial(other_keys, database), partial(elsewhere, database)
-    found = query.hints(where, compiled.fields, *known)
-    return found + query.hints(sort, [field for field, _ in order], *known)
-
-
-def other_keys(database: Sqlite, field: Field) -> list[str]:
-    """The keys that the runs have in a field's table; none where some run has the field's own."""
-    if has_key(database, field):
-        return []
-    return [key for (key,) in database.query(f"SELECT DISTINCT key FROM {field.table}")]
-
-
-def elsewhere(database: Sqlite, field: Field) -> list[Field]:
-    """The fields of other tables that have a field's key; none where its own table has it."""
-    if has_key(database, field):
-        return []
-    others = (Field(table, field.key, "last" if table == "metrics" else "", field.place) for table in BARE)
-    return [other for other in others if other.table != field.table and has_key(database, other)]
-
-
-def has_key(database: Sqlite, field: Field) -> bool:
-    """Whether some run has the key of a field."""
-    return bool(database.query(f"SELECT 1 FROM {field.table} WHERE key = ? LIMIT 1", (field.key,)))
-
-
-def varied_params(database: Sqlite, compiled: Compiled, but: Collection[str]) -> dict[str, dict[str, str]]:
-    """The params that runs which fulfil a condition don't have alike: by key, the text of each one's value, by id.
-
-    Those of the fewest values come first, and of very many only those.
-    """
-    runs = f"FROM runs r WHERE {compiled.sql}"
-    sql = (
-        f"SELECT key FROM params WHERE run IN (SELECT r.n {runs}) GROUP BY key "
-        f"HAVING COUNT(DISTINCT kind || text) > 1 OR COUNT(*) < (SELECT COUNT(*) {runs}) "
-        "ORDER BY COUNT(DISTINCT kind || text), key"
-    )
-    keys = [key for (key,) in database.query(sql, [*compiled.arguments] * 2) if key not in but][:VARIED]
-    found: dict[str, dict[str, str]] = {key: {} for key in keys}
-    marks = ", ".join("?" * len(keys))
-    sql = f"SELECT p.key, r.id, p.text FROM params p JOIN runs r ON r.n = p.run WHERE p.key IN ({marks})"
-    for key, run_id, text in database.query(sql, keys) if keys else ():
-        found[key][run_id] = str(text)
-    return found
-
-
-def resolve(database: Sqlite, part: str) -> list[Summary]:
-    """The runs that a part of an id or a name may mean, newest first: the first of id, name, end, part that has any."""
-    part = str(part).encode("utf-8", "replace").decode()
-    tests: list[tuple[str, str]] = [("id = ?", part), ("name = ?", part)]
-    if part.isalnum() and len(part) >= SHORTEST:
-        tests += [("id LIKE ?", f"%{part.lower()}"), ("id LIKE ?", f"%{part.lower()}%")]
-    for test, argument in tests:
-        rows = database.query(f"SELECT n FROM runs WHERE {test} ORDER BY id DESC", (argument,))
-        if rows:
-            return load_summaries(database, [number for (number,) in rows])
-    return []
-
-
 def _numbers(database: Sqlite, compiled: Compiled, order: Order, limit: int | None, offset: int = 0) -> list[int]:
+    """Return the numbers of the runs that fulfil a query, in their order."""
     if len(order) == 1 and order[0][0].table in ("metrics", "params") and limit is not None:
         found = _first_by_key(database, compiled, order[0][0], order[0][1], offset + limit)
         if found is not None:
             return found[offset:]
-    joins, terms, arguments = _ordering(order)
+    joins, terms, keys = _ordering(order)
     sql = f"SELECT r.n FROM runs r {joins} WHERE {compiled.sql} ORDER BY {', '.join([*terms, 'r.id DESC'])}"
-    values: list[Any] = [*arguments, *compiled.arguments]
+    values = [*keys, *compiled.arguments]
     if limit is not None:
         sql += " LIMIT ? OFFSET ?"
         values += [limit, offset]
@@ -181,7 +106,7 @@ def _numbers(database: Sqlite, compiled: Compiled, order: Order, limit: int | No
 
 
 def _first_by_key(database: Sqlite, compiled: Compiled, field: Field, descending: bool, limit: int) -> list[int] | None:
-    """The first runs along the index of one key; None if not enough runs have it, so that the others count too."""
+    """Return the first runs along the index of one key; None if too few have it, so that the others count too."""
     column = field.column if field.table == "metrics" else "num"
     direction = "DESC" if descending else "ASC"
     sql = (
@@ -193,34 +118,56 @@ def _first_by_key(database: Sqlite, compiled: Compiled, field: Field, descending
     return [number for (number,) in rows] if len(rows) == limit else None
 
 
-def _ordering(order: Order) -> tuple[str, list[str], list[str]]:
-    """Joins, terms and arguments of an ORDER BY in which missing values come last either way."""
+def _ordering(order: Order) -> tuple[str, list[str], list[Any]]:
+    """Return joins, terms and arguments of an ORDER BY in which missing values come last either way."""
     joins: list[str] = []
     terms: list[str] = []
-    arguments: list[str] = []
+    keys: list[Any] = []
     for place, (field, descending) in enumerate(order):
-        direction = "DESC" if descending else "ASC"
+        join = _join(field, place)
+        joins.append(join.sql)
+        keys += join.arguments
         if not field.table:
-            column = "(r.ended - r.started)" if field.column == "duration" else f"r.{field.column}"
-            columns = [column]
-        else:
-            joins.append(_join(field, place, arguments))
-            columns = (
-                [f"s{place}.{field.column}"] if field.table == "metrics" else [f"s{place}.num", _TEXT.format(place)]
-            )
+            columns = [column_of(field)]
+        elif field.table == "metrics":
+            columns = [f"s{place}.{field.column}"]
+        else:  # the text of a NaN is none to sort by
+            columns = [f"s{place}.num", f"CASE WHEN s{place}.kind = 'str' THEN s{place}.text END"]
         for column in columns:
-            terms += [f"{column} IS NULL", f"{column} {direction}"]
-    return " ".join(joins), terms, arguments
+            terms += [f"{column} IS NULL", f"{column} {'DESC' if descending else 'ASC'}"]
+    return " ".join(joins), terms, keys
 
 
-def _join(field: Field, place: int, arguments: list[Any]) -> str:
-    """What brings a field's table in as `s<place>`; its arguments are appended."""
+def _values(
+    database: Sqlite, columns: Sequence[str], fields: Sequence[Field], condition: Clause
+) -> list[tuple[Any, ...]]:
+    """Return some columns and the values of some fields of each run."""
+    joins = [_join(field, place) for place, field in enumerate(fields)]
+    values = [_value(field, place) for place, field in enumerate(fields)]
+    joined = " ".join(join.sql for join in joins)
+    keys = [key for join in joins for key in join.arguments]
+    sql = f"SELECT {', '.join([*columns, *values])} FROM runs r {joined} WHERE {condition.sql}"
+    return database.query(sql, [*keys, *condition.arguments])
+
+
+def _value(field: Field, place: int) -> str:
+    """Return the SQL of a field's value, its table joined by `_join`."""
+    if not field.table:
+        return column_of(field)
+    if field.table == "metrics":
+        return f"s{place}.{field.column}"
+    return f"CASE WHEN s{place}.kind = 'bool' THEN s{place}.text ELSE COALESCE(s{place}.num, s{place}.text) END"
+
+
+def _join(field: Field, place: int) -> Clause:
+    """Return the JOIN that brings in a field's table as `s<place>`; nothing for a column of the run."""
+    if not field.table:
+        return Clause("")
     if field.table != "env":
-        arguments.append(field.key)
-        return f"LEFT JOIN {field.table} s{place} ON s{place}.run = r.n AND s{place}.key = ?"
-    arguments += [field.key.partition(".")[0], field.key]
-    return (
+        return Clause(f"LEFT JOIN {field.table} s{place} ON s{place}.run = r.n AND s{place}.key = ?", (field.key,))
+    sql = (
         f"LEFT JOIN sections e{place} ON e{place}.run = r.n AND e{place}.section = ? "
         f"LEFT JOIN env s{place} ON s{place}.section = e{place}.section AND s{place}.sha256 = e{place}.sha256 "
         f"AND s{place}.key = ?"
     )
+    return Clause(sql, (field.key.partition(".")[0], field.key))

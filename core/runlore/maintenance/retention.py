@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from runlore.errors import QueryError
 from runlore.index.contents import Stored, group_stored
-from runlore.index.query import field_of
+from runlore.index.parse import parse_field
 from runlore.maintenance.removal import PINNED
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
@@ -67,7 +67,7 @@ def _ended_before(run: RecordedRun, seconds: float) -> bool:
 
 def _best_runs(runs: Sequence[RecordedRun], candidates: set[str], by: str, best: str, keep: int) -> set[str]:
     """Return the ids of the best candidates of each experiment, and of all runs that lack the metric."""
-    field = field_of(by, "metrics")
+    field = parse_field(by, "metrics")
     if field.table != "metrics" or not any(field.key in run.metrics for run in runs):
         raise QueryError(f"none of these runs has a metric {by!r}: nothing would be kept for it", by, 0)
     kept = {run.id for run in runs if field.key not in run.metrics}

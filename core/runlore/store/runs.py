@@ -12,7 +12,7 @@ from runlore.artifacts.artifact import Artifact
 from runlore.artifacts.blobs import Blobs, Member
 from runlore.errors import ArtifactNotFound, RunloreWarning, RunNotFound, StoreRefused
 from runlore.index import rows
-from runlore.index.query import AGGREGATES
+from runlore.index.fields import AGGREGATES
 from runlore.index.rows import Summary
 from runlore.log.folder import Folder
 from runlore.log.record import Record, Segment, Writers, read_record

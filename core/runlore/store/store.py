@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from runlore import _ids
 from runlore._settings import setting
+from runlore._text import as_time, closest
 from runlore.errors import AmbiguousRun, BackendNotFound, RunloreWarning, RunNotFound, StoreRefused
 from runlore.log.folder import Folder, find_folder
 from runlore.recording.run import Run
 
 if TYPE_CHECKING:  # what only readers need is imported when they ask: recording shall start fast
     from runlore.index.database import Sqlite
+    from runlore.index.fields import Field
     from runlore.index.index import Index
-    from runlore.index.query import Field
     from runlore.index.rows import Summary
     from runlore.store.runs import RecordedRun, RunList
 
@@ -126,15 +127,17 @@ class Store:
         Raises:
             QueryError: a query can't be understood.
         """
-        from runlore.index import query
-        from runlore.index.select import hints_of, select
+        from runlore.index.keys import hints_of
+        from runlore.index.parse import parse_sort
+        from runlore.index.select import select
+        from runlore.index.sql import compile_query
         from runlore.store.runs import RecordedRun, RunList
 
         if limit is not None and limit < 0:
             raise ValueError(f"limit is {limit!r}: write 0 or more, or None for all")
         limit = None if limit is None else max(0, min(operator.index(limit), 1 << 40))
-        compiled = query.compile_query(where, self._clock)
-        order = query.parse_sort(sort) if sort else []
+        compiled = compile_query(where, self._clock)
+        order = parse_sort(sort) if sort else []
 
         def answer(database: "Sqlite") -> "tuple[list[Summary], list[str]]":
             summaries = select(database, compiled, order, limit)
@@ -151,13 +154,14 @@ class Store:
         Raises:
             QueryError: it can't be understood.
         """
-        from runlore.index import query
+        from runlore.index.conditions import fields_of
+        from runlore.index.parse import parse_query
 
-        return list(query.compile_query(where, self._clock).fields)
+        return list(fields_of(parse_query(where, self._clock)))
 
     def has_key(self, field: "Field") -> bool:
         """Whether some run has the key that a field of a query names."""
-        from runlore.index.select import has_key
+        from runlore.index.keys import has_key
 
         return self.ask(has_key, field)
 
@@ -168,7 +172,6 @@ class Store:
             RunNotFound: there is none.
             AmbiguousRun: there are several; the message lists them.
         """
-        from runlore._text import as_time
         from runlore.index.select import resolve
         from runlore.store.runs import RecordedRun
 
@@ -189,14 +192,12 @@ class Store:
         return RecordedRun(self, found[0])
 
     def _meant(self, part: str) -> str:
-        from difflib import get_close_matches
+        from runlore.index.select import MIN_PART, list_names
 
-        from runlore.index.select import SHORTEST, list_names
-
-        close = get_close_matches(part, self.ask(list_names), 1)
-        if not close and len(part) < SHORTEST:
-            return f"a part of an id has {SHORTEST} characters at least; `runlore ls` lists the runs"
-        return f"did you mean {close[0]!r}?" if close else "`runlore ls` lists them"
+        close = closest(part, self.ask(list_names))
+        if close is None and len(part) < MIN_PART:
+            return f"a part of an id has {MIN_PART} characters at least; `runlore ls` lists the runs"
+        return f"did you mean {close!r}?" if close is not None else "`runlore ls` lists them"
 
     def ask(self, question: "Callable[Concatenate[Sqlite, P], T]", *arguments: P.args, **options: P.kwargs) -> T:
         """Return the answer of a question of `runlore.index`, which sees one state of the index brought up to date.

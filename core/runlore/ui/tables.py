@@ -11,7 +11,7 @@ from runlore.analysis.statistics import group_runs, key_text
 from runlore.analysis.tables import Table, known_keys, read_table, suggested_columns
 from runlore.documents import iso_time, plain, statistics_document
 from runlore.errors import QueryError
-from runlore.index.query import Field
+from runlore.index.fields import Field
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 from runlore.ui.endpoints import Endpoint, Parameter, exact

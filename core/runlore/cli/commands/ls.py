@@ -24,7 +24,8 @@ from runlore.cli.options import (
 )
 from runlore.documents import run_document
 from runlore.errors import QueryError, RunloreWarning, StoreNotFound
-from runlore.index.query import BARE, Field, field_of, parse_sort
+from runlore.index.fields import BARE, Field
+from runlore.index.parse import parse_field, parse_sort
 from runlore.store.runs import RecordedRun, RunList
 from runlore.store.store import Store, open_store
 
@@ -58,7 +59,7 @@ def ls(
     opened = open_store(store)
     if by:
         opened.check_query(where)
-        fields = [field_of(column, "metrics") for column in columns]
+        fields = [parse_field(column, "metrics") for column in columns]
         print_groups(opened, independent(where, show_all), by, fields, as_json)
         return
     if as_json:
@@ -90,10 +91,10 @@ def ls(
 def _column(store: Store, text: str) -> Field:
     """A field, or the bare name of a metric, a param or a number of the whole run that some run has."""
     try:
-        return field_of(text)
+        return parse_field(text)
     except QueryError:
         for table in BARE:
-            field = field_of(text, table)
+            field = parse_field(text, table)
             if store.has_key(field):
                 return field
         raise

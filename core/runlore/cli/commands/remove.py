@@ -10,7 +10,7 @@ import click
 from runlore._text import count_text, size_text
 from runlore.analysis.statistics import Best, direction
 from runlore.cli.options import RunPart, json_option, print_json, store_option
-from runlore.index.query import UNITS
+from runlore.index.parse import UNITS
 from runlore.maintenance.garbage import Garbage, collect, find_garbage
 from runlore.maintenance.removal import last_removal, remove, with_descendants
 from runlore.maintenance.removal import undo as undo_removal

@@ -1,0 +1,46 @@
+"""The fields that queries name: columns of a run, and keys of tables such as params and metrics."""
+
+import json
+import keyword
+from dataclasses import dataclass
+
+TEXT_FIELDS = ("status", "experiment", "name", "id", "parent")
+TIME_FIELDS = ("started", "ended")
+FIELDS = (*TEXT_FIELDS, *TIME_FIELDS, "duration")
+STATUSES = ("running", "finished", "failed", "interrupted", "crashed")
+TABLES = ("params", "metrics", "summary", "tags", "env", "data")
+BARE = ("metrics", "summary", "params", "tags")  # where a name without a table is looked for, in this order
+AGGREGATES = ("last", "min", "max", "count")
+EXAMPLES = {
+    "params": "params.lr",
+    "metrics": "metrics.loss.min",
+    "summary": "summary.train_runtime",
+    "tags": "tags.team",
+    "env": "env.python.version",
+    "data": "data.X.fingerprint",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of a run, or a key of a table."""
+
+    table: str  # "" for a column of the run
+    key: str
+    column: str  # of the run, or the aggregate of a metric
+    place: int  # where the query names it, in characters
+
+    @classmethod
+    def of_key(cls, table: str, key: str, place: int = 0) -> "Field":
+        """Return the field of a key; of a metric, its last value."""
+        return cls(table, key, "last" if table == "metrics" else "", place)
+
+    @property
+    def text(self) -> str:
+        """The field as a query writes it."""
+        if not self.table:
+            return self.column
+        parts = self.key.split(".")  # Python reads some signs beyond ASCII as others: they stand in quotes
+        plain = all(part.isascii() and part.isidentifier() and not keyword.iskeyword(part) for part in parts)
+        name = f"{self.table}.{self.key}" if plain else f"{self.table}[{json.dumps(self.key, ensure_ascii=False)}]"
+        return name if self.column in ("", "last") else f"{name}.{self.column}"

@@ -1,0 +1,81 @@
+"""Questions about keys: which ones runs have, and which one may have been meant."""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+
+from runlore._text import closest
+from runlore.index.database import Sqlite
+from runlore.index.fields import BARE, TABLES, Field
+from runlore.index.sql import Compiled
+
+MAX_PARAMS = 100  # params that `varied_params` returns
+
+
+def count_keys(database: Sqlite) -> dict[str, dict[str, int]]:
+    """Return by table of the query language the keys that runs have, and how many rows have each."""
+    counted = "SELECT key, COUNT(*) FROM {} GROUP BY key ORDER BY key"
+    return {table: dict(database.query(counted.format(table))) for table in TABLES}
+
+
+def has_key(database: Sqlite, field: Field) -> bool:
+    """Return True if some run has the key of a field."""
+    return bool(database.query(f"SELECT 1 FROM {field.table} WHERE key = ? LIMIT 1", (field.key,)))
+
+
+def other_keys(database: Sqlite, field: Field) -> list[str]:
+    """Return the keys in a field's table; none where some run has the field's own."""
+    if has_key(database, field):
+        return []
+    return [key for (key,) in database.query(f"SELECT DISTINCT key FROM {field.table}")]
+
+
+def hints_of(
+    database: Sqlite, where: str, compiled: Compiled, sort: str, order: Sequence[tuple[Field, bool]]
+) -> list[str]:
+    """Return for each key that a query or an order names and no run has a hint, with a caret below the place."""
+    asked = [(where, field) for field in compiled.fields] + [(sort, field) for field, _ in order]
+    hints = (_hint(database, text, field) for text, field in asked if field.table and not has_key(database, field))
+    return list(filter(None, hints))
+
+
+def _hint(database: Sqlite, text: str, field: Field) -> str | None:
+    """Return a hint for a field whose key no run has; None where its table is empty and no other one has the key."""
+    keys = other_keys(database, field)
+    meant = next(_same_key_elsewhere(database, field), None) or _similar(field, keys)
+    if not keys and meant is None:
+        return None
+    suggestion = "" if meant is None else f": did you mean {meant.text} ?"
+    return f"no run has {field.text}{suggestion}\n  {text}\n  {' ' * field.place}^"
+
+
+def _same_key_elsewhere(database: Sqlite, field: Field) -> Iterator[Field]:
+    others = (Field.of_key(table, field.key) for table in BARE if table != field.table)
+    return (other for other in others if has_key(database, other))
+
+
+def _similar(field: Field, keys: Sequence[str]) -> Field | None:
+    """Return the field with a similar key; first one that ends like the field's, as `model__lr` does for `lr`."""
+    ends = (key for key in keys if re.search(rf"(__|[./]){re.escape(field.key)}$", key))
+    key = next(ends, None) or closest(field.key, keys)
+    return None if key is None else Field(field.table, key, field.column, field.place)
+
+
+def varied_params(database: Sqlite, compiled: Compiled, but: Collection[str]) -> dict[str, dict[str, str]]:
+    """Return the params that differ between the runs of a query, or that some of them lack, without those in `but`.
+
+    The result holds by key the text of each run's value, by run id and of all runs that have one. Params with the
+    fewest values come first, at most `MAX_PARAMS` of them.
+    """
+    runs = f"FROM runs r WHERE {compiled.sql}"
+    sql = (
+        f"SELECT key FROM params WHERE run IN (SELECT r.n {runs}) GROUP BY key "
+        f"HAVING COUNT(DISTINCT kind || text) > 1 OR COUNT(*) < (SELECT COUNT(*) {runs}) "
+        "ORDER BY COUNT(DISTINCT kind || text), key"
+    )
+    keys = [key for (key,) in database.query(sql, [*compiled.arguments] * 2) if key not in but][:MAX_PARAMS]
+    found: dict[str, dict[str, str]] = {key: {} for key in keys}
+    marks = ", ".join("?" * len(keys))
+    sql = f"SELECT p.key, r.id, p.text FROM params p JOIN runs r ON r.n = p.run WHERE p.key IN ({marks})"
+    for key, run_id, text in database.query(sql, keys) if keys else ():
+        found[key][run_id] = str(text)
+    return found

@@ -1,0 +1,179 @@
+"""Conditions as SQL that both SQLite and PostgreSQL read; `?` stands for an argument."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from runlore.index.conditions import (
+    Always,
+    Comparison,
+    Condition,
+    FieldComparison,
+    Junction,
+    Match,
+    Membership,
+    Missing,
+    Not,
+    fields_of,
+)
+from runlore.index.fields import TEXT_FIELDS, Field
+from runlore.index.parse import parse_query
+
+LIKE = "{} LIKE ? ESCAPE '\\'"
+MATCH = "runlore_match(?, {})"
+
+
+class Clause(NamedTuple):
+    """A piece of SQL, and the arguments for each `?` in it, in their order."""
+
+    sql: str
+    arguments: tuple[Any, ...] = ()
+
+
+ALWAYS = Clause("1 = 1")
+NEVER = Clause("1 = 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A query as a condition over `runs r`, its arguments, and the fields that it names."""
+
+    sql: str
+    arguments: tuple[Any, ...]
+    fields: tuple[Field, ...]
+
+
+def compile_query(text: str, now: Callable[[], float]) -> Compiled:
+    """Return the SQL of a query; `now` (seconds since 1970) is what `ago` counts from.
+
+    Raises:
+        QueryError: with the column of what can't be understood, and a suggestion where there is one.
+    """
+    condition = parse_query(text, now)
+    sql, arguments = to_sql(condition)
+    return Compiled(sql, tuple(map(_bindable, arguments)), tuple(fields_of(condition)))
+
+
+def to_sql(condition: Condition) -> Clause:
+    """Return a condition over `runs r`; it is true or false, never NULL."""
+    match condition:
+        case Always():
+            return ALWAYS if condition.value else NEVER
+        case Not():
+            sql, arguments = to_sql(condition.condition)
+            return Clause(f"NOT {sql}", arguments)
+        case Junction():
+            return _joined(f" {condition.word} ", [to_sql(part) for part in condition.conditions])
+        case Comparison():
+            return _test(condition.field, f"{condition.operator} ?", [condition.value])
+        case FieldComparison():
+            return _compare_fields(condition)
+        case Membership():
+            return _membership(condition)
+        case Missing():
+            return _missing(condition.field)
+        case Match():
+            return _match(condition)
+
+
+def column_of(field: Field) -> str:
+    """Return the SQL of a column of a run, a field without a table."""
+    return "((r.ended - r.started) / 1000000.0)" if field.column == "duration" else f"r.{field.column}"
+
+
+def _joined(word: str, clauses: Sequence[Clause]) -> Clause:
+    arguments = tuple(argument for clause in clauses for argument in clause.arguments)
+    return Clause(f"({word.join(clause.sql for clause in clauses)})", arguments)
+
+
+def _any_of(clauses: Sequence[Clause]) -> Clause:
+    return _joined(" OR ", clauses) if clauses else NEVER
+
+
+def _test(field: Field, test: str, values: Sequence[Any]) -> Clause:
+    """Return a test of a field against values of one type; it is never true where the field is of the other."""
+    is_text = isinstance(values[0], str)
+    if not field.table:
+        if is_text != (field.column in TEXT_FIELDS):
+            return NEVER
+        return Clause(f"({column_of(field)} {test}) IS TRUE", tuple(values))
+    if is_text:
+        return NEVER if field.table == "metrics" else _in_table(field, f"t.kind = 'str' AND t.text {test}", values)
+    if field.table == "tags":
+        return NEVER
+    return _in_table(field, f"t.{field.column if field.table == 'metrics' else 'num'} {test}", values)
+
+
+def _membership(condition: Membership) -> Clause:
+    texts = [value for value in condition.values if isinstance(value, str)]
+    numbers = [value for value in condition.values if not isinstance(value, str)]
+    alike = [values for values in (texts, numbers) if values]
+    return _any_of([_test(condition.field, f"IN ({', '.join('?' * len(values))})", values) for values in alike])
+
+
+def _missing(field: Field) -> Clause:
+    if not field.table:
+        return Clause(f"r.{field.column} IS NULL" if field.column != "duration" else "r.ended IS NULL")
+    present = f"t.{field.column} IS NOT NULL" if field.table == "metrics" else "t.kind <> 'none'"
+    if field.table == "metrics" and field.column == "last":
+        present = "t.count > 0"  # a last value of NaN is not missing
+    sql, arguments = _in_table(field, present)
+    return Clause(f"NOT {sql}", arguments)
+
+
+def _match(condition: Match) -> Clause:
+    field, template = condition.field, LIKE if condition.function == "like" else MATCH
+    if not field.table:
+        if field.column not in TEXT_FIELDS:
+            return NEVER
+        return Clause(f"({template.format(column_of(field))}) IS TRUE", (condition.pattern,))
+    if field.table == "metrics":
+        return NEVER
+    return _in_table(field, f"t.kind = 'str' AND {template.format('t.text')}", [condition.pattern])
+
+
+def _compare_fields(condition: FieldComparison) -> Clause:
+    """Return a comparison of two fields as numbers, or as texts, as far as they may be both."""
+    clauses = []
+    for kind in ("num", "text"):
+        left, right = _value(condition.left, kind), _value(condition.right, kind)
+        if left is not None and right is not None:
+            sql = f"({left.sql} {condition.operator} {right.sql}) IS TRUE"
+            clauses.append(Clause(sql, left.arguments + right.arguments))
+    return _any_of(clauses)
+
+
+def _value(field: Field, kind: str) -> Clause | None:
+    """Return a field's value as a number ("num") or a text ("text"); None where it is never one."""
+    if not field.table:
+        return Clause(column_of(field)) if (field.column in TEXT_FIELDS) == (kind == "text") else None
+    if field.table == "metrics":
+        value = f"(SELECT t.{field.column} FROM metrics t WHERE t.run = r.n AND t.key = ?)"
+        return Clause(value, (field.key,)) if kind == "num" else None
+    of_kind = "t.kind = 'str'" if kind == "text" else "t.kind <> 'str'"
+    value = f"(SELECT t.{kind} FROM {field.table} t WHERE t.run = r.n AND t.key = ? AND {of_kind})"
+    return Clause(value, (field.key,))
+
+
+def _in_table(field: Field, test: str, values: Sequence[Any] = ()) -> Clause:
+    """Return a test of the rows that runs have for a field's key."""
+    arguments = (field.key, *values)
+    if field.table == "env":
+        sections = "sections s JOIN env t ON t.section = s.section AND t.sha256 = s.sha256"
+        return Clause(f"r.n IN (SELECT s.run FROM {sections} WHERE t.key = ? AND {test})", arguments)
+    return Clause(f"r.n IN (SELECT t.run FROM {field.table} t WHERE t.key = ? AND {test})", arguments)
+
+
+def _bindable(value: Any) -> Any:
+    """Return a value as every database takes it: flags as numbers, integers beyond 64 bits as floats, clean text."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
+    return value

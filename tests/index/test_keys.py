@@ -1,0 +1,36 @@
+"""Keys that no run has, and what may have been meant."""
+
+import pytest
+
+from runlore import RunloreWarning, Store
+from runlore.index.keys import varied_params
+from runlore.index.sql import compile_query
+
+
+def test_a_key_that_no_run_has_is_hinted_at(filled: Store) -> None:
+    with pytest.warns(RunloreWarning, match=r"(?s)no run has metrics.losss.min: did you mean metrics.loss.min \?.*\^"):
+        assert len(filled.runs("metrics.losss.min < 3")) == 0
+    assert filled.runs("params.n == 1 or metrics.losss < 3").hints
+
+
+def test_a_hint_points_to_the_key(filled: Store) -> None:
+    (hint,) = filled.runs("'ä' != name or metrics.losss.min < 3").hints
+    assert hint.splitlines()[1:] == ["  'ä' != name or metrics.losss.min < 3", "  " + " " * 15 + "^"]
+    (hint,) = filled.runs(sort="name, -metrics.losss").hints
+    assert hint.splitlines()[1:] == ["  name, -metrics.losss", "  " + " " * 7 + "^"]
+
+
+def test_a_hint_finds_the_key_in_another_table_and_behind_a_prefix(filled: Store, store: Store) -> None:
+    (hint,) = filled.runs("True or params.loss < 3").hints
+    assert "no run has params.loss: did you mean metrics.loss ?" in hint
+    store.start_run("a", params={"model__lr": 1, "lr_": 2}).finish()
+    (hint,) = store.runs("True or params.lr < 3").hints
+    assert "did you mean params.model__lr ?" in hint
+
+
+def test_params_that_differ_come_with_the_fewest_values_first(store: Store) -> None:
+    for number in range(4):
+        store.start_run("a", params={"same": 1, "seed": number, "half": number % 2, "left_out": number}).finish()
+    found = store.ask(varied_params, compile_query("params.seed < 3", lambda: 0.0), ["left_out"])
+    assert list(found) == ["half", "seed"]
+    assert sorted(found["seed"].values()) == ["0", "1", "2", "3"]

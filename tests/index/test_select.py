@@ -1,0 +1,31 @@
+"""Runs in their order, page by page, and what is too much."""
+
+import pytest
+
+from runlore import Store
+from runlore.errors import QueryError
+from tests.index.runs import numbers
+
+
+def test_missing_values_and_nan_sort_last_either_way(filled: Store) -> None:
+    present = [1, 2, 4, 5, 7, 8, 10]
+    missing = [9, 6, 3, 0]
+    assert numbers(filled, "", sort="metrics.loss") == present + missing
+    assert numbers(filled, "", sort="-metrics.loss") == present[::-1] + missing
+    assert numbers(filled, "", sort="-metrics.loss.max", limit=3) == [10, 8, 7]
+    assert numbers(filled, "", sort="-metrics.loss.max", limit=9) == [*present[::-1], 9, 6]
+    assert numbers(filled, "params.x > -5", sort="-params.x, name")[:2] == [4, 1]
+    assert numbers(filled, "params.n < 4", sort="tags.half, -params.n") == [2, 0, 3, 1]
+
+
+def test_newest_come_first_unless_asked_otherwise(filled: Store) -> None:
+    assert numbers(filled, "", limit=3) == [10, 9, 8]
+    assert numbers(filled, "", sort="started", limit=2) == [0, 1]
+    assert numbers(filled, "", sort="env.python.version", limit=1) == [10]
+
+
+def test_a_long_list_of_candidates_is_no_problem(filled: Store) -> None:
+    assert numbers(filled, f"params.n in {list(range(5000))}", sort="id") == list(range(11))
+    long = " or ".join(f"params.n == {number}" for number in range(3000))
+    with pytest.raises(QueryError, match="too large"):
+        filled.runs(long)
