@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import runlore
 from runlore import Store, open_store
-from runlore.errors import AmbiguousRun, FormatError, RunNotFound, StoreRefused
+from runlore.index.database import Sqlite
 from tests.process import Process
 
 Python = Callable[..., Process]
@@ -37,7 +36,9 @@ def test_a_deleted_index_is_made_again(store: Store) -> None:
     index_of(store).unlink()
     assert names(store) == before
     index_of(store).write_bytes(b"this is no database" * 100)
-    assert names(open_store(store.root)) == before
+    again = open_store(store.root)
+    assert names(again) == before
+    assert again.index.path == index_of(store)
 
 
 def test_an_index_damaged_in_the_middle_is_made_again(store: Store) -> None:
@@ -47,6 +48,50 @@ def test_an_index_damaged_in_the_middle_is_made_again(store: Store) -> None:
     data[4096:] = os.urandom(len(data) - 4096)
     index_of(store).write_bytes(data)
     assert names(open_store(store.root)) == before
+
+
+def test_an_index_that_is_damaged_while_it_is_open_is_made_again(store: Store) -> None:
+    fill(store, 3)
+    before = names(store)
+    index_of(store).write_bytes(b"this is no database" * 100)
+    assert names(store) == before
+    index_of(store).write_bytes(b"this is no database" * 100)
+    assert (store.reindex(), store.index.path, names(store)) == (3, index_of(store), before)
+
+
+def test_damage_that_a_question_meets_first_is_mended(store: Store) -> None:
+    fill(store, 40)
+    before = names(store)
+    pages = store.ask(pages_of, "summary_num")
+    data = bytearray(index_of(store).read_bytes())
+    for page in pages:
+        data[(page - 1) * 4096 : page * 4096] = b"\xff" * 4096
+    index_of(store).write_bytes(data)
+    fresh = open_store(store.root)
+    fresh.index.refresh()
+    found = fresh.ask(lambda database: database.query("SELECT COUNT(*) FROM summary INDEXED BY summary_num"))
+    assert (found, names(fresh), fresh.index.path) == ([(0,)], before, index_of(store))
+
+
+def pages_of(database: Sqlite, name: str) -> list[int]:
+    """The pages of an index or a table of SQLite."""
+    return [page for (page,) in database.query("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,))]
+
+
+def limit(database: Sqlite, pragma: str) -> None:
+    """Set a limit of the connection."""
+    database.query(f"PRAGMA {pragma}")
+
+
+@pytest.mark.parametrize("pragma", ["max_page_count = 1", "query_only = 1"])
+def test_an_index_that_is_full_or_read_only_goes_on_in_memory(store: Store, pragma: str) -> None:
+    fill(store, 1)
+    assert names(store) == ["run-0"]
+    store.ask(limit, pragma)
+    fill(store, 60)
+    assert len(names(store)) == 61
+    assert store.index.path is None
+    assert len(names(open_store(store.root))) == 61
 
 
 def test_runs_that_are_copied_in_or_removed_are_noticed(store: Store, tmp_path: Path) -> None:
@@ -142,75 +187,6 @@ def test_a_store_that_cannot_be_written_is_read_all_the_same(store: Store, tmp_p
     printed = python(script, str(store.root), XDG_CACHE_HOME=str(cache)).succeed()
     assert printed == "['run-2', 'run-1', 'run-0'] [1.0]\n"
     assert not index_of(store).exists()
-
-
-def test_a_part_of_an_id_or_a_name_finds_a_run(store: Store) -> None:
-    fill(store, 3)
-    run = store.run("run-1")
-    for part in (run.id, run.id[-8:], run.id[3:], run.id.upper()[-8:]):
-        assert store.run(part) == run
-
-
-def test_an_ambiguous_part_lists_its_candidates(store: Store) -> None:
-    for _ in range(2):
-        store.start_run("same").finish()
-    with pytest.raises(AmbiguousRun, match="matches 2 runs") as caught:
-        store.run("same")
-    assert caught.value.candidates == [run.id for run in store.runs()]
-    assert all(candidate in str(caught.value) for candidate in caught.value.candidates)
-
-
-@pytest.mark.parametrize("part", ["nothing", "", "%", "_", "'", "run-1; DROP TABLE runs"])
-def test_an_unknown_part_says_so(store: Store, part: str) -> None:
-    fill(store, 2)
-    with pytest.raises(RunNotFound, match="no run matches"):
-        store.run(part)
-
-
-def test_a_store_of_a_newer_format_is_refused_with_the_way_out(store: Store) -> None:
-    fill(store, 1)
-    (store.root / "format").write_text("99\nsomeid\n")
-    with pytest.raises(FormatError, match=r"format '99'.*pip install -U runlore"):
-        open_store(store.root)
-
-
-def test_a_store_of_somebody_else_is_used_only_when_named(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    theirs = Store(tmp_path / "project" / ".runlore")
-    fill(theirs, 1)
-    os.chown(theirs.root, 12345, 12345)
-    monkeypatch.delenv("RUNLORE_STORE")
-    monkeypatch.chdir(tmp_path / "project")
-    with pytest.raises(StoreRefused, match="belongs to user 12345"):
-        open_store()
-    assert len(open_store(theirs.root).runs()) == 1
-
-
-def test_a_folder_with_other_things_is_no_store(tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "cat.jpg").touch()
-    with pytest.raises(StoreRefused, match="not a store"):
-        open_store(tmp_path / "photos")
-
-
-def test_a_store_is_found_upwards_and_made_beside_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RUNLORE_STORE")
-    inner = tmp_path / "project" / "deep" / "inside"
-    inner.mkdir(parents=True)
-    monkeypatch.chdir(inner)
-    (tmp_path / "project" / ".git").mkdir()
-    assert open_store().root == tmp_path / "project" / ".runlore"
-    runlore.start_run("x").finish()
-    assert (tmp_path / "project" / ".runlore").stat().st_mode & 0o777 == 0o700
-    assert (tmp_path / "project" / ".runlore" / ".gitignore").read_text() == "*\n"
-    assert open_store().run("x").name == "x"
-
-
-def test_an_unknown_scheme_names_what_there_is(tmp_path: Path) -> None:
-    with pytest.raises(runlore.RunloreError, match="no backend for 's9'"):
-        open_store("s9://bucket")
-    assert open_store(f"file://{tmp_path}/x").root == tmp_path / "x"
 
 
 def test_a_live_run_is_followed_while_it_grows(store: Store, python: Python) -> None:

@@ -1,6 +1,13 @@
-"""A store is asked by named questions."""
+"""A store: where it is found, which run a part of an id means, and named questions."""
 
-from runlore import Store
+import os
+from pathlib import Path
+
+import pytest
+
+import runlore
+from runlore import Store, open_store
+from runlore.errors import AmbiguousRun, FormatError, RunNotFound, StoreRefused
 from runlore.index.contents import count_pending, group_stored
 from runlore.index.keys import count_keys
 from runlore.index.links import count_linked
@@ -22,3 +29,77 @@ def test_a_store_that_does_not_exist_answers_as_one_without_runs(store: Store) -
     assert not store.root.exists()
     store.start_run("first").finish()
     assert store.ask(list_names) == ["first"]
+
+
+def fill(store: Store, count: int) -> None:
+    for number in range(count):
+        store.start_run(f"run-{number}").finish()
+
+
+def test_a_part_of_an_id_or_a_name_finds_a_run(store: Store) -> None:
+    fill(store, 3)
+    run = store.run("run-1")
+    for part in (run.id, run.id[-8:], run.id[3:], run.id.upper()[-8:]):
+        assert store.run(part) == run
+
+
+def test_an_ambiguous_part_lists_its_candidates(store: Store) -> None:
+    for _ in range(2):
+        store.start_run("same").finish()
+    with pytest.raises(AmbiguousRun, match="matches 2 runs") as caught:
+        store.run("same")
+    assert caught.value.candidates == [run.id for run in store.runs()]
+    assert all(candidate in str(caught.value) for candidate in caught.value.candidates)
+
+
+@pytest.mark.parametrize("part", ["nothing", "", "%", "_", "'", "run-1; DROP TABLE runs"])
+def test_an_unknown_part_says_so(store: Store, part: str) -> None:
+    fill(store, 2)
+    with pytest.raises(RunNotFound, match="no run matches"):
+        store.run(part)
+
+
+def test_a_store_of_a_newer_format_is_refused_with_the_way_out(store: Store) -> None:
+    fill(store, 1)
+    (store.root / "format").write_text("99\nsomeid\n")
+    with pytest.raises(FormatError, match=r"format '99'.*pip install -U runlore"):
+        open_store(store.root)
+
+
+def test_a_store_of_somebody_else_is_used_only_when_named(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = Store(tmp_path / "project" / ".runlore")
+    fill(theirs, 1)
+    os.chown(theirs.root, 12345, 12345)
+    monkeypatch.delenv("RUNLORE_STORE")
+    monkeypatch.chdir(tmp_path / "project")
+    with pytest.raises(StoreRefused, match="belongs to user 12345"):
+        open_store()
+    assert len(open_store(theirs.root).runs()) == 1
+
+
+def test_a_folder_with_other_things_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").touch()
+    with pytest.raises(StoreRefused, match="not a store"):
+        open_store(tmp_path / "photos")
+
+
+def test_a_store_is_found_upwards_and_made_beside_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RUNLORE_STORE")
+    inner = tmp_path / "project" / "deep" / "inside"
+    inner.mkdir(parents=True)
+    monkeypatch.chdir(inner)
+    (tmp_path / "project" / ".git").mkdir()
+    assert open_store().root == tmp_path / "project" / ".runlore"
+    runlore.start_run("x").finish()
+    assert (tmp_path / "project" / ".runlore").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "project" / ".runlore" / ".gitignore").read_text() == "*\n"
+    assert open_store().run("x").name == "x"
+
+
+def test_an_unknown_scheme_names_what_there_is(tmp_path: Path) -> None:
+    with pytest.raises(runlore.RunloreError, match="no backend for 's9'"):
+        open_store("s9://bucket")
+    assert open_store(f"file://{tmp_path}/x").root == tmp_path / "x"

@@ -5,13 +5,14 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-BUSY = 2.0  # seconds to wait for somebody's commit, which takes milliseconds
+BUSY_WAIT_S = 2.0  # for the commit of another process, which takes milliseconds
+WRITE_WAIT_S = 0.05  # for a writer that did not take our lock file
 CACHE_KIB = 8 << 10  # of a connection: a server has several
-WRITE_KIB = 64 << 10  # so that a large transaction doesn't spill, and with that lock readers out, before its commit
+WRITE_CACHE_KIB = 64 << 10  # a large transaction that spills would lock readers out before its commit
 
 VALUES = "run INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num NUMERIC, text TEXT, PRIMARY KEY (run, key)"
 TABLES = {
@@ -82,17 +83,39 @@ WITHOUT_ROWID = (*BY_RUN, "env")
 
 
 class Locked(Exception):
-    """Somebody else is writing; go on with what there is."""
+    """Another process is writing; go on with what there is."""
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Return True if another connection holds a lock that was needed."""
+    return _code_of(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_damaged(error: sqlite3.Error) -> bool:
+    """Return True if the file is damaged, or no database at all."""
+    return _code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def is_refused(error: sqlite3.Error) -> bool:
+    """Return True if a statement can't be prepared: too many terms or arguments, or names that are not known."""
+    return _code_of(error) in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG)
+
+
+def _code_of(error: sqlite3.Error) -> int:
+    """Return the primary result code; 0 (SQLITE_OK) for an error that comes from Python's module, not from SQLite."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
 
 
 class Sqlite:
-    """One connection. Writers exclude each other by a lock beside the file, taken without waiting.
+    """A connection, to a database in memory where there is no path.
 
-    The lock file, and not SQLite's own locks, guards a file that somebody may delete at any moment: a new file gets its
-    first page only under the lock, so a leftover journal can never be played into it.
+    Writers exclude each other by a lock file beside the database, taken without waiting. SQLite's own locks would not
+    do, since anybody may delete the database at any moment: a new one gets its first page only under the lock, so that
+    a leftover journal can never be played into it.
 
     Raises:
         sqlite3.DatabaseError: the file is damaged or can't be opened.
+        OSError: the file can't be made or written.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -101,7 +124,8 @@ class Sqlite:
         if path is not None:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        self._db = sqlite3.connect(path or ":memory:", timeout=BUSY, isolation_level=None, check_same_thread=False)
+        place = path or ":memory:"
+        self._db = sqlite3.connect(place, timeout=BUSY_WAIT_S, isolation_level=None, check_same_thread=False)
         self._inode = _inode(path)
         self._db.create_function("runlore_match", 2, _match, deterministic=True)
         for pragma in (
@@ -112,32 +136,31 @@ class Sqlite:
         ):
             self._db.execute(f"PRAGMA {pragma}")
 
-    @property
-    def stale(self) -> bool:
-        """Whether the file was deleted or replaced since it was opened."""
+    def is_stale(self) -> bool:
+        """Return True if the file was deleted or replaced since it was opened."""
         return self.path is not None and _inode(self.path) != self._inode
 
     def query(self, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows of a question."""
+        """Return all rows of a SELECT."""
         return self._db.execute(sql, arguments).fetchall()
 
     def execute(self, sql: str, arguments: Sequence[Any] = ()) -> None:
-        """Do something within `writing`."""
+        """Execute a statement that changes something, within `writing`."""
         self._db.execute(sql, arguments)
 
     def insert(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Add rows of a table's columns that are not there yet, within `writing`."""
+        """Insert rows of all of a table's columns, but for those with keys that are there, within `writing`."""
         rows = list(rows)
         if rows:
             marks = ", ".join("?" * len(rows[0]))
             self._db.executemany(f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO NOTHING", rows)
 
     def has_tables(self) -> bool:
-        """Whether the schema was made."""
+        """Return True if the schema was made."""
         return bool(self.query("SELECT 1 FROM sqlite_master WHERE name = 'meta'"))
 
     def make_tables(self) -> None:
-        """Drop whatever there is and make the schema, within `writing`."""
+        """Drop the tables and make the schema anew, within `writing`."""
         for table, columns in TABLES.items():
             self._db.execute(f"DROP TABLE IF EXISTS {table}")
             self._db.execute(f"CREATE TABLE {table} ({columns}){' WITHOUT ROWID' if table in WITHOUT_ROWID else ''}")
@@ -146,50 +169,54 @@ class Sqlite:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Several questions that see one state."""
+        """Let several questions see one state."""
         self._db.execute("BEGIN")
         try:
             yield
         finally:
-            with suppress(sqlite3.OperationalError):
-                self._db.execute("COMMIT")
+            self._db.rollback()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """A transaction; rolled back if the block raises.
+        """Make the block a transaction, rolled back if it raises.
 
         Raises:
-            Locked: somebody else is writing, or the file was replaced.
+            Locked: another process is writing, or the file was replaced.
         """
         descriptor = self._take_lock()
         try:
-            if self.stale:
+            if self.is_stale():
                 raise Locked
-            self._db.execute("PRAGMA busy_timeout = 50")
-            self._db.execute(f"PRAGMA cache_size = -{WRITE_KIB}")
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                raise Locked from error
-            finally:
-                self._db.execute(f"PRAGMA busy_timeout = {BUSY * 1000:.0f}")
+            self._db.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KIB}")
+            self._begin()
             try:
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
-                with suppress(sqlite3.OperationalError):
-                    self._db.execute("ROLLBACK")
+                self._db.rollback()
                 raise
         finally:
             self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             if descriptor is not None:
                 os.close(descriptor)
 
+    def _begin(self) -> None:
+        self._db.execute(f"PRAGMA busy_timeout = {WRITE_WAIT_S * 1000:.0f}")
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if is_busy(error):
+                raise Locked from error
+            raise
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {BUSY_WAIT_S * 1000:.0f}")
+
     def close(self) -> None:
         """Close the connection."""
         self._db.close()
 
     def _take_lock(self) -> int | None:
+        """Take the lock file; a database in memory has none."""
         if self._lock_path is None:
             return None
         try:

@@ -6,55 +6,52 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
-from runlore._warnings import report
-from runlore.index import rows as index_rows
-from runlore.index.changes import Change, Lookout, News, seal_dead
-from runlore.index.database import BY_RUN, Locked, Sqlite
+from runlore.index.changes import read_all, read_news, seal_dead
+from runlore.index.database import Locked, Sqlite, is_busy, is_damaged
+from runlore.index.update import apply, fill, is_ready
 from runlore.log import liveness
-from runlore.log.folder import Folder, WriterFile
+from runlore.log.folder import Folder
 
 P = ParamSpec("P")
 T = TypeVar("T")
-NAME = "index-v1.sqlite"
-VERSION = "5"
-PATIENCE = 0.25  # seconds to try again while another process brings the index up to date, before the answer is stale
-TRIES = 5  # to ask, when the index is deleted between our look and our question
-BUILD_WAIT = 20.0  # seconds to wait for another process that builds the first index
-SEAL_AT_ONCE = 64 << 20  # bytes of dead logs that one look seals on the way
+FILE_NAME = "index-v1.sqlite"
+MAX_TRIES = 5  # while other processes delete or lock the index
+CATCH_UP_WAIT_S = 0.25  # for another process that brings the index up to date, before an answer may be stale
+BUILD_WAIT_S = 20.0  # for another process that builds the index
+MAX_SEALED_BYTES = 64 << 20  # of dead logs that one look seals on the way
 
 
 class Index:
-    """The index of one store. Its file lies in the store, or in the user's cache where that won't do.
+    """The index of one store.
 
-    Where neither can be written, or another process holds the first build for too long, it lives in memory.
+    Its file lies in the store; in the user's cache, where the store can't be written or lies on a network disk. It is
+    kept in memory where neither can be written, or where another process holds the first build for too long.
     """
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._path: Path | None = _place(folder)
+        self._path: Path | None = _first_place(folder)
         self._db = self._open()
 
     @property
     def path(self) -> Path | None:
-        """Where it lies; None where it is in memory."""
+        """The file of the index; None while it is in memory."""
         return self._path
 
     def ask(self, question: Callable[Concatenate[Sqlite, P], T], *arguments: P.args, **options: P.kwargs) -> T:
         """Return the answer of a question to the index brought up to date; all of the question sees one state."""
-        for _ in range(TRIES):
+        for _ in range(MAX_TRIES):
             self.refresh()
             try:
                 with self._db.reading():
-                    if self._db.has_tables():
+                    if is_ready(self._db):
                         return question(self._db, *arguments, **options)
             except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-                    continue
-                self._reopen()
-        self._path = None  # somebody deletes it again and again: an index of our own, in memory
-        self._reopen()
+                if not is_busy(error):
+                    self._recover(error)
+        self._go_into_memory()
         self.refresh()
         return question(self._db, *arguments, **options)
 
@@ -67,181 +64,123 @@ class Index:
             addition(self._db, *arguments, **options)
 
     def refresh(self) -> None:
-        """Bring the index up to date; where others keep writing to it, go on with what it says after a moment."""
-        for _ in range(TRIES):
-            if self._db.stale:
+        """Bring the index up to date; while other processes keep writing to it, leave it as it is after a moment."""
+        for _ in range(MAX_TRIES):
+            if self._db.is_stale():
                 self._reopen()
             try:
-                self._freshen()
+                self._build_or_catch_up()
                 return
             except sqlite3.DatabaseError as error:
-                if "locked" in str(error):
+                if is_busy(error):
                     return
                 self._recover(error)
-        self._path = None
-        self._reopen()
-        self._freshen()
-
-    def _freshen(self) -> None:
-        if not self._is_ready():
-            self._build()
-            return
-        deadline = time.monotonic() + PATIENCE
-        while not self._catch_up() and time.monotonic() < deadline:
-            time.sleep(0.005)
-
-    def _catch_up(self) -> bool:
-        """Read and store what is new; False where somebody else was writing."""
-        news = self._lookout.look()
-        if not news:
-            return True
-        self._lookout.read(news)
-        try:
-            with self._db.writing():
-                self._apply(news)
-        except Locked:
-            return False
-        seal_dead(self._folder, news, budget=SEAL_AT_ONCE)
-        return True
+        self._go_into_memory()
+        self._build_or_catch_up()
 
     def rebuild(self) -> int:
-        """Read every file again, and seal what can be; the number of runs.
+        """Read every file again and seal dead logs; return the number of runs.
 
         Raises:
             Locked: another process went on writing.
         """
-        news = self._lookout.look(everything=True)
-        self._lookout.read(news)
-        deadline = time.monotonic() + BUILD_WAIT
+        news = read_all(self._folder)
+        deadline = time.monotonic() + BUILD_WAIT_S
         while True:
             try:
                 with self._db.writing():
-                    self._fill(news)
+                    fill(self._db, self._folder, news)
                 break
             except Locked:
                 if time.monotonic() > deadline:
                     raise
-                if self._db.stale:
-                    self._reopen()
-                time.sleep(0.02)
+                self._wait()
+            except sqlite3.DatabaseError as error:
+                self._recover(error)
         seal_dead(self._folder, news)
         return len(news.changes)
-
-    @property
-    def _lookout(self) -> Lookout:
-        return Lookout(self._folder, self._db)
 
     # Opening
 
     def _open(self) -> Sqlite:
+        """Open the file, made anew if it is damaged; else the one in the cache; else one in memory."""
+        damaged: list[Path] = []
         while self._path is not None:
             try:
                 return Sqlite(self._path)
-            except (OSError, sqlite3.Error):
-                self._path = _cache_place(self._folder) if self._path.parent == self._folder.root else None
+            except (OSError, sqlite3.Error) as error:
+                if self._path not in damaged and isinstance(error, sqlite3.Error) and is_damaged(error):
+                    damaged.append(self._path)
+                    _delete(self._path)
+                else:
+                    self._path = _cache_place(self._folder) if self._path.parent == self._folder.root else None
         return Sqlite(None)
 
     def _reopen(self) -> None:
         self._db.close()
         self._db = self._open()
 
+    def _go_into_memory(self) -> None:
+        self._path = None
+        self._reopen()
+
     def _recover(self, error: sqlite3.DatabaseError) -> None:
-        """Open the index again: a new file if this one is damaged or was replaced, else one in memory."""
-        if not self._db.stale and self._path is not None:
-            if any(word in str(error) for word in ("malformed", "not a database")):
-                self._path.unlink(missing_ok=True)
+        """Open the index again: a new file if this one is damaged or was replaced, else one in memory.
+
+        Raises:
+            sqlite3.DatabaseError: `error`, if it is in memory already.
+        """
+        if self._path is None:
+            raise error
+        if not self._db.is_stale():
+            if is_damaged(error):
+                _delete(self._path)
             else:
                 self._path = None  # no room, or a disk that fails
         self._reopen()
 
-    def _is_ready(self) -> bool:
-        if not self._db.has_tables():
-            return False
-        meta = dict(self._db.query("SELECT key, value FROM meta"))
-        # Commits are not flushed, so a machine that went down may have left half of one.
-        return meta.get("version") == VERSION and meta.get("boot") == liveness.boot_id()
+    def _wait(self) -> None:
+        """Wait a moment for another process that is writing, or has replaced the file."""
+        if self._db.is_stale():
+            self._reopen()
+        time.sleep(0.02)
+
+    def _build_or_catch_up(self) -> None:
+        if not is_ready(self._db):
+            self._build()
+        deadline = time.monotonic() + CATCH_UP_WAIT_S
+        while not self._catch_up() and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def _build(self) -> None:
-        """The first index; one process builds, the others wait for it."""
-        deadline = time.monotonic() + BUILD_WAIT
+        """Fill the index: one process reads all files while it holds the lock, the others wait for it."""
+        deadline = time.monotonic() + BUILD_WAIT_S
         while True:
             try:
                 with self._db.writing():
-                    if self._is_ready():
-                        break
-                    news = self._lookout.look(everything=True)
-                    self._lookout.read(news)
-                    self._fill(news)
-                seal_dead(self._folder, news, budget=SEAL_AT_ONCE)
-                return
+                    if is_ready(self._db):
+                        return
+                    news = read_all(self._folder)
+                    fill(self._db, self._folder, news)
+                break
             except Locked:
-                if self._db.stale:
-                    self._reopen()
                 if time.monotonic() > deadline:
-                    self._path = None
-                    self._reopen()
-            time.sleep(0.02)
-        self.refresh()
+                    self._go_into_memory()
+                self._wait()
+        seal_dead(self._folder, news, budget=MAX_SEALED_BYTES)
 
-    # Writing, within a transaction
-
-    def _fill(self, news: News) -> None:
-        self._db.make_tables()
-        self._db.insert("meta", [("version", VERSION), ("boot", liveness.boot_id())])
-        self._apply(news)
-
-    def _apply(self, news: News) -> None:
-        for day in news.gone_days:
-            for (run_id,) in self._db.query("SELECT DISTINCT run FROM files WHERE day = ?", (day,)):
-                self._forget(day, run_id)
-            self._db.execute("DELETE FROM days WHERE day = ?", (day,))
-        for day, run_id in news.gone:
-            self._forget(day, run_id)
-        known = dict(self._db.query("SELECT id, n FROM runs"))
-        damaged = dict(self._db.query("SELECT id, damaged FROM runs WHERE damaged > 0"))
-        batch = index_rows.Batch(max(known.values(), default=0) + 1)
-        for change in news.changes:
-            if change.record is None or change.writers is None:
-                self._forget(change.day, change.run_id)
-                continue
-            number = known.get(change.run_id)
-            if number is not None:
-                self._forget(change.day, change.run_id)
-            batch.add(change.record, number)
-            batch.files += [_file_row(change, item) for item in change.files]
-            self._report(change, damaged.get(change.run_id, 0))
-        self._store_environments(news)
-        batch.insert_into(self._db)
-        for day, mtime in news.days:
-            self._db.execute("DELETE FROM days WHERE day = ?", (day,))
-            self._db.insert("days", [(day, mtime)])
-
-    def _forget(self, day: str, run_id: str) -> None:
-        for (number,) in self._db.query("SELECT n FROM runs WHERE id = ?", (run_id,)):
-            for table in BY_RUN:
-                self._db.execute(f"DELETE FROM {table} WHERE run = ?", (number,))
-            self._db.execute("DELETE FROM runs WHERE n = ?", (number,))
-        self._db.execute("DELETE FROM files WHERE day = ? AND run = ?", (day, run_id))
-
-    def _store_environments(self, news: News) -> None:
-        seen: set[tuple[str, str]] = set()
-        for change in news.changes:
-            for section, item in (change.record.environment if change.record else {}).items():
-                identity = (section, str(item["sha256"]))
-                if identity in seen:
-                    continue
-                seen.add(identity)
-                if not self._db.query("SELECT 1 FROM env WHERE section = ? AND sha256 = ? LIMIT 1", identity):
-                    self._db.insert("env", index_rows.environment_rows(self._folder, section, item))
-
-    def _report(self, change: Change, known_damage: int) -> None:
-        record, writers = change.record, change.writers
-        if record is None or writers is None:
-            return
-        if record.damaged_bytes > (known_damage or 0):
-            report(f"run {record.id}: {record.damaged_bytes} bytes of its files are damaged; the rest was read")
-        for reason in writers.unreadable:
-            report(f"run {record.id}: a file can't be read: {reason}")
+    def _catch_up(self) -> bool:
+        """Read and store what changed; False while another process is writing."""
+        news = read_news(self._folder, self._db)
+        if not news:
+            return True
+        try:
+            with self._db.writing():
+                apply(self._db, self._folder, news)
+        except Locked:
+            return False
+        seal_dead(self._folder, news, budget=MAX_SEALED_BYTES)
+        return True
 
 
 def ask_empty(question: Callable[Concatenate[Sqlite, P], T], *arguments: P.args, **options: P.kwargs) -> T:
@@ -252,20 +191,16 @@ def ask_empty(question: Callable[Concatenate[Sqlite, P], T], *arguments: P.args,
         return question(database, *arguments, **options)
 
 
-def _file_row(change: Change, item: WriterFile) -> tuple[Any, ...]:
-    name = item.path.name
-    replay = None
-    if change.record is not None and change.record.live and change.writers is not None:
-        found = next((content for content in change.writers.contents if content.path.name == name), None)
-        replay = found.replay.encode() if found is not None and found.replay is not None else None
-    return (change.day, change.run_id, name, change.sizes.get(name, -1), replay)
-
-
-def _place(folder: Folder) -> Path:
+def _first_place(folder: Folder) -> Path:
     usable = os.access(folder.root, os.W_OK) and not liveness.on_network_disk(folder.root)
-    return folder.root / NAME if usable else _cache_place(folder)
+    return folder.root / FILE_NAME if usable else _cache_place(folder)
 
 
 def _cache_place(folder: Folder) -> Path:
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "runlore" / folder.store_id / NAME
+    return Path(home) / "runlore" / folder.store_id / FILE_NAME
+
+
+def _delete(path: Path) -> None:
+    with suppress(OSError):  # of another user, or gone
+        path.unlink()

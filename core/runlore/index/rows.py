@@ -1,4 +1,4 @@
-"""A run's record as rows of the index, and rows back as summaries."""
+"""Rows of the index: made of the records of runs, and read back as summaries."""
 
 import json
 import math
@@ -14,15 +14,15 @@ from runlore.log.points import Tally
 from runlore.log.record import Record
 from runlore.log.values import Plain, is_list, text_of
 
-INT64 = 1 << 63
-RUN_COLUMNS = "n, id, name, experiment, status, parent, started, ended, lost, damaged"  # the first ones of a Summary
-CHUNK = 500  # runs asked for by number in one statement; beyond it the whole table is read
+INT64 = 1 << 63  # integers below it, and from its negative on, fit a column
+RUN_COLUMNS = "n, id, name, experiment, status, parent, started, ended, lost, damaged"  # the first fields of a Summary
+MAX_NUMBERS = 500  # of runs in one statement; for more, the whole table is read
 
 Row = tuple[Any, ...]
 
 
 class Batch:
-    """Rows for many runs, inserted table by table. `first` is the number of the next new run."""
+    """Collects the rows of many runs, to insert them table by table. `first` is the number of the next new run."""
 
     def __init__(self, first: int) -> None:
         self._next = first
@@ -30,7 +30,7 @@ class Batch:
         self.files: list[Row] = []
 
     def add(self, record: Record, number: int | None) -> None:
-        """Take a run, under its known number or a new one."""
+        """Add the rows of a run, under its known number or a new one."""
         if number is None:
             number = self._next
             self._next += 1
@@ -60,7 +60,7 @@ class Batch:
             flags = [int(bool(item.get(key))) for key in ("pending", "stored")]
             numbers = (_whole(item.get("size")), _whole(item.get("step")), *flags)
             tables["artifacts"].append((number, position, *texts, *numbers))
-            if item.get("kind") != "code":  # which every run has, and none has made
+            if item.get("kind") != "code":  # every run has it, and none made it
                 members = item.get("files", ())
                 tables["members"] += [(number, position, str(path), str(sha)) for path, _, sha in members]
         for position, link in enumerate(record.links):
@@ -72,7 +72,7 @@ class Batch:
             tables["data"] += [(number, f"{name}.{key}", *value_columns(value)) for key, value in facts.items()]
 
     def insert_into(self, database: Sqlite) -> None:
-        """Insert everything, within a transaction."""
+        """Insert all rows, within a transaction."""
         for table, rows in self._tables.items():
             database.insert(table, rows)
         database.insert("files", self.files)
@@ -80,7 +80,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Summary:
-    """What the index knows of a run. Times are µs since 1970."""
+    """The row of a run with its params, summary, tags and metrics. Times are µs since 1970."""
 
     n: int
     id: str
@@ -99,7 +99,7 @@ class Summary:
 
 
 def load_summaries(database: Sqlite, numbers: Sequence[int]) -> list[Summary]:
-    """The runs with these numbers, in this order."""
+    """Return the runs with these numbers, in this order; numbers without a run are left out."""
     found: dict[int, Summary] = {}
     for row in _select(database, RUN_COLUMNS, "runs", "n", numbers):
         found[row[0]] = Summary(*row)
@@ -118,7 +118,7 @@ def load_summaries(database: Sqlite, numbers: Sequence[int]) -> list[Summary]:
 
 
 def value_columns(value: Plain) -> tuple[str, float | None, str | None]:
-    """Kind, number and text of a stored value."""
+    """Return kind, number and text of a value from a record."""
     if value is None:
         return "none", None, None
     if isinstance(value, bool):
@@ -141,17 +141,14 @@ def value_columns(value: Plain) -> tuple[str, float | None, str | None]:
 
 
 def environment_rows(folder: Folder, section: str, item: dict[str, Any]) -> Iterator[Row]:
-    """The rows of one content of a section; none where its blob is missing or no JSON."""
-    values = item.get("values")
-    if values is None:
-        values = read_section(folder, item)
-    for key, value in values.items():
+    """Yield the rows of a section of the environment; none where its blob is missing or no JSON."""
+    for key, value in read_section(folder, item).items():
         yield (section, str(item["sha256"]), f"{section}.{key}", *value_columns(value))
 
 
 def read_section(folder: Folder, item: dict[str, Any]) -> dict[str, Any]:
-    """The values of a section, from its event or its blob; empty where the blob is missing."""
-    if "values" in item:
+    """Return the values of a section of the environment, from its event or its blob; empty where it is missing."""
+    if item.get("values") is not None:
         return dict(item["values"])
     try:
         found = json.loads(Blobs(folder.blobs).read(item["sha256"]))
@@ -186,7 +183,8 @@ def _value_of(kind: str, num: float | None, text: str | None) -> Any:
 
 
 def _select(database: Sqlite, columns: str, table: str, key: str, numbers: Sequence[int]) -> list[Row]:
-    if len(numbers) > CHUNK:
+    """Return columns of the rows whose `key` is among some numbers; the rows of all runs, where these are many."""
+    if len(numbers) > MAX_NUMBERS:
         return database.query(f"SELECT {columns} FROM {table}")
     marks = ", ".join("?" * len(numbers))
     return database.query(f"SELECT {columns} FROM {table} WHERE {key} IN ({marks})", numbers) if numbers else []

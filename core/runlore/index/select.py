@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runlore.errors import QueryError
-from runlore.index.database import Sqlite
+from runlore.index.database import Sqlite, is_refused
 from runlore.index.fields import Field
 from runlore.index.rows import RUN_COLUMNS, Summary, load_summaries
 from runlore.index.sql import Clause, Compiled, column_of
@@ -24,10 +24,10 @@ def select(database: Sqlite, compiled: Compiled, order: Order, limit: int | None
     """
     try:
         return load_summaries(database, _numbers(database, compiled, order, limit))
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error) or "no such table" in str(error):
-            raise
-        raise QueryError(f"this query is too large for the index: {error}", "", 0) from error
+    except sqlite3.DatabaseError as error:
+        if is_refused(error):
+            raise QueryError(f"this query is too large for the index: {error}", "", 0) from error
+        raise
 
 
 def count_of(database: Sqlite, compiled: Compiled) -> int:
