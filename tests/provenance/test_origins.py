@@ -1,18 +1,20 @@
-"""Which run made this file, and what of a recorded file is not known yet."""
+"""The runs that wrote or read a file, found by its content."""
 
 import hashlib
 import json
 import os
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from runlore import Store
-from runlore.guest.additions import Additions
-from runlore.index.contents import count_pending
-from runlore.provenance.origins import FileOrHashNotFound, which_run
+from runlore import Store, hookimpl, open_store
+from runlore.hookspecs import Tensor
+from runlore.index.contents import find_by_fingerprint
+from runlore.provenance.origins import FileOrHashNotFound, Target, which_run
 from tests.cli.test_cli import runlore
 
 
@@ -88,50 +90,77 @@ def test_its_json_is_what_the_design_pins(written: Path) -> None:
     assert "run-1" in runlore("which-run", str(written)).stdout
 
 
-def pending(store: Store) -> int:
-    return store.ask(count_pending)
-
-
-def artifact(store: Store, name: str) -> Any:
-    return store.run("x").artifact(name)
-
-
-def test_a_pending_hash_is_completed_by_the_next_reader(store: Store, tmp_path: Path) -> None:
-    for name in ("kept.bin", "changed.bin", "gone.bin"):
-        (tmp_path / name).write_bytes(name.encode())
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "part").write_bytes(b"part")
-    with store.start_run("x") as run:
-        for name in ("kept.bin", "changed.bin", "gone.bin", "folder"):
-            run.log_artifact(tmp_path / name, keep=False)
-    assert pending(store) == 4
-    assert artifact(store, "kept.bin").sha256 is None
-    (tmp_path / "changed.bin").write_bytes(b"something longer than it was")
-    (tmp_path / "gone.bin").unlink()
-    (origin,) = which_run(store, tmp_path / "kept.bin").found
-    assert origin.artifact == "kept.bin"
-    assert pending(store) == 0
-    assert artifact(store, "kept.bin").sha256 == hashlib.sha256(b"kept.bin").hexdigest()
-    assert artifact(store, "changed.bin").sha256 is None, "never under the wrong hash"
-    assert len(which_run(store, tmp_path / "folder").found) == 1
-    assert len(store.run("x").artifacts) == 4
-    assert store.run("x").status == "finished"
-
-
-def test_a_large_file_that_is_added_after_a_fit_is_pending_and_a_small_one_kept(store: Store, tmp_path: Path) -> None:
-    (tmp_path / "large").write_bytes(b"0123456789")
-    (tmp_path / "small").write_bytes(b"01234")
-    run = store.start_run("x")
-    run.finish()
-    for name in ("large", "small"):
-        Additions(run).file(tmp_path / name, kind="model", most=5)
-    assert (artifact(store, "large").stored, artifact(store, "small").stored) == (False, True)
-    assert pending(store) == 1
-
-
 def test_what_is_no_file_is_refused_and_not_waited_for(store: Store, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
         result = runlore("which-run", str(path))
         assert result.exit_code == 1
         assert "is a pipe or a device" in result.stderr
+
+
+def test_of_equal_files_the_one_that_was_named_is_told(store: Store, tmp_path: Path) -> None:
+    with store.start_run("a") as run:
+        for name, roles in (("best.pt", ["best"]), ("last.pt", ["last"])):
+            (tmp_path / name).write_bytes(b"the same")
+            run.run_log.event({"type": "artifact", "name": name, "kind": "checkpoint", "roles": roles,
+                        "sha256": hashlib.sha256(b"the same").hexdigest(), "size": 8})  # fmt: skip
+    told = runlore("which-run", str(tmp_path / "best.pt")).stdout
+    assert "best.pt and 1 more" in told
+    assert "best, last" in told
+
+
+def test_a_beginning_that_two_contents_share_is_refused(store: Store, tmp_path: Path) -> None:
+    digest = "a" * 62
+    with store.start_run("a") as run:
+        for name in ("01", "02"):
+            run.run_log.event({"type": "artifact", "name": name, "kind": "file", "path": None, "sha256": digest + name})
+    for command in ("which-run", "lineage"):
+        done = runlore(command, digest[:8])
+        assert (done.exit_code, f"{digest}01" in done.output) == (1, True)
+        assert runlore(command, f"{digest}01").exit_code == 0
+
+
+def test_a_model_that_cannot_be_read_is_told(store: Store, tmp_path: Path) -> None:
+    store.start_run("a").finish()
+    path = tmp_path / "model.weights.h5"
+    path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    done = runlore("which-run", str(path))
+    assert done.exit_code == 1
+    assert f"the weights in {str(path)!r} can't be read: plugin 'keras': " in done.stderr.replace("\n", " ")
+
+
+def test_a_run_that_is_found_by_a_hash_goes_before_a_file_of_that_name(
+    store: Store, written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = hashlib.sha256(b"weights").hexdigest()
+    monkeypatch.chdir(tmp_path)
+    Path(digest[:12]).write_text("something else")
+    assert which_run(store, digest[:12]).found == ()
+    assert [origin.name for origin in which_run(store, Target(digest[:12], None)).found] == ["run-1"]
+
+
+class Reader:
+    """Finds weights in files such as "model 17, saved again": one tensor with the value 17."""
+
+    @hookimpl
+    def runlore_describe_weights(self, path: Path) -> Mapping[str, Sequence[Tensor]] | None:
+        found = re.match(r"model (\d+)", path.read_text())
+        return {"": [Tensor("w", "float32", (1,), found[1])]} if found else None
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_weights_are_found_and_recorded_where_the_store_can_be_written(
+    store: Store, tmp_path: Path, runlore_plugins: Any, monkeypatch: pytest.MonkeyPatch, writable: bool
+) -> None:
+    runlore_plugins(Reader())
+    (tmp_path / "one").write_text("model 17")
+    with store.start_run("train") as run:
+        run.log_artifact(tmp_path / "one", kind="model")
+    (tmp_path / "again").write_text("model 17, saved again")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    if not writable:  # root may write everywhere
+        monkeypatch.setattr(os, "access", lambda path, mode: False)
+    asked = open_store(store.root)
+    (origin,) = which_run(asked, tmp_path / "again").found
+    assert (origin.name, origin.match) == ("train", "weights")
+    assert bool(asked.ask(find_by_fingerprint, "")) == writable

@@ -26,6 +26,18 @@ class Use(NamedTuple):
     position: int
 
 
+class Exact(NamedTuple):
+    """The recorded files, folders and datasets with a hash, or the beginning of one, that was asked for.
+
+    `written`: it is one content only, and a run wrote it. `members` are the hashes of a folder's files that a run wrote
+    or read, in the order asked for.
+    """
+
+    hashes: list[str]
+    written: bool
+    members: list[str]
+
+
 class Similar(NamedTuple):
     """A run with an artifact that resembles another."""
 
@@ -61,15 +73,6 @@ def list_pending(database: Sqlite) -> list[str]:
 # Who wrote and read a content
 
 
-def find_hashes(database: Sqlite, beginning: str) -> list[str]:
-    """Return the hashes of recorded files, folders and datasets that begin like this."""
-    sql = (
-        "SELECT sha256 FROM artifacts WHERE sha256 LIKE ? UNION SELECT sha256 FROM members WHERE sha256 LIKE ? "
-        "UNION SELECT text FROM data WHERE key LIKE '%.fingerprint' AND text LIKE ? ORDER BY 1"
-    )
-    return [found for (found,) in database.query(sql, (f"{beginning}%",) * 3)]
-
-
 def find_uses(database: Sqlite, sha256: str) -> list[Use]:
     """Return who wrote or read a content, the newest run first; `sha256` may be the beginning of one."""
     sql = (
@@ -85,9 +88,15 @@ def find_uses(database: Sqlite, sha256: str) -> list[Use]:
     ]
 
 
-def find_used(database: Sqlite, hashes: Sequence[str]) -> list[str]:
-    """Return those of some hashes whose contents a run wrote or read, in the given order."""
-    return [sha256 for sha256 in hashes if find_uses(database, sha256)]
+def find_exact(database: Sqlite, sha256: str, members: Sequence[str]) -> Exact:
+    """Return what runs know of a content, of which `sha256` may be the beginning, and of the files of a folder."""
+    sql = (
+        "SELECT sha256 FROM artifacts WHERE sha256 LIKE ? UNION SELECT sha256 FROM members WHERE sha256 LIKE ? "
+        "UNION SELECT text FROM data WHERE key LIKE '%.fingerprint' AND text LIKE ? ORDER BY 1"
+    )
+    found = [known for (known,) in database.query(sql, (f"{sha256}%",) * 3)]
+    written = len(found) == 1 and any(use.relation == "wrote" for use in find_uses(database, found[0]))
+    return Exact(found, written, [member for member in members if find_uses(database, member)])
 
 
 def find_writers(database: Sqlite, sha256: str) -> list[tuple[str, int]]:

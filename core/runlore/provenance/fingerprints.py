@@ -1,4 +1,4 @@
-"""Fingerprints of models: what stays the same when their tensors move into another kind of file.
+"""Fingerprints of models, which stay the same when their tensors move into another kind of file.
 
 A fingerprint is the sha256 of the types, shapes and values of tensors, in the order of their names. The names are left
 out, so that a common prefix may come or go. Tensors that are equal to others may be missing: libraries that tie weights
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from runlore.store.store import Store
 
 
-PART = 0.5  # of a model's values that a part of it has, at the least, to have a fingerprint of its own
+MIN_SHARE = 0.5  # of a model's values that a part of it must exceed to have a fingerprint of its own
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What a model file has instead of names: hashes.
+    """Hashes that identify the model in a file.
 
-    `whole` are fingerprints of each set of tensors that it holds, `parts` those of the larger part of one: the model
-    inside a module with losses, say. `shapes` are hashes of the shapes alone, of the largest set and the parts of it.
-    `tensors` are a hash of the largest set whatever its tensors are called, and one of its largest tensor. `values`
-    counts its numbers.
+    `whole` are the fingerprints of each set of tensors in it, `parts` those of the larger part of one, such as the
+    model inside a module with losses. `shapes` are hashes of the shapes alone, of the largest set and its parts;
+    `tensors` are a hash of the largest set without regard to names, and one of its largest tensor. `values` counts the
+    numbers in the largest set.
     """
 
     whole: tuple[str, ...]
@@ -46,21 +46,21 @@ class Weights:
     values: int
 
     def event(self, sha256: str) -> dict[str, Any]:
-        """What the log says of the content with this hash."""
+        """Return the event that records them for the content with this hash."""
         fingerprints = list(dict.fromkeys([*self.whole, *self.parts]))
         told = {"fingerprints": fingerprints, "shapes": list(self.shapes), "tensors": list(self.tensors)}
         return {"type": "weights", "sha256": sha256, **told}
 
 
 def weights_of(paths: Sequence[Path], complain: Callable[[str], None] | None = None) -> Weights | None:
-    """Those of a model in one file, or in several; None where no plugin knows what they are.
+    """Return the fingerprints of the model in one file, or in several; None where no plugin finds one.
 
-    A file that can't be read, or that no plugin understands, counts as none; `complain` is told why.
+    A file that can't be read counts as none; `complain` is told why.
     """
     sets: list[Sequence[Tensor]] = []
     shards: list[Tensor] = []
     for path in paths:
-        found = _described(path, complain)
+        found = _describe(path, complain)
         if found:
             sets += [tensors for tensors in found.values() if tensors]
             shards += found.get("") or ()
@@ -77,7 +77,7 @@ def weights_of(paths: Sequence[Path], complain: Callable[[str], None] | None = N
     return Weights(whole, parts, shapes, tensors, sum(map(_values, largest)))
 
 
-def _described(path: Path, complain: Callable[[str], None] | None) -> Mapping[str, Sequence[Tensor]] | None:
+def _describe(path: Path, complain: Callable[[str], None] | None) -> Mapping[str, Sequence[Tensor]] | None:
     try:
         return plugins().first("runlore_describe_weights", Mapping, path=path)  # type: ignore[type-abstract]
     except RuntimeError as error:  # a damaged file, a library that is not installed
@@ -87,7 +87,7 @@ def _described(path: Path, complain: Callable[[str], None] | None) -> Mapping[st
 
 
 def _fingerprints(tensors: Sequence[Tensor]) -> Iterator[str]:
-    """With all tensors, and with only the first, or only the last, of those that are equal."""
+    """Yield the fingerprint of all tensors; if some are equal, also with only the first, or only the last, of these."""
     lines = [_line(item) for item in sorted(tensors, key=lambda item: item.name)]
     yield _digest(lines)
     if len(set(lines)) < len(lines):
@@ -100,11 +100,11 @@ def _line(tensor: Tensor) -> str:
 
 
 def _parts(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """The tensors below each first name, if that is most of them."""
+    """Yield the tensors below a first name that hold more than half of the values, if there are several names."""
     groups: dict[str, list[Tensor]] = {}
     for tensor in tensors:
         groups.setdefault(tensor.name.partition(".")[0], []).append(tensor)
-    least = PART * sum(map(_values, tensors))
+    least = MIN_SHARE * sum(map(_values, tensors))
     if len(groups) > 1:
         yield from (group for group in groups.values() if sum(map(_values, group)) > least)
 
@@ -124,49 +124,49 @@ def _digest(lines: Iterable[str]) -> str:
 # In a store
 
 
-def look_at_all(store: "Store", least: int) -> dict[str, Weights]:
-    """Look at all recorded models of at least so many bytes that nobody has looked at yet, and record what they are.
+def record_weights(store: "Store", least: int) -> dict[str, Weights]:
+    """Read all recorded models of at least so many bytes that nobody has read yet, and record their fingerprints.
 
-    What was found, by the hash of the content. Files in which these plugins find no weights are known to the index,
-    and not looked at again; models that were not kept and are gone have none.
+    Returns what was found, by the hash of the content. The index keeps the hashes of files in which these plugins find
+    no weights, which are not read again. Models that were not kept and are gone have none.
     """
-    looked = _readers()
+    readers = _readers()
     found: dict[str, Weights] = {}
-    nothing: dict[str, list[str]] = {}
-    for run_id in store.ask(list_unread, least, looked):
-        fresh = {sha: weights for sha, weights in _unknown_of(store, run_id, least) if sha not in found}
+    without: dict[str, list[str]] = {}
+    for run_id in store.ask(list_unread, least, readers):
+        fresh = {sha: weights for sha, weights in _unread_of(store, run_id, least) if sha not in found}
         known = {sha: weights for sha, weights in fresh.items() if weights is not None}
         if known and os.access(store.root, os.W_OK):
             with attach(store.folder, run_id) as run:
                 for sha256, weights in known.items():
                     run.run_log.event(weights.event(sha256))
-        nothing[run_id] = [sha256 for sha256 in fresh if sha256 not in known]
+        without[run_id] = [sha256 for sha256 in fresh if sha256 not in known]
         found |= known
-    store.index.keep(add_without_weights, nothing, looked)
+    store.index.keep(add_without_weights, without, readers)
     return found
 
 
-def _readers() -> str:
-    """Which plugins of which version look into files: others may know more."""
-    from importlib.metadata import version
-
-    return _digest([version("runlore"), *plugins().implementing("runlore_describe_weights")])
-
-
 def files_of(folder: Folder, run_id: str, sha256: str) -> list[Path]:
-    """Where the files of an artifact can be read; none if it was not kept, and is gone or has changed."""
+    """Return the readable files of an artifact; none if it was not kept, and is gone or has changed."""
     blobs = Blobs(folder.blobs)
     for item in read_record(folder, run_id)[0].artifacts:
         if item.get("sha256") == sha256:
             try:
-                return list(_places(item, blobs))
+                return list(_paths(item, blobs))
             except OSError:
                 return []
     return []
 
 
-def _unknown_of(store: "Store", run_id: str, least: int) -> Iterator[tuple[str, Weights | None]]:
-    """The contents of a run whose weights are not on record, with what is found; None where that is nothing."""
+def _readers() -> str:
+    """Return a hash of the plugins that read weights, and of their version: others may know more kinds of files."""
+    from importlib.metadata import version
+
+    return _digest([version("runlore"), *plugins().implementing("runlore_describe_weights")])
+
+
+def _unread_of(store: "Store", run_id: str, least: int) -> Iterator[tuple[str, Weights | None]]:
+    """Yield the contents of a run whose weights are not on record, with the weights; None where there are none."""
     record, _ = read_record(store.folder, run_id)
     blobs = Blobs(store.folder.blobs)
     for item in record.artifacts:
@@ -175,16 +175,16 @@ def _unknown_of(store: "Store", run_id: str, least: int) -> Iterator[tuple[str, 
             continue
         complaints: list[str] = []
         try:
-            paths = list(_places(item, blobs))
+            paths = list(_paths(item, blobs))
             weights = weights_of(paths, complaints.append)
         except OSError:
             continue
-        if weights is not None or (paths and not complaints):  # a library may be lacking today
+        if weights is not None or (paths and not complaints):  # a library that is missing may be there tomorrow
             yield sha256, weights
 
 
-def _places(item: Mapping[str, Any], blobs: Blobs) -> Iterator[Path]:
-    """Where the files of an artifact can be read: in the store, or where they were written, if they still are the same.
+def _paths(item: Mapping[str, Any], blobs: Blobs) -> Iterator[Path]:
+    """Yield the files of an artifact: in the store, or where they were written, if they still are the same.
 
     Raises:
         OSError: they can't be read.

@@ -1,21 +1,28 @@
 """Completing what was recorded without its hash: done by readers, so that training need not wait for it."""
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import extent, hashed, kept_or_hashed
+from runlore.index.contents import list_pending
 from runlore.log.folder import Folder
+from runlore.log.record import read_record
 from runlore.plugins.manager import plugins
 from runlore.recording.run import attach
 
-SLACK = 1_000_000_000  # ns that a file may be younger than the last word of the run that wrote it
+if TYPE_CHECKING:
+    from runlore.store.runs import RecordedRun
+    from runlore.store.store import Store
+
+SLACK_NS = 1_000_000_000  # that a file may be younger than the last word of the run that wrote it
 
 
-def complete(folder: Folder, run_ids: list[str]) -> int:
-    """Hash what is pending in these runs and can still be hashed; the number of artifacts that were settled."""
+def complete(folder: Folder, run_ids: Iterable[str]) -> int:
+    """Hash what is pending in some runs and can still be hashed; return the number of artifacts that were settled."""
     settled = 0
     for run_id in run_ids:
         events = list(_completions(folder, run_id))
@@ -27,11 +34,23 @@ def complete(folder: Folder, run_ids: list[str]) -> int:
     return settled
 
 
-def _completions(folder: Folder, run_id: str) -> Iterator[dict[str, Any]]:
-    from runlore.log.record import read_record
+def complete_all(store: "Store") -> None:
+    """Hash what is pending in any run, if the store can be written."""
+    if os.access(store.root, os.W_OK):
+        complete(store.folder, store.ask(list_pending))
 
+
+def complete_run(run: "RecordedRun") -> "RecordedRun":
+    """Hash what is pending in a run that has ended; return the run as it is recorded then."""
+    if run.status == "running" or not os.access(run.store.root, os.W_OK):
+        return run
+    return run.store.run(run.id) if complete(run.store.folder, [run.id]) else run
+
+
+def _completions(folder: Folder, run_id: str) -> Iterator[dict[str, Any]]:
+    """Yield the events that complete the artifacts of a run: with their hash, or why there is none."""
     record, _ = read_record(folder, run_id)
-    latest = (record.ended or time.time_ns() // 1000) * 1000 + SLACK
+    latest = (record.ended or time.time_ns() // 1000) * 1000 + SLACK_NS
     for item in record.artifacts:
         if not item.get("pending"):
             continue
@@ -40,15 +59,14 @@ def _completions(folder: Folder, run_id: str) -> Iterator[dict[str, Any]]:
         try:
             yield event | _hashed(Path(str(item.get("path"))), item, folder, latest)
         except (OSError, ValueError) as error:
-            yield event | {
-                "sha256": None,
-                "why": f"it could not be hashed: {getattr(error, 'strerror', None) or error}",
-            }
+            reason = getattr(error, "strerror", None) or error
+            yield event | {"sha256": None, "why": f"it could not be hashed: {reason}"}
 
 
 def _hashed(path: Path, item: dict[str, Any], folder: Folder, latest: int) -> dict[str, Any]:
+    """Return the hash of a file that still is what was recorded; `latest` is the newest mtime (ns) that it may have."""
     before = extent(path)
-    if item.get("size") is None and before[1] > latest:  # a thread was to write it, and somebody did, later
+    if item.get("size") is None and before[1] > latest:  # a thread of the run was to write it, and another program did
         return {"sha256": None, "why": "it was written after the run had ended"}
     if item.get("size") is not None and before != (item["size"], item.get("mtime_ns")):
         return {"sha256": None, "why": "it was changed before it was hashed"}

@@ -1,7 +1,8 @@
 """Where a file or a run comes from and what came of it: data → run → checkpoint → run → file."""
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,7 +11,7 @@ from runlore._text import size_text
 from runlore.errors import AmbiguousRun, RunNotFound, StoreNotFound
 from runlore.index.contents import NO_MODELS, find_readers, find_same_weights, find_writers
 from runlore.index.links import find_links
-from runlore.provenance.origins import Content, FileOrHashNotFound, content_of, readers_of, same_contents
+from runlore.provenance.origins import FileOrHashNotFound, Target, find_known, readers_of, settle, target_of
 
 if TYPE_CHECKING:
     from runlore.artifacts.artifact import Artifact
@@ -18,14 +19,13 @@ if TYPE_CHECKING:
     from runlore.store.store import Store
 
 
-MOST = 1000  # nodes; what lies beyond them is left out, and the graph says so
+MAX_NODES = 1000  # of a graph; others are left out, and the graph says so
 SAME_WEIGHTS = "same weights"
-FAMILY = "child"
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A dataset, a run, or a file. `id` is a run's id, or the sha256 of a content (before "data:" of a dataset)."""
+    """A dataset, a run, or a file. `id` is a run's id, or the sha256 of a content (before it "data:" of a dataset)."""
 
     id: str
     kind: Literal["data", "run", "file"]
@@ -45,31 +45,40 @@ class Edge:
 
 @dataclass(slots=True)
 class Lineage:
-    """A graph without cycles around the node that was asked for."""
+    """A graph without cycles around the node `root`. `cut`: it has more nodes than are there."""
 
-    root: str
+    root: str = ""
     nodes: dict[str, Node] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
-    cut: bool = False  # whether there is more than was looked at
+    cut: bool = False
     _after: dict[str, list[Edge]] = field(default_factory=dict)
 
-    def join(self, edge: Edge) -> None:
-        """Add an edge, unless it is there or would close a circle."""
-        if edge not in self.after(edge.start) and not self.leads(edge.end, edge.start):
-            self.edges.append(edge)
-            self._after.setdefault(edge.start, []).append(edge)
+    def add(self, node: Node) -> str:
+        """Add a node, unless it is there; return its id."""
+        self.nodes.setdefault(node.id, node)
+        return node.id
+
+    def join(self, edge: Edge) -> bool:
+        """Add an edge unless it would close a cycle; return True if it is there now."""
+        if edge in self.after(edge.start):
+            return True
+        if self.leads(edge.end, edge.start):
+            return False
+        self.edges.append(edge)
+        self._after.setdefault(edge.start, []).append(edge)
+        return True
 
     def sources(self) -> list[Node]:
-        """The nodes that come from nothing known, as they were found."""
+        """Return the nodes that come from nothing known, in the order they were found."""
         ends = {edge.end for edge in self.edges}
         return [node for node in self.nodes.values() if node.id not in ends]
 
     def after(self, node_id: str) -> list[Edge]:
-        """What came of a node."""
+        """Return the edges to what came of a node."""
         return self._after.get(node_id, [])
 
     def leads(self, start: str, end: str) -> bool:
-        """Whether one node came of another, or is the same."""
+        """Return True if a node came of another, or is the same."""
         waiting, seen = [start], set()
         while waiting:
             here = waiting.pop()
@@ -81,7 +90,7 @@ class Lineage:
         return False
 
     def depths(self) -> dict[str, int]:
-        """For each node the most steps that lead to it from a source."""
+        """Return for each node the number of edges on the longest way to it from a source."""
         found = dict.fromkeys(self.nodes, 0)
         for _ in self.nodes:
             further = {edge.end: found[edge.start] + 1 for edge in self.edges if found[edge.start] >= found[edge.end]}
@@ -91,8 +100,8 @@ class Lineage:
         return found
 
 
-def lineage(store: "Store", target: "str | os.PathLike[str] | Content | RecordedRun") -> Lineage:
-    """All that a run, a file, a folder, or the content with a hash comes from, and all that came of it.
+def lineage(store: "Store", target: "str | os.PathLike[str] | Target | RecordedRun") -> Lineage:
+    """Return all that a run, a file, a folder, or the content with a hash comes from, and all that came of it.
 
     Raises:
         RunNotFound, FileOrHashNotFound: `target` is none of them.
@@ -100,204 +109,212 @@ def lineage(store: "Store", target: "str | os.PathLike[str] | Content | Recorded
     """
     if not store.exists:
         raise StoreNotFound(f"no store at {str(store.root)!r}")
-    return _Search(store).around(target)
+    graph = Lineage()
+    records = _Records(store, graph)
+    before = _Walk(graph, records.edges_before, lambda edge: edge.start)
+    after = _Walk(graph, records.edges_after, lambda edge: edge.end)
+    for node in _begin(store, graph, records, target):
+        before.start_at(node)
+        after.start_at(node)
+    return graph
 
 
-class _Search:
-    """Walks up to what was there before, then down; runs are read once."""
+def _begin(
+    store: "Store", graph: Lineage, records: "_Records", target: "str | os.PathLike[str] | Target | RecordedRun"
+) -> list[str]:
+    """Add the root of a graph, and the contents that it is known by; return the nodes to walk from."""
+    from runlore.store.runs import RecordedRun
 
-    def __init__(self, store: "Store") -> None:
-        self._store = store
-        self._runs: dict[str, RecordedRun | None] = {}
-        self._graph = Lineage("")
-        self._seen: set[tuple[str, bool]] = set()
+    found = _find(store, target)
+    if isinstance(found, RecordedRun):
+        graph.root = records.add_run(found)
+        return [graph.root]
+    contents = find_known(store, found, settle(store, found))
+    known = [(node, sha256, match) for sha256, match in contents for node in records.add_content(sha256)]
+    whole = [node for node, sha256, match in known if match == "sha256" and sha256.startswith(found.sha256)]
+    if whole:
+        graph.root = whole[0]
+    else:
+        name = found.path.name if found.path else found.sha256[:12]
+        graph.root = graph.add(Node(found.sha256, "file", name))
+    for node, _, match in known:
+        if node not in whole:
+            graph.join(Edge(node, graph.root, SAME_WEIGHTS if match == "weights" else "part of"))
+    return [node for node, _, _ in known] or [graph.root]
 
-    def around(self, target: "str | os.PathLike[str] | Content | RecordedRun") -> Lineage:
-        run, content = _found(self._store, target)
-        if run is not None:
-            self._graph.root = self._run_node(run)
-            self._walk(self._graph.root)
-            return self._graph
-        contents = same_contents(self._store, content)
-        known = [(node, sha256, match) for sha256, match in contents for node in self._content_nodes(sha256)]
-        whole = [node for node, sha256, match in known if match == "sha256" and sha256.startswith(content.sha256)]
-        if whole:
-            self._graph.root = whole[0]
-        else:
-            name = content.path.name if content.path else content.sha256[:12]
-            self._graph.root = self._add(Node(content.sha256, "file", name))
-        for node, _, match in known:
-            if node not in whole:
-                self._join(node, self._graph.root, SAME_WEIGHTS if match == "weights" else "part of")
-        for node in [node for node, _, _ in known] or [self._graph.root]:
-            self._walk(node)
-        return self._graph
 
-    def _walk(self, node: str) -> None:
-        for upwards in (True, False):
-            waiting = [node]
-            while waiting:
-                here = waiting.pop(0)
-                if (here, upwards) in self._seen:
-                    continue
-                if len(self._graph.nodes) > MOST:
-                    self._graph.cut = True
-                    return
-                self._seen.add((here, upwards))
-                waiting += list(self._before(here) if upwards else self._after(here))
+class _Walk:
+    """Walks along edges in one direction, nearest nodes first, and adds them to a graph; visits no node twice."""
 
-    # Up
+    def __init__(
+        self, graph: Lineage, edges_of: Callable[[str], Iterator[Edge]], far_end: Callable[[Edge], str]
+    ) -> None:
+        self._graph = graph
+        self._edges_of = edges_of
+        self._far_end = far_end
+        self._seen: set[str] = set()
 
-    def _before(self, node_id: str) -> Iterator[str]:
-        node = self._graph.nodes[node_id]
-        if node.kind == "run":
-            run = self._run(node_id)
-            if run is not None:
-                yield from self._read_by(run)
-            return
-        for run_id, position in self._store.ask(find_writers, node_id.removeprefix("data:")):
-            run = self._run(run_id)
-            if run is not None and position < len(run.artifacts):
-                yield self._join(self._run_node(run), node_id, "wrote", run.artifacts[position].step)
-        if node.kind == "file":
-            for sha256 in self._store.ask(find_same_weights, node_id):
-                for other in self._content_nodes(sha256):
-                    if self._age(other) < self._age(node_id):
-                        yield self._join(other, node_id, SAME_WEIGHTS)
-
-    def _read_by(self, run: "RecordedRun") -> Iterator[str]:
-        for name, facts in run.data.items():
-            if facts.get("fingerprint"):
-                yield self._join(self._read_node(name, facts), run.id, "read")
-        for link in run.links:
-            origin = self._run(str(link["run"]))
-            if origin is None:
+    def start_at(self, node_id: str) -> None:
+        """Visit a node and all that can be reached from it, until the graph is full."""
+        waiting = deque([node_id])
+        while waiting:
+            here = waiting.popleft()
+            if here in self._seen:
                 continue
-            step = link.get("step")
-            item = _linked(origin, link.get("sha256"), step)
-            before = self._run_node(origin) if item is None else self._file_node(item)
-            yield self._join(before, run.id, str(link["kind"]), step)
+            if len(self._graph.nodes) > MAX_NODES:
+                self._graph.cut = True
+                return
+            self._seen.add(here)
+            waiting += [self._far_end(edge) for edge in self._edges_of(here) if self._graph.join(edge)]
 
-    # Down
 
-    def _after(self, node_id: str) -> Iterator[str]:
-        node = self._graph.nodes[node_id]
-        if node.kind == "run":
-            run = self._run(node_id)
-            if run is not None:
-                yield from self._made_by(run)
-            return
-        for run_id in self._store.ask(find_readers, node_id.removeprefix("data:")):
-            reader = self._run(run_id)
-            if reader is not None:
-                yield self._join(node_id, self._run_node(reader), "read")
-        for run_id, position in self._store.ask(find_writers, node_id):
-            run = self._run(run_id)
-            if run is not None and position < len(run.artifacts):
-                for reader, kind, step in readers_of(self._store, run, run.artifacts[position]):
-                    yield self._join(node_id, self._run_node(reader), kind, step)
-        for sha256 in self._store.ask(find_same_weights, node_id):
-            for other in self._content_nodes(sha256):
-                if self._age(other) > self._age(node_id):
-                    yield self._join(node_id, other, SAME_WEIGHTS)
+class _Records:
+    """Adds the nodes that a store's records tell of to a graph, and finds the edges between them."""
 
-    def _made_by(self, run: "RecordedRun") -> Iterator[str]:
-        for item in run.artifacts:
-            if item.sha256 is not None and item.kind not in NO_MODELS:
-                yield self._join(run.id, self._file_node(item), "wrote", item.step)
-        for reader_id, kind, step, sha256 in self._store.ask(find_links, run.id):
-            reader = self._run(reader_id)
-            if reader is not None and _linked(run, sha256, step) is None:
-                yield self._join(run.id, self._run_node(reader), kind, step)
+    def __init__(self, store: "Store", graph: Lineage) -> None:
+        self._store = store
+        self._graph = graph
+        self._runs: dict[str, RecordedRun | None] = {}
 
-    # Nodes and edges
+    # Nodes
 
-    def _add(self, node: Node) -> str:
-        self._graph.nodes.setdefault(node.id, node)
-        return node.id
-
-    def _join(self, start: str, end: str, relation: str, step: int | None = None) -> str:
-        """An edge; the end of it that was not there before, to go on from."""
-        self._graph.join(Edge(start, end, relation, step))
-        return start if (end, True) in self._seen and (end, False) not in self._seen else end
-
-    def _run_node(self, run: "RecordedRun") -> str:
+    def add_run(self, run: "RecordedRun") -> str:
+        """Add a run."""
         facts = {"status": run.status, "started": run.started, "parent": run.parent_id}
-        return self._add(Node(run.id, "run", run.name, facts))
+        return self._graph.add(Node(run.id, "run", run.name, facts))
 
-    def _file_node(self, item: "Artifact") -> str:
-        facts = {"type": item.kind, "size": item.size, "step": item.step, "roles": list(item.roles)}
-        return self._add(Node(str(item.sha256), "file", item.name, facts))
-
-    def _data_node(self, name: str, facts: dict[str, Any]) -> str:
-        told = {key: facts[key] for key in ("shape", "rows") if facts.get(key) is not None}
-        told["type"] = facts.get("kind")
-        return self._add(Node(f"data:{facts['fingerprint']}", "data", name, told))
-
-    def _read_node(self, name: str, facts: dict[str, Any]) -> str:
-        """What a run read: the file, if some run wrote it, else a dataset."""
-        return self._written_node(str(facts["fingerprint"])) or self._data_node(name, facts)
-
-    def _written_node(self, sha256: str) -> str | None:
-        """The file with a content that some run wrote; the folder, if it is a part of one."""
-        for run_id, position in self._store.ask(find_writers, sha256)[:1]:
-            run = self._run(run_id)
-            if run is not None and position < len(run.artifacts):
-                return self._file_node(run.artifacts[position])
-        return None
-
-    def _content_nodes(self, sha256: str) -> list[str]:
-        """The file with a content, else the dataset: what one run wrote and another read is one thing."""
-        written = self._written_node(sha256)
+    def add_content(self, sha256: str) -> list[str]:
+        """Add the file with a content, else the datasets: what one run wrote and another read is one thing."""
+        written = self._add_written(sha256)
         if written is not None:
             return [written]
-        found = []
-        for run_id in self._store.ask(find_readers, sha256)[:1]:
-            run = self._run(run_id)
-            for name, facts in run.data.items() if run is not None else ():
-                if str(facts.get("fingerprint")).startswith(sha256):
-                    found.append(self._data_node(name, facts))
-        return found
+        run = next(self._known_runs(self._store.ask(find_readers, sha256)), None)
+        facts = run.data if run is not None else {}
+        return [
+            self._add_data(name, item)
+            for name, item in facts.items()
+            if str(item.get("fingerprint")).startswith(sha256)
+        ]
 
-    # Questions to the store
+    def _add_file(self, item: "Artifact") -> str:
+        facts = {"type": item.kind, "size": item.size, "step": item.step, "roles": list(item.roles)}
+        return self._graph.add(Node(str(item.sha256), "file", item.name, facts))
 
-    def _run(self, run_id: str) -> "RecordedRun | None":
-        if run_id not in self._runs:
-            try:
-                self._runs[run_id] = self._store.run(run_id)
-            except (RunNotFound, AmbiguousRun):
-                self._runs[run_id] = None
-        return self._runs[run_id]
+    def _add_data(self, name: str, facts: dict[str, Any]) -> str:
+        told = {key: facts[key] for key in ("shape", "rows") if facts.get(key) is not None}
+        told["type"] = facts.get("kind")
+        return self._graph.add(Node(f"data:{facts['fingerprint']}", "data", name, told))
+
+    def _add_written(self, sha256: str) -> str | None:
+        """Add the file with a content that some run wrote; the folder, if it is a part of one."""
+        _, item = next(self._writers_of(sha256), (None, None))
+        return None if item is None else self._add_file(item)
+
+    # Edges
+
+    def edges_before(self, node_id: str) -> Iterator[Edge]:
+        """Yield the edges that lead to a node."""
+        node = self._graph.nodes[node_id]
+        if node.kind == "run":
+            for run in self._known_runs([node_id]):
+                yield from self._edges_to_run(run)
+            return
+        for run, item in self._writers_of(node_id.removeprefix("data:")):
+            yield Edge(self.add_run(run), node_id, "wrote", item.step)
+        if node.kind == "file":
+            for other in self._same_weights(node_id):
+                if self._age(other) < self._age(node_id):
+                    yield Edge(other, node_id, SAME_WEIGHTS)
+
+    def edges_after(self, node_id: str) -> Iterator[Edge]:
+        """Yield the edges that lead away from a node."""
+        node = self._graph.nodes[node_id]
+        if node.kind == "run":
+            for run in self._known_runs([node_id]):
+                yield from self._edges_from_run(run)
+            return
+        for run in self._known_runs(self._store.ask(find_readers, node_id.removeprefix("data:"))):
+            yield Edge(node_id, self.add_run(run), "read")
+        for run, item in self._writers_of(node_id):
+            for reader, kind, step in readers_of(self._store, run, item):
+                yield Edge(node_id, self.add_run(reader), kind, step)
+        for other in self._same_weights(node_id):
+            if self._age(other) > self._age(node_id):
+                yield Edge(node_id, other, SAME_WEIGHTS)
+
+    def _edges_to_run(self, run: "RecordedRun") -> Iterator[Edge]:
+        """Yield the edges from the data that a run read, and from what its links name."""
+        for name, facts in run.data.items():
+            if facts.get("fingerprint"):
+                yield Edge(self._add_written(str(facts["fingerprint"])) or self._add_data(name, facts), run.id, "read")
+        for link in run.links:
+            for origin in self._known_runs([str(link["run"])]):
+                step = link.get("step")
+                item = _linked(origin, link.get("sha256"), step)
+                before = self.add_run(origin) if item is None else self._add_file(item)
+                yield Edge(before, run.id, str(link["kind"]), step)
+
+    def _edges_from_run(self, run: "RecordedRun") -> Iterator[Edge]:
+        """Yield the edges to the files that a run wrote, and to the runs whose links name no file of it."""
+        for item in run.artifacts:
+            if item.sha256 is not None and item.kind not in NO_MODELS:
+                yield Edge(run.id, self._add_file(item), "wrote", item.step)
+        for link in self._store.ask(find_links, run.id):
+            if _linked(run, link.sha256, link.step) is None:
+                for reader in self._known_runs([link.run]):
+                    yield Edge(run.id, self.add_run(reader), link.kind, link.step)
+
+    def _same_weights(self, sha256: str) -> Iterator[str]:
+        """Yield the nodes of other contents with the same weights."""
+        for other in self._store.ask(find_same_weights, sha256):
+            yield from self.add_content(other)
+
+    # Records
+
+    def _known_runs(self, run_ids: "list[str]") -> "Iterator[RecordedRun]":
+        """Yield the runs with some ids, each read once; those that the store lacks are left out."""
+        for run_id in run_ids:
+            if run_id not in self._runs:
+                try:
+                    self._runs[run_id] = self._store.run(run_id)
+                except (RunNotFound, AmbiguousRun):
+                    self._runs[run_id] = None
+            run = self._runs[run_id]
+            if run is not None:
+                yield run
+
+    def _writers_of(self, sha256: str) -> "Iterator[tuple[RecordedRun, Artifact]]":
+        """Yield the runs that wrote a content, the oldest first, each with the artifact."""
+        for run_id, position in self._store.ask(find_writers, sha256):
+            for run in self._known_runs([run_id]):
+                artifacts = run.artifacts
+                if position < len(artifacts):
+                    yield run, artifacts[position]
 
     def _age(self, sha256: str) -> tuple[str, int]:
-        """What is smaller for what was written earlier."""
+        """Return a key that is smaller for what was written earlier."""
         return next(iter(self._store.ask(find_writers, sha256)), ("", 0))
 
 
-def _found(
-    store: "Store", target: "str | os.PathLike[str] | Content | RecordedRun"
-) -> "tuple[RecordedRun | None, Content]":
-    """The run that is meant, else the content."""
+def _find(store: "Store", target: "str | os.PathLike[str] | Target | RecordedRun") -> "RecordedRun | Target":
+    """Return the run that is meant, else the content."""
     from runlore.store.runs import RecordedRun
 
-    nothing = Content("", None)
-    if isinstance(target, Content):
-        return None, target
-    if isinstance(target, RecordedRun):
-        return target, nothing
-    if not Path(target).exists():
+    if isinstance(target, Target | RecordedRun):
+        return target
+    if Path(target).exists():
+        return target_of(target)
+    try:
+        return store.run(os.fspath(target))
+    except RunNotFound as error:
         try:
-            return store.run(os.fspath(target)), nothing
-        except RunNotFound as error:
-            try:
-                return None, content_of(target)
-            except FileOrHashNotFound:
-                raise error from None
-    return None, content_of(target)
+            return target_of(target)
+        except FileOrHashNotFound:
+            raise error from None
 
 
 def _linked(origin: "RecordedRun", sha256: str | None, step: int | None) -> "Artifact | None":
-    """The artifact of a run that another went on from, as far as the link tells."""
+    """Return the artifact of a run that another went on from, as far as the link tells."""
     wanted = step if sha256 is None else sha256
     known = [item for item in origin.artifacts if item.sha256 is not None and item.kind not in NO_MODELS]
     found = (item for item in known if (item.step if sha256 is None else item.sha256) == wanted)
@@ -305,7 +322,7 @@ def _linked(origin: "RecordedRun", sha256: str | None, step: int | None) -> "Art
 
 
 def label_of(node: Node) -> str:
-    """What a node is, in a line."""
+    """Return a line that describes a node."""
     facts = node.facts
     if node.kind == "run":
         return f"run {node.name} ({node.id[-6:]}, {facts['status']})"

@@ -1,8 +1,8 @@
-"""Which run made a file: found by its content, or by the weights in it, wherever it lies and whatever it is called."""
+"""The runs that wrote or read a file: found by its content, or by the weights in it, wherever it lies now."""
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from runlore.index import contents
 from runlore.index.links import find_links_to_content
 from runlore.log.record import read_record
 from runlore.provenance import fingerprints, hashing
+from runlore.provenance.fingerprints import Weights
 
 if TYPE_CHECKING:
     from runlore.artifacts.artifact import Artifact
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from runlore.store.store import Store
 
 
-SHORTEST = 6  # digits of a hash that may stand for it
-LOOKED_AT = 100  # runs with a file of the same size that are looked at before it is hashed
+MIN_DIGITS = 6  # of a hash that may stand for it
+MAX_READ_RUNS = 100  # runs with a file of the same size that are read before the file is hashed
 Match = Literal["sha256", "weights"]
 
 
@@ -39,8 +40,8 @@ class AmbiguousHash(RunloreError, LookupError):
 class Origin:
     """A run that wrote a content, or read it.
 
-    `artifact` is the name that the run has for it: that of the dataset where it was read as data. Where a run went on
-    from a checkpoint, the name is the one it has with the run that wrote it, and the role is the kind of the link.
+    `artifact` is the name that the run has for it; of a dataset, that of the data. If the run went on from a
+    checkpoint, it is the name in the run that wrote the checkpoint, and the role is the kind of the link.
     """
 
     run: str
@@ -55,7 +56,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """The runs that know a content, newest first. `hints` say what comes nearest where there is none."""
+    """The runs that wrote or read a content, newest first; without any, `hints` tell what comes nearest."""
 
     sha256: str
     found: tuple[Origin, ...]
@@ -63,8 +64,8 @@ class Origins:
 
 
 @dataclass(frozen=True)
-class Content:
-    """What is asked for: a hash or the beginning of one, and the file or folder that has it, if there is one."""
+class Target:
+    """A content to look for: its hash or the beginning of one, and the file or folder, if there is one."""
 
     sha256: str
     path: Path | None
@@ -72,35 +73,42 @@ class Content:
     complaints: list[str] = field(default_factory=list, compare=False)  # why weights could not be read
 
     @cached_property
-    def weights(self) -> "fingerprints.Weights | None":
-        """Those of the model in it, if it is one; read when first asked for."""
+    def weights(self) -> Weights | None:
+        """The fingerprints of the model in it; None if it is none. They are read when first asked for."""
         if self.path is None:
             return None
         files = [self.path / member.path for member in self.members] if self.path.is_dir() else [self.path]
         return fingerprints.weights_of(files, self.complaints.append)
 
 
-def which_run(store: "Store", target: "str | os.PathLike[str] | Content") -> Origins:
-    """The runs that wrote or read a file, a folder, or the content with a hash (at least six digits of it).
+class Known(NamedTuple):
+    """A content that runs recorded, and how a target was recognised in it."""
 
-    A model file that no run has written is looked for by the fingerprint of its weights; a folder, file by file. Files
-    whose hash was not known when they were recorded are hashed first. No pickle is loaded.
+    sha256: str
+    match: Match
 
-    A `Content` without a path is a hash, also where a file of that name lies here.
+
+def which_run(store: "Store", target: "str | os.PathLike[str] | Target") -> Origins:
+    """Find the runs that wrote or read a file, a folder, or the content with a hash (at least six digits of it).
+
+    First completes what nobody has hashed or fingerprinted yet; see `settle`. A model file that no run wrote is looked
+    for by the fingerprint of its weights; a folder, file by file. No pickle is loaded. A `Target` without a path is a
+    hash, also where a file of that name lies here.
 
     Raises:
         FileOrHashNotFound: `target` is neither.
+        AmbiguousHash: several contents begin like this.
     """
-    content = target if isinstance(target, Content) else content_of(target)
+    content = target if isinstance(target, Target) else target_of(target)
     if not store.exists:
         return Origins(content.sha256, (), (f"there is no store at {str(store.root)!r} yet",))
-    known = same_contents(store, content)
+    known = find_known(store, content, settle(store, content))
     found = tuple(dict.fromkeys(origin for sha256, match in known for origin in _origins(store, sha256, match)))
     return Origins(content.sha256, found, () if found else tuple(_hints(store, content)))
 
 
-def content_of(target: str | os.PathLike[str]) -> Content:
-    """What a path or a hash stands for.
+def target_of(target: str | os.PathLike[str]) -> Target:
+    """Return the content of a path, or that with a hash.
 
     Raises:
         FileOrHashNotFound: `target` is neither.
@@ -109,53 +117,84 @@ def content_of(target: str | os.PathLike[str]) -> Content:
     if path.is_dir():
         files = sorted(item for item in path.rglob("*") if item.is_file())
         members = [Member(item.relative_to(path).as_posix(), item.stat().st_size, hash_file(item)) for item in files]
-        return Content(folder_sha256(members), path, tuple(members))
+        return Target(folder_sha256(members), path, tuple(members))
     if path.is_file():
-        return Content(hash_file(path), path)
+        return Target(hash_file(path), path)
     if path.exists():
         raise FileOrHashNotFound(f"{os.fspath(target)!r} is a pipe or a device, not a file")
     text = os.fspath(target).lower().removeprefix("sha256:").rstrip("….")
-    if re.fullmatch(rf"[0-9a-f]{{{SHORTEST},64}}", text):
-        return Content(text, None)
-    raise FileOrHashNotFound(f"{os.fspath(target)!r} is no file here, and no sha256 of at least {SHORTEST} digits")
+    if re.fullmatch(rf"[0-9a-f]{{{MIN_DIGITS},64}}", text):
+        return Target(text, None)
+    raise FileOrHashNotFound(f"{os.fspath(target)!r} is no file here, and no sha256 of at least {MIN_DIGITS} digits")
 
 
-def same_contents(store: "Store", content: Content) -> "list[tuple[str, Match]]":
-    """The hashes by which the store knows a content, and how: its own first, then those of files with the same weights.
+def settle(store: "Store", target: Target) -> dict[str, Weights]:
+    """Record what runs left open and a search for a target needs: pending hashes, and the weights of recorded models.
 
-    Weights count where nobody wrote the very bytes: somebody may only have read them. Of a folder that nobody knows,
-    its files count, and its weights only if nobody knows the largest file.
+    Models are read only if the weights of the target count. Returns those found now, by the hash of the content: a
+    store that can't be written does not keep them.
     """
-    if os.access(store.root, os.W_OK):
-        hashing.complete(store.folder, store.ask(contents.list_pending))
-    known = store.ask(contents.find_hashes, content.sha256)
-    if len(known) > 1:
-        listed = "".join(f"\n  {sha256}" for sha256 in known[:10])
-        raise AmbiguousHash(f"{content.sha256!r} begins {len(known)} contents, write more of it:{listed}")
-    found: list[tuple[str, Match]] = [(sha256, "sha256") for sha256 in known]
-    if known and any(use.relation == "wrote" for use in store.ask(contents.find_uses, known[0])):
-        return found
-    inside = list(dict.fromkeys(member.sha256 for member in sorted(content.members, key=lambda item: -item.size)))
-    exact = store.ask(contents.find_used, inside)
-    if not exact or exact[0] != inside[0]:
-        found += [(sha256, "weights") for sha256 in _with_same_weights(store, content) if sha256 not in known]
-        exact = [] if found else exact
-    return found + [(sha256, "sha256") for sha256 in exact]
+    hashing.complete_all(store)
+    if _find_bytes(store, target).suffices or target.weights is None:
+        return {}
+    return fingerprints.record_weights(store, target.weights.values)
 
 
-def _with_same_weights(store: "Store", content: Content) -> list[str]:
-    if content.path is None:
-        return store.ask(contents.find_by_fingerprint, content.sha256)
-    weights = content.weights
-    if weights is None:
+def find_known(store: "Store", target: Target, weights: Mapping[str, Weights]) -> list[Known]:
+    """Find the contents of a store that are a target, the very bytes before those with the same weights.
+
+    `weights` are fingerprints that the store does not keep; see `settle`. Of a folder that nobody knows, its files
+    count, and its weights only if nobody knows the largest file.
+
+    Raises:
+        AmbiguousHash: several contents begin with the hash.
+    """
+    exact = _find_bytes(store, target)
+    alike = [] if exact.suffices else _find_alike(store, target, weights)
+    found = [Known(sha256, "sha256") for sha256 in exact.whole]
+    found += [Known(sha256, "weights") for sha256 in alike if sha256 not in exact.whole]
+    if exact.suffices or not found:
+        found += [Known(sha256, "sha256") for sha256 in exact.members]
+    return found
+
+
+class _Bytes(NamedTuple):
+    """The hashes of a target, and of the files of a folder, that runs know; `suffices`: weights don't count."""
+
+    whole: list[str]
+    members: list[str]
+    suffices: bool
+
+
+def _find_bytes(store: "Store", target: Target) -> _Bytes:
+    """Find the very bytes. They suffice if a run wrote them, or knows the largest file of a folder.
+
+    Bytes that a run only read may have been made of another file with the same weights.
+    """
+    largest_first = sorted(target.members, key=lambda member: -member.size)
+    hashes = list(dict.fromkeys(member.sha256 for member in largest_first))
+    whole, written, members = store.ask(contents.find_exact, target.sha256, hashes)
+    if len(whole) > 1:
+        listed = "".join(f"\n  {sha256}" for sha256 in whole[:10])
+        raise AmbiguousHash(f"{target.sha256!r} begins {len(whole)} contents, write more of it:{listed}")
+    if written:
+        return _Bytes(whole, [], True)
+    return _Bytes(whole, members, bool(members) and members[0] == hashes[0])
+
+
+def _find_alike(store: "Store", target: Target, weights: Mapping[str, Weights]) -> list[str]:
+    """Find the contents with the same weights; a target without a path may be the beginning of a fingerprint."""
+    if target.path is None:
+        return store.ask(contents.find_by_fingerprint, target.sha256)
+    if target.weights is None:
         return []
-    found = store.ask(contents.find_by_fingerprint, *weights.whole)
-    looked = fingerprints.look_at_all(store, weights.values)  # others may have the same
-    return found + [sha for sha, item in looked.items() if not {*item.whole, *item.parts}.isdisjoint(weights.whole)]
+    wanted = target.weights.whole
+    fresh = [sha256 for sha256, item in weights.items() if not {*item.whole, *item.parts}.isdisjoint(wanted)]
+    return list(dict.fromkeys([*store.ask(contents.find_by_fingerprint, *wanted), *fresh]))
 
 
 def _origins(store: "Store", sha256: str, match: Match) -> Iterator[Origin]:
-    """The runs that wrote a content, and those that read it: as data, or going on from it."""
+    """Find the runs that wrote a content, and those that read it: as data, or to go on from it."""
     for run_id, relation, name, position in store.ask(contents.find_uses, sha256):
         run = store.run(run_id)
         if relation == "read":
@@ -174,28 +213,26 @@ def _origins(store: "Store", sha256: str, match: Match) -> Iterator[Origin]:
 def readers_of(
     store: "Store", run: "RecordedRun", artifact: "Artifact"
 ) -> "Iterator[tuple[RecordedRun, str, int | None]]":
-    """The runs that went on from an artifact of a run, how, and from which step; newest first.
-
-    Links that name no content are taken to mean the artifact of their step.
-    """
+    """Yield the runs that went on from an artifact of a run, newest first, each with the kind and step of its link."""
     for link in store.ask(find_links_to_content, run.id, artifact.step, artifact.sha256):
         yield store.run(link.run), link.kind, link.step
 
 
-# What comes nearest
+# Hints
 
 
-def _hints(store: "Store", content: Content) -> Iterator[str]:
-    yield from _near_weights(store, content)
-    yield from content.complaints
-    name = content.sha256 if content.path is None else content.path.name
+def _hints(store: "Store", target: Target) -> Iterator[str]:
+    """Tell what resembles a target that no run knows, and why more could not be found."""
+    yield from _similar_weights(store, target)
+    yield from target.complaints
+    name = target.sha256 if target.path is None else target.path.name
     for item in store.ask(contents.find_named, name):
         yield f"run {item.run_name} ({item.run}) wrote a {name!r} with other content"
-    if content.path is not None and content.path.is_file():
-        size = content.path.stat().st_size
+    if target.path is not None and target.path.is_file():
+        size = target.path.stat().st_size
         for item in store.ask(contents.find_sized, size):
             yield f"run {item.run_name} ({item.run}) wrote {item.artifact!r}, which has the same size of {size:,} bytes"
-        if content.weights is None and not content.complaints and _may_hold_a_model(content.path):
+        if target.weights is None and not target.complaints and _may_hold_a_model(target.path):
             yield "no plugin finds weights in it, and no pickle is loaded to look: only these very bytes would be found"
         yield "data is known by its file where a run recorded it by path: run.log_data(name, Path(…))"
     pending = store.ask(contents.count_pending)
@@ -203,9 +240,9 @@ def _hints(store: "Store", content: Content) -> Iterator[str]:
         yield f"{pending} recorded files could not be hashed yet"
 
 
-def _near_weights(store: "Store", content: Content) -> Iterator[str]:
-    """The runs whose models come nearest, by the first of three likenesses that any has."""
-    weights = content.weights
+def _similar_weights(store: "Store", target: Target) -> Iterator[str]:
+    """Name the runs with similar models, by the first of three likenesses that any of them has."""
+    weights = target.weights
     if weights is None:
         return
     for question, digest, told in (
@@ -220,24 +257,17 @@ def _near_weights(store: "Store", content: Content) -> Iterator[str]:
 
 
 def _may_hold_a_model(path: Path) -> bool:
-    """Whether a file is an archive, as of numpy or TorchScript, or a pickle."""
+    """Return True if a file is an archive, such as numpy or TorchScript write, or a pickle."""
     with path.open("rb") as file:
         head = file.read(2)
     return head == b"PK" or (head[:1] == b"\x80" and head[1:] <= b"\x05")
 
 
-# For those who record
-
-
-def with_hashes(run: "RecordedRun") -> "RecordedRun":
-    """The run, what it left to be hashed or kept done now; it itself where there is nothing, or nothing can be done."""
-    if run.status == "running" or not os.access(run.store.root, os.W_OK):
-        return run
-    return run.store.run(run.id) if hashing.complete(run.store.folder, [run.id]) else run
+# For recording
 
 
 class Writing(NamedTuple):
-    """The run that wrote a checkpoint, the step of it then, and the hash of the content, as far as they are known."""
+    """The run that wrote a checkpoint, its step then, and the hash of the content, where they are known."""
 
     run: str
     step: int | None
@@ -245,17 +275,17 @@ class Writing(NamedTuple):
 
 
 def writer_of(store: "Store", path: Path) -> Writing | None:
-    """The newest run that wrote this checkpoint; None where none did.
+    """Find the newest run that wrote a checkpoint, None where none did; hash what is pending, if that may matter.
 
-    A file that lies where a run recorded it, with the size and time that it had then, is not hashed; nor is one of a
-    size that no run has recorded.
+    A file that lies where a run recorded it, with the size and mtime that it had then, is not hashed; nor is one of a
+    size that no run recorded.
 
     Raises:
         OSError: it can't be read.
     """
     size, mtime_ns = extent(path)
     rows = store.ask(contents.find_by_size, size)
-    for run_id in dict.fromkeys(run_id for run_id, _ in rows[:LOOKED_AT]):
+    for run_id in dict.fromkeys(run_id for run_id, _ in rows[:MAX_READ_RUNS]):
         for item in reversed(read_record(store.folder, run_id)[0].artifacts):
             same = (item.get("size"), item.get("mtime_ns")) == (size, mtime_ns)
             if same and item.get("path") == str(path) and item.get("kind") == "checkpoint":

@@ -18,8 +18,9 @@ from runlore.analysis.ranking import by_use
 from runlore.artifacts.artifact import Artifact
 from runlore.documents import comparison_document, iso_time, lineage_document, origin_document, plain, run_details
 from runlore.errors import ArtifactNotFound
+from runlore.provenance.hashing import complete_run
 from runlore.provenance.lineage import lineage
-from runlore.provenance.origins import Content, which_run, with_hashes
+from runlore.provenance.origins import Target, which_run
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 from runlore.ui.endpoints import Endpoint, Parameter, Refused, exact
@@ -42,7 +43,7 @@ RUNS = Parameter("runs", "texts", "runs by id; the others are compared with the 
 
 def details(store: Store, run: str) -> dict[str, Any]:
     """Everything about a run, as `runlore show --json`, with what only a page needs."""
-    found = with_hashes(store.run(run))
+    found = complete_run(store.run(run))
     children = found.children
     document = run_details(found)
     for place, (item, artifact) in enumerate(zip(document["artifacts"], found.artifacts, strict=True)):
@@ -259,14 +260,14 @@ def tree(store: Store, target: str) -> dict[str, Any]:
     """The lineage of a run or of a content; files of the machine are not looked at."""
     if not (SHA256.fullmatch(target) or target.isalnum()):
         raise Refused(f"{target!r} is neither a run's id nor a sha256")
-    return lineage_document(lineage(store, Content(target, None) if SHA256.fullmatch(target) else store.run(target)))
+    return lineage_document(lineage(store, Target(target, None) if SHA256.fullmatch(target) else store.run(target)))
 
 
 def origins(store: Store, sha256: str) -> dict[str, Any]:
     """The runs that wrote or read the content with a hash."""
     if not SHA256.fullmatch(sha256):
         raise Refused(f"{sha256!r} is no sha256: it has 6 to 64 digits of 0-9 and a-f")
-    found = which_run(store, Content(sha256, None))
+    found = which_run(store, Target(sha256, None))
     return {
         "sha256": found.sha256,
         "found": [origin_document(item) for item in found.found],

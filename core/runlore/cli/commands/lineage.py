@@ -33,7 +33,7 @@ def lineage(target: str, full: bool, as_json: bool, store: str | None) -> None:
         for line in _lines(graph, full):
             click.echo(line)
         if graph.cut:
-            click.echo(f"There is more: {_lineage.MOST} nodes were looked at.", err=True)
+            click.echo(f"There is more: {_lineage.MAX_NODES} nodes were looked at.", err=True)
     if not graph.edges:
         if not as_json:
             click.echo("Nothing is known of where it comes from.", err=True)

@@ -11,7 +11,7 @@ from runlore.artifacts.blobs import safe_join
 from runlore.cli.options import RunPart, print_json, store_option
 from runlore.documents import artifact_document, run_details
 from runlore.errors import ArtifactNotFound, UnsafePath
-from runlore.provenance.origins import with_hashes
+from runlore.provenance.hashing import complete_run
 from runlore.store.runs import RecordedRun
 from runlore.store.store import open_store
 
@@ -36,7 +36,7 @@ def restore(
     RUN is its name or any unique part of its id. A file whose content was not kept is copied from where the framework
     left it, if it is still the same.
     """
-    found = with_hashes(open_store(store).run(run))
+    found = complete_run(open_store(store).run(run))
     if whole:
         if artifact is not None:
             raise click.UsageError("name an artifact or --all, not both")

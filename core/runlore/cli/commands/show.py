@@ -18,7 +18,7 @@ from runlore.cli.options import STATUS_STYLES, RunPart, console, grid, json_opti
 from runlore.documents import run_details
 from runlore.errors import RunNotFound
 from runlore.log.values import text_of
-from runlore.provenance.origins import with_hashes
+from runlore.provenance.hashing import complete_run
 from runlore.store.runs import RecordedRun
 from runlore.store.store import open_store
 
@@ -40,7 +40,7 @@ def show(run: str, full: bool, as_json: bool, store: str | None) -> None:
 
     RUN is its name or any unique part of its id.
     """
-    found = with_hashes(open_store(store).run(run))
+    found = complete_run(open_store(store).run(run))
     if as_json:
         print_json(run_details(found))
         return
