@@ -7,7 +7,7 @@ import pytest
 
 import runlore
 from runlore import Store, open_store
-from runlore.errors import AmbiguousRun, FormatError, RunNotFound, StoreRefused
+from runlore.errors import AmbiguousRun, FormatError, RunloreWarning, RunNotFound, StoreRefused
 from runlore.index.contents import count_pending, group_stored
 from runlore.index.keys import count_keys
 from runlore.index.links import count_linked
@@ -103,3 +103,25 @@ def test_an_unknown_scheme_names_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(runlore.RunloreError, match="no backend for 's9'"):
         open_store("s9://bucket")
     assert open_store(f"file://{tmp_path}/x").root == tmp_path / "x"
+
+
+def test_settings_come_from_the_project_and_the_environment_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project" / "deep").mkdir(parents=True)
+    settings = '[tool.runlore]\nexperiment = "from-file"\nstore = "elsewhere"\nquiet = true\n'
+    (tmp_path / "project" / "pyproject.toml").write_text(settings)
+    monkeypatch.chdir(tmp_path / "project" / "deep")
+    monkeypatch.delenv("RUNLORE_STORE")
+    monkeypatch.delenv("RUNLORE_QUIET")
+    with runlore.start_run("a"):
+        pass
+    store = runlore.open_store()
+    assert store.root == tmp_path / "project" / "elsewhere"
+    assert store.run("a").experiment == "from-file"
+    monkeypatch.setenv("RUNLORE_EXPERIMENT", "from-environment")
+    runlore.start_run("b").finish()
+    assert store.run("b").experiment == "from-environment"
+    monkeypatch.setenv("RUNLORE_QUIET", "perhaps")
+    with pytest.warns(RunloreWarning, match="RUNLORE_QUIET is 'perhaps': write 1 or 0"):
+        runlore.start_run("c").finish()

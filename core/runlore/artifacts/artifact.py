@@ -1,8 +1,10 @@
 """A file or folder of a run, as readers see it."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from runlore.artifacts.blobs import Blobs, Member, restore_files, safe_join
 from runlore.artifacts.events import hashed
@@ -32,6 +34,28 @@ class Artifact:
     monitor: str | None = None
     value: float | None = None
     why: str | None = None
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any], blobs: Blobs) -> "Artifact":
+        """Return the artifact that an item of a record describes."""
+        return cls(
+            name=item.get("name", ""),
+            kind=item.get("kind", "file"),
+            path=item.get("path"),
+            size=item.get("size"),
+            sha256=item.get("sha256"),
+            stored=bool(item.get("stored")),
+            step=item.get("step"),
+            epoch=item.get("epoch"),
+            roles=tuple(item.get("roles") or ()),
+            present=bool(item.get("present")),
+            members=tuple(Member(*member) for member in item.get("files", ())),
+            is_folder="files" in item,
+            blobs=blobs,
+            monitor=item.get("monitor"),
+            value=item.get("value"),
+            why=item.get("why"),
+        )
 
     def target(self, folder: Path) -> Path:
         """Where `restore` writes it.

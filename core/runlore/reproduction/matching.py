@@ -76,5 +76,5 @@ def _runs_of_process(run: RecordedRun) -> list[RecordedRun]:
 
 def _process(run: RecordedRun) -> list[object]:
     """Return the facts that identify a process, also among those with the same pid in other containers."""
-    opening = run._writers.contents[0].opening
+    opening = run.writers.contents[0].opening
     return [opening.get(name) for name in ("host", "boot", "pid", "pid_start", "pid_namespace", "argv")]

@@ -52,7 +52,7 @@ def distrust(run: RecordedRun) -> str | None:
     if run.store.root.stat().st_uid != os.getuid():
         return f"the store {str(run.store.root)!r} belongs to another user"
     for one in _with_ancestors(run):
-        if {content.path.stat().st_uid for content in one._writers.contents} - {os.getuid()}:
+        if {content.path.stat().st_uid for content in one.writers.contents} - {os.getuid()}:
             return f"run {one.name!r} was written by another user"
         host = one.command.get("host")
         if host != os.uname().nodename:

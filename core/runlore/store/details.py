@@ -1,0 +1,123 @@
+"""What a run recorded beyond its row in the index, read from its files."""
+
+from functools import cached_property
+from typing import Any
+
+from runlore._text import closest
+from runlore.artifacts.artifact import Artifact
+from runlore.artifacts.blobs import Blobs
+from runlore.errors import ArtifactNotFound
+from runlore.index.rows import read_section
+from runlore.log.folder import Folder
+from runlore.log.record import Record, Segment, Writers, build_record, read_files, read_record
+from runlore.log.values import listed_value
+
+
+class Details:
+    """The properties of a run that stand in its files only; these are read once, when first needed."""
+
+    def __init__(self, folder: Folder, run_id: str, name: str) -> None:
+        self.id = run_id
+        self.name = name
+        self._folder = folder
+
+    @cached_property
+    def writers(self) -> Writers:
+        """The files of the run as they are when first needed, one for each process that wrote."""
+        return read_files(self._folder, self.id)
+
+    @cached_property
+    def _record(self) -> Record:
+        try:
+            return build_record(self._folder, self.id, self.writers)
+        except FileNotFoundError:  # a file was sealed or removed since
+            return read_record(self._folder, self.id)[0]
+
+    @property
+    def environment(self) -> dict[str, dict[str, Any]]:
+        """What was captured, by section: python, os, hardware, packages, git, …"""
+        return {section: read_section(self._folder, item) for section, item in self._record.environment.items()}
+
+    @property
+    def data(self) -> dict[str, dict[str, Any]]:
+        """The datasets by name: kind, rows, shape, dtypes, columns, missing, fingerprint, sampled, …"""
+        data = self._record.data
+        return {name: {key: listed_value(value) for key, value in facts.items()} for name, facts in data.items()}
+
+    @property
+    def artifacts(self) -> list[Artifact]:
+        """Files and folders in the order they were recorded; a name may stand several times, for its versions.
+
+        The output of a run that still prints, or was killed, is there as a file that is not kept.
+        """
+        blobs = Blobs(self._folder.blobs)
+        recorded = [Artifact.of(item, blobs) for item in self._record.artifacts]
+        names = {content.path.with_suffix(".out") for content in self.writers.contents}
+        growing = [path for path in sorted(names) if path.is_file()]
+        loose = {"name": "output.log", "kind": "log", "present": True}
+        return recorded + [
+            Artifact.of({**loose, "path": str(path), "size": path.stat().st_size}, blobs) for path in growing
+        ]
+
+    def artifact(self, name: str) -> Artifact:
+        """Return the newest artifact with this name or role.
+
+        Raises:
+            ArtifactNotFound: there is none; the message names those that exist.
+        """
+        artifacts = self.artifacts
+        named = [item for item in artifacts if item.name == name]
+        found = named or [item for item in artifacts if name in item.roles]
+        if found:
+            return found[-1]
+        roles = [role for item in artifacts for role in item.roles]
+        known = list(dict.fromkeys([*roles, *(item.name for item in artifacts)]))
+        close = closest(name, known)
+        hint = f"did you mean {close!r}?" if close is not None else f"it has: {', '.join(known[:10]) or 'none'}"
+        raise ArtifactNotFound(f"run {self.name!r} has no artifact {name!r}; {hint}")
+
+    @property
+    def notes(self) -> list[str]:
+        """The notes that people added."""
+        return list(self._record.notes)
+
+    @property
+    def links(self) -> list[dict[str, Any]]:
+        """The links to runs that this one goes back to: `{"kind": "resumed_from", "run": id}`."""
+        return list(self._record.links)
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """Type, message and traceback of the exception that ended the run; None without one."""
+        return self._record.error
+
+    @property
+    def command(self) -> dict[str, Any]:
+        """argv, working directory, host and pid of the process that started the run.
+
+        `program` is how Python was started, up to the script's arguments; `script` is the script's file, and `began_in`
+        the working directory before the script chose another.
+        """
+        return dict(self._record.command)
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The segments of the run: more than one if it was resumed. Times are µs since 1970."""
+        return tuple(self._record.segments)
+
+    @property
+    def missing(self) -> list[dict[str, Any]]:
+        """What could not be recorded or is lost, and why: `{"what": …, "why": …}`."""
+        found = list(self._record.missing)
+        unknown = set(self._record.environment) <= {"seeds"} and self._record.parent is None
+        if unknown and not self._record.live and self._record.segments:
+            found.append({"what": "environment", "why": "the process ended before it was known"})
+        if self._record.lost_calls:
+            found.append({"what": f"{self._record.lost_calls} log calls", "why": "no room on the disk"})
+        if self._record.damaged_bytes:
+            found.append({"what": f"{self._record.damaged_bytes} bytes of its files", "why": "damaged on the disk"})
+        lost = sum(content.lost_columns for content in self.writers.contents)
+        if lost:
+            found.append({"what": f"{lost} blocks of points", "why": "damaged on the disk"})
+        found += [{"what": "a file", "why": reason} for reason in self.writers.unreadable]
+        return found

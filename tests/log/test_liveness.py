@@ -1,0 +1,45 @@
+"""Whether the writer of a log still lives, on this machine or on another."""
+
+import os
+import time
+from pathlib import Path
+
+from runlore import Store
+from runlore.log.liveness import HEARTBEAT, STALE, Life, life_of, on_network_disk, process_identity
+from runlore.log.writer import LogWriter
+
+
+def remote_log(store: Store, folder: Path) -> LogWriter:
+    store.folder.create()
+    folder.mkdir(parents=True, exist_ok=True)
+    opening = {"type": "open", "mode": "start", "name": "far", **process_identity(), "boot": "another machine's"}
+    return LogWriter(folder, "1k0y6jjmbgczh9zsa7c.0000aaaa", opening)
+
+
+def test_a_writer_on_another_machine_is_judged_by_its_heartbeat(store: Store) -> None:
+    writer = remote_log(store, store.folder.day("1k0y6jjmbgczh9zsa7c"))
+    assert store.run("far").status == "running"
+    now = time.time()
+    os.utime(writer.path, (now, now - HEARTBEAT - 5))
+    assert store.run("far").status == "running"
+    os.utime(writer.path, (now, now - STALE - 5))
+    assert store.run("far").status == "crashed"
+    assert writer.path.exists(), "what may still live is never sealed from here"
+    writer.row({"x": 1.0})
+    assert store.run("far").status == "running"
+    writer.finish({"type": "end", "status": "finished"})
+    assert store.run("far").status == "finished"
+
+
+def test_a_lock_that_a_stranger_holds_does_not_revive_a_dead_process(store: Store, tmp_path: Path) -> None:
+    writer = remote_log(store, tmp_path / "logs")
+    mine = process_identity()
+    assert life_of(writer.path, mine) is Life.ALIVE
+    assert life_of(writer.path, {**mine, "pid_start": 1}) is Life.DEAD
+    assert life_of(writer.path, {**mine, "pid_start": 1, "pid_namespace": "pid:[1]"}) is Life.ALIVE
+    writer.abandon()
+    assert life_of(writer.path, mine) is Life.DEAD
+
+
+def test_a_local_disk_is_no_network_disk(tmp_path: Path) -> None:
+    assert not on_network_disk(tmp_path)
