@@ -1,4 +1,4 @@
-"""Runs as JSON documents: what `--json` prints. Times are ISO 8601 UTC, non-finite numbers are texts."""
+"""The JSON documents that `--json` prints. Times are ISO 8601 UTC, non-finite numbers are texts."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,14 +16,14 @@ from runlore.provenance.lineage import Lineage
 from runlore.provenance.origins import Origin
 from runlore.store.runs import RecordedRun
 
-if TYPE_CHECKING:  # which no other command should wait for
+if TYPE_CHECKING:  # only `reproduce` needs these, and they take long to import
     from runlore.reproduction.plan import Plan
     from runlore.reproduction.reproduce import Redone
     from runlore.reproduction.verdicts import Verdict
 
 
 def run_document(run: RecordedRun) -> dict[str, Any]:
-    """What `ls --json` says of a run."""
+    """Return what `ls --json` prints of a run."""
     return {
         "id": run.id,
         "name": run.name,
@@ -41,7 +41,7 @@ def run_document(run: RecordedRun) -> dict[str, Any]:
 
 
 def run_details(run: RecordedRun) -> dict[str, Any]:
-    """What `show --json` says of a run."""
+    """Return what `show --json` prints of a run."""
     return run_document(run) | {
         "command": run.command,
         "environment": {
@@ -60,7 +60,7 @@ def run_details(run: RecordedRun) -> dict[str, Any]:
 
 
 def series_document(series: Series) -> dict[str, Any]:
-    """The tally of a metric."""
+    """Return the tally of a metric."""
     return {
         "last": plain(series.last),
         "min": plain(series.min),
@@ -71,7 +71,7 @@ def series_document(series: Series) -> dict[str, Any]:
 
 
 def segment_document(segment: Segment) -> dict[str, Any]:
-    """A run from one beginning to its end."""
+    """Return a segment: a run from one start or resumption to its end."""
     return {
         "started": iso_time(as_time(segment.started)),
         "ended": None if segment.ended is None else iso_time(as_time(segment.ended)),
@@ -83,7 +83,7 @@ def segment_document(segment: Segment) -> dict[str, Any]:
 
 
 def artifact_document(artifact: Artifact) -> dict[str, Any]:
-    """A file or folder."""
+    """Return a file or folder of a run."""
     return {
         "name": artifact.name,
         "kind": artifact.kind,
@@ -102,7 +102,7 @@ def artifact_document(artifact: Artifact) -> dict[str, Any]:
 
 
 def comparison_document(found: Comparison) -> dict[str, Any]:
-    """What `diff --json` says."""
+    """Return what `diff --json` prints."""
     changes = []
     for change in found.changes:
         item = {"group": change.group, "key": change.key, "a": plain(change.a), "b": plain(change.b)}
@@ -116,7 +116,7 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
 
 
 def origin_document(origin: Origin) -> dict[str, Any]:
-    """What `which-run --json` says of a run."""
+    """Return what `which-run --json` prints of a run."""
     return {
         "run": origin.run,
         "name": origin.name,
@@ -130,7 +130,7 @@ def origin_document(origin: Origin) -> dict[str, Any]:
 
 
 def lineage_document(graph: Lineage) -> dict[str, Any]:
-    """What `lineage --json` says."""
+    """Return what `lineage --json` prints."""
     nodes = [
         {"id": node.id, "kind": node.kind, "name": node.name}
         | {key: iso_time(value) if isinstance(value, datetime) else value for key, value in node.facts.items()}
@@ -141,7 +141,7 @@ def lineage_document(graph: Lineage) -> dict[str, Any]:
 
 
 def statistics_document(found: Statistics, by: Sequence[str], over: Sequence[str]) -> dict[str, Any]:
-    """What `stats --json` says."""
+    """Return what `stats --json` prints."""
     groups = []
     for group in found.groups:
         values = {"mean": group.mean, "std": group.deviation}
@@ -166,19 +166,19 @@ def statistics_document(found: Statistics, by: Sequence[str], over: Sequence[str
 
 
 def plain(value: Any) -> Any:
-    """A value that every reader of JSON takes."""
+    """Return a value that every reader of JSON takes: infinities and NaN become texts."""
     return plain_float(value) if isinstance(value, float) else value
 
 
 def iso_time(moment: datetime) -> str:
-    """ISO 8601 in UTC with microseconds."""
+    """Return a time as ISO 8601 in UTC with microseconds."""
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def reproduction_document(
     plan: "Plan", redone: "Redone | None" = None, verdicts: "Sequence[Verdict]" = ()
 ) -> dict[str, Any]:
-    """What `reproduce --json` says: the plan, and what came of it."""
+    """Return what `reproduce --json` prints: the plan, and the runs and verdicts once it was carried out."""
     from runlore.reproduction.verdicts import overall
 
     pairs = redone.pairs if redone is not None else ()
@@ -206,7 +206,7 @@ def reproduction_document(
 
 
 def verdict_document(verdict: "Verdict") -> dict[str, Any]:
-    """How far a run came out as the one that it stands for."""
+    """Return how far a repeated run agrees with the first one."""
     return {
         "verdict": verdict.level,
         "tolerance": verdict.tolerance,

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import extent, hashed
@@ -21,10 +21,7 @@ from runlore.log.folder import Folder
 from runlore.log.record import read_record
 from runlore.plugins.manager import plugins
 from runlore.recording.run import attach
-
-if TYPE_CHECKING:
-    from runlore.store.store import Store
-
+from runlore.store.store import Store
 
 MIN_SHARE = 0.5  # of a model's values that a part of it must exceed to have a fingerprint of its own
 
@@ -124,7 +121,7 @@ def _digest(lines: Iterable[str]) -> str:
 # In a store
 
 
-def record_weights(store: "Store", least: int) -> dict[str, Weights]:
+def record_weights(store: Store, least: int) -> dict[str, Weights]:
     """Read all recorded models of at least so many bytes that nobody has read yet, and record their fingerprints.
 
     Returns what was found, by the hash of the content. The index keeps the hashes of files in which these plugins find
@@ -165,7 +162,7 @@ def _readers() -> str:
     return _digest([version("runlore"), *plugins().implementing("runlore_describe_weights")])
 
 
-def _unread_of(store: "Store", run_id: str, least: int) -> Iterator[tuple[str, Weights | None]]:
+def _unread_of(store: Store, run_id: str, least: int) -> Iterator[tuple[str, Weights | None]]:
     """Yield the contents of a run whose weights are not on record, with the weights; None where there are none."""
     record, _ = read_record(store.folder, run_id)
     blobs = Blobs(store.folder.blobs)

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import extent, hashed, kept_or_hashed
@@ -13,10 +13,8 @@ from runlore.log.folder import Folder
 from runlore.log.record import read_record
 from runlore.plugins.manager import plugins
 from runlore.recording.run import attach
-
-if TYPE_CHECKING:
-    from runlore.store.runs import RecordedRun
-    from runlore.store.store import Store
+from runlore.store.runs import RecordedRun
+from runlore.store.store import Store
 
 SLACK_NS = 1_000_000_000  # that a file may be younger than the last word of the run that wrote it
 
@@ -34,13 +32,13 @@ def complete(folder: Folder, run_ids: Iterable[str]) -> int:
     return settled
 
 
-def complete_all(store: "Store") -> None:
+def complete_all(store: Store) -> None:
     """Hash what is pending in any run, if the store can be written."""
     if os.access(store.root, os.W_OK):
         complete(store.folder, store.ask(list_pending))
 
 
-def complete_run(run: "RecordedRun") -> "RecordedRun":
+def complete_run(run: RecordedRun) -> RecordedRun:
     """Hash what is pending in a run that has ended; return the run as it is recorded then."""
     if run.status == "running" or not os.access(run.store.root, os.W_OK):
         return run

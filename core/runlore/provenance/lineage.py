@@ -5,19 +5,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from runlore._text import size_text
+from runlore.artifacts.artifact import Artifact
 from runlore.errors import AmbiguousRun, RunNotFound, StoreNotFound
 from runlore.index.contents import NO_MODELS, find_readers, find_same_weights, find_writers
 from runlore.index.links import find_links
 from runlore.provenance.origins import FileOrHashNotFound, Target, find_known, readers_of, settle, target_of
-
-if TYPE_CHECKING:
-    from runlore.artifacts.artifact import Artifact
-    from runlore.store.runs import RecordedRun
-    from runlore.store.store import Store
-
+from runlore.store.runs import RecordedRun
+from runlore.store.store import Store
 
 MAX_NODES = 1000  # of a graph; others are left out, and the graph says so
 SAME_WEIGHTS = "same weights"
@@ -100,7 +97,7 @@ class Lineage:
         return found
 
 
-def lineage(store: "Store", target: "str | os.PathLike[str] | Target | RecordedRun") -> Lineage:
+def lineage(store: Store, target: str | os.PathLike[str] | Target | RecordedRun) -> Lineage:
     """Return all that a run, a file, a folder, or the content with a hash comes from, and all that came of it.
 
     Raises:
@@ -120,11 +117,9 @@ def lineage(store: "Store", target: "str | os.PathLike[str] | Target | RecordedR
 
 
 def _begin(
-    store: "Store", graph: Lineage, records: "_Records", target: "str | os.PathLike[str] | Target | RecordedRun"
+    store: Store, graph: Lineage, records: "_Records", target: str | os.PathLike[str] | Target | RecordedRun
 ) -> list[str]:
     """Add the root of a graph, and the contents that it is known by; return the nodes to walk from."""
-    from runlore.store.runs import RecordedRun
-
     found = _find(store, target)
     if isinstance(found, RecordedRun):
         graph.root = records.add_run(found)
@@ -171,14 +166,14 @@ class _Walk:
 class _Records:
     """Adds the nodes that a store's records tell of to a graph, and finds the edges between them."""
 
-    def __init__(self, store: "Store", graph: Lineage) -> None:
+    def __init__(self, store: Store, graph: Lineage) -> None:
         self._store = store
         self._graph = graph
         self._runs: dict[str, RecordedRun | None] = {}
 
     # Nodes
 
-    def add_run(self, run: "RecordedRun") -> str:
+    def add_run(self, run: RecordedRun) -> str:
         """Add a run."""
         facts = {"status": run.status, "started": run.started, "parent": run.parent_id}
         return self._graph.add(Node(run.id, "run", run.name, facts))
@@ -196,7 +191,7 @@ class _Records:
             if str(item.get("fingerprint")).startswith(sha256)
         ]
 
-    def _add_file(self, item: "Artifact") -> str:
+    def _add_file(self, item: Artifact) -> str:
         facts = {"type": item.kind, "size": item.size, "step": item.step, "roles": list(item.roles)}
         return self._graph.add(Node(str(item.sha256), "file", item.name, facts))
 
@@ -242,7 +237,7 @@ class _Records:
             if self._age(other) > self._age(node_id):
                 yield Edge(node_id, other, SAME_WEIGHTS)
 
-    def _edges_to_run(self, run: "RecordedRun") -> Iterator[Edge]:
+    def _edges_to_run(self, run: RecordedRun) -> Iterator[Edge]:
         """Yield the edges from the data that a run read, and from what its links name."""
         for name, facts in run.data.items():
             if facts.get("fingerprint"):
@@ -254,7 +249,7 @@ class _Records:
                 before = self.add_run(origin) if item is None else self._add_file(item)
                 yield Edge(before, run.id, str(link["kind"]), step)
 
-    def _edges_from_run(self, run: "RecordedRun") -> Iterator[Edge]:
+    def _edges_from_run(self, run: RecordedRun) -> Iterator[Edge]:
         """Yield the edges to the files that a run wrote, and to the runs whose links name no file of it."""
         for item in run.artifacts:
             if item.sha256 is not None and item.kind not in NO_MODELS:
@@ -271,7 +266,7 @@ class _Records:
 
     # Records
 
-    def _known_runs(self, run_ids: "list[str]") -> "Iterator[RecordedRun]":
+    def _known_runs(self, run_ids: list[str]) -> Iterator[RecordedRun]:
         """Yield the runs with some ids, each read once; those that the store lacks are left out."""
         for run_id in run_ids:
             if run_id not in self._runs:
@@ -283,7 +278,7 @@ class _Records:
             if run is not None:
                 yield run
 
-    def _writers_of(self, sha256: str) -> "Iterator[tuple[RecordedRun, Artifact]]":
+    def _writers_of(self, sha256: str) -> Iterator[tuple[RecordedRun, Artifact]]:
         """Yield the runs that wrote a content, the oldest first, each with the artifact."""
         for run_id, position in self._store.ask(find_writers, sha256):
             for run in self._known_runs([run_id]):
@@ -296,10 +291,8 @@ class _Records:
         return next(iter(self._store.ask(find_writers, sha256)), ("", 0))
 
 
-def _find(store: "Store", target: "str | os.PathLike[str] | Target | RecordedRun") -> "RecordedRun | Target":
+def _find(store: Store, target: str | os.PathLike[str] | Target | RecordedRun) -> RecordedRun | Target:
     """Return the run that is meant, else the content."""
-    from runlore.store.runs import RecordedRun
-
     if isinstance(target, Target | RecordedRun):
         return target
     if Path(target).exists():
@@ -313,7 +306,7 @@ def _find(store: "Store", target: "str | os.PathLike[str] | Target | RecordedRun
             raise error from None
 
 
-def _linked(origin: "RecordedRun", sha256: str | None, step: int | None) -> "Artifact | None":
+def _linked(origin: RecordedRun, sha256: str | None, step: int | None) -> Artifact | None:
     """Return the artifact of a run that another went on from, as far as the link tells."""
     wanted = step if sha256 is None else sha256
     known = [item for item in origin.artifacts if item.sha256 is not None and item.kind not in NO_MODELS]

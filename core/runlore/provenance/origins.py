@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+from runlore.artifacts.artifact import Artifact
 from runlore.artifacts.blobs import Member, folder_sha256, hash_file
 from runlore.artifacts.events import extent, hashed
 from runlore.errors import RunloreError
@@ -16,12 +17,8 @@ from runlore.index.links import find_links_to_content
 from runlore.log.record import read_record
 from runlore.provenance import fingerprints, hashing
 from runlore.provenance.fingerprints import Weights
-
-if TYPE_CHECKING:
-    from runlore.artifacts.artifact import Artifact
-    from runlore.store.runs import RecordedRun
-    from runlore.store.store import Store
-
+from runlore.store.runs import RecordedRun
+from runlore.store.store import Store
 
 MIN_DIGITS = 6  # of a hash that may stand for it
 MAX_READ_RUNS = 100  # runs with a file of the same size that are read before the file is hashed
@@ -88,7 +85,7 @@ class Known(NamedTuple):
     match: Match
 
 
-def which_run(store: "Store", target: "str | os.PathLike[str] | Target") -> Origins:
+def which_run(store: Store, target: str | os.PathLike[str] | Target) -> Origins:
     """Find the runs that wrote or read a file, a folder, or the content with a hash (at least six digits of it).
 
     First completes what nobody has hashed or fingerprinted yet; see `settle`. A model file that no run wrote is looked
@@ -128,7 +125,7 @@ def target_of(target: str | os.PathLike[str]) -> Target:
     raise FileOrHashNotFound(f"{os.fspath(target)!r} is no file here, and no sha256 of at least {MIN_DIGITS} digits")
 
 
-def settle(store: "Store", target: Target) -> dict[str, Weights]:
+def settle(store: Store, target: Target) -> dict[str, Weights]:
     """Record what runs left open and a search for a target needs: pending hashes, and the weights of recorded models.
 
     Models are read only if the weights of the target count. Returns those found now, by the hash of the content: a
@@ -140,7 +137,7 @@ def settle(store: "Store", target: Target) -> dict[str, Weights]:
     return fingerprints.record_weights(store, target.weights.values)
 
 
-def find_known(store: "Store", target: Target, weights: Mapping[str, Weights]) -> list[Known]:
+def find_known(store: Store, target: Target, weights: Mapping[str, Weights]) -> list[Known]:
     """Find the contents of a store that are a target, the very bytes before those with the same weights.
 
     `weights` are fingerprints that the store does not keep; see `settle`. Of a folder that nobody knows, its files
@@ -166,7 +163,7 @@ class _Bytes(NamedTuple):
     suffices: bool
 
 
-def _find_bytes(store: "Store", target: Target) -> _Bytes:
+def _find_bytes(store: Store, target: Target) -> _Bytes:
     """Find the very bytes. They suffice if a run wrote them, or knows the largest file of a folder.
 
     Bytes that a run only read may have been made of another file with the same weights.
@@ -182,7 +179,7 @@ def _find_bytes(store: "Store", target: Target) -> _Bytes:
     return _Bytes(whole, members, bool(members) and members[0] == hashes[0])
 
 
-def _find_alike(store: "Store", target: Target, weights: Mapping[str, Weights]) -> list[str]:
+def _find_alike(store: Store, target: Target, weights: Mapping[str, Weights]) -> list[str]:
     """Find the contents with the same weights; a target without a path may be the beginning of a fingerprint."""
     if target.path is None:
         return store.ask(contents.find_by_fingerprint, target.sha256)
@@ -193,7 +190,7 @@ def _find_alike(store: "Store", target: Target, weights: Mapping[str, Weights]) 
     return list(dict.fromkeys([*store.ask(contents.find_by_fingerprint, *wanted), *fresh]))
 
 
-def _origins(store: "Store", sha256: str, match: Match) -> Iterator[Origin]:
+def _origins(store: Store, sha256: str, match: Match) -> Iterator[Origin]:
     """Find the runs that wrote a content, and those that read it: as data, or to go on from it."""
     for run_id, relation, name, position in store.ask(contents.find_uses, sha256):
         run = store.run(run_id)
@@ -210,9 +207,7 @@ def _origins(store: "Store", sha256: str, match: Match) -> Iterator[Origin]:
             yield Origin(run_id, run.name, "wrote", title, item.step, item.epoch, item.roles, match)
 
 
-def readers_of(
-    store: "Store", run: "RecordedRun", artifact: "Artifact"
-) -> "Iterator[tuple[RecordedRun, str, int | None]]":
+def readers_of(store: Store, run: RecordedRun, artifact: Artifact) -> Iterator[tuple[RecordedRun, str, int | None]]:
     """Yield the runs that went on from an artifact of a run, newest first, each with the kind and step of its link."""
     for link in store.ask(find_links_to_content, run.id, artifact.step, artifact.sha256):
         yield store.run(link.run), link.kind, link.step
@@ -221,7 +216,7 @@ def readers_of(
 # Hints
 
 
-def _hints(store: "Store", target: Target) -> Iterator[str]:
+def _hints(store: Store, target: Target) -> Iterator[str]:
     """Tell what resembles a target that no run knows, and why more could not be found."""
     yield from _similar_weights(store, target)
     yield from target.complaints
@@ -240,7 +235,7 @@ def _hints(store: "Store", target: Target) -> Iterator[str]:
         yield f"{pending} recorded files could not be hashed yet"
 
 
-def _similar_weights(store: "Store", target: Target) -> Iterator[str]:
+def _similar_weights(store: Store, target: Target) -> Iterator[str]:
     """Name the runs with similar models, by the first of three likenesses that any of them has."""
     weights = target.weights
     if weights is None:
@@ -274,7 +269,7 @@ class Writing(NamedTuple):
     sha256: str | None
 
 
-def writer_of(store: "Store", path: Path) -> Writing | None:
+def writer_of(store: Store, path: Path) -> Writing | None:
     """Find the newest run that wrote a checkpoint, None where none did; hash what is pending, if that may matter.
 
     A file that lies where a run recorded it, with the size and mtime that it had then, is not hashed; nor is one of a

@@ -5,27 +5,23 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from runlore.artifacts.artifact import Artifact
 from runlore.errors import ArtifactNotFound
 from runlore.plugins.code import PATCH, SNAPSHOT, UNTRACKED, look_at
 from runlore.plugins.git import TIMEOUT, Git, GitTooSlow, git_environment
 from runlore.plugins.manager import plugins
+from runlore.store.runs import RecordedRun
 
-if TYPE_CHECKING:
-    from runlore.artifacts.artifact import Artifact
-    from runlore.store.runs import RecordedRun
-
-
-MODE = "100644"
-GUEST = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.quotepath=false", "core.autocrlf=false")
+FILE_MODE = "100644"  # of a file that can't be executed
+SAFE_SETTINGS = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.quotepath=false", "core.autocrlf=false")
 
 
 @dataclass(slots=True)
 class Code:
-    """What is known of a state of the code. `files` holds, by artifact and path, what git does not have.
+    """A state of the code. `files` are the contents that git does not have, by artifact and path.
 
-    `notes` say what is missing in it.
+    `notes` tell what is missing.
     """
 
     name: str
@@ -35,24 +31,24 @@ class Code:
     notes: list[str] = field(default_factory=list)
 
     def of(self, artifact: str) -> dict[str, bytes]:
-        """The files of a code artifact by path; a patch is one of its own name."""
+        """Return the files of a code artifact by path; a patch is a file with the artifact's own name."""
         return self.files.get(artifact, {})
 
 
 class CannotRebuild(Exception):
-    """What a record says of the code can't be brought back."""
+    """A recorded state of the code can't be brought back."""
 
 
-def code_of(run: "RecordedRun") -> Code:
-    """The code that a run recorded."""
+def code_of(run: RecordedRun) -> Code:
+    """Return the code that a run recorded."""
     section = run.environment.get("git", {})
-    code = Code(run.name, section.get("commit"), section.get("root"), notes=list(_unknown(run)))
+    code = Code(run.name, section.get("commit"), section.get("root"), notes=list(_unknown_parts(run)))
     code.files = {name: files for name in (PATCH, UNTRACKED, SNAPSHOT) if (files := _recorded(run, name))}
     return code
 
 
 def code_now(folder: Path, like: Code) -> Code:
-    """The code in a folder now, secrets masked as in a record; without git, the files that another state has."""
+    """Return the code in a folder now, secrets masked as in a record; without git, the files that `like` has."""
     known = set(like.of(SNAPSHOT))
     code = Code(str(folder), None, None)
     for found in look_at(folder, TIMEOUT, lambda: {path for path in known if (folder / path).is_file()}):
@@ -68,7 +64,7 @@ def code_now(folder: Path, like: Code) -> Code:
 
 
 def repository_with(folder: Path, commit: str | None) -> Path | None:
-    """The root of the repository that a folder is in, if it has the commit."""
+    """Return the root of the repository that a folder is in; None without one, or if it lacks the commit."""
     git = Git(folder, TIMEOUT)
     try:
         root = git.text("rev-parse", "--show-toplevel")
@@ -79,7 +75,7 @@ def repository_with(folder: Path, commit: str | None) -> Path | None:
 
 
 class Rebuilt:
-    """The tree of a state of the code, written as git objects into a folder of ours beside the repository's own.
+    """A state of the code as a tree of git, whose objects are written into the folder `place`.
 
     Nothing is written into the repository, and none of its hooks runs.
 
@@ -107,27 +103,31 @@ class Rebuilt:
         self._build()
 
     def tree(self) -> str:
-        """The id of the tree."""
+        """Return the id of the tree."""
         if self._tree is None:
             self._tree = self.git("write-tree").decode().strip()
         return self._tree
 
     def first_commit(self) -> bytes:
-        """What tells a repository from others, wherever it was cloned."""
+        """Return the ids of the first commits, which are the same in every clone."""
         return self.git("rev-list", "--max-parents=0", "HEAD")
 
     def path_of(self, name: str) -> Path | None:
-        """A file of the repository's own folder, if it has it."""
+        """Return a file of the repository's `.git` folder; None if it is not there."""
         path = Path(self._path_in_git(name))
         return path if path.is_file() else None
 
     def large_file(self, sha256: str) -> Path | None:
-        """The content of a file that Git LFS keeps, as far as it is here."""
+        """Return the content of a file that Git LFS manages; None if it was not fetched."""
         return self.path_of(f"lfs/objects/{sha256[:2]}/{sha256[2:4]}/{sha256}")
 
     def git(self, *arguments: str, stdin: bytes = b"", index: Path | None = None) -> bytes:
-        """What git answers; `index` is one to use in place of ours."""
-        settings = [part for setting in GUEST for part in ("-c", setting)]
+        """Run git in the repository and return what it prints; `index` is a file to use in place of the tree's own.
+
+        Raises:
+            CannotRebuild: git fails.
+        """
+        settings = [part for setting in SAFE_SETTINGS for part in ("-c", setting)]
         own = {"GIT_INDEX_FILE": str(index)} if index is not None else {}
         environment = git_environment(**{**self._own, **own})
         try:
@@ -159,16 +159,16 @@ class Rebuilt:
             self.git("apply", "--cached", "--whitespace=nowarn", "-", stdin=patch)
         for path, data in self._code.of(UNTRACKED).items():
             blob = self.git("hash-object", "-w", "--stdin", stdin=data).decode().strip()
-            self.git("update-index", "--add", "--cacheinfo", f"{MODE},{blob},{path}")
+            self.git("update-index", "--add", "--cacheinfo", f"{FILE_MODE},{blob},{path}")
 
 
 def _quoted(path: str) -> str:
-    """A path in a list of them, as git reads it."""
+    """Return a path as git reads it in a list of paths."""
     return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _unknown(run: "RecordedRun") -> Iterator[str]:
-    """What of a run's code is not known, and why."""
+def _unknown_parts(run: RecordedRun) -> Iterator[str]:
+    """Tell what is not known of a run's code, and why."""
     for item in run.missing:
         what, why = str(item.get("what")), str(item.get("why"))
         if "reproduced" in why or what.startswith("code"):
@@ -182,12 +182,12 @@ def _unknown(run: "RecordedRun") -> Iterator[str]:
             yield f"the code of {run.name} is not fully known: the content of {name!r} is not in the store any more"
 
 
-def _artifact(run: "RecordedRun", name: str) -> "Artifact | None":
+def _artifact(run: RecordedRun, name: str) -> Artifact | None:
     return next((item for item in reversed(run.artifacts) if item.kind == "code" and item.name == name), None)
 
 
-def _recorded(run: "RecordedRun", name: str) -> dict[str, bytes]:
-    """The files of a code artifact as far as they are still there."""
+def _recorded(run: RecordedRun, name: str) -> dict[str, bytes]:
+    """Return the files of a code artifact that the store still has."""
     item = _artifact(run, name)
     if item is None:
         return {}

@@ -1,4 +1,4 @@
-"""HTML for notebooks, made of texts."""
+"""HTML for notebooks."""
 
 from collections.abc import Sequence
 from html import escape
@@ -7,12 +7,12 @@ MAX_CHARACTERS = 200  # of a cell
 
 
 def page(title: str, facts: str, *tables: str) -> str:
-    """Return a heading, a line of facts, and tables below them."""
+    """Return a heading, a line of facts, and tables of `table` below them; texts are escaped."""
     return f"<div><b>{escape(title)}</b><br><small>{escape(facts)}</small>{''.join(tables)}</div>"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], more: int = 0) -> str:
-    """Return a table; nothing where there are no rows. `more` counts the rows that are left out."""
+    """Return a table; nothing without rows. Texts are escaped. `more` counts the rows that are left out."""
     if not rows:
         return ""
     cells = "".join(f"<th>{escape(name)}</th>" for name in head)

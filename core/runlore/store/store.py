@@ -1,4 +1,4 @@
-"""A store of runs: open it, start runs in it, ask it."""
+"""Stores of runs: where runs are started and found."""
 
 import operator
 import os
@@ -16,7 +16,7 @@ from runlore.errors import AmbiguousRun, BackendNotFound, RunloreWarning, RunNot
 from runlore.log.folder import Folder, find_folder
 from runlore.recording.run import Run
 
-if TYPE_CHECKING:  # what only readers need is imported when they ask: recording shall start fast
+if TYPE_CHECKING:  # modules that only readers need are imported when they ask, so that recording starts fast
     from runlore.index.database import Sqlite
     from runlore.index.fields import Field
     from runlore.index.index import Index
@@ -28,13 +28,13 @@ T = TypeVar("T")
 
 
 def open_store(location: str | os.PathLike[str] | None = None) -> "Store":
-    """The store at a path or URL; without one, the store that `.runlore` is found for, like `.git`.
+    """Open the store at a path or URL; without one, the store of the nearest `.runlore` upwards, found like `.git`.
 
-    Reading a store that does not exist yet gives no runs; it is made by the first run.
+    A store that does not exist yet has no runs; it is made by the first run.
 
     Raises:
         BackendNotFound: no backend knows the URL's scheme.
-        StoreRefused: the store was only come across and belongs to another user.
+        StoreRefused: it is no store; or it belongs to another user, and nobody named it.
         FormatError: a newer runlore made it.
     """
     if location is None and "://" in (setting("store") or ""):
@@ -63,7 +63,7 @@ def open_store(location: str | os.PathLike[str] | None = None) -> "Store":
 class Store:
     """A folder of runs. Making the object touches nothing; `open_store` also checks format and owner.
 
-    `clock` tells seconds since 1970. Threads may share a store for writing runs; for reading, each should open its own.
+    `clock` returns seconds since 1970. Threads may share a store to write runs; to read, each should open its own.
     """
 
     def __init__(self, root: str | os.PathLike[str], clock: Callable[[], float] = time.time) -> None:
@@ -77,7 +77,7 @@ class Store:
 
     @property
     def exists(self) -> bool:
-        """Whether the store was made already."""
+        """True if the store was made already."""
         return (self.root / "format").exists()
 
     def start_run(
@@ -91,13 +91,14 @@ class Store:
         resume: str | None = None,
         at_step: int | None = None,
     ) -> Run:
-        """Start a run, or with `resume` go on with one that has not finished, as a new segment.
+        """Start a run; with `resume`, go on with a run that has not finished, as a new segment of it.
 
         A resumed run goes on behind its last step; with `at_step`, points of earlier segments behind that step are
-        superseded. A run that has finished is not reopened: a new one is started, linked `resumed_from`.
+        superseded. A finished run is not reopened: a new one is started and linked to it as `resumed_from`.
 
         Raises:
-            RunNotFound: no run answers to `resume`.
+            RunNotFound: no run matches `resume` or `parent`.
+            AmbiguousRun: several runs do.
         """
         from runlore.recording.starting import StartRequest, start
 
@@ -119,13 +120,13 @@ class Store:
         return start(self.folder, request)
 
     def runs(self, where: str = "", *, sort: str = "", limit: int | None = None) -> "RunList":
-        """The runs that fulfil a query, children included, newest first unless `sort` says otherwise.
+        """Return the runs that fulfil a query, children included, the newest first unless `sort` says otherwise.
 
-        `where` is a query (docs/queries.md); `sort` names fields, "-" before one that descends: "-metrics.acc.max".
-        Missing values and NaN come last either way.
+        `where` is a query (docs/queries.md). `sort` names fields, with "-" before one that descends:
+        "-metrics.acc.max, started". Missing values and NaN come last either way.
 
         Raises:
-            QueryError: a query can't be understood.
+            QueryError: the query or the order can't be understood.
         """
         from runlore.index.keys import hints_of
         from runlore.index.parse import parse_sort
@@ -149,7 +150,7 @@ class Store:
         return RunList(self, [RecordedRun(self, summary) for summary in summaries], tuple(hints))
 
     def check_query(self, where: str) -> "list[Field]":
-        """The fields that a query asks for.
+        """Return the fields that a query names.
 
         Raises:
             QueryError: it can't be understood.
@@ -160,13 +161,13 @@ class Store:
         return list(fields_of(parse_query(where, self._clock)))
 
     def has_key(self, field: "Field") -> bool:
-        """Whether some run has the key that a field of a query names."""
+        """Return True if some run has the key that a field names."""
         from runlore.index.keys import has_key
 
         return self.ask(has_key, field)
 
     def run(self, part: "str | Run") -> "RecordedRun":
-        """Return the run with this id, name, or unique part of an id; of a `Run`, what it has recorded up to now.
+        """Return the run with this id, name, or unique part of an id; of a `Run`, the run as it is recorded now.
 
         Raises:
             RunNotFound: there is none.
@@ -191,18 +192,11 @@ class Store:
             )
         return RecordedRun(self, found[0])
 
-    def _meant(self, part: str) -> str:
-        from runlore.index.select import MIN_PART, list_names
-
-        close = closest(part, self.ask(list_names))
-        if close is None and len(part) < MIN_PART:
-            return f"a part of an id has {MIN_PART} characters at least; `runlore ls` lists the runs"
-        return f"did you mean {close!r}?" if close is not None else "`runlore ls` lists them"
-
     def ask(self, question: "Callable[Concatenate[Sqlite, P], T]", *arguments: P.args, **options: P.kwargs) -> T:
-        """Return the answer of a question of `runlore.index`, which sees one state of the index brought up to date.
+        """Return the answer of a question, one of the functions in `runlore.index` that take a database.
 
-        A store that does not exist yet answers as one without runs.
+        The index is brought up to date before, and the question sees one state of it. A store that does not exist yet
+        answers as one without runs.
         """
         from runlore.index.index import ask_empty
 
@@ -211,7 +205,7 @@ class Store:
         return self.index.ask(question, *arguments, **options)
 
     def reindex(self) -> int:
-        """Read every file again; the number of runs. Nothing is lost by it, and nothing is needed for it but the logs.
+        """Read every file again and make the index anew; return the number of runs.
 
         Raises:
             TimeoutError: other processes kept the index busy.
@@ -226,18 +220,27 @@ class Store:
             raise TimeoutError("other processes keep the index busy: try again") from None
 
     def short_ids(self, run_ids: Sequence[str]) -> dict[str, str]:
-        """For each id an end that tells it from the others, at least six characters long."""
+        """Return for each id an end of it that no other one has, at least six characters long."""
         length = _ids.SHORT
         while len({run_id[-length:] for run_id in run_ids}) < len(set(run_ids)):
             length += 1
         return {run_id: run_id[-length:] for run_id in run_ids}
+
+    def _meant(self, part: str) -> str:
+        """Return what may have been meant by a part of an id that no run matches."""
+        from runlore.index.select import MIN_PART, list_names
+
+        close = closest(part, self.ask(list_names))
+        if close is None and len(part) < MIN_PART:
+            return f"a part of an id has {MIN_PART} characters at least; `runlore ls` lists the runs"
+        return f"did you mean {close!r}?" if close is not None else "`runlore ls` lists them"
 
     def __repr__(self) -> str:
         return f"<Store {str(self.root)!r}>"
 
     @cached_property
     def index(self) -> "Index":
-        """The index of the store's records, a cache that may be deleted; made when first asked for."""
+        """The index of the store, a cache that may be deleted; opened when first needed."""
         from runlore.index.index import Index
 
         return Index(self.folder)
