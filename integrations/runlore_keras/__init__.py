@@ -11,7 +11,7 @@ __all__ = ["RunloreCallback"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'runlore_keras' has no attribute {name!r}")
-    from runlore_keras import _callback, _seams
+    from runlore_keras import _callback, _wrapping
 
-    _seams.wrapped.want("callback")  # before anybody can look up `model.fit`
+    _wrapping.wrapped().want("callback")  # before anybody can look up `model.fit`
     return _callback.RunloreCallback

@@ -1,4 +1,4 @@
-"""The callback that users give to a fit: it holds what they said of the run, and marks the fit as one to record."""
+"""The callback that users give to a fit: it holds the options of the run, and asks for the fit to be recorded."""
 
 import os
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from runlore.guest.options import RunOptions
 class RunloreCallback(keras.callbacks.Callback):
     """Records every fit that it is given to: `model.fit(x, y, callbacks=[RunloreCallback()])`.
 
-    `name`, `experiment` and `tags` are those of the run, `store` the place for it. The same object may be given to one
-    fit after another, also to several at once; each is a run of its own. With autolog on, or given twice, a fit is
+    `name`, `experiment` and `tags` are those of the run, `store` is the place for it. The same object may be given to
+    one fit after another, also to several at once; each is a run of its own. With autolog on, or given twice, a fit is
     still one run.
     """
 
-    options = RunOptions()  # of a subclass that does without our __init__
+    options = RunOptions()  # for a subclass that does not call our __init__
 
     def __init__(
         self,
@@ -32,4 +32,4 @@ class RunloreCallback(keras.callbacks.Callback):
         self.options = RunOptions.checked(name, experiment, tags, store)
 
 
-RunloreCallback.__module__ = "runlore_keras"  # a pickle finds it there, too, where Keras is wrapped for it
+RunloreCallback.__module__ = "runlore_keras"  # unpickling imports it from there, which wraps Keras, too

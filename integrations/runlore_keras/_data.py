@@ -1,4 +1,4 @@
-"""What is known of the data that a model is fitted to or evaluated on, none of it consumed for this."""
+"""Descriptions of the data that a model is fitted to or evaluated on; none of it is consumed for this."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,33 +8,24 @@ from runlore.guest.additions import Additions
 from runlore.guest.loaders import kind_of, length, record_loader
 from runlore.hookspecs import DataDescription
 
-INPUTS = 10  # of a model with several that are described
+MAX_PARTS = 10  # inputs or outputs of one model that are described
 
 
-def arguments_of(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The arguments of `fit` or `evaluate` that hold data, by name; weights of samples count as such."""
+def data_in(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the arguments of `fit` or `evaluate` that hold data, sample weights included, by name."""
     for name in ("x", "y", "sample_weight"):
         if arguments.get(name) is not None:
-            yield from flat(name, arguments[name])
+            yield from _flat(name, arguments[name])
     validation = arguments.get("validation_data")
     if isinstance(validation, tuple | list):
         for name, part in zip(("val_x", "val_y", "val_sample_weight"), validation, strict=False):
-            yield from flat(name, part)
+            yield from _flat(name, part)
     elif validation is not None:
         yield "val", validation
 
 
-def flat(name: str, data: Any) -> Iterator[tuple[str, Any]]:
-    """One set of data, or those of a model with several inputs or outputs, by name."""
-    parts = list(_parts(data))
-    if not parts:
-        yield name, data
-    for key, part in parts[:INPUTS]:
-        yield from flat(f"{name}.{key}", part)
-
-
-def describe(target: FitSession | Additions, name: str, data: Any, found: DataDescription | None = None) -> None:
-    """Tell a run, or what is added to one, what a set of data looks like, if nobody has `found` that already."""
+def record_data(target: FitSession | Additions, name: str, data: Any, found: DataDescription | None = None) -> None:
+    """Record what a set of data looks like: as `found`, or as can be found out now."""
     found = found or guest.describe(data)
     if found is not None:
         target.data(name, found)
@@ -45,8 +36,16 @@ def describe(target: FitSession | Additions, name: str, data: Any, found: DataDe
         target.data(name, kind=kind_of(data), **({} if batches is None else {"batches": batches}))
 
 
+def _flat(name: str, data: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a set of data by its name, or the arrays of a model with several inputs or outputs by theirs."""
+    parts = list(_parts(data))
+    if not parts:
+        yield name, data
+    for key, part in parts[:MAX_PARTS]:
+        yield from _flat(f"{name}.{key}", part)
+
+
 def _parts(data: Any) -> Iterator[tuple[Any, Any]]:
-    """The arrays of a model with several inputs or outputs."""
     if isinstance(data, dict):
         yield from data.items()
     elif isinstance(data, list | tuple) and data and all(hasattr(item, "shape") for item in data):

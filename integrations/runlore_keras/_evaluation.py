@@ -1,73 +1,66 @@
-"""What is evaluated behind a fit, or of a loaded model, is added to the run that the weights are of."""
+"""A call of `evaluate` outside of a fit: its numbers are added to the run that the weights come from."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from typing import Any
 
 from runlore import guest
 from runlore.guest.additions import Additions
 from runlore.guest.wrapping import token_of
-from runlore_keras import _data
-from runlore_keras._recording import Recording, loaded_from, was_loaded
-
-_heard: ContextVar[dict[str, Any] | None] = ContextVar("runlore_keras_heard", default=None)
+from runlore_keras._data import data_in, record_data
+from runlore_keras._owners import owners
 
 
-@guest.harmless
-def is_known(model: Any) -> bool:
-    """Whether the weights are of a fit that was recorded, or out of a file."""
-    return was_loaded(model) or Recording.of(model) is not None
+class Evaluation:
+    """A call of `evaluate` for weights of a recorded fit or of a file; its arguments by name."""
 
+    def __init__(self, model: Any, arguments: Mapping[str, Any]) -> None:
+        self._model = model
+        self._arguments = arguments
+        self._metrics: dict[str, Any] = {}
 
-@contextmanager
-def listening() -> Iterator[dict[str, Any]]:
-    """What Keras tells its callbacks at the end of an evaluation in the block, by name."""
-    heard: dict[str, Any] = {}
-    token = _heard.set(heard)
-    try:
-        yield heard
-    finally:
-        _heard.reset(token)
+    @classmethod
+    @guest.harmless
+    def begin(cls, model: Any, arguments: Mapping[str, Any]) -> "Evaluation | None":
+        """Return the evaluation that begins; None where the weights come from no recorded fit and from no file."""
+        known = owners()
+        return cls(model, arguments) if known.was_loaded(model) or known.of(model) is not None else None
 
+    def take(self, logs: Mapping[str, Any] | None) -> None:
+        """Take the metrics that Keras tells its callbacks at the end of an evaluation."""
+        self._metrics.update(logs or {})
 
-def tell(logs: Mapping[str, Any] | None) -> None:
-    """Keras has told its callbacks."""
-    heard = _heard.get()
-    if heard is not None:
-        heard.update(logs or {})
-
-
-@guest.harmless
-def record(model: Any, heard: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
-    """Add what was heard, and which data it was measured on."""
-    target = _target(model)
-    if not heard or target is None:
-        return
-    additions, step, known = target
-    data = {_name_of(name): part for name, part in _data.arguments_of(arguments)}
-    found = {name: guest.describe(part) for name, part in data.items()}
-    prints = {name: None if item is None else item.fingerprint for name, item in found.items()}
-    identity = tuple(known_by or token_of(data[name]) for name, known_by in prints.items())
-    if identity not in known:
-        known[identity] = additions.suffix("test", prints)
-    suffix = known[identity]
-    additions.metrics({f"{name}{suffix}": value for name, value in heard.items()}, step=step, split="test")
-    for name, part in data.items():
-        _data.describe(additions, name.replace("test", f"test{suffix}", 1), part, found[name])
+    @guest.harmless
+    def end(self, error: BaseException | None) -> None:
+        """Add the metrics and the data to the run, unless the call raised `error`."""
+        target = _target(self._model) if error is None and self._metrics else None
+        if target is None:
+            return
+        additions, step, sets = target
+        data = {_name_of(name): part for name, part in data_in(self._arguments)}
+        found = {name: guest.describe(part) for name, part in data.items()}
+        prints = {name: None if item is None else item.fingerprint for name, item in found.items()}
+        identity = tuple(known_by or token_of(data[name]) for name, known_by in prints.items())
+        if identity not in sets:
+            sets[identity] = additions.suffix("test", prints)
+        suffix = sets[identity]
+        metrics = {f"{name}{suffix}": value for name, value in self._metrics.items()}
+        additions.metrics(metrics, step=step, split="test")
+        for name, part in data.items():
+            record_data(additions, name.replace("test", f"test{suffix}", 1), part, found[name])
 
 
 def _name_of(argument: str) -> str:
-    """What an argument of `evaluate` is recorded under: "test" for `x`, "test.0" for its first part, "test_y"."""
+    """Return the name for the data in an argument of `evaluate`: "test" for "x", "test.0" for "x.0", "test_y"."""
     name, dot, part = argument.partition(".")
     return f"{'test' if name == 'x' else f'test_{name}'}{dot}{part}"
 
 
 def _target(model: Any) -> tuple[Additions, int | None, dict[Any, str]] | None:
-    """The run that the weights are of, their step, and the names of the sets that it knows."""
-    if was_loaded(model):
-        path = loaded_from(model)
+    """Return the run that the weights come from, their step, and the suffixes of the sets that it was evaluated on."""
+    known = owners()
+    if known.was_loaded(model):
+        path = known.file_of(model)
         found = None if path is None else Additions.to_writer_of(path)
         return None if found is None else (*found, {})
-    recording = Recording.of(model)
-    return None if recording is None else (Additions(recording.run), recording.step, recording.sets)
+    owner = known.of(model)
+    return None if owner is None else (Additions(owner.session.run), owner.step, owner.sets)

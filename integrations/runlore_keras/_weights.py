@@ -1,6 +1,6 @@
-"""The variables of a `.weights.h5` or `.keras` file, which holds such a one; Keras itself is not imported.
+"""Reads the variables of a `.weights.h5` file, or of the one in a `.keras` file, without importing Keras.
 
-Left out are the states of optimizers and random generators, which change while the model stays the same.
+The states of optimizers and random generators are left out: they change while the model stays the same.
 """
 
 import hashlib
@@ -13,17 +13,17 @@ from typing import Any
 from runlore.hookspecs import Tensor
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-INSIDE = "model.weights.h5"  # of a .keras file
-MOST_EXPANDED = 64 << 20  # bytes that what is told may have beyond those that are there
-ASIDE = {"optimizer", "seed_generator"}
+WEIGHTS_FILE = "model.weights.h5"  # in a .keras file
+MAX_EXPANDED_BYTES = 64 << 20  # that a file may claim beyond its own size
+LEFT_OUT = {"optimizer", "seed_generator"}  # groups of a file
 
 
 def read(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
-    """The variables; None where it is another kind of file.
+    """Return the variables; None for another kind of file.
 
     Raises:
-        ImportError: h5py is needed for it, and not installed.
-        OSError, ValueError: it is one, and damaged or lying.
+        ImportError: h5py is not installed.
+        OSError, ValueError: the file is damaged, or claims more values than it can hold.
     """
     with path.open("rb") as file:
         head = file.read(len(SIGNATURE))
@@ -31,11 +31,11 @@ def read(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
         return {"": _variables(path, path.stat().st_size)}
     if head.startswith(b"PK") and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            if INSIDE in archive.namelist():
-                entry = archive.getinfo(INSIDE)
-                if entry.file_size > MOST_EXPANDED + 4 * entry.compress_size:
+            if WEIGHTS_FILE in archive.namelist():
+                entry = archive.getinfo(WEIGHTS_FILE)
+                if entry.file_size > MAX_EXPANDED_BYTES + 4 * entry.compress_size:
                     raise ValueError(f"it says that it has {entry.file_size:,} bytes of weights")
-                return {"": _variables(io.BytesIO(archive.read(INSIDE)), entry.file_size)}
+                return {"": _variables(io.BytesIO(archive.read(WEIGHTS_FILE)), entry.file_size)}
     return None
 
 
@@ -46,8 +46,8 @@ def _variables(source: Any, size: int) -> list[Tensor]:
     found: list[Tensor] = []
 
     def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and ASIDE.isdisjoint(name.split("/")) and item.dtype.kind in "biufcV":
-            if item.nbytes > MOST_EXPANDED + size:
+        if isinstance(item, h5py.Dataset) and LEFT_OUT.isdisjoint(name.split("/")) and item.dtype.kind in "biufcV":
+            if item.nbytes > MAX_EXPANDED_BYTES + size:
                 raise ValueError(f"{name!r} has more values than the file")
             values = numpy.ascontiguousarray(item[()])
             little = values.astype(values.dtype.newbyteorder("<"), copy=False)

@@ -1,34 +1,33 @@
-"""The entry point that names Keras to runlore without importing it."""
+"""The entry point, which names Keras to runlore without importing it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runlore.hookspecs import Integration, Tensor, hookimpl
-
-NAME = "keras"
+from runlore_keras._framework import NAME
 
 
 @hookimpl
 def runlore_register_integrations() -> list[Integration]:
-    """Keras has no registry of callbacks: where it begins to call those of a fit, we listen, too."""
+    """Return Keras. It has no registry of default callbacks, so autolog wraps what a fit goes through."""
     return [Integration(NAME, "keras", _enable, _disable, ("keras",))]
 
 
 @hookimpl
 def runlore_describe_weights(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
-    """`.weights.h5` and `.keras` files."""
+    """Return the variables of a `.weights.h5` or `.keras` file."""
     from runlore_keras import _weights
 
     return _weights.read(path)
 
 
 def _enable() -> None:
-    from runlore_keras import _seams
+    from runlore_keras import _wrapping
 
-    _seams.wrapped.want("autolog")
+    _wrapping.wrapped().want("autolog")
 
 
 def _disable() -> None:
-    from runlore_keras import _seams
+    from runlore_keras import _wrapping
 
-    _seams.wrapped.unwant("autolog")
+    _wrapping.wrapped().unwant("autolog")

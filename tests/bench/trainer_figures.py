@@ -30,7 +30,7 @@ KERAS = (
     TIMED
     + """
 import keras, numpy as np
-from runlore_keras import RunloreCallback, _recording
+from runlore_keras import RunloreCallback, _training
 x = np.random.default_rng(0).normal(size=(200 * 32, 20)).astype("float32")
 y = x.sum(1)
 
@@ -49,9 +49,9 @@ def fit(kind):
     model.fit(x, y, batch_size=32, epochs=5, verbose=0, callbacks=callbacks.get(kind))
     return time.perf_counter() - began
 
-timed(_recording.Recording, "begin", "fixed")
-timed(_recording.Recording, "end", "fixed")
-for owner in (Empty, _recording.Listener):
+timed(_training.Training, "begin", "fixed")
+timed(_training.Training, "end", "fixed")
+for owner in (Empty, _training.Listener):
     timed(owner, "on_epoch_begin", "hooks")
     timed(owner, "on_epoch_end", "hooks")
 """

@@ -394,7 +394,7 @@ class Unreadable(keras.optimizers.SGD):
 
     @property
     def iterations(self) -> Any:
-        if sys._getframe(1).f_code.co_filename.endswith("_variables.py") and not self.readable:
+        if sys._getframe(1).f_code.co_filename.endswith("_metrics.py") and not self.readable:
             raise RuntimeError("no iterations here")
         return super().iterations
 
