@@ -4,17 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from runlore.guest.wrapping import Calls
+from runlore.guest.wrapping import Call, Calls
 
 
-class Fit(Protocol):
+class Fit(Call, Protocol):
     """Records a fit that is under way."""
 
     def saved(self, model: Any, path: str) -> None:
         """Record a file that a model was saved to in this fit."""
 
-    def end(self, error: BaseException | None) -> None:
-        """End the run: the fit is over, or `error` left it."""
+
+class Evaluated(Call, Protocol):
+    """Records a call of `evaluate`."""
+
+    def take(self, logs: Mapping[str, Any] | None) -> None:
+        """Take the metrics that Keras tells its callbacks at the end of an evaluation."""
 
 
 @dataclass(eq=False)
@@ -31,8 +35,8 @@ class FitCall:
             self.trainings.pop().end(error)
 
 
-fit_calls = Calls("runlore_keras_fits")
-evaluate_calls = Calls("runlore_keras_evaluations")  # those that are recorded
+fit_calls: Calls[FitCall] = Calls("runlore_keras_fits")
+evaluate_calls: Calls[Evaluated] = Calls("runlore_keras_evaluations")  # those that are recorded
 
 
 def fit_call_of(model: Any) -> FitCall | None:

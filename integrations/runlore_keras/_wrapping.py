@@ -81,7 +81,7 @@ def _begin_training(callbacks: Any) -> None:
     ours = next((item for item in callbacks.callbacks if isinstance(item, RunloreCallback)), None)
     if ours is not None:
         Training.begin(model, callbacks, ours.options, fit_call_of(model))
-    elif "autolog" in wrapped().reasons:
+    elif wrapped().is_wanted("autolog"):
         Training.begin(model, callbacks, RunOptions(), fit_call_of(model))
     else:
         owners().discard(model)

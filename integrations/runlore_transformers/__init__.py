@@ -11,9 +11,9 @@ __all__ = ["RunloreCallback", "RunloreTracker"]
 
 def __getattr__(name: str) -> Any:
     if name == "RunloreCallback":
-        from runlore_transformers import _callback, _seams
+        from runlore_transformers import _callback, _wrapping
 
-        _seams.wrapped.want("callback")  # before anybody can look up `trainer.train`
+        _wrapping.wrapped().want("callback")  # before anybody can look up `trainer.train`
         return _callback.RunloreCallback
     if name == "RunloreTracker":
         from runlore_transformers import _tracker

@@ -1,4 +1,4 @@
-"""The callbacks: they hear what a Trainer logs and saves, and hold what the user said of the run."""
+"""The callbacks that a Trainer has: they hear what it logs and saves, and hold the options of the run."""
 
 import os
 from collections.abc import Mapping
@@ -8,47 +8,47 @@ from transformers import TrainerCallback
 
 from runlore import Store, guest
 from runlore.guest.options import RunOptions
-from runlore_transformers import _seams
+from runlore_transformers._calls import recording_of, takes_from
 
 
-class _Hooks(TrainerCallback):
-    """What a Trainer tells goes to the call that is under way, if that listens to this very callback."""
+class Hooks(TrainerCallback):
+    """Passes what a Trainer tells on to what records the call under way."""
 
     options = RunOptions()
 
     @guest.harmless
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Training begins, or begins again with a smaller batch."""
-        call = _seams.listening(self, state)
-        if call is not None and call.trainer is not None:
-            call.begin(state)
+        """Begin a training, or begin it again with a smaller batch."""
+        recording = recording_of(self)
+        if recording is not None:
+            recording.begin(state)
 
     @guest.harmless
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Numbers of training steps, of an evaluation, or of the whole training."""
-        call = _seams.listening(self, state)
-        if call is not None:
-            call.take(logs or {}, state)
+        """Record numbers of training steps, of an evaluation, or of a whole training."""
+        recording = takes_from(self, state)
+        if recording is not None:
+            recording.take(logs or {}, state)
 
     @guest.harmless
     def on_predict(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
-        """Numbers of a prediction, which are not logged."""
-        call = _seams.listening(self, state)
-        if call is not None:
-            call.take(metrics or {}, state)
+        """Record numbers of a prediction, which are not logged."""
+        recording = takes_from(self, state)
+        if recording is not None:
+            recording.take(metrics or {}, state)
 
     @guest.harmless
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """A checkpoint was written, and older ones may have been removed before."""
-        call = _seams.listening(self, state)
-        if call is not None and call.trainer is not None:
-            call.saved(state)
+        """Record a checkpoint; the Trainer has removed older ones before."""
+        recording = recording_of(self)
+        if recording is not None:
+            recording.saved(state)
 
 
-class RunloreCallback(_Hooks):
+class RunloreCallback(Hooks):
     """Records every training of the Trainers that it is given to: `Trainer(…, callbacks=[RunloreCallback()])`.
 
-    `name`, `experiment` and `tags` are those of the run, `store` the place for it. The Trainers of trl and
+    `name`, `experiment` and `tags` are those of the run, `store` is the place for it. The Trainers of trl and
     sentence-transformers take it, too. With autolog on, or given twice, a training is still one run.
     """
 
@@ -63,8 +63,8 @@ class RunloreCallback(_Hooks):
         self.options = RunOptions.checked(name, experiment, tags, store)
 
 
-class AutologCallback(_Hooks):
-    """The one that every Trainer has that is made while autolog is on; without effect when it is off again."""
+class AutologCallback(Hooks):
+    """The callback of every Trainer that is made while autolog is on; without effect on later calls when it is off."""
 
 
-RunloreCallback.__module__ = "runlore_transformers"  # a pickle finds it there, too, where Trainers are wrapped for it
+RunloreCallback.__module__ = "runlore_transformers"  # unpickling imports it from there, which wraps Trainer, too

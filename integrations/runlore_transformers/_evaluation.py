@@ -1,55 +1,58 @@
-"""What a Trainer evaluates or predicts outside of its training: added to its run, or a run of its own."""
+"""A call of `evaluate` or `predict` outside of a training: added to the run of the weights, or a run of its own."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from runlore import FitSession
-from runlore_transformers import _data, _params
-from runlore_transformers._recording import Training, by_split, link_to_origin, record_setup
-from runlore_transformers.plugin import NAME
+from runlore_transformers._data import record_data
+from runlore_transformers._framework import NAME
+from runlore_transformers._metrics import by_split
+from runlore_transformers._owners import link_to_writer, owners
+from runlore_transformers._params import labels, record_params
 
 
 class Evaluation:
-    """A call of `evaluate` or `predict`; `prefix` stands before the names of what it measures."""
+    """Records a call of `evaluate` or `predict`; `prefix` begins the names of its metrics."""
 
     def __init__(self, trainer: Any, listener: Any, dataset: Any, prefix: str | None) -> None:
-        self.trainer = trainer
         self.listener = listener
+        self._trainer = trainer
         self._dataset = dataset
         self._prefix = str(prefix or "eval")
         self._leads = bool(trainer.is_world_process_zero())
-        self._training = Training.of(trainer)
-        self._session = self._begin() if self._training is None else None
+        self._owner = owners().of(trainer)
+        self._session = self._open() if self._owner is None else None
 
-    def _begin(self) -> FitSession:
-        """A run of its own, as this Trainer has trained nothing."""
-        trainer = self.trainer
-        session = FitSession.begin(
-            NAME, self.listener.options.request(tags=_params.labels(trainer), leader=self._leads, visits=True)
-        )
+    def _open(self) -> FitSession:
+        """Return the session of a run of its own, as this Trainer has trained nothing that is recorded."""
+        trainer = self._trainer
+        request = self.listener.options.request(tags=labels(trainer), leader=self._leads, visits=True)
+        session = FitSession.begin(NAME, request)
         if session.owned:  # the user's own run may be for more than this
             session.record(lambda session: session.run.set_tags({"purpose": "evaluation"}))
-        record_setup(session, trainer)
+        record_params(session, trainer)
         data = trainer.eval_dataset if self._dataset is None else self._dataset
-        session.record(lambda session: _data.record(session, self._prefix, data))
-        session.record(lambda session: link_to_origin(session, "evaluates", trainer))
+        session.record(lambda session: record_data(session, self._prefix, data))
+        session.record(lambda session: link_to_writer(session, "evaluates", trainer.model))
         return session
 
-    def take(self, logs: Mapping[str, Any], state: Any) -> None:
-        """What was measured."""
-        if self._session is not None:
-            for split, metrics in by_split(logs, self._prefix).items():
-                self._session.metrics(metrics, step=state.global_step, split=split)
-        elif self._training is not None and self._leads:
-            self._training.add(by_split(logs, self._prefix), state, self.trainer.eval_dataset, self._dataset)
-
     def begin(self, state: Any) -> None:
-        """No training begins within an evaluation."""
+        """Do nothing: no training begins in an evaluation."""
 
-    saved = begin
+    def take(self, logs: Mapping[str, Any], state: Any) -> None:
+        """Record the metrics of the evaluation."""
+        found = by_split(logs, self._prefix)
+        if self._session is not None:
+            for split, metrics in found.items():
+                self._session.metrics(metrics, step=state.global_step, split=split)
+        elif self._owner is not None and self._leads:
+            self._owner.add(found, state, usual=self._trainer.eval_dataset, dataset=self._dataset)
+
+    def saved(self, state: Any) -> None:
+        """Do nothing: an evaluation writes no checkpoint."""
 
     def end(self, error: BaseException | None) -> None:
-        """It returned, or raised."""
-        self.trainer = self._dataset = None
+        """End the run, if it is one of its own: the call has returned, or raised `error`."""
+        self._trainer = self._dataset = None
         if self._session is not None:
             self._session.end(error)

@@ -1,34 +1,34 @@
-"""What a Trainer, its model and its tokenizer tell of how they were set."""
+"""Params: how a Trainer, its model, its tokenizer and its callbacks were set."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from runlore import FitSession
 from runlore.guest.options import settings_of
+from runlore_transformers._framework import unwrapped
 
-LABELS = 20  # of a model's classes that are listed
+MAX_LABELS = 20  # of a model's classes that are listed
 TOKENIZER = "name_or_path vocab_size model_max_length padding_side truncation_side".split()
 
 
-WRAPPERS = ("DataParallel", "DistributedDataParallel", "FullyShardedDataParallel", "DeepSpeedEngine")
-
-
-def inner(model: Any) -> Any:
-    """The model itself, of one that is wrapped for several devices."""
-    return model.module if type(model).__name__ in WRAPPERS else model
+def record_params(session: FitSession, trainer: Any) -> None:
+    """Record how everything was set; what can't be asked costs only itself."""
+    for part in PARTS:
+        session.params(lambda part=part: part(trainer))  # type: ignore[misc]
 
 
 def labels(trainer: Any) -> dict[str, str]:
-    """The tags of a run: the class of the model, which a search may have let go."""
-    return {} if trainer.model is None else {"model": type(inner(trainer.model)).__name__}
+    """Return the tags of a run: the class of the model, if the Trainer has one; in a search it may have none."""
+    return {} if trainer.model is None else {"model": type(unwrapped(trainer.model)).__name__}
 
 
 def _args(trainer: Any) -> dict[str, Any]:
-    """The arguments under their own names; transformers masks tokens itself, the core what else is secret."""
-    return _told(trainer.args.to_dict())
+    """Return the arguments under their own names; transformers masks tokens itself, the core other secrets."""
+    return _without_none(trainer.args.to_dict())
 
 
 def _model(trainer: Any) -> dict[str, Any]:
-    model = inner(trainer.model)
+    model = unwrapped(trainer.model)
     sizes = [(int(item.numel()), bool(item.requires_grad)) for item in model.parameters()]
     counts = {
         "parameters": sum(size for size, _ in sizes),
@@ -38,30 +38,31 @@ def _model(trainer: Any) -> dict[str, Any]:
 
 
 def _config(trainer: Any) -> dict[str, Any]:
-    config = getattr(inner(trainer.model), "config", None)
+    config = getattr(unwrapped(trainer.model), "config", None)
     if config is None:
         return {}
     found = dict(config) if isinstance(config, Mapping) else config.to_dict()
     quantization = found.pop("quantization_config", None)
-    told = {"model": _told(_without_labels(found))}
+    params = {"model": _without_none(_without_labels(found))}
     if quantization is not None:
-        told["quantization"] = _told(quantization if isinstance(quantization, Mapping) else quantization.to_dict())
-    return told
+        settings = quantization if isinstance(quantization, Mapping) else quantization.to_dict()
+        params["quantization"] = _without_none(settings)
+    return params
 
 
 def _without_labels(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration, and those that it holds, with long lists of labels counted."""
+    """Return a configuration, nested ones included, with long lists of labels replaced by their count."""
     found: dict[str, Any] = {}
     for name, value in config.items():
-        if name in ("id2label", "label2id") and len(value or ()) > LABELS:
+        if name in ("id2label", "label2id") and len(value or ()) > MAX_LABELS:
             value = f"{len(value)} labels"
         found[str(name)] = _without_labels(value) if isinstance(value, Mapping) else value
     return found
 
 
 def _peft(trainer: Any) -> dict[str, Any]:
-    """The settings of adapters; those of a single one without its name."""
-    configs = getattr(inner(trainer.model), "peft_config", None)
+    """Return the settings of adapters by name, or of the only one."""
+    configs = getattr(unwrapped(trainer.model), "peft_config", None)
     if not isinstance(configs, Mapping):
         return {}
     found = {name: _adapter(config) for name, config in configs.items()}
@@ -69,7 +70,7 @@ def _peft(trainer: Any) -> dict[str, Any]:
 
 
 def _adapter(config: Any) -> dict[str, Any]:
-    return _told({name: _listed(value) for name, value in config.to_dict().items()})
+    return _without_none({name: _listed(value) for name, value in config.to_dict().items()})
 
 
 def _tokenizer(trainer: Any) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def _tokenizer(trainer: Any) -> dict[str, Any]:
     if tokenizer is None:
         return {}
     found = {name: getattr(tokenizer, name, None) for name in TOKENIZER}
-    return {"tokenizer": {"class": type(tokenizer).__name__, **_told(found)}}
+    return {"tokenizer": {"class": type(tokenizer).__name__, **_without_none(found)}}
 
 
 def _optimizer(trainer: Any) -> dict[str, Any]:
@@ -94,12 +95,12 @@ def _callbacks(trainer: Any) -> dict[str, Any]:
     return {"callbacks": found} if found else {}
 
 
-def _told(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {str(name): value for name, value in values.items() if value is not None}
 
 
 def _listed(value: Any) -> Any:
-    """Sets as sorted lists, so that two alike look alike."""
+    """Return a set as a sorted list, so that equal ones look alike."""
     return sorted(value, key=str) if isinstance(value, set | frozenset) else value
 
 

@@ -1,28 +1,24 @@
-"""A search for hyperparameters: a run, and below it one for each trial."""
+"""A search for hyperparameters: one run, and a child of it for each trial."""
 
 from collections.abc import Callable
 from typing import Any
 
 from runlore import FitSession, guest
-from runlore_transformers import _params
-from runlore_transformers.plugin import NAME
+from runlore_transformers._framework import NAME
+from runlore_transformers._params import labels
 
 
 class Search:
-    """A call of `hyperparameter_search`."""
+    """Records a call of `hyperparameter_search`."""
 
     def __init__(self, trainer: Any, listener: Any) -> None:
-        labels = _params.labels(trainer)
-        self._session = FitSession.begin(
-            NAME,
-            listener.options.request(
-                tags={**labels, "purpose": "hyperparameter search"}, leader=bool(trainer.is_world_process_zero())
-            ),
-        )
+        tags = {**labels(trainer), "purpose": "hyperparameter search"}
+        request = listener.options.request(tags=tags, leader=bool(trainer.is_world_process_zero()))
+        self._session = FitSession.begin(NAME, request)
 
     @guest.unseen
     def run(self, search: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Search; each trial trains within it."""
+        """Call the search, in which each trial trains in a run below this one, and record the best trial."""
         session = self._session
         try:
             with session.children():
@@ -36,7 +32,7 @@ class Search:
 
 
 def _record_best(session: FitSession, result: Any) -> None:
-    """The best trial; of several objectives, the first of the best ones."""
+    """Record the values and the score of the best trial; with several objectives, of the first of the best ones."""
     best = result[0] if isinstance(result, list) else result
     if best is None:
         return

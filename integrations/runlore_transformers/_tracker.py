@@ -1,4 +1,4 @@
-"""The same record for training loops of one's own with accelerate: `Accelerator(log_with=RunloreTracker())`."""
+"""A tracker for training loops of one's own with accelerate: `Accelerator(log_with=RunloreTracker())`."""
 
 import os
 import sys
@@ -10,14 +10,14 @@ from accelerate.tracking import GeneralTracker, on_main_process
 
 from runlore import FitSession, Store
 from runlore.guest.options import RunOptions
-from runlore_transformers.plugin import NAME
+from runlore_transformers._framework import NAME
 
 
 class RunloreTracker(GeneralTracker):
-    """A tracker of accelerate: `Accelerator(log_with=RunloreTracker("digits"))`, or `log_with="runlore"`.
+    """Records a loop with accelerate: `Accelerator(log_with=RunloreTracker("digits"))`, or `log_with="runlore"`.
 
-    The first argument is the experiment, as which `init_trackers` hands on the name of the project where the tracker
-    is asked for by its name. The run begins with `init_trackers` and ends with `end_training`, or with Python.
+    The first argument is the experiment; with `log_with="runlore"` that is the name of the project that `init_trackers`
+    is given. The run begins with `init_trackers` and ends with `end_training`, or with Python.
     """
 
     name = "runlore"
@@ -45,9 +45,9 @@ class RunloreTracker(GeneralTracker):
 
     @on_main_process
     def start(self) -> None:
-        """The run begins; a second time without effect as long as nothing was logged.
+        """Begin the run; a second call has no effect as long as nothing was logged.
 
-        Trainings by other means make runs of their own meanwhile.
+        Trainings that are recorded by other means meanwhile are runs of their own.
         """
         if self._session and not self._used:
             return
@@ -58,14 +58,14 @@ class RunloreTracker(GeneralTracker):
 
     @on_main_process
     def store_init_configuration(self, values: Mapping[str, Any]) -> None:
-        """The settings of the training."""
+        """Record the settings of the training."""
         if self._session:
             self._used = True
             self._session.params(values)
 
     @on_main_process
     def log(self, values: Mapping[str, Any], step: int | None = None, **_: Any) -> None:
-        """Numbers of a step; texts among them become notes."""
+        """Record numbers of a step; texts among them become notes."""
         if self._session:
             self._used = True
             texts = {name: value for name, value in values.items() if isinstance(value, str)}
@@ -76,12 +76,12 @@ class RunloreTracker(GeneralTracker):
 
     @on_main_process
     def finish(self) -> None:
-        """The training is over, well or by the exception that goes by."""
+        """End the run; the training has failed if an exception is being handled that was not when it began."""
         if self._session is not None:
             error = sys.exception()
             self._session.end(None if error is self._before else error)
             self._session = self._before = None
 
 
-if hasattr(tracking, "register_tracker_class"):  # older ones take the object only
+if hasattr(tracking, "register_tracker_class"):  # older versions take only the object
     tracking.register_tracker_class(RunloreTracker)  # for Accelerator(log_with="runlore")

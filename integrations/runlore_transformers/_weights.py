@@ -1,4 +1,4 @@
-"""The tensors of a `.safetensors` file, from its header and bytes.
+"""Reads the tensors of a `.safetensors` file from its header and bytes.
 
 The format: the length of a JSON header as u64, the header (`{name: {"dtype", "shape", "data_offsets"}}`), then the
 values in C order, little-endian. From https://huggingface.co/docs/safetensors.
@@ -14,16 +14,16 @@ from typing import Any
 
 from runlore.hookspecs import Tensor
 
-MOST_HEADER = 100_000_000  # bytes; what the format's own library allows
-OWN_NAMES = {"BOOL": "bool", "F8_E4M3": "float8_e4m3fn"}  # where most libraries say it in other words
+MAX_HEADER_BYTES = 100_000_000  # as in the format's own library
+SPECIAL_DTYPES = {"BOOL": "bool", "F8_E4M3": "float8_e4m3fn"}  # those that other libraries call otherwise
 DTYPES = {"F": "float", "BF": "bfloat", "I": "int", "U": "uint", "C": "complex"}  # by the letters before the bits
 
 
 def read(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
-    """The tensors; None where it is another kind of file.
+    """Return the tensors; None for another kind of file.
 
     Raises:
-        ValueError: it looks like one, and can't be understood.
+        ValueError: the file looks like one, and its header is damaged.
     """
     with path.open("rb") as file:
         head = file.read(9)
@@ -31,7 +31,7 @@ def read(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
             return None
         (length,) = struct.unpack("<Q", head[:8])
         size = path.stat().st_size
-        if not 2 <= length <= min(MOST_HEADER, size - 8):
+        if not 2 <= length <= min(MAX_HEADER_BYTES, size - 8):
             return None
         file.seek(8)
         header = json.loads(file.read(length))
@@ -58,6 +58,6 @@ def _digest(file: Any, remaining: int) -> str:
 
 
 def _dtype(code: str) -> str:
-    """ "BF16" is bfloat16, "F8_E4M3" float8_e4m3."""
+    """Return the name of a type by its code: bfloat16 for "BF16", float8_e4m3fn for "F8_E4M3"."""
     letters = code.rstrip("0123456789") if "_" not in code else code[: code.index("_")].rstrip("0123456789")
-    return OWN_NAMES.get(code) or f"{DTYPES.get(letters, letters)}{code[len(letters) :]}".lower()
+    return SPECIAL_DTYPES.get(code) or f"{DTYPES.get(letters, letters)}{code[len(letters) :]}".lower()

@@ -1,42 +1,33 @@
-"""The entry point that names transformers to runlore without importing it."""
+"""The entry point, which names transformers to runlore without importing it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runlore.hookspecs import Integration, Tensor, hookimpl
-
-NAME = "transformers"
+from runlore_transformers._framework import NAME
 
 
 @hookimpl
 def runlore_register_integrations() -> list[Integration]:
-    """Every Trainer begins with the callbacks in a list of this module, those of trl and others, too."""
+    """Return transformers. Every Trainer, also of trl and others, begins with the default callbacks of this module."""
     return [Integration(NAME, "transformers.trainer", _enable, _disable, ("transformers", "accelerate"))]
 
 
 @hookimpl
 def runlore_describe_weights(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
-    """safetensors files."""
+    """Return the tensors of a safetensors file."""
     from runlore_transformers import _weights
 
     return _weights.read(path)
 
 
 def _enable() -> None:
-    from transformers import trainer
+    from runlore_transformers import _wrapping
 
-    from runlore_transformers import _callback, _seams
-
-    _seams.wrapped.want("autolog")
-    if _callback.AutologCallback not in trainer.DEFAULT_CALLBACKS:
-        trainer.DEFAULT_CALLBACKS.append(_callback.AutologCallback)
+    _wrapping.enable_autolog()
 
 
 def _disable() -> None:
-    from transformers import trainer
+    from runlore_transformers import _wrapping
 
-    from runlore_transformers import _callback, _seams
-
-    if _callback.AutologCallback in trainer.DEFAULT_CALLBACKS:
-        trainer.DEFAULT_CALLBACKS.remove(_callback.AutologCallback)
-    _seams.wrapped.unwant("autolog")
+    _wrapping.disable_autolog()

@@ -64,7 +64,7 @@ import torch
 import transformers
 from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
 transformers.utils.logging.disable_progress_bar()
-from runlore_transformers import RunloreCallback, _callback, _recording
+from runlore_transformers import RunloreCallback, _callback, _training
 words = torch.randint(5, 50, (512, 16), generator=torch.Generator().manual_seed(0))
 rows = [{"input_ids": row, "labels": row.sum() % 2} for row in words]
 config = BertConfig(vocab_size=60, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
@@ -94,11 +94,11 @@ def fit(kind):
         mlflow.end_run()
     return took
 
-timed(_recording.Training, "begin", "fixed")
-timed(_recording.Training, "end", "fixed")
-timed(_callback._Hooks, "on_log", "hooks")
+timed(_training.Training, "begin", "fixed")
+timed(_training.Training, "end", "fixed")
+timed(_callback.Hooks, "on_log", "hooks")
 timed(Empty, "on_log", "hooks")
-timed(_callback._Hooks, "on_save", "saving")
+timed(_callback.Hooks, "on_save", "saving")
 """
 )
 
