@@ -1,4 +1,4 @@
-"""What is saved, loaded and evaluated: checkpoints and their roles, going on after a kill, what comes behind a fit."""
+"""Files that models are saved to, in a fit and after it, and fits that go on from one."""
 
 import os
 import subprocess
@@ -22,9 +22,6 @@ Python = Callable[..., Process]
 def saved(run: Any) -> list[Any]:
     """The checkpoints in the order of their writing."""
     return sorted((item for item in run.artifacts if item.kind == "checkpoint"), key=lambda item: item.step)
-
-
-# Records (K5)
 
 
 def test_a_record_for_every_write_of_the_best(store: Store, tmp_path: Path) -> None:
@@ -66,10 +63,38 @@ def test_what_any_callback_saves_is_a_checkpoint(store: Store, tmp_path: Path) -
     assert [(item.name, item.step) for item in saved(only(store))] == [("mine.weights.h5", 4)]
 
 
+def test_a_part_of_a_model_saved_in_its_fit_is_recorded(store: Store, tmp_path: Path) -> None:
+    """Only the fitted model itself was looked up, so a part of it was not recorded."""
+    made = model()
+    part = keras.Sequential([keras.Input((3,)), made.layers[0]])
+    fit(made, RunloreCallback(), when(1, lambda: part.save(tmp_path / "part.keras")))
+    (found,) = [item for item in only(store).artifacts if item.kind == "checkpoint"]
+    assert (found.name, found.step, found.roles) == ("part.keras", 4, ())
+
+
 def test_a_legacy_file_is_a_checkpoint(store: Store, tmp_path: Path) -> None:
     keeping = keras.callbacks.ModelCheckpoint(tmp_path / "old.h5")
     fit(model(), RunloreCallback(), keeping)
     assert [item.name for item in saved(only(store))] == ["old.h5"] * 3
+
+
+def test_only_what_the_callback_has_written_is_the_best(store: Store, tmp_path: Path) -> None:
+    """A field of the template matched any text, so another file took the role of the best."""
+    made = model()
+    keeping = keras.callbacks.ModelCheckpoint(tmp_path / "m-{epoch}.keras", "loss", save_best_only=True)
+    fit(made, RunloreCallback(), keeping, when(2, lambda: made.save(tmp_path / "m-last.keras")))
+    run = only(store)
+    assert run.artifact("best").name.startswith("m-")
+    assert run.artifact("best").name != "m-last.keras"
+
+
+@pytest.mark.parametrize("held", [{"backup_dir": True}, {"filepath": "x", "save_best_only": True}])
+def test_attributes_of_the_users_callbacks_cost_nothing(store: Store, tmp_path: Path, held: dict[str, Any]) -> None:
+    """Callbacks were told by attributes, and one of another type made the record of a checkpoint fail."""
+    odd = keras.callbacks.LambdaCallback()
+    vars(odd).update(held)
+    fit(model(), odd, RunloreCallback(), keras.callbacks.ModelCheckpoint(tmp_path / "x.keras"))
+    assert len([item for item in only(store).artifacts if item.kind == "checkpoint"]) == 3
 
 
 LOAD = """
@@ -130,7 +155,7 @@ def test_a_removed_folder_is_told(store: Store, tmp_path: Path) -> None:
     assert [item.present for item in saved(run)] == [False, False, True]
 
 
-# Going on (K3, G16)
+# Going on
 
 
 def test_backups_are_no_last_checkpoints_and_gone_at_the_end(store: Store, tmp_path: Path) -> None:
@@ -183,73 +208,23 @@ def test_backup_and_restore_goes_on_as_the_same_run(store: Store, tmp_path: Path
     assert run.metrics["loss"].epochs.tolist() == [0, 1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("suffix", [".keras", ".weights.h5"])
-def test_a_loaded_model_of_a_finished_run_makes_a_linked_one(store: Store, tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"x{suffix}"
+def test_weights_of_a_legacy_file_go_on_as_the_same_run(store: Store, tmp_path: Path) -> None:
+    """`load_weights` went unnoticed for files of the older format."""
+    path = tmp_path / "old.h5"
+
+    def fail() -> None:
+        raise ValueError("crash")
+
     with runlore.autolog("keras"):
-        fit(model(), keras.callbacks.ModelCheckpoint(path, save_weights_only=suffix != ".keras"))
-        if suffix == ".keras":
-            again = keras.models.load_model(path)
-        else:
-            again = model()
-            again.load_weights(path)
-        fit(again, initial_epoch=3, epochs=5)
-    second, first = store.runs()
-    assert second.links == [{"kind": "resumed_from", "run": first.id, "step": 6}]
-    assert second.metrics["loss"].epochs.tolist() == [3, 4]
+        with pytest.raises(ValueError, match="crash"):
+            fit(model(), keras.callbacks.ModelCheckpoint(path), when(1, fail))
+        again = model()
+        again.load_weights(path)
+        fit(again, initial_epoch=2)
+    assert (only(store).status, len(only(store).segments)) == ("finished", 2)
 
 
-def test_a_file_that_has_changed_since_it_was_loaded_is_no_origin(store: Store, tmp_path: Path) -> None:
-    path = tmp_path / "x.keras"
-    with runlore.autolog("keras"):
-        fit(model(), keras.callbacks.ModelCheckpoint(path))
-        again = keras.models.load_model(path)
-        path.write_bytes(b"something else")
-        fit(again)
-    assert store.runs()[0].links == []
-
-
-# Behind the fit (K7)
-
-
-def test_evaluate_adds_to_the_run_as_test(store: Store) -> None:
-    made = model()
-    x, y = rows()
-    fit(made, RunloreCallback(), validation_split=0.25)
-    told = made.evaluate(x, y, verbose=0, return_dict=True)
-    run = only(store)
-    assert run.metrics["test/loss"].values.tolist() == [told["loss"]]
-    assert (run.metrics["test/loss"].split, run.metrics["test/loss"].steps.tolist()) == ("test", [6])
-    assert run.metrics["test/mae"].values.tolist() == [told["mae"]]
-    assert run.metrics["loss"].count == run.metrics["val_loss"].count == 3
-    assert (run.data["test"]["rows"], run.data["test_y"]["shape"]) == (16, [16, 1])
-    assert run.status == "finished"
-
-
-def test_several_sets_are_kept_apart(store: Store) -> None:
-    made = model()
-    x, y = rows()
-    with runlore.autolog("keras"):
-        fit(made)
-        first = made.evaluate(x, y, verbose=0)[0]
-        second = made.evaluate(x[:5], y[:5], verbose=0)[0]
-        made.evaluate(x, y, verbose=0)
-    run = only(store)
-    assert run.metrics["test/loss"].values.tolist() == [first]
-    assert run.metrics["test/loss/test_2"].values.tolist() == [second]
-    assert run.data["test"]["rows"] == 16
-    assert run.data["test/test_2"]["rows"] == 5
-
-
-def test_a_loaded_model_is_evaluated_for_the_run_that_wrote_it(store: Store, tmp_path: Path) -> None:
-    path = tmp_path / "{epoch}.keras"
-    x, y = rows()
-    with runlore.autolog("keras"):
-        fit(model(), keras.callbacks.ModelCheckpoint(path))
-        told = keras.models.load_model(tmp_path / "2.keras").evaluate(x, y, verbose=0, return_dict=True)
-    run = only(store)
-    assert run.metrics["test/loss"].steps.tolist() == [4]
-    assert run.metrics["test/loss"].values.tolist() == [told["loss"]]
+# After the fit
 
 
 def test_a_model_saved_behind_its_fit_is_a_file_of_its_run(store: Store, tmp_path: Path) -> None:
@@ -267,10 +242,20 @@ def test_a_model_saved_behind_its_fit_is_a_file_of_its_run(store: Store, tmp_pat
     assert found.restore(tmp_path / "restored").read_bytes() == path.read_bytes()
 
 
-def test_what_is_restored_by_early_stopping_is_what_is_evaluated(store: Store) -> None:
+def test_a_model_saved_behind_its_fit_knows_its_step(store: Store, tmp_path: Path) -> None:
+    """The file had no step, so numbers of a model that was loaded from it had none."""
     made = model()
-    x, y = rows()
-    stopping = keras.callbacks.EarlyStopping("loss", patience=1, min_delta=1e9, restore_best_weights=True)
-    fit(made, RunloreCallback(), stopping, epochs=9)
-    told = made.evaluate(x, y, verbose=0)
-    assert only(store).metrics["test/loss"].values.tolist() == [told[0]]
+    with runlore.autolog("keras"):
+        fit(made)
+        made.save(tmp_path / "final.keras")
+        keras.models.load_model(tmp_path / "final.keras").evaluate(*rows(), verbose=0)
+    assert only(store).metrics["test/loss"].steps.tolist() == [6]
+
+
+def test_a_folder_saved_behind_a_fit_is_recorded(store: Store, tmp_path: Path) -> None:
+    """A folder was read like a file, and not recorded."""
+    made = model()
+    with runlore.autolog("keras"):
+        fit(made)
+        keras.saving.save_model(made, tmp_path / "folder", zipped=False)
+    assert [item.name for item in only(store).artifacts if item.kind == "model"] == ["folder"]

@@ -1,4 +1,4 @@
-"""A tiny model built from a configuration, data that is generated, and Trainers that write little."""
+"""A tiny model built from a configuration, data that is generated, Trainers that write little, and a loop."""
 
 import os
 from pathlib import Path
@@ -14,6 +14,34 @@ from transformers import BertConfig, BertForSequenceClassification, Trainer, Tra
 from runlore import Store  # noqa: E402
 
 ROOT = str(Path(__file__).parent.parent.parent)
+SAVING = {"save_strategy": "steps", "save_steps": 2, "eval_strategy": "steps", "eval_steps": 2}
+
+# A loop of the user's with accelerate: how the tracker is named, how the loop ends, how many processes there are
+LOOP = """
+import sys, warnings
+warnings.simplefilter("ignore")
+import torch
+from accelerate import Accelerator
+from runlore_transformers import RunloreTracker
+
+how, ending = sys.argv[1], sys.argv[2]
+log_with = RunloreTracker("digits", run_name="looped") if how == "object" else "runlore"
+accelerator = Accelerator(cpu=True, log_with=log_with)
+assert accelerator.num_processes == int(sys.argv[3])
+accelerator.init_trackers("digits", config={"lr": 0.1, "net": "linear"})
+net = torch.nn.Linear(3, 1)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+net, optimizer = accelerator.prepare(net, optimizer)
+for step in range(4):
+    loss = net(torch.ones(2, 3)).pow(2).mean()
+    accelerator.backward(loss)
+    optimizer.step()
+    accelerator.log({"loss": loss, "phase": "warm"} if step == 0 else {"loss": loss.item()}, step=step)
+    if step == 2 and ending == "fail":
+        raise ValueError("no more")
+if ending == "none":
+    accelerator.end_training()
+"""
 
 
 class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]
@@ -61,6 +89,11 @@ def only(store: Store) -> Any:
     return run
 
 
+def saved(run: Any) -> list[Any]:
+    """The checkpoints in the order of their steps."""
+    return sorted((item for item in run.artifacts if item.kind == "checkpoint"), key=lambda item: item.step)
+
+
 class At(transformers.TrainerCallback):
     """Acts at the end of a step."""
 
@@ -71,3 +104,12 @@ class At(transformers.TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step == self.step:
             self.action()
+
+
+class OwnEvaluate(Trainer):
+    """A Trainer that evaluates by itself, as in examples of question answering."""
+
+    def evaluate(self, eval_dataset: Any = None, *_: Any, **__: Any) -> dict[str, float]:  # type: ignore[override]
+        output = self.evaluation_loop(self.get_eval_dataloader(eval_dataset), "Evaluation", metric_key_prefix="eval")
+        self.log(output.metrics)
+        return dict(output.metrics)

@@ -1,8 +1,8 @@
-"""Checkpoints of a Trainer: folders with roles, rotation, going on after a kill, searches, models saved at the end."""
+"""Checkpoints: folders with roles, those that are removed, going on from one; models saved afterwards."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -13,22 +13,13 @@ from runlore import Store
 from runlore.provenance.origins import which_run
 from runlore_transformers import RunloreCallback
 from tests.process import Process
-from tests.transformers.models import ROOT, At, Rows, model, only, trainer
+from tests.transformers.models import ROOT, SAVING, At, only, saved, trainer
 
 Python = Callable[..., Process]
-
-SAVING = {"save_strategy": "steps", "save_steps": 2, "eval_strategy": "steps", "eval_steps": 2}
-
-
-def saved(run: Any) -> list[Any]:
-    return sorted((item for item in run.artifacts if item.kind == "checkpoint"), key=lambda item: item.step)
 
 
 def content(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-# Records (H3)
 
 
 @pytest.mark.parametrize("how", ["callback", "autolog"])
@@ -91,6 +82,22 @@ def test_with_one_checkpoint_allowed_the_older_goes_at_the_end(store: Store, tmp
     assert [item.present for item in found] == [Path(item.path).exists() for item in found]
 
 
+def test_a_deleted_output_folder_costs_what_it_costs_without_us(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    made = trainer(
+        folder, RunloreCallback(), At(3, lambda: shutil.rmtree(folder)), save_strategy="steps", save_steps=2
+    )  # fmt: skip
+    made.train()
+    run = only(store)
+    assert run.status == "finished"
+    assert {item.name: item.present for item in run.artifacts if item.kind == "checkpoint"} == {
+        "checkpoint-2": False, "checkpoint-4": True, "checkpoint-6": True,
+    }  # fmt: skip
+
+
+# Models saved after the training
+
+
 def test_a_model_saved_behind_the_training_is_of_its_run(store: Store, tmp_path: Path) -> None:
     made = trainer(tmp_path / "out", RunloreCallback(), **SAVING)
     made.train()
@@ -103,7 +110,19 @@ def test_a_model_saved_behind_the_training_is_of_its_run(store: Store, tmp_path:
         assert run.id in [origin.run for origin in which_run(store, place).found]
 
 
-# Going on (H4)
+def test_what_else_lies_in_the_folder_is_no_model(store: Store, tmp_path: Path) -> None:
+    """Every file in the folder was added to the run, the user's own, too."""
+    (tmp_path / "diary.txt").write_text("private")
+    made = trainer(tmp_path, RunloreCallback())
+    made.train()
+    made.save_model()
+    (saved,) = [item for item in only(store).artifacts if item.kind == "model"]
+    assert "model.safetensors" in {member.path for member in saved.members}
+    assert "diary.txt" not in {member.path for member in saved.members}
+
+
+# Going on
+
 
 KILLED = """
 import sys, time
@@ -151,88 +170,18 @@ def test_a_finished_training_goes_on_as_a_linked_run(store: Store, tmp_path: Pat
     assert second.metrics["loss"].steps.tolist() == [7, 8]
 
 
+def test_going_on_from_ones_own_run_is_one_link(store: Store, tmp_path: Path) -> None:
+    """A run that was resumed from and is the Trainer's last one, too, was linked twice."""
+    made = trainer(tmp_path, RunloreCallback(), save_strategy="steps", save_steps=3)
+    made.train()
+    made.args.max_steps = 8
+    made.train(resume_from_checkpoint=True)
+    assert [link["kind"] for link in store.runs()[0].links] == ["resumed_from"]
+
+
 def test_a_wrong_checkpoint_is_the_same_error_and_no_run(store: Store, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Can't find a valid checkpoint"):
         trainer(tmp_path, RunloreCallback()).train(resume_from_checkpoint=str(tmp_path / "absent"))
     with pytest.raises(ValueError, match="No valid checkpoint"):
         trainer(tmp_path, RunloreCallback()).train(resume_from_checkpoint=True)
     assert len(store.runs()) == 0
-
-
-def test_a_model_loaded_from_a_checkpoint_is_linked_to_its_run(store: Store, tmp_path: Path) -> None:
-    trainer(tmp_path / "a", RunloreCallback(), **SAVING).train()
-    first = only(store)
-    loaded = transformers.BertForSequenceClassification.from_pretrained(tmp_path / "a" / "checkpoint-4")
-    trainer(tmp_path / "b", RunloreCallback("tuned"), model=loaded).train()
-    trainer(tmp_path / "c", RunloreCallback("judged"), model=loaded).evaluate()
-    for name, kind in (("tuned", "started_from"), ("judged", "evaluates")):
-        (link,) = store.run(name).links
-        content = link.pop("sha256")
-        assert link == {"kind": kind, "run": first.id, "step": 4}
-        assert content in {item.sha256 for item in first.artifacts} | {
-            member.sha256 for item in first.artifacts for member in item.members
-        }
-
-
-# Searches (H5)
-
-
-def search(made: Any, rates: tuple[float, ...] = (0.25, 0.5), **settings: Any) -> Any:
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return made.hyperparameter_search(
-        hp_space=lambda trial: {"learning_rate": trial.suggest_categorical("learning_rate", rates)},
-        n_trials=2, backend="optuna", sampler=optuna.samplers.BruteForceSampler(seed=0), **settings,
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("how", ["callback", "autolog"])
-def test_a_search_is_one_parent_with_a_child_for_each_trial(store: Store, tmp_path: Path, how: str) -> None:
-    with runlore.autolog("transformers"):
-        callbacks = [RunloreCallback("searching")] if how == "callback" else []
-        made = trainer(tmp_path, *callbacks, model_init=model, **SAVING)
-        best = search(made)
-    (parent,) = store.runs("parent is None")
-    children = list(parent.children)
-    assert (parent.status, [child.status for child in children]) == ("finished", ["finished", "finished"])
-    assert sorted(child.params["learning_rate"] for child in children) == [0.25, 0.5]
-    assert [child.name for child in children] == ["trial-0", "trial-1"]
-    for child in children:
-        found = saved(child)
-        assert [item.step for item in found] == [2, 4, 6]
-        assert all(Path(item.path).is_dir() for item in found)
-        assert child.links == []
-    assert len({item.path for child in children for item in saved(child)}) == 6
-    assert parent.params["best.learning_rate"] == best.hyperparameters["learning_rate"]
-    assert parent.summary["best_objective"] == best.objective
-    assert len(store.runs()) == 3
-
-
-def test_a_search_that_fails_fails_its_trial_and_itself(store: Store, tmp_path: Path) -> None:
-    def fail() -> None:
-        raise ValueError("no more")
-
-    with pytest.raises(ValueError, match="no more"):
-        search(trainer(tmp_path, RunloreCallback(), At(3, fail), model_init=model))
-    assert [run.status for run in store.runs()] == ["failed", "failed"]
-
-
-def test_a_pruned_trial_has_not_failed(store: Store, tmp_path: Path) -> None:
-    import optuna
-
-    class Always(optuna.pruners.BasePruner):  # type: ignore[misc]
-        def prune(self, study: Any, trial: Any) -> bool:
-            return bool(trial.number == 1)
-
-    search(trainer(tmp_path, RunloreCallback(), model_init=model, **SAVING), pruner=Always())
-    (parent,) = store.runs("parent is None")
-    assert [(child.status, child.tags.get("stopped")) for child in parent.children] == [
-        ("finished", None), ("finished", "pruned"),
-    ]  # fmt: skip
-    assert parent.status == "finished"
-
-
-def test_data_is_described_in_checkpoints_runs_too(store: Store, tmp_path: Path) -> None:
-    trainer(tmp_path, RunloreCallback(), **SAVING).train()
-    assert only(store).data["train"]["rows"] == len(Rows())

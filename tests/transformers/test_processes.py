@@ -1,20 +1,16 @@
-"""Two processes of a launcher make one run; and accelerate's trackers, for loops of one's own."""
+"""Two processes that a launcher starts make one run."""
 
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runlore import Store
-from tests.process import Process
-from tests.transformers.models import ROOT, only
-
-Python = Callable[..., Process]
+from tests.transformers.models import LOOP, ROOT, only
 
 SCRIPT = """
 import os, sys
@@ -39,7 +35,7 @@ made.evaluate()
 assert made.args.world_size == 2
 """
 
-# Python's own end is left out of it: there gloo's threads abort now and then, with us or without (pytorch, 179291)
+
 LAUNCHED = """
 import atexit, os
 passed = []
@@ -88,56 +84,6 @@ def test_a_failure_of_both_is_one_failed_run(store: Store, tmp_path: Path) -> No
     run = only(store)
     assert run.status in ("failed", "interrupted")  # its own exception, or the launcher's SIGTERM behind the other's
     assert run.status == "interrupted" or run.error["message"] == "no more"
-
-
-# accelerate's trackers
-
-LOOP = """
-import sys, warnings
-warnings.simplefilter("ignore")
-import torch
-from accelerate import Accelerator
-from runlore_transformers import RunloreTracker
-
-how, ending = sys.argv[1], sys.argv[2]
-log_with = RunloreTracker("digits", run_name="looped") if how == "object" else "runlore"
-accelerator = Accelerator(cpu=True, log_with=log_with)
-assert accelerator.num_processes == int(sys.argv[3])
-accelerator.init_trackers("digits", config={"lr": 0.1, "net": "linear"})
-net = torch.nn.Linear(3, 1)
-optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-net, optimizer = accelerator.prepare(net, optimizer)
-for step in range(4):
-    loss = net(torch.ones(2, 3)).pow(2).mean()
-    accelerator.backward(loss)
-    optimizer.step()
-    accelerator.log({"loss": loss, "phase": "warm"} if step == 0 else {"loss": loss.item()}, step=step)
-    if step == 2 and ending == "fail":
-        raise ValueError("no more")
-if ending == "none":
-    accelerator.end_training()
-"""
-
-
-@pytest.mark.parametrize("how", ["object", "name"])
-def test_a_loop_of_ones_own_is_tracked(store: Store, python: Python, how: str) -> None:
-    python(LOOP, how, "none", "1").succeed()
-    run = only(store)
-    assert (run.status, run.experiment, run.params) == ("finished", "digits", {"lr": 0.1, "net": "linear"})
-    assert (run.name == "looped") == (how == "object")
-    assert run.metrics["loss"].steps.tolist() == [0, 1, 2, 3]
-    assert run.notes == ["{'phase': 'warm'}"]
-
-
-def test_a_loop_that_fails_says_so(store: Store, python: Python) -> None:
-    python(LOOP, "object", "fail", "1").wait()
-    run = only(store)
-    assert (run.status, run.error["message"]) == ("failed", "no more")
-
-
-def test_a_loop_that_forgets_its_end_ends_with_python(store: Store, python: Python) -> None:
-    python(LOOP, "object", "forget", "1").succeed()
-    assert only(store).status == "finished"
 
 
 @pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])

@@ -1,0 +1,138 @@
+"""Which run or file the weights of a model come from, and when no longer."""
+
+import os
+import warnings
+from pathlib import Path
+
+import keras
+import pytest
+
+import runlore
+from runlore import Store
+from runlore_keras import RunloreCallback
+from runlore_keras._owners import owners
+from runlore_keras._wrapping import wrapped
+from tests.keras.models import fit, model, only, rows, when
+
+
+def test_a_second_fit_of_a_model_is_linked_to_the_first(store: Store) -> None:
+    made = model()
+    fit(made, RunloreCallback())
+    fit(made, RunloreCallback())
+    second, first = store.runs()
+    assert second.links == [{"kind": "refit_of", "run": first.id}]
+    assert second.metrics["loss"].steps.tolist() == [8, 10, 12]
+
+
+def test_weights_that_were_trained_on_are_no_runs(store: Store, tmp_path: Path) -> None:
+    """Training that is not recorded left the run before as the one that later numbers were added to."""
+    made = model()
+    x, y = rows()
+    path = tmp_path / "x.keras"
+    fit(made, RunloreCallback(), keras.callbacks.ModelCheckpoint(path))
+    fit(made)
+    made.evaluate(x, y, verbose=0)
+    made.save(tmp_path / "later.keras")
+    loaded = keras.models.load_model(path)
+    loaded.train_on_batch(x, y)
+    loaded.evaluate(x, y, verbose=0)
+    other = model()
+    fit(other, RunloreCallback("other"))
+    other.train_on_batch(x, y)
+    other.evaluate(x, y, verbose=0)
+    for run in store.runs():
+        assert "test/loss" not in run.metrics
+        assert "later.keras" not in {item.name for item in run.artifacts}
+
+
+def test_an_unrecorded_fit_copies_no_checkpoints(store: Store, tmp_path: Path) -> None:
+    """Its checkpoints were added to the run before, as models that are saved after a fit."""
+    made = model()
+    fit(made, RunloreCallback())
+    fit(made, keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras"))
+    assert [item.name for item in only(store).artifacts if item.kind != "code"] == []
+
+
+def test_compiling_anew_trains_nothing(store: Store, tmp_path: Path) -> None:
+    """A new optimizer, which has made no steps, made the weights look as if they were trained on."""
+    made = model()
+    x, y = rows()
+    path = tmp_path / "x.keras"
+    with runlore.autolog("keras"):
+        fit(made, keras.callbacks.ModelCheckpoint(path))
+        made.compile("adam", "mse", metrics=["mae"])
+        made.evaluate(x, y, verbose=0)
+        again = keras.models.load_model(path)
+        again.compile("adam", "mse")
+        fit(again)
+    second, first = store.runs()
+    assert first.metrics["test/loss"].count == 1
+    assert second.links == [{"kind": "resumed_from", "run": first.id, "step": 6}]
+
+
+def test_a_forked_child_goes_on_with_its_parents_models(store: Store) -> None:
+    made = model()
+    fit(made, RunloreCallback())
+    with warnings.catch_warnings(action="ignore"):  # a backend may warn of its threads
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if owners().of(made) is not None and wrapped().is_wanted("callback") else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+# Loaded weights
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".weights.h5"])
+def test_a_loaded_model_of_a_finished_run_makes_a_linked_one(store: Store, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"x{suffix}"
+    with runlore.autolog("keras"):
+        fit(model(), keras.callbacks.ModelCheckpoint(path, save_weights_only=suffix != ".keras"))
+        if suffix == ".keras":
+            again = keras.models.load_model(path)
+        else:
+            again = model()
+            again.load_weights(path)
+        fit(again, initial_epoch=3, epochs=5)
+    second, first = store.runs()
+    assert second.links == [{"kind": "resumed_from", "run": first.id, "step": 6}]
+    assert second.metrics["loss"].epochs.tolist() == [3, 4]
+
+
+def test_a_file_that_has_changed_since_it_was_loaded_is_no_origin(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "x.keras"
+    with runlore.autolog("keras"):
+        fit(model(), keras.callbacks.ModelCheckpoint(path))
+        again = keras.models.load_model(path)
+        path.write_bytes(b"something else")
+        fit(again)
+    assert store.runs()[0].links == []
+
+
+def test_weights_loaded_in_the_midst_of_a_fit_are_no_origin_of_the_next(store: Store, tmp_path: Path) -> None:
+    """A file that a callback loads stayed the origin of weights that were trained on since."""
+    foreign = model()
+    path = tmp_path / "foreign.weights.h5"
+    with runlore.autolog("keras"):
+        fit(foreign, keras.callbacks.ModelCheckpoint(path, save_weights_only=True))
+        made = model()
+        fit(made, when(0, lambda: made.load_weights(path)))
+        made.evaluate(*rows(), verbose=0)
+        fit(made)
+    third, second, first = store.runs()
+    assert third.links == [{"kind": "refit_of", "run": second.id}]
+    assert "test/loss" in second.metrics
+    assert "test/loss" not in first.metrics
+
+
+def test_weights_of_a_file_that_is_gone_are_nobodys(store: Store, tmp_path: Path) -> None:
+    """Without its file, a loaded model counted as the result of its last fit."""
+    path = tmp_path / "x.weights.h5"
+    other = model()
+    other.save_weights(path)
+    made = model()
+    fit(made, RunloreCallback())
+    made.load_weights(path)
+    path.unlink()
+    made.evaluate(*rows(), verbose=0)
+    assert "test/loss" not in only(store).metrics

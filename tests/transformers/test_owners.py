@@ -1,0 +1,123 @@
+"""Which recorded training the weights of a Trainer come from, and which run those of a loaded model."""
+
+import gc
+import os
+import warnings
+import weakref
+from pathlib import Path
+
+import pytest
+import transformers
+from transformers import Trainer
+
+from runlore import Store
+from runlore_transformers import RunloreCallback
+from runlore_transformers._owners import owners
+from runlore_transformers._wrapping import wrapped
+from tests.transformers.models import SAVING, only, trainer
+
+
+def test_a_second_training_is_a_second_run(store: Store, tmp_path: Path) -> None:
+    made = trainer(tmp_path, RunloreCallback())
+    made.train()
+    made.train()
+    second, first = store.runs()
+    assert second.links == [{"kind": "refit_of", "run": first.id}]
+    assert [run.metrics["loss"].count for run in (first, second)] == [6, 6]
+
+
+def test_two_trainers_alive_at_once_have_their_own_runs(store: Store, tmp_path: Path) -> None:
+    shared = RunloreCallback()
+    first, second = trainer(tmp_path / "a", shared, learning_rate=0.5), trainer(tmp_path / "b", shared)
+    second.train()
+    first.train()
+    first.evaluate()
+    second.evaluate()
+    runs = store.runs(sort="id")
+    assert [run.params["learning_rate"] for run in runs] == [0.001, 0.5]
+    assert [run.metrics["eval_loss"].count for run in runs] == [1, 1]
+
+
+def test_weights_that_were_trained_on_are_no_runs(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training that is not recorded left the run before as the one that later numbers were added to."""
+    made = trainer(tmp_path, RunloreCallback())
+    made.train()
+    monkeypatch.setenv("RUNLORE_DISABLED", "transformers")
+    made.train()
+    monkeypatch.delenv("RUNLORE_DISABLED")
+    made.evaluate()
+    alone, trained = store.runs()
+    assert alone.tags["purpose"] == "evaluation"
+    assert "eval_loss" not in trained.metrics
+
+
+class Equal(Trainer):
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_a_trainer_need_not_be_hashable(store: Store, tmp_path: Path) -> None:
+    """Trainings were kept in a mapping by Trainer, which failed for this one."""
+    made = trainer(tmp_path, RunloreCallback(), cls=Equal)
+    made.train()
+    made.evaluate()
+    assert only(store).metrics["eval_loss"].count == 1
+
+
+def test_a_trainer_that_its_callback_holds_is_freed(store: Store, tmp_path: Path) -> None:
+    """The training, kept as long as its Trainer lives, held the callback, which holds the Trainer."""
+    ours = RunloreCallback()
+    made = trainer(tmp_path, ours)
+    ours.trainer = made  # type: ignore[attr-defined]
+    made.train()
+    seen = weakref.ref(made)
+    del made, ours
+    gc.collect()
+    assert seen() is None
+
+
+def test_a_forked_child_goes_on_with_its_parents_trainers(store: Store, tmp_path: Path) -> None:
+    made = trainer(tmp_path, RunloreCallback())
+    made.train()
+    with warnings.catch_warnings(action="ignore"):  # a backend may warn of its threads
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if owners().of(made) is not None and wrapped().is_wanted("callback") else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+# Loaded models
+
+
+def test_a_model_loaded_from_a_checkpoint_is_linked_to_its_run(store: Store, tmp_path: Path) -> None:
+    trainer(tmp_path / "a", RunloreCallback(), **SAVING).train()
+    first = only(store)
+    loaded = transformers.BertForSequenceClassification.from_pretrained(tmp_path / "a" / "checkpoint-4")
+    trainer(tmp_path / "b", RunloreCallback("tuned"), model=loaded).train()
+    trainer(tmp_path / "c", RunloreCallback("judged"), model=loaded).evaluate()
+    for name, kind in (("tuned", "started_from"), ("judged", "evaluates")):
+        (link,) = store.run(name).links
+        content = link.pop("sha256")
+        assert link == {"kind": kind, "run": first.id, "step": 4}
+        assert content in {item.sha256 for item in first.artifacts} | {
+            member.sha256 for item in first.artifacts for member in item.members
+        }
+
+
+def test_a_look_at_an_origin_writes_nothing_there(store: Store, tmp_path: Path) -> None:
+    """Looking up the run that wrote a model opened a log of additions in it."""
+    made = trainer(tmp_path / "a", RunloreCallback(store=store), save_strategy="steps", save_steps=2)
+    made.train()
+    made.save_model(tmp_path / "final")
+    first = only(store)
+    for place in ("a/checkpoint-4", "final"):
+        loaded = transformers.BertForSequenceClassification.from_pretrained(tmp_path / place)
+        before = sorted(path.name for path in store.root.rglob(f"{first.id}*"))
+        trainer(tmp_path / "b", RunloreCallback(store=store), model=loaded).train()
+        assert sorted(path.name for path in store.root.rglob(f"{first.id}*")) == before
+        (link,) = store.runs()[0].links
+        assert (link["kind"], link["run"], link["step"]) == ("started_from", first.id, 4 if "4" in place else 6)
