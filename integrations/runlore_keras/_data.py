@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runlore import FitSession, guest
-from runlore.guest.additions import Additions
+from runlore import guest
 from runlore.guest.loaders import kind_of, length, record_loader
+from runlore.guest.recorder import Recorder
 from runlore.hookspecs import DataDescription
 
 MAX_PARTS = 10  # inputs or outputs of one model that are described
@@ -24,7 +24,7 @@ def data_in(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "val", validation
 
 
-def record_data(target: FitSession | Additions, name: str, data: Any, found: DataDescription | None = None) -> None:
+def record_data(target: Recorder, name: str, data: Any, found: DataDescription | None = None) -> None:
     """Record what a set of data looks like: as `found`, or as can be found out now."""
     found = found or guest.describe(data)
     if found is not None:

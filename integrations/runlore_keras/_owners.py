@@ -1,4 +1,4 @@
-"""Which recorded fit, or which file, the weights of a model come from."""
+"""Finds the recorded fit, or the file, that the weights of a model come from."""
 
 import os
 from dataclasses import dataclass, field
@@ -32,13 +32,13 @@ class Loaded:
 
 
 class Owners(guest.Part):
-    """Finds the recorded fit or the file that the weights of a model come from, as long as the model lives."""
+    """Holds, by model, the recorded fit and the file that its weights come from, as long as the model lives."""
 
     inherited = True  # a forked child goes on with the models of its parent
 
     def __init__(self) -> None:
         self._owners: ByIdentity[Owner] = ByIdentity()  # by model
-        self._trainings: ByIdentity[Fit] = ByIdentity()  # by the CallbackList that is told of the fit
+        self._trainings: ByIdentity[Fit] = ByIdentity()  # by CallbackList
         self._loaded: ByIdentity[Loaded] = ByIdentity()  # by model
 
     def last(self, model: Any) -> Owner | None:
@@ -61,11 +61,11 @@ class Owners(guest.Part):
         self._loaded.pop(model)
 
     def set_training(self, callbacks: Any, training: Fit) -> None:
-        """Note the recorded fit that a CallbackList is told of."""
+        """Note the recorded fit of a CallbackList."""
         self._trainings.set(callbacks, training)
 
     def pop_training(self, callbacks: Any) -> Fit | None:
-        """Return the recorded fit that a CallbackList is told of, and forget it."""
+        """Return the recorded fit of a CallbackList, and forget it."""
         return self._trainings.pop(callbacks)
 
     def set_file(self, model: Any, path: Path) -> None:
@@ -89,7 +89,7 @@ class Owners(guest.Part):
 
 
 def owners() -> Owners:
-    """Return what this process knows of its models."""
+    """Return the owners of this process."""
     return guest.part(Owners)
 
 

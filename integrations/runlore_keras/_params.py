@@ -22,9 +22,9 @@ MAX_LAYERS = 200  # that are listed one by one
 LEFT_OUT = ("name", "trainable", "dtype", "registered_name", "build_config", "module")  # of a config
 
 
-def fit(arguments: Mapping[str, Any], told: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the arguments of `fit` but its data; for a loop of the user's own what its callbacks were `told`."""
-    found = {name: arguments[name] for name in FIT if name in arguments} or dict(told or {})
+def fit(arguments: Mapping[str, Any], params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the arguments of `fit` but its data; in a user's own loop the `params` of its callbacks."""
+    found = {name: arguments[name] for name in FIT if name in arguments} or dict(params or {})
     return {"fit": {name: value for name, value in found.items() if value is not None}}
 
 

@@ -1,4 +1,4 @@
-"""One fit of a model, from the moment that its callbacks are told of it until Keras is done with them."""
+"""One fit of a model: from its `on_train_begin` until the call of `fit` is over."""
 
 import weakref
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class Listener(keras.callbacks.Callback):
 
     @guest.harmless
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Begin an epoch; the callbacks behind this one are done with the one before."""
+        """Begin an epoch; all callbacks are done with the one before."""
         self._training.begin_epoch(epoch)
 
     @guest.harmless
@@ -45,18 +45,18 @@ class Training:
     """Records one fit, into a session that the caller has begun; its owner stays known once the fit is over."""
 
     def __init__(self, session: FitSession, model: Any, callbacks: Any, arguments: Mapping[str, Any]) -> None:
-        told = callbacks.params or {}
+        params = callbacks.params or {}
         self.session = session
         self._owner = Owner(session, self)
         self._model = model
         self._callbacks: list[Any] = callbacks.callbacks  # this list does not keep the CallbackList alive
         self._listener = Listener(self)
         self._epoch: int | None = arguments.get("initial_epoch")
-        self._epochs: int | None = told.get("epochs")
-        self._batches: int | None = told.get("steps")  # of an epoch
+        self._epochs: int | None = params.get("epochs")
+        self._batches: int | None = params.get("steps")  # of an epoch
         self._steps_before: int | None = None  # of the optimizer, when the fit began
         self._counts_batches: bool | None = None  # True: the optimizer makes no steps; None: not known yet
-        self._logs: Mapping[str, Any] = {}  # of the newest epoch; callbacks behind ours may change it
+        self._logs: Mapping[str, Any] = {}  # of the newest epoch; callbacks after ours may change it
         self._taken: Mapping[str, Any] = {}  # the numbers of that epoch that are recorded
         self._parts = _params.PARTS  # those that are still to be asked
 
@@ -147,7 +147,7 @@ class Training:
             self._record({"learning_rate": rate})
 
     def _record_rest(self) -> None:
-        """Record what callbacks behind ours have added to the numbers of the epoch, or changed, as in the History."""
+        """Record numbers of the epoch that callbacks after ours have added or changed, as Keras's History does."""
         logs, self._logs = self._logs, {}
         rest = {name: value for name, value in logs.items() if not _is_same(value, self._taken.get(name))}
         self._record(rest)

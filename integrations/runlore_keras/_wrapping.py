@@ -23,7 +23,7 @@ from runlore_keras._training import Training
 
 
 class Wrapped(OnDemand, guest.Part):
-    """What this process has wrapped, as long as a callback may be used or autolog is on."""
+    """The wrapped functions of this process, as long as a callback may be used or autolog is on."""
 
     inherited = True  # Keras in a forked child is wrapped, too
 
@@ -60,16 +60,16 @@ def _wrap(wrappers: Wrappers) -> None:
 
 @guest.unseen
 def _fit(fit: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call `fit`; only its call tells of the exception, and that every callback is done."""
+    """Call `fit`; only here its exception is seen, and that all callbacks have returned."""
     return fit_calls.during(FitCall(model, arguments(fit, model, *args, **kwargs)), fit, model, *args, **kwargs)
 
 
 @guest.unseen
 def _begin(on_train_begin: Callable[..., Any], callbacks: Any, logs: Any = None) -> Any:
-    """Tell the callbacks that a fit begins; those of `evaluate` and `predict` are told by other hooks."""
+    """Call the callbacks at the beginning of a fit, then record it; `evaluate` and `predict` call other hooks."""
     try:
         return on_train_begin(callbacks, logs)
-    finally:  # after all callbacks, one of which may have loaded a checkpoint, or failed
+    finally:  # after all callbacks: one may have loaded a checkpoint, or failed
         _begin_training(callbacks)
 
 
@@ -89,7 +89,7 @@ def _begin_training(callbacks: Any) -> None:
 
 @guest.unseen
 def _finish(on_train_end: Callable[..., Any], callbacks: Any, logs: Any = None) -> Any:
-    """Tell the callbacks that a fit is over; in a loop of the user's own nothing else tells it."""
+    """Call the callbacks at the end of a fit; this is all that is seen of the end of a user's own loop."""
     result = on_train_end(callbacks, logs)
     _finish_training(callbacks)
     return result
@@ -108,7 +108,7 @@ def _finish_training(callbacks: Any) -> None:
 
 @guest.unseen
 def _evaluate(evaluate: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call `evaluate`, and add its numbers to the run of the weights; within a fit they are recorded by it."""
+    """Call `evaluate`, and add its metrics to the run of the weights, unless it is a part of a fit."""
     evaluation = None
     if not guest.in_fit() and fit_call_of(model) is None:
         evaluation = Evaluation.begin(model, arguments(evaluate, model, *args, **kwargs))

@@ -55,7 +55,7 @@ def recording_of(callback: Any) -> Recording | None:
 
 
 def takes_from(callback: Any, state: Any) -> Recording | Owner | None:
-    """Return what records the numbers that a callback is told: outside of all calls, the training with this state."""
+    """Return what records the numbers that a callback hears; outside of all calls, the training with this state."""
     if calls.innermost is not None:
         return recording_of(callback)
     owner = owners().with_state(state)

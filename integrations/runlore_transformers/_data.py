@@ -3,9 +3,9 @@
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from runlore import FitSession, guest
-from runlore.guest.additions import Additions
+from runlore import guest
 from runlore.guest.loaders import kind_of, length, record_loader
+from runlore.guest.recorder import Recorder
 from runlore.guest.wrapping import token_of
 from runlore_transformers._framework import fingerprint_of
 
@@ -14,7 +14,7 @@ MAX_COLUMNS = 100  # whose names and types are listed
 MAX_HASHED_ROWS = 10_000  # of a list; the content of a longer one is not hashed
 
 
-def record_data(target: FitSession | Additions, name: str, dataset: Any) -> None:
+def record_data(target: Recorder, name: str, dataset: Any) -> None:
     """Record what a dataset looks like, or each of several by name."""
     if dataset is None or isinstance(dataset, str):
         return
@@ -35,7 +35,7 @@ def identity_of(dataset: Any) -> Hashable:
     return found
 
 
-def _record_table(target: FitSession | Additions, name: str, dataset: Any) -> None:
+def _record_table(target: Recorder, name: str, dataset: Any) -> None:
     """Record a dataset of the `datasets` library."""
     facts = {
         "rows": length(dataset),

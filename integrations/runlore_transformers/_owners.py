@@ -1,4 +1,4 @@
-"""Which recorded training the weights of a Trainer come from, and which run those of a loaded model."""
+"""Finds the recorded training that the weights of a Trainer come from, and the run that wrote a loaded model."""
 
 import weakref
 from collections.abc import Mapping
@@ -66,13 +66,13 @@ class Owner:
 
 
 class Owners(guest.Part):
-    """Finds the recorded training that weights come from, as long as the Trainer lives."""
+    """Holds, by Trainer, the recorded training that its weights come from, as long as the Trainer lives."""
 
     inherited = True  # a forked child goes on with the Trainers of its parent
 
     def __init__(self) -> None:
         self._owners: ByIdentity[Owner] = ByIdentity()  # by Trainer
-        self._by_state: ByIdentity[Owner] = ByIdentity()  # by the state that the callbacks of a Trainer are told
+        self._by_state: ByIdentity[Owner] = ByIdentity()  # by TrainerState
 
     def of(self, trainer: Any) -> Owner | None:
         """Return the last training of a Trainer, if that was recorded."""
@@ -103,7 +103,7 @@ class Owners(guest.Part):
 
 
 def owners() -> Owners:
-    """Return what this process knows of its Trainers."""
+    """Return the owners of this process."""
     return guest.part(Owners)
 
 

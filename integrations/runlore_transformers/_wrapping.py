@@ -27,7 +27,7 @@ HEARD = ("on_train_begin", "on_log", "on_predict", "on_save")  # the hooks that 
 
 
 class Wrapped(OnDemand, guest.Part):
-    """What this process has wrapped, as long as a callback may be used or autolog is on."""
+    """The wrapped functions of this process, as long as a callback may be used or autolog is on."""
 
     inherited = True  # transformers in a forked child is wrapped, too
 

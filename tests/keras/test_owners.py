@@ -1,4 +1,4 @@
-"""Which run or file the weights of a model come from, and when no longer."""
+"""The run or the file that the weights of a model come from, and when they no longer do."""
 
 import os
 import warnings

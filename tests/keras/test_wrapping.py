@@ -46,7 +46,7 @@ def test_the_return_value_is_keras_own_history(store: Store) -> None:
 
 
 def test_a_list_of_the_users_is_as_it_was_where_nothing_is_recorded(store: Store) -> None:
-    """Where a fit is a part of another one, our callback stayed in the user's list."""
+    """Our callback stayed in the user's list if the fit was a part of another one."""
     inner = model()
     listed = keras.callbacks.CallbackList([], add_history=True, model=inner, epochs=1, steps=2, verbose=0)
     before = list(listed.callbacks)

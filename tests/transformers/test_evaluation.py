@@ -48,7 +48,7 @@ def test_what_is_evaluated_and_predicted_behind_a_training_is_added(store: Store
 
 
 def test_an_evaluate_of_the_users_is_recorded_behind_the_training(store: Store, tmp_path: Path) -> None:
-    """What is logged outside of all wrapped methods was not heard."""
+    """Numbers that are logged outside of all wrapped methods were not heard."""
     made = trainer(tmp_path, RunloreCallback(), cls=OwnEvaluate)
     made.train()
     told = made.evaluate()

@@ -1,4 +1,4 @@
-"""Which recorded training the weights of a Trainer come from, and which run those of a loaded model."""
+"""The training that the weights of a Trainer come from, and the run that wrote a loaded model."""
 
 import gc
 import os
