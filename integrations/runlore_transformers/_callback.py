@@ -8,7 +8,7 @@ from transformers import TrainerCallback
 
 from runlore import Store, guest
 from runlore.guest.options import RunOptions
-from runlore_transformers._calls import recording_of, takes_from
+from runlore_transformers._calls import recorded_call_of, receiver_for
 
 
 class Hooks(TrainerCallback):
@@ -19,30 +19,30 @@ class Hooks(TrainerCallback):
     @guest.harmless
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Begin a training, or begin it again with a smaller batch."""
-        recording = recording_of(self)
-        if recording is not None:
-            recording.begin(state)
+        call = recorded_call_of(self)
+        if call is not None:
+            call.begin(state)
 
     @guest.harmless
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Record numbers of training steps, of an evaluation, or of a whole training."""
-        recording = takes_from(self, state)
-        if recording is not None:
-            recording.take(logs or {}, state)
+        receiver = receiver_for(self, state)
+        if receiver is not None:
+            receiver.take(logs or {}, state)
 
     @guest.harmless
     def on_predict(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
         """Record numbers of a prediction, which are not logged."""
-        recording = takes_from(self, state)
-        if recording is not None:
-            recording.take(metrics or {}, state)
+        receiver = receiver_for(self, state)
+        if receiver is not None:
+            receiver.take(metrics or {}, state)
 
     @guest.harmless
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Record a checkpoint; the Trainer has removed older ones before."""
-        recording = recording_of(self)
-        if recording is not None:
-            recording.saved(state)
+        call = recorded_call_of(self)
+        if call is not None:
+            call.saved(state)
 
 
 class RunloreCallback(Hooks):

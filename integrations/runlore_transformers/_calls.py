@@ -8,8 +8,8 @@ from runlore.guest.wrapping import Call, Calls
 from runlore_transformers._owners import Owner, owners
 
 
-class Recording(Call, Protocol):
-    """Records one call: a training, or an evaluation."""
+class RecordedCall(Call, Protocol):
+    """A call that is recorded: a training, or an evaluation."""
 
     @property
     def listener(self) -> Any:
@@ -27,16 +27,16 @@ class Recording(Call, Protocol):
 
 @dataclass(eq=False, slots=True)
 class TrainerCall:
-    """A call of a Trainer's method; without a recording it is part of another, or not recorded."""
+    """A call of a Trainer's method; `recorded` is None for a part of another one, and where nothing is recorded."""
 
     trainer: Any
-    recording: Recording | None
+    recorded: RecordedCall | None
 
     def end(self, error: BaseException | None) -> None:
-        """End the recording: the call has returned, or raised `error`."""
+        """End what is recorded: the call has returned, or raised `error`."""
         self.trainer = None  # a context that was copied meanwhile may hold this for long
-        if self.recording is not None:
-            self.recording.end(error)
+        if self.recorded is not None:
+            self.recorded.end(error)
 
 
 calls: Calls[TrainerCall] = Calls("runlore_transformers_calls")  # of train, evaluate, predict
@@ -47,16 +47,16 @@ def is_under_way(trainer: Any) -> bool:
     return any(call.trainer is trainer for call in calls)
 
 
-def recording_of(callback: Any) -> Recording | None:
-    """Return the recording of the innermost call, if that listens to this very callback."""
+def recorded_call_of(callback: Any) -> RecordedCall | None:
+    """Return the innermost call, if it is recorded and listens to this very callback."""
     call = calls.innermost
-    recording = None if call is None else call.recording
-    return recording if recording is not None and recording.listener is callback else None
+    recorded = None if call is None else call.recorded
+    return recorded if recorded is not None and recorded.listener is callback else None
 
 
-def takes_from(callback: Any, state: Any) -> Recording | Owner | None:
-    """Return what records the numbers that a callback hears; outside of all calls, the training with this state."""
+def receiver_for(callback: Any, state: Any) -> RecordedCall | Owner | None:
+    """Return what takes the numbers that a callback hears: a call, or, outside of all calls, the owner with this state."""
     if calls.innermost is not None:
-        return recording_of(callback)
+        return recorded_call_of(callback)
     owner = owners().with_state(state)
     return owner if owner is not None and owner.listener is callback else None
