@@ -1,28 +1,30 @@
-"""The callback: it begins what is recorded, and tells how it ended where only the parent process knows."""
+"""The callback that users give to a Trainer: Lightning calls it, and it has the Trainer tapped by `_wrapping`."""
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from runlore import Store, guest
 from runlore.guest.launch import Launch
-from runlore_lightning._namespaces import complete, plain, revive, signature_of
-from runlore_lightning._recording import Options, Recording, begin_evaluation, forget_left
+from runlore_lightning._framework import complete, plain, revive, signature_of
+from runlore_lightning._training import Options
+from runlore_lightning._wrapping import end_left, fit_under_way, record_evaluation, record_fit
 
 
-class RunloreCallback:
-    """Records every fit of the Trainers that it is given to: `Trainer(callbacks=[RunloreCallback()])`.
+class Attachment:
+    """Something to give to a Trainer, that either namespace takes for a callback or logger of its own.
 
-    Works with either namespace. `name`, `experiment` and `tags` are those of the run, `store` the place for it.
-    `dry_runs` records `fast_dev_run` and `barebones`, too. With autolog on, or added twice, a fit is still one run.
+    It holds the options of the runs that it makes. A copy, or what is unpickled in a process that the Trainer started,
+    belongs to the same launch.
     """
 
-    _options = Options()  # of a subclass that does without our __init__
-    _launch: Launch | None = None
+    base: ClassVar[tuple[str, str]]  # of its instances: module and class, below the namespace
+    options = Options()  # of a subclass that does without our __init__, as `launch`
+    launch: Launch | None = None
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "RunloreCallback":
-        """An instance that either namespace takes for a Callback of its own."""
-        made: RunloreCallback = object.__new__(complete(cls, "callbacks", "Callback"))
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Return an instance that has the base of every namespace that is loaded."""
+        made: Self = object.__new__(complete(cls, *cls.base))
         return made
 
     def __init__(
@@ -34,34 +36,48 @@ class RunloreCallback:
         store: Store | str | os.PathLike[str] | None = None,
         dry_runs: bool = False,
     ) -> None:
-        self._options = Options.checked(name, experiment, tags, store, dry_runs=dry_runs)
-        self._launch = Launch.prepare(self._options.store)
+        self.options = Options.checked(self._name_runs(name), experiment, tags, store, dry_runs=dry_runs)
+        self.launch = Launch.prepare(self.options.store)
+
+    def _name_runs(self, name: str | None) -> str | None:
+        """Return the name of the runs; None where each gets its own when it begins."""
+        return name
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        if self.launch is not None:
+            self.launch = self.launch.renewed()
+        return revive, (plain(type(self)),), self.__getstate__()
+
+
+Attachment.__signature__ = signature_of(Attachment)  # type: ignore[attr-defined]  # else that of __new__ would be shown
+
+
+class RunloreCallback(Attachment):
+    """Records every fit of the Trainers that it is given to: `Trainer(callbacks=[RunloreCallback()])`.
+
+    Works with either namespace. `name`, `experiment` and `tags` are those of the run, `store` the place for it.
+    `dry_runs` records `fast_dev_run` and `barebones`, too. With autolog on, or added twice, a fit is still one run.
+    """
+
+    base = "callbacks", "Callback"
 
     @guest.harmless
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Something begins; what is tested or validated is added to the run of the fit before."""
-        forget_left(trainer)
+        """Record what is tested or validated with the run that the weights are of."""
+        end_left(trainer)
         if stage in ("validate", "test"):
-            begin_evaluation(trainer, self._options)
+            record_evaluation(trainer, self.options)
 
     @guest.harmless
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-        """The fit begins: after the searches for a learning rate or a batch size, which are none."""
-        Recording.begin(trainer, self._options, self._launch and self._launch.handed_over())
+        """Record the fit; searches for a learning rate or a batch size don't come here."""
+        record_fit(trainer, self.options, self.launch and self.launch.handed_over())
 
     @guest.harmless
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """The fit failed, maybe in processes that were started for it."""
-        recording = Recording.of(trainer)
-        if recording is not None and not recording.closed:
-            recording.error = exception
-        elif trainer.state.fn == "fit" and trainer.strategy.launcher is not None and self._launch is not None:
-            self._launch.failed(exception)
-
-    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        if self._launch is not None:
-            self._launch = self._launch.renewed()
-        return revive, (plain(type(self)),), vars(self)
-
-
-RunloreCallback.__signature__ = signature_of(RunloreCallback)  # type: ignore[attr-defined]  # else that of __new__ would be shown
+        """Note why the fit failed: in its run, or for the processes that were started for it and can't tell."""
+        fit = fit_under_way(trainer)
+        if fit is not None:
+            fit.ending.error = exception
+        elif trainer.state.fn == "fit" and trainer.strategy.launcher is not None and self.launch is not None:
+            self.launch.failed(exception)

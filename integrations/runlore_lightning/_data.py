@@ -1,4 +1,4 @@
-"""What is known of the data that a Trainer loads, none of it loaded for this."""
+"""Describe the data that a Trainer loads, without loading any of it."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -7,25 +7,25 @@ from typing import Any
 from runlore import FitSession
 from runlore.guest.loaders import record_loader
 
-LOADERS = 10  # of a combined loader that are described
+MAX_LOADERS = 10  # of a combined loader that are described
 
 
 def record_data(session: FitSession, trainer: Any) -> None:
-    """The datasets for training and validation: class, rows, batch size; tensors in memory with their fingerprints."""
+    """Record class, rows and batch size of the datasets for training and validation, and fingerprints of tensors."""
     for name, loaders in (("train", trainer.train_dataloader), ("val", trainer.val_dataloaders)):
-        found = list(islice(_flat(loaders), LOADERS))
+        found = list(islice(_flat(loaders), MAX_LOADERS))
         for place, loader in enumerate(found):
             record_loader(session, name if len(found) == 1 else f"{name}_{place}", loader)
 
 
 def first_dataset(loaders: Any) -> Any:
-    """What tells one set of loaders from another."""
+    """Return the dataset of the first loader, which tells one set of loaders from another."""
     loader = next(_flat(loaders), None)
     return getattr(loader, "dataset", loader)
 
 
 def _flat(loaders: Any) -> Iterator[Any]:
-    """The loaders in what a Trainer may be given: one, a list of them, a mapping, or either nested."""
+    """Yield the loaders of what a Trainer takes: one, a list of them, a mapping, or either nested."""
     if isinstance(loaders, dict):
         loaders = list(loaders.values())
     if isinstance(loaders, list | tuple):

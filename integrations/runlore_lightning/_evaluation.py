@@ -1,109 +1,60 @@
-"""What is tested or validated after a fit, or without one, is added to the run that the weights are of."""
+"""Add what is tested or validated, behind a fit or without one, to the run that the weights are of."""
 
-import os
-import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from runlore import Store, guest
-from runlore.guest.additions import Additions, Sets
+from runlore.guest.additions import Additions
 from runlore.guest.loaders import length
+from runlore_lightning._checkpoints import absolute
 from runlore_lightning._data import first_dataset
-from runlore_lightning._metrics import take
-from runlore_lightning._taps import Taps
+from runlore_lightning._metrics import Points
+from runlore_lightning._owners import Owner
 
-_under_way: "weakref.WeakKeyDictionary[Any, Evaluation]" = weakref.WeakKeyDictionary()  # by trainer
-
-Target = tuple[Additions, int | None]  # and the step that the weights are of, if it is not the trainer's
+Target = tuple[Additions, int | None]  # a run, and the step of the weights if it is not the trainer's
 
 
 class Evaluation:
-    """A test or validation under way. `find` says what run it belongs to, once the weights are loaded."""
+    """A test or validation of a fitted module, or of a checkpoint that some run wrote (`owner` is None)."""
 
-    def __init__(self, trainer: Any, find: Callable[[Any], Target | None], suffix: Callable[[Any], str]) -> None:
-        self._find = find
-        self._suffix = suffix
-        self._target: list[Target | None] = []  # empty until it was asked for
-        self._trainer = weakref.ref(trainer)
-        self._taps = Taps()
-        self._taps.set(trainer._logger_connector, "log_metrics", self._log_metrics)
-        self._taps.set(trainer.strategy, "teardown", self._teardown)
-        _under_way[trainer] = self
-
-    def close(self) -> None:
-        """It is over, or was left without a word."""
-        self._taps.close()
-        trainer = self._trainer()
-        if trainer is not None and _under_way.get(trainer) is self:
-            del _under_way[trainer]
-        for target in self._target:
-            if target is not None:
-                target[0].close()
-        self._target = []
-
-    @guest.unseen
-    def _log_metrics(self, original: Callable[..., Any], metrics: Any, step: int | None = None) -> Any:
-        result = original(metrics, step)
-        trainer = self._trainer()
-        if metrics and trainer is not None:
-            self._add(trainer, metrics, step)
-        return result
+    def __init__(self, owner: Owner | None, store: Store | None) -> None:
+        self._owner = owner
+        self._store = store
+        self._target: Target | None = None
+        self._looked_up = False
 
     @guest.harmless
-    def _add(self, trainer: Any, metrics: Mapping[str, Any], step: int | None) -> None:
-        if not self._target:
-            self._target.append(self._find(trainer))
-        target = self._target[0]
-        if target is not None:
+    def take(self, trainer: Any, metrics: Mapping[str, Any], step: int | None) -> None:
+        """Add metrics that the trainer gives to its loggers: by now the weights are loaded."""
+        if not self._looked_up:
+            self._looked_up = True
+            self._target = self._find(trainer)
+        if self._target is not None:
+            additions, at = self._target
             suffix = self._suffix(trainer)
             named = {f"{name}{suffix}": value for name, value in metrics.items()} if suffix else metrics
-            take(trainer, target[0].metrics, named, step, target[1])
+            Points(trainer, additions.metrics, at).write(named, step)
 
-    @guest.unseen
-    def _teardown(self, teardown: Callable[[], Any]) -> Any:
-        try:
-            return teardown()
-        finally:
-            self.close()
+    def end(self) -> None:
+        """Close the run; nothing is added after that."""
+        if self._target is not None:
+            self._target[0].close()
+        self._target, self._looked_up = None, True
 
-
-class Evaluations:
-    """The tests and validations of a module that was fitted."""
-
-    def __init__(self, run: Any, steps: Mapping[str, tuple[int, int]]) -> None:
-        self._run = run
-        self._steps = steps  # and epochs, by checkpoint
-        self._sets = Sets()
-
-    def begin(self, trainer: Any, store: Store | None) -> None:
-        """One begins."""
-        Evaluation(trainer, lambda trainer: self._target(trainer, store), self._suffix)
-
-    def _target(self, trainer: Any, store: Store | None) -> Target | None:
-        checkpoint = trainer.ckpt_path
+    def _find(self, trainer: Any) -> Target | None:
+        """Return the run that the weights are of; None where no run is known to have made them."""
+        owner, checkpoint = self._owner, trainer.ckpt_path
         if checkpoint is None:
-            return Additions(self._run), None
-        known = self._steps.get(os.path.abspath(checkpoint))  # noqa: PTH100
-        return Additions.to_writer_of(checkpoint, store) if known is None else (Additions(self._run), known[0])
+            return None if owner is None else (Additions(owner.session.run), None)
+        known = None if owner is None else owner.steps.get(absolute(checkpoint))
+        if owner is None or known is None:
+            return Additions.to_writer_of(checkpoint, self._store)
+        return Additions(owner.session.run), known[0]
 
     def _suffix(self, trainer: Any) -> str:
-        """Tells several sets of data apart that a model is tested on: the first has the plain names."""
+        """Return what stands behind the names, to tell sets of data apart: nothing for the first that a fit met."""
+        if self._owner is None:
+            return ""
         stage = str(trainer.state.fn.value)
         dataset = first_dataset(trainer.test_dataloaders if stage == "test" else trainer.val_dataloaders)
-        return self._sets.suffix(stage, (type(dataset).__qualname__, length(dataset)))
-
-
-def begin_lone(trainer: Any, store: Store | None) -> None:
-    """A test or validation of a checkpoint, without a fit: added to the run that wrote it, if the store knows that."""
-
-    def find(trainer: Any) -> Target | None:
-        return None if trainer.ckpt_path is None else Additions.to_writer_of(trainer.ckpt_path, store)
-
-    Evaluation(trainer, find, lambda _: "")
-
-
-def close_left(trainer: Any) -> None:
-    """Something new begins: an evaluation that was left without a word is over."""
-    found = _under_way.get(trainer)
-    if found is not None:
-        found.close()
+        return self._owner.sets.suffix(stage, (type(dataset).__qualname__, length(dataset)))

@@ -1,6 +1,6 @@
-"""A reader of pickles that makes dicts, lists, records of tensors and what modules hold, and nothing else.
+"""Read pickles of torch without executing anything: only dicts, lists, records of tensors and modules are made.
 
-Whatever other class or function a pickle names is an inert stand-in, imported and called by nobody.
+For any other class or function that a pickle names there is an inert stand-in; nothing is imported or called.
 """
 
 import pickle
@@ -14,13 +14,13 @@ DTYPES = {
     "ByteStorage": "uint8", "BoolStorage": "bool", "ComplexFloatStorage": "complex64",
     "ComplexDoubleStorage": "complex128",
 }  # fmt: skip
-MOST_MODULES = 100_000  # in one tree of modules; hostile ones hold each other
-DEEPEST = 100  # modules within modules
+MAX_MODULES = 100_000  # in one tree of modules; hostile ones hold each other
+MAX_DEPTH = 100  # of modules within modules
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A tensor: which storage, from which value on, in what shape."""
+    """A tensor: the key of its storage, the value that it begins with, its shape and strides (in values)."""
 
     key: str
     dtype: str
@@ -30,9 +30,9 @@ class Stored:
 
 
 class Inert:
-    """Stands for whatever class or function a file names; takes everything, does nothing.
+    """Stands for a class or function that a file names, and for its instances; takes everything, does nothing.
 
-    `state` is what the file says that an object holds; of a module, its parameters, buffers and modules.
+    `state` is the attributes of an object according to the file; those of a module have parameters, buffers, modules.
     """
 
     state: Mapping[Any, Any] = {}
@@ -44,26 +44,26 @@ class Inert:
         return self
 
     def append(self, item: object) -> None:
-        """Take an item of a list-like object."""
+        """Ignore an item of a list-like object."""
 
     def extend(self, items: object) -> None:
-        """Take items of a list-like object."""
+        """Ignore items of a list-like object."""
 
     def tensors(self) -> dict[str, Stored]:
-        """What the state dict of a module has; nothing where it is none.
+        """Return the tensors of a module by the names of its state dict; {} where this is no module.
 
         Raises:
-            ValueError: there are too many modules.
+            ValueError: there are too many modules, or they lie too deep.
         """
         found: dict[str, Stored] = {}
         waiting: list[tuple[str, Inert, int]] = [("", self, 0)]
-        for _ in range(MOST_MODULES):
+        for _ in range(MAX_MODULES):
             if not waiting:
                 return found
             prefix, module, depth = waiting.pop()
             found |= {prefix + name: item for name, item in module._own() if isinstance(item, Stored)}
             inner = [(name, item) for name, item in module._modules() if isinstance(item, Inert)]
-            if inner and depth == DEEPEST:
+            if inner and depth == MAX_DEPTH:
                 break
             waiting += [(f"{prefix}{name}.", item, depth + 1) for name, item in inner]
         raise ValueError("it has more modules than a model has")
@@ -79,14 +79,14 @@ class Inert:
 
 
 class Names(Inert):
-    """A set, of which only texts are kept."""
+    """A set; only the texts in it are kept."""
 
     def __init__(self, items: object = (), *_: object) -> None:
         self.names: set[str] = set()
         self.add_texts(items)
 
     def add_texts(self, items: object) -> None:
-        """Take items."""
+        """Keep those items that are texts."""
         if isinstance(items, list):
             self.names.update(item for item in items if isinstance(item, str))
 
@@ -97,7 +97,7 @@ def _items(found: Any) -> Iterator[tuple[str, Any]]:
 
 
 class _Dict(dict[Any, Any]):
-    """An OrderedDict or a defaultdict, whose factory is left out; its items follow."""
+    """An OrderedDict, or a defaultdict without its factory; the pickle puts the items in afterwards."""
 
     def __new__(cls, *_: object) -> Self:
         return super().__new__(cls)
@@ -107,14 +107,14 @@ class _Dict(dict[Any, Any]):
 
 
 class _Named(Inert):
-    """A global whose name tells something: a type of values, say."""
+    """A global of torch, such as a dtype, of which the name matters."""
 
     def __init__(self, name: str = "", *_: object) -> None:
         self.name = name
 
 
 def _tensor(storage: Any, offset: int, shape: Any, strides: Any, *rest: Any) -> Any:
-    """What `_rebuild_tensor_v2` and `_rebuild_tensor_v3` are given, as a record; the latter names the type."""
+    """Return the arguments of `_rebuild_tensor_v2` or `_v3` as a record; the latter names the dtype."""
     if not isinstance(storage, tuple):
         return Inert()
     key, dtype = storage
@@ -123,12 +123,12 @@ def _tensor(storage: Any, offset: int, shape: Any, strides: Any, *rest: Any) -> 
 
 
 def _first(tensor: Any, *_: object) -> Any:
-    """A parameter is its tensor."""
+    """Return the tensor of a parameter."""
     return tensor
 
 
 def _of_type(rebuild: Any, kind: object, arguments: Any, *_: object) -> Any:
-    """A tensor of a class of its own, or with attributes, is the plain one."""
+    """Return the plain tensor of one that has a class of its own, or attributes."""
     return rebuild(*arguments) if rebuild in (_tensor, _first) else Inert()
 
 
@@ -147,27 +147,27 @@ KNOWN: Mapping[tuple[str, str], Any] = {
 
 
 class Reader(pickle._Unpickler):
-    """In Python, not in C: the one in C makes room for as many values as the file says that it has."""
+    """The unpickler in Python: that in C allocates as many places as a file claims to need."""
 
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
 
     def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file)
-        self.storages: dict[str, str] = {}  # the types of their values, by key
+        self.storages: dict[str, str] = {}  # dtypes by key
 
-    stack: list[Any]  # these three are the base's own
+    stack: list[Any]  # this and the next two are of the base class
     append: Callable[[Any], None]
     pop_mark: Callable[[], list[Any]]
 
     def find_class(self, module: str, name: str) -> Any:
-        """Nothing is looked up, let alone imported."""
+        """Return a stand-in; nothing is looked up, let alone imported."""
         known = KNOWN.get((module, name))
         if known is not None:
             return known
         return _Named(name) if module == "torch" else Inert
 
     def persistent_load(self, pid: Any) -> Any:
-        """A storage: its key and the type of its values; in older files also the class of a module."""
+        """Return the key and the dtype of a storage; in older files also a stand-in for the class of a module."""
         what, kind, key, *_ = pid
         if what == "module":
             return Inert
@@ -177,7 +177,7 @@ class Reader(pickle._Unpickler):
         self.storages.update([found])
         return found
 
-    # Operations that would set attributes, hash what a file has made up, or make room as it likes
+    # Instead of operations that set attributes, hash objects of the file's making, or allocate as the file likes
 
     def _take_state(self) -> None:
         state = self.stack.pop()
@@ -231,7 +231,7 @@ class Reader(pickle._Unpickler):
 
 
 def _put(target: Any, items: list[Any]) -> None:
-    """Items of a dict, as far as their keys are plain."""
+    """Put items into a dict, as far as their keys are plain."""
     if isinstance(target, dict):
         for key, value in zip(items[::2], items[1::2], strict=True):
             if isinstance(key, str | int | float):

@@ -1,6 +1,5 @@
-"""What a Trainer, its modules, optimizers and callbacks tell of how they were set."""
+"""Read how a Trainer, its modules, optimizers, schedulers and callbacks are set."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from runlore.guest.options import PLAIN, settings_of
@@ -11,22 +10,23 @@ TRAINER = (
     "val_check_interval limit_train_batches limit_val_batches limit_test_batches overfit_batches num_sanity_val_steps "
     "reload_dataloaders_every_n_epochs fast_dev_run barebones"
 ).split()
-PLACES = ("dirpath", "save_dir", "root_dir")  # the artifacts tell where; two runs never share them
+FOLDERS = ("dirpath", "save_dir", "root_dir")  # left out: artifacts have their paths, and no two runs share a folder
 OPTIMIZER_FLAGS = ("foreach", "fused", "capturable", "differentiable", "params", "param_names")
 
 
+def optimizers(trainer: Any) -> dict[str, Any]:
+    """Return the settings of the optimizers."""
+    return {_numbered("optimizer", place): _optimizer(item) for place, item in enumerate(trainer.optimizers)}
+
+
 def _hparams(trainer: Any) -> dict[str, Any]:
-    """Hyperparameters under their own names; where module and datamodule share one, the module's counts."""
+    """Return hyperparameters under their own names; where module and datamodule share one, the module's counts."""
     found: dict[str, Any] = {}
     for source in (trainer.lightning_module, trainer.datamodule):
         hparams = dict(getattr(source, "hparams_initial", None) or {})
         hparams.pop("_class_path", None)  # LightningCLI's own
         found = {**hparams, **found}
     return found
-
-
-def optimizers(trainer: Any) -> dict[str, Any]:
-    return {_numbered("optimizer", place): _optimizer(item) for place, item in enumerate(trainer.optimizers)}
 
 
 def _schedulers(trainer: Any) -> dict[str, Any]:
@@ -38,27 +38,19 @@ def _model(trainer: Any) -> dict[str, Any]:
     return {"model": {"class": type(module).__name__, **_counts(module)}}
 
 
-def rates(trainer: Any) -> Iterator[tuple[str, float]]:
-    """The learning rate of every group of parameters, named as Lightning's LearningRateMonitor does."""
-    seen: dict[str, int] = {}
-    for optimizer in trainer.optimizers:
-        kind = type(optimizer).__name__
-        number = seen[kind] = seen.get(kind, 0) + 1
-        name = f"lr-{kind}" if number == 1 else f"lr-{kind}-{number - 1}"
-        groups = optimizer.param_groups
-        for place, group in enumerate(groups):
-            rate = group.get("lr")
-            if rate is not None:
-                yield name if len(groups) == 1 else f"{name}/pg{place + 1}", rate
+def _callbacks(trainer: Any) -> dict[str, Any]:
+    found = settings_of(trainer.callbacks, but=FOLDERS)
+    return {"callbacks": found} if found else {}
 
 
-def rank_local(trainer: Any) -> list[str]:
-    """The metrics of the last loop that are not reduced over the ranks, where there are several."""
-    if trainer.world_size < 2:
-        return []
-    loops = (trainer.fit_loop.epoch_loop, trainer.fit_loop.epoch_loop.val_loop)
-    results = [item for loop in loops for item in (getattr(loop, "_results", None) or {}).values()]
-    return sorted({item.meta.name for item in results if item.is_tensor and not item.meta.sync.should})
+def _trainer(trainer: Any) -> dict[str, Any]:
+    found = {name: getattr(trainer, name, None) for name in TRAINER}
+    found["accelerator"] = type(trainer.accelerator).__name__
+    found["strategy"] = type(trainer.strategy).__name__
+    return {"trainer": {name: value for name, value in found.items() if value is not None}}
+
+
+PARTS = (_hparams, optimizers, _schedulers, _model, _callbacks, _trainer)  # recorded one by one: one may raise
 
 
 def _numbered(name: str, place: int) -> str:
@@ -84,18 +76,6 @@ def _scheduler(config: Any) -> dict[str, Any]:
     return {"name": type(scheduler).__name__, **settings, **{name: value for name, value in how.items() if value}}
 
 
-def _trainer(trainer: Any) -> dict[str, Any]:
-    found = {name: getattr(trainer, name, None) for name in TRAINER}
-    found["accelerator"] = type(trainer.accelerator).__name__
-    found["strategy"] = type(trainer.strategy).__name__
-    return {"trainer": {name: value for name, value in found.items() if value is not None}}
-
-
-def _callbacks(trainer: Any) -> dict[str, Any]:
-    found = settings_of(trainer.callbacks, but=PLACES)
-    return {"callbacks": found} if found else {}
-
-
 def _counts(module: Any) -> dict[str, int]:
     sizes = [(_size(parameter), bool(parameter.requires_grad)) for parameter in module.parameters()]
     return {
@@ -109,6 +89,3 @@ def _size(parameter: Any) -> int:
         return int(parameter.numel())
     except (ValueError, RuntimeError):  # one that gets its shape from the first batch
         return 0
-
-
-PARTS = (_hparams, optimizers, _schedulers, _model, _callbacks, _trainer)  # each is recorded for itself

@@ -1,7 +1,7 @@
-"""The tensors of a file of `torch.save`, such as a Lightning checkpoint, read without torch and without its classes.
+"""Read the tensors of a file of `torch.save`, such as a Lightning checkpoint, without torch and without its classes.
 
-The file is a zip archive: `<name>/data.pkl` says which tensors there are, `<name>/data/<key>` holds their values. In an
-older form several pickles stand one behind the other. They are read by an unpickler that executes nothing.
+The file is a zip archive: `<name>/data.pkl` names the tensors, `<name>/data/<key>` holds their values. An older form
+is a sequence of pickles. They are read by an unpickler that executes nothing (`_inert`).
 """
 
 import hashlib
@@ -16,30 +16,30 @@ from typing import Any
 from runlore.hookspecs import Tensor
 from runlore_lightning._inert import Inert, Reader, Stored
 
-MOST_PICKLE = 64 << 20  # bytes of data.pkl; that of a model with 100,000 tensors is 10 MB
-MAGIC = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")  # within the first bytes of the older form: a pickle of it
-BEGIN = 40  # bytes
-DEEPEST = 5  # dicts within dicts that are looked into
-MOST_EXPANDED = 64 << 20  # bytes that tensors may have beyond those of the file, as expanded ones do
-BITS = (("128", 16), ("64", 8), ("32", 4), ("16", 2), ("8", 1))  # digits of a type's name and the bytes of a value
+MAX_PICKLE_BYTES = 64 << 20  # of data.pkl; that of a model with 100,000 tensors has 10 MB
+MAGIC = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")  # pickled at the beginning of the older form
+HEAD_BYTES = 40  # in which it stands
+MAX_DEPTH = 5  # of dicts within dicts that are looked into
+MAX_EXPANDED_BYTES = 64 << 20  # that a tensor may have beyond those of the file, as an expanded one does
+BYTES_BY_BITS = (("128", 16), ("64", 8), ("32", 4), ("16", 2), ("8", 1))  # a dtype's name ends in its bits
 
 
 def read(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
-    """The sets of tensors by where they stand in the file; None where it is no file of `torch.save`.
+    """Return the tensors by the place of their dict or module in the file; None where `torch.save` did not write it.
 
     Raises:
-        Exception: it is one, and can't be understood; a damaged or hostile file may make any operation fail.
+        Exception: it did, and the file can't be read; a damaged or hostile one may make any operation fail.
     """
     if zipfile.is_zipfile(path):
         found = _read_archive(path)
     else:
         with path.open("rb") as file:
-            head = file.read(BEGIN)
+            head = file.read(HEAD_BYTES)
         found = _read_sequence(path) if head[:1] == b"\x80" and MAGIC in head else None
     if found is None:
         return None
     tree, values = found
-    return {name: [values.described(key, item) for key, item in tensors.items()] for name, tensors in _sets(tree)}
+    return {name: [values.describe(key, item) for key, item in tensors.items()] for name, tensors in _sets(tree)}
 
 
 def _read_archive(path: Path) -> "tuple[Any, _Values] | None":
@@ -51,8 +51,8 @@ def _read_archive(path: Path) -> "tuple[Any, _Values] | None":
         byteorder = entries.get(f"{root}byteorder")
         if byteorder is not None and byteorder.file_size < 16 and archive.read(byteorder).strip() == b"big":
             raise ValueError("its numbers are big-endian")
-        if entries[f"{root}data.pkl"].file_size > MOST_PICKLE:
-            raise ValueError(f"its data.pkl has more than {MOST_PICKLE >> 20} MiB")
+        if entries[f"{root}data.pkl"].file_size > MAX_PICKLE_BYTES:
+            raise ValueError(f"its data.pkl has more than {MAX_PICKLE_BYTES >> 20} MiB")
         tree = Reader(io.BytesIO(archive.read(f"{root}data.pkl"))).load()
     values = _Values(path)
     for name, entry in entries.items():
@@ -64,12 +64,12 @@ def _read_archive(path: Path) -> "tuple[Any, _Values] | None":
 
 
 def _read_sequence(path: Path) -> "tuple[Any, _Values]":
-    """As torch wrote before 1.6, and still does on demand: five pickles, then each storage behind its length.
+    """Read the form of torch before 1.6, still written on demand: five pickles, then each storage behind its length.
 
-    The pickles are a number, a version, facts of the machine, the tree, and the keys of storages in their order.
+    The pickles are a magic number, a version, facts of the machine, the tree, and the keys of storages in their order.
     """
     with path.open("rb") as file:
-        head = io.BytesIO(file.read(MOST_PICKLE))
+        head = io.BytesIO(file.read(MAX_PICKLE_BYTES))
     for _ in range(3):
         Reader(head).load()
     reader = Reader(head)
@@ -86,13 +86,13 @@ def _read_sequence(path: Path) -> "tuple[Any, _Values]":
 
 
 def _sets(tree: Any) -> Iterator[tuple[str, dict[str, Stored]]]:
-    """The tensors by name of the file itself and of what it holds under a name; deeper ones only if there are none.
+    """Yield the dicts and modules that hold tensors, by their place: from the first levels where there are any.
 
-    They are in dicts or in modules. States of optimizers are left out.
+    The top of the file and what lies right below count as one level. States of optimizers are left out.
     """
     level = [("", tree)]
     seen: set[int] = set()
-    for depth in range(DEEPEST):
+    for depth in range(MAX_DEPTH):
         inner = list(_below(level, seen))
         looked = level + inner if depth == 0 else inner
         found = [(place, tensors) for place, item in looked if (tensors := _tensors(item))]
@@ -103,7 +103,7 @@ def _sets(tree: Any) -> Iterator[tuple[str, dict[str, Stored]]]:
 
 
 def _below(level: list[tuple[str, Any]], seen: set[int]) -> Iterator[tuple[str, Any]]:
-    """What dicts hold under a name, each dict looked into once."""
+    """Yield the dicts and objects that these dicts hold under a name; each dict is looked into once."""
     for place, holder in level:
         if isinstance(holder, dict) and id(holder) not in seen:
             seen.add(id(holder))
@@ -121,7 +121,7 @@ def _tensors(holder: Any) -> dict[str, Stored]:
 
 
 class _Values:
-    """The values of tensors, read where they lie in the file. `places` are the first byte and the bytes of storages."""
+    """Reads the values of tensors where they lie in the file: `places` has the first byte and the size of a storage."""
 
     def __init__(self, path: Path) -> None:
         import numpy
@@ -130,14 +130,14 @@ class _Values:
         self.places: dict[str, tuple[int, int]] = {}
 
     def numbers(self, form: str, place: int) -> tuple[int, ...]:
-        """What stands there, in the words of `struct`."""
+        """Return the numbers at a byte of the file; `form` is that of `struct`."""
         return struct.unpack_from(form, self._content.data, place)
 
-    def described(self, name: str, tensor: Stored) -> Tensor:
-        """A tensor with the hash of its values.
+    def describe(self, name: str, tensor: Stored) -> Tensor:
+        """Return a tensor with the hash of its values.
 
         Raises:
-            ValueError: they are not all there.
+            ValueError: some of them are not in the file.
         """
         import numpy
 
@@ -151,7 +151,7 @@ class _Values:
         end = min(begin + length, len(self._content))
         if min((tensor.offset, *tensor.shape, *tensor.strides)) < 0 or start + reach * size > end:
             raise ValueError(f"{name!r} reaches beyond its values")
-        if math.prod(tensor.shape) * size > MOST_EXPANDED + len(self._content):
+        if math.prod(tensor.shape) * size > MAX_EXPANDED_BYTES + len(self._content):
             raise ValueError(f"{name!r} has more values than the file")
         values = self._content[start : start + reach * size]
         if reach and not _is_plain(tensor):
@@ -162,7 +162,7 @@ class _Values:
 
 
 def _is_plain(tensor: Stored) -> bool:
-    """Whether its values stand one behind the other in the order of its rows."""
+    """Return True if the values stand one behind the other in the order of the rows."""
     expected = 1
     for length, stride in zip(reversed(tensor.shape), reversed(tensor.strides), strict=True):
         if length > 1 and stride != expected:
@@ -172,11 +172,11 @@ def _is_plain(tensor: Stored) -> bool:
 
 
 def _size_of(dtype: str) -> int:
-    """Bytes of a value."""
+    """Return the bytes of one value."""
     if dtype == "bool":
         return 1
     digits = dtype.partition("_")[0]  # of "float8_e4m3fn"
-    found = next((size for bits, size in BITS if digits.endswith(bits)), None)
+    found = next((size for bits, size in BYTES_BY_BITS if digits.endswith(bits)), None)
     if found is None:
         raise ValueError(f"values of the type {dtype!r} have an unknown size")
     return found

@@ -1,4 +1,4 @@
-"""What Lightning calls for every Trainer, also where nobody has asked for runlore: it imports next to nothing."""
+"""The function that Lightning calls for every new Trainer, also where nobody asked for runlore: it imports little."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def callbacks() -> list[Any]:
-    """The callback for a new Trainer if autolog is on. Never raises: that would end `Trainer()`."""
+    """Return the callback for a new Trainer if autolog is on. Never raises: that would end `Trainer()`."""
     if not _may_be_on():
         return []
     from runlore_lightning.plugin import callbacks
@@ -16,8 +16,8 @@ def callbacks() -> list[Any]:
 
 
 def _may_be_on() -> bool:
-    """Whether anything says so: the process uses runlore, or a variable or a project names its autolog."""
-    if "runlore.plugins.autolog" in sys.modules or "RUNLORE_AUTOLOG" in os.environ:
+    """Return True if the process uses runlore, or if a variable or the project names its autolog."""
+    if "runlore" in sys.modules or "RUNLORE_AUTOLOG" in os.environ:
         return True
     try:
         here = Path.cwd()

@@ -1,4 +1,4 @@
-"""The entry point that names Lightning to runlore without importing it, and what its factory makes."""
+"""The entry point that names Lightning to runlore without importing it, and the callback for autolog."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,20 +6,27 @@ from typing import Any
 
 from runlore import guest
 from runlore.hookspecs import Integration, Tensor, hookimpl
+from runlore_lightning._framework import NAME
 
-NAME = "lightning"
-_autolog: list[bool] = []  # not empty while `runlore.autolog()` is on
+
+class Switch(guest.Part):
+    """Says whether `runlore.autolog()` is on for Lightning, in this process and in its forked children."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self.on = False
 
 
 @hookimpl
 def runlore_register_integrations() -> list[Integration]:
-    """Lightning asks us whenever a Trainer is made, so there is nothing to wait for."""
-    return [Integration(NAME, None, _enable, _autolog.clear, ("lightning", "pytorch_lightning"))]
+    """Name Lightning, which asks us whenever a Trainer is made: no import has to be waited for."""
+    return [Integration(NAME, None, _enable, _disable, ("lightning", "pytorch_lightning"))]
 
 
 @hookimpl
 def runlore_describe_weights(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
-    """What `torch.save` wrote: Lightning's checkpoints, state dicts."""
+    """Read what `torch.save` wrote: Lightning's checkpoints, state dicts."""
     from runlore_lightning import _weights
 
     return _weights.read(path)
@@ -27,20 +34,16 @@ def runlore_describe_weights(path: Path) -> Mapping[str, Sequence[Tensor]] | Non
 
 @hookimpl
 def runlore_capture_seeds() -> Mapping[str, Any] | None:
-    """Of torch, where anything has imported it."""
+    """Tell the seed of torch, where anything has imported it."""
     from runlore_lightning import _seeds
 
     return _seeds.seeds()
 
 
-def _enable() -> None:
-    _autolog[:] = [True]
-
-
 def callbacks() -> list[Any]:
-    """The callback for a new Trainer if autolog is on. Never raises: that would end `Trainer()`."""
+    """Return the callback for a new Trainer if autolog is on. Never raises: that would end `Trainer()`."""
     try:
-        if not (_autolog or guest.autolog_wanted(NAME)):
+        if not (guest.part(Switch).on or guest.autolog_wanted(NAME)):
             return []
         from runlore_lightning import RunloreCallback
 
@@ -48,3 +51,11 @@ def callbacks() -> list[Any]:
     except Exception as error:  # Lightning calls us within Trainer()
         guest.warn(f"Lightning is not recorded: {type(error).__name__}: {error}")
         return []
+
+
+def _enable() -> None:
+    guest.part(Switch).on = True
+
+
+def _disable() -> None:
+    guest.part(Switch).on = False

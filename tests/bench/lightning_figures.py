@@ -41,7 +41,7 @@ def timed(function):
 def fit(kind):
     logger, callbacks = False, []
     if kind == "runlore":
-        from runlore_lightning import RunloreCallback, _recording
+        from runlore_lightning import RunloreCallback
         callbacks = [RunloreCallback()]
     elif kind == "csv":
         logger = pl.loggers.CSVLogger("csv")
@@ -62,10 +62,11 @@ def fit(kind):
 OWN = (
     FIT
     + """
-from runlore_lightning._recording import Recording
-Recording._log_metrics = timed(Recording._log_metrics)  # with Lightning's own part, which has no logger to tell
+from runlore_lightning._training import Training
+from runlore_lightning._wrapping import TappedFit
+TappedFit._log_metrics = timed(TappedFit._log_metrics)  # with Lightning's own part, which has no logger to tell
 if every > 1:
-    Recording._record_rates = timed(Recording._record_rates)
+    Training._record_rates = timed(Training._record_rates)
 fit("runlore")
 print(sum(own) / steps / 1e3 if every > 1 else statistics.median(own) / 1e3)
 """

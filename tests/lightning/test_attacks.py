@@ -420,7 +420,7 @@ def test_a_fit_that_was_left_in_a_thread_is_failed_at_the_end(store: Store, pyth
 
 
 def test_taps_of_a_shared_profiler_go_in_whatever_order_the_fits_end(store: Store) -> None:
-    from runlore_lightning._taps import Taps
+    from runlore_lightning._wrapping import Taps
 
     class Owner:
         def method(self) -> str:

@@ -9,7 +9,7 @@ import pytest
 import runlore
 from runlore import RunloreWarning, Store
 from runlore_lightning import RunloreCallback
-from runlore_lightning._taps import Taps
+from runlore_lightning._wrapping import Taps
 from tests.lightning.models import ROOT, Tiny, data, trainer
 from tests.process import Process
 
@@ -85,7 +85,7 @@ def test_a_factory_that_fails_does_not_break_the_trainer(store: Store, tmp_path:
 
 def test_a_callback_that_breaks_costs_the_record_only(store: Store) -> None:
     broken = RunloreCallback()
-    broken._options = None  # type: ignore[assignment]
+    broken.options = None  # type: ignore[assignment]
     made = trainer(broken, max_epochs=1)
     with pytest.warns(RunloreWarning, match="less is recorded: RunloreCallback.on_fit_start failed: AttributeError"):
         made.fit(Tiny(), data())
