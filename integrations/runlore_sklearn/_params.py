@@ -1,4 +1,4 @@
-"""The parameters of an estimator, each on its own: one that can't be read never costs its neighbours."""
+"""Read the parameters of an estimator one by one: one that can't be read costs no other."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import sklearn
 
 
 def estimator_params(estimator: Any) -> dict[str, Any]:
-    """The parameters by scikit-learn's own names; parts that are estimators appear by class."""
+    """Return the parameters by scikit-learn's own names; those that are estimators by class."""
     params: dict[str, Any] = {"sklearn_version": sklearn.__version__}
     try:
         found = estimator.get_params(deep=True)
@@ -33,7 +33,7 @@ def _is_estimator(value: Any) -> bool:
 
 
 def _is_step(item: Any) -> bool:
-    """Whether an item of a list is a step of a pipeline or a member of an ensemble: a name and an estimator."""
+    """Return True for a step of a pipeline or a member of an ensemble: a name and an estimator."""
     if not isinstance(item, tuple) or len(item) < 2 or not isinstance(item[0], str):
         return False
     return _is_estimator(item[1]) or item[1] in ("passthrough", "drop", None)

@@ -1,20 +1,19 @@
-"""partial_fit: many calls, one run, a point per call."""
+"""Record `partial_fit`: many calls, one run, a point per call."""
 
 import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from runlore import FitSession, guest
-from runlore_sklearn import _tracking
-from runlore_sklearn._fit import begin_session, describe_data, is_recorded
+from runlore_sklearn._data import Args, Kwargs, data_of, record_data
+from runlore_sklearn._metrics import record_partial
+from runlore_sklearn._owners import owners
+from runlore_sklearn._training import begin_session, makes_a_run
 
-Args = tuple[Any, ...]
 
-
-def call_partial_fit(method: Callable[..., Any], estimator: Any, args: Args, kwargs: dict[str, Any]) -> Any:
-    """Call it, recorded if it is no part of another fit; the run stays open until the estimator is gone or fitted."""
+@guest.unseen
+def call_partial_fit(method: Callable[..., Any], estimator: Any, args: Args, kwargs: Kwargs) -> Any:
+    """Call it, recorded if it is no part of another fit; the run stays open until the estimator is gone or refitted."""
     if guest.in_fit():
         return method(estimator, *args, **kwargs)
     session = _session_of(estimator, args, kwargs)
@@ -25,31 +24,30 @@ def call_partial_fit(method: Callable[..., Any], estimator: Any, args: Args, kwa
     try:
         result = method(estimator, *args, **kwargs)
     except BaseException as error:
-        _tracking.forget_session(estimator)
+        owner = owners().of(estimator)
+        if owner is not None:
+            owner.goes_on = False  # a later call begins a new run
         session.end(error)
         raise
     seconds = time.perf_counter() - began
     try:
-        session.record(lambda session: _record_call(session, estimator, args, kwargs, seconds))
+        session.record(lambda session: record_partial(session, estimator, data_of(args, kwargs)[0], seconds))
         session.record(lambda session: _remember(session, estimator))
     finally:
         session.pause()
     return result
 
 
-def _session_of(estimator: Any, args: Args, kwargs: dict[str, Any]) -> FitSession | None:
-    tracked = _tracking.find(estimator)
-    if tracked is not None and tracked.session is not None and not tracked.run.ended:
-        tracked.session.resume()
-        return tracked.session
-    try:
-        session = begin_session(estimator) if is_recorded(estimator) else None
-    except Exception:  # a class that raises when it is asked for its methods: it is fitted as without us
-        return None
+def _session_of(estimator: Any, args: Args, kwargs: Kwargs) -> FitSession | None:
+    """Return the session of the calls before, or begin one with this call's data; None where nothing is recorded."""
+    owner = owners().of(estimator)
+    if owner is not None and owner.goes_on and not owner.session.run.ended:
+        owner.session.resume()
+        return owner.session
+    session = begin_session(estimator) if makes_a_run(estimator) else None
     if session:
-        data = args[0] if args else kwargs.get("X"), args[1] if len(args) > 1 else kwargs.get("y")
         try:
-            session.record(lambda session: _describe(session, data))
+            session.record(lambda session: _describe(session, args, kwargs))
             session.data("X", part="the first of several calls to partial_fit")
         except BaseException as error:  # Ctrl-C while the data is read
             session.end(error)
@@ -58,22 +56,10 @@ def _session_of(estimator: Any, args: Args, kwargs: dict[str, Any]) -> FitSessio
     return session
 
 
-def _describe(session: FitSession, data: tuple[Any, Any]) -> None:
-    describe_data(session, data)
+def _describe(session: FitSession, args: Args, kwargs: Kwargs) -> None:
+    record_data(session, data_of(args, kwargs), {})
 
 
 def _remember(session: FitSession, estimator: Any) -> None:
-    if _tracking.find(estimator) is None:
-        _tracking.track(estimator, session.run, None, session)
-
-
-def _record_call(session: FitSession, estimator: Any, args: Args, kwargs: dict[str, Any], seconds: float) -> None:
-    data = args[0] if args else kwargs.get("X")
-    numbers = {"partial_fit_seconds": seconds}
-    rows = getattr(data, "shape", None) or (len(data) if data is not None else 0,)
-    numbers["rows"] = float(rows[0])
-    with guest.without_trace():
-        loss = getattr(estimator, "loss_", None)
-    if np.isscalar(loss) and not isinstance(loss, str):
-        numbers["loss"] = float(loss)  # type: ignore[arg-type]
-    session.metrics(numbers)
+    if owners().of(estimator) is None:
+        owners().set(estimator, session, goes_on=True)

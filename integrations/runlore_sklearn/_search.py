@@ -1,4 +1,4 @@
-"""Searches and cross-validation as trees: candidates and folds as runs of their own."""
+"""Record searches and cross-validations as trees: candidates and folds are runs of their own."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,29 +8,23 @@ from typing import Any
 import numpy as np
 
 from runlore import FitSession, guest
+from runlore_sklearn._framework import validation_of
 
-CHILDREN = 1_000  # candidates or folds that become runs of their own
-VALIDATION = "sklearn.model_selection._validation"
-METHODS = {
-    "_fit_and_score": "cross-validation",
-    "_fit_and_predict": "cross_val_predict",
-    "_permutation_test_score": "permutation_test_score",
-    "_incremental_fit_estimator": "incremental learning_curve",
-}
-EXTRA = ("iter", "n_resources")  # what tells the candidates of a halving search apart
+MAX_CHILDREN = 1_000  # candidates or folds that become runs of their own
+HALVING = ("iter", "n_resources")  # columns that tell the candidates of a halving search apart
 
 Call = Callable[[Any, Iterable[Any]], Any]
 Begin = Callable[[Any, str], "FitSession | None"]
 
 
 def record_search(session: FitSession, search: Any) -> None:
-    """The best candidate on the run, and each candidate as a child: fold scores as points, mean, std and rank."""
+    """Record the best candidate with the run, and each candidate as a child: fold scores, mean, std and rank."""
     results = search.cv_results_
     if hasattr(search, "best_index_"):
         session.params({f"best.{name}": value for name, value in results["params"][search.best_index_].items()})
     if hasattr(search, "best_score_"):
         session.metrics({"best_score": search.best_score_})
-    for place, params in enumerate(results["params"][:CHILDREN]):
+    for place, params in enumerate(results["params"][:MAX_CHILDREN]):
         columns = {name: values[place] for name, values in results.items() if name != "params"}
         points = _fold_points(columns)
         points |= {
@@ -40,28 +34,28 @@ def record_search(session: FitSession, search: Any) -> None:
         }
         scores = [value for name, values in points.items() if name.startswith("mean_test_") for value in values]
         failed = "none of its folds could be scored" if scores and all(np.isnan(scores)) else None
-        extra = {name: columns[name] for name in EXTRA if name in columns}
+        extra = {name: columns[name] for name in HALVING if name in columns}
         folds = len(next(iter(points.values()), []))
         seconds = sum(float(columns.get(f"mean_{kind}_time", 0.0)) for kind in ("fit", "score")) * folds
         session.child(
             f"candidate-{place}", params={**params, **extra}, points=points, tags={}, failed=failed, seconds=seconds
         )
-    _tell_cap(session, len(results["params"]), "candidates")
+    _record_cap(session, len(results["params"]), "candidates")
 
 
 def record_validation(call: Call, parallel: Any, tasks: Iterable[Any], begin: Begin) -> Any:
-    """Run the tasks of a cross-validation as one run, each fold a child; any other tasks are run as they are.
+    """Run the tasks of a cross-validation as one run, each fold a child; run any other tasks as they are.
 
     The tasks are recognised by the function that they call, as `cross_validate` may have been imported by name before
-    autolog was switched on. `begin` gets the arguments of the first one and the method's name, and returns a session.
+    autolog was switched on. `begin` gets the arguments of the first task and the kind of validation.
     """
     remaining = iter(tasks)
     first = next(remaining, None)
     tasks = chain(() if first is None else (first,), remaining)
-    function = getattr(first[0], "function", None) if isinstance(first, tuple) and len(first) == 3 else None
-    if getattr(function, "__module__", None) != VALIDATION or first is None:
+    kind = validation_of(first)
+    if kind is None or first is None:
         return call(parallel, tasks)
-    session = begin(first[1], METHODS.get(getattr(function, "__name__", ""), "validation"))
+    session = begin(first[1], kind)
     if not session:
         with guest.unrecorded():
             return call(parallel, tasks)
@@ -80,7 +74,7 @@ def record_validation(call: Call, parallel: Any, tasks: Iterable[Any], begin: Be
 
 
 def _noting_settings(tasks: Iterable[Any], settings: list[dict[str, Any]]) -> Iterator[Any]:
-    """The tasks; what each one varies is appended to `settings`: params of the estimator, and rows to train on."""
+    """Yield the tasks, and append what each varies to `settings`: params of the estimator, and rows to train on."""
     for task in tasks:
         named = task[2]
         found = dict(named.get("parameters") or {})
@@ -91,7 +85,7 @@ def _noting_settings(tasks: Iterable[Any], settings: list[dict[str, Any]]) -> It
 
 
 def _record_folds(session: FitSession, results: Any, settings: list[dict[str, Any]]) -> Iterator[BaseException]:
-    """Record folds; gives an exception where none of them could be fitted."""
+    """Record the folds; yield an exception if none of them could be fitted."""
     folds = [(place, item) for place, item in enumerate(results) if isinstance(item, dict) and "test_scores" in item]
     series: dict[str, list[float]] = {}
     errors = []
@@ -103,7 +97,7 @@ def _record_folds(session: FitSession, results: Any, settings: list[dict[str, An
         error = fold.get("fit_error")
         if error:
             errors.append(str(error))
-        if place < CHILDREN:
+        if place < MAX_CHILDREN:
             failed = str(error).strip().rpartition("\n")[2] if error else None
             single = {name: [value] for name, value in points.items()}
             params = settings[place] if varied and place < len(settings) else {}
@@ -115,19 +109,20 @@ def _record_folds(session: FitSession, results: Any, settings: list[dict[str, An
         plain = name.removeprefix("split_")
         if plain.startswith(("test_", "train_")) and not varied:  # a mean over different settings says nothing
             session.metrics({f"mean_{plain}": float(np.mean(values)), f"std_{plain}": float(np.std(values))})
-    _tell_cap(session, len(folds), "folds")
+    _record_cap(session, len(folds), "folds")
     if folds and len(errors) == len(folds):
         yield ValueError(f"none of {len(folds)} folds could be fitted; the first: {errors[0]}")
 
 
 def _varies(settings: list[dict[str, Any]]) -> bool:
-    """Whether the folds differ by more than the rows that they leave out, as those of a learning curve do."""
+    """Return True if the folds differ by more than the rows that they leave out, as those of a learning curve do."""
     sizes = [found.get("train_rows", 0) for found in settings]
     others = [{name: value for name, value in found.items() if name != "train_rows"} for found in settings]
     return any(other != others[0] for other in others) or (bool(sizes) and min(sizes) < 0.5 * max(sizes))
 
 
 def _points_of(fold: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Yield the scores and times of a fold."""
     for kind in ("test", "train"):
         scores = fold.get(f"{kind}_scores")
         named = scores if isinstance(scores, dict) else {"score": scores}
@@ -140,7 +135,7 @@ def _points_of(fold: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 
 def _fold_points(columns: Mapping[str, Any]) -> dict[str, list[float]]:
-    """The scores per fold as one series: split0_test_score, split1_test_score → split_test_score."""
+    """Return the scores per fold as one series: split0_test_score, split1_test_score → split_test_score."""
     points: dict[str, list[float]] = {}
     for name, value in columns.items():
         head, _, key = name.partition("_")
@@ -149,6 +144,7 @@ def _fold_points(columns: Mapping[str, Any]) -> dict[str, list[float]]:
     return points
 
 
-def _tell_cap(session: FitSession, count: int, what: str) -> None:
-    if count > CHILDREN:
-        session.missing(f"{count - CHILDREN} {what}", f"at most {CHILDREN} become runs")
+def _record_cap(session: FitSession, count: int, what: str) -> None:
+    """Say how many children were left out."""
+    if count > MAX_CHILDREN:
+        session.missing(f"{count - MAX_CHILDREN} {what}", f"at most {MAX_CHILDREN} become runs")

@@ -1,12 +1,13 @@
-"""The entry point: names scikit-learn to runlore without importing it."""
+"""The entry point that names scikit-learn to runlore without importing it."""
 
 from runlore.hookspecs import Integration, hookimpl
+from runlore_sklearn._framework import NAME
 
 
 @hookimpl
 def runlore_register_integrations() -> list[Integration]:
-    """scikit-learn, once `sklearn.base` is imported."""
-    return [Integration("sklearn", "sklearn.base", _enable, _disable)]
+    """Name scikit-learn, to be wrapped once `sklearn.base` is imported."""
+    return [Integration(NAME, "sklearn.base", _enable, _disable)]
 
 
 def _enable() -> None:

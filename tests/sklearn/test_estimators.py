@@ -170,9 +170,9 @@ def test_partial_fit_tells_the_loss_and_ends_at_a_new_fit_and_at_an_exception(au
 
 
 def runlore_sklearn_forget(estimator: Any) -> None:
-    from runlore_sklearn import _tracking
+    from runlore_sklearn._owners import owners
 
-    _tracking.forget(estimator)
+    owners().discard(estimator)
 
 
 def test_partial_fit_in_a_run_of_the_user_belongs_to_it(autologged: Store) -> None:  # noqa: F811

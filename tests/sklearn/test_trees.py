@@ -135,7 +135,7 @@ def test_more_candidates_than_the_cap_are_counted(
     autologged: Store,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("runlore_sklearn._search.CHILDREN", 3)
+    monkeypatch.setattr("runlore_sklearn._search.MAX_CHILDREN", 3)
     RandomizedSearchCV(tree(), {"max_depth": range(1, 9)}, n_iter=5, cv=2, random_state=0).fit(X, Y)
     (parent,) = autologged.runs("parent is None")
     assert len(parent.children) == 3

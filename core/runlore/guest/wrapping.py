@@ -150,6 +150,9 @@ class ByIdentity(Generic[T]):
             del self._values[id(key)]
         return value
 
+    def __bool__(self) -> bool:
+        return bool(self._values)
+
 
 class _Tokens(ByIdentity[object], Part):
     """The tokens of objects. A forked child keeps them, as it keeps the objects."""
