@@ -107,8 +107,8 @@ class Ending:
         if self.error is None and propagating is not self._outer:
             self.error = propagating
 
-    def is_silent(self) -> bool:
-        """Return True if no exception of the fit is propagating now."""
+    def has_passed(self) -> bool:
+        """Return True if no exception of the fit is propagating any more."""
         return sys.exception() is self._outer
 
 
@@ -124,6 +124,7 @@ class TappedFit:
         self.ending = Ending()
         self.giving = False  # True while the trainer gives metrics to its loggers
         self._trainer = trainer
+        self._module = trainer.lightning_module
         self._optimizers = trainer.optimizers
         self._had_callbacks = bool(trainer.callbacks)
         self._torn_down = False  # the strategy was, and only hooks are left
@@ -132,8 +133,10 @@ class TappedFit:
         self._signals = Taps()  # closed later: Lightning gives SIGTERM back behind the strategy's teardown
 
     def open(self, methods: Iterable[Method]) -> None:
-        """Tap `methods`, and what gives metrics and signals; note that the fit is under way."""
+        """Note that the fit is under way, and tap `methods` and what gives metrics and signals."""
         trainer = self._trainer
+        self.training.session.look = self.close_if_left
+        guest.part(UnderWay).add(self, trainer, self._module)
         taps: list[Call] = [self._begin_epoch, self._save, self._remove, self._teardown, self._describe]
         for (owner, name), tap in zip(methods, taps, strict=True):
             self._taps.set(owner, name, tap)
@@ -142,9 +145,6 @@ class TappedFit:
             self._signals.set(signal_connector(trainer), "teardown", self._give_back_signals)
         except AttributeError:  # private names
             guest.warn("Lightning has changed inside: metrics are recorded with RunloreLogger only")
-        self.training.session.look = self.close_if_left
-        under_way = guest.part(UnderWay)
-        under_way.fits[trainer] = under_way.fits[trainer.lightning_module] = self
 
     def is_current(self) -> bool:
         """Return True if the trainer is still in this fit: it makes optimizers anew for each."""
@@ -152,7 +152,7 @@ class TappedFit:
 
     def close_if_left(self) -> None:
         """Close the fit if it was left without a word: it is not running, and its exception is not propagating."""
-        if self._trainer.state.status != "running" and self.ending.is_silent():
+        if self._trainer.state.status != "running" and self.ending.has_passed():
             self.leave()
 
     def leave(self) -> None:
@@ -169,7 +169,7 @@ class TappedFit:
             return
         self._closed = True
         self._taps.close()
-        guest.part(UnderWay).drop(self)
+        guest.part(UnderWay).drop(self, self._trainer, self._module)
         self.training.session.look = None
         self.training.end(self.ending.error)
 
@@ -250,24 +250,23 @@ class TappedEvaluation:
 
     def __init__(self, trainer: Any, evaluation: Evaluation) -> None:
         self._evaluation = evaluation
-        self._trainer = weakref.ref(trainer)  # one that was left without a word keeps no trainer alive
+        self._trainer = trainer
         self._taps = Taps()
         self._taps.set(logger_connector(trainer), "log_metrics", self._log_metrics)
         self._taps.set(trainer.strategy, "teardown", self._teardown)
-        guest.part(UnderWay).evaluations[trainer] = self
+        guest.part(UnderWay).add(self, trainer)
 
     def close(self) -> None:
         """Take the taps off, and end the evaluation."""
         self._taps.close()
-        guest.part(UnderWay).drop(self)
+        guest.part(UnderWay).drop(self, self._trainer)
         self._evaluation.end()
 
     @guest.unseen
     def _log_metrics(self, log_metrics: Call, metrics: Any, step: int | None = None) -> Any:
         result = log_metrics(metrics, step)
-        trainer = self._trainer()
-        if metrics and trainer is not None:
-            self._evaluation.take(trainer, metrics, step)
+        if metrics:
+            self._evaluation.take(self._trainer, metrics, step)
         return result
 
     @guest.unseen
@@ -279,19 +278,34 @@ class TappedEvaluation:
 
 
 class UnderWay(guest.Part):
-    """The tapped fits, by trainer and by module, and the tapped evaluations, by trainer."""
+    """Finds the tapped fit of a trainer or a module, and the tapped evaluation of a trainer."""
 
     inherited = True
 
     def __init__(self) -> None:
-        self.fits: weakref.WeakKeyDictionary[Any, TappedFit] = weakref.WeakKeyDictionary()
-        self.evaluations: weakref.WeakKeyDictionary[Any, TappedEvaluation] = weakref.WeakKeyDictionary()
+        self._fits: weakref.WeakKeyDictionary[Any, TappedFit] = weakref.WeakKeyDictionary()
+        self._evaluations: weakref.WeakKeyDictionary[Any, TappedEvaluation] = weakref.WeakKeyDictionary()
 
-    def drop(self, over: TappedFit | TappedEvaluation) -> None:
-        """Forget one that is over."""
-        for registry in (self.fits, self.evaluations):
-            for key in [key for key, value in registry.items() if value is over]:
-                del registry[key]
+    def fit_of(self, item: Any) -> TappedFit | None:
+        """Return the fit of a trainer or a module, also one that was left without a word."""
+        return self._fits.get(item)
+
+    def evaluation_of(self, trainer: Any) -> TappedEvaluation | None:
+        """Return the test or validation of a trainer, also one that was left without a word."""
+        return self._evaluations.get(trainer)
+
+    def add(self, begun: TappedFit | TappedEvaluation, *items: Any) -> None:
+        """Note what has begun for trainers and modules."""
+        registry: Any = self._fits if isinstance(begun, TappedFit) else self._evaluations
+        for item in items:
+            registry[item] = begun
+
+    def drop(self, over: TappedFit | TappedEvaluation, *items: Any) -> None:
+        """Forget what is over, unless something newer has begun for an item."""
+        registry: Any = self._fits if isinstance(over, TappedFit) else self._evaluations
+        for item in items:
+            if registry.get(item) is over:
+                del registry[item]
 
 
 # What the callback and the logger ask for
@@ -299,7 +313,7 @@ class UnderWay(guest.Part):
 
 def fit_under_way(trainer: Any) -> TappedFit | None:
     """Return the recorded fit that a trainer is in, or was left in without a word."""
-    return guest.part(UnderWay).fits.get(trainer)
+    return guest.part(UnderWay).fit_of(trainer)
 
 
 def record_fit(trainer: Any, options: Options, launch: Launch | None = None) -> None:
@@ -319,18 +333,18 @@ def record_evaluation(trainer: Any, options: Options) -> None:
     if not trainer.is_global_zero or trainer.fast_dev_run or guest.in_fit():
         return
     module = trainer.lightning_module
-    if fit_under_way(module) is None:
+    if guest.part(UnderWay).fit_of(module) is None:
         TappedEvaluation(trainer, Evaluation(owners().of(module), options.store))
 
 
 def end_left(trainer: Any) -> None:
     """End the fit or evaluation that an exception left without a word; called where something new begins."""
     under_way = guest.part(UnderWay)
-    for left in (under_way.fits.get(trainer), under_way.evaluations.get(trainer)):
-        if isinstance(left, TappedFit):
-            left.leave()
-        elif left is not None:
-            left.close()
+    fit, evaluation = under_way.fit_of(trainer), under_way.evaluation_of(trainer)
+    if fit is not None:
+        fit.leave()
+    if evaluation is not None:
+        evaluation.close()
 
 
 def _methods_of_a_fit(trainer: Any) -> list[Method]:
