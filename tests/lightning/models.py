@@ -1,8 +1,9 @@
-"""A tiny module, data and a quiet Trainer, in the namespace that is asked for."""
+"""A tiny module, data, a quiet Trainer, and a callback that does something in the midst of a fit."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils.data import DataLoader, TensorDataset
@@ -11,7 +12,10 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import pytorch_lightning as pl
 
-__all__ = ["BATCHES", "ROOT", "Tiny", "checkpoint", "data", "pl", "trainer"]
+if TYPE_CHECKING:
+    from runlore import Store  # processes import this file before they import runlore
+
+__all__ = ["BATCHES", "ROOT", "At", "Tiny", "checkpoint", "data", "fail", "only", "pl", "trainer"]
 
 BATCHES = 10
 ROOT = str(Path(__file__).parent.parent.parent)  # for the PYTHONPATH of child processes
@@ -57,3 +61,27 @@ def trainer(*callbacks: Any, **settings: Any) -> Any:
 
 def checkpoint(folder: Path, **settings: Any) -> Any:
     return pl.callbacks.ModelCheckpoint(dirpath=folder, **settings)
+
+
+class At(pl.Callback):  # type: ignore[misc,name-defined]
+    """Does something in one hook, once."""
+
+    done: bool
+
+    def __init__(self, hook: str, action: Callable[[Any], object], step: int | None = None) -> None:
+        def call(trainer: Any, *_: Any, **__: Any) -> None:
+            if (step is None or trainer.global_step == step) and not self.done:
+                self.done = True
+                action(trainer)
+
+        self.done = False
+        setattr(self, hook, call)
+
+
+def fail(trainer: Any) -> None:
+    raise ValueError("mine")
+
+
+def only(store: "Store") -> Any:
+    (run,) = store.runs()
+    return run

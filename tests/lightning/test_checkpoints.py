@@ -14,7 +14,7 @@ from runlore import Store
 from runlore.cli import main
 from runlore.errors import ArtifactNotFound
 from runlore_lightning import RunloreCallback
-from tests.lightning.models import Tiny, checkpoint, data, pl, trainer
+from tests.lightning.models import At, Tiny, checkpoint, data, fail, pl, trainer
 from tests.process import Process
 
 
@@ -230,7 +230,46 @@ def test_restore_says_what_can_not_be_done(store: Store, tmp_path: Path) -> None
     assert (done.exit_code, list((tmp_path / "again").iterdir())) == (1, [])
 
 
-def test_a_finished_fit_leaves_the_trainer_as_it_was(store: Store, tmp_path: Path) -> None:
-    made = fit(checkpoint(tmp_path / "ck"))
-    for owner in (made, made.strategy, made._logger_connector):
-        assert not {"save_checkpoint", "remove_checkpoint", "teardown", "log_metrics"} & set(vars(owner))
+def test_the_best_of_an_earlier_segment_is_kept(store: Store, tmp_path: Path) -> None:
+    """The run was cut off before its best checkpoint was kept, and the segment that went on left it out."""
+
+    class Steered(Tiny):
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            if not self.trainer.sanity_checking:
+                self.log("val_loss", [0.1, 0.5, 0.4, 0.3][self.current_epoch])
+
+    def fit(*callbacks: Any, **settings: Any) -> None:
+        keep = checkpoint(tmp_path / "ck", monitor="val_loss", save_last=True, save_top_k=1)
+        made = trainer(RunloreCallback(), keep, *callbacks, enable_checkpointing=True, max_epochs=4)
+        made.fit(Steered(), data(), data(1), **settings)
+
+    with pytest.raises(ValueError, match="mine"):
+        fit(At("on_train_batch_end", fail, 25))
+    path = store.runs()[0].artifact("best").path
+    assert path is not None
+    fit(ckpt_path=tmp_path / "ck" / "last.ckpt")
+    (run,) = store.runs()
+    best = run.artifact("best")
+    assert (best.path, best.stored, len(run.segments)) == (path, True, 2)
+
+
+def test_a_checkpoint_callback_without_a_best_does_not_take_the_role(store: Store, tmp_path: Path) -> None:
+    """OnExceptionCheckpoint, which ranks nothing, came first and cost the others the role."""
+    keep = checkpoint(tmp_path / "ck", monitor="train_loss_epoch")
+    odd = pl.callbacks.OnExceptionCheckpoint(tmp_path / "odd")
+    trainer(RunloreCallback(), odd, keep, enable_checkpointing=True).fit(Tiny(), data())
+    assert store.runs()[0].artifact("best").path == keep.best_model_path
+
+
+def test_a_folder_of_checkpoints_that_somebody_removes_is_gone(store: Store, tmp_path: Path) -> None:
+    """Files that the user removed with their folder read present."""
+    import shutil
+
+    keep = checkpoint(tmp_path / "ck", save_top_k=-1)
+    remove = At("on_train_epoch_start", lambda trainer: shutil.rmtree(tmp_path / "ck", ignore_errors=True))
+    remove.done = True
+    made = trainer(RunloreCallback(), keep, remove, At("on_train_end", lambda _: shutil.rmtree(tmp_path / "ck")),
+                   enable_checkpointing=True)  # fmt: skip
+    made.fit(Tiny(), data())
+    found = [item for item in store.runs()[0].artifacts if item.kind == "checkpoint"]
+    assert [item.present for item in found] == [False, False, False]

@@ -94,3 +94,32 @@ def test_no_fit_no_run(store: Store) -> None:
     logger.log_hyperparams({"x": 1})
     logger.finalize("success")
     assert len(store.runs()) == 0
+
+
+def test_a_logger_alone_records_tests_too(store: Store) -> None:
+    """Only the callback noticed tests."""
+    made, model = trainer(logger=RunloreLogger(), max_epochs=1), Tiny()
+    made.fit(model, data())
+    made.test(model, data(2), verbose=False)
+    assert store.runs()[0].metrics["test_loss"].steps.tolist() == [10]
+
+
+def test_a_graph_that_the_user_asks_for_begins_nothing(store: Store) -> None:
+    """`log_graph` called by the user began a second run."""
+
+    class Graphed(Tiny):
+        def on_train_start(self) -> None:
+            self.logger.log_graph(self)
+
+    made = trainer(logger=RunloreLogger(), max_epochs=1)
+    made.fit(Graphed(), data())
+    (run,) = store.runs()
+    assert (run.status, run.metrics["train_loss_step"].count) == ("finished", 10)
+
+
+def test_a_test_that_logger_and_callback_record_is_added_once(store: Store) -> None:
+    made, model = trainer(RunloreCallback(), logger=RunloreLogger(), max_epochs=1), Tiny()
+    made.fit(model, data())
+    made.test(model, data(2), verbose=False)
+    run = store.runs()[0]
+    assert [run.metrics[name].count for name in run.metrics if name.startswith("test")] == [1]

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from runlore import Store, guest
 from runlore_lightning import RunloreCallback
-from tests.lightning.models import ROOT, Tiny, checkpoint, data, pl, trainer
+from tests.lightning.models import ROOT, At, Tiny, checkpoint, data, fail, pl, trainer
 from tests.process import Process
 
 Python = Callable[..., Process]
@@ -115,7 +116,6 @@ def test_a_checkpoint_that_no_run_knows_begins_one(
 
 
 def test_the_users_checkpoint_holds_nothing_of_ours(store: Store, tmp_path: Path) -> None:
-    import torch
 
     def content(name: str, *callbacks: Any) -> Any:
         pl.seed_everything(0)
@@ -130,3 +130,22 @@ def test_the_users_checkpoint_holds_nothing_of_ours(store: Store, tmp_path: Path
     assert plain["callbacks"] == recorded["callbacks"]
     assert all(torch.equal(plain["state_dict"][key], recorded["state_dict"][key]) for key in plain["state_dict"])
     assert not guest.in_fit()
+
+
+def test_going_on_from_a_file_that_another_run_logged_goes_on_with_its_maker(store: Store, tmp_path: Path) -> None:
+    """The run that had only read the checkpoint was gone on with."""
+
+    def fit(*callbacks: Any, **settings: Any) -> None:
+        made = trainer(
+            RunloreCallback(), checkpoint(tmp_path / "ck", save_last=True), *callbacks, enable_checkpointing=True
+        )
+        made.fit(Tiny(), data(), **settings)
+
+    with pytest.raises(ValueError, match="mine"):
+        fit(At("on_train_batch_end", fail, 25))
+    with store.start_run("reader") as run:
+        run.log_artifact(tmp_path / "ck" / "last.ckpt", kind="input-checkpoint")
+    (tmp_path / "copy.ckpt").write_bytes((tmp_path / "ck" / "last.ckpt").read_bytes())
+    fit(ckpt_path=tmp_path / "copy.ckpt")
+    reader, maker = store.runs()
+    assert (reader.name, len(maker.segments), maker.status) == ("reader", 2, "finished")

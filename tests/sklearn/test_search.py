@@ -1,14 +1,12 @@
 """Searches and cross-validation: trees of runs that say what scikit-learn says."""
 
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_iris
-from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  # makes HalvingGridSearchCV importable
 from sklearn.linear_model import LogisticRegression
 
@@ -21,23 +19,18 @@ from sklearn.model_selection import (
     cross_val_score,
     cross_validate,
     learning_curve,
+    validation_curve,
 )
-from sklearn.multiclass import OneVsRestClassifier
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
+import runlore
 from runlore import Store
-from tests.process import Process
-from tests.sklearn.test_autolog import Own, autologged  # noqa: F401  # a fixture
-
-X, Y = load_iris(return_X_y=True)
-
-
-def tree(depth: int = 2) -> DecisionTreeClassifier:
-    return DecisionTreeClassifier(max_depth=depth, random_state=0)
+from tests.sklearn.models import Own, X, Y, tree
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_cross_val_score_is_one_parent_with_its_folds(autologged: Store, n_jobs: int | None) -> None:  # noqa: F811
+def test_cross_val_score_is_one_parent_with_its_folds(autologged: Store, n_jobs: int | None) -> None:
     scores = cross_val_score(tree(), X, Y, cv=4, n_jobs=n_jobs)
     (parent,) = autologged.runs("parent is None")
     assert parent.metrics["split_test_score"].values.tolist() == scores.tolist()
@@ -53,7 +46,7 @@ def test_cross_val_score_is_one_parent_with_its_folds(autologged: Store, n_jobs:
     assert {run.status for run in autologged.runs()} == {"finished"}
 
 
-def test_cross_validate_tells_its_several_scores_and_times(autologged: Store) -> None:  # noqa: F811
+def test_cross_validate_tells_its_several_scores_and_times(autologged: Store) -> None:
     found = cross_validate(tree(), X, Y, cv=3, scoring=["accuracy", "f1_macro"], return_train_score=True)
     (parent,) = autologged.runs("parent is None")
     for name in ("test_accuracy", "test_f1_macro", "train_accuracy"):
@@ -61,7 +54,7 @@ def test_cross_validate_tells_its_several_scores_and_times(autologged: Store) ->
     assert parent.metrics["split_fit_time"].values.tolist() == found["fit_time"].tolist()
 
 
-def test_folds_that_cannot_be_fitted_are_kept_as_failed(autologged: Store) -> None:  # noqa: F811
+def test_folds_that_cannot_be_fitted_are_kept_as_failed(autologged: Store) -> None:
     class Sometimes(Own):
         def fit(self, X: Any, y: Any) -> "Sometimes":
             if 0.3 < np.mean(y) < 0.95:
@@ -87,7 +80,6 @@ def test_folds_that_cannot_be_fitted_are_kept_as_failed(autologged: Store) -> No
 
 
 def test_the_scores_are_the_same_with_and_without(store: Store) -> None:
-    import runlore
 
     without = cross_val_score(tree(), X, Y, cv=3)
     with runlore.autolog():
@@ -104,12 +96,12 @@ def test_the_scores_are_the_same_with_and_without(store: Store) -> None:
     ],
     ids=["cross_val_predict", "learning_curve"],
 )
-def test_other_validations_leave_no_loose_runs(autologged: Store, call: Callable[[], Any]) -> None:  # noqa: F811
+def test_other_validations_leave_no_loose_runs(autologged: Store, call: Callable[[], Any]) -> None:
     call()
     assert len(autologged.runs("parent is None")) == 1
 
 
-def test_a_cross_validation_inside_a_run_of_the_user_joins_it(autologged: Store) -> None:  # noqa: F811
+def test_a_cross_validation_inside_a_run_of_the_user_joins_it(autologged: Store) -> None:
     with autologged.start_run("mine"):
         cross_val_score(tree(), X, Y, cv=2)
     (mine,) = autologged.runs("parent is None")
@@ -118,13 +110,13 @@ def test_a_cross_validation_inside_a_run_of_the_user_joins_it(autologged: Store)
     assert len(mine.children) == 2
 
 
-def test_a_search_inside_a_cross_validation_makes_no_runs_of_its_own(autologged: Store) -> None:  # noqa: F811
+def test_a_search_inside_a_cross_validation_makes_no_runs_of_its_own(autologged: Store) -> None:
     cross_val_score(GridSearchCV(tree(), {"max_depth": [1, 2]}, cv=2), X, Y, cv=2)
     assert len(autologged.runs("parent is None")) == 1
     assert len(autologged.runs()) == 3
 
 
-def test_a_halving_search_tells_its_candidates(autologged: Store) -> None:  # noqa: F811
+def test_a_halving_search_tells_its_candidates(autologged: Store) -> None:
     search = HalvingGridSearchCV(tree(), {"max_depth": [1, 2, 3, 4]}, cv=2, random_state=0).fit(X, Y)
     (parent,) = autologged.runs("parent is None")
     assert len(parent.children) == len(search.cv_results_["params"])
@@ -132,7 +124,7 @@ def test_a_halving_search_tells_its_candidates(autologged: Store) -> None:  # no
 
 
 def test_more_candidates_than_the_cap_are_counted(
-    autologged: Store,  # noqa: F811
+    autologged: Store,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("runlore_sklearn._search.MAX_CHILDREN", 3)
@@ -142,47 +134,64 @@ def test_more_candidates_than_the_cap_are_counted(
     assert {"what": "2 candidates", "why": "at most 3 become runs"} in parent.missing
 
 
-ENSEMBLES = {
-    "voting": lambda jobs: VotingClassifier([("a", tree()), ("b", DummyClassifier())], n_jobs=jobs),
-    "stacking": lambda jobs: StackingClassifier([("a", tree()), ("b", DummyClassifier())], n_jobs=jobs, cv=2),
-    "bagging": lambda jobs: BaggingClassifier(tree(), n_estimators=4, n_jobs=jobs),
-    "one versus rest": lambda jobs: OneVsRestClassifier(LogisticRegression(max_iter=300), n_jobs=jobs),
-}
-
-
-@pytest.mark.parametrize("name", ENSEMBLES)
-@pytest.mark.parametrize("backend", ["loky", "threading"])
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_an_ensemble_is_one_run_in_every_kind_of_pool(
-    autologged: Store,  # noqa: F811
-    name: str,
-    backend: str,
-    n_jobs: int,
-) -> None:
-    import joblib
+def test_a_grid_search_is_a_parent_and_a_child_per_candidate(autologged: Store, n_jobs: int) -> None:
+    search = GridSearchCV(SVC(), {"C": [0.1, 1, 10]}, cv=2, n_jobs=n_jobs).fit(X, Y)
+    (parent,) = autologged.runs("parent is None")
+    assert parent.metrics["best_score"].last == search.best_score_
+    assert parent.params["best.C"] == search.best_params_["C"]
+    children = list(parent.children)
+    assert [child.params["C"] for child in children] == [0.1, 1, 10]
+    results = search.cv_results_
+    for place, child in enumerate(children):
+        folds = [results[f"split{fold}_test_score"][place] for fold in (0, 1)]
+        assert child.metrics["split_test_score"].values.tolist() == folds
+        assert child.metrics["mean_test_score"].last == results["mean_test_score"][place]
+        assert child.metrics["std_test_score"].last == results["std_test_score"][place]
+        assert child.metrics["rank_test_score"].last == results["rank_test_score"][place]
+    assert len(autologged.runs()) == 4
 
-    with joblib.parallel_config(backend):
-        ENSEMBLES[name](n_jobs).fit(X, Y)
-    (run,) = autologged.runs()
-    assert run.status == "finished"
-    assert run.metrics["train_score"].last > 0.3
+
+def test_a_candidate_that_cannot_be_fitted_is_kept_as_failed(autologged: Store) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        GridSearchCV(Own(), {"fail": [False, True]}, cv=2).fit(X, Y)
+    good, bad = autologged.runs("parent is None")[0].children
+    assert (good.status, bad.status) == ("finished", "failed")
+    assert np.isnan(bad.metrics["mean_test_score"].last)
 
 
-def test_a_loky_worker_records_nothing_even_with_autolog_in_it(store: Store, python: Callable[..., Process]) -> None:
-    python("""
-        import runlore
-        runlore.autolog()
-        import joblib
-        from sklearn.datasets import load_iris
-        from sklearn.dummy import DummyClassifier
+def test_several_metrics_of_a_random_search_are_told_apart(autologged: Store) -> None:
+    RandomizedSearchCV(
+        LogisticRegression(max_iter=500), {"C": [0.1, 1, 10]}, n_iter=2, cv=2, scoring=["accuracy", "f1_macro"],
+        refit="accuracy", random_state=0,
+    ).fit(X, Y)  # fmt: skip
+    child = autologged.runs("parent is None")[0].children[0]
+    assert {"split_test_accuracy", "split_test_f1_macro", "mean_test_accuracy", "rank_test_f1_macro"} <= set(
+        child.metrics
+    )
 
-        def work(seed):
-            import runlore
-            runlore.autolog()
-            data = load_iris(return_X_y=True)
-            return DummyClassifier(random_state=seed).fit(*data).score(*data)
 
-        if __name__ == "__main__":
-            print(joblib.Parallel(n_jobs=2)(joblib.delayed(work)(seed) for seed in range(4)))
-    """).succeed()
-    assert len(store.runs()) == 0
+def test_a_validation_curve_says_what_it_varies_and_takes_no_mean_of_it(autologged: Store) -> None:
+    """The mean over different settings stood on the run as its score."""
+    validation_curve(DecisionTreeClassifier(), X, Y, param_name="max_depth", param_range=[1, 3], cv=2)
+    (parent,) = autologged.runs("parent is None")
+    assert sorted(child.params["max_depth"] for child in parent.children) == [1, 1, 3, 3]
+    assert "mean_test_score" not in parent.metrics
+    assert parent.metrics["split_test_score"].count == 4
+
+
+def test_candidates_and_folds_took_the_time_of_their_fits(autologged: Store) -> None:
+    """Children read as if they had taken no time."""
+
+    class Slow(Own):
+        def fit(self, X: Any, y: Any) -> "Slow":
+            time.sleep(0.02)
+            super().fit(X, y)
+            return self
+
+    search = GridSearchCV(Slow(), {"shift": [1, 2]}, cv=2).fit(X, Y)
+    (parent,) = autologged.runs("parent is None")
+    for child, mean in zip(parent.children, search.cv_results_["mean_fit_time"], strict=True):
+        assert child.duration is not None
+        assert child.duration >= 2 * mean >= 0.04

@@ -1,4 +1,4 @@
-"""No line of the user's, one run; and nothing at all where nobody asked."""
+"""Autolog: no line of the user's, one run; and nothing at all where nobody asked."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,8 +9,7 @@ import pytest
 import runlore
 from runlore import RunloreWarning, Store
 from runlore_lightning import RunloreCallback
-from runlore_lightning._wrapping import Taps
-from tests.lightning.models import ROOT, Tiny, data, trainer
+from tests.lightning.models import Tiny, data, trainer
 from tests.process import Process
 
 Python = Callable[..., Process]
@@ -83,57 +82,6 @@ def test_a_factory_that_fails_does_not_break_the_trainer(store: Store, tmp_path:
     assert len(store.runs()) == 0
 
 
-def test_a_callback_that_breaks_costs_the_record_only(store: Store) -> None:
-    broken = RunloreCallback()
-    broken.options = None  # type: ignore[assignment]
-    made = trainer(broken, max_epochs=1)
-    with pytest.warns(RunloreWarning, match="less is recorded: RunloreCallback.on_fit_start failed: AttributeError"):
-        made.fit(Tiny(), data())
-    assert made.state.status == "finished"
-    assert len(store.runs()) == 0
-
-
-def test_what_is_not_there_is_not_tapped() -> None:
-    connector = type("Connector", (), {})()
-    taps = Taps()
-    with pytest.raises(AttributeError):
-        taps.set(connector, "log_metrics", print)
-    assert not taps
-
-
-def test_without_lightning_the_extra_is_named(python: Python) -> None:
-    python("""
-        import sys
-        sys.modules["lightning"] = sys.modules["pytorch_lightning"] = None
-        import runlore_lightning
-        for name in ("RunloreCallback", "RunloreLogger"):
-            try:
-                getattr(runlore_lightning, name)()
-            except ImportError as error:
-                assert "pip install 'runlore[lightning]'" in str(error), error
-            else:
-                raise AssertionError(name)
-    """).succeed()
-
-
-def test_an_untested_version_warns_once(store: Store, python: Python) -> None:
-    process = python(
-        """
-        import warnings
-        import pytorch_lightning
-        pytorch_lightning.__version__ = "9.9.9"
-        from runlore_lightning import RunloreCallback
-        from tests.lightning.models import Tiny, data, trainer
-        for _ in range(2):
-            trainer(RunloreCallback(), max_epochs=1).fit(Tiny(), data())
-        """,
-        PYTHONPATH=ROOT,
-    )
-    process.succeed()
-    assert process.err.count("Lightning 9.9.9 is not tested with runlore") == 1
-    assert len(store.runs()) == 2
-
-
 def test_importing_us_imports_no_framework(python: Python) -> None:
     python("""
         import sys
@@ -152,23 +100,3 @@ def test_a_trainer_where_nobody_asked_imports_nothing_of_ours(python: Python) ->
         ours = {name for name in sys.modules if name.startswith("runlore")}
         assert ours == {"runlore_lightning", "runlore_lightning.factory"}, ours
     """).succeed()
-
-
-def test_either_namespace_takes_the_callback_for_its_own(python: Python) -> None:
-    process = python("""
-        import copy, pickle, warnings
-        warnings.simplefilter("ignore")
-        import pytorch_lightning
-        from runlore_lightning import RunloreCallback, RunloreLogger
-        first = RunloreCallback()
-        assert isinstance(first, (RunloreCallback, pytorch_lightning.Callback))
-        import lightning.pytorch
-        class Mine(RunloreCallback):
-            pass
-        for made in (RunloreCallback(), Mine(), copy.deepcopy(first), pickle.loads(pickle.dumps(first))):
-            assert isinstance(made, pytorch_lightning.Callback) and isinstance(made, lightning.pytorch.Callback)
-            assert pytorch_lightning.Trainer(callbacks=made, logger=False, enable_checkpointing=False)
-        assert isinstance(RunloreLogger(), lightning.pytorch.loggers.Logger)
-        assert isinstance(pickle.loads(pickle.dumps(RunloreLogger())), pytorch_lightning.loggers.Logger)
-    """)
-    process.succeed()

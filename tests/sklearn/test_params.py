@@ -1,0 +1,44 @@
+"""The parameters of an estimator are on record, each for itself."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from runlore import Store
+from tests.sklearn.models import Own, X, Y
+
+
+def test_a_pipeline_is_one_run_with_the_params_of_its_steps(autologged: Store) -> None:
+    make_pipeline(StandardScaler(), LogisticRegression(C=2)).fit(X, Y)
+    (run,) = autologged.runs()
+    assert run.params["logisticregression__C"] == 2
+    assert run.params["standardscaler"] == "StandardScaler"
+    assert run.params["steps"] == ["standardscaler", "logisticregression"]
+    assert len(run.children) == 0
+
+
+def test_params_that_look_like_steps_and_ones_that_raise_cost_no_others(autologged: Store) -> None:
+    """A list of tuples was taken for the steps of a pipeline, and a value that raises cost all params."""
+
+    class Holder(Own):
+        def __init__(self, a: Any = 1, b: Any = None) -> None:
+            self.a, self.b = a, b
+
+        def fit(self, X: Any, y: Any) -> "Holder":
+            self.classes_ = np.unique(y)
+            return self
+
+    class Bad:
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError("nothing here")
+
+    HistGradientBoostingClassifier(max_iter=2, interaction_cst=[(0, 1), (2, 3)]).fit(X, Y)
+    Holder(b=[()]).fit(X, Y)
+    Holder(b=Bad()).fit(X, Y)
+    raising, empty, boosting = autologged.runs()
+    assert boosting.params["interaction_cst"] == [[0, 1], [2, 3]]
+    assert (empty.params["a"], raising.params["a"]) == (1, 1)
