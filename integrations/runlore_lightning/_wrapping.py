@@ -1,7 +1,7 @@
 """Where a Trainer is touched: methods of its own objects are called through us while a fit or an evaluation lasts.
 
-Lightning has no hook for the end of a fit that holds in every case, none for what it gives to loggers, and none for
-checkpoints that are saved or removed. So the callback taps the Trainer that it belongs to, and no class.
+Lightning has no hook that is called at the end of every fit, none for what it gives to its loggers, and none for saving
+and removing checkpoints. So methods of the one Trainer that the callback was given to are tapped, and no class.
 """
 
 import copy
@@ -151,7 +151,7 @@ class TappedFit:
         return self._optimizers is self._trainer.optimizers
 
     def close_if_left(self) -> None:
-        """Close the fit if it was left without a word: it is not running, and its exception is not propagating."""
+        """Close the fit if it was left without a word: it isn't running, and no exception of it is propagating."""
         if self._trainer.state.status != "running" and self.ending.has_passed():
             self.leave()
 
