@@ -381,3 +381,20 @@ def test_fifteen_planted_secrets_are_nowhere_in_the_decoded_store(
 def test_the_version_of_a_package_with_a_telling_name_is_no_secret(value: str) -> None:
     text = f'{{"google-auth": "{value}", "auth": "{value}"}}'
     assert masked_file("versions.json", text) == text
+
+
+def test_a_forked_child_masks_what_its_parent_has_learned(store: Store, python: Callable[..., Process]) -> None:
+    python(
+        """
+        import os, runlore
+        runlore.start_run("parent", params={"db_password": "hunter-2000"}).finish()
+        child = os.fork()
+        if not child:
+            run = runlore.start_run("child")
+            run.note("can't log in with hunter-2000")
+            run.finish()
+            os._exit(0)
+        os.waitpid(child, 0)
+        """
+    ).succeed()
+    assert store.run("child").notes == [f"can't log in with {MASK}"]

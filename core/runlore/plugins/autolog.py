@@ -8,6 +8,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from runlore._process import Part, process
 from runlore._settings import FALSE, TRUE, disabled_names, setting
 from runlore._warnings import report
 from runlore.errors import SettingError
@@ -17,12 +18,8 @@ if TYPE_CHECKING:
     from runlore.hookspecs import Integration
 
 
-_finder: "list[_AfterImport]" = []  # ours on sys.meta_path, while any framework is waited for
-_enabled: "dict[str, Integration]" = {}  # of this process, by name
-
-
 class Autolog:
-    """What `autolog()` switched on. `disable()` ends it; as a context manager it restores what was on before."""
+    """The frameworks that a call of `autolog()` covers; as a context manager it restores what was on before."""
 
     def __init__(self, integrations: "Iterable[Integration]", before: frozenset[str]) -> None:
         self._integrations = tuple(integrations)
@@ -30,13 +27,13 @@ class Autolog:
 
     @property
     def names(self) -> list[str]:
-        """The frameworks it covers."""
+        """Names of the frameworks."""
         return sorted(item.name for item in self._integrations)
 
     def disable(self) -> None:
-        """Restore every attribute that was wrapped; frameworks that are imported later stay as they are."""
+        """Switch recording off: restore every wrapped attribute, and wrap nothing that is imported later."""
         for integration in self._integrations:
-            _disable(integration)
+            process.part(_Switches).disable(integration)
 
     def __enter__(self) -> Self:
         return self
@@ -46,14 +43,14 @@ class Autolog:
     ) -> None:
         for integration in self._integrations:
             if integration.name not in self._before:
-                _disable(integration)
+                process.part(_Switches).disable(integration)
 
     def __repr__(self) -> str:
         return f"<Autolog {', '.join(self.names) or 'nothing'}>"
 
 
 def autolog(*frameworks: str) -> Autolog:
-    """Record every training call of the named frameworks, or of all; calling it twice changes nothing.
+    """Record every training call of the named frameworks, or of all; a second call changes nothing.
 
     Works before and after a framework is imported, and imports none itself.
 
@@ -69,14 +66,15 @@ def autolog(*frameworks: str) -> Autolog:
         for item in found.values()
         if (not frameworks or item.name in frameworks) and not disabled & {item.name, "all"}
     ]
-    before = frozenset(_enabled)
+    switches = process.part(_Switches)
+    before = switches.names
     for integration in chosen:
-        _enable(integration)
+        switches.enable(integration)
     return Autolog(chosen, before)
 
 
 def wanted_by_setting() -> frozenset[str]:
-    """The frameworks that RUNLORE_AUTOLOG asks for, those left out that are disabled.
+    """Return the frameworks that RUNLORE_AUTOLOG asks for, without the disabled ones.
 
     Raises:
         SettingError: no plugin records a framework that it names.
@@ -95,7 +93,7 @@ def wanted_by_setting() -> frozenset[str]:
 
 
 def _integrations() -> "dict[str, Integration]":
-    """What plugins can record, by name."""
+    """Return the integrations of all plugins by name."""
 
     def note(plugin: str, error: Exception) -> None:
         report(f"plugin {plugin!r} names no integrations: {type(error).__name__}: {error}")
@@ -111,31 +109,44 @@ def _check_known(name: str, found: "Mapping[str, Integration]") -> None:
         raise SettingError(f"no integration records {name!r}: {hint}")
 
 
-def _enable(integration: "Integration") -> None:
-    if integration.name in _enabled:
-        return
-    _enabled[integration.name] = integration
-    if integration.module is None:
-        _call(integration.enable, integration.name)
-        return
-    module = sys.modules.get(integration.module)
-    if module is not None and not _is_being_imported(module):
-        _call(integration.enable, integration.name)
-        return
-    if not _finder:
-        _finder.append(_AfterImport())
-        sys.meta_path.insert(0, _finder[0])
-    _finder[0].wanted[integration.module] = integration
+class _Switches(Part):
+    """The integrations that are switched on in this process, and in the children that it forks."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self._on: dict[str, Integration] = {}
+        self._after_import = _AfterImport()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the integrations that are on."""
+        return frozenset(self._on)
+
+    def enable(self, integration: "Integration") -> None:
+        """Switch an integration on: now where its framework is imported, else once it will be."""
+        if integration.name in self._on:
+            return
+        self._on[integration.name] = integration
+        if integration.module is None or _is_imported(integration.module):
+            _call(integration.enable, integration.name)
+        else:
+            self._after_import.add(integration.module, integration)
+
+    def disable(self, integration: "Integration") -> None:
+        """Switch an integration off, if it is on."""
+        if self._on.pop(integration.name, None) is None:
+            return
+        if integration.module is not None:
+            self._after_import.remove(integration.module)
+        if integration.module is None or integration.module in sys.modules:
+            _call(integration.disable, integration.name)
 
 
-def _disable(integration: "Integration") -> None:
-    if _enabled.pop(integration.name, None) is None:
-        return
-    if _finder and integration.module is not None:
-        _finder[0].wanted.pop(integration.module, None)
-        _remove_idle_finder()
-    if integration.module is None or integration.module in sys.modules:
-        _call(integration.disable, integration.name)
+def _is_imported(name: str) -> bool:
+    """Return True if a module was imported to its end."""
+    module = sys.modules.get(name)
+    return module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False)
 
 
 def _call(action: Callable[[], None], name: str) -> None:
@@ -145,46 +156,51 @@ def _call(action: Callable[[], None], name: str) -> None:
         report(f"{name} can't be recorded automatically: {type(error).__name__}: {error}")
 
 
-def _remove_idle_finder() -> None:
-    if _finder and not _finder[0].wanted:
-        finder = _finder.pop()
-        if finder in sys.meta_path:
-            sys.meta_path.remove(finder)
-
-
-def _is_being_imported(module: ModuleType) -> bool:
-    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
-
-
 class _AfterImport(MetaPathFinder):
-    """Lets the other finders find a module, and calls an integration once it was executed."""
+    """Enables integrations as soon as their modules are imported.
+
+    It stands on `sys.meta_path` only while it waits for a module, which the other finders then find.
+    """
 
     def __init__(self) -> None:
-        self.wanted: dict[str, Integration] = {}
+        self._waiting: dict[str, Integration] = {}
+
+    def add(self, module: str, integration: "Integration") -> None:
+        """Enable an integration after the import of a module."""
+        self._waiting[module] = integration
+        if self not in sys.meta_path:
+            sys.meta_path.insert(0, self)
+
+    def remove(self, module: str) -> "Integration | None":
+        """Wait for a module no longer; return the integration that waited for it."""
+        integration = self._waiting.pop(module, None)
+        if not self._waiting and self in sys.meta_path:
+            sys.meta_path.remove(self)
+        return integration
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        integration = self.wanted.get(fullname)
-        if integration is None:
+        if fullname not in self._waiting:
             return None
         for finder in sys.meta_path:
             if finder is self or not hasattr(finder, "find_spec"):
                 continue
             spec = finder.find_spec(fullname, path, target)
             if spec is not None and spec.loader is not None:
-                self._call_after(spec.loader, integration)
+                self._enable_after(spec.loader)
                 return spec
         return None
 
-    def _call_after(self, loader: Any, integration: "Integration") -> None:
+    def _enable_after(self, loader: Any) -> None:
+        """Have a loader enable the integration once it has executed the module."""
         execute = loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
             del loader.exec_module
             execute(module)
-            if self.wanted.pop(module.__name__, None) is not None:
+            integration = self.remove(module.__name__)
+            if integration is not None:
                 _call(integration.enable, integration.name)
-                _remove_idle_finder()
 
         loader.exec_module = exec_module

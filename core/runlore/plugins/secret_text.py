@@ -1,7 +1,7 @@
-"""What secrets look like in text: names that tell of them, values of well-known services, and what is assigned to what.
+"""Secrets in text, found by telling names, by the formats of well-known services, and by assignments.
 
-Three strengths of a name: `STRONG` ones ("password") hold a secret whatever the value; `WEAK` ones ("token", "auth",
-"wandb_key") do if the value looks like one, since models have tokens and dicts have keys, too.
+A name tells of a secret strongly or weakly. Under a `STRONG` one ("password") every value is a secret; under a `WEAK`
+one ("token", "auth", "wandb_key") only a value that looks like one, as models have tokens and dicts have keys, too.
 """
 
 import re
@@ -20,14 +20,17 @@ _STRONG_WORDS = frozenset(
 _STRONG_ENDS = ("password", "passwd", "passphrase", "secret", "apikey")  # "dbpassword", "clientsecret"
 _STRONG_PAIRS = frozenset([("api", "key"), ("api", "keys"), ("secret", "key"), ("private", "key"), ("access", "key")])
 _WEAK_WORDS = frozenset("pass pw auth creds cred jwt cookie bearer signature".split())
-_WEAK_KEYS = frozenset(  # what stands before "key" in names of secrets
+_WEAK_KEYS = frozenset(  # words before "key" in names of secrets
     "ssh wandb hf openai anthropic aws gcp azure comet neptune github gitlab stripe twilio sendgrid slack service hub "
     "deploy license app application client consumer server rsa pgp gpg account signing encryption master auth storage "
     "subscription shared session webhook mlflow clearml cohere mistral google".split()
 )
-_TOKEN_STARTS = ("access", "auth", "api", "refresh", "session", "hub", "bot", "user", "id", "bearer", "github", "hf")
+_TOKEN_STARTS = (  # of "authtoken", "usertoken"
+    "access", "auth", "api", "refresh", "session", "hub", "bot", "user", "id", "bearer", "github", "hf",
+)  # fmt: skip
+# Words that may follow "token" and the like.
 _AFTER_TOKEN = frozenset("read write value secret main prod production dev test admin default".split())
-# What stands before "token" where it is a word of language models, or a number of them.
+# Words before "token" where it means a token of a language model, or a number of them.
 _MODEL_TOKENS = frozenset(
     "pad padding eos bos sep cls mask unk special image video audio start end decoder encoder prefix suffix new first "
     "last per max min num n next forced additional sub word placeholder initializer delimiter blank boi eoi stop lang "
@@ -35,7 +38,7 @@ _MODEL_TOKENS = frozenset(
 )
 _PLAIN = re.compile(r"(?i)none|null|true|false|nil|auto|default|\[masked\]|\*+")
 _VERSION = re.compile(r"[~^<>=!]{0,2}v?\d+(?:\.\d+){1,4}(?:[.+-]?(?:a|b|rc|dev|post|cu)\d+){0,3}")  # google-auth's
-_LIKELY = re.compile(r"[A-Za-z0-9_+/=.:~!@#$%^&*-]{5,}")  # what could be a credential: one word, no brackets
+_LIKELY = re.compile(r"[A-Za-z0-9_+/=.:~!@#$%^&*-]{5,}")  # one word without brackets
 _COMMON = frozenset(
     "password passwd secret postgres postgresql mysql root admin administrator username localhost changeme default "
     "example testing development production public private anonymous guest token".split()
@@ -69,7 +72,7 @@ _VALUES = re.compile(
     """,
     re.VERBOSE,
 )
-# What any of the values above begins with, to look for in what is too large to be searched for them.
+# The beginnings of all values above; files too large for the patterns are searched for these first.
 _BEGINNINGS = (
     b"AKIA", b"ASIA", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"glpat-", b"sk-", b"k_live_",
     b"k_test_", b"hf_", b"xox", b"hooks.slack", b"AIza", b"ya29.", b"npm_", b"pypi-AgE", b"dop_v1_", b"SG.", b"eyJ",
@@ -84,7 +87,7 @@ _AUTHORIZATION = re.compile(
 )
 _OPTION = re.compile(r"(?P<option>(?<!\S)--[A-Za-z][\w-]{1,60} )(?!-)(?P<value>\S+)")
 
-# A name and a sign, with a type between them or not; quotes may be escaped, as in JSON within a text.
+# A name and a sign, perhaps with a type between them; quotes may be escaped, as in JSON within a text.
 _TYPE = r"[\w.]+(?:\[[^\]\n]{0,60}\])?"
 _ASSIGNED = re.compile(
     rf"""(?<![\w-])(?P<name>[A-Za-z_-][\w.-]{{0,80}})(?:\\*["'])?\]?\s?"""
@@ -95,7 +98,7 @@ _QUOTED = re.compile(
 )
 _BARE = re.compile(r"""(?P<value>[^\s"',;(){}\[\]<>\\]{4,})""")
 _LINE = re.compile(r"""(?P<value>(?:(?!\s\#)[^\n"',;(){}\[\]<>\\]){4,200})""")
-_TWO = re.compile(  # getenv("DB_PASSWORD", "x"), add_argument("--password", default="x"), ["password", "x"]
+_NEXT_ARGUMENT = re.compile(  # getenv("DB_PASSWORD", "x"), add_argument("--password", default="x"), ["password", "x"]
     r"""(?P<quote>\\*["'])(?P<name>-{0,2}[A-Za-z_][\w.-]{2,60})(?P=quote)\s{0,5},\s{0,5}(?:(?:default|value|fallback)\s?=\s?)?(?=\\*["'])"""
 )
 _ENTRY = re.compile(  # name: DB_PASSWORD, and in the next line value: x
@@ -107,14 +110,14 @@ _BLOCK = re.compile(  # a key of YAML whose value follows in deeper lines
 )
 _SETTING = re.compile(r"[A-Z0-9_]+=\S+")
 Spans = Callable[[str, re.Match[str]], list[tuple[int, int]]]
-_REACH = 300  # characters of code that a value may reach over
+_REACH = 300  # characters of an expression that are searched for a value
 _SPECIAL = re.compile(r"""["'\\()\[\]{}\n,;:]""")
-_SUSPICIOUS = re.compile(r"""[=:"'@/_.-]|AKIA|ASIA|AIza|eyJ""")  # without any of it a text has none of all this
+_SUSPICIOUS = re.compile(r"""[=:"'@/_.-]|AKIA|ASIA|AIza|eyJ""")  # a text without any holds no secret of these forms
 
 
 @lru_cache(maxsize=4096)
 def strength(name: str) -> int:
-    """How much a name tells of a secret: STRONG ("db_password"), WEAK ("HF_TOKEN"), or 0 ("pad_token")."""
+    """Rate how clearly a name tells of a secret: STRONG ("db_password"), WEAK ("HF_TOKEN"), or 0 ("pad_token")."""
     if name in ("PWD", "OLDPWD"):
         return 0  # the working directory
     words = [word.lower() for word in _PARTS.findall(name)]
@@ -129,7 +132,7 @@ def strength(name: str) -> int:
 
 
 def _is_weak(place: int, words: list[str]) -> bool:
-    """Whether a word is one of a credential, at the end of the name or before what tells which."""
+    """Return True if a word means a credential; after it only words such as "read" or "prod" may follow."""
     word, before = words[place], words[place - 1] if place else ""
     after = words[place + 1] if place + 1 < len(words) else ""
     if after and after not in _AFTER_TOKEN and not after.isdecimal():
@@ -140,40 +143,40 @@ def _is_weak(place: int, words: list[str]) -> bool:
 
 
 def is_secret(name: str, value: object) -> bool:
-    """Whether what stands under a name is a secret."""
-    told = strength(name)
-    if not told or value is None or isinstance(value, bool):
+    """Return True if the value of a name is a secret."""
+    level = strength(name)
+    if not level or value is None or isinstance(value, bool):
         return False
     if not isinstance(value, str):
-        return told == STRONG and isinstance(value, int | float)
+        return level == STRONG and isinstance(value, int | float)
     if not value or _PLAIN.fullmatch(value) or (value.startswith(("/", "~/", "./")) and "pwd" in name.lower()):
         return False
-    return told == STRONG or is_likely(value)
+    return level == STRONG or is_likely(value)
 
 
 def is_likely(value: str) -> bool:
-    """Whether a value could be a credential: one word that mixes kinds of characters, or is long."""
+    """Return True if a value could be a credential: one word that mixes kinds of characters, or is long."""
     if not _LIKELY.fullmatch(value) or _VERSION.fullmatch(value):
         return False
     return any(char.isdigit() for char in value) or not value.isalpha() or value != value.lower() or len(value) >= 20
 
 
-def is_telling_enough(value: str) -> bool:
-    """Whether a known secret is so uncommon that it may be masked wherever it stands."""
+def is_uncommon(value: str) -> bool:
+    """Return True if a secret is so uncommon that every occurrence of it can be masked."""
     if value.lower() in _COMMON or _PLAIN.fullmatch(value) or value.isdecimal():
         return False
     return len(value) >= 12 or (len(value) >= 6 and not value.isalpha())
 
 
 def find_values(text: str) -> list[str]:
-    """The parts of a text that look like secrets of well-known services."""
+    """Return the parts of a text that have the form of a well-known service's secrets."""
     if not _SUSPICIOUS.search(text):
         return []
     return [found[0].rpartition(":")[2] for found in _VALUES.finditer(text)]
 
 
 def holds_value(data: bytes) -> bool:
-    """Whether bytes of any kind, and any size, hold what looks like a secret of a well-known service."""
+    """Return True if bytes of any kind and size hold something in the form of a well-known service's secrets."""
     for beginning in _BEGINNINGS:
         place = data.find(beginning)
         while place >= 0:
@@ -194,9 +197,9 @@ def mask_text(
     in_code: bool = False,
     learn: Callable[[str], object] = lambda value: None,
 ) -> str:
-    """The text with its secrets masked; as many lines as before.
+    """Return the text with its secrets masked, and with as many lines as before.
 
-    `in_code`: bare words are names, not values. `learn` is told what was assigned to telling names.
+    With `in_code`, bare words are names and not values. `learn` is called with each value of a telling name.
     """
     if len(text) < 4:
         return text
@@ -211,7 +214,7 @@ def mask_text(
         if "\n" in text and ":" in text:
             text = _ENTRY.sub(_mask_entry, text)
             text = _BLOCK.sub(_mask_block, text)
-    text = _mask_following(text, _TWO, _next_literal, learn)
+    text = _mask_following(text, _NEXT_ARGUMENT, _next_literal, learn)
     text = _mask_following(text, _ASSIGNED, _code_value if in_code else _text_value, learn)
     return text if known is None else known.sub(MASK, text)
 
@@ -222,7 +225,7 @@ def mask_patch(
     is_code: Callable[[str], bool],
     learn: Callable[[str], object] = lambda value: None,
 ) -> str:
-    """A unified diff with its secrets masked, each file by its own kind."""
+    """Return a unified diff with its secrets masked, each file as code or as text."""
     parts = re.split(r"(?m)^(?=diff --git )", text)
     masked = []
     for part in parts:
@@ -232,7 +235,7 @@ def mask_patch(
 
 
 def _mask_following(text: str, head: re.Pattern[str], spans_of: Spans, learn: Callable[[str], object]) -> str:
-    """Mask what follows a telling name, as `spans_of` finds it."""
+    """Mask the values of telling names; `head` finds a name, `spans_of` the values that follow it."""
     pieces = []
     done = place = 0
     while found := head.search(text, place):
@@ -253,7 +256,7 @@ def _next_literal(text: str, found: re.Match[str]) -> list[tuple[int, int]]:
 
 
 def _text_value(text: str, found: re.Match[str]) -> list[tuple[int, int]]:
-    """The value behind a name in any text: in quotes, one word, or for a strong name the rest of the line."""
+    """Find the value of a name in text: in quotes, one word, or for a strong name the rest of the line."""
     value = _QUOTED.match(text, found.end())
     if value is None and strength(found["name"]) == STRONG and found["sign"] == ":":
         value = _LINE.match(text, found.end())
@@ -262,7 +265,7 @@ def _text_value(text: str, found: re.Match[str]) -> list[tuple[int, int]]:
 
 
 def _code_value(text: str, found: re.Match[str]) -> list[tuple[int, int]]:
-    """The literals in an expression of code; a bare word only within a string, or in a line of settings."""
+    """Find the literals in an expression of code; bare words count only in a string or in a line like NAME=word."""
     around = _quote_around(text, found)
     bare = _BARE.match(text, found.end())
     if around or (bare is not None and _SETTING.fullmatch(text[found.start() : bare.end()])):
@@ -273,7 +276,7 @@ def _code_value(text: str, found: re.Match[str]) -> list[tuple[int, int]]:
     depth = 0
     place, limit = found.end(), min(len(text), found.end() + _REACH)
     while special := _SPECIAL.search(text, place, limit):
-        direct = not text[found.end() : special.start()].strip(" ([{\n+-")  # and not an argument of some call
+        direct = not text[found.end() : special.start()].strip(" ([{\n+-")  # else it may be the argument of a call
         place = special.end()
         char = special[0]
         literal = _QUOTED.match(text, special.start()) if char in "\"'\\" else None
@@ -290,7 +293,7 @@ def _code_value(text: str, found: re.Match[str]) -> list[tuple[int, int]]:
 
 
 def _quote_around(text: str, found: re.Match[str]) -> str:
-    """The quote that a string in code has begun with, where the name stands in one; else an empty text."""
+    """Return the opening quote of the string of code that the name stands in; "" outside of strings."""
     start = found.start()
     before = text[max(text.rfind("\n", max(0, start - _REACH), start) + 1, start - _REACH, 0) : start]
     if before.endswith(('"', "'")) and text[found.end("name") : found.end("name") + 1] == before[-1]:
@@ -310,12 +313,12 @@ def _mask_entry(found: re.Match[str]) -> str:
 
 def _mask_block(found: re.Match[str]) -> str:
     if not strength(found["name"]) or ":" in found["body"].partition("\n")[0].replace("://", ""):
-        return found[0]  # a mapping, whose own keys tell
+        return found[0]  # a mapping: its own keys tell
     return found["head"] + _mask_lines(found["body"])
 
 
 def _mask_lines(text: str) -> str:
-    """Every line masked, its sign in a patch and its indent kept."""
+    """Mask every line; keep its sign in a patch and its indent."""
     return "\n".join(re.sub(r"(?m)^([+\- ]?[ \t]*(?:- )?)\S.*$", rf"\1{MASK}", line) for line in text.split("\n"))
 
 

@@ -9,24 +9,24 @@ from typing import Any
 
 from runlore.hookspecs import CaptureRequest, hookimpl
 
-DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # of NVIDIA's driver on Linux, and in its Windows subsystem
+DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # of NVIDIA's driver on Linux, and on Windows' Linux subsystem
 
 
 class SystemMetrics:
-    """Measures differences from one call to the next, so the first call's numbers mean nothing."""
+    """Measures the process tree. CPU load is measured from one call to the next: the first numbers mean nothing."""
 
     def __init__(self) -> None:
         self._processes: dict[int, Any] = {}
 
     @hookimpl
     def runlore_capture_environment(self, request: CaptureRequest) -> Mapping[str, Mapping[str, Any]] | None:
-        """Section hardware: the GPUs, and their driver."""
+        """Return the section `hardware` with the GPUs and their driver."""
         found = gpus(request.timeout)
         return {"hardware": found} if found else None
 
     @hookimpl
     def runlore_capture_metrics(self, request: CaptureRequest) -> dict[str, float]:
-        """CPU in percent of one core, resident memory in bytes, threads; the GPUs' load and memory.
+        """Measure CPU (percent of one core), resident memory (bytes) and threads; load and memory of the GPUs.
 
         Raises:
             ModuleNotFoundError: psutil is not installed.
@@ -49,7 +49,7 @@ class SystemMetrics:
         return numbers | _gpu_load()
 
     def _tree(self, psutil: Any) -> list[Any]:
-        """This process and its descendants; each the object that measured it before, which knows the difference."""
+        """Return this process and its descendants, each as the object that has measured it before."""
         here = self._processes.get(os.getpid()) or psutil.Process()
         try:
             now = [here, *here.children(recursive=True)]
@@ -60,18 +60,23 @@ class SystemMetrics:
         return list(self._processes.values())
 
 
+def plugin() -> SystemMetrics:
+    """Return the plugin; each process has its own, as its measurements go on from the last ones."""
+    return SystemMetrics()
+
+
 def gpus(timeout: float) -> dict[str, Any]:
-    """Names and driver of NVIDIA's GPUs; empty where there is none, or nobody to ask."""
+    """Return names, memory and driver of NVIDIA's GPUs; empty where there are none. `timeout` is in seconds."""
     with _nvml() as nvml:
         if nvml is not None:
             handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
             names = [_text(nvml.nvmlDeviceGetName(handle)) for handle in handles]
             memory = [nvml.nvmlDeviceGetMemoryInfo(handle).total for handle in handles]
             return {"gpus": names, "gpu_memory_bytes": memory, "gpu_driver": _text(nvml.nvmlSystemGetDriverVersion())}
-    return _ask_tool(timeout)
+    return _ask_nvidia_smi(timeout)
 
 
-def _ask_tool(timeout: float) -> dict[str, Any]:
+def _ask_nvidia_smi(timeout: float) -> dict[str, Any]:
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return {}
@@ -100,7 +105,7 @@ def _gpu_load() -> dict[str, float]:
 
 @contextmanager
 def _nvml() -> Iterator[Any]:
-    """NVIDIA's management library, through nvidia-ml-py; None where either is missing."""
+    """Load NVIDIA's management library by nvidia-ml-py; None where either is missing."""
     if not any(Path(device).exists() for device in DEVICES):  # importing the library takes tens of milliseconds
         yield None
         return
@@ -121,6 +126,3 @@ def _nvml() -> Iterator[Any]:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-plugin = SystemMetrics()

@@ -1,0 +1,86 @@
+"""`autolog()` with an integration that is no framework's, and what a forked child goes on with."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import runlore
+from runlore.errors import SettingError
+from tests.plugins.test_environment import plugin
+from tests.process import Process
+
+FAKE = """
+from runlore import hookimpl
+from runlore.hookspecs import Integration
+told = []
+@hookimpl
+def runlore_register_integrations():
+    return [Integration("fake", "colorsys", lambda: told.append("on"), lambda: told.append("off"))]
+"""
+WAITING = 'waiting = lambda: [item for item in sys.meta_path if type(item).__module__ == "runlore.plugins.autolog"]'
+
+
+def test_an_integration_is_enabled_by_the_import_of_its_framework(
+    tmp_path: Path, python: Callable[..., Process]
+) -> None:
+    printed = python(
+        f"""
+        import sys, runlore, fake
+        {WAITING}
+        with runlore.autolog("fake") as first:
+            print(fake.told, len(waiting()))
+            import colorsys
+            second = runlore.autolog("fake")
+            print(fake.told, len(waiting()), second)
+        print(fake.told)
+        """,
+        PYTHONPATH=plugin(tmp_path, "fake", FAKE),
+    ).succeed()
+    assert printed == "[] 1\n['on'] 0 <Autolog fake>\n['on', 'off']\n"
+
+
+def test_an_integration_that_was_disabled_before_the_import_is_never_enabled(
+    tmp_path: Path, python: Callable[..., Process]
+) -> None:
+    printed = python(
+        f"""
+        import sys, runlore, fake
+        {WAITING}
+        runlore.autolog("fake").disable()
+        print(len(waiting()))
+        import colorsys
+        print(fake.told)
+        """,
+        PYTHONPATH=plugin(tmp_path, "fake", FAKE),
+    ).succeed()
+    assert printed == "0\n[]\n"
+
+
+def test_a_forked_child_goes_on_with_what_its_parent_switched_on(
+    tmp_path: Path, python: Callable[..., Process]
+) -> None:
+    printed = python(
+        f"""
+        import os, sys, runlore, fake
+        {WAITING}
+        on = runlore.autolog("fake")
+        child = os.fork()
+        if not child:
+            import colorsys
+            runlore.autolog("fake")
+            print(fake.told, len(waiting()))
+            on.disable()
+            print(fake.told, flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+        print(fake.told, len(waiting()))
+        """,
+        PYTHONPATH=plugin(tmp_path, "fake", FAKE),
+    ).succeed()
+    assert printed == "['on'] 0\n['on', 'off']\n[] 1\n"
+
+
+def test_a_framework_that_no_plugin_records_is_named() -> None:
+    with pytest.raises(SettingError, match="no integration records 'sklern': did you mean 'sklearn'"):
+        runlore.autolog("sklern")
