@@ -85,15 +85,15 @@ def test_untracked_sources_are_kept_and_other_files_are_not(repository: Path) ->
 
 
 def test_large_files_are_named_and_not_kept(repository: Path) -> None:
-    (repository / "large.py").write_bytes(b"#" * (code.FILE_BYTES + 1))
-    (repository / "large.json").write_bytes(b" " * (code.FILE_BYTES + 1))
+    (repository / "large.py").write_bytes(b"#" * (code.MAX_FILE_BYTES + 1))
+    (repository / "large.json").write_bytes(b" " * (code.MAX_FILE_BYTES + 1))
     assert files(code.UNTRACKED) == {}
     assert set(withheld()) == {"large.py"}
     assert "can't be reproduced" in withheld()["large.py"]
 
 
 def test_a_patch_beyond_its_limit_is_named_and_not_kept(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(code, "PATCH_BYTES", 1 << 10)
+    monkeypatch.setattr(code, "MAX_PATCH_BYTES", 1 << 10)
     (repository / "train.py").write_text("x = 1\n" * 10_000)
     assert "can't be reproduced" in withheld()[code.PATCH]
 

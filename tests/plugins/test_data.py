@@ -136,7 +136,7 @@ def test_a_memory_map_is_read_and_not_loaded(tmp_path: Path) -> None:
 
 
 def test_a_larger_dataset_is_sampled_and_labelled_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WHOLE_BYTES", 1000)
+    monkeypatch.setattr(module, "MAX_HASHED_BYTES", 1000)
     monkeypatch.setattr(module, "SAMPLE_BYTES", 512)
     for make in (
         lambda data: data, pd.DataFrame, lambda data: pl.DataFrame(data, schema=list("abcd")), sp.csr_matrix,

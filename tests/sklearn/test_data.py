@@ -84,7 +84,7 @@ def test_the_training_data_may_be_a_gigabyte_of_nothing_and_is_not_copied(
     autologged: Store,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("runlore.plugins.data.WHOLE_BYTES", 1 << 20)
+    monkeypatch.setattr("runlore.plugins.data.MAX_HASHED_BYTES", 1 << 20)
     data = np.zeros((300_000, 4))
     DummyClassifier().fit(data, np.zeros(300_000))
     run = autologged.runs()[0]

@@ -14,7 +14,7 @@ from runlore.log.series import Series
 from runlore.log.values import json_value
 from runlore.plugins.code import is_program
 from runlore.plugins.environment import git_state
-from runlore.plugins.git import TIMEOUT
+from runlore.plugins.git import TIMEOUT_S
 from runlore.plugins.manager import plugins
 from runlore.provenance.source import Code, code_now, code_of
 from runlore.recording.captures import look_at_environment
@@ -237,7 +237,7 @@ def _environment_now(folder: Path) -> dict[str, dict[str, Any]]:
     """Capture the environment of this process, with git's facts of the folder; secrets are masked as in a record."""
     loaded = plugins()
     (here,) = look_at_environment(loaded, lambda *_: None)
-    of_folder = {"type": "environment", "sections": {"git": git_state(folder, TIMEOUT) or {}}}
+    of_folder = {"type": "environment", "sections": {"git": git_state(folder, TIMEOUT_S) or {}}}
     return {**here["sections"], **loaded.rewrite_event(of_folder)["sections"]}
 
 

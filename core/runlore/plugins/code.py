@@ -1,4 +1,4 @@
-"""The built-in plugin that keeps the code that ran: what git does not have, or the modules where there is no git."""
+"""The built-in plugin that keeps the code that git does not have, or the loaded modules where there is no git."""
 
 import fnmatch
 import json
@@ -15,19 +15,20 @@ from runlore.plugins.git import Git, GitTooSlow, Status, code_folder, is_install
 PATCH = "uncommitted.patch"
 UNTRACKED = "untracked"  # the artifact of source files that git does not know
 SNAPSHOT = "source"  # the artifact of source files where there is no git
-FILE_BYTES = 1 << 20  # of a source file; a larger one is named, not kept
-PATCH_BYTES = 8 << 20
-MOST_FILES = 500
-MOST_BYTES = 16 << 20  # of all source files together
+MAX_FILE_BYTES = 1 << 20  # of a source file; a larger one is named, not kept
+MAX_PATCH_BYTES = 8 << 20
+MAX_FILES = 500
+MAX_TOTAL_BYTES = 16 << 20  # of all source files together
+LIMITS = f"more than {MAX_FILE_BYTES >> 20} MiB, or than {MAX_FILES} files or {MAX_TOTAL_BYTES >> 20} MiB in all"
+CLOCK_LAG_S = 0.01  # by which the clock of a file system may lag behind
 
-SUFFIXES = frozenset(
+SOURCE_SUFFIXES = frozenset(
     ".py .pyi .pyx .pxd .ipynb .c .cc .cpp .cu .cuh .h .hpp .rs .go .java .scala .jl .r .lua .js .ts .sh .bash .sql "
     ".toml .yaml .yml .cfg .ini .json .gin .jsonnet .proto .md .rst .txt".split()
 )
-TEXTS = frozenset(".toml .yaml .yml .cfg .ini .json .gin .jsonnet .md .rst .txt".split())  # or data
-GRAIN = 0.01  # seconds by which the clock of a file system may lag behind
-NAMES = frozenset(["Makefile", "Dockerfile", "Snakefile", "Pipfile"])
-NEVER = (
+PROGRAM_SUFFIXES = SOURCE_SUFFIXES.difference(".toml .yaml .yml .cfg .ini .json .gin .jsonnet .md .rst .txt".split())
+SOURCE_NAMES = frozenset(["Makefile", "Dockerfile", "Snakefile", "Pipfile"])
+SECRET_NAMES = (  # patterns of files that are never kept
     ".env .env.* *.env .envrc .netrc .pgpass .pypirc .npmrc *.pem *.key *.p12 *.pfx *.jks *.keystore *.kdbx *.asc "
     "*.gpg id_rsa* id_dsa* id_ecdsa* id_ed25519* *credentials* *secret* .htpasswd *.tfvars *.tfstate"
 ).split()
@@ -35,17 +36,18 @@ NEVER = (
 
 @hookimpl
 def runlore_capture_files(request: CaptureRequest) -> list[CapturedFile]:
-    """What git does not have of the code; the local modules where there is no git."""
+    """Return the code that git does not have; the loaded modules of the user where there is no git."""
     folder = code_folder()
-    return look_at(folder, request.timeout, lambda: loaded_sources(folder), request.since)
+    return code_files(folder, request.timeout, lambda: loaded_sources(folder), request.since)
 
 
-def look_at(
+def code_files(
     folder: Path, timeout: float, without_git: Callable[[], set[str]], since: float = math.inf
 ) -> list[CapturedFile]:
-    """What git does not have of a folder's code; the sources that `without_git` names where there is no git.
+    """Return the code of a folder that git does not have; the sources that `without_git` names where there is no git.
 
-    Files that are no programs and were written `since` the run began are results of it.
+    Untracked settings and texts that were written after `since`, the start of the run, are its results: they are left
+    out. `timeout` is in seconds.
     """
     git = Git(folder, timeout)
     try:
@@ -64,6 +66,7 @@ def look_at(
 
 
 def _changes(git: Git, status: Status, since: float) -> Iterator[CapturedFile]:
+    """Yield a patch of the tracked files, and the content of notebooks and untracked sources."""
     tracked = [item.path for item in status.changed if item.tracked]
     hidden = [path for path in tracked if is_secret(path)]
     notebooks = [path for path in tracked if path.endswith(".ipynb") and path not in hidden]
@@ -72,7 +75,7 @@ def _changes(git: Git, status: Status, since: float) -> Iterator[CapturedFile]:
     large = _too_large(git, [path for path in tracked if path not in hidden])
     for path in large:
         yield _withheld(
-            path, f"over {FILE_BYTES >> 20} MiB and no source: its change is not kept, the run can't be reproduced"
+            path, f"over {MAX_FILE_BYTES >> 20} MiB and no source: its change is not kept, the run can't be reproduced"
         )
     left_out = {*hidden, *notebooks, *large}
     if set(tracked) - left_out:
@@ -82,17 +85,17 @@ def _changes(git: Git, status: Status, since: float) -> Iterator[CapturedFile]:
         for item in status.changed
         if not item.tracked
         and not is_installed(f"{git.folder}/{item.path}")
-        and (is_program(item.path) or not _is_since(git.folder / item.path, since))
+        and (is_program(item.path) or not _is_written_after(git.folder / item.path, since))
     ]
     yield from _sources(git.folder, sorted(notebooks + untracked), UNTRACKED, named=set(notebooks))
 
 
 def _too_large(git: Git, paths: list[str]) -> list[str]:
-    """Changed files that are no sources and too large for a patch: data, say, whose change must not cost the code's."""
+    """Return the changed files that are too large for the patch and no sources, such as data."""
     found = []
     for path in paths:
         place = git.folder / path
-        if not is_source(path) and place.is_file() and place.stat().st_size > FILE_BYTES:
+        if not is_source(path) and place.is_file() and place.stat().st_size > MAX_FILE_BYTES:
             found.append(path)
     return found
 
@@ -102,16 +105,16 @@ def _patch(git: Git, status: Status, left_out: list[str]) -> CapturedFile:
     paths = [f":(top,exclude,literal){path}" for path in left_out]
     options = "--no-color --no-ext-diff --no-textconv --binary --full-index --submodule=short --unified=3 --no-relative"
     command = ["diff", *options.split(), "--ignore-submodules=dirty", "--src-prefix=a/", "--dst-prefix=b/"]
-    content = git.ask(*command, base, "--", ":(top)", *paths, limit=PATCH_BYTES)
+    content = git.ask(*command, base, "--", ":(top)", *paths, limit=MAX_PATCH_BYTES)
     if content is None:
         return _withheld(PATCH, "git could not tell the difference from the last commit")
-    if len(content) > PATCH_BYTES:
-        return _withheld(PATCH, f"more than {PATCH_BYTES >> 20} MiB: the run can't be reproduced")
+    if len(content) > MAX_PATCH_BYTES:
+        return _withheld(PATCH, f"more than {MAX_PATCH_BYTES >> 20} MiB: the run can't be reproduced")
     return CapturedFile(PATCH, content, "code")
 
 
 def loaded_sources(folder: Path) -> set[str]:
-    """The script and the modules of the user's own that are loaded, below `folder`."""
+    """Return the paths below `folder` of the script and of the user's loaded modules."""
     paths = set()
     below, here = f"{folder}{os.sep}", f"{Path.cwd()}{os.sep}"
     for module in list(sys.modules.values()):
@@ -127,7 +130,10 @@ def loaded_sources(folder: Path) -> set[str]:
 
 
 def _sources(root: Path, paths: list[str], artifact: str, *, named: set[str]) -> Iterator[CapturedFile]:
-    """The source files among `paths`, within the limits; `named` ones are missed in the record if they are left out."""
+    """Yield the source files among `paths`, within the limits.
+
+    Of the others, the run says why it lacks them where they are in `named`, or are Python.
+    """
     count = size = 0
     for path in paths:
         source = root / path
@@ -143,12 +149,9 @@ def _sources(root: Path, paths: list[str], artifact: str, *, named: set[str]) ->
         if source.is_symlink() or not source.is_file():
             continue
         length = source.stat().st_size
-        if length > FILE_BYTES or count == MOST_FILES or size + length > MOST_BYTES:
+        if length > MAX_FILE_BYTES or count == MAX_FILES or size + length > MAX_TOTAL_BYTES:
             if path in named or source.suffix == ".py":
-                limits = (
-                    f"more than {FILE_BYTES >> 20} MiB, or than {MOST_FILES} files or {MOST_BYTES >> 20} MiB in all"
-                )
-                yield _withheld(path, f"{limits}: the run can't be reproduced")
+                yield _withheld(path, f"{LIMITS}: the run can't be reproduced")
             continue
         try:
             content = source.read_bytes()
@@ -163,7 +166,7 @@ def _sources(root: Path, paths: list[str], artifact: str, *, named: set[str]) ->
 
 
 def without_outputs(notebook: bytes) -> bytes:
-    """A Jupyter notebook with its outputs left out.
+    """Return a Jupyter notebook without its outputs.
 
     Raises:
         ValueError: it is no notebook.
@@ -179,28 +182,28 @@ def without_outputs(notebook: bytes) -> bytes:
 
 
 def is_source(path: str) -> bool:
-    """Whether a file is source code or configuration by its name."""
+    """Return True if a file is source code or configuration by its name."""
     pure = PurePosixPath(path)
-    return pure.suffix.lower() in SUFFIXES or pure.name in NAMES
+    return pure.suffix.lower() in SOURCE_SUFFIXES or pure.name in SOURCE_NAMES
 
 
 def is_program(path: str) -> bool:
-    """Whether a file is source code by its name, not settings, text or data."""
+    """Return True if a file is source code by its name, not settings, text or data."""
     pure = PurePosixPath(path)
-    return (pure.suffix.lower() in SUFFIXES and pure.suffix.lower() not in TEXTS) or pure.name in NAMES
+    return pure.suffix.lower() in PROGRAM_SUFFIXES or pure.name in SOURCE_NAMES
 
 
-def _is_since(path: Path, since: float) -> bool:
+def _is_written_after(path: Path, since: float) -> bool:
     try:
-        return path.stat().st_mtime > since - GRAIN
+        return path.stat().st_mtime > since - CLOCK_LAG_S
     except OSError:
         return False
 
 
 def is_secret(path: str) -> bool:
-    """Whether a file holds secrets by its name."""
+    """Return True if a file holds secrets by its name."""
     name = PurePosixPath(path).name.lower()
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in NEVER)
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in SECRET_NAMES)
 
 
 def _withheld(name: str, why: str) -> CapturedFile:

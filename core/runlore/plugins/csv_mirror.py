@@ -14,7 +14,7 @@ COLUMNS = ("time", "step", "epoch", "split", "key", "value")
 class CsvMirror:
     """Writes `<folder>/<name>-<id>/metrics.csv`, a row per point, and `params.csv` beside it.
 
-    Rows are appended as they come, so the files are whole up to a second ago while a run lasts.
+    Rows are appended while a run lasts; the files lag at most a second behind it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -22,7 +22,7 @@ class CsvMirror:
 
     @hookimpl
     def runlore_run_started(self, run: RunInfo) -> None:
-        """Make the folder."""
+        """Make the folder of the run, and its file `status`."""
         self._place(run).joinpath("status").write_text("running\n", encoding="utf-8")
 
     @hookimpl
@@ -37,7 +37,7 @@ class CsvMirror:
 
     @hookimpl
     def runlore_events_logged(self, run: RunInfo, events: Sequence[LoggedEvent]) -> None:
-        """Append params; a later row of the same key replaces an earlier one."""
+        """Append params; of two rows with one key the later one counts."""
         rows = [
             (key, text_of(value))
             for event in events
@@ -49,9 +49,8 @@ class CsvMirror:
 
     @hookimpl
     def runlore_run_finished(self, run: RunInfo, status: str, error: Mapping[str, Any] | None) -> None:
-        """Write the status into a file of its own."""
-        place = self._place(run)
-        place.joinpath("status").write_text(f"{status}\n", encoding="utf-8")
+        """Write how the run ended into the file `status`."""
+        self._place(run).joinpath("status").write_text(f"{status}\n", encoding="utf-8")
 
     def _append(self, run: RunInfo, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         import csv
@@ -71,6 +70,6 @@ class CsvMirror:
 
 
 def plugin() -> CsvMirror | None:
-    """The observer; None where the setting `csv` names no folder."""
+    """Return the observer; None where the setting `csv` names no folder."""
     folder = setting("csv")
     return CsvMirror(Path(folder).expanduser().absolute()) if folder else None

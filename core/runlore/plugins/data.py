@@ -1,7 +1,7 @@
-"""The built-in plugin that describes datasets: arrays, tables, sparse matrices, lists.
+"""The built-in plugin that describes datasets: arrays, tables, sparse matrices, lists, files.
 
-A fingerprint is the sha256 of shape, types and content, row by row, so that the same values in another memory layout
-have the same one. Above a gigabyte evenly spaced rows stand for all.
+A fingerprint is the sha256 of shape, types and content. Rows are hashed in order, so it doesn't depend on the layout in
+memory. Of more than a gigabyte only evenly spaced rows are hashed.
 """
 
 import hashlib
@@ -14,20 +14,20 @@ from typing import Any
 from runlore.artifacts.events import hashed
 from runlore.hookspecs import DataDescription, hookimpl
 
-WHOLE_BYTES = 1 << 30  # up to which all of the content is hashed
-SAMPLE_BYTES = 64 << 20  # of content that is hashed of a larger dataset
+MAX_HASHED_BYTES = 1 << 30  # of a dataset that is hashed in full
+SAMPLE_BYTES = 64 << 20  # that are hashed of a larger one
 SAMPLE_BLOCKS = 256
-PIECE_BYTES = 1 << 20  # that fits the processor's cache
-NUMBERS = "biufcmMV"  # kinds of numpy's types whose bytes are the values
-EXACT = float(1 << 53)  # from which floats don't hold every whole number
-CPU = 1  # as DLPack calls the kind of a device (kDLCPU)
-DEPTH = 6  # of lists in lists whose content counts
+PIECE_BYTES = 1 << 20  # that are hashed at once; they fit into the processor's cache
+NUMERIC_KINDS = "biufcmMV"  # of numpy's types: their bytes are the values
+INEXACT_FROM = float(1 << 53)  # a float from here on may be a rounded whole number
+DLPACK_CPU = 1  # DLPack's number for this kind of device (kDLCPU)
+MAX_DEPTH = 6  # of nested lists whose content is hashed
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 @hookimpl
 def runlore_describe_data(data: Any) -> DataDescription | None:
-    """Everything of numpy, pandas, polars, scipy.sparse, lists, and tensors; other things are left to other plugins."""
+    """Describe data of numpy, pandas, polars and scipy.sparse, tensors, lists and paths; leave others to plugins."""
     kind = f"{type(data).__module__.partition('.')[0]}.{type(data).__name__}"
     if isinstance(data, list | tuple):
         return _describe_list(data)
@@ -50,7 +50,7 @@ def _describe_array(array: Any, kind: str) -> DataDescription:
     import numpy
 
     digest = _digest("array", str(array.dtype), array.shape)
-    sampled = array.nbytes > WHOLE_BYTES
+    sampled = array.nbytes > MAX_HASHED_BYTES
     missing = 0
     if isinstance(array, numpy.ma.MaskedArray):
         for piece in _pieces(numpy.ma.getmaskarray(array), sampled):
@@ -66,21 +66,21 @@ def _describe_array(array: Any, kind: str) -> DataDescription:
 
 
 def _describe_tensor(tensor: Any, kind: str) -> DataDescription:
-    """A tensor of any library that speaks DLPack. One that lies on a device is left there: it has no fingerprint."""
+    """Describe a tensor of any library that supports DLPack. One on a GPU is not copied: it has no fingerprint."""
     import numpy
 
-    plain = tensor.detach() if hasattr(tensor, "detach") else tensor  # what has a gradient is not given away
+    plain = tensor.detach() if hasattr(tensor, "detach") else tensor  # a tensor with a gradient refuses to be exported
     try:
-        if plain.__dlpack_device__()[0] == CPU:
+        if plain.__dlpack_device__()[0] == DLPACK_CPU:
             return _describe_array(numpy.from_dlpack(plain), kind)
-    except (BufferError, RuntimeError, TypeError, ValueError):  # sparse, quantised, of a type that numpy has not
+    except (BufferError, RuntimeError, TypeError, ValueError):  # sparse, quantised, of a type that numpy lacks
         pass
     dtype = str(tensor.dtype).rpartition(".")[2]
     return DataDescription(kind=kind, shape=tuple(int(size) for size in tensor.shape), dtypes=dtype)
 
 
 def _pieces(array: Any, sampled: bool) -> Iterator[Any]:
-    """The array in contiguous pieces, in the order of its rows; evenly spaced ones where it is sampled."""
+    """Yield contiguous pieces of an array in the order of its rows: all of it, or evenly spaced ones."""
     import numpy
 
     rows = array.reshape(-1) if array.flags.c_contiguous else numpy.atleast_1d(array)
@@ -98,14 +98,14 @@ def _pieces(array: Any, sampled: bool) -> Iterator[Any]:
 
 
 def _hash_piece(digest: Any, piece: Any) -> int:
-    """Hash contiguous values; how many of them are missing."""
+    """Hash contiguous values; return the number of missing ones."""
     import numpy
 
-    if piece.dtype.names:  # field by field, as there may be anything between them
+    if piece.dtype.names:  # field by field, as the bytes between them are undefined
         return sum(_hash_piece(digest, numpy.ascontiguousarray(piece[name])) for name in piece.dtype.names)
-    if piece.dtype.kind not in NUMBERS or piece.dtype.hasobject:
+    if piece.dtype.kind not in NUMERIC_KINDS or piece.dtype.hasobject:
         return _hash_objects(digest, piece.reshape(-1).tolist())
-    if piece.dtype.char in "gG":  # long doubles have unused bytes: their value is the sum of two doubles
+    if piece.dtype.char in "gG":  # long doubles have unused bytes: hash them as the sum of two doubles
         rough = piece.astype(numpy.float64 if piece.dtype.char == "g" else numpy.complex128)
         digest.update(numpy.ascontiguousarray((piece - rough).astype(rough.dtype)).reshape(-1).view(numpy.uint8))
         piece = rough
@@ -116,12 +116,12 @@ def _hash_piece(digest: Any, piece: Any) -> int:
 
 
 def _hash_objects(digest: Any, values: Iterable[Any]) -> int:
-    """Hash any values by type and content; how many of them are None or NaN."""
+    """Hash any values by type and content; return the number of None and NaN."""
     missing = 0
     parts = []
     for value in values:
         missing += value is None or (isinstance(value, float) and value != value)
-        text = value if type(value) is str else _text_of(value, DEPTH)
+        text = value if type(value) is str else _text_of(value, MAX_DEPTH)
         parts.append(f"{type(value).__name__} {len(text)} {text}")
         if len(parts) == 10_000:
             digest.update("\0".join(parts).encode("utf-8", "surrogatepass"))
@@ -131,7 +131,7 @@ def _hash_objects(digest: Any, values: Iterable[Any]) -> int:
 
 
 def _text_of(value: Any, depth: int) -> str:
-    """What stands for one value in a hash: never a shortened text, as repr gives one of an array."""
+    """Return a text of the whole value, to be hashed; repr would shorten an array."""
     if depth == 0 or isinstance(value, str | int | float | bool | bytes | None):
         return repr(value)
     if isinstance(value, list | tuple):
@@ -151,21 +151,19 @@ def _text_of(value: Any, depth: int) -> str:
 
 
 def _describe_pandas(data: Any, kind: str) -> DataDescription:
-    import numpy
-
     frame = data.to_frame() if data.ndim == 1 else data
     size = int(frame.memory_usage(index=False).sum())
-    sampled = size > WHOLE_BYTES
+    sampled = size > MAX_HASHED_BYTES
     part = frame.iloc[_sample_rows(len(frame), size)] if sampled else frame
     names = [str(name) for name in frame.columns]
     dtypes = [str(dtype) for dtype in frame.dtypes]
     digest = _digest("table", dtypes, (len(frame), *names))
     missing = 0
-    kinds = list(part.dtypes)
-    plain = [place for place, found in enumerate(kinds) if isinstance(found, numpy.dtype) and found.kind in NUMBERS]
-    for dtype in dict.fromkeys(kinds[place] for place in plain):
-        missing += _hash_alike(digest, part, [place for place in plain if kinds[place] == dtype])
-    for place in sorted(set(range(part.shape[1])).difference(plain)):
+    types = list(part.dtypes)
+    numeric = [place for place, dtype in enumerate(types) if _is_numeric(dtype)]
+    for dtype in dict.fromkeys(types[place] for place in numeric):
+        missing += _hash_alike(digest, part, [place for place in numeric if types[place] == dtype])
+    for place in sorted(set(range(part.shape[1])).difference(numeric)):
         missing += _hash_column(digest, part.iloc[:, place])
     _hash_index(digest, part.index)
     return DataDescription(
@@ -174,8 +172,17 @@ def _describe_pandas(data: Any, kind: str) -> DataDescription:
     )  # fmt: skip
 
 
+def _is_numeric(dtype: Any) -> bool:
+    import numpy
+
+    return isinstance(dtype, numpy.dtype) and dtype.kind in NUMERIC_KINDS
+
+
 def _hash_alike(digest: Any, frame: Any, places: list[int]) -> int:
-    """Hash columns of one type together, some rows at a time: one by one, thousands of columns take seconds."""
+    """Hash columns of one type together, some rows at a time; return the number of missing values.
+
+    One by one, thousands of columns would take seconds.
+    """
     whole = len(places) == frame.shape[1]
     row_bytes = max(1, frame.dtypes.iloc[places[0]].itemsize * len(places))
     length = max(1, PIECE_BYTES // row_bytes)
@@ -217,7 +224,7 @@ def _hash_index(digest: Any, index: Any) -> None:
 def _describe_polars(data: Any, kind: str) -> DataDescription:
     frame = data if hasattr(data, "columns") else data.to_frame()
     size = int(frame.estimated_size())
-    sampled = size > WHOLE_BYTES
+    sampled = size > MAX_HASHED_BYTES
     part = frame[_sample_rows(frame.height, size)] if sampled else frame
     dtypes = [str(dtype) for dtype in frame.dtypes]
     digest = _digest("table", dtypes, (frame.height, *frame.columns))
@@ -239,14 +246,14 @@ def _describe_polars(data: Any, kind: str) -> DataDescription:
 
 
 def _numbers_of(column: Any) -> Any:
-    """A numeric column of polars as an array; None for any other."""
+    """Return a numeric column of polars as an array; None for any other."""
     if not column.dtype.is_numeric() or column.dtype.is_decimal():
         return None
     try:
         values = column.fill_null(0).to_numpy().copy()
-    except Exception:  # numbers that numpy has no type for
+    except Exception:  # numbers for which numpy has no type
         return None
-    return values if values.dtype.kind in NUMBERS else None
+    return values if values.dtype.kind in NUMERIC_KINDS else None
 
 
 def _sample_rows(rows: int, size: int) -> Any:
@@ -260,12 +267,13 @@ def _dtypes(dtypes: list[str]) -> str | list[str]:
     return dtypes[0] if len(set(dtypes)) == 1 else dtypes
 
 
-# The rest
+# Files, sparse matrices, lists
 
 
 def _describe_path(path: Path) -> DataDescription:
-    """A file or a folder: its fingerprint is the sha256 by which `which-run` finds it."""
+    """Describe a file or a folder; its fingerprint is the sha256 by which `which-run` finds it."""
     members = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+    # A file has neither shape nor types.
     facts = {"path": str(path), "shape": None, "dtypes": None, **({"files": len(members)} if path.is_dir() else {})}
     size = sum(item.stat().st_size for item in members)
     kind = "folder" if path.is_dir() else "file"
@@ -281,7 +289,7 @@ def _describe_sparse(data: Any, kind: str) -> DataDescription:
         rows.sum_duplicates()
     digest = _digest("sparse", rows.dtype.str, data.shape)
     size = int(rows.data.nbytes + rows.indices.nbytes + rows.indptr.nbytes)
-    sampled = size > WHOLE_BYTES
+    sampled = size > MAX_HASHED_BYTES
     missing = 0
     for part in (rows.data, rows.indices.astype(numpy.int64, copy=False), rows.indptr.astype(numpy.int64, copy=False)):
         for piece in _pieces(part, sampled):
@@ -311,13 +319,13 @@ def _describe_list(data: "list[Any] | tuple[Any, ...]") -> DataDescription:
 
 
 def _as_numbers(data: Any) -> Any:
-    """A regular list of numbers as an array; None for any other."""
+    """Return a regular list of numbers as an array; None for any other list."""
     try:
         import numpy
     except ImportError:  # recording needs only the standard library
         return None
     first = data
-    for _ in range(DEPTH):
+    for _ in range(MAX_DEPTH):
         first = first[0] if isinstance(first, list | tuple) and first else first
     if not isinstance(first, int | float | numpy.number | numpy.ndarray):
         return None
@@ -331,15 +339,15 @@ def _as_numbers(data: Any) -> Any:
 
 
 def _is_rounded(array: Any) -> bool:
-    """Whether whole numbers among the values may have lost digits when they became floats."""
+    """Return True if whole numbers among the values may have lost digits when they became floats."""
     import numpy
 
     with numpy.errstate(all="ignore"):
-        return bool((numpy.abs(array) >= EXACT).any())
+        return bool((numpy.abs(array) >= INEXACT_FROM).any())
 
 
-def _digest(what: str, dtypes: Any, shape: Any) -> Any:
-    return hashlib.sha256(repr((what, dtypes, tuple(shape))).encode("utf-8", "surrogatepass"))
+def _digest(kind: str, dtypes: Any, shape: Any) -> Any:
+    return hashlib.sha256(repr((kind, dtypes, tuple(shape))).encode("utf-8", "surrogatepass"))
 
 
 _DESCRIBERS: tuple[tuple[str, tuple[str, ...], Callable[[Any, str], DataDescription]], ...] = (

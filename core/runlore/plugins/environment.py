@@ -1,4 +1,4 @@
-"""The built-in plugin that describes Python, the system, the hardware, the packages, variables and the repository."""
+"""The built-in plugin that describes Python, system, hardware, packages, environment variables and repository."""
 
 import json
 import os
@@ -13,8 +13,8 @@ from runlore.hookspecs import CaptureRequest, hookimpl
 from runlore.plugins.git import Git, GitTooSlow, code_folder
 
 METADATA_SUFFIXES = (".dist-info", ".egg-info")
-ORIGIN = "direct_url.json"  # of a distribution, by PEP 610
-# Environment variables that change results, or what is recorded: a run that is done again gets them back.
+ORIGIN_FILE = "direct_url.json"  # in the metadata of a distribution, by PEP 610
+# Environment variables that change results or the record: `runlore reproduce` sets them again.
 RESTORED = (
     r"PYTHONHASHSEED|PYTHONOPTIMIZE|PYTHONPATH|(OMP|MKL|OPENBLAS|NUMEXPR|VECLIB|BLIS)_(NUM|MAXIMUM)_THREADS"
     r"|OMP_(PROC_BIND|PLACES)|CUDA_(DEVICE_ORDER|LAUNCH_BLOCKING)|CUBLAS_WORKSPACE_CONFIG|NVIDIA_TF32_OVERRIDE"
@@ -22,7 +22,7 @@ RESTORED = (
     r"|PYTORCH_(CUDA_ALLOC_CONF|ENABLE_MPS_FALLBACK)|TOKENIZERS_PARALLELISM|HF_(HUB|DATASETS)_OFFLINE|JOBLIB_START_METHOD"
     r"|LOKY_MAX_CPU_COUNT|SCIPY_ARRAY_API|TZ|LANG|LC_ALL|RUNLORE_(AUTOLOG|CHECKPOINTS|DISABLED|DRY_RUNS|EXPERIMENT)"
 )
-# Those that tell of the machine and the cluster; all others stay unread.
+# Variables that describe the machine and the cluster. All other variables are left out of the record.
 PLACING = (
     r"(CUDA|HIP)_VISIBLE_DEVICES|(MASTER|NODE|GROUP|LOCAL|WORLD)_(RANK|SIZE)|RANK|WORLD_SIZE|CONDA_DEFAULT_ENV"
     r"|SLURM_(JOB_ID|JOB_NAME|ARRAY_TASK_ID|ARRAY_JOB_ID|NNODES|NTASKS|PROCID|CPUS_PER_TASK|JOB_PARTITION|NODELIST)"
@@ -33,7 +33,7 @@ VARIABLES = f"{RESTORED}|{PLACING}"
 
 @hookimpl
 def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping[str, Any]]:
-    """Sections: python, os, hardware, packages, local_packages, variables, git."""
+    """Return the sections python, os, hardware, packages, local_packages, variables and git."""
     import platform
 
     sections: dict[str, Mapping[str, Any]] = {
@@ -60,7 +60,7 @@ def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping
 
 
 def installed_packages(path: list[str]) -> dict[str, str]:
-    """Names and versions of distributions, from the names of their metadata folders: 0.5 ms for 300 of them."""
+    """Return names and versions of distributions, by the names of their metadata folders: 0.5 ms for 300 of them."""
     found: dict[str, str] = {}
     for folder in path:
         try:
@@ -75,7 +75,7 @@ def installed_packages(path: list[str]) -> dict[str, str]:
 
 
 def local_packages(path: list[str]) -> dict[str, str]:
-    """Where distributions came from that are from no index: a folder, or the address of a repository."""
+    """Return the origins of distributions that come from no index: a folder, or the address of a repository."""
     found: dict[str, str] = {}
     for folder in path:
         try:
@@ -84,17 +84,17 @@ def local_packages(path: list[str]) -> dict[str, str]:
             continue
         for name in names:
             try:
-                with open(f"{folder or '.'}/{name}/{ORIGIN}", encoding="utf-8") as file:  # noqa: PTH123  # 300 of them
+                with open(f"{folder or '.'}/{name}/{ORIGIN_FILE}", encoding="utf-8") as file:  # noqa: PTH123  # 300 of them
                     url = str(json.load(file)["url"])
             except (OSError, ValueError, KeyError, TypeError):
-                continue  # as most have none
+                continue  # most distributions have no such file
             project = name.rpartition(".")[0].partition("-")[0].replace("_", "-").lower()
             found.setdefault(project, unquote(urlsplit(url).path) if url.startswith("file:") else url)
     return dict(sorted(found.items()))
 
 
 def git_state(folder: Path, timeout: float) -> dict[str, Any] | None:
-    """Commit, branch, remote and whether anything is uncommitted; None outside a repository or without git.
+    """Return commit, branch, remote and the number of uncommitted files; None outside a repository or without git.
 
     Raises:
         GitTooSlow: git took longer than `timeout` seconds.

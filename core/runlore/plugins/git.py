@@ -1,4 +1,4 @@
-"""Asking git about the repository that a process works in, as a guest: no lock, no hooks, no questions, no lasting."""
+"""Questions to git about the repository of the running code: no lock is taken, no hook runs, nobody is prompted."""
 
 import os
 import sys
@@ -7,23 +7,22 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-TIMEOUT = 5.0  # for one provider, and for a run that waits for its captures when it ends
+TIMEOUT_S = 5.0  # of all questions that one caller asks
 
-# Of the variables that git reads, those that would make it look at another repository, or answer in another form.
-LEADING_ASTRAY = (
+# Variables that would make git look at another repository, or answer in another form.
+MISLEADING_VARIABLES = (
     "GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_COMMON_DIR "
     "GIT_NAMESPACE GIT_PREFIX GIT_DIFF_OPTS GIT_EXTERNAL_DIFF GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS "
     "GIT_NOGLOB_PATHSPECS GIT_ICASE_PATHSPECS GIT_TRACE"
 ).split()
 
-
-# Nothing is fetched where a partial clone lacks something, by whatever program its settings name.
+# A partial clone fetches nothing that it lacks.
 OFFLINE = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
 
 
 def git_environment(**settings: str) -> dict[str, str]:
-    """The environment for a git that takes no lock, asks nobody, and reads the repository where it is started."""
-    kept = {name: value for name, value in os.environ.items() if name not in LEADING_ASTRAY}
+    """Return the environment of a git that takes no lock, prompts nobody, and reads the repository of its folder."""
+    kept = {name: value for name, value in os.environ.items() if name not in MISLEADING_VARIABLES}
     return {**kept, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **OFFLINE, **settings}
 
 
@@ -40,9 +39,9 @@ class Changed:
 
 
 class Git:
-    """A repository. `timeout` is for all questions together.
+    """Asks git about a repository; `timeout` is in seconds, for all questions together.
 
-    Methods return None where git says no, and raise GitTooSlow where it takes too long.
+    Methods return None where git is missing or fails, and raise GitTooSlow once the time is up.
     """
 
     def __init__(self, folder: Path, timeout: float) -> None:
@@ -51,7 +50,7 @@ class Git:
         self._timeout = timeout
 
     def ask(self, *arguments: str, limit: int = 64 << 20) -> bytes | None:
-        """What a git command prints, up to `limit` bytes and one; None where git is missing or says no.
+        """Return the output of a git command; more than `limit` bytes are cut to a bit more than that.
 
         Raises:
             GitTooSlow: the time is up.
@@ -83,12 +82,12 @@ class Git:
         return answer if status == 0 or not whole else None
 
     def text(self, *arguments: str) -> str | None:
-        """What a git command prints, as text without the last line break."""
+        """Return the output of a git command as text, without the last line break."""
         answer = self.ask(*arguments)
         return None if answer is None else answer.decode("utf-8", "surrogateescape").rstrip("\n")
 
     def status(self) -> "Status | None":
-        """Commit, branch, and what differs from it; None outside a repository."""
+        """Return the state of the working tree; None outside a repository."""
         options = ["--porcelain=v2", "--branch", "--untracked-files=all", "-z", "--ignore-submodules=dirty"]
         answer = self.text("status", *options)
         if answer is None:
@@ -108,7 +107,7 @@ class Git:
                 changed.append(Changed(rest.split(" ", 7 if kind == "1" else 9)[-1], tracked=True))
             elif kind == "2":
                 changed.append(Changed(rest.split(" ", 8)[-1], tracked=True))
-                next(parts, None)  # the old name
+                next(parts, None)  # the name before it was renamed
         return Status(commit, branch, tuple(changed))
 
     def _read(self, descriptor: int, limit: int) -> bytes:
@@ -130,7 +129,7 @@ class Git:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of a repository. `changed` has paths from its root."""
+    """The commit and branch of a working tree, and its changed files with paths from the root."""
 
     commit: str | None
     branch: str | None
@@ -138,9 +137,9 @@ class Status:
 
 
 def code_folder() -> Path:
-    """Where the code that runs lies: the script's folder, or the working directory where no script of the user runs.
+    """Return the folder of the script that runs; the working directory where no script of the user runs.
 
-    Of a module that runs by `python -m`, the folder that its package lies in.
+    For a module that runs by `python -m`, it is the folder that contains its package.
     """
     main = sys.modules.get("__main__")
     script = getattr(main, "__file__", None)
@@ -153,7 +152,7 @@ def code_folder() -> Path:
 
 
 def is_installed(path: str) -> bool:
-    """Whether a file belongs to Python or a package, not to the user; by its text, as it is asked of thousands."""
+    """Return True if a file belongs to Python or a package. Only its path is looked at, as thousands are asked for."""
     return "/site-packages/" in path or "/dist-packages/" in path or path.startswith(_prefixes())
 
 

@@ -1,13 +1,9 @@
-"""The plugins of a process: those that entry points of the group "runlore" name, our own among them."""
+"""The plugins of a process: found by their entry points, loaded once, and called through their hooks."""
 
-import os
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from types import FunctionType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import pluggy
 
@@ -15,22 +11,17 @@ from runlore import hookspecs
 from runlore._process import Part, process
 from runlore._settings import disabled_names
 from runlore._warnings import report
-from runlore.hookspecs import CapturedFile, Integration
+from runlore.hookspecs import CapturedFile, DataDescription, Integration
+from runlore.plugins.entry_points import GROUP, EntryPoint, entry_points
 
-if TYPE_CHECKING:
-    from runlore.hookspecs import DataDescription
-
-
-GROUP = "runlore"
-OBSERVING = ("runlore_run_started", "runlore_events_logged", "runlore_points_logged", "runlore_run_finished")
-STRUCTURE = frozenset(
+OBSERVER_HOOKS = ("runlore_run_started", "runlore_events_logged", "runlore_points_logged", "runlore_run_finished")
+ITEM_TYPES: dict[str, type] = {"runlore_capture_files": CapturedFile, "runlore_register_integrations": Integration}
+STRUCTURAL_FIELDS = frozenset(  # of events: a reader needs them, and they hold nothing that could be secret
     "type time mode run pid pid_start pid_namespace boot host parent kind status sha256 size stored step epoch cut "
     "predecessor".split()
-)  # what of an event can hold nothing foreign, and is needed to read a run
+)
 
 T = TypeVar("T")
-KINDS: dict[str, type] = {"runlore_capture_files": CapturedFile, "runlore_register_integrations": Integration}
-Event = Mapping[str, Any]
 Complaint = Callable[[str, Exception], None]
 
 
@@ -60,17 +51,17 @@ class Plugins:
     def __init__(self, disabled: frozenset[str] | None = None) -> None:
         self.listed: list[PluginInfo] = []
         self._disabled = disabled_names() if disabled is None else disabled
-        self._manager = pluggy.PluginManager("runlore")
+        self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
 
     def load(self) -> Self:
-        """Find and load the plugins, once."""
-        for found in sorted(entry_points(), key=lambda found: found.name):
-            self._load(found)
+        """Find and load the plugins; call it once."""
+        for point in sorted(entry_points(), key=lambda point: point.name):
+            self._load(point)
         return self
 
     def register(self, plugin: Any, name: str) -> None:
-        """Add a plugin that has no entry point; a test's, say.
+        """Add a plugin that has no entry point, such as one of a test.
 
         Raises:
             AttributeError: it has a hook of an unknown name.
@@ -82,21 +73,25 @@ class Plugins:
             raise AttributeError(_unknown_hook(unknown[0]))
 
     def unregister(self, plugin: Any) -> None:
-        """Take a plugin off again."""
+        """Remove a plugin that was registered."""
         self._manager.unregister(plugin)
 
     @property
     def names(self) -> list[str]:
-        """The plugins that are loaded."""
+        """Names of the loaded plugins."""
         return [item.name for item in self.listed if item.state == "loaded"]
 
     @property
     def observed(self) -> bool:
-        """Whether any plugin observes runs."""
-        return any(self._implementations(hook) for hook in OBSERVING)
+        """True if any plugin observes runs."""
+        return any(self._implementations(hook) for hook in OBSERVER_HOOKS)
+
+    def implementing(self, hook: str) -> list[str]:
+        """Return the names of the plugins that implement a hook."""
+        return sorted(implementation.plugin_name for implementation in self._implementations(hook))
 
     def results(self, hook: str, on_error: Complaint, **arguments: Any) -> Iterator[Any]:
-        """What each plugin returns to a hook, in the order of registration; None is left out.
+        """Call a hook of every plugin; yield the results but None, in the order of registration.
 
         A plugin that raises costs only its own result: `on_error` gets its name and the exception.
         """
@@ -110,10 +105,10 @@ class Plugins:
                 yield from _checked(hook, result, implementation.plugin_name, on_error)
 
     def first(self, hook: str, kind: type[T], **arguments: Any) -> T | None:
-        """The first answer that is not None, plugins that were registered last asked first; it has to be of the kind.
+        """Call a hook until a plugin returns something, which must be of a type; the last registered is called first.
 
         Raises:
-            RuntimeError: a plugin that was asked failed; the message names it.
+            RuntimeError: a plugin that was called failed; the message names it.
         """
         for implementation in reversed(self._implementations(hook)):
             try:
@@ -127,69 +122,78 @@ class Plugins:
                 return result
         return None
 
-    def implementing(self, hook: str) -> list[str]:
-        """The names of the plugins that have a hook."""
-        return sorted(implementation.plugin_name for implementation in self._implementations(hook))
+    def describe_data(self, data: Any) -> DataDescription | None:
+        """Describe a dataset; None where no plugin can. A description is returned as it is.
 
-    def rewrite_event(self, event: Event) -> Event:
-        """The event as the rewriters want it written; without its content where one of them fails."""
+        Raises:
+            RuntimeError: the plugin that should have described it failed.
+        """
+        if isinstance(data, DataDescription):
+            return data
+        return self.first("runlore_describe_data", DataDescription, data=data)
 
-        def is_one(changed: Any) -> bool:
+    def rewrite_event(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Pass an event through the rewriters; where one of them fails, leave its content out."""
+
+        def is_event(changed: Any) -> bool:
             return isinstance(changed, Mapping) and changed.get("type") == event["type"]
 
-        def empty(event: Event, plugin: str, error: Exception) -> Event:
+        def empty(event: Mapping[str, Any], plugin: str, error: Exception) -> Mapping[str, Any]:
             why = f"left out: plugin {plugin!r} raised {type(error).__name__}"
             report(f"a {event['type']} event is recorded without its content: {why}")
             return _emptied(event, why)
 
-        return self._rewritten("event", event, is_one, empty)
+        return self._rewritten("event", event, is_event, empty)
 
     def rewrite_file(self, file: CapturedFile) -> CapturedFile:
-        """The file as the rewriters want it kept; withheld where one of them fails."""
+        """Pass a file through the rewriters; where one of them fails, withhold it."""
+
+        def is_file(changed: Any) -> bool:
+            return isinstance(changed, CapturedFile)
 
         def withhold(file: CapturedFile, plugin: str, error: Exception) -> CapturedFile:
             why = f"plugin {plugin!r} raised {type(error).__name__}: {error}"
             return replace(file, content=b"", withheld=why)
 
-        return self._rewritten("file", file, lambda changed: isinstance(changed, CapturedFile), withhold)
+        return self._rewritten("file", file, is_file, withhold)
 
     def _rewritten(
-        self, what: str, value: T, is_one: Callable[[Any], bool], without: Callable[[T, str, Exception], T]
+        self, kind: str, value: T, is_valid: Callable[[Any], bool], without_content: Callable[[T, str, Exception], T]
     ) -> T:
-        """The value after the chain of its rewriters; `without` gives what is left of it where one fails."""
-        for implementation in reversed(self._implementations(f"runlore_rewrite_{what}")):
+        """Pass an event or a file through its rewriters; one that fails costs it the content."""
+        for implementation in reversed(self._implementations(f"runlore_rewrite_{kind}")):
             try:
-                changed = _call(implementation, {what: value})
-                if changed is not None and not is_one(changed):
+                changed = _call(implementation, {kind: value})
+                if changed is not None and not is_valid(changed):
                     raise TypeError(f"it returned {_brief(changed)}")
                 value = value if changed is None else changed
             except Exception as error:  # a plugin's own code: what it should have masked must not be written
-                value = without(value, implementation.plugin_name, error)
+                value = without_content(value, implementation.plugin_name, error)
         return value
 
     def _implementations(self, hook: str) -> list[Any]:
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         return caller.get_hookimpls()
 
-    def _load(self, found: "Found") -> None:
-        info = PluginInfo(found.name, "loaded", found.distribution, found.version, found.value)
-        if found.name in self._disabled or "all" in self._disabled:
+    def _load(self, point: EntryPoint) -> None:
+        info = PluginInfo(point.name, "loaded", point.distribution, point.version, point.value)
+        if point.name in self._disabled or "all" in self._disabled:
             self.listed.append(replace(info, state="disabled"))
             return
         try:
-            plugin = _no_exit(found.load)
+            plugin = _no_exit(point.load)
             if plugin is None:
                 self.listed.append(replace(info, state="off"))
                 return
             if isinstance(plugin, type):
-                raise TypeError(f"{found.value} is a class: name an object, or a function that returns one")
-            self.register(plugin, found.name)
+                raise TypeError(f"{point.value} is a class: name an object, or a function that returns one")
+            self.register(plugin, point.name)
             if not self._hooks_of(plugin):
                 raise TypeError("it has no hooks: mark its functions with @runlore.hookimpl")
         except Exception as error:  # a plugin's import may raise anything
             message = f"{type(error).__name__}: {error}"
             self.listed.append(replace(info, state="failed", error=message))
-            report(f"plugin {found.name!r} can't be loaded and is left out: {message}")
+            report(f"plugin {point.name!r} can't be loaded and is left out: {message}")
             return
         self.listed.append(replace(info, hooks=tuple(sorted(self._hooks_of(plugin)))))
 
@@ -197,63 +201,25 @@ class Plugins:
         return [caller.name for caller in self._manager.get_hookcallers(plugin) or ()]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An entry point: `value` is "module" or "module:name"."""
-
-    name: str
-    value: str
-    distribution: str
-    version: str
-
-    def load(self) -> Any:
-        """The plugin: a module or another object with hooks; a function's answer, which may be None for none."""
-        import importlib
-
-        module, _, name = self.value.partition(":")
-        plugin: Any = importlib.import_module(module.strip())
-        for part in filter(None, name.strip().split(".")):
-            plugin = getattr(plugin, part)
-        return plugin() if isinstance(plugin, FunctionType) else plugin
+def plugins() -> Plugins:
+    """Return the plugins of this process; the first call finds and loads them."""
+    return process.part(_Loaded).plugins()
 
 
-def entry_points() -> list[Found]:
-    """The entry points of our group, each name once, the first on `sys.path` first.
+class _Loaded(Part):
+    """The plugins of a process. A forked child loads them anew, as observers may have threads."""
 
-    Read by hand: importing `importlib.metadata` takes 25 ms, and it parses the metadata of every distribution.
-    """
-    found: dict[str, Found] = {}
-    seen: set[str] = set()
-    for folder in sys.path:
-        try:
-            names = sorted(name for name in os.listdir(folder or ".") if name.endswith((".dist-info", ".egg-info")))
-        except OSError:
-            continue
-        for name in names:
-            project, _, version = name.rpartition(".")[0].partition("-")
-            if project.lower() in seen:
-                continue
-            seen.add(project.lower())
-            for point, value in _group_of(Path(folder or ".", name, "entry_points.txt")):
-                distribution = project.replace("_", "-").lower()
-                found.setdefault(point, Found(point, value, distribution, version.partition("-")[0]))
-    return list(found.values())
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # a plugin may ask for the plugins while it is loaded
+        self._plugins: Plugins | None = None
 
-
-def _group_of(path: Path) -> Iterator[tuple[str, str]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return
-    if f"[{GROUP}]" not in text:
-        return
-    section = ""
-    for line in map(str.strip, text.splitlines()):
-        if line.startswith("["):
-            section = line.strip("[] ")
-        elif section == GROUP and "=" in line and not line.startswith(("#", ";")):
-            name, _, value = line.partition("=")
-            yield name.strip(), value.partition("[")[0].strip()
+    def plugins(self) -> Plugins:
+        """Return the plugins; while they are being loaded, this thread gets those loaded so far."""
+        with self._lock:
+            if self._plugins is None:
+                self._plugins = Plugins()
+                self._plugins.load()
+            return self._plugins
 
 
 def _call(implementation: Any, arguments: dict[str, Any]) -> Any:
@@ -261,7 +227,7 @@ def _call(implementation: Any, arguments: dict[str, Any]) -> Any:
 
 
 def _no_exit(action: Callable[[], T]) -> T:
-    """What a plugin's code returns; one that calls sys.exit has failed, and ends nothing."""
+    """Run a plugin's code; one that calls sys.exit has failed, and ends nothing."""
     try:
         return action()
     except SystemExit as error:
@@ -269,7 +235,10 @@ def _no_exit(action: Callable[[], T]) -> T:
 
 
 def _checked(hook: str, result: Any, plugin: str, on_error: Complaint) -> Iterator[Any]:
-    """A provider's result, as far as it is what its hook promises; iterables are read here, where they may raise."""
+    """Yield the part of a provider's result that its hook allows, and complain of the rest.
+
+    Iterables are read here, as they may raise.
+    """
     try:
         if hook == "runlore_capture_seeds":
             yield dict(result)
@@ -278,11 +247,11 @@ def _checked(hook: str, result: Any, plugin: str, on_error: Complaint) -> Iterat
             sections = {str(name): values for name, values in dict(result).items() if isinstance(values, Mapping)}
             wrong = [name for name in result if str(name) not in sections]
             yield sections
-        elif hook in KINDS:
+        elif hook in ITEM_TYPES:
             items: list[Any] = []
             wrong = []
             for item in _no_exit(lambda: list(result)):
-                (items if isinstance(item, KINDS[hook]) else wrong).append(item)
+                (items if isinstance(item, ITEM_TYPES[hook]) else wrong).append(item)
             yield items
         else:
             wrong = []
@@ -305,41 +274,10 @@ def _unknown_hook(name: str) -> str:
     return f"there is no hook {name!r}" + (f": did you mean {close[0]!r}?" if close else "")
 
 
-def _emptied(event: Event, why: str) -> Event:
-    """The event without anything foreign, still of its type."""
-    kept = {key: value for key, value in event.items() if key in STRUCTURE}
+def _emptied(event: Mapping[str, Any], why: str) -> Mapping[str, Any]:
+    """Return an event of the same type with its structural fields only, so that readers still understand it."""
+    kept = {key: value for key, value in event.items() if key in STRUCTURAL_FIELDS}
     empty: dict[str, Any] = {"values": {}, "sections": {}, "text": why, "what": event["type"], "why": why, "name": why}
     if event.get("error"):
         kept["error"] = {"type": "unknown", "message": why, "traceback": ""}
     return kept | {key: value for key, value in empty.items() if key in event} | {"left_out": why}
-
-
-class _Loaded(Part):
-    def __init__(self) -> None:
-        self._lock = threading.RLock()  # a plugin may ask for the plugins while it is loaded
-        self._plugins: Plugins | None = None
-
-    def plugins(self) -> Plugins:
-        with self._lock:
-            if self._plugins is None:
-                self._plugins = Plugins()
-                self._plugins.load()
-            return self._plugins
-
-
-def plugins() -> Plugins:
-    """Return the plugins of this process; the first call finds and loads them."""
-    return process.part(_Loaded).plugins()
-
-
-def described(data: Any) -> "DataDescription | None":
-    """What plugins say of a dataset; a description stands for itself.
-
-    Raises:
-        RuntimeError: the plugin that should have described it failed.
-    """
-    from runlore.hookspecs import DataDescription
-
-    if isinstance(data, DataDescription):
-        return data
-    return plugins().first("runlore_describe_data", DataDescription, data=data)

@@ -1,4 +1,4 @@
-"""The built-in observer that prints a line on stderr now and then while a run lasts, where a setting asks for it."""
+"""The built-in observer that prints a progress line on stderr at an interval, where a setting asks for it."""
 
 import sys
 import threading
@@ -11,13 +11,14 @@ from runlore._settings import seconds
 from runlore._text import duration_text, number_text
 from runlore.hookspecs import LoggedPoints, RunInfo, hookimpl
 
-METRICS = 4  # of the latest values in a line
+SHOWN_METRICS = 4  # in a line, those with the newest values
 
 
 class ProgressLine:
-    """Prints how long a run has lasted, its step and its latest metrics, at most every `interval` seconds.
+    """Prints how long a run has lasted, its step and its latest metrics, every `interval` seconds.
 
-    Nothing is printed of a run that is shorter. `write` and `clock` are arguments for other uses than a terminal.
+    A run that is shorter than that prints nothing. `write` takes the lines instead of stderr; `clock` returns seconds
+    since 1970.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class ProgressLine:
 
     @hookimpl
     def runlore_run_started(self, run: RunInfo) -> None:
-        """Print lines from now on, also where nothing is logged for long."""
+        """Start a thread that prints lines also while nothing is logged. Children print none of their own."""
         if run.parent is None:
             self._ends[run.id] = threading.Event()
             threading.Thread(target=self._watch, args=(run,), name="runlore-progress", daemon=True).start()
@@ -47,18 +48,18 @@ class ProgressLine:
 
     @hookimpl
     def runlore_points_logged(self, run: RunInfo, points: Sequence[LoggedPoints]) -> None:
-        """Remember the latest values; print a line if it is due."""
+        """Remember the latest values, and print a line if it is due."""
         with self._lock:
             latest = self._latest.setdefault(run.id, {})
             for item in points:
-                latest.pop(item.key, None)  # so that the newest come last
+                latest.pop(item.key, None)  # so that the newest key comes last
                 latest[item.key] = item.values[-1]
                 if not item.key.startswith("system/"):
                     self._steps[run.id] = max(self._steps.get(run.id, 0), item.steps[-1])
         self.print_if_due(run)
 
     def print_if_due(self, run: RunInfo) -> None:
-        """Print a line if the last one is long enough ago. Threads may call it."""
+        """Print a line if the interval since the last one is over. Any thread may call it."""
         now = self._clock()
         with self._lock:
             if now < self._due.setdefault(run.id, run.started + self._interval * 0.99):
@@ -66,14 +67,14 @@ class ProgressLine:
             self._due[run.id] = now + self._interval * 0.99
             self._printed.add(run.id)
             latest = self._latest.get(run.id, {})
-            shown = [(key, value) for key, value in latest.items() if not key.startswith("system/")][-METRICS:]
+            shown = [(key, value) for key, value in latest.items() if not key.startswith("system/")][-SHOWN_METRICS:]
             step = f" · step {self._steps[run.id]}" if run.id in self._steps else ""
         values = "".join(f" · {key} {number_text(value)}" for key, value in shown)
         self._print(f"{run.name} · {duration_text(now - run.started)}{step}{values}")
 
     @hookimpl
     def runlore_run_finished(self, run: RunInfo, status: str, error: Mapping[str, Any] | None) -> None:
-        """Say how a run ended of which a line was printed."""
+        """Print how the run ended, if it has printed any line."""
         if run.id in self._printed:
             why = f": {error.get('type')}" if error else ""
             self._print(f"{run.name} · {status} after {duration_text(self._clock() - run.started)}{why}")
@@ -90,6 +91,6 @@ class ProgressLine:
 
 
 def plugin() -> ProgressLine | None:
-    """The observer; None where the setting `progress` names no interval."""
+    """Return the observer; None where the setting `progress` names no interval."""
     interval = seconds("progress")
     return ProgressLine(interval) if interval else None

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from runlore.artifacts.artifact import Artifact
 from runlore.errors import ArtifactNotFound
-from runlore.plugins.code import PATCH, SNAPSHOT, UNTRACKED, look_at
-from runlore.plugins.git import TIMEOUT, Git, GitTooSlow, git_environment
+from runlore.plugins.code import PATCH, SNAPSHOT, UNTRACKED, code_files
+from runlore.plugins.git import TIMEOUT_S, Git, GitTooSlow, git_environment
 from runlore.plugins.manager import plugins
 from runlore.store.runs import RecordedRun
 
@@ -51,13 +51,13 @@ def code_now(folder: Path, like: Code) -> Code:
     """Return the code in a folder now, secrets masked as in a record; without git, the files that `like` has."""
     known = set(like.of(SNAPSHOT))
     code = Code(str(folder), None, None)
-    for found in look_at(folder, TIMEOUT, lambda: {path for path in known if (folder / path).is_file()}):
+    for found in code_files(folder, TIMEOUT_S, lambda: {path for path in known if (folder / path).is_file()}):
         file = plugins().rewrite_file(found)
         if file.withheld is not None:
             code.notes.append(f"{folder}: {file.name}: {file.withheld}")
         else:
             code.files.setdefault(file.folder or file.name, {})[file.name] = file.content
-    git = Git(folder, TIMEOUT)
+    git = Git(folder, TIMEOUT_S)
     code.root = git.text("rev-parse", "--show-toplevel")
     code.commit = git.text("rev-parse", "--verify", "HEAD") if code.root else None
     return code
@@ -65,7 +65,7 @@ def code_now(folder: Path, like: Code) -> Code:
 
 def repository_with(folder: Path, commit: str | None) -> Path | None:
     """Return the root of the repository that a folder is in; None without one, or if it lacks the commit."""
-    git = Git(folder, TIMEOUT)
+    git = Git(folder, TIMEOUT_S)
     try:
         root = git.text("rev-parse", "--show-toplevel")
         known = root is not None and (commit is None or git.ask("cat-file", "-e", f"{commit}^{{commit}}") is not None)

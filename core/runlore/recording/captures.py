@@ -16,7 +16,7 @@ from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import kept_content, losses_of
 from runlore.hookspecs import CaptureRequest
 from runlore.log.values import describe
-from runlore.plugins.git import TIMEOUT
+from runlore.plugins.git import TIMEOUT_S
 from runlore.plugins.manager import Plugins, plugins
 
 SHARED_S = 2.0  # after its end a capture serves the runs of so many seconds,
@@ -169,12 +169,12 @@ def section_event(name: str, values: Mapping[str, Any]) -> Event:
 
 
 def _wait(capture: Capture, then: Callable[[Capture], None]) -> None:
-    if capture.done.wait(TIMEOUT):
+    if capture.done.wait(TIMEOUT_S):
         then(capture)
 
 
 def _request(since: float) -> CaptureRequest:
-    return CaptureRequest(Path.cwd(), tuple(sys.argv), TIMEOUT, since)
+    return CaptureRequest(Path.cwd(), tuple(sys.argv), TIMEOUT_S, since)
 
 
 def _kept(event: Event, blobs: Blobs) -> Event:

@@ -65,10 +65,10 @@ class Companions:
 
     def await_captures(self) -> None:
         """Wait for the captures; write into the run which took too long."""
-        until = time.monotonic() + git.TIMEOUT
+        until = time.monotonic() + git.TIMEOUT_S
         for awaited in self._awaited:
             if not awaited.wait(until):
-                self._log.missing(awaited.what, f"not known {git.TIMEOUT:.0f} s after the end")
+                self._log.missing(awaited.what, f"not known {git.TIMEOUT_S:.0f} s after the end")
 
     def drain(self) -> None:
         """Wait until observers know what is in the log now."""

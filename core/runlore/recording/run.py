@@ -182,7 +182,7 @@ class Run:
         fingerprint = None
         if data is not None:
             try:
-                found = described(data)
+                found = plugins().describe_data(data)
                 values |= facts_of(found) if found is not None else {}
                 why = f"no plugin describes a {type(data).__qualname__}" if found is None else ""
                 fingerprint = None if found is None else found.fingerprint

@@ -10,7 +10,7 @@ from runlore._text import count_text
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import hashed
 from runlore.plugins.code import PATCH, SNAPSHOT, UNTRACKED
-from runlore.plugins.git import TIMEOUT, Git, GitTooSlow
+from runlore.plugins.git import TIMEOUT_S, Git, GitTooSlow
 from runlore.provenance.source import Code, repository_with
 from runlore.reproduction.checkout import PRESENT, write_code
 from runlore.reproduction.paths import Places
@@ -77,7 +77,7 @@ def _parts(recorded: Code, written: Code) -> Iterator[str]:
 def _outside_git(root: Path, places: Places) -> Iterator[str]:
     """Yield the paths in a repository that git does not track and the fresh folder lacks, without those of tools."""
     others = ("ls-files", "-z", "--others", "--exclude-standard", "--directory", "--no-empty-directory")
-    git = Git(root, TIMEOUT)
+    git = Git(root, TIMEOUT_S)
     try:
         listed = [git.text(*others), git.text(*others, "--ignored")]
     except GitTooSlow:
