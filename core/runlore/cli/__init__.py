@@ -11,33 +11,35 @@ import click
 from runlore import __version__
 from runlore.errors import QueryError, RunloreError, RunloreWarning
 
+# Every command, in the order of the help text, with its module in `runlore.cli.commands`. The module defines a click
+# command of that name, with _ for -. It is imported only when the command is called or its help is shown.
 COMMANDS = {
-    "run": "commands.run",
-    "ls": "commands.ls",
-    "show": "commands.show",
-    "diff": "commands.diff",
-    "which-run": "commands.which",
-    "lineage": "commands.lineage",
-    "reproduce": "commands.reproduce",
-    "restore": "commands.restore",
-    "stats": "commands.stats",
-    "export": "commands.export",
-    "tag": "commands.edit",
-    "note": "commands.edit",
-    "pin": "commands.edit",
-    "rm": "commands.remove",
-    "undo": "commands.remove",
-    "gc": "commands.remove",
-    "ui": "commands.ui",
-    "reindex": "commands.reindex",
-    "doctor": "commands.doctor",
-    "plugins": "commands.plugins",
+    "run": "run",
+    "ls": "ls",
+    "show": "show",
+    "diff": "diff",
+    "which-run": "which_run",
+    "lineage": "lineage",
+    "reproduce": "reproduce",
+    "restore": "restore",
+    "stats": "stats",
+    "export": "export",
+    "tag": "edit",
+    "note": "edit",
+    "pin": "edit",
+    "rm": "remove",
+    "undo": "remove",
+    "gc": "remove",
+    "ui": "ui",
+    "reindex": "doctor",
+    "doctor": "doctor",
+    "plugins": "plugins",
     "completion": "completion",
 }
 
 
 class _Commands(click.Group):
-    """A group that imports a command when it is called, suggests the nearest, and prints our errors as one line."""
+    """Imports commands at their call, suggests the nearest for an unknown one, and prints our errors as one line."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -45,7 +47,7 @@ class _Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        found = getattr(import_module(f"runlore.cli.{COMMANDS[name]}"), name.replace("-", "_"))
+        found = getattr(import_module(f"runlore.cli.commands.{COMMANDS[name]}"), name.replace("-", "_"))
         return found if isinstance(found, click.Command) else None
 
     def resolve_command(self, context: click.Context, args: list[str]) -> Any:
@@ -70,7 +72,7 @@ class _Commands(click.Group):
             except OSError as error:
                 if not isinstance(error, BrokenPipeError):
                     raise _Failure(f"{error.filename or 'output'}: {error.strerror or error}", 1) from None
-                sys.stderr.close()  # whoever read us went away, which is theirs to decide
+                sys.stderr.close()  # the reader of our output has closed it: no reason to complain
                 raise SystemExit(0) from None
 
 

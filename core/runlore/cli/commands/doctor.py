@@ -1,10 +1,11 @@
-"""`runlore doctor`: what is recorded here, what not and why, and how the store is."""
+"""`runlore doctor` and `runlore reindex`: what is recorded here, the state of the store, and its index made anew."""
 
 import click
 from rich.markup import escape
 
 from runlore._text import visible_text
-from runlore.cli.options import console, grid, json_option, print_json, store_option
+from runlore.cli.options import json_option, store_option
+from runlore.cli.printing import console, grid, print_json
 from runlore.maintenance.diagnosis import Finding, diagnose
 from runlore.store.store import open_store
 
@@ -30,6 +31,17 @@ def doctor(as_json: bool, store: str | None) -> None:
             table.add_row(f"  [{style}]{sign}[/]", escape(item.name), escape(visible_text(item.text)))
         out.print(f"[bold]{escape(group)}[/]")
         out.print(table)
+
+
+@click.command()
+@store_option
+def reindex(store: str | None) -> None:
+    """Read every run again and rebuild the index.
+
+    The index is only a cache of the logs: nothing is lost. Call it when a listing looks wrong.
+    """
+    count = open_store(store).reindex()
+    click.echo(f"{count} run{'' if count == 1 else 's'} indexed")
 
 
 def _plain(item: Finding) -> dict[str, object]:

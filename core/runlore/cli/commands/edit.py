@@ -1,8 +1,9 @@
-"""`runlore tag` and `runlore note`: what people add to a run; `runlore pin`: what is to stay."""
+"""`runlore tag`, `runlore note` and `runlore pin`: what people add to a run that is recorded."""
 
 import click
 
-from runlore.cli.options import RunPart, json_option, print_json, store_option
+from runlore.cli.options import RunPart, json_option, store_option
+from runlore.cli.printing import print_json
 from runlore.maintenance.removal import PINNED
 from runlore.store.store import open_store
 
@@ -10,7 +11,7 @@ from runlore.store.store import open_store
 @click.command()
 @click.argument("run", type=RunPart())
 @click.argument("pairs", metavar="KEY=VALUE…", nargs=-1)
-@click.option("--remove", "-r", "removed", metavar="KEY", multiple=True, help="A tag to take off; repeat for more.")
+@click.option("--remove", "-r", "removed", metavar="KEY", multiple=True, help="A tag to take off; may be repeated.")
 @json_option
 @store_option
 def tag(run: str, pairs: tuple[str, ...], removed: tuple[str, ...], as_json: bool, store: str | None) -> None:
@@ -48,7 +49,7 @@ def note(run: str, text: tuple[str, ...], store: str | None) -> None:
     """Add a note to a run: `runlore note k3f9 worse than it looks`."""
     words = " ".join(text).strip()
     if not words:
-        raise click.UsageError("the note is empty")
+        raise click.UsageError("the note is empty: write its text after the run")
     found = open_store(store).run(run)
     found.note(words)
     click.echo(f"noted on {found.name}")

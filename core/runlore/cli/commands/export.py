@@ -7,7 +7,8 @@ import click
 from runlore.analysis.exports import Format
 from runlore.analysis.exports import export as export_runs
 from runlore.analysis.scope import with_children
-from runlore.cli.options import children_option, print_json, store_option
+from runlore.cli.options import children_option, json_option, store_option
+from runlore.cli.printing import print_json
 from runlore.store.store import open_store
 
 
@@ -16,7 +17,7 @@ from runlore.store.store import open_store
 @click.option("--format", "kind", type=click.Choice(["parquet", "csv", "json"]), default="csv", show_default=True)
 @click.option("--to", required=True, type=click.Path(file_okay=False, path_type=Path), help="The folder to write to.")
 @children_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@json_option
 @store_option
 def export(where: str, kind: Format, to: Path, show_all: bool, as_json: bool, store: str | None) -> None:
     """Write runs and their points to files: runs.parquet and points.parquet, say.

@@ -6,14 +6,16 @@ from collections.abc import Collection, Iterator
 import click
 
 from runlore._text import line_text
-from runlore.cli.options import json_option, print_json, store_option
+from runlore.cli.options import json_option, store_option
+from runlore.cli.printing import print_json
 from runlore.documents import lineage_document
 from runlore.provenance import lineage as _lineage
 from runlore.provenance.lineage import Edge, Lineage, label_of
 from runlore.store.store import open_store
 
-DEEP = 8  # steps below which a chain is not indented any further
-MOST = 8  # files of a run from which nothing came; --full shows all
+MAX_INDENTED_STEPS = 8  # of a chain; deeper ones are not indented any further
+MAX_LEAVES = 8  # nodes without successors, such as files, below one node; --full shows all
+LINE_CHARS = 200  # of a node
 
 
 @click.command()
@@ -33,7 +35,7 @@ def lineage(target: str, full: bool, as_json: bool, store: str | None) -> None:
         for line in _lines(graph, full):
             click.echo(line)
         if graph.cut:
-            click.echo(f"There is more: {_lineage.MAX_NODES} nodes were looked at.", err=True)
+            click.echo(f"There is more: only {_lineage.MAX_NODES} nodes were looked at.", err=True)
     if not graph.edges:
         if not as_json:
             click.echo("Nothing is known of where it comes from.", err=True)
@@ -42,11 +44,12 @@ def lineage(target: str, full: bool, as_json: bool, store: str | None) -> None:
 
 
 def _lines(graph: Lineage, full: bool) -> Iterator[str]:
-    together: dict[tuple[str, ...], list[str]] = {}  # sources from which the same came, such as data and labels
+    """Yield the lines of a graph. Sources with the same successors, such as data and labels, share one tree."""
+    together: dict[tuple[str, ...], list[str]] = {}  # sources by their successors
     for source in graph.sources():
         ends = tuple(edge.end for edge in graph.after(source.id))
         together.setdefault(ends or (source.id,), []).append(source.id)
-    beside = {node_id for ids in together.values() for node_id in ids[:-1]}  # what comes of them stands below the last
+    beside = {node_id for ids in together.values() for node_id in ids[:-1]}  # the tree is below the last of them
     tree = _Tree(graph, beside, full)
     for ids in together.values():
         yield from (tree.line(node_id) for node_id in ids[:-1])
@@ -55,24 +58,24 @@ def _lines(graph: Lineage, full: bool) -> Iterator[str]:
 
 
 class _Tree:
-    """Prints a graph; a node with several origins stands in full where most steps have led to it."""
+    """Prints the nodes below a source; one with several origins is shown in full at the end of the longest chain."""
 
     def __init__(self, graph: Lineage, beside: Collection[str], full: bool) -> None:
         self._graph = graph
         self._full = full
         depths = graph.depths()
-        self._homes: dict[str, Edge] = {}
+        self._homes: dict[str, Edge] = {}  # the edge by which a node is shown in full
         for edge in (edge for edge in graph.edges if edge.start not in beside):
             if edge.end not in self._homes or depths[edge.start] > depths[self._homes[edge.end].start]:
                 self._homes[edge.end] = edge
 
     def line(self, node_id: str, remark: str = "") -> str:
-        """A node, marked if it is the one that was asked for."""
+        """Return the line of a node, marked if it is the one that was asked for."""
         mark = "   ◀" if node_id == self._graph.root else ""
-        return line_text(label_of(self._graph.nodes[node_id]), 200) + remark + mark
+        return line_text(label_of(self._graph.nodes[node_id]), LINE_CHARS) + remark + mark
 
     def below(self, node_id: str, indent: str) -> Iterator[str]:
-        """The lines of what came of a node; a long chain goes straight down."""
+        """Yield the lines below a node. The depth is not limited by recursion."""
         open_nodes = [self._children(node_id, indent, 0)]
         while open_nodes:
             line, child = next(open_nodes[-1], (None, None))
@@ -84,12 +87,12 @@ class _Tree:
                 open_nodes.append(self._children(child[0], child[1], len(open_nodes)))
 
     def _children(self, node_id: str, indent: str, depth: int) -> "Iterator[tuple[str, tuple[str, str] | None]]":
-        """A line for each thing that came of a node; where it stands in full, the node and the indent below it."""
+        """Yield a line for each successor, and the id and the indent to go on with where its own tree follows."""
         edges = self._graph.after(node_id)
         leaves = [edge for edge in edges if not self._graph.after(edge.end) and edge.end != self._graph.root]
-        hidden = [] if self._full else leaves[MOST:]
+        hidden = [] if self._full else leaves[MAX_LEAVES:]
         visible = [edge for edge in edges if edge not in hidden]
-        straight = depth >= DEEP and len(edges) == 1
+        straight = depth >= MAX_INDENTED_STEPS and len(edges) == 1
         for edge in visible:
             last = edge is visible[-1] and not hidden
             home = self._homes[edge.end] is edge
@@ -102,7 +105,7 @@ class _Tree:
 
 
 def _how(edge: Edge) -> str:
-    """What an edge says beside what the tree shows anyway."""
+    """Describe an edge: its relation where the tree doesn't show it, and the step."""
     told = [] if edge.relation in ("read", "wrote") else [edge.relation.replace("_", " ")]
     told += [f"at step {edge.step}"] if edge.step is not None else []
     return f"  {' '.join(told)}" if told else ""

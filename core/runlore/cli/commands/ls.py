@@ -1,7 +1,6 @@
 """`runlore ls`: the runs as a table."""
 
 import warnings
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -13,15 +12,8 @@ from runlore._text import ago_text, duration_text, line_text, number_text
 from runlore.analysis.columns import telling_columns
 from runlore.analysis.scope import independent, with_children
 from runlore.cli.groups import print_groups
-from runlore.cli.options import (
-    STATUS_STYLES,
-    children_option,
-    console,
-    json_option,
-    print_json,
-    store_option,
-    terminal_width,
-)
+from runlore.cli.options import children_option, json_option, store_option
+from runlore.cli.printing import STATUS_STYLES, console, print_json, terminal_width
 from runlore.documents import run_document
 from runlore.errors import QueryError, RunloreWarning, StoreNotFound
 from runlore.index.fields import BARE, Field
@@ -29,21 +21,21 @@ from runlore.index.parse import parse_field, parse_sort
 from runlore.store.runs import RecordedRun, RunList
 from runlore.store.store import Store, open_store
 
-LIMIT = 20
-CELL = 22  # columns that a value may take
-NARROW = 10  # columns below which a tag is not worth cutting
-TAG = 14  # likewise for a tag that nobody asked for
-NAME = 24
+DEFAULT_LIMIT = 20  # runs
+NAME_CHARS = 24  # of a run, and of the head of a column
+VALUE_CHARS = 22
+TAG_CHARS = 14  # of a tag that nobody asked for
+MIN_TAG_CHARS = 10  # to which a tag is cut so that its column fits
 
 
 @click.command()
 @click.argument("where", required=False, default="")
 @click.option("--sort", default="", metavar="FIELD", help='Sort by a field; "-" before it descends: -metrics.acc.max')
-@click.option("-n", "--limit", type=click.IntRange(min=0), help=f"How many runs [default: {LIMIT}; all with --json].")
-@children_option
 @click.option(
-    "-c", "--column", "columns", multiple=True, metavar="FIELD", help="A column to show; may stand many times."
+    "-n", "--limit", type=click.IntRange(min=0), help=f"Number of runs [default: {DEFAULT_LIMIT}; all with --json]."
 )
+@children_option
+@click.option("-c", "--column", "columns", multiple=True, metavar="FIELD", help="A column to show; may be repeated.")
 @click.option("--group-by", "by", multiple=True, metavar="FIELD", help="A line for each value: params.model.")
 @json_option
 @store_option
@@ -68,11 +60,11 @@ def ls(
     if store is not None and not opened.exists:
         raise StoreNotFound(f"no store at {str(opened.root)!r}")
     fields = [_column(opened, column) for column in columns]
-    most = LIMIT if limit is None and not show_all else limit
+    most = DEFAULT_LIMIT if limit is None and not show_all else limit
     condition = with_children(where, show_all)
     opened.check_query(where)  # so that errors show the query as it was typed
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RunloreWarning)  # the hint is for the query as it was typed: see below
+        warnings.simplefilter("ignore", RunloreWarning)  # hints are printed below, for the query as it was typed
         runs = opened.runs(condition, sort=sort, limit=None if most is None else most + 1)
     if not runs:
         click.echo(_empty(opened, where, condition == where))
@@ -89,7 +81,7 @@ def ls(
 
 
 def _column(store: Store, text: str) -> Field:
-    """A field, or the bare name of a metric, a param or a number of the whole run that some run has."""
+    """Return the field that a column names; a bare name stands for the first field of that name that some run has."""
     try:
         return parse_field(text)
     except QueryError:
@@ -101,6 +93,7 @@ def _column(store: Store, text: str) -> Field:
 
 
 def _empty(store: Store, where: str, whole: bool) -> str:
+    """Say why no run is listed; `whole` means that children were looked for, too."""
     if where and not whole and store.runs(where, limit=1):
         return "No run fulfils this query, but children do: --all lists them."
     if where:
@@ -109,18 +102,21 @@ def _empty(store: Store, where: str, whole: bool) -> str:
 
 
 def _table(store: Store, runs: RunList, fields: list[Field], asked: list[Field]) -> tuple[Table, int]:
-    """The table, and the columns that it takes."""
+    """Make the table; return it with its width in characters.
+
+    Columns are `fields`; without them those of `asked`, and of the ones that tell the runs apart as many as fit.
+    """
     ids = store.short_ids([run.id for run in runs])
     fixed = {
         "id": [ids[run.id] for run in runs],
-        "name": [line_text(run.name, NAME) for run in runs],
+        "name": [line_text(run.name, NAME_CHARS) for run in runs],
         "status": [run.status for run in runs],
     }
     if not fields:
         fixed["started"] = [ago_text(run.started) for run in runs]
         fixed["took"] = [_took(run) for run in runs]
     used = sum(max(map(len, (head, *values))) + 2 for head, values in fixed.items())
-    room = terminal_width() - used + 2  # nothing stands behind the last column
+    room = terminal_width() - used + 2  # the last column needs no space behind it
     wanted = [field for field in asked if field.table]
     columns = _fitting(runs, fields or telling_columns(runs, wanted), room, always=None if fields else len(wanted))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -139,16 +135,15 @@ def _table(store: Store, runs: RunList, fields: list[Field], asked: list[Field])
 
 
 def _fitting(runs: RunList, fields: list[Field], room: int, always: int | None = None) -> list[tuple[str, list[str]]]:
-    """Heads and values of the columns that there is room for; the first `always` (None: all) are there in any case."""
+    """Return heads and values of the columns that fit into `room`; the first `always` (None: all) need not fit."""
     heads = [_head(field) for field in fields]
     found = []
     for place, field in enumerate(fields):
-        head = line_text(field.text if heads.count(heads[place]) > 1 else heads[place], NAME)
-        read = _reader(field)
-        most = TAG if field.table == "tags" and always is not None else CELL
-        values = [line_text(read(run), most) for run in runs]
+        head = line_text(field.text if heads.count(heads[place]) > 1 else heads[place], NAME_CHARS)
+        most = TAG_CHARS if field.table == "tags" and always is not None else VALUE_CHARS
+        values = [line_text(_value_text(run, field), most) for run in runs]
         width = max(map(len, (head, *values))) + 2
-        if field.table == "tags" and width > room > max(len(head), NARROW) + 2:
+        if field.table == "tags" and width > room > max(len(head), MIN_TAG_CHARS) + 2:
             values = [line_text(value, room - 2) for value in values]
             width = room
         if always is None or place < always or width <= room:
@@ -176,26 +171,24 @@ def _head(field: Field) -> str:
     return field.text
 
 
-def _reader(field: Field) -> Callable[[RecordedRun], str]:
-    def read(run: RecordedRun) -> str:
-        value: Any
-        if field.table == "metrics":
-            series = run.metrics.get(field.key)
-            return "" if series is None else number_text(getattr(series, field.column))
-        if field.table in ("params", "summary"):
-            value = getattr(run, field.table).get(field.key, "")
-            return number_text(value) if isinstance(value, float) else str(value)
-        if field.table == "tags":
-            return run.tags.get(field.key, "")
-        if field.table == "data":
-            name, _, fact = field.key.rpartition(".")
-            return str(run.data.get(name, {}).get(fact, ""))
-        if field.table == "env":
-            section, _, key = field.key.partition(".")
-            return str(run.environment.get(section, {}).get(key, ""))
-        value = {"id": run.id, "parent": run.parent_id}.get(field.column, getattr(run, field.column, ""))
-        if isinstance(value, datetime):
-            return f"{value:%Y-%m-%d %H:%M:%S}"
-        return duration_text(value) if field.column == "duration" else "" if value is None else str(value)
-
-    return read
+def _value_text(run: RecordedRun, field: Field) -> str:
+    """Return the value of a field as text; empty where the run lacks it."""
+    value: Any
+    if field.table == "metrics":
+        series = run.metrics.get(field.key)
+        return "" if series is None else number_text(getattr(series, field.column))
+    if field.table in ("params", "summary"):
+        value = getattr(run, field.table).get(field.key, "")
+        return number_text(value) if isinstance(value, float) else str(value)
+    if field.table == "tags":
+        return run.tags.get(field.key, "")
+    if field.table == "data":
+        name, _, fact = field.key.rpartition(".")
+        return str(run.data.get(name, {}).get(fact, ""))
+    if field.table == "env":
+        section, _, key = field.key.partition(".")
+        return str(run.environment.get(section, {}).get(key, ""))
+    value = {"id": run.id, "parent": run.parent_id}.get(field.column, getattr(run, field.column, ""))
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return duration_text(value) if field.column == "duration" else "" if value is None else str(value)

@@ -6,7 +6,8 @@ import click
 from rich.markup import escape
 
 from runlore._text import line_text
-from runlore.cli.options import console, grid, json_option, print_json
+from runlore.cli.options import json_option
+from runlore.cli.printing import console, grid, print_json
 from runlore.maintenance.diagnosis import installed_plugins
 
 STYLES = {"loaded": "green", "failed": "red", "disabled": "yellow", "off": "dim"}
@@ -15,7 +16,7 @@ STYLES = {"loaded": "green", "failed": "red", "disabled": "yellow", "off": "dim"
 @click.command()
 @json_option
 def plugins(as_json: bool) -> None:
-    """List the plugins: name, version, hooks, state and errors."""
+    """List the plugins: name, version, state, and their hooks or the error."""
     found = installed_plugins()
     if as_json:
         print_json([asdict(info) for info in found])

@@ -1,4 +1,4 @@
-"""`runlore rm`, `undo` and `gc`: removing runs, taking it back, freeing room."""
+"""`runlore rm`, `runlore undo` and `runlore gc`: remove runs, bring them back, free disk space."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ import click
 
 from runlore._text import count_text, size_text
 from runlore.analysis.statistics import Best, direction
-from runlore.cli.options import RunPart, json_option, print_json, store_option
+from runlore.cli.options import RunPart, json_option, store_option
+from runlore.cli.printing import print_json
 from runlore.index.parse import UNITS
 from runlore.maintenance.garbage import Garbage, collect, find_garbage
 from runlore.maintenance.removal import last_removal, remove, with_descendants
@@ -17,7 +18,7 @@ from runlore.maintenance.removal import undo as undo_removal
 from runlore.maintenance.retention import Surplus, drop, find_surplus
 from runlore.store.store import open_store
 
-SHOWN = 20  # runs whose files are dropped
+MAX_RUNS = 20  # with dropped files that are listed
 TITLES = {"blobs": "files that no run names", "removed": "files of removed runs", "drafts": "drafts"}
 
 
@@ -30,7 +31,7 @@ TITLES = {"blobs": "files that no run names", "removed": "files of removed runs"
 def rm(runs: tuple[str, ...], where: str | None, dry_run: bool, as_json: bool, store: str | None) -> None:
     """Remove runs and their children; `runlore undo` brings them back.
 
-    Their room is freed by `runlore gc`, and not before.
+    Their disk space is freed by `runlore gc`, not before.
     """
     if not runs and not where:
         raise click.UsageError("name a run, or --where QUERY")
@@ -89,7 +90,7 @@ def undo(dry_run: bool, as_json: bool, store: str | None) -> None:
 @click.option("--keep-best", type=click.IntRange(min=0), metavar="K", help="Of each experiment, by --metric.")
 @click.option("--metric", "-m", metavar="METRIC", help="val_acc, or with .min, .max instead of the last value.")
 @click.option("--best", type=click.Choice(["min", "max"]), help="Which values are good [default: by the name].")
-@click.option("--older-than", metavar="AGE", help="Leave alone what is younger: 30d, 12h.")
+@click.option("--older-than", metavar="AGE", help="Keep the files of runs that ended later: 30d, 12h.")
 @click.option("--where", default="", metavar="QUERY", help="Only the runs that fulfil a query.")
 @json_option
 @store_option
@@ -97,11 +98,11 @@ def gc(
     dry_run: bool, keep_best: int | None, metric: str | None, best: Best | None, older_than: str | None, where: str,
     as_json: bool, store: str | None,
 ) -> None:  # fmt: skip
-    """Free the room of removed runs, of files that no run names any more, and of drafts.
+    """Free the disk space of removed runs, of files that no run names any more, and of drafts.
 
-    What was removed with `rm` can't be brought back afterwards. Files younger than an hour are left alone. With
-    --keep-best or --older-than, checkpoints and models of other runs are dropped, too; the runs stay, and so do those
-    that are pinned. Look with --dry-run first.
+    Removed runs can't be brought back afterwards. Files younger than an hour are left alone. With --keep-best or
+    --older-than, the checkpoints and models of all other runs are dropped, too, but not those of pinned runs; the
+    runs themselves stay. Look with --dry-run first.
     """
     place = open_store(store)
     place.folder.check(named=True)
@@ -132,11 +133,11 @@ def _gc_document(garbage: Garbage, surplus: list[Surplus], freed: int, dry_run: 
 
 def _print_gc(garbage: Garbage, surplus: list[Surplus], freed: int, dry_run: bool) -> None:
     verb = "would drop" if dry_run else "dropped"
-    for item in surplus[:SHOWN]:
+    for item in surplus[:MAX_RUNS]:
         files = count_text(len(item.hashes), "file")
         click.echo(f"{verb} {files} of {item.run.name} ({item.run.id}), {size_text(item.size)}")
-    if len(surplus) > SHOWN:
-        more = surplus[SHOWN:]
+    if len(surplus) > MAX_RUNS:
+        more = surplus[MAX_RUNS:]
         size = size_text(sum(item.size for item in more))
         click.echo(f"{verb} files of {count_text(len(more), 'more run')}, {size} (--json lists them)")
     for name, items in _parts(garbage).items():
@@ -159,7 +160,7 @@ def _bytes(items: Sequence[tuple[Path, int]]) -> int:
 
 
 def _age(text: str) -> float:
-    """Seconds of "30d", "12h"."""
+    """Return the seconds that "30d" or "12h" mean."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip())
     if not found:
         raise click.UsageError(f"--older-than is {text!r}: write a number and one of s, m, h, d, w, such as 30d")

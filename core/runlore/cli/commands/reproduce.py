@@ -9,9 +9,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -19,8 +19,9 @@ from rich.markup import escape
 
 from runlore._text import count_text, line_text, number_text, visible_text
 from runlore.analysis.comparison import compare
-from runlore.cli.commands.diff import print_comparison
-from runlore.cli.options import RunPart, console, grid, json_option, print_json, store_option
+from runlore.cli.comparison import print_comparison
+from runlore.cli.options import RunPart, json_option, options_as, store_option
+from runlore.cli.printing import console, grid, print_json
 from runlore.documents import reproduction_document
 from runlore.reproduction.plan import CannotReproduce, Plan
 from runlore.reproduction.reproduce import Redone, carry_out, distrust, prepare, unexpected
@@ -28,23 +29,43 @@ from runlore.reproduction.verdicts import MODELS, TOLERANCE, Outcome, Verdict, j
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store, open_store
 
-DIFFERENT = 3  # exit status
-PLACING = ("PATH", "VIRTUAL_ENV")  # variables that say where the environment lies
-WIDTH = 13  # columns of the titles
-SHOWN = 10  # lines of a list; --full shows all
+STATUS_DIFFERENT = 3  # exit status
+STATUS_INTERRUPTED = 130  # exit status, as in shells
+PLACE_VARIABLES = ("PATH", "VIRTUAL_ENV")  # that only name the place of the environment: not shown
+TITLE_CHARS = 13
+NAME_CHARS = 40  # of a run
+MAX_LINES = 10  # of a list; --full shows all
 FOLDER = click.Path(file_okay=False, path_type=Path)
-INTERRUPTED = 130  # exit status, as shells have it
 
 
 class Brought(click.ParamType):  # type: ignore[type-arg]
-    """PATH, or PLACE=PATH where it lies elsewhere than it is to be."""
+    """PATH, or PLACE=PATH for a file that the run needs at another place."""
 
     name = "[place=]path"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
-        """The place, and what is to be there."""
+        """Return the place, and the path of the file or folder that is needed there."""
         place, sep, path = value.partition("=")
         return (value, Path(value)) if not sep or Path(value).exists() else (place, Path(path))
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The arguments of `runlore reproduce`."""
+
+    run: str
+    command: tuple[str, ...]
+    dry_run: bool
+    here: bool
+    force: bool
+    trust: bool
+    copied: tuple[tuple[str, Path], ...]
+    linked: tuple[tuple[str, Path], ...]
+    to: Path | None
+    tolerance: float
+    full: bool
+    as_json: bool
+    store: str | None
 
 
 @click.command()
@@ -55,62 +76,67 @@ class Brought(click.ParamType):  # type: ignore[type-arg]
 @click.option("--force", is_flag=True, help="Go on although something can't be restored.")
 @click.option("--trust", is_flag=True, help="Run code that somebody else may have recorded.")
 @click.option("--with", "copied", multiple=True, type=Brought(), help="Copy a file or folder that git does not have.")
-@click.option("--link", "linked", multiple=True, type=Brought(), help="The same by a link, for what is large.")
-@click.option("--to", type=FOLDER, help="The folder to do it in, not there yet [default: a temporary one, kept].")
+@click.option("--link", "linked", multiple=True, type=Brought(), help="Link to it instead, if it is large.")
+@click.option("--to", type=FOLDER, help="A new folder to run it in [default: a temporary one, which is kept].")
 @click.option("--tolerance", type=click.FloatRange(min=0), default=TOLERANCE, show_default=True, help="Relative.")
 @click.option("--full", is_flag=True, help="Every package, metric and change.")
 @json_option
 @store_option
-def reproduce(
-    run: str, dry_run: bool, force: bool, trust: bool, tolerance: float, store: str | None, **how: Any
-) -> None:
+@options_as(Options)
+def reproduce(options: Options) -> None:
     """Do a run again: its code, packages, data and command, in a fresh folder.
 
-    Ends with a verdict: bit-identical, within the tolerance, or different (exit status 3), and then why. Nothing of
-    yours is touched. What can't be restored is told first, and --force goes on. A COMMAND stands in for the recorded.
+    Ends with a verdict: bit-identical, within the tolerance, or different (exit status 3), and then why. Your files
+    stay as they are. What can't be restored is told first, and --force goes on. A COMMAND replaces the recorded one.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what we began is ended, too
-    found = open_store(store).run(run)
-    reason = distrust(found)
-    as_json, full = how.pop("as_json"), how.pop("full")
-    if reason is not None and not trust and not dry_run:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # end the processes that we started, too
+    run = open_store(options.store).run(options.run)
+    reason = distrust(run)
+    if reason is not None and not options.trust and not options.dry_run:
         raise CannotReproduce(f"{reason}: --trust runs its code all the same, --dry-run shows what that would be")
-    with _folder(found, how.pop("to"), dry_run) as (folder, keep):
-        copied, linked = dict(how.pop("copied")), dict(how.pop("linked"))
-        plan = prepare(found, folder, copied=copied, linked=linked, look=trust or reason is None, **how)
-        if not as_json:
-            _print_plan(plan, console(), full=full)
-        if dry_run or (plan.problems and not force):
-            if as_json:
+    with _folder(run, options.to, options.dry_run) as (folder, keep):
+        plan = prepare(
+            run, folder, here=options.here, copied=dict(options.copied), linked=dict(options.linked),
+            command=options.command, look=options.trust or reason is None,
+        )  # fmt: skip
+        if not options.as_json:
+            _print_plan(plan, console(), full=options.full)
+        if options.dry_run or (plan.problems and not options.force):
+            if options.as_json:
                 print_json(reproduction_document(plan))
-            if not dry_run:
+            if not options.dry_run:
                 raise CannotReproduce("not everything can be restored: --force goes on with what can")
             return
-        into = Store(found.store.root if os.access(found.store.root, os.W_OK) else folder / "store")
-        redone = carry_out(plan, into, to_stderr=as_json)
+        into = Store(run.store.root if os.access(run.store.root, os.W_OK) else folder / "store")
+        redone = carry_out(plan, into, to_stderr=options.as_json)
         keep()
+    sys.exit(_conclude(plan, redone, options))
+
+
+def _conclude(plan: Plan, redone: Redone, options: Options) -> int:
+    """Print the verdict; return the exit status."""
     if redone.exit_status and not redone.interrupted:
         click.echo(f"the command ended with exit status {redone.exit_status}", err=True)
     if not redone.pairs and not redone.interrupted:
-        raise CannotReproduce(_why_nothing(plan, redone, full))
-    verdicts = [judge(first, again, tolerance, plan.places.as_then) for first, again in redone.pairs]
-    if as_json:
+        raise CannotReproduce(_why_nothing(plan, redone, options.full))
+    verdicts = [judge(first, again, options.tolerance, plan.places.as_then) for first, again in redone.pairs]
+    if options.as_json:
         print_json(reproduction_document(plan, redone, verdicts))
     else:
-        _print_outcome(plan, redone, verdicts, console(), full=full)
+        _print_outcome(plan, redone, verdicts, console(), full=options.full)
     if redone.interrupted:
-        sys.exit(INTERRUPTED)
+        return STATUS_INTERRUPTED
     level = overall(verdicts, redone.lacking)
-    sys.exit({"different": DIFFERENT, "nothing to compare": 1}.get(level, 0))
+    return {"different": STATUS_DIFFERENT, "nothing to compare": 1}.get(level, 0)
 
 
 @contextmanager
 def _folder(run: RecordedRun, to: Path | None, dry_run: bool) -> Iterator[tuple[Path, Callable[[], object]]]:
-    """Where to do it. It is removed again, unless what is called says that it is to be kept."""
+    """Make the folder to run in, and a function that keeps it; it is removed afterwards if that was not called."""
     if to is not None and to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise CannotReproduce(f"{str(to)!r} is not empty: name a folder that is not there yet")
     kept: list[bool] = []
-    prefix = f"runlore-{re.sub(r'[^a-zA-Z0-9-]', '-', run.name)[:40]}-"
+    prefix = f"runlore-{re.sub(r'[^a-zA-Z0-9-]', '-', run.name)[:NAME_CHARS]}-"
     folder = Path(tempfile.mkdtemp(prefix=prefix)) if to is None or dry_run else to
     try:
         yield folder, lambda: kept.append(True)
@@ -122,7 +148,7 @@ def _folder(run: RecordedRun, to: Path | None, dry_run: bool) -> Iterator[tuple[
 def _why_nothing(plan: Plan, redone: Redone, full: bool) -> str:
     lines = [f"the command recorded no run that stands for {plan.run.name!r}; it ran in {str(plan.cwd)!r}"]
     if redone.others:
-        lines.append(f"it recorded {', '.join(run.name for run in redone.others[:SHOWN])}")
+        lines.append(f"it recorded {', '.join(run.name for run in redone.others[:MAX_LINES])}")
     if redone.exit_status:
         lines += plan.notes
         lines += [f"{line}: leave out --here to have it as it was" for line in _some(plan.differs, full)]
@@ -130,7 +156,9 @@ def _why_nothing(plan: Plan, redone: Redone, full: bool) -> str:
 
 
 def _print_plan(plan: Plan, out: Console, *, full: bool) -> None:
-    shown = [f"{name}={value}" for name, value in plan.settings.items() if value is not None and name not in PLACING]
+    shown = [
+        f"{name}={value}" for name, value in plan.settings.items() if value is not None and name not in PLACE_VARIABLES
+    ]
     unset = [f"without {name}" for name, value in plan.settings.items() if value is None]
     rows = {
         "code": [plan.code],
@@ -153,13 +181,14 @@ def _print_plan(plan: Plan, out: Console, *, full: bool) -> None:
 
 def _print_lines(out: Console, title: str, lines: list[str]) -> None:
     for number, line in enumerate(lines):
-        head = f"[dim]{title if number == 0 else '':{WIDTH}}[/]"
+        head = f"[dim]{title if number == 0 else '':{TITLE_CHARS}}[/]"
         out.print(f"  {head}{escape(visible_text(line))}", soft_wrap=True)
 
 
 def _some(lines: list[str], full: bool) -> list[str]:
-    more = len(lines) - SHOWN
-    return lines if full or more <= 0 else [*lines[:SHOWN], f"… and {more} more (--full shows all)"]
+    """Return the first lines, and how many more there are."""
+    more = len(lines) - MAX_LINES
+    return lines if full or more <= 0 else [*lines[:MAX_LINES], f"… and {more} more (--full shows all)"]
 
 
 def _print_outcome(plan: Plan, redone: Redone, verdicts: Sequence[Verdict], out: Console, *, full: bool) -> None:
@@ -170,12 +199,12 @@ def _print_outcome(plan: Plan, redone: Redone, verdicts: Sequence[Verdict], out:
     for (first, again), verdict in zip(redone.pairs, verdicts, strict=True):
         _print_verdict(plan, first, again, verdict, out, full=full)
     if redone.lacking:
-        names = ", ".join(line_text(run.name, 40) for run in redone.lacking[:SHOWN])
+        names = ", ".join(line_text(run.name, NAME_CHARS) for run in redone.lacking[:MAX_LINES])
         out.print(
             f"[bold red]different[/]: {count_text(len(redone.lacking), 'run')} did not come again: {escape(names)}"
         )
     if redone.others:
-        names = ", ".join(line_text(run.name, 40) for run in redone.others[:SHOWN])
+        names = ", ".join(line_text(run.name, NAME_CHARS) for run in redone.others[:MAX_LINES])
         out.print(f"[dim]{count_text(len(redone.others), 'other run')} came of it: {escape(names)}[/]", soft_wrap=True)
     click.echo(f"it ran in {plan.folder}, which is yours to remove")
 
@@ -184,11 +213,11 @@ def _print_verdict(
     plan: Plan, first: RecordedRun, again: RecordedRun, verdict: Verdict, out: Console, *, full: bool
 ) -> None:
     style = {"bit-identical": "green", "within tolerance": "yellow", "different": "red"}.get(verdict.level, "dim")
-    told = f" of {verdict.tolerance:g} (relative)" if verdict.level == "within tolerance" else ""
+    bounds = f" of {verdict.tolerance:g} (relative)" if verdict.level == "within tolerance" else ""
     if verdict.level != "different" and any(item.same is None for item in verdict.files):
-        told += ", in what could be compared"
-    names = f"{escape(line_text(again.name, 40))} reproduces {escape(line_text(first.name, 40))}"
-    out.print(f"{names}: [bold {style}]{verdict.level}[/]{told}", soft_wrap=True)
+        bounds += ", in what could be compared"
+    names = f"{escape(line_text(again.name, NAME_CHARS))} reproduces {escape(line_text(first.name, NAME_CHARS))}"
+    out.print(f"{names}: [bold {style}]{verdict.level}[/]{bounds}", soft_wrap=True)
     same = [item for item in verdict.files if item.same]
     counts = [count_text(len(items), what) for items, what in ((verdict.same, "metric"), (same, "file")) if items]
     if counts:
@@ -211,7 +240,7 @@ def _print_verdict(
 
 
 def _file_lines(verdict: Verdict) -> Iterator[str]:
-    """A line for each file that is not the same; one for all that could not be compared for the same reason."""
+    """Yield a line for each file that differs, and for each reason why files could not be compared."""
     for item in verdict.files:
         if item.same is False:
             name = line_text(item.name, 60)
@@ -235,10 +264,10 @@ def _print_deviations(verdict: Verdict, out: Console, *, full: bool) -> None:
         return
     order = sorted(verdict.deviations, key=lambda item: -(float("inf") if item.relative is None else item.relative))
     table = grid(["metric", "differs by", "relative", "at step", ""], right=(1, 2, 3))
-    for item in order if full else order[:SHOWN]:
+    for item in order if full else order[:MAX_LINES]:
         numbers = ["" if value is None else number_text(value) for value in (item.largest, item.relative)]
         step = "" if item.step is None else str(item.step)
         table.add_row("  " + escape(line_text(item.key, 30)), *numbers, step, escape(item.why))
     out.print(table)
-    if not full and len(order) > SHOWN:
-        out.print(f"  [dim]… and {len(order) - SHOWN} more (--full shows all)[/]")
+    if not full and len(order) > MAX_LINES:
+        out.print(f"  [dim]… and {len(order) - MAX_LINES} more (--full shows all)[/]")

@@ -8,14 +8,16 @@ import click
 from runlore._text import visible_text
 from runlore.artifacts.artifact import Artifact
 from runlore.artifacts.blobs import safe_join
-from runlore.cli.options import RunPart, print_json, store_option
+from runlore.cli.options import RunPart, json_option, store_option
+from runlore.cli.printing import print_json
 from runlore.documents import artifact_document, run_details
 from runlore.errors import ArtifactNotFound, UnsafePath
 from runlore.provenance.hashing import complete_run
 from runlore.store.runs import RecordedRun
 from runlore.store.store import open_store
 
-DEFAULTS = ("best", "last")  # roles that are meant where nothing is named
+DEFAULT_ROLES = ("best", "last")  # that are restored where nothing is named
+MAX_NAMED = 10  # artifacts in a message
 
 
 @click.command()
@@ -26,7 +28,7 @@ DEFAULTS = ("best", "last")  # roles that are meant where nothing is named
 @click.option("--all", "whole", is_flag=True, help="The whole run: every file that can be had, and run.json.")
 @click.option("--to", required=True, type=click.Path(file_okay=False, path_type=Path), help="The folder to write to.")
 @click.option("--force", is_flag=True, help="Replace what is there with other content.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@json_option
 @store_option
 def restore(
     run: str, artifact: str | None, whole: bool, to: Path, force: bool, as_json: bool, store: str | None
@@ -58,7 +60,7 @@ def _check_free(item: Artifact, to: Path, force: bool) -> None:
 
 
 def _restore_all(run: RecordedRun, to: Path, force: bool, as_json: bool) -> None:
-    """The newest version of every file, and the record; what can't be had is told, and nothing else fails for it."""
+    """Write the newest version of every file, and the record; report the files that can't be had."""
     record = to / "run.json"
     places, refused = _places(run, to, record)
     document = (json.dumps(run_details(run), indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
@@ -75,7 +77,7 @@ def _restore_all(run: RecordedRun, to: Path, force: bool, as_json: bool) -> None
             written.append(str(item.restore(folder)))
         except ArtifactNotFound as error:
             lacking.append(str(error))
-        except UnsafePath as error:  # a file of a folder
+        except UnsafePath as error:  # of a file in a folder
             refused.append(str(error))
     to.mkdir(parents=True, exist_ok=True)
     record.write_bytes(document)
@@ -91,8 +93,9 @@ def _restore_all(run: RecordedRun, to: Path, force: bool, as_json: bool) -> None
 
 
 def _default(run: RecordedRun) -> Artifact:
+    """Return the artifact that is restored where none is named; a usage error says which there are."""
     artifacts = run.artifacts
-    for role in DEFAULTS:
+    for role in DEFAULT_ROLES:
         if any(role in item.roles for item in artifacts):
             return run.artifact(role)
     made = {item.name for item in artifacts if item.kind not in ("code", "log")}
@@ -103,14 +106,14 @@ def _default(run: RecordedRun) -> Artifact:
     child = _best_child(run)
     if child is not None:
         raise click.UsageError(f"run {run.name!r} has no checkpoint; a child of it has: runlore restore {child.id} …")
-    names = ", ".join(sorted({item.name for item in artifacts})[:10])
+    names = ", ".join(sorted({item.name for item in artifacts})[:MAX_NAMED])
     raise click.UsageError(f"run {run.name!r} has no checkpoint: name one of its artifacts with --artifact: {names}")
 
 
 def _places(run: RecordedRun, to: Path, record: Path) -> tuple[list[tuple[Path, Artifact]], list[str]]:
-    """The newest version of each file, and the folder to restore it to: one of its own where two would be the same.
+    """Choose the folder that the newest version of each file is restored to: one of its own where two paths collide.
 
-    Also, why others can't be written anywhere: their recorded paths lead outside of `to`.
+    Also return why files are refused: their recorded paths lead outside of `to`.
     """
     newest: dict[tuple[Path, str], Artifact] = {}
     refused = []
@@ -131,6 +134,7 @@ def _places(run: RecordedRun, to: Path, record: Path) -> tuple[list[tuple[Path, 
 
 
 def _best_child(run: RecordedRun) -> RecordedRun | None:
-    """A child that has a checkpoint, one that is called best first."""
-    able = [child for child in run.children if any(role in item.roles for item in child.artifacts for role in DEFAULTS)]
+    """Return a child that has a checkpoint: one with the tag `best`, if there is any."""
+    roles = set(DEFAULT_ROLES)
+    able = [child for child in run.children if any(roles.intersection(item.roles) for item in child.artifacts)]
     return next((child for child in able if "best" in child.tags), able[0] if able else None)

@@ -1,4 +1,4 @@
-"""`runlore run`: a script without a line of ours, recorded."""
+"""`runlore run`: record a script that has no line of ours."""
 
 import os
 import sys
@@ -6,16 +6,16 @@ from pathlib import Path
 
 import click
 
-RAW = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
-@click.command(context_settings=RAW)
+@click.command(context_settings=PASS_ON)
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as `python -m` does.")
 @click.argument("command", metavar="SCRIPT [ARGUMENTS]…", nargs=-1, type=click.UNPROCESSED)
 def run(module: str | None, command: tuple[str, ...]) -> None:
     """Run a Python script with every supported framework recorded.
 
-    What follows the script's name is the script's own. RUNLORE_AUTOLOG may name the frameworks, such as sklearn.
+    The script gets all arguments behind its name. RUNLORE_AUTOLOG may name the frameworks, such as sklearn.
     """
     if module is None and not command:
         raise click.UsageError("name a script: runlore run train.py --lr 0.1")

@@ -14,7 +14,8 @@ from rich.table import Table
 from runlore._text import ago_text, as_time, duration_text, line_text, number_text, size_text, spark_text, visible_text
 from runlore.analysis.ranking import by_use, is_aside
 from runlore.artifacts.artifact import Artifact
-from runlore.cli.options import STATUS_STYLES, RunPart, console, grid, json_option, print_json, store_option
+from runlore.cli.options import RunPart, json_option, store_option
+from runlore.cli.printing import STATUS_STYLES, console, grid, print_json
 from runlore.documents import run_details
 from runlore.errors import RunNotFound
 from runlore.log.values import text_of
@@ -24,10 +25,15 @@ from runlore.store.store import open_store
 
 T = TypeVar("T")
 
-MOST = 30  # rows of a section; --full shows all
-FEW = 3  # checkpoints that are gone and still have lines of their own
-SHORT = 6  # digits of an id
-LONG_SERIES = 2_000_000  # points above which no curve is drawn
+MAX_ROWS = 30  # of a section; --full shows all
+MAX_GONE = 3  # removed checkpoints that still have rows of their own
+MAX_CURVE_POINTS = 2_000_000  # of a metric that is drawn as a curve
+ID_DIGITS = 6  # of another run
+HASH_DIGITS = 8  # of an artifact
+FINGERPRINT_DIGITS = 12  # of a dataset; `which-run` takes them
+NAME_CHARS = 30  # of an artifact
+KEY_CHARS = 46  # of a list of facts
+VALUE_CHARS = 400  # likewise
 
 
 @click.command()
@@ -45,11 +51,11 @@ def show(run: str, full: bool, as_json: bool, store: str | None) -> None:
         print_json(run_details(found))
         return
     out = console()
-    _Page(found, out, MOST if not full else None).print()
+    _Page(found, out, None if full else MAX_ROWS).print()
 
 
 def _extent(facts: dict[str, Any]) -> Iterator[str]:
-    """How large a dataset is, and of what types."""
+    """Describe the size of a dataset and the types in it."""
     if "shape" in facts:
         yield " × ".join(map(str, facts["shape"])) or "a single value"
     elif "rows" in facts:
@@ -62,22 +68,22 @@ def _extent(facts: dict[str, Any]) -> Iterator[str]:
 
 
 def _state(item: Artifact) -> str:
-    """Where its content is, if anywhere."""
+    """Say where the content of a file is: kept, on disk, changed or gone."""
     if item.stored:
         return "kept"
     path = Path(item.path) if item.present and item.path else None
     if path is None or not path.exists():
         return "gone"
-    known = item.sha256 is not None and not item.is_folder  # what still grows has no hash
+    known = item.sha256 is not None and not item.is_folder  # a file that is still growing has no hash
     return "changed" if known and path.stat().st_size != item.size else "on disk"
 
 
 def _artifact_row(item: Artifact, scored: str | None) -> Iterator[str]:
-    """The cells of a file; `scored` is the metric that has a column, if any."""
-    yield "  " + escape(line_text(item.name, 30))
+    """Yield the cells of a file; `scored` is the metric that has a column of its own, if any."""
+    yield "  " + escape(line_text(item.name, NAME_CHARS))
     yield escape(line_text(item.kind, 12))
     yield size_text(item.size)
-    yield (item.sha256 or "–")[:8]
+    yield (item.sha256 or "–")[:HASH_DIGITS]
     yield "–" if item.step is None else str(item.step)
     if scored:
         yield "" if item.value is None or item.monitor != scored else number_text(item.value)
@@ -86,17 +92,17 @@ def _artifact_row(item: Artifact, scored: str | None) -> Iterator[str]:
 
 
 def _by_use(artifacts: list[Artifact]) -> list[Artifact]:
-    """Best and last first, then what can be restored, the rest in the order that it was written."""
+    """Sort files: those with a role first, then those that can be restored; else in the order of writing."""
     return sorted(artifacts, key=lambda item: (not item.roles, _state(item) == "gone"))
 
 
 class _Page:
-    """Prints a run section by section; empty sections are left out."""
+    """Prints a run section by section, each with up to `max_rows` rows (None: all); leaves out empty sections."""
 
-    def __init__(self, run: RecordedRun, out: Console, most: int | None) -> None:
+    def __init__(self, run: RecordedRun, out: Console, max_rows: int | None) -> None:
         self.run = run
         self.out = out
-        self.most = most
+        self.max_rows = max_rows
 
     def print(self) -> None:
         self._head()
@@ -133,9 +139,9 @@ class _Page:
         self._pairs({key: value for key, value in facts.items() if value})
 
     def _link(self, link: dict[str, Any]) -> str:
-        """The kind, the other run by its name, and the step."""
+        """Describe a link: its kind, the other run and the step."""
         try:
-            name = f"{self.run.store.run(link['run']).name} ({link['run'][-SHORT:]})"
+            name = f"{self.run.store.run(link['run']).name} ({link['run'][-ID_DIGITS:]})"
         except RunNotFound:
             name = link["run"]
         return f"{link['kind']} {name}" + (f" at step {link['step']}" if "step" in link else "")
@@ -153,7 +159,7 @@ class _Page:
             return
         table = grid(["metric", "last", "min", "max", "points", "curve"], right=(1, 2, 3, 4))
         for series in self._cut(metrics):
-            curve = spark_text(series.values.tolist(), 16) if 1 < series.count < LONG_SERIES else ""
+            curve = spark_text(series.values.tolist(), 16) if 1 < series.count < MAX_CURVE_POINTS else ""
             numbers = [number_text(value) for value in (series.last, series.min, series.max)]
             table.add_row("  " + escape(line_text(series.key, 40)), *numbers, str(series.count), curve)
         self.out.print(table)
@@ -181,7 +187,7 @@ class _Page:
                 line += f", classes {facts['classes']}"
             if facts.get("fingerprint"):
                 sampled = " of a sample" if facts.get("sampled") else ""
-                line += f", fingerprint{sampled} {str(facts['fingerprint'])[:12]}"
+                line += f", fingerprint{sampled} {str(facts['fingerprint'])[:FINGERPRINT_DIGITS]}"
             lines[name] = line
         self._pairs(lines)
 
@@ -192,28 +198,19 @@ class _Page:
             return
         shown = _by_use(artifacts)
         gone = [item for item in shown if _state(item) == "gone" and not item.roles and item.kind == "checkpoint"]
-        if self.most is not None and len(gone) > FEW:
+        if self.max_rows is not None and len(gone) > MAX_GONE:
             shown = [item for item in shown if item not in gone]
         scored = next((item.monitor for item in artifacts if item.value is not None), None)
-        heads = [
-            "name",
-            "kind",
-            "size",
-            "sha256",
-            "step",
-            *([line_text(scored, 16)] if scored else []),
-            "role",
-            "state",
-        ]
+        values = [line_text(scored, 16)] if scored else []
+        heads = ["name", "kind", "size", "sha256", "step", *values, "role", "state"]
         table = grid(heads, right=(2, 4, 5) if scored else (2, 4))
         for item in self._cut(shown):
             table.add_row(*_artifact_row(item, scored))
         self.out.print(table)
         for item in self._cut(shown):
             if _state(item) == "on disk":
-                self.out.print(
-                    f"  [dim]{escape(line_text(item.name, 30))} is at {escape(visible_text(item.path or ''))}[/]"
-                )
+                name, path = line_text(item.name, NAME_CHARS), visible_text(item.path or "")
+                self.out.print(f"  [dim]{escape(name)} is at {escape(path)}[/]")
         self._more(len(shown))
         if len(shown) < len(artifacts):
             self.out.print(f"  [dim]{len(gone)} checkpoints were written and removed again (--full lists them)[/]")
@@ -230,7 +227,7 @@ class _Page:
             parts += [] if segment.cut is None else [f"from step {segment.cut}"]
             parts += [segment.error] if segment.error else []
             parts += [" ".join(segment.argv)] if len({item.argv for item in segments}) > 1 else []
-            self.out.print("  " + escape(line_text(", ".join(parts), 400)), soft_wrap=True)
+            self.out.print("  " + escape(line_text(", ".join(parts), VALUE_CHARS)), soft_wrap=True)
 
     def _took(self) -> str:
         run = self.run
@@ -266,7 +263,7 @@ class _Page:
         self._title("environment", len(environment))
         lines = {}
         for section, values in environment.items():
-            if section == "packages" and self.most is not None:
+            if section == "packages" and self.max_rows is not None:
                 lines[section] = f"{len(values)} packages (--full lists them)"
             else:
                 shown = {key: text_of(value) for key, value in values.items() if value not in (None, "")}
@@ -290,17 +287,17 @@ class _Page:
 
     def _pairs(self, pairs: dict[str, str]) -> None:
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-        table.add_column(style="dim", no_wrap=True, max_width=46)
+        table.add_column(style="dim", no_wrap=True, max_width=KEY_CHARS)
         table.add_column(overflow="fold")
         for key, value in pairs.items():
-            text = visible_text(value) if self.most is None else line_text(value, 400)
-            table.add_row("  " + escape(line_text(key, 46)), escape(text))
+            text = visible_text(value) if self.max_rows is None else line_text(value, VALUE_CHARS)
+            table.add_row("  " + escape(line_text(key, KEY_CHARS)), escape(text))
         if pairs:
             self.out.print(table)
 
     def _cut(self, items: list[T]) -> list[T]:
-        return items if self.most is None else items[: self.most]
+        return items if self.max_rows is None else items[: self.max_rows]
 
     def _more(self, count: int) -> None:
-        if self.most is not None and count > self.most:
-            self.out.print(f"  [dim]… and {count - self.most} more (--full shows all)[/]")
+        if self.max_rows is not None and count > self.max_rows:
+            self.out.print(f"  [dim]… and {count - self.max_rows} more (--full shows all)[/]")

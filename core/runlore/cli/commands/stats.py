@@ -1,4 +1,6 @@
-"""`runlore stats`: what a metric comes to over seeds, group by group."""
+"""`runlore stats`: mean, interval and best value of a metric in groups of runs, and a test between two of them."""
+
+from dataclasses import dataclass
 
 import click
 from rich.markup import escape
@@ -6,12 +8,29 @@ from rich.markup import escape
 from runlore._text import count_text, line_text, number_text
 from runlore.analysis.scope import independent
 from runlore.analysis.statistics import Best, Group, PairedTest, Statistics, group_runs, key_text
-from runlore.cli.options import children_option, grid, json_option, print_json, print_whole, store_option
+from runlore.cli.options import children_option, json_option, options_as, store_option
+from runlore.cli.printing import grid, print_json, print_whole
 from runlore.documents import statistics_document
 from runlore.store.store import open_store
 
-MIXED = 5  # names of params that differ within groups
-KEY = 24  # characters of a value that makes a group
+MAX_MIXED = 5  # names of params that differ within groups, in the warning
+KEY_CHARS = 24  # of a value that makes a group
+ID_DIGITS = 6  # of the best run
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The arguments of `runlore stats`."""
+
+    where: str
+    metric: str
+    by: tuple[str, ...]
+    over: tuple[str, ...]
+    best: Best | None
+    between: tuple[str, str] | None
+    show_all: bool
+    as_json: bool
+    store: str | None
 
 
 @click.command()
@@ -19,8 +38,10 @@ KEY = 24  # characters of a value that makes a group
 @click.option(
     "--metric", "-m", required=True, metavar="METRIC", help="val_acc, or with .min, .max instead of the last value."
 )
-@click.option("--by", multiple=True, metavar="FIELD", help="What makes a group: params.lr; may stand many times.")
-@click.option("--over", multiple=True, metavar="FIELD", help="What repeats within a group: params.seed.")
+@click.option(
+    "--by", multiple=True, metavar="FIELD", help="Runs of one value form a group: params.lr; may be repeated."
+)
+@click.option("--over", multiple=True, metavar="FIELD", help="The field that tells repetitions apart: params.seed.")
 @click.option(
     "--best", type=click.Choice(["min", "max"]), help="Which values are good [default: by the metric's name]."
 )
@@ -28,25 +49,24 @@ KEY = 24  # characters of a value that makes a group
 @children_option
 @json_option
 @store_option
-def stats(
-    where: str, metric: str, by: tuple[str, ...], over: tuple[str, ...], best: Best | None,
-    between: tuple[str, str] | None, show_all: bool, as_json: bool, store: str | None,
-) -> None:  # fmt: skip
+@options_as(Options)
+def stats(options: Options) -> None:
     """Compare groups of runs: n, mean, 95 % interval and best of a metric.
 
-    With --over, runs of a group that differ only there are repetitions, and two groups are compared by a paired test
-    over those that both have.
+    With --over, runs of a group that differ only in this field are repetitions, and two groups are compared by a
+    paired test over the values that both have.
     """
-    place = open_store(store)
-    place.check_query(where)
-    found = group_runs(place, independent(where, show_all), metric, by, over, best, between or None)
-    if as_json:
+    by, over = options.by, options.over
+    store = open_store(options.store)
+    store.check_query(options.where)
+    chosen = independent(options.where, options.show_all)
+    found = group_runs(store, chosen, options.metric, by, over, options.best, options.between or None)
+    if options.as_json:
         print_json(statistics_document(found, by, over))
-        return
-    if not found.groups:
+    elif found.groups:
+        _print(found, by, over)
+    else:
         click.echo("No run fulfils this query.")
-        return
-    _print(found, by, over)
 
 
 def _print(found: Statistics, by: tuple[str, ...], over: tuple[str, ...]) -> None:
@@ -65,9 +85,9 @@ def _print(found: Statistics, by: tuple[str, ...], over: tuple[str, ...]) -> Non
     if merged:
         click.echo(f"{count_text(merged, 'run')} counted with another of the same {', '.join(over)}.", err=True)
     if found.mixed:
-        more = f" and {len(found.mixed) - MIXED} more" if len(found.mixed) > MIXED else ""
-        told = f"{', '.join(found.mixed[:MIXED])}{more}"
-        click.echo(f"Runs of one group differ in {told}, too: --by {found.mixed[0]} keeps them apart.", err=True)
+        more = f" and {len(found.mixed) - MAX_MIXED} more" if len(found.mixed) > MAX_MIXED else ""
+        params = f"{', '.join(found.mixed[:MAX_MIXED])}{more}"
+        click.echo(f"Runs of one group differ in {params}, too: --by {found.mixed[0]} keeps them apart.", err=True)
     if found.test is not None:
         click.echo(_test_text(found.test))
     elif found.why_no_test:
@@ -75,12 +95,12 @@ def _print(found: Statistics, by: tuple[str, ...], over: tuple[str, ...]) -> Non
 
 
 def _cells(group: Group) -> list[str]:
-    keys = [escape(line_text(key_text(value), KEY)) for value in group.key]
+    keys = [escape(line_text(key_text(value), KEY_CHARS)) for value in group.key]
     if keys:
         keys[0] = "  " + keys[0]
     interval = "–" if group.interval is None else " … ".join(map(number_text, group.interval))
     best = group.best
-    told = [number_text(best.value), best.run[-6:]] if best else ["–", ""]
+    told = [number_text(best.value), best.run[-ID_DIGITS:]] if best else ["–", ""]
     return [*keys, ("" if keys else "  ") + str(group.n), number_text(group.mean), interval, *told]
 
 

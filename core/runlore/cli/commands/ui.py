@@ -1,4 +1,4 @@
-"""`runlore ui`: the store as a page in the browser."""
+"""`runlore ui`: show the store as a page in the browser."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`runlore which-run`: which run made this file."""
+"""`runlore which-run`: find the run that made a file."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,8 @@ import click
 from rich.markup import escape
 
 from runlore._text import line_text, number_text
-from runlore.cli.options import console, grid, json_option, print_json, store_option
+from runlore.cli.options import json_option, store_option
+from runlore.cli.printing import console, grid, print_json
 from runlore.documents import origin_document
 from runlore.provenance import origins as _origins
 from runlore.store.store import Store, open_store
@@ -20,8 +21,8 @@ from runlore.store.store import Store, open_store
 def which_run(targets: tuple[str, ...], as_json: bool, store: str | None) -> None:
     """Find the runs that wrote a file, and those that read it, by its content.
 
-    FILE may have been moved and renamed; HASH is a sha256, or its first six digits or more. A model file that was
-    converted or saved again is found by its weights. The fingerprint of a dataset finds the runs that read it.
+    FILE may have been moved or renamed. HASH is a sha256, of which six digits are enough, or the fingerprint of a
+    dataset. A model file that was converted or saved again is found by its weights.
     """
     place = open_store(store)
     known = [(target, _origins.which_run(place, target)) for target in targets]
@@ -50,7 +51,7 @@ def which_run(targets: tuple[str, ...], as_json: bool, store: str | None) -> Non
 
 
 def _print(place: Store, found: tuple[_origins.Origin, ...], name: str) -> None:
-    """A line for each run and relation: of what a run wrote many times the one with this name, or the newest."""
+    """Print a line for each run and relation; of several files of a run, the one with this name, or the newest."""
     short = place.short_ids([origin.run for origin in found])
     groups: dict[tuple[str, str], list[_origins.Origin]] = {}
     for origin in found:
