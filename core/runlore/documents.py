@@ -5,18 +5,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from runlore._text import as_time
-from runlore.analysis.comparison import Comparison
-from runlore.analysis.statistics import Statistics
 from runlore.artifacts.artifact import Artifact
 from runlore.log.points import plain_float
 from runlore.log.record import Segment
 from runlore.log.series import Series
 from runlore.log.values import json_value
-from runlore.provenance.lineage import Lineage
-from runlore.provenance.origins import Origin
 from runlore.store.runs import RecordedRun
 
-if TYPE_CHECKING:  # only `reproduce` needs these, and they take long to import
+if TYPE_CHECKING:  # no command should wait for the imports of another one
+    from runlore.analysis.comparison import Comparison
+    from runlore.analysis.statistics import Statistics
+    from runlore.provenance.lineage import Lineage
+    from runlore.provenance.origins import Origin
     from runlore.reproduction.plan import Plan
     from runlore.reproduction.reproduce import Redone
     from runlore.reproduction.verdicts import Verdict
@@ -101,7 +101,7 @@ def artifact_document(artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def comparison_document(found: Comparison) -> dict[str, Any]:
+def comparison_document(found: "Comparison") -> dict[str, Any]:
     """Return what `diff --json` prints."""
     changes = []
     for change in found.changes:
@@ -115,7 +115,7 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
     return {"a": found.a.id, "b": found.b.id, "changes": changes, "metrics": metrics, "notes": list(found.notes)}
 
 
-def origin_document(origin: Origin) -> dict[str, Any]:
+def origin_document(origin: "Origin") -> dict[str, Any]:
     """Return what `which-run --json` prints of a run."""
     return {
         "run": origin.run,
@@ -129,7 +129,7 @@ def origin_document(origin: Origin) -> dict[str, Any]:
     }
 
 
-def lineage_document(graph: Lineage) -> dict[str, Any]:
+def lineage_document(graph: "Lineage") -> dict[str, Any]:
     """Return what `lineage --json` prints."""
     nodes = [
         {"id": node.id, "kind": node.kind, "name": node.name}
@@ -140,7 +140,7 @@ def lineage_document(graph: Lineage) -> dict[str, Any]:
     return {"root": graph.root, "nodes": nodes, "edges": edges, "cut": graph.cut}
 
 
-def statistics_document(found: Statistics, by: Sequence[str], over: Sequence[str]) -> dict[str, Any]:
+def statistics_document(found: "Statistics", by: Sequence[str], over: Sequence[str]) -> dict[str, Any]:
     """Return what `stats --json` prints."""
     groups = []
     for group in found.groups:

@@ -16,7 +16,7 @@ from runlore.log import liveness, sigterm
 from runlore.log.folder import Folder
 from runlore.log.record import read_record
 from runlore.log.values import as_number, as_step, describe, facts_of, flatten, is_number, text_of
-from runlore.plugins.manager import described
+from runlore.plugins.manager import plugins
 from runlore.recording.companions import Companions
 from runlore.recording.ending import Status, status_of
 from runlore.recording.open_runs import OpenRuns, enter, entered, leave

@@ -11,7 +11,6 @@ from rich.table import Table
 from runlore._text import ago_text, duration_text, line_text, number_text
 from runlore.analysis.columns import telling_columns
 from runlore.analysis.scope import independent, with_children
-from runlore.cli.groups import print_groups
 from runlore.cli.options import children_option, json_option, store_option
 from runlore.cli.printing import STATUS_STYLES, console, print_json, terminal_width
 from runlore.documents import run_document
@@ -52,6 +51,8 @@ def ls(
     if by:
         opened.check_query(where)
         fields = [parse_field(column, "metrics") for column in columns]
+        from runlore.cli.groups import print_groups  # only here, as it takes long to import
+
         print_groups(opened, independent(where, show_all), by, fields, as_json)
         return
     if as_json:
