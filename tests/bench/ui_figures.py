@@ -121,7 +121,7 @@ def import_libraries(world: World) -> float:
     beside="`import starlette.applications, uvicorn`, over bare Python",
 )  # fmt: skip
 def import_server(world: World) -> float:
-    return world.wall([sys.executable, "-c", "import runlore.ui.serving"]) - bare_python(world)
+    return world.wall([sys.executable, "-c", "import runlore.ui.server"]) - bare_python(world)
 
 
 # The table

@@ -1,4 +1,4 @@
-"""The page: `runlore ui` serves a store to a browser on the same machine. The HTTP interface is in docs/api.md."""
+"""The page that `runlore ui` serves to a browser. Its HTTP interface is described in docs/api.md."""
 
 from runlore.ui.app import create_app
 

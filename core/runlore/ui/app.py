@@ -1,4 +1,4 @@
-"""The application: routes to questions, changes and files, behind the guard."""
+"""The application: the routes of all endpoints, of the page's own files and of the live stream, behind the guard."""
 
 import socket
 import threading
@@ -13,21 +13,21 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from runlore.errors import MissingDependency
-from runlore.ui import changes, live, runs, tables
+from runlore.ui import changes, files, live, runs, tables
 from runlore.ui.endpoints import Endpoint, Stores, describe, route
-from runlore.ui.guard import LOCAL, Guard, Keys
+from runlore.ui.guard import LOCAL_HOSTS, Guard, Keys
 
 STATIC = Path(__file__).parent / "static"
-KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+CONTENT_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 PAGES = ("/", "/run/{run}", "/compare", "/find")
 
-ENDPOINTS: list[Endpoint] = [*tables.ENDPOINTS, *runs.ENDPOINTS, *changes.ENDPOINTS]
+ENDPOINTS: list[Endpoint] = [*tables.ENDPOINTS, *runs.ENDPOINTS, *files.ENDPOINTS, *changes.ENDPOINTS]
 
 
 def create_app(root: Path, keys: Keys, host: str = "127.0.0.1", closing: threading.Event | None = None) -> ASGIApp:
-    """The application that serves a store's folder; `host` is the name or address that it is bound to.
+    """Make the application that serves a store's folder; `host` is the name or address that it is bound to.
 
-    Pages that listen are let go soon after `closing` is set.
+    Open live streams end soon after `closing` is set.
 
     Raises:
         MissingDependency: plotly, which draws the charts, is not installed.
@@ -40,16 +40,16 @@ def create_app(root: Path, keys: Keys, host: str = "127.0.0.1", closing: threadi
         _session(keys),
         Route("/api/openapi.json", lambda _: JSONResponse(describe(ENDPOINTS))),
         _plotly(),
-        *[_static(path) for path in sorted(STATIC.iterdir()) if path.suffix in KINDS],
+        *[_static(path) for path in sorted(STATIC.iterdir()) if path.suffix in CONTENT_TYPES],
         *[Route(page, _page) for page in PAGES],
     ]
     app = Starlette(routes=routes, exception_handlers={404: _not_found})
-    return Guard(app, keys, _names(host), addresses=host not in LOCAL)
+    return Guard(app, keys, _names(host), addresses=host not in LOCAL_HOSTS)
 
 
 def _static(path: Path) -> Route:
-    """A file of the page; they are small, and sent from memory."""
-    content, kind = path.read_bytes(), KINDS[path.suffix]
+    """Serve a file of the page from memory; all of them are small."""
+    content, kind = path.read_bytes(), CONTENT_TYPES[path.suffix]
 
     async def respond(_: Request) -> Response:
         return Response(content, media_type=kind)
@@ -64,16 +64,16 @@ async def _page(_: Request) -> Response:
 async def _not_found(request: Request, _: Exception) -> Response:
     if request.url.path.startswith(("/api/", "/static/")):
         return JSONResponse({"error": {"message": f"there is nothing at {request.url.path}"}}, 404)
-    return FileResponse(STATIC / "index.html", 404)  # the page says so itself
+    return FileResponse(STATIC / "index.html", 404)  # the page says that there is nothing
 
 
 def _session(keys: Keys) -> Route:
-    """The token for changes: no other origin can read this answer."""
+    """Serve the token for changes. Browsers let no page of another origin read the answer."""
     return Route("/api/session", lambda _: JSONResponse({"changes": keys.changes}))
 
 
 def _plotly() -> Route:
-    """The charts' library, out of the installed wheel of plotly."""
+    """Serve the library of the charts from the installed plotly."""
     found = find_spec("plotly")
     if found is None or found.origin is None:
         raise MissingDependency("the page needs plotly: pip install 'runlore[ui]'")
@@ -86,4 +86,5 @@ def _plotly() -> Route:
 
 
 def _names(host: str) -> Iterable[str]:
-    return LOCAL if host in LOCAL else {*LOCAL, host, socket.gethostname(), socket.getfqdn()}
+    """Return the names by which requests may call the server."""
+    return LOCAL_HOSTS if host in LOCAL_HOSTS else {*LOCAL_HOSTS, host, socket.gethostname(), socket.getfqdn()}

@@ -1,4 +1,4 @@
-"""Questions over HTTP: their parameters checked, their answers JSON, their description OpenAPI."""
+"""Endpoints: functions that answer over HTTP, their parameters checked, their answers JSON, described by OpenAPI."""
 
 import json
 import math
@@ -19,16 +19,16 @@ from runlore.documents import plain
 from runlore.errors import QueryError, RunloreError
 from runlore.store.store import Store
 
-READERS = 4  # stores that are open at once, each with a connection to the index
-BODY = 64 << 10  # bytes of a change
-WHOLE = (1 << 53) - 1  # the largest of the whole numbers that JavaScript has without a gap
+MAX_STORES = 4  # that are open at once, each with a connection to the index
+MAX_BODY_BYTES = 64 << 10  # of a change
+MAX_SAFE_INTEGER = (1 << 53) - 1  # as JavaScript calls it: larger whole numbers are rounded there
 T = TypeVar("T")
 Kind = Literal["text", "texts", "whole", "number", "flag", "object"]
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a question. For "texts" the name is repeated, once for each."""
+    """A parameter of an endpoint. For "texts" its name is repeated, once for each text."""
 
     name: str
     kind: Kind
@@ -42,9 +42,9 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A question, or a change. `answer` is called in a thread, with a store and the parameters by name.
+    """A question (GET) or a change (POST, its parameters a JSON object).
 
-    What it returns is the JSON document, or a response of its own. The parameters of a change are a JSON object.
+    `answer` is called in a thread, with a store and the parameters by name; it returns a JSON document or a response.
     """
 
     path: str
@@ -55,24 +55,24 @@ class Endpoint:
 
     @property
     def in_path(self) -> list[str]:
-        """Names that the path has."""
+        """Names of the parameters in the path."""
         return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
 
 
 class Refused(RunloreError, ValueError):
-    """A parameter that can't be used."""
+    """A parameter has a value that can't be used."""
 
 
 class Stores:
-    """Lends each question a store of its own: readers in several threads can't share one."""
+    """Lends each question a store of its own, as readers in several threads can't share one."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._idle: list[Store] = []
-        self._limiter = anyio.CapacityLimiter(READERS)
+        self._limiter = anyio.CapacityLimiter(MAX_STORES)
 
     async def ask(self, question: Callable[[Store], T]) -> T:
-        """The answer of a question, in a thread; a few are answered at a time."""
+        """Answer a question in a thread; at most MAX_STORES are answered at a time."""
         return await anyio.to_thread.run_sync(self._answer, question, limiter=self._limiter)
 
     def _answer(self, question: Callable[[Store], T]) -> T:
@@ -87,7 +87,7 @@ class Stores:
 
 
 def route(endpoint: Endpoint, stores: Stores) -> Route:
-    """The route that answers a question."""
+    """Make the route of an endpoint."""
 
     async def respond(request: Request) -> Response:
         try:
@@ -104,13 +104,14 @@ def route(endpoint: Endpoint, stores: Stores) -> Route:
 
 
 def _status(error: Exception) -> int:
+    """Return the HTTP status of an error: 404, 400, 409 for other errors of ours, 500 for the system's."""
     if isinstance(error, LookupError | FileNotFoundError):
         return 404
     return 400 if isinstance(error, ValueError) else 409 if isinstance(error, RunloreError) else 500
 
 
 def dump(document: Any) -> bytes:
-    """A document as JSON; numbers that are not finite as texts."""
+    """Encode a document as JSON; numbers that are not finite become texts."""
     try:
         text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except ValueError:
@@ -119,8 +120,8 @@ def dump(document: Any) -> bytes:
 
 
 def exact(value: Any) -> Any:
-    """A whole number beyond those that a browser tells apart as a text; anything else as it is."""
-    large = isinstance(value, int) and not isinstance(value, bool) and abs(value) > WHOLE
+    """Return a whole number that a browser would round as a text, anything else as it is."""
+    large = isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_SAFE_INTEGER
     return str(value) if large else value
 
 
@@ -134,6 +135,7 @@ def _finite(item: Any) -> Any:
 
 
 async def _values(endpoint: Endpoint, request: Request) -> dict[str, Any]:
+    """Return the checked parameters of a request by name."""
     values: dict[str, Any] = {name: request.path_params[name] for name in endpoint.in_path}
     known = {parameter.name: parameter for parameter in endpoint.parameters}
     given: dict[str, Any]
@@ -155,8 +157,8 @@ async def _body(request: Request) -> dict[str, Any]:
     text = b""
     async for chunk in request.stream():
         text += chunk
-        if len(text) > BODY:
-            raise Refused(f"a change has at most {BODY:,} bytes")
+        if len(text) > MAX_BODY_BYTES:
+            raise Refused(f"a change has at most {MAX_BODY_BYTES:,} bytes")
     try:
         found = json.loads(text or b"{}")
     except (ValueError, RecursionError):
@@ -205,7 +207,7 @@ def _number(parameter: Parameter, given: Any) -> float | int:
 
 
 def describe(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
-    """The endpoints as an OpenAPI 3.1 document."""
+    """Describe endpoints as an OpenAPI 3.1 document."""
     paths: dict[str, Any] = {}
     for endpoint in endpoints:
         operation: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Who may talk to the server: the holder of its token, by the name that it was bound to, from its own pages."""
+"""Access control: requests need the server's token, its own name, and must come from its own pages."""
 
 import hashlib
 import hmac
@@ -11,9 +11,9 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOCAL = frozenset(["127.0.0.1", "::1", "localhost"])
-READING = frozenset(["GET", "HEAD"])
-CHANGES = "x-runlore-token"  # the header that a change carries
+LOCAL_HOSTS = frozenset(["127.0.0.1", "::1", "localhost"])
+READ_METHODS = frozenset(["GET", "HEAD"])
+CHANGE_HEADER = "x-runlore-token"  # with the token for changes
 POLICY = "; ".join(
     [
         "default-src 'none'", "script-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data: blob:",
@@ -28,7 +28,7 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-LOCKED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>runlore</title>
+LOCKED_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>runlore</title>
 <body style="font:16px/1.5 system-ui,sans-serif;max-width:34em;margin:15vh auto;padding:0 1em">
 <h1 style="font-size:1.2em">This page needs its key</h1>
 <p>Open the address that <code>runlore ui</code> printed in the terminal: it ends in <code>?token=…</code>.
@@ -36,9 +36,9 @@ A server that was started again has a new one.</p></body></html>"""
 
 
 class Keys:
-    """The server's token, and what comes of it: the cookie's name, and the token that changes carry.
+    """The server's token, and two things derived from it: the cookie's name, and the token for changes.
 
-    The page can't read the cookie; it learns the token for changes from an answer that no other origin can read.
+    The page can't read the cookie. It gets the token for changes in an answer that no page of another origin can read.
     """
 
     def __init__(self, token: str | None = None) -> None:
@@ -47,22 +47,24 @@ class Keys:
         self.cookie = f"runlore-{hashlib.sha256(self.token.encode()).hexdigest()[:8]}"  # ports share cookies
 
     def opens(self, given: str | None) -> bool:
-        """Whether this is the token."""
+        """Return True if this is the token."""
         return given is not None and hmac.compare_digest(given.encode(), self.token.encode())
 
     def may_change(self, given: str | None) -> bool:
-        """Whether this is the token for changes, or the token itself."""
+        """Return True if this is the token for changes, or the token itself."""
         return given is not None and (hmac.compare_digest(given.encode(), self.changes.encode()) or self.opens(given))
 
 
 class Guard:
-    """ASGI middleware that lets nothing through but requests with the token, and dresses answers.
+    """ASGI middleware that refuses requests without the token, and adds security headers to all answers.
 
-    `names` are the hosts that the server may be called by, beside IP addresses where it listens to others: a name that
-    an attacker makes point here (DNS rebinding) is none of them.
+    `names` are the host names by which requests may call the server; with `addresses` any IP address is one, too. Other
+    names are refused, as an attacker can make a name of his own point here (DNS rebinding).
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys, names: Iterable[str] = LOCAL, *, addresses: bool = False) -> None:
+    def __init__(
+        self, app: ASGIApp, keys: Keys, names: Iterable[str] = LOCAL_HOSTS, *, addresses: bool = False
+    ) -> None:
         self._app = app
         self._keys = keys
         self._names = {name.lower() for name in names}
@@ -74,7 +76,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
-        async def dressed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
@@ -83,9 +85,10 @@ class Guard:
             await send(message)
 
         refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, dressed)
+        await (refusal or self._app)(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
+        """Return the answer to a request that must not reach the application; None for one that may."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not self._is_ours(host):
@@ -93,7 +96,7 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin.partition("://")[2] != host:
             return _error(403, "requests from other sites are refused")
-        reading = scope["method"] in READING
+        reading = scope["method"] in READ_METHODS
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not self._is_visit(scope, headers):
             return _error(403, "requests from other sites are refused")
         given = QueryParams(scope["query_string"]).get("token")
@@ -101,10 +104,10 @@ class Guard:
             return self._welcome(scope)
         if not (self._keys.opens(_cookie(headers, self._keys.cookie)) or self._keys.opens(_bearer(headers))):
             if reading and not scope["path"].startswith("/api/"):
-                return HTMLResponse(LOCKED, 401)
+                return HTMLResponse(LOCKED_PAGE, 401)
             return _error(401, "this needs the token: open the address that `runlore ui` printed")
-        if not reading and not self._keys.may_change(headers.get(CHANGES)):
-            return _error(403, f"a change needs the token in the header {CHANGES}")
+        if not reading and not self._keys.may_change(headers.get(CHANGE_HEADER)):
+            return _error(403, f"a change needs the token in the header {CHANGE_HEADER}")
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -115,12 +118,12 @@ class Guard:
         return name in self._names or (self._addresses and _is_address(name))
 
     def _is_visit(self, scope: Scope, headers: Headers) -> bool:
-        """Somebody followed a link to a page; what it shows does not reach the site that the link is on."""
+        """Return True if somebody follows a link of another site to a page: that site can't read the answer."""
         visit = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
         return visit and scope["method"] == "GET" and not scope["path"].startswith("/api/")
 
     def _welcome(self, scope: Scope) -> Response:
-        """Trade the token in the address for a cookie, so that it stands in no history."""
+        """Exchange the token in the address for a cookie, so that it stays out of the browser's history."""
         rest = [(key, value) for key, value in QueryParams(scope["query_string"]).multi_items() if key != "token"]
         # A path that begins with two slashes would lead to another host.
         target = "/" + scope["path"].lstrip("/") + (f"?{QueryParams(rest)}" if rest else "")
@@ -134,7 +137,7 @@ def _error(status: int, message: str) -> Response:
 
 
 def _cookie(headers: Headers, name: str) -> str | None:
-    """The value of a cookie; others on this host, which any of its servers may set, can't spoil it."""
+    """Return the value of a cookie. Malformed ones that other servers of this host have set don't matter."""
     pairs = (pair.strip().partition("=") for text in headers.getlist("cookie") for pair in text.split(";"))
     return next((value for key, _, value in pairs if key == name), None)
 

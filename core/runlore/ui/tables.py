@@ -1,4 +1,4 @@
-"""What the page asks of many runs: tables, groups, keys, curves."""
+"""Endpoints for many runs: tables, groups, keys, curves."""
 
 import json
 import math
@@ -16,34 +16,34 @@ from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 from runlore.ui.endpoints import Endpoint, Parameter, exact
 
-PAGE = 1000  # rows of one answer at most
-CURVES = 50  # runs of one answer at most
-GROUPS = 12  # groups that have bands
-MEMBERS = 30  # runs of a group that its band is made of
+MAX_ROWS = 1000  # of one answer
+MAX_CURVES = 50  # runs of one answer
+MAX_BANDS = 12  # groups of one answer
+MAX_MEMBERS = 30  # runs of a group that its band is made of
 
 WHERE = Parameter("where", "text", "a query, as of `runlore ls`", "")
 ALL = Parameter("all", "flag", "children, too", False)
 KEY = Parameter("key", "text", "a metric", required=True)
-AXIS = Parameter("x", "text", "what lies along x", "step", choices=("step", "epoch", "time", "relative"))
-MOST = Parameter("most", "whole", "points of a curve at most, about", 1000, least=10, most=5000)
+AXIS = Parameter("x", "text", "the quantity along x", "step", choices=("step", "epoch", "time", "relative"))
+MOST = Parameter("most", "whole", "points of a curve, approximately", 1000, least=10, most=5000)
 
 
 def about(store: Store) -> dict[str, Any]:
-    """The store, and what the server is."""
+    """Return the place of the store, and the version of the server."""
     return {"root": str(store.root), "exists": store.exists, "version": __version__}
 
 
 def table(
     store: Store, where: str, columns: list[str], sort: str, offset: int, limit: int, all: bool  # noqa: A002
 ) -> dict[str, Any]:  # fmt: skip
-    """A page of the table of runs."""
+    """Return a page of the table of runs."""
     store.check_query(where)  # so that an error shows the query as it was typed
     found = read_table(store, with_children(where, all), columns, sort=sort, offset=offset, limit=limit)
     return table_document(found, columns) | {"offset": offset}
 
 
 def table_document(found: Table, columns: list[str]) -> dict[str, Any]:
-    """A page of runs."""
+    """Return a page of the table as a JSON document."""
     heads = [
         {"field": text, "table": field.table, "key": field.key or field.column, "of": field.column}
         for text, field in zip(columns, found.columns, strict=True)
@@ -68,7 +68,7 @@ def table_document(found: Table, columns: list[str]) -> dict[str, Any]:
 
 
 def keys(store: Store) -> dict[str, Any]:
-    """The keys that runs have, and how a query spells them."""
+    """Return the keys of params, metrics and so on, each with its field in a query and its number of runs."""
     return {
         table: [
             {"key": key, "field": Field(table, key, "last" if table == "metrics" else "", 0).text, "runs": runs}
@@ -79,13 +79,13 @@ def keys(store: Store) -> dict[str, Any]:
 
 
 def suggested(store: Store, where: str, all: bool) -> dict[str, Any]:  # noqa: A002
-    """Columns that tell runs apart."""
+    """Return the columns that tell the runs of a query apart."""
     store.check_query(where)
     return {"columns": suggested_columns(store, with_children(where, all))}
 
 
 def check(store: Store, where: str) -> dict[str, Any]:
-    """Whether a query can be understood; that it can't is an answer, too."""
+    """Return the fields of a query, or the error in it, which is an answer like others here."""
     try:
         return {"fields": [field.text for field in store.check_query(where)], "error": None}
     except QueryError as error:
@@ -93,7 +93,7 @@ def check(store: Store, where: str) -> dict[str, Any]:
 
 
 def groups(store: Store, where: str, by: list[str], metrics: list[str], all: bool) -> list[dict[str, Any]]:  # noqa: A002
-    """Statistics of metrics in groups."""
+    """Return statistics of metrics in groups of runs."""
     store.check_query(where)
     chosen = independent(where, all)
     return [statistics_document(group_runs(store, chosen, metric, by), by, ()) for metric in metrics]
@@ -103,7 +103,7 @@ def groups(store: Store, where: str, by: list[str], metrics: list[str], all: boo
 
 
 def _runs(store: Store, ids: list[str]) -> list[RecordedRun]:
-    """The runs with these ids, in this order; one that was removed meanwhile is left out."""
+    """Return the runs with these ids in this order, without those that were removed meanwhile."""
     found = {run.id: run for run in store.runs(f"id in {ids!r}")}
     return [found[run_id] for run_id in dict.fromkeys(ids) if run_id in found]
 
@@ -111,11 +111,11 @@ def _runs(store: Store, ids: list[str]) -> list[RecordedRun]:
 def curves(
     store: Store, runs: list[str], key: str, x: str, begin: float | None, end: float | None, most: int
 ) -> dict[str, Any]:
-    """A metric of several runs, those that have it."""
+    """Return the curves of a metric, for the runs that have it."""
     found = []
     for run in _runs(store, runs):
         if key in run.metrics:
-            curve = curve_of(run, key, x, begin=begin, end=end, most=most)  # type: ignore[arg-type]  # it was checked
+            curve = curve_of(run, key, x, begin=begin, end=end, most=most)  # type: ignore[arg-type]  # the endpoint has checked it
             found.append(
                 {"run": run.id, "name": run.name, "x": numbers(curve.x), "y": numbers(curve.y), "points": curve.points,
                  "whole": curve.whole}
@@ -124,7 +124,7 @@ def curves(
 
 
 def numbers(values: Any) -> list[float | str | None]:
-    """An array for JSON: whole numbers without a point; NaN as null, where a line breaks."""
+    """Return an array for JSON: whole numbers without a point, and None for NaN, where the page breaks the line."""
     return [_number(value) for value in values.tolist()]
 
 
@@ -137,13 +137,13 @@ def _number(value: float) -> float | str | None:
 def bands(
     store: Store, where: str, by: list[str], order: str, key: str, x: str, most: int, all: bool  # noqa: A002
 ) -> dict[str, Any]:  # fmt: skip
-    """Mean and deviation of a metric's curves in groups of runs, those of the best groups by another metric."""
+    """Return mean and deviation of a metric's curves in groups of runs; `order` is the metric that ranks the groups."""
     store.check_query(where)
     grouped = group_runs(store, independent(where, all), order or f"metrics[{json.dumps(key)}].count", by)
     found = []
-    for group in grouped.groups[:GROUPS]:
+    for group in grouped.groups[:MAX_BANDS]:
         ids = [item.run for item in group.runs]
-        members = _runs(store, ids[:MEMBERS])
+        members = _runs(store, ids[:MAX_MEMBERS])
         band = band_of([curve_of(run, key, x, most=most) for run in members if key in run.metrics])  # type: ignore[arg-type]
         found.append(
             {
@@ -160,7 +160,7 @@ def bands(
 
 
 def metrics_of(store: Store, runs: list[str]) -> dict[str, Any]:
-    """The metrics that several runs have, and how many of them have each."""
+    """Return the metrics of several runs, with the number of runs and the largest number of points of each."""
     counts: dict[str, int] = {}
     found = _runs(store, runs)
     for run in found:
@@ -174,40 +174,40 @@ def metrics_of(store: Store, runs: list[str]) -> dict[str, Any]:
 
 
 ENDPOINTS = [
-    Endpoint("/api/store", "The store, and what the server is", about),
+    Endpoint("/api/store", "The place of the store, and the version of the server", about),
     Endpoint(
         "/api/runs", "A page of the table of runs", table,
         [
             WHERE,
-            Parameter("columns", "texts", "fields whose values are wanted: params.lr", [], most=40),
+            Parameter("columns", "texts", "fields to return for each run: params.lr", [], most=40),
             Parameter("sort", "text", 'fields to sort by, "-" before one that descends', ""),
-            Parameter("offset", "whole", "runs to leave out at the beginning", 0, most=1 << 40),
-            Parameter("limit", "whole", "runs at the most", 100, most=PAGE),
+            Parameter("offset", "whole", "runs to skip at the beginning", 0, most=1 << 40),
+            Parameter("limit", "whole", "runs to return", 100, most=MAX_ROWS),
             ALL,
         ],
     ),
-    Endpoint("/api/keys", "The keys that runs have, by table, and how many have each", keys),
-    Endpoint("/api/columns", "Columns that tell the runs of a query apart", suggested, [WHERE, ALL]),
+    Endpoint("/api/keys", "The keys of all runs by table, with the number of runs that have each", keys),
+    Endpoint("/api/columns", "The columns that tell the runs of a query apart", suggested, [WHERE, ALL]),
     Endpoint("/api/check", "The fields of a query, or what is wrong with it", check, [WHERE]),
     Endpoint(
         "/api/groups", "Statistics of metrics in groups of runs, as `runlore stats`", groups,
         [
             WHERE,
-            Parameter("by", "texts", "fields that make a group", required=True, most=4),
+            Parameter("by", "texts", "fields whose values form the groups", required=True, most=4),
             Parameter("metrics", "texts", "metrics: val_acc, val_acc.max", required=True, most=20),
             ALL,
         ],
     ),
     Endpoint(
-        "/api/metrics", "The metrics that several runs have", metrics_of,
-        [Parameter("runs", "texts", "runs by id", required=True, most=CURVES)],
+        "/api/metrics", "The metrics of several runs", metrics_of,
+        [Parameter("runs", "texts", "runs by id", required=True, most=MAX_CURVES)],
     ),
     Endpoint(
-        "/api/curves", "A metric of several runs, thinned so that no peak is lost", curves,
+        "/api/curves", "A metric of several runs as curves, thinned without losing a peak", curves,
         [
-            Parameter("runs", "texts", "runs by id", required=True, most=CURVES), KEY, AXIS,
-            Parameter("begin", "number", "where the picture begins along x", least=-math.inf),
-            Parameter("end", "number", "where it ends", least=-math.inf),
+            Parameter("runs", "texts", "runs by id", required=True, most=MAX_CURVES), KEY, AXIS,
+            Parameter("begin", "number", "the first x to show", least=-math.inf),
+            Parameter("end", "number", "the last x to show", least=-math.inf),
             MOST,
         ],
     ),
@@ -215,8 +215,8 @@ ENDPOINTS = [
         "/api/bands", "Mean and deviation of a metric's curves in groups of runs", bands,
         [
             WHERE,
-            Parameter("by", "texts", "fields that make a group", required=True, most=4),
-            Parameter("order", "text", "the metric by which groups are good; else how many points they have", ""),
+            Parameter("by", "texts", "fields whose values form the groups", required=True, most=4),
+            Parameter("order", "text", "the metric that ranks the groups [default: their number of points]", ""),
             KEY, AXIS, MOST, ALL,
         ],
     ),

@@ -19,7 +19,7 @@ def ui(port: int | None, host: str, no_browser: bool, store: str | None) -> None
     """
     place = open_store(store)
     try:
-        from runlore.ui.serving import Server, is_local
+        from runlore.ui.server import Server, is_local
     except ImportError as error:
         raise MissingDependency(f"the page needs {error.name}: pip install 'runlore[ui]'") from None
     server = Server(place.root, host, port)

@@ -1,4 +1,4 @@
-"""Serving the page: a port, the address with its token, the browser, and an end by Ctrl-C."""
+"""The server of the page: it listens on a port, opens the browser, and ends by Ctrl-C."""
 
 import os
 import shutil
@@ -17,19 +17,19 @@ from runlore.analysis.tables import suggested_columns
 from runlore.errors import RunloreError
 from runlore.store.store import Store
 from runlore.ui.app import create_app
-from runlore.ui.guard import LOCAL, Keys
+from runlore.ui.guard import LOCAL_HOSTS, Keys
 
-PORT = 6464
-TRIES = 20  # ports above it that are tried where it is taken
-GOODBYE = 1  # seconds that pages have to let go
+DEFAULT_PORT = 6464
+MAX_PORTS = 20  # that are tried, from the default one on
+SHUTDOWN_S = 1  # for open connections to end
 
 
 class PortTaken(RunloreError, OSError):
-    """Something else listens there, or the address is none of this machine."""
+    """The port is in use, or the address is none of this machine."""
 
 
 class Server:
-    """A store's page on a socket; its address is known before it serves.
+    """Listens for requests to a store's page; `address` is the URL with the token.
 
     Raises:
         PortTaken: the port is taken, or the host is none of this machine.
@@ -46,7 +46,7 @@ class Server:
         self._root = root
         config = uvicorn.Config(
             create_app(root, keys, host, closing), log_level="warning", access_log=False, lifespan="off", ws="none",
-            timeout_graceful_shutdown=GOODBYE, server_header=False, proxy_headers=False,
+            timeout_graceful_shutdown=SHUTDOWN_S, server_header=False, proxy_headers=False,
         )  # fmt: skip
         self._server = _Uvicorn(config, closing)
 
@@ -59,41 +59,42 @@ class Server:
                 threading.Thread(target=_open_browser, args=(folder, self.address), daemon=True).start()
             self._server.run(sockets=[self.socket])
         except KeyboardInterrupt:
-            pass  # uvicorn has ended, and raises it again
+            pass  # uvicorn has shut down, and raises it again
         finally:
             self.socket.close()
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def stop(self) -> None:
-        """End `serve`, from another thread."""
+        """End `serve` from another thread."""
         self._server.should_exit = True
 
 
 class _Uvicorn(uvicorn.Server):
-    """Tells those that listen once it is to end."""
+    """Sets `closing` before it shuts down, so that the live streams end."""
 
     def __init__(self, config: uvicorn.Config, closing: threading.Event) -> None:
         super().__init__(config)
         self._closing = closing
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """On Ctrl-C or SIGTERM."""
+        """Shut down, on Ctrl-C or SIGTERM."""
         self._closing.set()
         super().handle_exit(sig, frame)
 
 
 def _warm(root: Path) -> None:
-    """Bring the index up to date, and import what curves need, while the browser still starts."""
-    import numpy  # noqa: F401  # which takes a tenth of a second
+    """Update the index and import numpy while the browser starts."""
+    import numpy  # noqa: F401  # takes a tenth of a second
 
-    with suppress(RunloreError, OSError):  # whoever asks will be told
+    with suppress(RunloreError, OSError):  # the first request will be told
         suggested_columns(Store(root))
 
 
 def _listen(host: str, port: int | None) -> socket.socket:
+    """Listen on a port; on the first free one from the default on where none is given."""
     last = OSError("no port is free")
-    for number in [port] if port is not None else range(PORT, PORT + TRIES):
+    for number in [port] if port is not None else range(DEFAULT_PORT, DEFAULT_PORT + MAX_PORTS):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         # Named as TCP, so that asyncio sends at once: else the body waits 40 ms for the head to be acknowledged.
         found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -106,12 +107,12 @@ def _listen(host: str, port: int | None) -> socket.socket:
             last = error
             continue
         return found
-    place = f"{host}:{port}" if port is not None else f"{host}, ports {PORT} to {PORT + TRIES - 1}"
+    place = f"{host}:{port}" if port is not None else f"{host}, ports {DEFAULT_PORT} to {DEFAULT_PORT + MAX_PORTS - 1}"
     raise PortTaken(f"can't listen on {place}: {last.strerror or last}; name another with --port or --host") from None
 
 
 def _open_browser(folder: Path, address: str) -> None:
-    """By a file that only this user can read: the arguments of a browser are seen by everybody on the machine."""
+    """Open an address by a file that only this user can read: everybody on the machine sees a browser's arguments."""
     page = folder / "open.html"
     descriptor = os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -122,5 +123,5 @@ def _open_browser(folder: Path, address: str) -> None:
 
 
 def is_local(host: str) -> bool:
-    """Whether only this machine can reach it."""
-    return host in LOCAL
+    """Return True if only this machine can reach a server of this host."""
+    return host in LOCAL_HOSTS

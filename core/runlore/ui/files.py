@@ -1,0 +1,189 @@
+"""Endpoints for the files of a run: content, preview and output."""
+
+import codecs
+import csv
+import io
+import json
+import mimetypes
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from starlette.responses import FileResponse, Response
+
+from runlore.artifacts.artifact import Artifact
+from runlore.errors import ArtifactNotFound
+from runlore.store.runs import RecordedRun
+from runlore.store.store import Store
+from runlore.ui.endpoints import Endpoint, Parameter
+
+MAX_TEXT_BYTES = 1 << 20  # of a file that is shown as text, or parsed
+MAX_PICTURE_BYTES = 20 << 20
+MAX_OUTPUT_BYTES = 256 << 10  # of one answer
+MAX_ROWS = 200  # of a table
+MAX_COLUMNS = 100
+MAX_MATRIX_ROWS = 40  # of a matrix that is shown as a heat map
+PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".bmp"}
+OUTPUT_NAME = "output.log"  # of the artifact with what a run printed
+POSITION = re.compile(r"[0-9]{1,9}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+SANDBOX = {"content-security-policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
+
+
+def content(store: Store, run: str, position: str, member: str) -> Response:
+    """Send a file to be saved, with headers that keep a browser from running it."""
+    path, name = _file(store, run, position, member)
+    kind = mimetypes.guess_type(name)[0] if Path(name).suffix.lower() in PICTURE_SUFFIXES else None
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(Path(name).name)}", **SANDBOX}
+    return FileResponse(path, media_type=kind or "application/octet-stream", headers=headers)
+
+
+def preview(store: Store, run: str, position: str, member: str) -> dict[str, Any]:
+    """Return a file as picture, table, matrix, JSON or text, by its suffix and content."""
+    path, name = _file(store, run, position, member)
+    size = path.stat().st_size
+    head = {"name": name, "size": size, "cut": size > MAX_TEXT_BYTES}
+    suffix = Path(name).suffix.lower()
+    if suffix in PICTURE_SUFFIXES:
+        if size > MAX_PICTURE_BYTES:
+            return head | {"kind": "none", "why": "too large"}
+        return head | {"kind": "picture", "cut": False}
+    with path.open("rb") as file:
+        data = file.read(MAX_TEXT_BYTES)
+    if b"\0" in data:
+        return head | {"kind": "none", "why": "it is no text"}
+    text = data.decode("utf-8", "replace")
+    if suffix in (".csv", ".tsv"):
+        return head | _table(text, "\t" if suffix == ".tsv" else ",", whole=not head["cut"])
+    if suffix == ".json" and not head["cut"]:
+        return head | _json(text)
+    return head | {"kind": "text", "text": text}
+
+
+def output(store: Store, run: str, begin: int) -> dict[str, Any]:
+    """Return the output of a run from a byte on; a negative one counts from the end."""
+    found = store.run(run)
+    item = next((item for item in reversed(found.artifacts) if item.name == OUTPUT_NAME), None)
+    path = None if item is None else source_of(found, item)
+    if path is None:
+        return {"text": "", "begin": 0, "end": 0, "size": 0, "live": found.status == "running", "kept": False}
+    size = path.stat().st_size
+    first = max(0, size + begin) if begin < 0 else min(begin, size)
+    with path.open("rb") as file:
+        file.seek(first)
+        data = file.read(MAX_OUTPUT_BYTES)
+    live = found.status == "running"
+    end = first + len(data)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text = decoder.decode(data, final=end == size and not live)
+    end -= len(decoder.getstate()[0])  # of a character that is incomplete so far
+    return {"text": text, "begin": first, "end": end, "size": size, "live": live, "kept": True}
+
+
+def source_of(run: RecordedRun, artifact: Artifact) -> Path | None:
+    """Return the path of a file's content: a blob of the store, or the output beside the log of a run.
+
+    Other recorded paths are never followed, as a store may come from somebody else. None if there is no content.
+    """
+    if artifact.is_folder:
+        return artifact.blobs.root if artifact.stored else None
+    if artifact.sha256 is not None:
+        return _kept(artifact, artifact.sha256)
+    path = Path(artifact.path or "")
+    beside = (
+        path.parent == run.store.folder.day(run.id) and path.name.startswith(f"{run.id}.") and path.suffix == ".out"
+    )
+    return path if beside and path.is_file() and not path.is_symlink() else None
+
+
+def _file(store: Store, run: str, position: str, member: str) -> tuple[Path, str]:
+    """Return path and name of an artifact, or of a file in an artifact that is a folder."""
+    recorded = store.run(run)
+    artifacts = recorded.artifacts
+    if not POSITION.fullmatch(position) or int(position) >= len(artifacts):
+        raise ArtifactNotFound(f"run {run!r} has no artifact number {position}")
+    artifact = artifacts[int(position)]
+    path, name = source_of(recorded, artifact), artifact.name
+    if artifact.is_folder:
+        found = next((item for item in artifact.members if item.path == member), None)
+        if found is None:
+            raise ArtifactNotFound(f"{artifact.name!r} is a folder and has no file {member!r}")
+        path, name = _kept(artifact, found.sha256), found.path
+    if path is None:
+        raise ArtifactNotFound(f"the content of {name!r} is not in the store: `runlore restore` may still find it")
+    return path, name
+
+
+def _kept(artifact: Artifact, sha256: str) -> Path | None:
+    """Return the path of a blob; None if the store lacks it."""
+    if not SHA256.fullmatch(sha256):
+        return None
+    path = artifact.blobs.path(sha256)
+    return path if path.is_file() and not path.is_symlink() else None
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {"kind": "text", "text": text}
+    names = found if isinstance(found, dict) else {}
+    matrix = found if isinstance(found, list) else next(
+        (names[key] for key in ("matrix", "confusion_matrix", "data", "values") if key in names), None
+    )  # fmt: skip
+    if _is_matrix(matrix):
+        labels = next((names[key] for key in ("labels", "classes") if isinstance(names.get(key), list)), None)
+        return {"kind": "matrix", "rows": matrix, "labels": labels}
+    return {"kind": "json", "text": json.dumps(found, indent=2, ensure_ascii=False)}
+
+
+def _table(text: str, separator: str, *, whole: bool) -> dict[str, Any]:
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if row]
+    except csv.Error:
+        return {"kind": "text", "text": text}
+    rows = rows if whole else rows[:-1]  # the last one may be cut
+    if not rows:
+        return {"kind": "text", "text": text}
+    matrix = _matrix(rows)
+    if matrix is not None:
+        return matrix
+    shown = [row[:MAX_COLUMNS] for row in rows[: MAX_ROWS + 1]]
+    return {"kind": "table", "head": shown[0], "rows": shown[1:], "count": len(rows) - 1, "cut": not whole}
+
+
+def _matrix(rows: Sequence[Sequence[str]]) -> dict[str, Any] | None:
+    """Return a table as a matrix if its first row and its first column have the same labels; else None."""
+    (_, *labels), *body = rows
+    if not body or [row[0] for row in body] != labels:
+        return None
+    try:
+        numbers = [[float(cell) for cell in row[1:]] for row in body]
+    except ValueError:
+        return None
+    return {"kind": "matrix", "rows": numbers, "labels": labels} if _is_matrix(numbers) else None
+
+
+def _is_matrix(found: Any) -> bool:
+    """Return True for the rows of a square matrix of numbers."""
+    if not isinstance(found, list) or not 2 <= len(found) <= MAX_MATRIX_ROWS:
+        return False
+    return all(
+        isinstance(row, list)
+        and len(row) == len(found)
+        and all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in row)
+        for row in found
+    )
+
+
+MEMBER = Parameter("member", "text", "a file of a folder", "")
+ENDPOINTS = [
+    Endpoint("/api/runs/{run}/artifacts/{position}/content", "The content of a file, to be saved", content, [MEMBER]),
+    Endpoint("/api/runs/{run}/artifacts/{position}/look", "A preview of a file", preview, [MEMBER]),
+    Endpoint(
+        "/api/runs/{run}/output", "The output of a run", output,
+        [Parameter("begin", "whole", "the first byte; a negative one counts from the end", 0, least=-(1 << 40))],
+    ),
+]  # fmt: skip
