@@ -1,24 +1,27 @@
-"""What runlore raises: one root, and each class also the builtin that it refines."""
+"""Exceptions of runlore: all have one root, and each is also the builtin exception that it refines.
+
+A message says what is wrong, names the value, and tells the way out.
+"""
 
 
 class RunloreError(Exception):
-    """The root of everything that runlore raises on purpose."""
+    """The root of all exceptions that runlore raises on purpose."""
 
 
 class RunloreWarning(UserWarning):
-    """Something could not be recorded; training was not touched."""
+    """Something could not be recorded; the training goes on."""
 
 
 class FormatError(RunloreError, ValueError):
-    """A store or a run file was written by a newer runlore than this one."""
+    """A store or a run's file was written by a newer version of runlore."""
 
 
 class StoreNotFound(RunloreError, FileNotFoundError):
-    """There is no store at the named place."""
+    """No store lies at the named place."""
 
 
 class StoreRefused(RunloreError, PermissionError):
-    """The store that was found belongs to somebody else."""
+    """The store that was found belongs to another user."""
 
 
 class BackendNotFound(RunloreError, ValueError):
@@ -30,11 +33,11 @@ class SettingError(RunloreError, ValueError):
 
 
 class RunNotFound(RunloreError, LookupError):
-    """No run answers to the given part of an id or name."""
+    """No run matches the given name or part of an id."""
 
 
 class AmbiguousRun(RunloreError, LookupError):
-    """More than one run answers; `candidates` holds their ids, newest first."""
+    """More than one run matches; `candidates` are their ids, newest first."""
 
     def __init__(self, message: str, candidates: list[str]) -> None:
         super().__init__(message)
@@ -53,7 +56,7 @@ class MetricNotFound(RunloreError, KeyError):
 
 
 class PlaceTaken(RunloreError, FileExistsError):
-    """Something is there already that can't be replaced."""
+    """A file or folder is already there and must not be replaced."""
 
 
 class UnsafePath(RunloreError, ValueError):
@@ -61,7 +64,7 @@ class UnsafePath(RunloreError, ValueError):
 
 
 class NoCurrentRun(RunloreError, RuntimeError):
-    """A module-level function was called while no run was open."""
+    """A function of the module, such as `runlore.log_metrics`, was called while no run was open."""
 
 
 class QueryError(RunloreError, ValueError):
@@ -78,4 +81,4 @@ class QueryError(RunloreError, ValueError):
 
 
 class MissingDependency(RunloreError, ImportError):
-    """A library that this needs is not installed; the message says how to install it."""
+    """A library that is needed is not installed; the message says how to install it."""
