@@ -4,10 +4,14 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runlore import Store
+from runlore._process import process
+from runlore.plugins.manager import plugins
+from runlore.recording.observing import Observers
 from tests.process import Process
 
 pytest_plugins = ["runlore.testing"]
@@ -37,5 +41,22 @@ def python(tmp_path: Path) -> Iterator[Callable[..., Process]]:
         return started[-1]
 
     yield start
-    for process in started:
-        process.end()
+    for item in started:
+        item.end()
+
+
+@pytest.fixture
+def plug() -> Any:
+    """Registers plugins in this process, by a name or without one; they are gone after the test."""
+    loaded = plugins()
+    added: list[Any] = []
+
+    def register(item: Any, name: str = "") -> Any:
+        loaded.register(item, name or f"test-{len(added)}")
+        added.append(item)
+        return item
+
+    yield register
+    for item in added:
+        loaded.unregister(item)
+    process.part(Observers).are_slow = False

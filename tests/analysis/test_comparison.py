@@ -12,8 +12,8 @@ import pytest
 from runlore import Store
 from runlore.analysis.comparison import compare
 from runlore.recording.companions import capture_afresh
-from tests.cli.test_cli import document, runlore
-from tests.plugins.test_environment import git
+from tests.commands import document, runlore
+from tests.git import git
 from tests.process import Process
 
 Python = Callable[..., Process]

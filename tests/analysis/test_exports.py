@@ -11,7 +11,7 @@ import pytest
 
 from runlore import Store
 from runlore.analysis.exports import export, points_to_arrow
-from tests.cli.test_cli import runlore
+from tests.commands import runlore
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from runlore import Store
 from runlore.analysis.statistics import direction, group_runs, summarise
 from runlore.errors import QueryError
 from tests.analysis.seeded import ACCURACIES
-from tests.cli.test_cli import document, runlore
+from tests.commands import document, runlore
 
 
 def test_mean_interval_and_best_are_those_of_scipy(seeded: Store) -> None:

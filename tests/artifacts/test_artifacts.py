@@ -11,7 +11,7 @@ import pytest
 from runlore import RunloreError, Store
 from runlore.artifacts.blobs import Blobs, Member, safe_join
 from runlore.errors import ArtifactNotFound, UnsafePath
-from tests.cli.test_cli import runlore
+from tests.commands import runlore
 
 
 def test_a_file_comes_back_byte_for_byte(store: Store, tmp_path: Path) -> None:

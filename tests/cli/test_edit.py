@@ -1,7 +1,7 @@
 """Tags and notes from the command line."""
 
 from runlore import Store
-from tests.cli.test_cli import document, runlore
+from tests.commands import document, runlore
 
 
 def test_tags_and_notes_are_added_to_finished_runs(store: Store) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from runlore import Store
-from tests.cli.test_cli import document, runlore
-from tests.plugins.test_environment import plugin
+from tests.commands import document, runlore
+from tests.distributions import plugin
 
 
 def test_doctor_says_what_is_captured_and_how_the_store_is(family: Store, monkeypatch: pytest.MonkeyPatch) -> None:

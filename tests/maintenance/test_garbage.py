@@ -7,7 +7,7 @@ import pytest
 from runlore import Store
 from runlore.maintenance.garbage import collect, find_garbage
 from runlore.maintenance.removal import NothingToUndo, remove, undo
-from tests.cli.test_cli import document
+from tests.commands import document
 from tests.maintenance.files import age, blobs
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from runlore import Store
 from runlore.maintenance.removal import NothingToUndo, StillRunning, remove, undo
-from tests.cli.test_cli import document, runlore
+from tests.commands import document, runlore
 
 
 def names(store: Store) -> set[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runlore import Store
-from tests.cli.test_cli import document, runlore
+from tests.commands import document, runlore
 from tests.maintenance.files import age, blobs
 
 

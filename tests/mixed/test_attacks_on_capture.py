@@ -22,11 +22,11 @@ from runlore.maintenance import garbage as maintenance_garbage
 from runlore.maintenance import removal
 from runlore.plugins.data import runlore_describe_data
 from runlore.recording.companions import capture_afresh
-from tests.cli.test_cli import runlore
+from tests.commands import runlore
+from tests.distributions import plugin
+from tests.git import git
 from tests.maintenance.files import age
 from tests.plugins.test_code import files, repository, withheld  # noqa: F401  # a fixture
-from tests.plugins.test_environment import git, plugin
-from tests.plugins.test_hooks import plug  # noqa: F401  # a fixture
 from tests.process import Process
 
 Python = Callable[..., Process]

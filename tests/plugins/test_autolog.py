@@ -7,7 +7,7 @@ import pytest
 
 import runlore
 from runlore.errors import SettingError
-from tests.plugins.test_environment import plugin
+from tests.distributions import plugin
 from tests.process import Process
 
 FAKE = """

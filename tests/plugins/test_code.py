@@ -11,7 +11,7 @@ from runlore import Store
 from runlore.hookspecs import CaptureRequest
 from runlore.plugins import code
 from runlore.plugins.git import Git, GitTooSlow
-from tests.plugins.test_environment import git
+from tests.git import git
 from tests.process import Process
 
 Python = Callable[..., Process]
@@ -163,3 +163,18 @@ def test_a_repository_that_git_cannot_read_is_told(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "git is not installed" in withheld()["git"]
+
+
+@pytest.mark.parametrize("path", [".env", "a/.env.local", "id_rsa", "x.pem", "my_credentials.json", "secrets.yaml"])
+def test_files_whose_names_tell_of_secrets_are_never_kept(path: str) -> None:
+    assert code.is_secret(path)
+    assert not code.is_secret("train.py")
+
+
+def test_a_notebook_is_kept_without_outputs() -> None:
+    notebook = (
+        b'{"cells": [{"cell_type": "code", "source": ["1"], "outputs": [{"text": "hf_x"}], "execution_count": 3}]}'
+    )
+    kept = code.without_outputs(notebook)
+    assert b"hf_x" not in kept
+    assert b'"source"' in kept

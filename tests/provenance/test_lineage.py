@@ -12,7 +12,7 @@ from runlore.provenance.lineage import lineage
 from runlore.provenance.origins import Target
 from runlore.recording.run import Run
 from runlore_lightning import RunloreCallback as LightningCallback
-from tests.cli.test_cli import document, runlore
+from tests.commands import document, runlore
 from tests.lightning import models as with_lightning
 
 

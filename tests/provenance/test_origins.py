@@ -15,7 +15,7 @@ from runlore import Store, hookimpl, open_store
 from runlore.hookspecs import Tensor
 from runlore.index.contents import find_by_fingerprint
 from runlore.provenance.origins import FileOrHashNotFound, Target, which_run
-from tests.cli.test_cli import runlore
+from tests.commands import runlore
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from runlore.provenance.origins import Origin, which_run
 from runlore_keras import RunloreCallback as KerasCallback
 from runlore_lightning import RunloreCallback as LightningCallback
 from runlore_transformers import RunloreCallback as TransformersCallback
-from tests.cli.test_cli import document
+from tests.commands import document
 from tests.keras import models as with_keras
 from tests.lightning import models as with_lightning
 

@@ -11,7 +11,7 @@ import pytest
 from uv import find_uv_bin
 
 import runlore as ours
-from tests.plugins.test_environment import git
+from tests.git import git
 from tests.reproduction.projects import TRAIN
 
 

@@ -13,7 +13,7 @@ from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import kept_content
 from runlore.recording.captures import section_event
 from runlore.store.runs import RecordedRun
-from tests.cli.test_cli import document, runlore
+from tests.commands import document, runlore
 
 TRAIN = """\
 import os, sys

@@ -10,8 +10,8 @@ from runlore import Store
 from runlore.provenance.source import Code
 from runlore.reproduction.checkout import write_code
 from runlore.reproduction.reproduce import prepare
-from tests.cli.test_cli import document
-from tests.plugins.test_environment import git
+from tests.commands import document
+from tests.git import git
 from tests.reproduction.projects import everything, kept_code, reproduce, train
 
 

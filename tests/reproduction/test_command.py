@@ -9,7 +9,7 @@ import pytest
 
 from runlore import Store
 from runlore.reproduction import prepare
-from tests.cli.test_cli import runlore
+from tests.commands import runlore
 from tests.reproduction.projects import SMALL, TRAIN, kept_code, problems, reproduce, train
 
 

@@ -9,8 +9,8 @@ import pytest
 from runlore import Store
 from runlore.reproduction.reproduce import prepare
 from runlore.reproduction.venv import full_version
-from tests.cli.test_cli import document
-from tests.plugins.test_environment import git
+from tests.commands import document
+from tests.git import git
 from tests.reproduction.projects import TRAIN, forged, reproduce, train
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from runlore import Store
-from tests.cli.test_cli import document, runlore
+from tests.commands import document, runlore
 from tests.reproduction.projects import train
 
 MANY = """\

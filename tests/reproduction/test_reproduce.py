@@ -14,7 +14,7 @@ import pytest
 from runlore import Store
 from runlore.reproduction.plan import CannotReproduce
 from runlore.reproduction.reproduce import distrust, prepare
-from tests.cli.test_cli import document, runlore
+from tests.commands import document, runlore
 from tests.reproduction.projects import everything, reproduce, train
 
 

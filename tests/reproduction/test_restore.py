@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from runlore import Store
-from tests.cli.test_cli import document
-from tests.plugins.test_environment import git
+from tests.commands import document
+from tests.git import git
 from tests.reproduction.projects import TRAIN, problems, reproduce, train
 
 

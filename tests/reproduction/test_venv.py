@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runlore import Store
 from runlore.reproduction.reproduce import prepare
-from tests.cli.test_cli import runlore
+from tests.commands import runlore
 from tests.reproduction.projects import forged
 
 

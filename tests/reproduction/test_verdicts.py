@@ -11,7 +11,7 @@ import torch
 from runlore import Store
 from runlore.reproduction import judge
 from runlore.reproduction.verdicts import Verdict
-from tests.cli.test_cli import document
+from tests.commands import document
 from tests.reproduction.projects import reproduce, train
 
 

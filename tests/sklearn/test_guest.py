@@ -267,7 +267,7 @@ def test_there_are_four_ways_to_opt_out(store: Store, python: Python, tmp_path: 
 
 
 def test_a_hook_that_breaks_everything_costs_no_fit(store: Store, tmp_path: Path, python: Python) -> None:
-    from tests.plugins.test_environment import plugin
+    from tests.distributions import plugin
 
     code = """
 from runlore import hookimpl

@@ -18,7 +18,7 @@ from runlore.provenance.origins import which_run
 from runlore.reproduction import carry_out, judge, prepare
 from tests.docs.test_docs import ROOT
 from tests.docs.test_tutorial import blocks
-from tests.plugins.test_environment import git
+from tests.git import git
 
 PREPARED = {
     "import torch\n": "import os\n\nimport scaling\nimport torch\n",

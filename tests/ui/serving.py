@@ -107,3 +107,18 @@ def run_script(store: Path, *command: str | Path, folder: Path, status: int = 0,
         [sys.executable, *command], env=environment, cwd=folder, capture_output=True, text=True, check=False
     )
     assert done.returncode == status, done.stderr
+
+
+def ids(served: Served, where: str, **more: Any) -> list[str]:
+    return [row["id"] for row in served.get("/api/runs", where=where, **more)["rows"]]
+
+
+def named(served: Served, name: str) -> str:
+    (found,) = ids(served, f"name == {name!r}", all="1")
+    return found
+
+
+def artifact(served: Served, run: str, name: str) -> str:
+    found = served.get(f"/api/runs/{run}")
+    (position,) = [item["position"] for item in found["artifacts"] if item["name"] == name]
+    return f"/api/runs/{found['id']}/artifacts/{position}"

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runlore import Store
-from tests.ui.serving import Served
-from tests.ui.test_api import artifact
-from tests.ui.test_runs_page import SWEEP, data_of, names, open_page, plot_of, until, wait_names, wait_plot
+from tests.ui.browsing import SWEEP, data_of, names, open_page, plot_of, until, wait_names, wait_plot
+from tests.ui.serving import Served, artifact
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route

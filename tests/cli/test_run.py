@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from runlore import Store
-from tests.cli.test_cli import runlore
 
 SCRIPT = """
 import multiprocessing, sys
@@ -99,9 +98,3 @@ def test_how_python_was_started_is_recorded(store: Store, tmp_path: Path) -> Non
     ):
         subprocess.run([sys.executable, *start, *own], check=True, cwd=tmp_path, capture_output=True)
         assert store.runs()[0].command.get("program") == expected, start
-
-
-def test_the_doctor_says_what_the_setting_begins_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RUNLORE_AUTOLOG", "1")
-    told = " ".join(runlore("doctor").stdout.split())
-    assert "RUNLORE_AUTOLOG 1: records only lightning by itself; the others with `runlore run`" in told

@@ -1,0 +1,38 @@
+"""Entry points are read by hand, and as `importlib.metadata` would read them."""
+
+import sys
+from importlib.metadata import entry_points as all_entry_points
+from pathlib import Path
+
+import pytest
+
+from runlore.plugins.entry_points import EntryPoint, entry_points
+from tests.distributions import plugin
+
+
+def test_the_installed_ones_are_found() -> None:
+    expected = {(point.name, point.value) for point in all_entry_points(group="runlore")}
+    assert expected
+    assert {(point.name, point.value) for point in entry_points()} == expected
+
+
+def test_of_two_with_one_name_the_first_on_the_path_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (plugin(tmp_path / name, "twice", "", f":{name}") for name in ("first", "second"))
+    monkeypatch.setattr(sys, "path", [first, second, str(tmp_path / "nowhere")])
+    assert entry_points() == [EntryPoint("twice", "twice:first", "twice", "1.0")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[console_scripts]\nx = y",
+        "# [runlore]\n[other]\nx = y",
+        "[runlore]\n# x = y\n; x = y\nx\n[other]\nx = y",
+        "\xff",
+    ],
+)
+def test_other_groups_and_comments_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    site = Path(plugin(tmp_path, "odd", ""))
+    (site / "odd-1.0.dist-info" / "entry_points.txt").write_bytes(text.encode("latin-1"))
+    monkeypatch.setattr(sys, "path", [str(site)])
+    assert entry_points() == []

@@ -1,0 +1,91 @@
+"""The page in a browser: to open it, to wait, and to read tables and charts."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from runlore import Store
+from tests.ui.serving import Served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+SWEEP = "q=experiment+%3D%3D+%22sweep%22"
+NAMES = ".runs tbody tr[data-run] td:nth-child(2) a"
+
+
+def open_page(page: "Page", served: Served, path: str = "/") -> None:
+    """With the token first, which becomes the cookie."""
+    separator = "&" if "?" in path else "?"
+    page.goto(f"{served.base}{path}{separator}token={served.token}")
+    page.locator(".live.on").wait_for()
+
+
+def until(page: "Page", condition: str) -> None:
+    """Until a condition in JavaScript holds. Playwright's own way needs `eval`, which the page's policy forbids."""
+    deadline = time.monotonic() + 20
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(30)
+
+
+def names(page: "Page") -> list[str]:
+    return page.locator(NAMES).all_inner_texts()
+
+
+def wait_names(page: "Page", expected: Callable[[list[str]], bool]) -> list[str]:
+    deadline = time.monotonic() + 20
+    while not expected(found := names(page)):
+        assert time.monotonic() < deadline, found
+        page.wait_for_timeout(30)
+    return found
+
+
+def query(page: "Page") -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.evaluate("location.href")).query)
+
+
+def search(page: "Page", text: str) -> None:
+    box = page.get_by_role("combobox", name="Filter runs by a query")
+    box.fill(text)
+    box.press("Enter")
+
+
+def plot_of(page: "Page", key: str) -> Any:
+    """The card of a metric, drawn."""
+    card = page.locator(f".card[data-key='{key}']")
+    card.scroll_into_view_if_needed()
+    card.locator(".js-plotly-plot .main-svg").first.wait_for()
+    return card
+
+
+def wait_plot(page: "Page", key: str, condition: str) -> None:
+    """Until a condition in JavaScript holds for the plot of a metric."""
+    plot = f"document.querySelector(`.card[data-key='{key}'] .plot`)"
+    until(page, f"(() => {{ const plot = {plot}; return plot?.data && ({condition}); }})()")
+
+
+def data_of(page: "Page", key: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = page.evaluate(
+        """key => document.querySelector(`.card[data-key='${key}'] .plot`).data.map(trace => (
+            {name: trace.name, x: trace.x.map(Number), y: trace.y, color: trace.line.color, fill: trace.fill}))""",
+        key,
+    )
+    return found
+
+
+def dots(page: "Page") -> list[str]:
+    found: list[str] = page.eval_on_selector_all(
+        ".runs tbody .dot", "dots => dots.map(dot => dot.style.getPropertyValue('--dot')).filter(Boolean)"
+    )
+    return found
+
+
+def run_id(served: Served, where: str) -> str:
+    return Store(served.store).runs(where)[0].id
+
+
+def lightning(served: Served) -> str:
+    return run_id(served, 'tags.integration == "lightning"')

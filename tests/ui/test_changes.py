@@ -1,0 +1,60 @@
+"""Changes over HTTP."""
+
+import json
+
+import pytest
+
+from runlore import Store
+from tests.ui.serving import Served
+
+
+def test_runs_are_tagged_noted_and_pinned(own: Served) -> None:
+    run = Store(own.store).run("sweep-0.1-1")
+    assert own.post(f"/api/runs/{run.id}/tags", {"tags": {"good": "yes", "team": None}}).document == {
+        "tags": {"good": "yes"}
+    }
+    assert own.post(f"/api/runs/{run.id}/notes", {"text": "  words \n"}).document == {"notes": ["words"]}
+    assert own.post("/api/pin", {"runs": [run.id]}).status == 200
+    again = Store(own.store).run(run.id)
+    assert again.tags == {"good": "yes", "pinned": "yes"}
+    refused = own.post("/api/remove", {"runs": [run.id]})
+    assert (refused.status, "is pinned" in refused.message) == (400, True)
+    own.post("/api/pin", {"runs": [run.id], "off": True})
+    assert Store(own.store).run(run.id).tags == {"good": "yes"}
+
+
+def test_runs_are_removed_and_brought_back(own: Served) -> None:
+    search = own.get("/api/runs", where='tags.estimator == "GridSearchCV"')["rows"][0]
+    before = own.get("/api/runs", all="1", limit=0)["total"]
+    removed = own.post("/api/remove", {"runs": [search["id"]]}).document["removed"]
+    assert len(removed) == 1 + search["children"]
+    assert len(own.get("/api/runs", all="1", limit=1000)["rows"]) == len(Store(own.store).runs())
+    assert own.post("/api/undo", {}).document["back"] == sorted(removed)
+    assert own.get("/api/runs", all="1", limit=0)["total"] == before
+    assert own.post("/api/undo", {}).status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/runs/sweep-0.1-1/tags", b'{"tags": {"": "x"}}'),
+        ("/api/runs/sweep-0.1-1/tags", b'{"tags": {"a": 1}}'),
+        ("/api/runs/sweep-0.1-1/tags", b'{"tags": "a"}'),
+        ("/api/runs/sweep-0.1-1/tags", b"{}"),
+        ("/api/runs/sweep-0.1-1/notes", b'{"text": "  "}'),
+        ("/api/runs/sweep-0.1-1/notes", b'{"text": 5}'),
+        ("/api/runs/sweep-0.1-1/notes", b'{"text": "%s"}' % (b"x" * 100_000)),
+        ("/api/runs/sweep-0.1-1/notes", b"[1]"),
+        ("/api/runs/sweep-0.1-1/notes", b"[" * 60_000),
+        ("/api/runs/sweep-0.1-1/notes", b"\xff\xfe"),
+        ("/api/remove", b'{"runs": []}'),
+        ("/api/remove", b'{"runs": [{"a": 1}]}'),
+        ("/api/remove", b'{"runs": "x", "more": 1}'),
+    ],
+)
+def test_a_change_that_makes_no_sense_is_refused(real: Served, path: str, body: bytes) -> None:
+    before = json.dumps(real.get("/api/runs/sweep-0.1-1"))
+    answer = real.request("POST", path, body, x_runlore_token=real.token)
+    assert answer.status == 400
+    assert answer.message
+    assert json.dumps(real.get("/api/runs/sweep-0.1-1")) == before

@@ -1,0 +1,41 @@
+"""The page that compares runs."""
+
+from typing import TYPE_CHECKING
+
+from runlore import Store
+from tests.ui.browsing import SWEEP, open_page, plot_of, query, until, wait_names
+from tests.ui.serving import Served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+def test_two_runs_are_compared_on_a_page(page: "Page", real: Served) -> None:
+    one, other = (run.id for run in Store(real.store).runs('tags.integration == "lightning" and params.lr < 0.01'))
+    open_page(page, real, f"/compare?runs={other}&runs={one}")
+    page.locator(".code .added", has_text="+    for lr in (3e-3, 1e-2):").wait_for()
+    page.locator(".code .removed", has_text="-    for lr in (1e-3, 1e-2):").wait_for()
+    groups = page.locator(".group-name").all_inner_texts()
+    assert groups[:2] == ["Params", "Code"]
+    row = page.get_by_role("row", name="val_acc", exact=False).last.inner_text()
+    assert len(row.split()) == 4
+    plot_of(page, "val_acc")
+
+
+def test_several_runs_are_compared_with_the_first(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}")
+    wait_names(page, lambda found: len(found) == 12)
+    for name in ("sweep-0.1-1", "sweep-0.1-3", "sweep-0.01-1"):
+        page.get_by_role("checkbox", name=f"Select {name}").check()
+    page.get_by_role("button", name="Compare").click()
+    row = page.locator("tbody tr", has=page.locator("td.mono", has_text="lr"))
+    row.first.wait_for()
+    assert row.first.inner_text().split() == ["lr", "0.1", "0.1", "0.01"]
+    assert len(query(page)["runs"]) == 3
+    page.get_by_role("button", name="Make it the baseline").nth(1).click()
+    until(
+        page, f"new URLSearchParams(location.search).getAll('runs')[0] === '{Store(real.store).run('sweep-0.01-1').id}'"
+    )
+    page.get_by_text("baseline", exact=True).wait_for()
+    page.get_by_role("link", name="Compare").click()
+    page.get_by_text("Select from two to ten runs").wait_for()

@@ -1,0 +1,105 @@
+"""Files of runs over HTTP: nothing is run, and no path leads elsewhere."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from runlore import Store
+from tests.ui.serving import Served, artifact, ids
+
+
+def test_files_are_looked_into(real: Served) -> None:
+    matrix = real.get(artifact(real, "sweep-0.1-1", "confusion_matrix.json") + "/look")
+    assert (matrix["kind"], len(matrix["rows"]), matrix["labels"]) == ("matrix", 6, list("abcdef"))
+    table = real.get(artifact(real, "sweep-0.1-1", "scores.csv") + "/look")
+    assert (table["kind"], table["head"], table["rows"]) == (
+        "table",
+        ["name", "score"],
+        [["first", "1"], ["second", "2"]],
+    )
+    assert real.get(artifact(real, "sweep-0.1-1", "circle.svg") + "/look")["kind"] == "picture"
+    assert real.get(artifact(real, "sweep-0.1-1", "model.bin") + "/look")["text"].startswith("weights of ")
+
+
+def test_files_are_sent_as_something_that_no_browser_runs(real: Served) -> None:
+    (evil,) = ids(real, 'like(name, "evil%")')
+    artifacts = real.get(f"/api/runs/{evil}")["artifacts"]
+    (page,) = [item["name"] for item in artifacts if item["name"].startswith("page")]
+    for run, name, kind in (
+        ("sweep-0.1-1", "circle.svg", "image/svg+xml"), (evil, page, "application/octet-stream")
+    ):  # fmt: skip
+        answer = real.request("GET", artifact(real, run, name) + "/content")
+        assert answer.status == 200
+        assert answer.headers["content-type"] == kind
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    run_id = real.get("/api/runs/sweep-0.1-1")["id"]
+    assert (
+        real.request("GET", artifact(real, run_id, "model.bin") + "/content").body == b"weights of " + run_id.encode()
+    )
+
+
+@pytest.mark.parametrize("member", ["", "../x", "/etc/passwd", "..%2f..%2fetc%2fpasswd", "a/../../x", "\0"])
+def test_no_path_leads_out_of_a_folder(store: Store, serve: Any, tmp_path: Path, member: str) -> None:
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "inside.txt").write_text("inside")
+    (tmp_path / "x").write_text("outside")
+    with store.start_run("with folder") as run:
+        run.log_artifact(tmp_path / "saved", kind="model")
+    served = serve(store.root)
+    place = artifact(served, "with folder".replace(" ", "%20"), "saved")
+    assert served.request("GET", f"{place}/content?member=inside.txt").body == b"inside"
+    for path in (
+        f"{place}/content?member={quote(member)}",
+        f"{place}/look?member={quote(member)}",
+        f"{place}/../../9/content",
+        "/api/runs/with%20folder/artifacts/-1/content",
+    ):
+        answer = served.request("GET", path)
+        assert answer.status == 404
+        assert b"outside" not in answer.body
+
+
+def test_a_log_that_names_files_elsewhere_sends_none_of_them(store: Store, serve: Any, tmp_path: Path) -> None:
+    """A store may come from somebody else: only contents of its own blobs are sent."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("a secret")
+    with store.start_run("forged") as run:
+        for name in ("output.log", "other.txt"):
+            run.run_log.event(
+                {"type": "artifact", "name": name, "kind": "log", "path": str(secret), "size": 8, "present": True}
+            )
+        run.run_log.event(
+            {
+                "type": "artifact",
+                "name": "blob",
+                "kind": "log",
+                "sha256": "../" * 20 + str(secret),
+                "size": 8,
+                "stored": True,
+            }
+        )
+        link = store.root / "link.out"
+        link.symlink_to(secret)
+        run.run_log.event({"type": "artifact", "name": "output.log", "kind": "log", "path": str(link), "size": 8})
+        (tmp_path / "plain.out").write_text("a secret")
+        run.run_log.event(
+            {"type": "artifact", "name": "output.log", "kind": "log", "path": str(tmp_path / "plain.out"), "size": 8}
+        )
+    served = serve(store.root)
+    found = served.get("/api/runs/forged")
+    for item in found["artifacts"]:
+        for way in ("content", "look"):
+            answer = served.request("GET", f"/api/runs/forged/artifacts/{item['position']}/{way}")
+            assert b"a secret" not in answer.body
+    assert "a secret" not in served.request("GET", "/api/runs/forged/output").body.decode()
+
+
+def test_output_is_read_from_where_it_was_left(real: Served) -> None:
+    found = real.get("/api/runs/sweep-0.1-1/output")
+    assert found["text"] == "the last line of sweep-0.1-1\n"
+    assert real.get("/api/runs/sweep-0.1-1/output", begin=found["end"])["text"] == ""
+    assert real.get("/api/runs/sweep-0.1-1/output", begin=-5)["text"] == "0.1-1\n"[-5:]
