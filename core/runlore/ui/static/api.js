@@ -1,4 +1,4 @@
-// Questions to the server; what it refuses becomes an Error with its message.
+// Requests to the server; a refusal becomes an Error with the server's message.
 
 let changes = null;
 
@@ -35,12 +35,12 @@ async function answer(request) {
   return document;
 }
 
-/** Ask something; a list stands for a parameter that is repeated. */
+/** Ask a question; a list is sent as a repeated parameter. */
 export function ask(path, parameters = {}, signal = undefined) {
   return answer(fetch(address(path, parameters), { signal }));
 }
 
-/** Change something. */
+/** Ask for a change. */
 export async function change(path, body = {}) {
   changes ??= (await ask("/api/session")).changes;
   return answer(
@@ -56,9 +56,9 @@ export const runPath = (id) => `/api/runs/${encodeURIComponent(id)}`;
 
 const NOTHING = { runs: [], gone: [], new: 0, more: false };
 
-/** Listen to what is new; `heard(news)` gets {runs, gone, new, total, more}, `state(connected)` whether it listens.
+/** Listen to the live stream: `heard(news)` gets {runs, gone, new, total, more}, `state(connected)` true or false.
  *
- * A page that nobody sees lets go: browsers keep six connections to a server, for all of its pages together.
+ * A hidden page disconnects: browsers keep only six connections to a server, for all of its pages together.
  */
 export function listen(heard, state) {
   let source = null;
@@ -66,7 +66,7 @@ export function listen(heard, state) {
     source = new EventSource("/api/live");
     source.addEventListener("hello", () => {
       state(true);
-      heard({ ...NOTHING, hello: true }); // what came before was told to nobody
+      heard({ ...NOTHING, hello: true }); // changes since the page was last connected are unknown
     });
     source.addEventListener("changed", (event) => heard(JSON.parse(event.data)));
     source.addEventListener("error", () => state(false));

@@ -1,4 +1,4 @@
-// The shell: which page is shown, what is new, the theme, files that are dropped.
+// The shell: routes, live news, the theme, and files that are dropped.
 
 import { ask, listen } from "./api.js";
 import * as compare from "./compare.js";
@@ -28,7 +28,7 @@ export function go(address, { replace = false } = {}) {
   show();
 }
 
-/** Show what the address says. A page that is still being made when another is asked for stays out of sight. */
+/** Show the page of the address. A page that is not ready when another is asked for is never shown. */
 async function show(given = undefined) {
   closePopover();
   page?.close?.();

@@ -1,10 +1,10 @@
-// Boxes in which fields are chosen: columns of the table, and what makes a group.
+// Boxes to choose fields: the columns of the table, and the fields that form groups.
 
 import { fill, h, say } from "./dom.js";
 
-const MOST = 150; // fields that a list shows at once
-const GROUPING = 4; // fields that make a group at the most, as the server says
-const COLUMNS = 40; // likewise
+const MOST = 150; // fields that a list shows
+const GROUPING = 4; // fields that form groups; the server takes no more
+const COLUMNS = 40; // of the table; the server takes no more
 const SECTIONS = {
   metrics: "Metrics",
   params: "Params",
@@ -14,7 +14,7 @@ const SECTIONS = {
   env: "Environment",
 };
 
-/** Params and tags, the most frequent first, beside the run's own fields. */
+/** Fields that can form groups: those of every run, then params and tags, the most frequent first. */
 export function chooseGroups(box, keys, chosen, save) {
   const found = [...(keys.params ?? []), ...(keys.tags ?? [])].map(({ field, runs }) => ({ field, runs }));
   found.sort((one, other) => other.runs - one.runs);
@@ -28,7 +28,7 @@ export function chooseGroups(box, keys, chosen, save) {
   );
 }
 
-/** All that a column can show; without a choice the server says what tells runs apart. */
+/** Fields that a column can show. Without a choice the server suggests those that tell runs apart. */
 export function chooseColumns(box, keys, chosen, save) {
   const items = Object.entries(SECTIONS).flatMap(([table, section]) => {
     const shown = (keys[table] ?? []).filter((item) => table !== "env" || !item.key.startsWith("packages."));

@@ -1,4 +1,4 @@
-// Two or more runs side by side: only what differs, the code's diff, metrics, curves.
+// Two or more runs side by side: their differences, the diff of the code, metrics, curves.
 
 import { ask } from "./api.js";
 import { Curves } from "./curves.js";
@@ -8,7 +8,7 @@ import { ago, distinct, duration, number, text, titled } from "./format.js";
 import { colourAt } from "./plot.js";
 import { read, write } from "./state.js";
 
-const LONG = 160; // characters of a value that are shown at once
+const LONG = 160; // characters of a value; the rest opens on a click
 
 export async function show(host, { go }) {
   const { runs } = read();

@@ -7,10 +7,10 @@ import { GROUPS } from "./groups.js";
 import { clear, colourAt, draw, plotly } from "./plot.js";
 import { bands, byUse, lines, upright } from "./traces.js";
 
-const FINE = 1000; // points of a curve in one picture
+const FINE = 1000; // points of a curve that are asked for
 const AXES = { step: "step", epoch: "epoch", time: "time", relative: "seconds since the start" };
 
-/** Curves below controls of their own. `state` reads {x, smooth, logx, logy, find}; `save(patch)` writes it. */
+/** Curves with their controls. `state` reads {x, smooth, logx, logy, find}; `save(patch)` writes it. */
 export class Curves {
   constructor(state, save) {
     this.state = state;
@@ -128,7 +128,7 @@ export class Curves {
     this.grouped = null;
     this.runs = runs;
     const asked = (this.asked = {});
-    plotly().catch(() => {}); // it is on its way while the curves are asked for
+    plotly().catch(() => {}); // load it while the curves are asked for
     const found = runs.length
       ? await ask("/api/metrics", { runs: runs.map((run) => run.id) })
       : { metrics: {}, runs: [] };
@@ -165,7 +165,7 @@ export class Curves {
     this.reset();
   }
 
-  /** The curves of these runs may have grown. */
+  /** Ask again for the curves of runs that may have grown. */
   async grown() {
     if (this.grouped) return void this.outdateAll();
     if (!this.runs?.length) return;
@@ -182,7 +182,7 @@ export class Curves {
     for (const card of this.cards.values()) this.outdate(card);
   }
 
-  /** Curves have the colours of their places, which only another question changes. */
+  /** Nothing to do: the colours follow the places of the curves, which change only with the question. */
   recolour() {}
 
   reset() {
@@ -191,7 +191,7 @@ export class Curves {
       card.height = null;
       card.whole.classList.add("hidden");
       card.data = null;
-      card.asked = null; // an answer that is on its way is of something else
+      card.asked = null; // ignore an answer that is still to come: it is of another question
       card.stale = true;
     }
     this.arrange();
@@ -235,7 +235,7 @@ export class Curves {
     );
   }
 
-  /** Whether a metric has one point in each run: such come behind the curves. */
+  /** True for a metric with one point in each run; these come behind the curves. */
   isDot(key) {
     return (this.points?.[key] ?? 2) < 2;
   }
@@ -303,7 +303,7 @@ export class Curves {
       card.note.classList.add("hidden");
     } catch (error) {
       if (asked !== card.asked) return;
-      card.stale = true; // the next news tries again
+      card.stale = true; // so that the next news asks again
       fill(card.note, error.message);
       card.note.classList.remove("hidden");
     }
@@ -354,14 +354,14 @@ export class Curves {
     );
   }
 
-  /** What the server calls a place along x. */
+  /** The server's form of a place along x. */
   placeOf(value) {
     const state = this.state();
     if (state.x === "time") return new Date(String(value).replace(" ", "T").replace(/Z?$/, "Z")).getTime() / 1000;
     return state.logx === "1" ? 10 ** value : Number(value);
   }
 
-  /** Look closer: the server sends finer points of the range along x; up and down is Plotly's own. */
+  /** Zoom: ask for finer points of the range along x. Plotly itself zooms along y. */
   zoom(card, range, height) {
     const same = JSON.stringify(range) === JSON.stringify(card.range);
     card.range = range;

@@ -1,11 +1,11 @@
-// Building what is shown. Texts become text nodes, never markup: what a run recorded can't be read as HTML.
+// Builds the page's nodes. Texts become text nodes, never markup, so recorded text is never read as HTML.
 
 import { text } from "./format.js";
 
 const HIDDEN = /[\p{Cc}\p{Cf}]/gu;
 const PROPERTIES = new Set(["value", "checked", "disabled", "indeterminate", "hidden"]);
 
-/** Text with its control characters, and those that turn the writing around, as escapes. */
+/** Text with control and bidirectional characters as escapes. */
 export function visible(text) {
   return text.replace(HIDDEN, (sign) =>
     sign === "\n" || sign === "\t" ? sign : `\\u${sign.codePointAt(0).toString(16).padStart(4, "0")}`,
@@ -26,7 +26,7 @@ export function h(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** Put children into a node in place of what it has. */
+/** Replace the children of a node. */
 export function fill(node, ...children) {
   node.replaceChildren(
     ...children
@@ -37,7 +37,7 @@ export function fill(node, ...children) {
   return node;
 }
 
-/** A link within the page; the router sees it. */
+/** A link within the page, handled by the router. */
 export function link(address, ...children) {
   return h("a", { href: address, "data-inside": true }, ...children);
 }
@@ -48,7 +48,7 @@ export function runLink(id, name) {
 
 let said;
 
-/** Tell something at the lower edge for a while, with a way to act on it. */
+/** Show a message at the lower edge for a while, with a button to act on it. */
 export function say(text, { bad = false, action = null } = {}) {
   if (!said) {
     said = h("div", { class: "said", role: "status", "aria-live": "polite" });
@@ -73,7 +73,7 @@ export function say(text, { bad = false, action = null } = {}) {
   setTimeout(() => line.remove(), bad ? 9000 : 6000);
 }
 
-/** Run something for a control, and say what goes wrong. */
+/** Run an action of a control, and show its error. */
 export function trying(action) {
   return async (...given) => {
     try {
@@ -158,7 +158,7 @@ export function debounce(wait, action) {
   };
 }
 
-/** Tabs by name; `choose(name)` is called with the one that was taken. */
+/** Tabs by name; `choose(name)` is called with the chosen one. */
 export function tabs(label, names, current, choose) {
   const row = h("div", { class: "tabs", role: "tablist", "aria-label": label });
   const entries = Object.entries(names);
@@ -184,7 +184,7 @@ export function tabs(label, names, current, choose) {
   return row;
 }
 
-/** Some controls with a button; Enter in a single line presses it. */
+/** Controls with a button; Enter in a field of one line presses it. */
 export function form(controls, name, act) {
   return h(
     "form",
@@ -200,7 +200,7 @@ export function form(controls, name, act) {
   );
 }
 
-/** A value as text; a long one opens. */
+/** A value as text; a long one is cut and opens on a click. */
 export function shortened(value) {
   const words = text(value);
   return words.length <= 300 ? words : h("details", {}, h("summary", {}, `${words.slice(0, 120)}…`), words);

@@ -1,4 +1,4 @@
-// The files of a run: with their roles, a download, and a look inside; its code and environment.
+// The files of a run with their roles, a download and a preview; its code and environment.
 
 import { command, fill, h, trying } from "./dom.js";
 import { count, number, size } from "./format.js";
@@ -6,7 +6,7 @@ import { contentAddress, lookInto } from "./look.js";
 import { pairs } from "./overview.js";
 import { read } from "./state.js";
 
-/** All that it wrote, what has a role first; a file that was dropped on the page is marked. */
+/** All files, those with a role first; a file that was dropped on the page is marked. */
 export function artifacts(node, run) {
   const items = run.artifacts
     .filter((item) => item.kind !== "code")
@@ -165,7 +165,7 @@ function folder(node, run, item) {
   );
 }
 
-/** How it was started, from which code, on what. */
+/** The command, the code and the environment of a run. */
 export function code(node, run) {
   const { packages = {}, ...sections } = run.environment;
   const files = run.artifacts.filter((item) => item.kind === "code");

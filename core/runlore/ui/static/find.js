@@ -1,11 +1,11 @@
-// Which run made a file: its sha256 is computed here, in the browser, and only that is sent.
+// Finds the run of a file. Its sha256 is computed in the browser, and nothing else is sent.
 
 import { ask } from "./api.js";
 import { fill, form, h, runLink } from "./dom.js";
 import { size } from "./format.js";
 import { read, write } from "./state.js";
 
-const MOST = 2 ** 30; // bytes that a browser can hash at once
+const MOST = 2 ** 30; // bytes of a file that a browser can hash
 
 export async function show(host, { go, given }) {
   const answer = h("section", { "aria-live": "polite", style: "margin-top:18px" });

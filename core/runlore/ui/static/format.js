@@ -16,7 +16,7 @@ export function text(value) {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-/** A value that makes a group: a text that could be taken for a number, or for nothing, is quoted. */
+/** The value of a group; a text that looks like a number, or like no value, is quoted. */
 export function groupText(value) {
   const odd = typeof value === "string" && (value.trim() === "" || !Number.isNaN(Number(value)));
   return odd ? JSON.stringify(value) : text(value);
@@ -73,7 +73,7 @@ export function size(bytes) {
 
 export const short = (id) => id.slice(-6);
 
-/** Runs whose names tell them apart: where a name repeats, the end of the id stands behind it. */
+/** Names that tell runs apart: one that repeats gets the end of the id. */
 export function distinct(runs) {
   const names = runs.map((run) => run.name);
   const repeated = new Set(names.filter((name, place) => names.indexOf(name) !== place));

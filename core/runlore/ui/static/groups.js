@@ -1,13 +1,13 @@
-// Groups of runs as a table: how many, and of each metric the mean with its interval, and the best.
+// The table of groups: the number of runs, and for each metric the mean with its interval and the best value.
 
 import { h } from "./dom.js";
 import { groupText, number } from "./format.js";
 import { colourAt } from "./plot.js";
 import { label } from "./relations.js";
 
-export const GROUPS = 12; // groups that have bands, as the server says
+export const GROUPS = 12; // groups with bands; the server sends no more
 
-/** The table of what the server found, one answer for each metric. */
+/** The table of groups; `found` has one answer for each metric. */
 export function groupTable(found, by) {
   const heads = h(
     "tr",

@@ -1,4 +1,4 @@
-// A look into files: text, JSON, tables, pictures, matrices as heat maps, and diffs in colours.
+// Previews of files: text, JSON, tables, pictures, matrices as heat maps, and coloured diffs.
 
 import { ask, runPath } from "./api.js";
 import { fill, h } from "./dom.js";
@@ -7,7 +7,7 @@ import { draw, escaped, scale } from "./plot.js";
 
 const LINES = 4000;
 
-/** A unified diff, its lines coloured. */
+/** A unified diff with coloured lines. */
 export function diffView(text) {
   const lines = text.replace(/\n$/, "").split("\n");
   const kind = (line) =>
@@ -30,12 +30,12 @@ export function diffView(text) {
   );
 }
 
-/** Where a file can be fetched. */
+/** The URL of a file. */
 export function contentAddress(run, position, member = "") {
   return `${runPath(run)}/artifacts/${position}/content${member ? `?member=${encodeURIComponent(member)}` : ""}`;
 }
 
-/** What is in a file, into a node. */
+/** Show the preview of a file in a node. */
 export async function lookInto(node, run, position, member = "") {
   fill(node, h("p", { class: "quiet" }, "Reading …"));
   let found;
@@ -110,7 +110,7 @@ export async function lookInto(node, run, position, member = "") {
     );
 }
 
-/** The labels of a matrix, where there is one for each row; else the places. */
+/** The labels of a matrix; the numbers of its rows where there is not one for each. */
 function labelsOf(found) {
   const fits = Array.isArray(found.labels) && found.labels.length === found.rows.length;
   return found.rows.map((_, place) => (fits ? text(found.labels[place]) : String(place)));

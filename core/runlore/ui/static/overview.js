@@ -1,10 +1,10 @@
-// What a run came to, at a glance.
+// The overview of a run: summary, metrics, params, data, children, notes.
 
 import { change, runPath } from "./api.js";
 import { command, fill, form, h, link, runLink, shortened, trying } from "./dom.js";
 import { moment, number, titled } from "./format.js";
 
-/** Into a node; `again` is called once something was added. */
+/** Show the overview in a node; `again` is called after something was added. */
 export function overview(node, run, again) {
   fill(
     node,
@@ -287,7 +287,7 @@ function children(run) {
   );
 }
 
-/** A titled list of names and values; nothing where there are none. */
+/** A list of names and values with a title; null if it is empty. */
 export function pairs(title, values) {
   const entries = Object.entries(values ?? {}).filter(([, value]) => value !== null && value !== "");
   return entries.length
@@ -307,5 +307,5 @@ export function pairs(title, values) {
     : null;
 }
 
-/** A value of an object itself: names of keys come from users, "constructor" may be one. */
+/** A value that an object itself holds: keys come from users, and one may be called "constructor". */
 const own = (object, key) => (Object.hasOwn(object, key) ? object[key] : undefined);

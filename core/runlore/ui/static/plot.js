@@ -1,4 +1,4 @@
-// Plotly, loaded when the first chart is shown; and how all charts look, in both themes.
+// Plotly, loaded for the first chart, and the style of all charts in both themes.
 
 const COLOURS = [
   "#2f7fd6",
@@ -13,10 +13,10 @@ const COLOURS = [
   "#7686a0",
 ];
 const DASHES = ["solid", "dash", "dot", "dashdot"];
-const drawn = new Map(); // plot → what was drawn last, to paint it again in another theme
+const drawn = new Map(); // plot → its last data and layout, to draw them again in another theme
 let library = null;
 
-/** The colour of a place in a selection, the same for dots and curves. */
+/** The colour of the nth run of a selection, the same for its dot and its curve. */
 export const colourAt = (place) => COLOURS[place % COLOURS.length];
 export const dashAt = (place) => DASHES[Math.floor(place / COLOURS.length) % DASHES.length];
 
@@ -26,7 +26,7 @@ export function plotly() {
     script.src = "/plotly.min.js";
     script.onload = () => resolve(globalThis.Plotly);
     script.onerror = () => reject(new Error("the charts' library could not be loaded"));
-    // Once what is there is painted: reading five megabytes of code takes a moment in which nothing else is.
+    // After the next paint: parsing five megabytes of code blocks the page for a moment.
     requestAnimationFrame(() => setTimeout(() => document.head.append(script)));
   });
   return library;
@@ -68,7 +68,7 @@ function themed(layout) {
   };
 }
 
-/** Draw or draw again. A plot keeps the zoom that its layout does not name. */
+/** Draw a plot, or update it. The zoom stays unless the layout sets a range. */
 export async function draw(node, traces, layout, config = {}) {
   const Plotly = await plotly();
   if (!node.isConnected) return null;
@@ -90,7 +90,7 @@ export async function clear(node) {
   node.replaceChildren();
 }
 
-/** All charts once more, in the theme that is chosen now. */
+/** Draw all charts again in the current theme. */
 export function repaint() {
   for (const [node, [traces, layout, config]] of drawn) {
     if (!node.isConnected) drawn.delete(node);
@@ -101,13 +101,13 @@ export function repaint() {
 export const accent = () => style("--accent");
 export const quiet = () => style("--quiet");
 
-/** From the page's ground to its accent. */
+/** A colour scale from the page's background to its accent. */
 export const scale = () => [
   [0, style("--sunk")],
   [1, style("--accent")],
 ];
 
-/** Plotly reads some markup in texts: foreign ones have none. */
+/** Text for Plotly, which reads some markup: it is taken out of recorded texts. */
 export function escaped(words) {
   return String(words).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

@@ -1,4 +1,4 @@
-// The box for a query: it completes keys, and shows in place what can't be understood.
+// The box for a query: it completes keys, and shows errors below the query.
 
 import { ask } from "./api.js";
 import { debounce, fill, h } from "./dom.js";
@@ -8,7 +8,7 @@ const WORDS = ["and", "or", "not", "in", "is None", "like(", "match(", 'ago("7d"
 const STATUSES = ["running", "finished", "failed", "interrupted", "crashed"];
 const MOST = 12;
 
-/** The node of a box; `apply(text)` is called with a query that the server understands. */
+/** The box; `apply(text)` is called with a query that the server understands. */
 export function queryBox(text, apply) {
   const list = h("ul", { class: "choices hidden", role: "listbox", id: "query-choices", "aria-label": "Completions" });
   const complaint = h("div", { class: "complaint hidden", role: "alert" });
@@ -89,7 +89,7 @@ export function queryBox(text, apply) {
       fill(complaint, error.query ? `${error.query}\n${" ".repeat(error.column)}^\n` : null, h("b", {}, error.message));
   }
 
-  /** Apply what was typed if it can be understood; if not, complain where somebody asked for it. */
+  /** Apply the query if the server understands it; else show the error if `loud` is true. */
   async function submit(loud) {
     const asked = input.value.trim();
     const wrong = asked ? (await ask("/api/check", { where: asked }).catch((error) => ({ error }))).error : null;
@@ -100,7 +100,7 @@ export function queryBox(text, apply) {
     apply(asked);
   }
 
-  /** While somebody types, a query that is whole is applied; one that isn't waits for Enter to complain. */
+  /** While somebody types, apply queries that are complete; errors are shown only on Enter. */
   const check = debounce(350, () => submit(false));
 
   input.addEventListener("input", () => {
@@ -137,7 +137,7 @@ export function queryBox(text, apply) {
   };
 }
 
-/** The field that is being typed before a place: params.lr, params["a b, or a text after ==. */
+/** The field that is typed before a position: params.lr, params["a b, or a text after ==. */
 function wordBefore(text, place) {
   const before = text.slice(0, place);
   const [word] = /(?:[A-Za-z_][\w.]*(?:\["[^"]*"?\]?)?[\w.]*|"[^"]*)$/.exec(before) ?? [""];

@@ -1,4 +1,4 @@
-// How params and metrics hang together: a scatter plot, and parallel coordinates, linked with the selection.
+// Relations of params and metrics: a scatter plot and parallel coordinates, linked with the selection.
 
 import { ask } from "./api.js";
 import { fill, h } from "./dom.js";
@@ -8,7 +8,7 @@ import { accent, clear, colourAt, draw, escaped, quiet } from "./plot.js";
 const MOST = 1000; // runs in one picture
 const SHADES = ["#3b2f7f", "#3f5ba8", "#2f87b0", "#26a38f", "#5bb85d", "#b3b83a"]; // from low to high on the first axis
 
-/** The fields that a picture can have: params, metrics, and numbers of whole runs. */
+/** The fields that can be drawn: params, metrics, and numbers of whole runs. */
 export function fieldsOf(keys) {
   const items = (table) => (keys[table] ?? []).map((item) => item.field);
   return [
@@ -331,7 +331,7 @@ export class Parallel {
   }
 }
 
-/** A field's values as heights from 0 to 1, and the marks beside its axis. */
+/** The values of a field as heights from 0 to 1, and the ticks of its axis. */
 function axisOf(field, values) {
   if (values.every((value) => typeof value === "number")) {
     const low = Math.min(...values);
@@ -351,7 +351,7 @@ function axisOf(field, values) {
   };
 }
 
-/** A value as Plotly takes it: foreign texts have no markup. */
+/** A value for Plotly, without markup. */
 const drawable = (value) => (typeof value === "string" ? escaped(value) : value);
 
 function preferred(columns, fields) {
@@ -363,7 +363,7 @@ function preferred(columns, fields) {
   return [metric, param];
 }
 
-/** A field as a label: its key alone. */
+/** The label of a field: its key. */
 export function label(field) {
   const quoted = /^\w+\["(.*)"\](.*)$/.exec(field);
   return quoted ? quoted[1] + quoted[2] : field.replace(/^(metrics|params|summary|tags)\./, "");

@@ -1,4 +1,4 @@
-// One run: what it was, how it went, what it left, where it comes from, and how to do it again.
+// The page of a run: overview, charts, files, code, output, lineage, and the command that reproduces it.
 
 import { ask, change, runPath } from "./api.js";
 import { Curves } from "./curves.js";
@@ -17,8 +17,8 @@ const TABS = {
   output: "Output",
   lineage: "Lineage",
 };
-const TAIL = 200_000; // bytes of output that are read at first
-const MOST = 2_000_000; // characters of it that are shown
+const TAIL = 200_000; // bytes of output that are read first
+const MOST = 2_000_000; // characters of output that are shown
 
 export async function show(host, { parameter, go }) {
   const page = new RunPage(host, parameter, go);
@@ -81,7 +81,7 @@ class RunPage {
             type: "button",
             class: "danger",
             onclick: trying(async () => {
-              this.shown = null; // nothing more is asked about it
+              this.shown = null; // so that nothing more is asked for
               this.asking?.abort();
               const { removed } = await change("/api/remove", { runs: [run.id] }).catch((error) => {
                 this.draw();
@@ -176,7 +176,7 @@ class RunPage {
     this[name]();
   }
 
-  /** Ask for the run once more, and show what may have changed. */
+  /** Ask for the run again, and show what has changed. */
   async again() {
     this.asking = new AbortController();
     this.run = await ask(runPath(this.id), {}, this.asking.signal);
@@ -257,7 +257,7 @@ class RunPage {
     lineageTree(box, this.id);
   }
 
-  // What is new
+  // News
 
   news(told) {
     if (told.gone.includes(this.id)) return void say("This run was removed.");
@@ -273,7 +273,7 @@ class RunPage {
       const active = document.activeElement;
       const typing = this.body.contains(active) && /^(INPUT|TEXTAREA)$/.test(active.tagName);
       const writing = typing || [...this.body.querySelectorAll("textarea, input")].some((box) => box.value);
-      if (this.shown === "overview" && writing) return; // nobody's words are taken away
+      if (this.shown === "overview" && writing) return; // a note that is being written is not thrown away
       if (this.shown) await this.again();
     }),
   );

@@ -1,4 +1,4 @@
-// The page of all runs: the table, what is done with a selection, and charts beside it.
+// The page of all runs: the table, actions on a selection, and charts.
 
 import { ask, change } from "./api.js";
 import { chooseColumns, chooseGroups } from "./choosers.js";
@@ -14,8 +14,8 @@ import { read, remember, remembered, write } from "./state.js";
 import { RunTable } from "./table.js";
 
 const SHOWN = 8; // runs whose curves are drawn where none is selected
-const CURVES = 50; // at the most
-const SUGGESTED = 6; // columns where nobody chose
+const CURVES = 50; // runs with curves; the server takes no more
+const SUGGESTED = 6; // columns where none are chosen
 const PICTURES = { curves: "Curves", scatter: "Scatter", parallel: "Parallel" };
 
 export async function show(host, { go }) {
@@ -168,7 +168,7 @@ class RunsPage {
     const show = () => this.table.load({ ...question, sort: state.sort ?? "", columns: this.columns() });
     await show();
     if (first || !choose || asked !== this.asked) return;
-    const better = await telling(); // other columns may tell these runs apart
+    const better = await telling(); // with new runs, other columns may tell them apart
     if (asked !== this.asked || JSON.stringify(better) === JSON.stringify(this.suggested)) return;
     this.suggested = better;
     await show();
@@ -261,7 +261,7 @@ class RunsPage {
 
   // Pictures
 
-  /** The dots, the bar and the picture, as the selection is now. */
+  /** Update the dots, the bar and the picture for the current selection. */
   paint = trying(async () => {
     const state = read();
     if (state.tab || state.group.length) await this.known;
@@ -278,7 +278,7 @@ class RunsPage {
     await this.view.show(subject);
   });
 
-  /** What the picture is of: while it is the same, only colours change. */
+  /** A key of what the picture shows: while it stays the same, only colours change. */
   subject(state) {
     const question = this.question();
     if (this.kind !== "curves") return { ...question, columns: this.columns() };
@@ -319,7 +319,7 @@ class RunsPage {
     fill(this.picture, this.controls, this.view.node);
   }
 
-  // What is new
+  // News
 
   news(told) {
     if (told.gone.some((id) => this.table.selected.includes(id)))

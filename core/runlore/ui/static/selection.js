@@ -1,10 +1,10 @@
-// What is done with the runs that are selected.
+// Actions on the selected runs.
 
 import { change, runPath } from "./api.js";
 import { fill, form, h, popover, say, trying } from "./dom.js";
 import { count } from "./format.js";
 
-const COMPARED = 10; // runs at the most, as the server says
+const COMPARED = 10; // runs; the server takes no more
 
 /** The bar above the table; `page` has table, select(ids), load() and go(address). */
 export function selectionBar(bar, page) {
@@ -73,7 +73,7 @@ async function each(page, ids, path, body) {
   await page.table.refresh();
 }
 
-/** Pins them; lets them go if all are pinned. */
+/** Pin the runs; unpin them if all are pinned. */
 async function pin(page, ids) {
   await change("/api/pin", { runs: ids, off: ids.every((id) => page.table.find(id)?.tags.pinned) });
   await page.table.refresh();

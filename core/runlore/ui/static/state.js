@@ -1,8 +1,8 @@
-// The address is the state: what is shown is written there, so that a copied link shows the same.
+// The state of the page is in its address, so a copied link shows the same.
 
 const LISTS = ["cols", "sel", "group", "dims", "runs"];
 
-/** What the address says, lists as arrays. */
+/** The state in the address, lists as arrays. */
 export function read() {
   const query = new URLSearchParams(location.search);
   const found = Object.fromEntries(query.entries());
@@ -10,7 +10,7 @@ export function read() {
   return found;
 }
 
-/** Change a part of it; null takes something out. */
+/** Change a part of the state; null removes a key. */
 export function write(patch, { push = false } = {}) {
   const query = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(patch)) {
@@ -25,7 +25,7 @@ export function write(patch, { push = false } = {}) {
   if (address !== location.pathname + location.search) history[push ? "pushState" : "replaceState"](null, "", address);
 }
 
-/** What this browser remembers: the theme, the place of the divider. */
+/** Settings that the browser stores: the theme, the place of the divider. */
 export function remembered(name, otherwise) {
   try {
     return localStorage.getItem(`runlore-${name}`) ?? otherwise;
@@ -38,6 +38,6 @@ export function remember(name, value) {
   try {
     localStorage.setItem(`runlore-${name}`, value);
   } catch {
-    // a browser that keeps nothing forgets it
+    // storage may be switched off
   }
 }

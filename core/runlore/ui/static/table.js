@@ -6,8 +6,8 @@ import { ago, duration, number, text } from "./format.js";
 
 const ROW = 28; // pixels, as in the style sheet
 const PAGE = 100;
-const AT_ONCE = 50; // runs that the head's box selects
-const BEYOND = 12; // rows that are drawn above and below what is seen
+const AT_ONCE = 50; // runs that the box in the head selects
+const BEYOND = 12; // rows that are drawn above and below the visible ones
 const FIXED = [
   { field: "status", title: "status", width: 96 },
   { field: "started", title: "started", width: 92 },
@@ -15,7 +15,7 @@ const FIXED = [
 ];
 
 export class RunTable {
-  /** `on` has sort(field), select(ids), open(id), loaded(total, hints); `colour(id)` is that of its dot. */
+  /** `on` has sort(field), select(ids), open(id), loaded(total, hints); `colour(id)` returns the colour of a dot. */
   constructor(on, colour) {
     this.on = on;
     this.colour = colour;
@@ -45,13 +45,13 @@ export class RunTable {
     new ResizeObserver(() => this.later()).observe(this.node);
   }
 
-  /** Show what a question finds: {where, sort, columns, all}. */
+  /** Show the runs of a question: {where, sort, columns, all}. */
   async load(question) {
     this.question = question;
     const asked = ++this.asked;
     const first = await this.fetch(0, asked);
     if (!first) return;
-    this.pages = new Map([[0, first.rows]]); // what was there stays in view until now
+    this.pages = new Map([[0, first.rows]]); // the old rows stay visible until here
     this.current = -1;
     this.anchor = null;
     this.node.scrollTop = 0;
@@ -61,7 +61,7 @@ export class RunTable {
     this.on.loaded(this.total, first.hints);
   }
 
-  /** Ask again for the pages that are known; nothing moves. */
+  /** Ask again for the loaded pages; the scroll position stays. */
   async refresh() {
     const asked = this.asked;
     const [from, to] = this.range();
@@ -87,12 +87,12 @@ export class RunTable {
     return this.pages.get(Math.floor(place / PAGE))?.[place % PAGE];
   }
 
-  /** A run among the pages that are known. */
+  /** A run of the loaded pages. */
   find(id) {
     return [...this.pages.values()].flat().find((row) => row.id === id);
   }
 
-  /** The first rows that are there, at the most so many. */
+  /** The first loaded rows, at most `most`. */
   first(most) {
     return (this.pages.get(0) ?? []).slice(0, most);
   }
@@ -301,7 +301,7 @@ function isNumeric(rows, place) {
   );
 }
 
-/** What stands above a column: the key, and of which aggregate. */
+/** The head of a column: the key and the aggregate. */
 export function title(column) {
   return column.table === "metrics" && column.of !== "last" ? `${column.key}.${column.of}` : column.key;
 }

@@ -1,10 +1,10 @@
-// From what the server sends to what Plotly draws: lines, smoothed lines, bands.
+// Traces for Plotly, made of the server's answers: lines, smoothed lines, bands.
 
 import { colourAt, dashAt, escaped } from "./plot.js";
 
-const LARGEST = 1e300; // beyond it Plotly finds no scale
+const LARGEST = 1e300; // Plotly finds no scale for larger values
 
-/** Curves of runs, in their colours; smoothed ones with the raw values faint behind. */
+/** Curves of runs in their colours; behind a smoothed one the raw values are faint. */
 export function lines(curves, runs, along, smooth) {
   return curves.flatMap((curve) => {
     const place = runs.findIndex((run) => run.id === curve.run);
@@ -37,7 +37,7 @@ function smoothed(values, weight) {
   });
 }
 
-/** The range of values: around one that never changes, which Plotly would draw far from its number. */
+/** The range of y: around the value of a constant curve, for which Plotly's own would be far off. */
 export function upright(traces, log) {
   let low = Infinity;
   let high = -Infinity;
@@ -74,7 +74,7 @@ export function bands(groups, along, order) {
   });
 }
 
-/** What tells how good a model is first, how training goes on later. */
+/** The order of metrics: those of the model's quality first, those of the training's progress later. */
 export function byUse(one, other) {
   const rank = (key) =>
     /^system\//.test(key)

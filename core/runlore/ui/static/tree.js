@@ -1,4 +1,4 @@
-// Lineage as a tree: from data over runs and checkpoints to files.
+// The tree of a lineage: from data over runs and checkpoints to files.
 
 import { ask } from "./api.js";
 import { fill, h, link, runLink } from "./dom.js";
