@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
 SOURCES = sorted(path for folder in ("core", "integrations") for path in (ROOT / folder).rglob("*.py"))
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
-QUESTION = re.compile(r"(What|Whether|Which|How|Where|When|Why|Who|Whose|If)\b")
+QUESTION = re.compile(r"(What|Whether|Which|How|Where|When|Why|Who)\b")
 NOUN_PHRASE = re.compile(
     r"(The|A|An|This|These|That|Those|It|Its|There|All|Any|Both|Each|Every|Everything|Nothing|None|No|One|Some|Of|As|In|At|"
     r"By|For|From|To|With|Without|Like|Likewise|On|Only|Also|True|False)\b"
