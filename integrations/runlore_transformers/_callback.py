@@ -8,7 +8,7 @@ from transformers import TrainerCallback
 
 from runlore import Store, guest
 from runlore.guest.options import RunOptions
-from runlore_transformers._calls import recorded_call_of, receiver_for
+from runlore_transformers._calls import receiver_for, recorded_call_of
 
 
 class Hooks(TrainerCallback):

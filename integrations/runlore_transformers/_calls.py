@@ -55,7 +55,7 @@ def recorded_call_of(callback: Any) -> RecordedCall | None:
 
 
 def receiver_for(callback: Any, state: Any) -> RecordedCall | Owner | None:
-    """Return what takes the numbers that a callback hears: a call, or, outside of all calls, the owner with this state."""
+    """Return what takes the numbers that a callback hears: a call, or outside of calls the owner with this state."""
     if calls.innermost is not None:
         return recorded_call_of(callback)
     owner = owners().with_state(state)
