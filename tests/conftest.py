@@ -4,15 +4,15 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runlore import Store
-from runlore._process import process
-from runlore.plugins.manager import plugins
-from runlore.recording.observing import Observers
-from tests.process import Process
+
+if TYPE_CHECKING:  # at run time pytest has to load the plugin first
+    from runlore.testing.processes import Process
+    from runlore.testing.warm import WarmParents
 
 pytest_plugins = ["runlore.testing"]
 os.environ.setdefault("LC_ALL", "C.UTF-8")
@@ -21,9 +21,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of
 
 
 @pytest.fixture(autouse=True)
-def own_settings(runlore_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_settings(runlore_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)  # nothing of this repository is captured
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():  # such as the seed that Lightning leaves there for its workers
+        del os.environ[name]
 
 
 @pytest.fixture
@@ -32,22 +36,21 @@ def store(runlore_store: Store) -> Store:
 
 
 @pytest.fixture
-def python(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+def python(tmp_path: Path) -> "Iterator[Callable[..., Process]]":
     """Starts Python on a script in a process of its own; what still runs at the end is killed."""
-    started: list[Process] = []
+    from tests.process import scripts
 
-    def start(script: str | Path, *arguments: str, **environment: str) -> Process:
-        started.append(Process(script, arguments, {**os.environ, **environment}, tmp_path))
-        return started[-1]
-
-    yield start
-    for item in started:
-        item.end()
+    with scripts(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture
 def plug() -> Any:
     """Registers plugins in this process, by a name or without one; they are gone after the test."""
+    from runlore._process import process
+    from runlore.plugins.manager import plugins
+    from runlore.recording.observing import Observers
+
     loaded = plugins()
     added: list[Any] = []
 
@@ -60,3 +63,20 @@ def plug() -> Any:
     for item in added:
         loaded.unregister(item)
     process.part(Observers).are_slow = False
+
+
+@pytest.fixture(scope="session")
+def warm_modules() -> tuple[str, ...]:
+    """The modules that processes of `warm_python` have imported; folders name theirs."""
+    return ()
+
+
+@pytest.fixture
+def warm_python(
+    tmp_path: Path, warm_modules: tuple[str, ...], runlore_warm_parents: "WarmParents"
+) -> "Iterator[Callable[..., Process]]":
+    """Like `python`, for a script that would import a slow framework first: it is forked from one that has done so."""
+    from tests.process import scripts
+
+    with scripts(tmp_path, lambda environment: runlore_warm_parents.parent(warm_modules, environment)) as start:
+        yield start

@@ -1,61 +1,39 @@
-"""A Python process that a test starts, talks to and kills."""
+"""Scripts that run in Python processes of their own."""
 
-import signal
-import subprocess
-import sys
-import tempfile
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 
+from runlore.testing.processes import Process
+from runlore.testing.warm import WarmParent
 
-class Process:
-    """Runs a script, a text or a file; `line` waits for what it prints."""
+__all__ = ["Process", "scripts"]
 
-    def __init__(
-        self, script: str | Path, arguments: tuple[str, ...], environment: dict[str, str], folder: Path
-    ) -> None:
+
+def _cold(environment: Mapping[str, str]) -> None:
+    """Return no parent."""
+
+
+@contextmanager
+def scripts(
+    folder: Path, parent_of: Callable[[Mapping[str, str]], WarmParent | None] = _cold
+) -> Iterator[Callable[..., Process]]:
+    """Give a function that starts scripts, texts or files, in a folder; what still runs at the end is killed.
+
+    `parent_of` may name the process that shall fork one with certain environment variables.
+    """
+    started: list[Process] = []
+
+    def start(script: str | Path, *arguments: str, **environment: str) -> Process:
         program = [str(script)] if isinstance(script, Path) else ["-c", dedent(script)]
-        command = [sys.executable, *program, *arguments]
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # open as long as the process
-        self._process = subprocess.Popen(
-            command, env=environment, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=self._errors
-        )
-        assert self._process.stdout is not None
-        self._printed = self._process.stdout
-        self.pid = self._process.pid
+        variables = {**os.environ, **environment}
+        started.append(Process([*program, *arguments], variables, folder, parent_of(variables)))
+        return started[-1]
 
-    @property
-    def err(self) -> str:
-        """What it wrote to stderr so far."""
-        self._errors.seek(0)
-        return self._errors.read()
-
-    def line(self) -> str:
-        """The next line that it prints."""
-        found = self._printed.readline()
-        if not found:
-            raise AssertionError(f"it ended without another line: {self.err}")
-        return found.rstrip("\n")
-
-    def kill(self, number: int = signal.SIGKILL) -> int:
-        """Send a signal and wait; the exit status."""
-        self._process.send_signal(number)
-        return self.wait()
-
-    def wait(self) -> int:
-        """The exit status; what it printed since the last `line` is `out`."""
-        self.out = self._printed.read()
-        return self._process.wait(timeout=120)
-
-    def succeed(self) -> str:
-        """Wait for a good end; what it printed."""
-        status = self.wait()
-        assert status == 0, self.err
-        return self.out
-
-    def end(self) -> None:
-        """Make sure that it is gone."""
-        self._process.kill()
-        self._process.wait()
-        self._printed.close()
-        self._errors.close()
+    try:
+        yield start
+    finally:
+        for process in started:
+            process.end()

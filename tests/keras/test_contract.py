@@ -16,6 +16,7 @@ class TestKeras(IntegrationContract):
     metric = "loss"
     param = ("optimizer.learning_rate", 0.125)
     steps = 12
+    warm = ("keras",)
 
     def train(self, training: Training) -> Any:
         import keras

@@ -73,7 +73,9 @@ def midway(pl: Any, training: Training, step: int) -> Any:
 
 class TestPytorchLightning(Contract):
     namespace = "pytorch_lightning"
+    warm = ("pytorch_lightning",)
 
 
 class TestLightning(Contract):
     namespace = "lightning.pytorch"
+    warm = ("lightning.pytorch",)

@@ -30,6 +30,7 @@ class TestSklearn(IntegrationContract):
     first_step = 0
     hows = ("autolog",)
     has_checkpoints = False
+    warm = ("sklearn.neural_network",)
 
     def train(self, training: Training) -> Any:
         data = load_iris()

@@ -17,6 +17,7 @@ class TestTransformers(IntegrationContract):
     metric = "loss"
     param = ("learning_rate", 0.001)
     steps = 12
+    warm = ("transformers.trainer", "datasets")
 
     def train(self, training: Training) -> Any:
         from runlore_transformers import RunloreCallback

@@ -5,15 +5,17 @@ Put `pytest_plugins = ["runlore.testing"]` into the `conftest.py` at the root of
 
 import pytest
 
-from runlore.testing.fixtures import (
-    runlore_plugins,
-    runlore_store,  # noqa: E402  # asserts are rewritten before
+pytest.register_assert_rewrite(
+    *(f"runlore.testing.{name}" for name in ("basis", "guest_statements", "processes", "record_statements", "store")),
+    *(f"runlore.testing.{name}" for name in ("training", "warm")),
 )
+
+from runlore.testing.fixtures import pytest_configure as pytest_configure  # noqa: E402  # asserts are rewritten now
+from runlore.testing.fixtures import runlore_plugins, runlore_store, runlore_warm_parents  # noqa: E402
 from runlore.testing.integration import IntegrationContract  # noqa: E402
 from runlore.testing.store import StoreContract  # noqa: E402
 from runlore.testing.training import Training  # noqa: E402
 
-for _module in ("basis", "guest_statements", "record_statements", "store", "training"):
-    pytest.register_assert_rewrite(f"runlore.testing._{_module}")
-
-__all__ = ["IntegrationContract", "StoreContract", "Training", "runlore_plugins", "runlore_store"]
+__all__ = [
+    "IntegrationContract", "StoreContract", "Training", "runlore_plugins", "runlore_store", "runlore_warm_parents",
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What an author says of an integration, and how its trainings are run."""
+"""The settings that an author makes for an integration, and the trainings that the statements ask for."""
 
 import logging
 import os
@@ -17,14 +17,15 @@ import runlore
 from runlore.errors import RunloreWarning
 from runlore.guest.session import FitSession
 from runlore.store.store import Store
+from runlore.testing.processes import Process
 from runlore.testing.training import Training, random_states, train, train_checked, train_elsewhere
+from runlore.testing.warm import WarmParents
 
 Run = Any
-TIMEOUT = 120  # seconds for a training in a process of its own
 
 
 class Basis:
-    """What an integration's tests say of it, and what the statements share."""
+    """The settings of one integration's tests, and what the statements share."""
 
     integration: ClassVar[str]
     metric: ClassVar[str]
@@ -33,6 +34,7 @@ class Basis:
     first_step: ClassVar[int] = 1
     hows: ClassVar[tuple[str, ...]] = ("callback", "autolog")
     has_checkpoints: ClassVar[bool] = True
+    warm: ClassVar[tuple[str, ...]] = ()
     _plain_codes: ClassVar[dict[str, int]] = {}
 
     def train(self, training: Training) -> Any:
@@ -40,11 +42,11 @@ class Basis:
         raise NotImplementedError
 
     def checkpoint(self, folder: Path) -> Path:
-        """The newest checkpoint in a folder that `train` was given."""
+        """Return the newest checkpoint in a folder that `train` was given."""
         raise NotImplementedError
 
     def random_states(self) -> Any:
-        """The global random states, comparable with `==`; add those of your framework."""
+        """Return the global random states, comparable with `==`; add those of your framework."""
         return random_states()
 
     # What the tests share
@@ -61,7 +63,7 @@ class Basis:
 
     @pytest.fixture(autouse=True)
     def _is_complete(self) -> None:
-        """Say what a subclass has forgotten before anything is trained."""
+        """Fail, and say what a subclass has forgotten, before anything is trained."""
         wanted = {
             "integration": "the name that its runs are tagged with",
             "metric": "the name of a metric that has a point for each step",
@@ -80,19 +82,31 @@ class Basis:
             pytest.fail(f"{cls.__name__}.hows has {unknown[0]!r}: write 'callback' or 'autolog'", pytrace=False)
 
     @pytest.fixture(autouse=True)
-    def _surroundings(self, runlore_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def _surroundings(
+        self,
+        runlore_store: Store,
+        runlore_warm_parents: WarmParents,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
         self.store = runlore_store
+        self._parents = runlore_warm_parents
         self.folder = tmp_path / "checkpoints"
         self.folder.mkdir()
         monkeypatch.chdir(tmp_path)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Each test that asks `how` runs once for each way of recording."""
+        """Run a test that asks `how` once for each way of recording; all ways of ending only under `stress`.
+
+        What a training records is the same in both ways, which other tests show inside this process.
+        """
         if "how" in metafunc.fixturenames:
-            metafunc.parametrize("how", self.hows)
+            more = [pytest.mark.stress] if "ending" in metafunc.fixturenames else []
+            first, *others = self.hows
+            metafunc.parametrize("how", [first, *(pytest.param(how, marks=more) for how in others)])
 
     def _train(self, how: str, **settings: Any) -> Any:
-        """Train without the warnings of the framework; ours are errors."""
+        """Train with the warnings of the framework ignored and ours as errors."""
         folder = settings.pop("folder", self.folder)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -144,26 +158,31 @@ class Basis:
         place.mkdir()
         return place
 
-    def _elsewhere(self, how: str, ending: str, **settings: Any) -> int:
+    def _start(self, how: str, ending: str, *, cold: bool = False, **settings: Any) -> Process:
+        """Start a training in a process of its own, `cold` as users start theirs."""
         folder = settings.pop("folder", self.folder)
-        process = train_elsewhere(self, Training(folder, how, **settings), ending)  # type: ignore[arg-type]
-        _, errors = process.communicate(timeout=TIMEOUT)
-        if ending == "none":
-            assert process.returncode == 0, errors
-        return process.returncode
+        asked = Training(folder, how, **settings)  # type: ignore[arg-type]
+        return train_elsewhere(self, asked, ending, parents=None if cold else self._parents)
 
-    def _kill_midway(self, how: str) -> None:
-        process = train_elsewhere(self, Training(self.folder, how), "wait")  # type: ignore[arg-type]
-        assert process.stdout is not None
+    def _elsewhere(self, how: str, ending: str, **settings: Any) -> int:
+        """Train in a process of its own, and return its exit status."""
+        process = self._start(how, ending, **settings)
         try:
-            printed = ""
-            while "midway" not in printed:
-                printed = process.stdout.readline()
-                assert printed, process.communicate()[1]
+            status = process.wait()
+            assert status == 0 or ending != "none", process.err
+            return status
+        finally:
+            process.end()
+
+    def _kill_midway(self, how: str, **settings: Any) -> None:
+        """Start a training in a process of its own, and kill it in its midst."""
+        process = self._start(how, "wait", **settings)
+        try:
+            while "midway" not in process.line():
+                pass
             assert self._only_run().status == "running"
         finally:
-            process.kill()
-            process.communicate()
+            process.end()
 
 
 def _facts(warning: warnings.WarningMessage, place: Path) -> tuple[Any, ...]:
@@ -183,7 +202,7 @@ def _begin_in_a_worker() -> None:
 
 
 def _content(path: Path) -> dict[str, bytes]:
-    """The files of a checkpoint by their path in it."""
+    """Return the files of a checkpoint by their path in it."""
     if path.is_file():
         return {"": path.read_bytes()}
     return {str(item.relative_to(path)): item.read_bytes() for item in sorted(path.rglob("*")) if item.is_file()}

@@ -9,6 +9,17 @@ import pytest
 
 from runlore.plugins.manager import plugins
 from runlore.store.store import Store, open_store
+from runlore.testing.warm import WarmParents
+
+MARKERS = {
+    "stress": "takes long, or shows in one more way what another test shows: deselect it while you work",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the markers of the contracts known."""
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
 
 
 @pytest.fixture
@@ -21,6 +32,14 @@ def runlore_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("RUNLORE_STORE", str(place))
     monkeypatch.setenv("RUNLORE_QUIET", "1")
     return open_store(place)
+
+
+@pytest.fixture(scope="session")
+def runlore_warm_parents() -> Iterator[WarmParents]:
+    """The processes that fork the trainings which a contract asks for, where it names what they may import before."""
+    parents = WarmParents()
+    yield parents
+    parents.end()
 
 
 @pytest.fixture

@@ -28,17 +28,17 @@ class RecordStatements(Basis):
 
     @pytest.mark.parametrize("ending", ["terminate", "interrupt"])
     def test_a_training_that_is_told_to_stop_reads_interrupted(self, how: str, ending: str) -> None:
-        """And its process ends as it would without runlore."""
+        """And its process ends as it would without runlore; the last way of recording starts as cold as users do."""
         codes = vars(type(self)).get("_plain_codes") or {}
         if ending not in codes:  # the same for each way of recording
             codes[ending] = self._elsewhere("plain", ending)
             type(self)._plain_codes = codes
-        assert self._elsewhere(how, ending) == codes[ending]
+        assert self._elsewhere(how, ending, cold=how == self.hows[-1]) == codes[ending]
         assert self._only_run().status == "interrupted"
 
     def test_a_killed_training_reads_crashed(self, how: str) -> None:
-        """What it had logged is there."""
-        self._kill_midway(how)
+        """What it had logged is there; the last way of recording starts as cold as users do."""
+        self._kill_midway(how, cold=how == self.hows[-1])
         run = self._only_run()
         assert run.status == "crashed"
         name, value = self.param
@@ -113,11 +113,12 @@ class RecordStatements(Basis):
             assert b"runlore" not in content, path
 
     def test_a_killed_training_that_goes_on_is_one_run(self, how: str) -> None:
-        """Two segments, no step twice."""
+        """Two segments, no step twice; the last way of recording goes on as cold as users do."""
         self._needs_checkpoints()
         self._kill_midway(how)
         assert self._only_run().status == "crashed"
-        self._elsewhere(how, "none", resume_from=self.checkpoint(self.folder))
+        resume_from = self.checkpoint(self.folder)
+        self._elsewhere(how, "none", resume_from=resume_from, cold=how == self.hows[-1])
         run = self._only_run()
         assert (run.status, len(run.segments)) == ("finished", 2)
         assert run.metrics[self.metric].steps.tolist() == self._steps()

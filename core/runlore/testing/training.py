@@ -1,4 +1,4 @@
-"""What a contract asks an integration's tests to do: one training, in this process or in one of its own."""
+"""The trainings that a contract asks for, in this process or in one of their own."""
 
 import importlib.util
 import json
@@ -6,7 +6,6 @@ import os
 import pickle
 import random
 import signal
-import subprocess
 import sys
 import time
 import warnings
@@ -15,6 +14,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+
+from runlore.testing.processes import Process
+from runlore.testing.warm import WarmParents
 
 How = Literal["plain", "callback", "autolog"]
 
@@ -56,10 +58,11 @@ def _wait() -> None:
 ENDINGS: dict[str, Callable[[], None]] = {
     "none": _nothing, "terminate": _terminate, "interrupt": _interrupt, "wait": _wait
 }  # fmt: skip
+PROGRAM = "import sys; from runlore.testing.training import main; main(sys.argv[1])"
 
 
 def train(contract: Any, training: Training) -> Any:
-    """What the contract's `train` returns, autolog on around it if that is how."""
+    """Return the weights of the contract's `train`, called with autolog on if that is how."""
     import runlore
 
     with runlore.autolog(contract.integration) if training.how == "autolog" else nullcontext():
@@ -81,19 +84,25 @@ def train_checked(contract: Any, training: Training, inner: Callable[[Any, Train
     return weights
 
 
-def train_elsewhere(contract: Any, training: Training, ending: str = "none") -> "subprocess.Popen[str]":
-    """The training in a process of its own, with what `ENDINGS` calls by this name as its midway."""
+def train_elsewhere(
+    contract: Any, training: Training, ending: str = "none", *, parents: WarmParents | None = None
+) -> Process:
+    """Start the training in a process of its own; its midway is what `ENDINGS` calls by the name `ending`.
+
+    With `parents` it is forked from a process that has imported the contract's `warm` modules, if it names any.
+    """
     cls = type(contract)
     what = {"file": sys.modules[cls.__module__].__file__, "module": cls.__module__, "class": cls.__qualname__}
     resume = None if training.resume_from is None else str(training.resume_from)
     how = {"folder": str(training.folder), "how": training.how, "resume": resume, "longer": training.longer}
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-m", "runlore.testing", json.dumps({**what, **how, "ending": ending})]
-    return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    arguments = ["-c", PROGRAM, json.dumps({**what, **how, "ending": ending})]
+    parent = parents.parent((*contract.warm, "pytest"), environment) if parents and contract.warm else None
+    return Process(arguments, environment, Path.cwd(), parent)
 
 
 def main(text: str) -> None:
-    """Train as `train_elsewhere` says."""
+    """Train as `train_elsewhere` has asked; called in the process of its own."""
     warnings.simplefilter("ignore")
     asked = json.loads(text)
     contract = _load(asked["file"], asked["module"], asked["class"])()
@@ -103,7 +112,7 @@ def main(text: str) -> None:
 
 
 def random_states() -> bytes:
-    """The global random states of Python, and of numpy where it is loaded."""
+    """Return the global random states of Python, and of numpy where it is loaded."""
     numpy = sys.modules.get("numpy")
     states: list[Any] = [random.getstate()]
     states += [] if numpy is None else [str(numpy.random.get_state(legacy=False))]
@@ -111,7 +120,7 @@ def random_states() -> bytes:
 
 
 def _load(file: str, module: str, name: str) -> Any:
-    """The class of a test file; its folders need not be on the path."""
+    """Return a class of a test file; the file's folder need not be on the path."""
     spec = importlib.util.spec_from_file_location(module, file)
     assert spec is not None
     assert spec.loader is not None
