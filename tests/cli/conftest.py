@@ -1,10 +1,13 @@
-"""A store with runs that commands show."""
+"""A store with runs that commands show; the warnings of frameworks are not what is tested."""
 
 import math
 
 import pytest
 
 from runlore import Store
+from tests.quiet import without_foreign_warnings
+
+__all__ = ["filled", "without_foreign_warnings"]
 
 
 @pytest.fixture

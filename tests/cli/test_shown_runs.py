@@ -1,4 +1,4 @@
-"""What people see of runs with checkpoints and segments, and of settings that mean nothing."""
+"""What the commands show of runs with checkpoints and segments."""
 
 import json
 from pathlib import Path
@@ -8,9 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from runlore import FitSession, Store, guest
-from runlore._text import as_time
 from runlore.cli import main
-from runlore.recording.companions import capture_afresh
 
 
 def call(*arguments: str) -> Result:
@@ -43,24 +41,6 @@ def test_show_has_the_best_and_the_last_first_and_counts_the_others(run: Any) ->
     ]
     assert "39 checkpoints were written and removed again (--full lists them)" in page
     assert call("show", "long", "--full").output.count("last.bin") == 40
-
-
-def test_a_segment_that_was_cut_off_keeps_its_own_end(store: Store, python: Any) -> None:
-    script = """
-        import os, signal, sys, runlore
-        run = runlore.start_run("long", resume=sys.argv[1] if len(sys.argv) > 1 else None)
-        run.log_metrics({"loss": 1.0})
-        os.kill(os.getpid(), signal.SIGKILL if len(sys.argv) < 3 else signal.SIGTERM)
-    """
-    python(script).wait()
-    first = store.run("long").ended
-    python(script, "long", "told").wait()
-    with pytest.raises(ValueError, match="third"), store.start_run(resume="long"):
-        raise ValueError("third")
-    run = store.run("long")
-    assert [segment.status for segment in run.segments] == ["crashed", "interrupted", "failed"]
-    assert as_time(run.segments[0].ended or 0) == first
-    assert [bool(segment.error) for segment in run.segments] == [False, True, True]
 
 
 def test_show_tells_the_segments_of_a_run(run: Any) -> None:
@@ -115,42 +95,6 @@ def test_which_run_takes_several_files(run: Any, tmp_path: Path) -> None:
     assert [(item["target"], item["step"]) for item in told] == [(files[0], 41), (files[1], 39)]
     (tmp_path / "other").write_bytes(b"unknown")
     assert call("which-run", files[0], str(tmp_path / "other")).exit_code == 1
-
-
-def test_a_package_of_which_the_name_sounds_secret_keeps_its_version(store: Store, runlore_plugins: Any) -> None:
-    from runlore import hookimpl
-
-    class Packages:
-        @hookimpl
-        def runlore_capture_environment(self) -> Any:
-            return {
-                "packages": {"google-auth": "2.55.2"},
-                "cloud": {"auth_token": "ghp_0123456789abcdefghijklmnopqrstuv"},
-            }
-
-    runlore_plugins(Packages())
-    capture_afresh()
-    with store.start_run("packed"):
-        pass
-    environment = store.run("packed").environment
-    assert environment["packages"]["google-auth"] == "2.55.2"
-    assert "ghp_" not in str(environment["cloud"])
-
-
-WRONG = {
-    "RUNLORE_AUTOLOG": ("lighning", "did you mean 'lightning'?"),
-    "RUNLORE_CHECKPOINTS": ("bets", "write best, none or all"),
-    "RUNLORE_DRY_RUNS": ("maybe", "write 1 or 0"),
-    "RUNLORE_CHECKPOINT": ("all", "did you mean RUNLORE_CHECKPOINTS?"),
-}
-
-
-@pytest.mark.parametrize(("name", "value"), WRONG.items())
-def test_doctor_finds_wrong_settings(store: Store, monkeypatch: Any, name: str, value: tuple[str, str]) -> None:
-    monkeypatch.setenv(name, value[0])
-    told = json.loads(call("doctor", "--json").output)["settings"][name]
-    assert told["state"] == "bad"
-    assert value[1] in told["text"]
 
 
 def test_restore_names_what_is_in_the_way(run: Any, tmp_path: Path) -> None:

@@ -1,0 +1,28 @@
+"""The options that users give to an integration."""
+
+from typing import Any
+
+from runlore import FitSession, Store
+from runlore.guest.options import RunOptions, settings_of
+
+
+class Stopping:
+    def __init__(self, patience: int = 3, path: str = "", model: Any = None) -> None:
+        self.patience = patience
+        self.path = path
+        self._model = model
+        self.waited = 0
+
+
+def test_settings_are_the_plain_arguments_that_are_kept() -> None:
+    found = settings_of([Stopping(), Stopping(5, model=object()), object()], but=("path",))
+    assert found == {"Stopping": {"patience": 3, "model": None}, "Stopping_1": {"patience": 5}}
+
+
+def test_options_become_the_request_of_a_session(store: Store) -> None:
+    options = RunOptions.checked("named", "digits", {"team": "vision"}, str(store.root))
+    with FitSession.begin("mine", options.request(tags={"model": "Net"})):
+        pass
+    (run,) = store.runs()
+    assert (run.name, run.experiment) == ("named", "digits")
+    assert run.tags == {"integration": "mine", "model": "Net", "team": "vision"}

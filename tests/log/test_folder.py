@@ -1,0 +1,33 @@
+"""A store's folder, as processes make it and as people copy it."""
+
+import shutil
+
+from runlore import Store, open_store
+
+
+def test_a_store_that_is_just_being_made_is_no_foreign_folder(store: Store) -> None:
+    """Another process may have made the folder and not yet written its format."""
+    (store.root / "runs").mkdir(parents=True)
+    open_store(store.root).start_run("first").finish()
+    assert len(store.runs()) == 1
+
+
+def test_a_copied_day_is_not_read_twice(store: Store) -> None:
+    """Copies beside the folder of a day were once read as well."""
+    store.start_run("once").finish()
+    day = next((store.root / "runs").glob("*/*"))
+    shutil.copytree(day, day.with_name(day.name + ".bak"))
+    shutil.copytree(day, day.with_name("99"))
+    assert len(open_store(store.root).runs()) == 1
+
+
+def test_ten_thousand_writers_stay_in_order(store: Store) -> None:
+    """Of the number of a writer, only the first four digits were once read."""
+    with store.start_run("many") as run:
+        run.log_metrics({"a": 1.0}, step=0)
+    (path,) = store.root.rglob("*.run")
+    later = path.with_name(path.name.replace(".0000", ".10000"))
+    earlier = path.with_name(path.name.replace(".0000", ".9999"))
+    for copied in (later, earlier):
+        shutil.copy(path, copied)
+    assert [item.ordinal for item in store.folder.files_of(run.id)] == [0, 9999, 10000]
