@@ -1,13 +1,16 @@
-# Four verbs: install, lint, test, docs; other frameworks; and two shows: demo, bench.
+# Five verbs: install, check, lint, test, docs; what else CI runs: stress, others; and two shows: demo, bench.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_STORE := $(VENV)/demo-store
 OTHERS := .venv-others
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := -n $(WORKERS) --dist loadgroup
 .DEFAULT_GOAL := help
 
-.PHONY: help install lint test others docs bench demo clean
+.PHONY: help install check lint test stress others docs bench demo clean
 
 help:  ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,6 +34,9 @@ $(VENV)/dev: $(VENV)/base pyproject.toml tests/requirements.txt
 
 install: $(VENV)/dev  ## The project with everything its tests need, in .venv
 
+check: $(VENV)/dev  ## While you work, in two minutes: no framework, no browser
+	$(PYTEST) $(PARALLEL) -m "not framework and not browser and not stress"
+
 lint: $(VENV)/dev  ## Style, types, the directions of imports, and the wheel
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,8 +44,12 @@ lint: $(VENV)/dev  ## Style, types, the directions of imports, and the wheel
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tests/wheel_check.py
 
-test: $(VENV)/dev  ## The whole suite
-	$(BIN)/python -m pytest
+test: $(VENV)/dev  ## The whole suite but for the stress tests, in ten minutes
+	$(PYTEST) $(PARALLEL) -m "not stress"
+
+stress: $(VENV)/dev  ## What takes long, or shows in one more way what a test of the suite shows
+	$(PYTEST) $(PARALLEL) -m "stress and not quiet"
+	$(PYTEST) -m "stress and quiet"
 
 $(OTHERS)/ready: pyproject.toml tests/requirements.txt
 	$(PYTHON) -m venv $(OTHERS)
@@ -50,12 +60,11 @@ $(OTHERS)/ready: pyproject.toml tests/requirements.txt
 	touch $@
 
 others: $(OTHERS)/ready  ## The integrations' tests with the oldest scikit-learn, and with Keras on TensorFlow
-	$(OTHERS)/bin/python -m pytest tests/sklearn
-	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(OTHERS)/bin/python -m pytest tests/keras
+	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(OTHERS)/bin/python -m pytest -n $(WORKERS) --dist loadfile tests/keras tests/sklearn
 
 docs: $(VENV)/dev  ## Every snippet of the pages runs, every link leads somewhere; pictures of the page
 	$(BIN)/python -m tests.docs.api_page
-	$(BIN)/python -m pytest tests/docs --durations=0
+	$(PYTEST) tests/docs --durations=0
 	@if command -v chromium >/dev/null; then $(BIN)/python -m tests.ui.pictures docs/images; else echo "no pictures: they need Debian's chromium"; fi
 
 $(VENV)/bench: $(VENV)/dev tests/bench/requirements.txt

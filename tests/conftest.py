@@ -1,4 +1,9 @@
-"""A store of its own for every test; nothing of the machine's settings reaches in."""
+"""A store of its own for every test; nothing of the machine's settings reaches in.
+
+Tests are marked by the fixtures that they ask for and by their folder, so that a part of them can be chosen with `-m`;
+only `stress` and `quiet` are written by hand. With `-n 2 --dist loadgroup`, the tests of a file go to one worker, and so
+do those of a folder that shares a trained store or a warm parent.
+"""
 
 import os
 import signal
@@ -18,6 +23,47 @@ pytest_plugins = ["runlore.testing"]
 os.environ.setdefault("LC_ALL", "C.UTF-8")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: no test could be interrupted
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+ROOT = Path(__file__).parent
+FRAMEWORKS = ("keras", "lightning", "sklearn", "transformers")  # folders whose tests train
+SHARING = (*FRAMEWORKS, "ui")  # folders whose tests share what takes long to make
+FIXTURES = {
+    "process": {"python", "warm_python"},
+    "server": {"serve", "served", "real", "many", "own"},
+    "browser": {"browser"},
+}
+MARKERS = {
+    "process": "starts Python processes of its own",
+    "server": "asks a server of the page",
+    "browser": "looks at the page in a browser",
+    "framework": "trains with a framework",
+    "quiet": "measures, and runs when nothing else does: without workers",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the folders that import frameworks, where no test of them is asked for: it takes most of the time."""
+    unasked = collection_path.parent == ROOT and collection_path.name in FRAMEWORKS
+    return True if unasked and "not framework" in config.option.markexpr else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        folder, *rest = item.path.relative_to(ROOT).parts
+        asked = set(getattr(item, "fixturenames", ()))
+        for marker, fixtures in FIXTURES.items():
+            if asked & fixtures:
+                item.add_marker(marker)
+        if folder in FRAMEWORKS:
+            item.add_marker("framework")
+        if config.pluginmanager.hasplugin("xdist"):
+            item.add_marker(pytest.mark.xdist_group(folder if folder in SHARING else "/".join([folder, *rest])))
 
 
 @pytest.fixture(autouse=True)

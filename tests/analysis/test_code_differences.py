@@ -6,7 +6,7 @@ from pathlib import Path
 from runlore import Store
 from runlore.analysis.comparison import compare
 from runlore.recording.companions import capture_afresh
-from tests.cli.test_cli import runlore
+from tests.commands import runlore
 from tests.plugins.test_environment import git
 from tests.plugins.test_code import repository  # noqa: F401  # a fixture
 

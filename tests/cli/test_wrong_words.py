@@ -1,7 +1,7 @@
 """Commands answer words that they do not know."""
 
 from runlore import Store
-from tests.cli.test_cli import runlore
+from tests.commands import runlore
 
 
 def test_listing_none_and_wrong_words_are_answered_in_a_line(store: Store) -> None:

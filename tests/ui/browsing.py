@@ -1,4 +1,4 @@
-"""The page in a browser: to open it, to wait, and to read tables and charts."""
+"""What tests of the page do in the browser."""
 
 import time
 from collections.abc import Callable
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 SWEEP = "q=experiment+%3D%3D+%22sweep%22"
+
+
 NAMES = ".runs tbody tr[data-run] td:nth-child(2) a"
 
 

@@ -2,13 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ui.serving import Served
+from tests.ui.serving import Serve, Served
 from tests.ui.stores import make_many, make_real
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def many_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Served]]:
+def serve() -> Iterator[Serve]:
     """Starts servers; they end with the test."""
     started: list[Served] = []
 
@@ -62,7 +62,7 @@ def many(many_store: Path) -> Iterator[Served]:
 
 
 @pytest.fixture
-def own(real_store: Path, tmp_path: Path, serve: Callable[..., Served]) -> Served:
+def own(real_store: Path, tmp_path: Path, serve: Serve) -> Served:
     """A server of a copy, to be changed."""
     shutil.copytree(real_store, tmp_path / "copy")
     return serve(tmp_path / "copy")
@@ -82,7 +82,7 @@ def browser() -> "Iterator[Browser]":
 
 
 @pytest.fixture
-def page(browser: "Browser", serve: Callable[..., Served]) -> "Iterator[Page]":
+def page(browser: "Browser", serve: Serve) -> "Iterator[Page]":
     """A page in a context of its own; at its end nothing may have been complained of, nor asked for elsewhere.
 
     It ends before the servers that the test starts.

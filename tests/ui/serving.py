@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -92,6 +93,9 @@ class Served:
         finally:
             self.process.kill()
         return self.process.returncode
+
+
+Serve = Callable[..., Served]  # a store and options of the command
 
 
 def run_script(store: Path, *command: str | Path, folder: Path, status: int = 0, **settings: str) -> None:

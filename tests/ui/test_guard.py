@@ -1,12 +1,18 @@
 """Only the holder of the token talks to the server, by its own name, from its own page."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from runlore import Store
-from tests.ui.serving import Served
+from tests.commands import runlore
+from tests.ui.serving import Serve, Served
 
 QUESTIONS = [
     "/api/runs",
@@ -120,3 +126,60 @@ def test_a_change_needs_the_token_in_its_header(served: Served) -> None:
 def test_it_listens_on_no_other_address(served: Served) -> None:
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.2", served.port), timeout=10)
+
+
+def test_another_host_is_told_of_and_asks_for_the_token_too(serve: Serve, store: Store) -> None:
+    with store.start_run("only"):
+        pass
+    served = serve(store.root, "--host", "0.0.0.0")
+    assert served.request("GET", "/api/store", key=False).status == 401
+    assert served.request("GET", "/api/store").status == 200
+    assert served.request("GET", "/api/store", Host=f"10.1.2.3:{served.port}").status == 200
+    assert served.request("GET", "/api/store", Host=f"{socket.gethostname()}:{served.port}").status == 200
+    assert served.request("GET", "/api/store", Host="evil.example").status == 400
+    served.process.send_signal(signal.SIGINT)
+    _, printed = served.process.communicate(timeout=30)
+    assert "not encrypted" in printed
+    assert served.process.returncode == 0
+
+
+def test_a_taken_port_and_a_strange_host_are_told(served: Served, store: Store) -> None:
+    taken = runlore("ui", "--no-browser", "--port", str(served.port))
+    assert (taken.exit_code, "in use" in taken.stderr, "--port" in taken.stderr) == (1, True, True)
+    strange = runlore("ui", "--no-browser", "--host", "192.0.2.1")
+    assert (strange.exit_code, "192.0.2.1" in strange.stderr) == (1, True)
+
+
+def test_the_browser_is_opened_without_the_token_in_its_arguments(
+    serve: Serve, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody on a machine sees the arguments of processes."""
+    fake = tmp_path / "browser"
+    told, done = tmp_path / "told", tmp_path / "done"
+    fake.write_text(f"""#!/bin/sh
+file="${{1#file://}}"
+{{ echo "$@"; stat -c %a "$file"; cat "$file"; }} > {told}
+touch {done}
+""")
+    fake.chmod(0o700)
+    monkeypatch.setenv("BROWSER", str(fake))
+    command = [sys.executable, "-m", "runlore", "ui", "--port", "0", "--store", str(store.root)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    address = next(line.strip() for line in process.stdout if "?token=" in line)
+    while not done.exists():
+        assert process.poll() is None
+        os.sched_yield()
+    arguments, mode, page = told.read_text().splitlines()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    token = address.partition("token=")[2]
+    assert token not in arguments
+    assert mode == "600"
+    assert token in page
+    assert not Path(arguments.removeprefix("file://")).exists()
+
+
+def test_an_origin_that_is_no_address_is_refused(served: Served) -> None:
+    for origin in ("http://[", "[", "://"):
+        assert served.request("GET", "/api/store", Origin=origin).status == 403

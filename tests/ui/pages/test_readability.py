@@ -1,50 +1,16 @@
-"""All pages: recorded texts are no markup; themes, screen readers, narrow windows, wrong addresses."""
+"""The page for everybody: screen readers, themes, narrow windows, first visits."""
 
-from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runlore import Store
 from tests.ui.browsing import SWEEP, lightning, open_page, plot_of, run_id, wait_names
-from tests.ui.serving import Served
+from tests.ui.serving import Serve, Served, run_script
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-
-
-EVERYWHERE = [
-    "/", "/?all=1&tab=scatter&q=status+%3D%3D+%22failed%22", "/?q=status+%3D%3D+%22failed%22&group=tags.x",
-    "/?q=status+%3D%3D+%22failed%22&tab=parallel", "/run/EVIL", "/run/EVIL?tab=charts", "/run/EVIL?tab=artifacts",
-    "/run/EVIL?tab=code", "/run/EVIL?tab=output", "/run/EVIL?tab=lineage", "/compare?runs=EVIL&runs=OTHER",
-    "/find?sha256=SHA",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("path", EVERYWHERE)
-def test_nothing_that_a_run_recorded_is_markup(page: "Page", real: Served, path: str) -> None:
-    """The page's fixture tells whether something ran."""
-    evil = Store(real.store).runs('status == "failed"')[0]
-    sha256 = str(next(item for item in evil.artifacts if item.name.endswith(".html")).sha256)
-    path = path.replace("EVIL", evil.id).replace("OTHER", run_id(real, 'name == "sweep-0.1-1"')).replace("SHA", sha256)
-    open_page(page, real, path)
-    page.locator("main .page *").first.wait_for()
-    if "artifacts" in path:
-        for place in range(page.get_by_role("button", name="Look").count()):
-            page.get_by_role("button", name="Look").nth(place).click()
-        page.get_by_text("<img src=x", exact=False).first.wait_for()
-    page.wait_for_timeout(400)  # for what would run late
-    markup = "main script, main [onerror], main img:not(.picture), main b[onclick]"
-    assert page.locator(markup).count() == 0
-
-
-def test_bidirectional_and_control_characters_are_seen(
-    page: "Page", store: Store, serve: Callable[..., Served]
-) -> None:
-    with store.start_run("a\u202ereversed\x07"):
-        pass
-    open_page(page, serve(store.root))
-    wait_names(page, lambda found: found == ["a\\u202ereversed\\u0007"])
 
 
 PAGES = [
@@ -110,3 +76,11 @@ def test_a_search_and_its_candidates_are_readable_in_a_narrow_window(page: "Page
     assert set(heights) == {1}
     edges = "all => all.map(one => one.getBoundingClientRect().right)"
     assert max(page.locator(".columns2 table").evaluate_all(edges)) <= 1024
+
+
+def test_an_empty_store_says_what_to_type(page: "Page", tmp_path: Path, serve: Serve) -> None:
+    served = serve(tmp_path / ".runlore")
+    open_page(page, served)
+    page.get_by_text("runlore run train.py").wait_for()
+    run_script(tmp_path / ".runlore", "-c", "import runlore\nwith runlore.start_run('first'): pass", folder=tmp_path)
+    wait_names(page, lambda found: found == ["first"])

@@ -1,15 +1,13 @@
-"""The page of all runs in a real browser: table, query, columns, groups, selection."""
+"""The table of runs in a real browser: sorting, queries, columns, the keyboard, the address."""
 
 import re
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runlore import Store
 from tests.ui.browsing import SWEEP, data_of, names, open_page, plot_of, query, search, until, wait_names
-from tests.ui.serving import Served, run_script
+from tests.ui.serving import Served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -105,37 +103,6 @@ def test_columns_are_chosen(page: "Page", real: Served) -> None:
     page.locator(".runs th", has_text="team").wait_for()
 
 
-def test_groups_have_means_intervals_and_bands(page: "Page", real: Served) -> None:
-    open_page(page, real, f"/?{SWEEP}")
-    wait_names(page, lambda found: len(found) == 12)
-    page.get_by_role("button", name="Group by").click()
-    page.get_by_role("checkbox", name=re.compile("params.lr ")).check()
-    page.keyboard.press("Escape")
-    row = page.locator(".groups tbody tr").first
-    row.wait_for()
-    assert re.fullmatch(r"\s*0\.1\s+4\s+0\.98\d+ ± 0\.0\d+ \(0\.9999\d*\).*", row.inner_text(), re.S)
-    plot_of(page, "val/acc")
-    traces = [trace for trace in data_of(page, "val/acc") if trace["name"]]
-    assert [trace["name"] for trace in traces] == ["0.1 (4)", "0.01 (4)", "0.001 (4)"]
-    assert [trace["fill"] for trace in data_of(page, "val/acc")] == [None, "tonexty", None] * 3
-    colours = page.eval_on_selector_all(
-        ".groups tbody .dot", "dots => dots.map(dot => dot.style.getPropertyValue('--dot'))"
-    )
-    assert colours == [trace["color"] for trace in traces]
-    page.get_by_role("button", name="Ungroup").click()
-    wait_names(page, lambda found: len(found) == 12)
-
-
-def test_no_more_fields_group_than_the_server_takes(page: "Page", real: Served) -> None:
-    open_page(page, real, f"/?{SWEEP}&group=params.lr&group=params.seed&group=params.model&group=status")
-    page.locator(".groups tbody tr").nth(11).wait_for()
-    page.get_by_role("button", name="Group by").click()
-    page.get_by_role("checkbox", name=re.compile("experiment")).click()
-    page.get_by_text("At most 4 can be chosen").wait_for()
-    assert not page.get_by_role("checkbox", name=re.compile("experiment")).is_checked()
-    assert len(query(page)["group"]) == 4
-
-
 def test_rows_stay_while_others_are_asked_for(page: "Page", many: Served) -> None:
     """A click on what is seen is never lost, nor an error."""
     open_page(page, many)
@@ -194,41 +161,6 @@ def test_the_address_is_the_state(page: "Page", real: Served) -> None:
     assert max(lines[0]["x"]) < 60
 
 
-def test_selected_runs_are_tagged_and_noted_in_place(page: "Page", own: Served) -> None:
-    open_page(page, own, f"/?{SWEEP}")
-    wait_names(page, lambda found: len(found) == 12)
-    for name in ("sweep-0.1-1", "sweep-0.1-2"):
-        page.get_by_role("checkbox", name=f"Select {name}").check()
-    page.get_by_role("button", name="Tag").click()
-    page.get_by_role("textbox", name="Key of the tag").fill("good")
-    page.get_by_role("textbox", name="Value of the tag").fill("yes")
-    page.get_by_role("button", name="Set").click()
-    page.locator(".pop").wait_for(state="detached")
-    page.get_by_role("button", name="Note").click()
-    page.get_by_role("textbox", name="Note").fill("keep these")
-    page.get_by_role("button", name="Add").click()
-    page.locator(".pop").wait_for(state="detached")
-    page.get_by_role("button", name="Pin").click()
-    page.locator("[title=pinned]").nth(1).wait_for()
-    store = Store(own.store)
-    for name in ("sweep-0.1-1", "sweep-0.1-2"):
-        assert store.run(name).tags["good"] == "yes"
-        assert store.run(name).notes == ["keep these"]
-        assert store.run(name).tags["pinned"] == "yes"
-    assert "good" not in store.run("sweep-0.1-3").tags
-
-
-def test_runs_are_removed_and_undone_in_place(page: "Page", own: Served) -> None:
-    open_page(page, own, f"/?{SWEEP}")
-    wait_names(page, lambda found: len(found) == 12)
-    page.get_by_role("checkbox", name="Select sweep-0.1-1").check()
-    page.get_by_role("button", name="Remove", exact=True).click()
-    wait_names(page, lambda found: len(found) == 11 and "sweep-0.1-1" not in found)
-    assert not Store(own.store).runs('name == "sweep-0.1-1"')
-    page.get_by_role("button", name="Undo", exact=True).click()
-    wait_names(page, lambda found: "sweep-0.1-1" in found)
-
-
 def test_the_divider_moves_and_is_remembered(page: "Page", real: Served) -> None:
     open_page(page, real)
     wait_names(page, lambda found: len(found) > 12)
@@ -247,9 +179,38 @@ def test_the_divider_moves_and_is_remembered(page: "Page", real: Served) -> None
     assert again["width"] == pytest.approx(after["width"], abs=2)
 
 
-def test_an_empty_store_says_what_to_type(page: "Page", tmp_path: Path, serve: Callable[..., Served]) -> None:
-    served = serve(tmp_path / ".runlore")
-    open_page(page, served)
-    page.get_by_text("runlore run train.py").wait_for()
-    run_script(tmp_path / ".runlore", "-c", "import runlore\nwith runlore.start_run('first'): pass", folder=tmp_path)
-    wait_names(page, lambda found: found == ["first"])
+def test_runs_that_are_gone_are_not_selected(page: "Page", own: Served) -> None:
+    run = Store(own.store).run("sweep-0.1-1").id
+    open_page(page, own, f"/?{SWEEP}&sel={run}")
+    page.get_by_text("1 selected").wait_for()
+    own.post("/api/remove", {"runs": [run]})
+    page.get_by_text("1 selected").wait_for(state="hidden")
+    until(page, "!location.search.includes('sel=')")
+
+
+def test_a_box_does_not_outlive_its_page_nor_does_a_query(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}")
+    wait_names(page, lambda found: len(found) == 12)
+    page.get_by_role("button", name="Columns").click()
+    page.locator(".pop").wait_for()
+    page.get_by_role("combobox", name="Filter runs by a query").evaluate(
+        "box => { box.value = 'params.lr < 0.05'; box.dispatchEvent(new Event('input')); }"
+    )
+    page.locator(".runs tbody a").first.evaluate("link => link.click()")
+    page.locator(".run-head h1").wait_for()
+    page.wait_for_timeout(600)
+    assert page.locator(".pop").count() == 0
+    assert page.evaluate("location.search") == ""
+
+
+def test_the_focus_stays_where_it_was(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}")
+    wait_names(page, lambda found: len(found) == 12)
+    box = page.get_by_role("checkbox", name="Select sweep-0.1-1")
+    box.focus()
+    page.keyboard.press("Space")
+    page.get_by_text("1 selected").wait_for()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Select sweep-0.1-1"
+    page.get_by_role("tab", name="Curves").focus()
+    page.keyboard.press("ArrowRight")
+    until(page, "document.activeElement.textContent === 'Scatter'")

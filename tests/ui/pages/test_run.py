@@ -1,19 +1,37 @@
-"""The page of a run in a real browser."""
+"""The page of one run in a real browser."""
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runlore import Store
-from tests.ui.browsing import lightning, open_page, plot_of, run_id, until, wait_names
-from tests.ui.serving import Served
+from tests.ui.browsing import (
+    SWEEP,
+    lightning,
+    open_page,
+    plot_of,
+    run_id,
+    until,
+    wait_names,
+)
+from tests.ui.serving import Serve, Served
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
+
+
+LIVE = """
+import runlore, sys
+with runlore.start_run("talks") as run:
+    for step, line in enumerate(sys.stdin):
+        print("heard", line.strip(), flush=True)
+        run.log_metrics({"loss": float(step)}, step)
+"""
 
 
 def test_a_run_is_shown_in_full(page: "Page", real: Served) -> None:
@@ -126,39 +144,8 @@ def test_children_and_parents_are_linked(page: "Page", real: Served) -> None:
     page.get_by_role("heading", name=search.name).wait_for()
 
 
-def test_a_run_is_tagged_noted_and_removed_on_its_page(page: "Page", own: Served) -> None:
-    open_page(page, own, "/run/sweep-0.1-1")
-    page.get_by_role("button", name="+ tag").click()
-    page.get_by_role("textbox", name="Key of the tag").fill("mark")
-    page.get_by_role("textbox", name="Value of the tag").fill("seven")
-    page.get_by_role("button", name="Set").click()
-    page.get_by_text("mark: seven").wait_for()
-    page.get_by_role("button", name="Take the tag team off").click()
-    page.get_by_text("team: vision").wait_for(state="detached")
-    page.get_by_role("textbox", name="A note").fill("a\nnote")
-    page.get_by_role("button", name="Add note").click()
-    page.locator("p", has_text="a\nnote").wait_for()
-    store = Store(own.store)
-    assert store.run("sweep-0.1-1").tags == {"mark": "seven"}
-    assert store.run("sweep-0.1-1").notes == ["a\nnote"]
-    page.get_by_role("button", name="Remove", exact=True).click()
-    page.get_by_text("1 run removed").wait_for()
-    assert not Store(own.store).runs('name == "sweep-0.1-1"')
-    page.get_by_role("button", name="Undo", exact=True).click()
-    page.get_by_role("heading", name="sweep-0.1-1").wait_for()
-
-
-LIVE = """
-import runlore, sys
-with runlore.start_run("talks") as run:
-    for step, line in enumerate(sys.stdin):
-        print("heard", line.strip(), flush=True)
-        run.log_metrics({"loss": float(step)}, step)
-"""
-
-
 def test_output_and_charts_follow_a_run_that_still_trains(
-    page: "Page", store: Store, serve: Callable[..., Served], tmp_path: Path
+    page: "Page", store: Store, serve: Serve, tmp_path: Path
 ) -> None:
     served = serve(store.root)
     settings = {**os.environ, "RUNLORE_STORE": str(store.root), "RUNLORE_OUTPUT": "1"}
@@ -195,3 +182,48 @@ def test_output_and_charts_follow_a_run_that_still_trains(
     finally:
         process.kill()
         process.wait()
+
+
+def test_output_is_shown_once(page: "Page", real: Served) -> None:
+    """Two looks at the same time, the first of which is slow."""
+
+    def slow(route: "Route") -> None:
+        time.sleep(0.3)
+        route.continue_()
+
+    page.route(re.compile("/output"), slow)
+    open_page(page, real, "/run/sweep-0.1-1?tab=output")
+    page.get_by_text("the last line of sweep-0.1-1").wait_for()
+    page.wait_for_timeout(900)
+    assert page.locator(".output").inner_text().count("the last line") == 1
+
+
+def test_a_look_into_a_file_stays_open_while_a_run_goes_on(page: "Page", store: Store, serve: Serve) -> None:
+    with store.start_run("live") as run:
+        run.run_log.keep_bytes(b"inside", name="a.txt", kind="report")
+        served = serve(store.root)
+        page.goto(f"{served.base}/run/{run.id}?tab=artifacts&token={served.token}")
+        page.get_by_role("button", name="Look into a.txt").click()  # before the page listens, maybe
+        for step in range(3):
+            run.log_metrics({"loss": 1.0}, step)
+            page.wait_for_timeout(600)
+        assert page.get_by_text("inside", exact=True).is_visible()
+        run.run_log.keep_bytes(b"more", name="b.txt", kind="report")
+        page.get_by_role("button", name="Look into b.txt").wait_for()
+
+
+def test_labels_that_are_the_same_hide_no_cell(page: "Page", store: Store, serve: Serve) -> None:
+    with store.start_run("a") as run:
+        run.run_log.keep_bytes(b'{"matrix": [[1, 2], [3, 4]], "labels": ["a", "a"]}', name="m.json", kind="report")
+    open_page(page, serve(store.root), f"/run/{run.id}?tab=artifacts")
+    page.get_by_role("button", name="Look into m.json").click()
+    page.locator(".heatmap-label").nth(3).wait_for()
+    assert sorted(page.locator(".heatmap-label").all_text_contents()) == ["1", "2", "3", "4"]
+
+
+def test_names_that_objects_have_are_names(page: "Page", real: Served) -> None:
+    for path in ("/run/sweep-0.1-1?tab=constructor", "/run/sweep-0.1-1?tab=__proto__"):
+        open_page(page, real, path)
+        page.get_by_role("tab", name="Overview", selected=True).wait_for()
+    open_page(page, real, f"/?{SWEEP}&tab=toString")
+    page.get_by_role("tab", name="Curves", selected=True).wait_for()

@@ -1,10 +1,12 @@
-"""Endpoints for many runs, of stores made by real trainings."""
+"""Tables of runs over HTTP: pages, sorting, queries, columns, groups."""
+
+from typing import Any
 
 import numpy as np
 import pytest
 
 from runlore import Store
-from tests.ui.serving import Served, ids, named
+from tests.ui.serving import Served, ids
 
 QUOTE = 'metrics["val/acc"]'
 
@@ -39,6 +41,58 @@ def test_children_are_left_out_unless_they_are_asked_for(real: Served) -> None:
     assert len(ids(real, f"parent == {search['id']!r}")) == search["children"]
 
 
+def test_a_query_that_can_not_be_understood_tells_where(real: Served) -> None:
+    answer = real.refused("/api/runs", where="params.lr << 1")
+    assert answer.status == 400
+    assert answer.document["error"]["query"] == "params.lr << 1"
+    assert real.get("/api/check", where="metrics.x ==")["error"]["message"]
+    assert real.get("/api/check", where="params.lr < 1") == {"fields": ["params.lr"], "error": None}
+    assert real.get("/api/runs", where="params.lrr < 1")["hints"][0].startswith("no run has params.lrr")
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "what"),
+    [
+        ("/api/runs", {"limit": 100_000}, "limit is 100000: it is from 0 to 1000"),
+        ("/api/runs", {"limit": -1}, "limit is -1"),
+        ("/api/runs", {"limit": "x"}, "write a whole number"),
+        ("/api/runs", {"offset": "9" * 40}, "offset is"),
+        ("/api/runs", {"columns": ["name"] * 50}, "at most 40"),
+        ("/api/runs", {"columns": "nonsense("}, ""),
+        ("/api/runs", {"frobnicate": "1"}, "there is no parameter 'frobnicate' here"),
+        ("/api/curves", {"runs": ["x"] * 51, "key": "loss"}, "at most 50"),
+        ("/api/curves", {"runs": "a", "key": "loss", "x": "width"}, "it is one of step, epoch, time, relative"),
+        ("/api/curves", {"runs": "a", "key": "loss", "most": 10**9}, "most is"),
+        ("/api/curves", {"runs": "a", "key": "loss", "begin": "nan"}, "begin is"),
+        ("/api/curves", {"runs": "a"}, "key is missing"),
+        ("/api/metrics", {}, "runs is missing"),
+        ("/api/compare", {"runs": "a"}, ""),
+        ("/api/which-run", {"sha256": "../../etc/passwd"}, "no sha256"),
+        ("/api/lineage", {"target": "/etc/passwd"}, "neither"),
+    ],
+)  # fmt: skip
+def test_what_is_out_of_bounds_is_refused(real: Served, path: str, parameters: dict[str, Any], what: str) -> None:
+    answer = real.refused(path, **parameters)
+    assert answer.status in (400, 404)
+    assert what in answer.message
+
+
+def test_what_is_not_there_is_not_found(real: Served) -> None:
+    for path in (
+        "/api/runs/nothing",
+        "/api/nothing",
+        "/static/../_app.py",
+        "/static/%2e%2e/_app.py",
+        "/api/runs/no-such/output",
+        f"/api/runs/sweep-0.1-1/artifacts/{'9' * 5000}/look",
+        "/api/runs/sweep-0.1-1/artifacts/99/content",
+        "/api/runs/sweep-0.1-1/artifacts/%C2%B2/content",
+    ):
+        answer = real.request("GET", path)
+        assert answer.status == 404
+        assert "error" in answer.document
+
+
 def test_keys_tell_how_a_query_spells_them(real: Served) -> None:
     found = real.get("/api/keys")
     assert {"key": "val/acc", "field": QUOTE, "runs": 12} in found["metrics"]
@@ -64,44 +118,3 @@ def test_groups_are_those_of_stats(real: Served) -> None:
     assert group["mean"] == pytest.approx(np.mean(values))
     assert group["std"] == pytest.approx(np.std(values, ddof=1))
     assert real.refused("/api/groups", by="params.lr", metrics="nothing").status == 400
-
-
-def test_no_peak_is_lost(real: Served) -> None:
-    run = named(real, "sweep-0.1-1")
-    (curve,) = real.get("/api/curves", runs=run, key="loss", most=50)["curves"]
-    assert len(curve["x"]) <= 52
-    assert (curve["points"], curve["whole"]) == (3000, False)
-    assert max(curve["y"]) > 5
-    assert curve["x"][curve["y"].index(max(curve["y"]))] == 1777
-    assert (curve["x"][0], curve["x"][-1]) == (0, 2999)
-
-
-def test_a_closer_look_has_finer_points(real: Served) -> None:
-    run = named(real, "sweep-0.1-1")
-    (curve,) = real.get("/api/curves", runs=run, key="loss", most=50, begin=1770, end=1790)["curves"]
-    assert curve["x"] == list(range(1769, 1792))
-    assert curve["whole"]
-
-
-def test_curves_lie_along_what_is_asked_for(real: Served) -> None:
-    run = Store(real.store).run("sweep-0.1-1")
-    series = run.metrics["loss"]
-    for axis, expected in (
-        ("epoch", series.epochs),
-        ("time", series.times / 1e6),
-        ("relative", series.times / 1e6 - run.started.timestamp()),
-    ):
-        (curve,) = real.get("/api/curves", runs=run.id, key="loss", x=axis, most=5000)["curves"]
-        assert curve["x"] == pytest.approx(expected.tolist())
-    assert real.get("/api/curves", runs=run.id, key="unknown")["curves"] == []
-
-
-def test_bands_are_means_and_deviations_of_groups(real: Served) -> None:
-    found = real.get("/api/bands", where='experiment == "sweep"', by="params.lr", key="val/acc", order=QUOTE)
-    assert [band["by"] for band in found["bands"]] == [{"params.lr": 0.1}, {"params.lr": 0.01}, {"params.lr": 0.001}]
-    runs = Store(real.store).runs("experiment == 'sweep' and params.lr == 0.1")
-    table = np.stack([run.metrics["val/acc"].values for run in runs])
-    (best, *_) = found["bands"]
-    assert best["x"] == runs[0].metrics["val/acc"].steps.tolist()
-    assert best["mean"] == pytest.approx(table.mean(axis=0).tolist())
-    assert best["deviation"] == pytest.approx(table.std(axis=0, ddof=1).tolist())

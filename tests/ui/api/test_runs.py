@@ -1,4 +1,4 @@
-"""Files of runs over HTTP: nothing is run, and no path leads elsewhere."""
+"""One run over HTTP: its record, its files, its output."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,21 @@ from urllib.parse import quote
 import pytest
 
 from runlore import Store
-from tests.ui.serving import Served, artifact, ids
+from tests.ui.serving import Serve, Served, artifact, ids
+
+
+def test_a_run_is_told_as_show_does(real: Served) -> None:
+    run = Store(real.store).run("sweep-0.1-1")
+    found = real.get(f"/api/runs/{run.id}")
+    assert found["params"] == run.params
+    assert [item["name"] for item in found["artifacts"]] == [item.name for item in run.artifacts]
+    assert found["environment"]["python"] == run.environment["python"]
+    assert real.get("/api/runs/sweep-0.1-1")["id"] == run.id
+    search = real.get("/api/runs", where='tags.estimator == "GridSearchCV"')["rows"][0]
+    details = real.get(f"/api/runs/{search['id']}")
+    assert details["children_count"] == len(details["children"]) == search["children"]
+    child = real.get(f"/api/runs/{details['children'][0]['id']}")
+    assert child["parent_name"] == search["name"]
 
 
 def test_files_are_looked_into(real: Served) -> None:
@@ -103,3 +117,16 @@ def test_output_is_read_from_where_it_was_left(real: Served) -> None:
     assert found["text"] == "the last line of sweep-0.1-1\n"
     assert real.get("/api/runs/sweep-0.1-1/output", begin=found["end"])["text"] == ""
     assert real.get("/api/runs/sweep-0.1-1/output", begin=-5)["text"] == "0.1-1\n"[-5:]
+
+
+def test_a_table_of_numbers_is_no_matrix_of_classes(store: Store, serve: Serve) -> None:
+    """A table whose columns are numbers was once drawn as a confusion matrix."""
+    with store.start_run("a") as run:
+        run.run_log.keep_bytes(b"epoch,loss,acc\n0,1.0,0.5\n1,0.5,0.6\n2,0.2,0.8\n", name="history.csv", kind="table")
+        run.run_log.keep_bytes(b",cat,dog\ncat,5,1\ndog,2,7\n", name="confusion.csv", kind="table")
+        run.run_log.keep_bytes(b"a," * 5000 + b"b\n", name="wide.csv", kind="table")
+    served = serve(store.root)
+    assert served.get(artifact(served, "a", "history.csv") + "/look")["kind"] == "table"
+    matrix = served.get(artifact(served, "a", "confusion.csv") + "/look")
+    assert (matrix["kind"], matrix["labels"], matrix["rows"]) == ("matrix", ["cat", "dog"], [[5, 1], [2, 7]])
+    assert len(served.get(artifact(served, "a", "wide.csv") + "/look")["head"]) == 100

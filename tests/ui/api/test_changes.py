@@ -1,4 +1,4 @@
-"""Changes over HTTP."""
+"""Tags, notes, removals: the few changes that the page makes."""
 
 import json
 
@@ -58,3 +58,14 @@ def test_a_change_that_makes_no_sense_is_refused(real: Served, path: str, body: 
     assert answer.status == 400
     assert answer.message
     assert json.dumps(real.get("/api/runs/sweep-0.1-1")) == before
+
+
+def test_only_what_was_meant_is_brought_back(own: Served) -> None:
+    """Undo once brought back the last removal, whatever was asked for."""
+    store = Store(own.store)
+    first, second = store.run("sweep-0.1-1").id, store.run("sweep-0.1-2").id
+    own.post("/api/remove", {"runs": [first]})
+    own.post("/api/remove", {"runs": [second]})
+    assert "others were removed since" in own.post("/api/undo", {"runs": [first]}).message
+    assert own.post("/api/undo", {"runs": [second]}).document == {"back": [second]}
+    assert own.post("/api/undo", {"runs": [first]}).document == {"back": [first]}

@@ -1,23 +1,10 @@
-"""Endpoints for single runs, of stores made by real trainings."""
+"""Comparing, finding and lineage over HTTP."""
 
 import re
+from pathlib import Path
 
 from runlore import Store
-from tests.ui.serving import Served, ids, named
-
-
-def test_a_run_is_told_as_show_does(real: Served) -> None:
-    run = Store(real.store).run("sweep-0.1-1")
-    found = real.get(f"/api/runs/{run.id}")
-    assert found["params"] == run.params
-    assert [item["name"] for item in found["artifacts"]] == [item.name for item in run.artifacts]
-    assert found["environment"]["python"] == run.environment["python"]
-    assert real.get("/api/runs/sweep-0.1-1")["id"] == run.id
-    search = real.get("/api/runs", where='tags.estimator == "GridSearchCV"')["rows"][0]
-    details = real.get(f"/api/runs/{search['id']}")
-    assert details["children_count"] == len(details["children"]) == search["children"]
-    child = real.get(f"/api/runs/{details['children'][0]['id']}")
-    assert child["parent_name"] == search["name"]
+from tests.ui.serving import Serve, Served, ids, named
 
 
 def test_runs_are_compared_as_diff_does(real: Served) -> None:
@@ -50,3 +37,23 @@ def test_lineage_is_told_of_runs_and_contents(real: Served) -> None:
     assert kinds == {"data", "run", "file"}
     file = next(node["id"] for node in graph["nodes"] if node["kind"] == "file")
     assert real.get("/api/lineage", target=file)["root"] == file
+
+
+def test_names_of_files_are_no_hashes(real_store: Path, tmp_path: Path, serve: Serve) -> None:
+    """The server runs in a folder of the user's: what lies there is not what is asked for."""
+    (tmp_path / "decade").write_text("hello")
+    (tmp_path / "facade").mkdir()
+    served = serve(real_store)
+    for name in ("decade", "facade"):
+        assert served.get("/api/which-run", sha256=name)["sha256"] == name
+        assert served.get("/api/lineage", target=name)["root"] == name
+
+
+def test_a_record_of_other_types_is_still_compared(store: Store, serve: Serve) -> None:
+    """One odd event of a run once made every comparison with it fail."""
+    for name in ("a", "b"):
+        with store.start_run(name) as run:
+            run.run_log.event({"type": "missing", "what": 5, "why": None})
+    served = serve(store.root)
+    ids = [row["id"] for row in served.get("/api/runs")["rows"]]
+    assert served.get("/api/compare", runs=ids)["runs"]

@@ -1,28 +1,18 @@
-"""The page that finds the run of a file."""
+"""Runs that are found by a file, in a real browser."""
 
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runlore import Store
-from tests.ui.browsing import open_page, query
+from tests.ui.browsing import (
+    open_page,
+    query,
+)
 from tests.ui.serving import Served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-
-
-def drop(page: "Page", path: Path) -> None:
-    """As if a person let a file go over the page."""
-    page.evaluate(
-        """([name, bytes]) => {
-            const data = new DataTransfer();
-            data.items.add(new File([new Uint8Array(bytes)], name));
-            for (const type of ["dragover", "drop"])
-                document.body.dispatchEvent(new DragEvent(type, {dataTransfer: data, bubbles: true, cancelable: true}));
-        }""",
-        [path.name, list(path.read_bytes())],
-    )
 
 
 def test_a_dropped_file_opens_the_run_that_made_it(page: "Page", real: Served, tmp_path: Path) -> None:
@@ -62,3 +52,16 @@ def test_a_file_of_more_than_a_gigabyte_gets_the_command(page: "Page", real: Ser
     page.get_by_label("A file to look for").set_input_files(tmp_path / "large.ckpt")
     page.get_by_text("runlore which-run large.ckpt").wait_for()
     assert "is more than a browser can hash" in page.locator(".sheet").inner_text()
+
+
+def drop(page: "Page", path: Path) -> None:
+    """As if a person let a file go over the page."""
+    page.evaluate(
+        """([name, bytes]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], name));
+            for (const type of ["dragover", "drop"])
+                document.body.dispatchEvent(new DragEvent(type, {dataTransfer: data, bubbles: true, cancelable: true}));
+        }""",
+        [path.name, list(path.read_bytes())],
+    )

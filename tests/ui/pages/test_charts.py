@@ -1,16 +1,16 @@
-"""The charts beside the table: curves, scatter, parallel coordinates, and live runs."""
+"""Curves, scatter plots and parallel coordinates in a real browser."""
 
-from collections.abc import Callable
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runlore import Store
 from tests.ui.browsing import SWEEP, data_of, dots, names, open_page, plot_of, query, until, wait_names, wait_plot
-from tests.ui.serving import Served
+from tests.ui.serving import Serve, Served
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 
 def test_curves_have_the_colours_of_the_dots(page: "Page", real: Served) -> None:
@@ -101,7 +101,7 @@ def test_parallel_coordinates_are_linked_with_the_selection(page: "Page", real: 
     page.locator(".xaxislayer-above text", has_text="seed").wait_for()
 
 
-def test_a_live_run_appears_and_its_curve_grows(page: "Page", store: Store, serve: Callable[..., Served]) -> None:
+def test_a_live_run_appears_and_its_curve_grows(page: "Page", store: Store, serve: Serve) -> None:
     served = serve(store.root)
     open_page(page, served)
     page.get_by_text("No runs yet").wait_for()
@@ -116,3 +116,43 @@ def test_a_live_run_appears_and_its_curve_grows(page: "Page", store: Store, serv
         run.log_metrics({"later": 1.0}, 0)
         plot_of(page, "later")
     page.locator(".status.finished").wait_for()
+
+
+def test_a_scatter_plot_and_columns_follow_runs_that_come(page: "Page", store: Store, serve: Serve) -> None:
+    served = serve(store.root)
+    open_page(page, served, "/?tab=scatter&sx=params.lr&sy=metrics.acc")
+    page.get_by_text("No runs yet").wait_for()
+    for number in range(3):
+        with store.start_run(params={"lr": number / 10}) as run:
+            run.log_metrics({"acc": number / 10}, 0)
+    page.locator(".js-plotly-plot .points .point").nth(2).wait_for()
+    page.locator(".runs th", has_text="acc").wait_for()
+
+
+def test_a_chart_recovers_from_an_answer_that_failed(page: "Page", store: Store, serve: Serve) -> None:
+    failing = True
+
+    def answer(route: "Route") -> None:
+        if failing:
+            route.fulfill(status=200, body="not JSON at all", content_type="text/plain")
+        else:
+            route.continue_()
+
+    page.route(re.compile("/api/curves"), answer)
+    with store.start_run("live") as run:
+        run.log_metrics({"loss": 1.0}, 0)
+        open_page(page, serve(store.root))
+        page.locator(".card p:not(.hidden)").wait_for()
+        failing = False
+        run.log_metrics({"loss": 0.5}, 1)
+        plot_of(page, "loss")
+        page.locator(".card[data-key=loss] p.hidden").wait_for(state="attached")
+
+
+def test_values_beyond_every_scale_break_no_chart(page: "Page", store: Store, serve: Serve) -> None:
+    with store.start_run("huge") as run:
+        for step in range(20):
+            run.log_metrics({"loss": 1e308 * (-1) ** step, "fine": float(step)}, step)
+    open_page(page, serve(store.root), "/?smooth=0.5")
+    plot_of(page, "fine")
+    plot_of(page, "loss")

@@ -1,10 +1,10 @@
-"""The page that compares runs."""
+"""Runs side by side in a real browser."""
 
 from typing import TYPE_CHECKING
 
 from runlore import Store
 from tests.ui.browsing import SWEEP, open_page, plot_of, query, until, wait_names
-from tests.ui.serving import Served
+from tests.ui.serving import Serve, Served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -39,3 +39,15 @@ def test_several_runs_are_compared_with_the_first(page: "Page", real: Served) ->
     page.get_by_text("baseline", exact=True).wait_for()
     page.get_by_role("link", name="Compare").click()
     page.get_by_text("Select from two to ten runs").wait_for()
+
+
+def test_all_digits_of_a_param_are_shown(page: "Page", store: Store, serve: Serve) -> None:
+    """JavaScript's numbers hold 53 bits."""
+    for seed, lr in ((1234567890123, 0.1234561), (2**60 + 1, 0.1234562)):
+        store.start_run(f"s{seed}", params={"seed": seed, "lr": lr}).finish()
+    served = serve(store.root)
+    ids = [row["id"] for row in served.get("/api/runs")["rows"]]
+    open_page(page, served, f"/compare?runs={ids[0]}&runs={ids[1]}")
+    page.get_by_text(str(2**60 + 1), exact=True).wait_for()
+    for text in ("1234567890123", "0.1234561", "0.1234562"):
+        assert page.get_by_text(text, exact=True).count() == 1

@@ -1,0 +1,62 @@
+"""What runs recorded is text, never markup."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runlore import Store
+from tests.ui.browsing import data_of, open_page, plot_of, run_id, wait_names
+from tests.ui.serving import Serve, Served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+EVERYWHERE = [
+    "/", "/?all=1&tab=scatter&q=status+%3D%3D+%22failed%22", "/?q=status+%3D%3D+%22failed%22&group=tags.x",
+    "/?q=status+%3D%3D+%22failed%22&tab=parallel", "/run/EVIL", "/run/EVIL?tab=charts", "/run/EVIL?tab=artifacts",
+    "/run/EVIL?tab=code", "/run/EVIL?tab=output", "/run/EVIL?tab=lineage", "/compare?runs=EVIL&runs=OTHER",
+    "/find?sha256=SHA",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", EVERYWHERE)
+def test_nothing_that_a_run_recorded_is_markup(page: "Page", real: Served, path: str) -> None:
+    """The page's fixture tells whether something ran."""
+    evil = Store(real.store).runs('status == "failed"')[0]
+    sha256 = str(next(item for item in evil.artifacts if item.name.endswith(".html")).sha256)
+    path = path.replace("EVIL", evil.id).replace("OTHER", run_id(real, 'name == "sweep-0.1-1"')).replace("SHA", sha256)
+    open_page(page, real, path)
+    page.locator("main .page *").first.wait_for()
+    if "artifacts" in path:
+        for place in range(page.get_by_role("button", name="Look").count()):
+            page.get_by_role("button", name="Look").nth(place).click()
+        page.get_by_text("<img src=x", exact=False).first.wait_for()
+    page.wait_for_timeout(400)  # for what would run late
+    markup = "main script, main [onerror], main img:not(.picture), main b[onclick]"
+    assert page.locator(markup).count() == 0
+
+
+def test_bidirectional_and_control_characters_are_seen(page: "Page", store: Store, serve: Serve) -> None:
+    with store.start_run("a\u202ereversed\x07"):
+        pass
+    open_page(page, serve(store.root))
+    wait_names(page, lambda found: found == ["a\\u202ereversed\\u0007"])
+
+
+def test_values_are_no_markup_in_pictures_either(page: "Page", store: Store, serve: Serve) -> None:
+    """The library that draws charts understands some markup in labels."""
+    link = '<a href="http://evil.example/">click</a>'
+    for number, text in enumerate((link, "plain")):
+        with store.start_run(f"<b>{number}</b>", params={"mk": text}) as run:
+            run.log_metrics({"loss": 1.0}, 0)
+            run.log_metrics({"loss": 2.0}, 1)
+    served = serve(store.root)
+    open_page(page, served, "/?tab=scatter&sx=params.mk&sy=metrics.loss")
+    page.locator(".js-plotly-plot .points .point").nth(1).wait_for()
+    assert page.locator(".js-plotly-plot a").count() == 0
+    assert "click" in "".join(page.locator(".js-plotly-plot .xtick text").all_text_contents())
+    open_page(page, served, "/?group=params.mk")
+    plot_of(page, "loss")
+    assert data_of(page, "loss")[-1]["name"] != link
+    assert page.locator(".js-plotly-plot a").count() == 0

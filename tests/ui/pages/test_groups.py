@@ -1,0 +1,61 @@
+"""Groups of runs in a real browser."""
+
+import re
+from typing import TYPE_CHECKING
+
+from runlore import Store
+from tests.ui.browsing import SWEEP, data_of, open_page, plot_of, query, wait_names, wait_plot
+from tests.ui.serving import Serve, Served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+def test_groups_have_means_intervals_and_bands(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}")
+    wait_names(page, lambda found: len(found) == 12)
+    page.get_by_role("button", name="Group by").click()
+    page.get_by_role("checkbox", name=re.compile("params.lr ")).check()
+    page.keyboard.press("Escape")
+    row = page.locator(".groups tbody tr").first
+    row.wait_for()
+    assert re.fullmatch(r"\s*0\.1\s+4\s+0\.98\d+ ± 0\.0\d+ \(0\.9999\d*\).*", row.inner_text(), re.S)
+    plot_of(page, "val/acc")
+    traces = [trace for trace in data_of(page, "val/acc") if trace["name"]]
+    assert [trace["name"] for trace in traces] == ["0.1 (4)", "0.01 (4)", "0.001 (4)"]
+    assert [trace["fill"] for trace in data_of(page, "val/acc")] == [None, "tonexty", None] * 3
+    colours = page.eval_on_selector_all(
+        ".groups tbody .dot", "dots => dots.map(dot => dot.style.getPropertyValue('--dot'))"
+    )
+    assert colours == [trace["color"] for trace in traces]
+    page.get_by_role("button", name="Ungroup").click()
+    wait_names(page, lambda found: len(found) == 12)
+
+
+def test_no_more_fields_group_than_the_server_takes(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}&group=params.lr&group=params.seed&group=params.model&group=status")
+    page.locator(".groups tbody tr").nth(11).wait_for()
+    page.get_by_role("button", name="Group by").click()
+    page.get_by_role("checkbox", name=re.compile("experiment")).click()
+    page.get_by_text("At most 4 can be chosen").wait_for()
+    assert not page.get_by_role("checkbox", name=re.compile("experiment")).is_checked()
+    assert len(query(page)["group"]) == 4
+
+
+def test_groups_stay_true_to_their_colours_while_runs_come(page: "Page", store: Store, serve: Serve) -> None:
+    def add(lr: float, acc: float) -> None:
+        with store.start_run(params={"lr": lr}) as run:
+            for step in range(3):
+                run.log_metrics({"acc": acc + step / 100}, step)
+
+    add(0.1, 0.5)
+    add(0.2, 0.4)
+    open_page(page, serve(store.root), "/?group=params.lr")
+    plot_of(page, "acc")
+    add(0.3, 0.9)
+    wait_plot(page, "acc", "plot.data.filter(trace => trace.name).length === 3")
+    cells = "row => [row.cells[1].textContent, row.querySelector('.dot').style.getPropertyValue('--dot')]"
+    table = page.eval_on_selector_all(".groups tbody tr", f"rows => rows.map({cells})")
+    chart = [[str(item["name"]).partition(" ")[0], item["color"]] for item in data_of(page, "acc") if item["name"]]
+    assert sorted(table) == sorted(chart)
+    assert table[0][0] == "0.3"
