@@ -1,8 +1,8 @@
 """A store of its own for every test; nothing of the machine's settings reaches in.
 
 Tests are marked by the fixtures that they ask for and by their folder, so that a part of them can be chosen with `-m`;
-only `stress` and `quiet` are written by hand. With `-n 2 --dist loadgroup`, the tests of a file go to one worker, and so
-do those of a folder that shares a trained store or a warm parent.
+only `stress` and `quiet` are written by hand. With `-n 2 --dist loadgroup` one worker runs all tests of a file, or of a
+folder that shares trained stores or warm parents.
 """
 
 import os

@@ -3,8 +3,11 @@
 import os
 import threading
 
-from runlore import Store
+import pytest
+
+from runlore import RunloreWarning, Store
 from runlore.guest.additions import Additions
+from runlore.maintenance import removal
 from runlore.recording import additions
 
 
@@ -26,3 +29,13 @@ def test_many_threads_that_add_to_one_run_lose_nothing(store: Store) -> None:
         thread.join()
     assert len(os.listdir("/proc/self/fd")) <= before + additions.MAX_OPEN
     assert {store.run(run.id).metrics["score"].count for run in runs} == {30}
+
+
+def test_nothing_is_added_to_a_run_that_was_removed(store: Store) -> None:
+    """Nor does the addition bring the run back."""
+    run = store.start_run("x")
+    run.finish()
+    removal.remove(store, [store.run("x")])
+    with pytest.warns(RunloreWarning, match="not in .* any more"):
+        Additions(run).metrics({"late": 1.0})
+    assert len(store.runs()) == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runlore import Store
-from tests.plugins.test_environment import plugin
+from tests.distributions import plugin
 from tests.process import Process
 
 Python = Callable[..., Process]

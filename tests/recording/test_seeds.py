@@ -101,3 +101,17 @@ def test_runs_that_start_close_together_have_seeds_of_their_own(store: Store) ->
     np.random.seed(2)
     store.start_run("b").finish()
     assert [store.run(name).environment["seeds"]["numpy_seed"] for name in "ab"] == [1, 2]
+
+
+def test_another_global_generator_of_numpy_warns_nobody(store: Store, python: Python) -> None:
+    """numpy warns who asks it for the state of a generator of the usual kind."""
+    process = python("""
+        import warnings
+        import numpy as np
+        np.random.set_bit_generator(np.random.PCG64(1))
+        warnings.simplefilter("error")
+        import runlore
+        runlore.start_run("x").finish()
+    """)
+    process.succeed()
+    assert "numpy_state" not in store.run("x").environment["seeds"]

@@ -1,6 +1,8 @@
 """A store: where it is found, which run a part of an id means, and named questions."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -125,3 +127,36 @@ def test_settings_come_from_the_project_and_the_environment_wins(
     monkeypatch.setenv("RUNLORE_QUIET", "perhaps")
     with pytest.warns(RunloreWarning, match="RUNLORE_QUIET is 'perhaps': write 1 or 0"):
         runlore.start_run("c").finish()
+
+
+def test_a_store_setting_that_is_a_url_is_understood_or_refused(store: Store, tmp_path: Path) -> None:
+    """No folder of that name is made in the working directory."""
+    command = [sys.executable, "-m", "runlore", "ls", "--json"]
+    for place, status in ((f"file://{store.root}", 0), ("s3://bucket/x", 1)):
+        environment = {**os.environ, "RUNLORE_STORE": place}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == status, done.stderr
+    assert not list(tmp_path.glob("s3*"))
+
+
+def test_what_cannot_be_added_says_so(store: Store, tmp_path: Path) -> None:
+    """The note was once lost without a word."""
+    with store.start_run("fixed"):
+        pass
+    found = store.run("fixed")
+    day = next(store.root.glob("runs/*/*"))
+    moved = tmp_path / "moved"
+    day.rename(moved)
+    day.touch()
+    with pytest.raises(RunNotFound, match=f"run {found.id} is not in"):
+        found.note("lost?")
+
+
+def test_a_recorded_run_outlives_the_sealing_of_its_log(store: Store) -> None:
+    """The log that it had looked at is gone once the run has ended."""
+    run = store.start_run("sealed")
+    run.log_metrics({"a": 1.0})
+    found = store.run("sealed")
+    assert found.artifacts == []
+    run.finish()
+    assert found.metrics["a"].values.tolist() == [1.0]
