@@ -1,7 +1,7 @@
 """The place of this process in a distributed training: only the leader writes a run."""
 
-import multiprocessing
 import os
+import sys
 
 LAUNCHERS = (  # variables with the number of processes, and with the place of this one; 0 leads
     ("WORLD_SIZE", ("RANK",)),  # torchrun
@@ -21,4 +21,5 @@ def is_follower() -> bool:
 
 def is_worker() -> bool:
     """Return True where this process works for another one: in a pool, for a data loader, as a follower."""
-    return multiprocessing.current_process().name != "MainProcess" or is_follower()
+    loaded = sys.modules.get("multiprocessing.process")  # as in every child of multiprocessing; its import takes long
+    return (loaded is not None and loaded.current_process().name != "MainProcess") or is_follower()
