@@ -1,4 +1,4 @@
-"""Runs a script or a module as Python would, autolog switched on before: what `runlore run` becomes."""
+"""Run a script or a module as Python would, with autolog switched on: `runlore run` starts Python with this."""
 
 import runpy
 import sys
@@ -8,7 +8,7 @@ from runlore.plugins.autolog import autolog, wanted_by_setting
 
 
 def main(arguments: list[str]) -> None:
-    """`arguments` are a script and its own, or "-m", a module and its own."""
+    """Run a script, or behind "-m" a module, with the arguments that follow it."""
     wanted = wanted_by_setting()
     if wanted:
         autolog(*wanted)

@@ -1,6 +1,5 @@
 """Tests of artifacts whose record, or whose surroundings, mean harm."""
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +9,7 @@ from click.testing import CliRunner
 from runlore import Store
 from runlore.cli import main
 from runlore.errors import ArtifactNotFound, UnsafePath
-
-
-def write(path: Path, content: bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return path
-
-
-def digest(content: bytes) -> str:
-    return sha256(content).hexdigest()
-
+from tests.guest.test_checkpoints import digest, write
 
 HOSTILE = ["../out.bin", "/etc/out.bin", "a/../../out.bin", "C:\\out.bin", "..\\out.bin", "C:out.bin", "a\0b", "."]
 

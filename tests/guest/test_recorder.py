@@ -16,7 +16,7 @@ BYTES = b"weights of a model"
 
 @pytest.fixture(params=["session", "additions"])
 def recorder(request: pytest.FixtureRequest, store: Store) -> Iterator[Recorder]:
-    """One of both kinds, for a run named "run"."""
+    """A session and additions, each for a run named "run"."""
     if request.param == "session":
         with store.start_run("run"), FitSession.begin("own") as session:
             yield session

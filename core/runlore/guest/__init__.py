@@ -1,7 +1,9 @@
-"""All that an integration uses besides the hooks: what is under way, and how to leave no trace in somebody's training.
+"""All that an integration uses besides the hooks.
 
-The modules beside it: `session` (`FitSession`), `options` (what users set), `wrapping` (functions of a framework),
-`additions` (behind a fit), `launch` (other processes), `loaders` (descriptions of data loaders).
+Offered here: the fits under way (`in_fit`, `current`, `unrecorded`, `token`, `within`), guards that leave no trace in
+somebody's training, and `part`, the place for an integration's own state. The modules: `session` (`FitSession`),
+`options` (arguments of callbacks), `wrapping` (functions of a framework), `additions` (after a fit), `launch` (other
+processes), `loaders` (descriptions of data loaders).
 """
 
 from typing import TYPE_CHECKING

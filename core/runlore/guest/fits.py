@@ -17,7 +17,7 @@ Token = tuple[int, int]  # a process, and the number of a stay there
 class Fit(Protocol):
     """A fit as this module needs it."""
 
-    look: Callable[[], None] | None  # ends the fit if its training call is over, which nobody told
+    look: Callable[[], None] | None  # ends the fit if its training call is over
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +60,7 @@ class Fits(Part):
             _innermost.set(stay.outer)
 
     def under_way(self) -> Stay | None:
-        """Return the innermost stay of this context, once its fit was asked whether it is over."""
+        """Return the innermost stay of this context, after a look whether its fit is over."""
         stay = self._known(_innermost.get())
         if stay is None or stay.fit is None or stay.fit.look is None:
             return stay
@@ -72,7 +72,7 @@ class Fits(Part):
         return self._stays.get(token[1]) if token is not None and token[0] == os.getpid() else None
 
     def end(self) -> None:
-        """Let the fits that never reported their end look whether they are over."""
+        """End the fits that never reported their end, as far as a look shows that they are over."""
         for stay in list(self._stays.values()):
             if stay.number >= self._first_own and stay.fit is not None and stay.fit.look is not None:
                 try:

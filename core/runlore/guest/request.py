@@ -1,4 +1,4 @@
-"""What an integration asks of the run of a training call."""
+"""FitRequest: the run that an integration wants for a training call."""
 
 import os
 from collections.abc import Mapping

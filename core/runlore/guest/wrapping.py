@@ -108,7 +108,7 @@ class Calls(Generic[C]):
 
     @guards.unseen
     def during(self, call: C, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call the function, and tell `call` how that ended."""
+        """Call the function, and end `call` with it."""
         token = self._stack.set((*self._stack.get(), call))
         try:
             result = function(*args, **kwargs)

@@ -30,7 +30,7 @@ Look = Callable[[Plugins, Callable[[str, Exception], None], float], list[Event]]
 
 @dataclass(slots=True)
 class Capture:
-    """What plugins tell of the process at one moment; `done` is set when everything else is complete."""
+    """The environment or the code of the process at one moment; `done` is set when everything else is complete."""
 
     done: threading.Event = field(default_factory=threading.Event)
     found: list[Event] = field(default_factory=list)  # contents stand in the events
@@ -134,7 +134,7 @@ class Awaited:
 def look_at_environment(
     plugins: Plugins, note: Callable[[str, Exception], None], since: float = math.inf
 ) -> list[Event]:
-    """Return the event that tells the environment, with the values of every section."""
+    """Return the event of the environment, with the values of every section."""
     found: dict[str, dict[str, Any]] = {}
     for sections in plugins.results("runlore_capture_environment", note, request=_request(since)):
         for name, values in sections.items():
@@ -164,7 +164,7 @@ def look_at_files(plugins: Plugins, note: Callable[[str, Exception], None], sinc
 
 
 def section_event(name: str, values: Mapping[str, Any]) -> Event:
-    """Return the event that tells one short section of the environment."""
+    """Return the event of one short section of the environment."""
     return {"type": "environment", "sections": {name: _inline(values, _json(values))}}
 
 

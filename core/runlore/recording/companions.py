@@ -1,4 +1,4 @@
-"""What accompanies a run while it is written: captures, observers, output, measurements."""
+"""Accompany a run while it is written: with captures, observers, its output, measurements of the machine."""
 
 import time
 from collections.abc import Sequence

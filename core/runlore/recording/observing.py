@@ -83,9 +83,9 @@ class Follower:
         self._replay.advance(self._file, self._tell_points)
         events = [event for _, event in self._replay.events]
         self._replay.events.clear()
-        told = [_logged(event) for event in events if event["type"] not in ("open", "end")]
-        if told:
-            self._tell("runlore_events_logged", events=told)
+        logged = [_logged(event) for event in events if event["type"] not in ("open", "end")]
+        if logged:
+            self._tell("runlore_events_logged", events=logged)
         for event in events:
             if event["type"] == "end":
                 self._tell("runlore_run_finished", status=event["status"], error=event.get("error"))

@@ -52,7 +52,7 @@ class Run:
 
     Made by `runlore.start_run` and `Store.start_run`. As a context manager it ends with the block: finished, failed
     (any exception), or interrupted (Ctrl-C). Otherwise it ends with `finish()`, at the latest when Python exits. No
-    method raises because of the disk: what can't be recorded is reported once, and told in the run. `run_log`,
+    method raises because of the disk: what can't be recorded is reported once, and noted in the run. `run_log`,
     `companions` and `fit` are for runlore itself and for integrations.
     """
 

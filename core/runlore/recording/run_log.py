@@ -27,7 +27,7 @@ class _Unwritable(Part):
     inherited = True
 
     def __init__(self) -> None:
-        self.told: set[Path] = set()
+        self.reported: set[Path] = set()
 
 
 class RunLog:
@@ -48,7 +48,7 @@ class RunLog:
 
     @property
     def mode(self) -> str:
-        """How the run was opened: "start", "resume", "attach" or "off"."""
+        """The way the run was opened: "start", "resume", "attach" or "off"."""
         return str(self.opening["mode"])
 
     @property
@@ -179,10 +179,10 @@ class RunLog:
             return None
 
     def _report_unwritable(self, error: OSError) -> None:
-        told = process.part(_Unwritable).told
-        if self.folder.root in told:
+        reported = process.part(_Unwritable).reported
+        if self.folder.root in reported:
             return
-        told.add(self.folder.root)
+        reported.add(self.folder.root)
         report(
             f"nothing of run {self.name!r} can be recorded in {str(self.folder.root)!r}: "
             f"{error.strerror or error}. Training goes on; name another place with RUNLORE_STORE"

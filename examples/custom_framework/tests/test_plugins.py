@@ -14,7 +14,7 @@ Register = Callable[[Any], Any]
 
 @pytest.fixture(autouse=True)
 def only_these(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not those of the entry points, which the process may have loaded."""
+    """Disable the plugins of the entry points, which the process may have loaded."""
     monkeypatch.setenv("RUNLORE_DISABLED", "tinynet-journal,tinynet-short-paths")
 
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-default_callbacks: "list[Callable[[], Callback]]" = []  # what every new Trainer gets beside its own
+default_callbacks: "list[Callable[[], Callback]]" = []  # of every new Trainer, beside its own
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train."""
+    """The settings of a training."""
 
     lr: float = 0.05
     hidden: int = 8
@@ -25,7 +25,7 @@ class Settings:
 
 
 class Callback:
-    """What a trainer calls; override what you need."""
+    """Called by a trainer; override what you need."""
 
     def on_fit_start(self, trainer: "Trainer", resume_from: Path | None) -> None:
         """Training begins, from a checkpoint or from scratch."""
@@ -51,7 +51,7 @@ class Net:
         }
 
     def learn(self, X: Array, y: Array, lr: float) -> float:
-        """One step of gradient descent; the loss before it."""
+        """Take one step of gradient descent; return the loss before it."""
         hidden = np.tanh(X @ self.weights["in"])
         error = hidden @ self.weights["out"] - y[:, None]
         slope = 2 * error / len(X)
