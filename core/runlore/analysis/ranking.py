@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from runlore.hookspecs import SYSTEM_PREFIX
+
 PLACE_ENDINGS = ("_dir", "dirpath", "filepath", "path")  # of params that name a place for files: no two runs share it
 ASIDE_ENDINGS = ("_time", "_seconds", "_runtime", "_per_second", "learning_rate", "grad_norm")  # of metrics
 TELLING = frozenset(
@@ -28,4 +30,4 @@ def is_place(key: str) -> bool:
 
 def is_aside(key: str) -> bool:
     """Return True for a metric of the training's progress, not of its quality, such as a duration; it is shown last."""
-    return key.endswith(ASIDE_ENDINGS) or key.startswith("system/")
+    return key.endswith(ASIDE_ENDINGS) or key.startswith(SYSTEM_PREFIX)
