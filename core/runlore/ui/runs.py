@@ -57,7 +57,7 @@ def comparison(store: Store, runs: list[str]) -> dict[str, Any]:
     """Return the differences between the first run and each of the others."""
     found = [store.run(part) for part in dict.fromkeys(runs)]
     if len(found) < 2:
-        raise Refused("two runs are needed to compare")
+        raise Refused(f"runs names {len(found)}: name at least two to compare")
     first, *others = found
     documents = [comparison_document(compare(first, other)) for other in others]
     rows: dict[tuple[str, str], list[Any]] = {}

@@ -51,7 +51,7 @@ def _side(place: Store, text: str) -> RecordedRun | WorkingTree:
     if text in (os.curdir, os.pardir) or os.sep in text:
         folder = Path(text).resolve()
         if not folder.is_dir():
-            raise click.UsageError(f"{text!r} is no folder")
+            raise click.UsageError(f"{text!r} is no folder: name a run or an existing folder")
         return WorkingTree(folder)
     return place.run(text)
 
