@@ -7,7 +7,7 @@ ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o
 TIME_DIGITS = 11  # 55 bits of microseconds since 1970: until the year 3111
 RANDOM_DIGITS = 8
 ID_DIGITS = TIME_DIGITS + RANDOM_DIGITS
-SHORT = 6  # of the random end, what tables show
+SHORT_DIGITS = 6  # of the random end, which tables show
 
 ADJECTIVES = (
     "able amber ample arctic bold brave brief bright brisk broad calm candid careful civil clear clever cosmic crisp "
@@ -30,26 +30,26 @@ NOUNS = (
 
 
 def new_run_id(time_us: int) -> str:
-    """An id for a run that starts at `time_us` (microseconds since 1970).
+    """Return an id for a run that starts at `time_us` (µs since 1970).
 
-    40 random bits from the operating system stand behind the time, so no coordination is needed; no random
-    state of the process is touched.
+    Behind the time stand 40 random bits of the operating system, so that processes need not agree on anything, and no
+    random state of this one changes.
     """
     return _base32(time_us, TIME_DIGITS) + new_suffix(RANDOM_DIGITS)
 
 
 def new_suffix(digits: int) -> str:
-    """Random base 32 digits from the operating system."""
+    """Return random base 32 digits from the operating system, at most twelve."""
     return _base32(int.from_bytes(os.urandom(8), "little"), digits)
 
 
 def is_run_id(text: str) -> bool:
-    """Whether `text` has the form of a run id."""
+    """Return True if `text` has the form of a run id."""
     return len(text) == ID_DIGITS and all(digit in ALPHABET for digit in text)
 
 
 def id_time(run_id: str) -> int:
-    """Microseconds since 1970 that the id begins with."""
+    """Return the µs since 1970 that a run id begins with."""
     time_us = 0
     for digit in run_id[:TIME_DIGITS]:
         time_us = time_us * 32 + ALPHABET.index(digit)
@@ -57,12 +57,12 @@ def id_time(run_id: str) -> int:
 
 
 def id_day(run_id: str) -> str:
-    """The folder of the run below `runs/`: "2026-11/23", in UTC."""
+    """Return the folder of a run below `runs/`, by the day in UTC: "2026-11/23"."""
     return datetime.fromtimestamp(id_time(run_id) / 1e6, UTC).strftime("%Y-%m/%d")
 
 
 def new_name() -> str:
-    """A name such as "brisk-otter"; not unique, and needn't be."""
+    """Return a name such as "brisk-otter"; it need not be unique."""
     first, second = os.urandom(2)
     return f"{ADJECTIVES[first % len(ADJECTIVES)]}-{NOUNS[second % len(NOUNS)]}"
 

@@ -1,4 +1,4 @@
-"""Lazy faces of packages: a name is imported from its module when somebody asks for it, so that `import` stays fast."""
+"""Packages whose public names are imported at first use, so that `import runlore` stays fast."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from typing import Any
 def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return the `__getattr__` and `__dir__` of a package; `homes` names the module of each of its public names."""
 
-    def __getattr__(name: str) -> Any:  # noqa: N807  # becomes the package's
+    def __getattr__(name: str) -> Any:  # noqa: N807  # becomes that of the package
         home = homes.get(name)
         if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")

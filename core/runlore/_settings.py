@@ -7,7 +7,7 @@ from typing import Any
 
 from runlore.errors import SettingError
 
-KEEP = ("best", "none", "all")  # what RUNLORE_CHECKPOINTS may say; "best" stands for best and last
+CHECKPOINTS = ("best", "none", "all")  # values of RUNLORE_CHECKPOINTS; "best" keeps the last one, too
 
 NAMES = {
     "store": "RUNLORE_STORE",
@@ -26,10 +26,10 @@ FALSE = {"", "0", "false", "no", "off"}
 
 
 def setting(name: str, start: Path | None = None) -> str | None:
-    """The value of a setting; None where nobody set it.
+    """Return the value of a setting; None where it is not set.
 
     Raises:
-        SettingError: pyproject.toml can't be read, or holds something else than a text, a number, a flag or a list.
+        SettingError: pyproject.toml can't be read, or the value is no text, number, flag or list.
     """
     value = os.environ.get(NAMES[name])
     if value is not None:
@@ -39,7 +39,7 @@ def setting(name: str, start: Path | None = None) -> str | None:
     if found is None:
         return None
     if name in ("store", "csv") and isinstance(found, str) and "://" not in found:
-        return str(folder / Path(found).expanduser())  # as the file means it, wherever the script is started
+        return str(folder / Path(found).expanduser())  # relative to the file, wherever the script is started
     if isinstance(found, bool):
         return "1" if found else "0"
     if isinstance(found, list):
@@ -50,10 +50,10 @@ def setting(name: str, start: Path | None = None) -> str | None:
 
 
 def flag(name: str) -> bool:
-    """A setting that is on or off; off where nobody set it.
+    """Return True for a setting that is on; one that is not set is off.
 
     Raises:
-        SettingError: the value says neither.
+        SettingError: the value is neither on nor off.
     """
     value = (setting(name) or "").strip().lower()
     if value in TRUE or value in FALSE:
@@ -62,12 +62,12 @@ def flag(name: str) -> bool:
 
 
 def unknown_variables() -> list[str]:
-    """Variables of the environment that begin with RUNLORE_ and mean nothing."""
+    """Return the variables of the environment that begin with RUNLORE_ and are no setting."""
     return sorted(name for name in os.environ if name.startswith("RUNLORE_") and name not in NAMES.values())
 
 
 def seconds(name: str) -> float:
-    """A setting that is a number of seconds; 0 where it is off.
+    """Return the seconds of a setting; 0 where it is off.
 
     Raises:
         SettingError: it is neither a positive number nor off.
@@ -85,7 +85,7 @@ def seconds(name: str) -> float:
 
 
 def choice(name: str, words: Sequence[str]) -> str:
-    """A setting that is one of some words; the first where nobody set it.
+    """Return the value of a setting that is one of some words; the first of them where it is not set.
 
     Raises:
         SettingError: it is another word.
@@ -97,7 +97,7 @@ def choice(name: str, words: Sequence[str]) -> str:
 
 
 def disabled_names() -> frozenset[str]:
-    """Plugins and integrations that are switched off; "all" stands for runlore itself."""
+    """Return the names of plugins and integrations that are switched off; "all" stands for runlore itself."""
     value = (setting("disabled") or "").strip()
     if value.lower() in FALSE:
         return frozenset()
@@ -107,7 +107,7 @@ def disabled_names() -> frozenset[str]:
 
 
 def _project_settings(start: Path) -> tuple[Path, dict[str, Any]]:
-    """The nearest pyproject.toml's folder, and what it says of us."""
+    """Return the folder of the nearest pyproject.toml upwards, and its table `tool.runlore`."""
     for folder in (start, *start.parents):
         path = folder / "pyproject.toml"
         try:

@@ -1,4 +1,4 @@
-"""Numbers, times and foreign text as people read them."""
+"""Numbers, times and foreign text, written for people."""
 
 import math
 import unicodedata
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 
 def number_text(value: float | None) -> str:
-    """A number with five significant digits; whole numbers as they are."""
+    """Write a number with five significant digits, a whole one below 10⁹ with all of them."""
     if value is None:
         return "–"
     if math.isfinite(value) and value == int(value) and abs(value) < 1e9:
@@ -16,12 +16,12 @@ def number_text(value: float | None) -> str:
 
 
 def count_text(count: int, what: str) -> str:
-    """ "1 file", "2 files"."""
+    """Write a count with its noun: "1 file", "2 files"."""
     return f"{count:,} {what}{'s' if count != 1 else ''}"
 
 
 def duration_text(seconds: float | None) -> str:
-    """ "0.3 s", "2 min 5 s", "3 h 20 min", "4 d 2 h"."""
+    """Write a duration: "0.3 s", "2 min 5 s", "3 h 20 min", "4 d 2 h"."""
     if seconds is None:
         return "–"
     if seconds < 60:
@@ -35,7 +35,7 @@ def duration_text(seconds: float | None) -> str:
 
 
 def ago_text(moment: datetime, now: datetime | None = None) -> str:
-    """How long ago, in one unit; a date beyond a month."""
+    """Write how long ago a moment was, in one unit; beyond 30 days, its date."""
     seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
     if seconds < 5:
         return "just now"
@@ -47,7 +47,7 @@ def ago_text(moment: datetime, now: datetime | None = None) -> str:
 
 
 def size_text(size: int | None) -> str:
-    """Bytes with a unit of 1,000: "4.2 MB"."""
+    """Write a size in bytes with a decimal unit: "4.2 MB"."""
     if size is None:
         return "–"
     value = float(size)
@@ -59,20 +59,20 @@ def size_text(size: int | None) -> str:
 
 
 def visible_text(text: str) -> str:
-    """Foreign text without control characters or ones that turn the writing around: they show as escapes."""
+    """Write foreign text with control characters, and those that reverse the direction, as escapes."""
     return "".join(
         char if char == "\n" or unicodedata.category(char) not in ("Cc", "Cf", "Cs") else _escape(char) for char in text
     )
 
 
 def line_text(text: str, width: int) -> str:
-    """Foreign text on one line of at most `width` characters."""
+    """Write foreign text on one line of at most `width` characters."""
     line = visible_text(text).replace("\n", "\\n")
     return line if len(line) <= width else line[: max(0, width - 1)] + "…"
 
 
 def spark_text(values: list[float], width: int = 24) -> str:
-    """A small curve of finite values, one character a column."""
+    """Draw the finite values as a curve of block characters, at most `width` of them."""
     finite = [value for value in values if math.isfinite(value)]
     if len(finite) < 2:
         return ""
@@ -83,13 +83,8 @@ def spark_text(values: list[float], width: int = 24) -> str:
     return "".join("▁▂▃▄▅▆▇█"[min(7, int((value - low) / span * 8))] for value in chosen)
 
 
-def _escape(char: str) -> str:
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
-
-
 def as_time(time_us: int) -> datetime:
-    """Microseconds since 1970 as a time in UTC; those that no calendar holds as 1970."""
+    """Return µs since 1970 as a time in UTC; 1970 for those that no calendar holds."""
     try:
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)
     except OverflowError:
@@ -101,3 +96,8 @@ def closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     from difflib import get_close_matches  # only those who made a mistake wait for it
 
     return next(iter(get_close_matches(name, list(known), 1, cutoff)), None)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"

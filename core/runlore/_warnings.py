@@ -1,22 +1,26 @@
-"""Work that only the record needs, done without a trace: no warning shows, no random state has moved."""
+"""Warnings of runlore, which never raise, and blocks in which a thread shows no warnings."""
 
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any, TypeVar
 
+from runlore._process import Part, process
 from runlore.errors import RunloreWarning, SettingError
 
 T = TypeVar("T")
 
+_SKIPPED = ("runlore", "functools", "contextlib", "threading")  # modules that a warning of ours does not point to
+
 
 class _ThisThread:
-    """A pattern of a warning filter that matches whatever one thread warns of, while it is active."""
+    """A pattern of a warning filter that matches all warnings of one thread while it is active."""
 
     __slots__ = ("active", "ident")
-    pattern = "(?!)"  # for those who copy filters by their patterns, as scikit-learn does: it matches nothing
+    pattern = "(?!)"  # matches nothing: for those who copy filters by their patterns, as scikit-learn does
 
     def __init__(self) -> None:
         self.ident = threading.get_ident()
@@ -26,44 +30,53 @@ class _ThisThread:
         return self.active and threading.get_ident() == self.ident
 
 
-_patterns: list[_ThisThread] = []
+class _Silence(Part):
+    """The patterns of all threads that are in `without_warnings`; a child may be forked in such a block."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self.patterns: list[_ThisThread] = []
+
+    def forget(self) -> None:
+        """Let go of the parent's other threads: a thread of the child may get the number of one."""
+        for pattern in self.patterns:
+            pattern.active = pattern.active and pattern.ident == threading.get_ident()
 
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Nothing that this thread warns of in the block is shown; other threads warn as ever.
+    """Show no warning of this thread in the block; those of other threads show as ever.
 
     `warnings.catch_warnings` would silence all threads, could leave its filters behind where two overlap, and would
     forget which warnings were shown already. So one filter is put in front and taken away again; a copy of it that
     somebody else has saved meanwhile matches nothing any more.
     """
     pattern = _ThisThread()
+    patterns = process.part(_Silence).patterns
     entry: Any = ("ignore", pattern, Warning, None, 0)
-    _patterns.append(pattern)
+    patterns.append(pattern)
     warnings.filters.insert(0, entry)  # type: ignore[attr-defined]  # typeshed says a sequence
     try:
         yield
     finally:
         pattern.active = False
-        _patterns.remove(pattern)
+        patterns.remove(pattern)
         with suppress(ValueError):
             warnings.filters.remove(entry)  # type: ignore[attr-defined]
 
 
 @contextmanager
-def aloud() -> Iterator[None]:
-    """Within `without_warnings`: a warning of ours, which has to show."""
-    silent = [pattern for pattern in _patterns if pattern.ident == threading.get_ident()]
-    for pattern in silent:
+def _aloud() -> Iterator[None]:
+    """Show warnings of this thread in the block, also within `without_warnings`."""
+    own = [item for item in process.part(_Silence).patterns if item.ident == threading.get_ident() and item.active]
+    for pattern in own:
         pattern.active = False
     try:
         yield
     finally:
-        for pattern in silent:
+        for pattern in own:
             pattern.active = True
-
-
-OURS = ("runlore", "functools", "contextlib", "threading")  # frames that a warning of ours does not point to
 
 
 def report(message: str) -> None:
@@ -71,12 +84,9 @@ def report(message: str) -> None:
 
     The warning points to the code that called us.
     """
-    frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(OURS):
-        frame, level = frame.f_back, level + 1
     try:
-        with aloud():
-            warnings.warn(message, RunloreWarning, stacklevel=level)
+        with _aloud():
+            warnings.warn(message, RunloreWarning, stacklevel=_level_of_user())
     except Exception:  # a filter that makes errors of warnings, a hook on them that fails, a closed stderr
         with suppress(Exception):
             sys.stderr.write(f"runlore: {message}\n")
@@ -89,3 +99,17 @@ def valid_or(default: T, read: Callable[..., T], *arguments: Any) -> T:
     except SettingError as error:  # not worth ending a training for
         report(str(error))
         return default
+
+
+def _level_of_user() -> int:
+    """Return how many frames above the caller of this function the code stands that called us, counted from 1."""
+    from inspect import currentframe  # takes long to import, and is needed only where something went wrong
+
+    frame, level = currentframe(), 0  # 1: the caller, 2: its caller
+    while frame is not None and frame.f_back is not None and (level < 2 or _is_skipped(frame)):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def _is_skipped(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith(_SKIPPED)

@@ -13,6 +13,7 @@ from typing import Any
 from tests.bench import (  # noqa: F401  # register their figures
     capture_figures,
     lightning_figures,
+    log_figures,
     question_figures,
     trainer_figures,
     ui_figures,

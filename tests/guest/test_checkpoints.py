@@ -215,7 +215,7 @@ def test_a_large_checkpoint_is_not_copied(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str
 ) -> None:
     monkeypatch.setenv("RUNLORE_CHECKPOINTS", policy)
-    monkeypatch.setattr(events, "COPY_BYTES", 1 << 20)
+    monkeypatch.setattr(events, "MAX_COPY_BYTES", 1 << 20)
     with begin() as session:
         session.checkpoint(write(tmp_path / "large.bin", bytes(2 << 20)), step=1)
     (item,) = records(store)

@@ -59,7 +59,7 @@ def test_a_huge_length_is_not_believed() -> None:
 def test_a_magic_across_two_pieces_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     good = frames.frame(frames.EVENT, b"x" * 40)
     for piece in range(13, 40):
-        monkeypatch.setattr(frames, "PIECE", piece)
+        monkeypatch.setattr(frames, "READ_BYTES", piece)
         found, _ = read(good + b"rubbish" + good)
         assert len(found) == 2, piece
 

@@ -1,12 +1,36 @@
-"""Whether the writer of a log still lives, on this machine or on another."""
+"""The life of a writer: locks on this machine, heartbeats from others."""
 
 import os
+import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from runlore import Store
-from runlore.log.liveness import HEARTBEAT, STALE, Life, life_of, on_network_disk, process_identity
+from runlore.log.liveness import HEARTBEAT_S, STALE_S, Life, life_of, on_network_disk, process_identity
 from runlore.log.writer import LogWriter
+from tests.process import Process
+
+Python = Callable[..., Process]
+
+
+def test_an_orphan_that_outlives_its_parent_does_not_keep_the_run_alive(store: Store, python: Python) -> None:
+    process = python("""
+        import os, time, runlore
+        run = runlore.start_run("orphaned")
+        run.log_metrics({"x": 1.0})
+        orphan = os.fork()
+        if orphan == 0:
+            time.sleep(60)
+            os._exit(0)
+        print(orphan, flush=True)
+        time.sleep(60)
+    """)
+    orphan = int(process.line())
+    assert store.run("orphaned").status == "running"
+    process.end()
+    assert store.run("orphaned").status == "crashed"
+    os.kill(orphan, signal.SIGKILL)
 
 
 def remote_log(store: Store, folder: Path) -> LogWriter:
@@ -20,9 +44,9 @@ def test_a_writer_on_another_machine_is_judged_by_its_heartbeat(store: Store) ->
     writer = remote_log(store, store.folder.day("1k0y6jjmbgczh9zsa7c"))
     assert store.run("far").status == "running"
     now = time.time()
-    os.utime(writer.path, (now, now - HEARTBEAT - 5))
+    os.utime(writer.path, (now, now - HEARTBEAT_S - 5))
     assert store.run("far").status == "running"
-    os.utime(writer.path, (now, now - STALE - 5))
+    os.utime(writer.path, (now, now - STALE_S - 5))
     assert store.run("far").status == "crashed"
     assert writer.path.exists(), "what may still live is never sealed from here"
     writer.row({"x": 1.0})

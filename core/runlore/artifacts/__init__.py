@@ -1,4 +1,4 @@
-"""Files kept by their content."""
+"""Artifacts: files and folders of runs, kept by their content."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""A file or folder of a run, as readers see it."""
+"""A file or folder that a run recorded, as readers see it."""
 
 import os
 from collections.abc import Mapping
@@ -13,9 +13,11 @@ from runlore.errors import ArtifactNotFound, PlaceTaken, UnsafePath
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file or folder that a run recorded. `members` lists a folder's files; a file has one.
+    """A file or folder that a run recorded. `members` lists the files of a folder, and is empty for a file.
 
-    `value` is what a checkpoint's `monitor` had come to; `why` says why a hash or a content is missing.
+    `size` is in bytes. `stored` tells whether the store keeps the content, `present` whether it was still at `path` as
+    far as the run knows; `why` says why a hash or a content is missing. `value` is that of a checkpoint's metric
+    `monitor`.
     """
 
     name: str
@@ -58,10 +60,10 @@ class Artifact:
         )
 
     def target(self, folder: Path) -> Path:
-        """Where `restore` writes it.
+        """Return the place that `restore` writes to, below a folder.
 
         Raises:
-            UnsafePath: that would be outside of the folder.
+            UnsafePath: it would be outside the folder.
             PlaceTaken: a file is where a folder would have to be, or the other way round.
         """
         name = Path(self.path).name if self.path else self.name.replace("/", "_")
@@ -76,7 +78,7 @@ class Artifact:
         return target
 
     def is_at(self, path: Path) -> bool:
-        """Whether a file or folder has the recorded content.
+        """Return True if the file or folder at `path` has the recorded content.
 
         Raises:
             OSError: it can't be read.
@@ -84,12 +86,13 @@ class Artifact:
         return self.sha256 is not None and hashed(path)["sha256"] == self.sha256
 
     def restore(self, to: str | os.PathLike[str]) -> Path:
-        """Write it below the folder `to`, byte for byte; the path that was written.
+        """Write the content below the folder `to`, byte for byte; return the path of it.
 
         Raises:
-            ArtifactNotFound: its content was not kept.
+            ArtifactNotFound: its content was not kept, or is damaged.
             UnsafePath: a recorded path would lead outside `to`.
             PlaceTaken: a file is where a folder would have to be, or the other way round.
+            OSError: it can't be written.
         """
         folder = Path(to)
         target = self.target(folder)
@@ -101,7 +104,7 @@ class Artifact:
         return target
 
     def _restore_from_its_place(self, members: list[Member], target: Path) -> None:
-        """Restore what was not kept, if it still is what was recorded."""
+        """Copy a content that was not kept from where it was recorded, if it has not changed since."""
         why = f"was not kept{f' ({self.why})' if self.why else ''}"
         if self.path is None or self.sha256 is None:
             raise ArtifactNotFound(f"the content of {self.name!r} {why}, and its hash is not known")
@@ -114,7 +117,7 @@ class Artifact:
         restore_files(files, folder, f"{why}, and {self.path!r} is gone", f"{why}, and {self.path!r} has changed since")
 
     def read_bytes(self) -> bytes:
-        """The content of a file.
+        """Return the content of a file.
 
         Raises:
             ArtifactNotFound: it was not kept, or is a folder.

@@ -1,25 +1,28 @@
-"""Files by their content: `blobs/ab/abcdef…`, named by sha256, read-only, each content once."""
+"""Files kept by their content: `blobs/ab/abcdef…`, named by sha256, read-only, each content once."""
 
 import errno
 import fcntl
 import hashlib
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path, PurePosixPath
 
 from runlore._ids import new_suffix
 from runlore.errors import ArtifactNotFound, UnsafePath
 
-PIECE = 1 << 20
-Proceed = Callable[[], None]  # called between pieces; what it raises ends the work
-FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file, where the file system can
+Proceed = Callable[[], None]  # called between pieces of a file; raises to end the work
+
+_PIECE_BYTES = 1 << 20  # of a file that is hashed or copied
+_FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file, where the file system can
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file of an artifact: its path within it, with forward slashes, and its content."""
+    """A file of an artifact: its path within the artifact, with forward slashes, its size in bytes and its hash."""
 
     path: str
     size: int
@@ -27,21 +30,21 @@ class Member:
 
 
 class Blobs:
-    """The files of a store. Safe for many processes: a blob appears whole, by a rename."""
+    """The contents that a store keeps. Many processes may use it at once: a blob appears whole, by a rename."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def path(self, sha256: str) -> Path:
-        """Where a content lies, or would lie."""
+        """Return the path of a content, kept or not."""
         return self.root / sha256[:2] / sha256
 
     def holds(self, sha256: str) -> bool:
-        """Whether a content is there."""
+        """Return True if a content is kept."""
         return self.path(sha256).exists()
 
     def put_bytes(self, data: bytes) -> str:
-        """Keep `data`; its sha256.
+        """Keep some bytes; return their sha256.
 
         Raises:
             OSError: no room, or the store is read-only.
@@ -49,7 +52,8 @@ class Blobs:
         digest = hashlib.sha256(data).hexdigest()
         target = self.path(digest)
         if not _has_size(target, len(data)):
-            draft = self._draft(target)
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft = target.parent / f".{new_suffix(6)}.tmp"
             try:
                 draft.write_bytes(data)
                 self._settle(draft, target)
@@ -57,19 +61,19 @@ class Blobs:
                 draft.unlink(missing_ok=True)
         return digest
 
-    def put_file(self, source: Path, most: int | None = None, proceed: Proceed | None = None) -> Member:
-        """Keep a copy of a file's content: shared blocks where the file system can, else a copy.
+    def put_file(self, source: Path, max_bytes: int | None = None, proceed: Proceed | None = None) -> Member:
+        """Keep a file's content: its blocks shared where the file system can do that, else a copy.
 
-        What is hashed is what was kept, so a file that changes meanwhile is never recorded under the wrong hash.
-        More than `most` bytes are not copied; `proceed` is called between pieces.
+        The kept bytes are hashed, so that a file that changes meanwhile is never recorded under a wrong hash. A file
+        above `max_bytes` is not copied; `proceed` is called between pieces.
 
         Raises:
-            OSError: the file can't be read, or there is no room.
+            OSError: the file can't be read, is no regular file or above `max_bytes`, or there is no room.
         """
         draft = self.root / f".{os.getpid()}-{new_suffix(6)}.tmp"
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            size, digest = _copy_hashing(source, draft, most, proceed)
+            size, digest = _copy_hashing(source, draft, max_bytes, proceed)
             target = self.path(digest)
             if not _has_size(target, size):
                 target.parent.mkdir(mode=0o700, exist_ok=True)
@@ -78,28 +82,24 @@ class Blobs:
             draft.unlink(missing_ok=True)
         return Member(source.name, size, digest)
 
-    def put_folder(self, folder: Path, most: int | None = None, proceed: Proceed | None = None) -> list[Member]:
-        """Keep every file below a folder, sorted by path; links to folders are not followed. See `put_file`.
+    def put_folder(self, folder: Path, max_bytes: int | None = None, proceed: Proceed | None = None) -> list[Member]:
+        """Keep the files below a folder, at most `max_bytes` of copies in all; see `put_file` and `list_files`.
 
         Raises:
-            OSError: a file can't be read, or there is no room.
+            OSError: a file can't be read, the copies would be above `max_bytes`, or there is no room.
         """
         members = []
-        for parent, folders, names in os.walk(folder):
-            folders.sort()
-            for name in names:
-                path = Path(parent, name)
-                if path.is_file():
-                    kept = self.put_file(path, most, proceed)
-                    most = None if most is None else most - kept.size
-                    members.append(Member(path.relative_to(folder).as_posix(), kept.size, kept.sha256))
-        return sorted(members, key=lambda member: member.path)
+        for path in list_files(folder):
+            kept = self.put_file(path, max_bytes, proceed)
+            max_bytes = None if max_bytes is None else max_bytes - kept.size
+            members.append(Member(path.relative_to(folder).as_posix(), kept.size, kept.sha256))
+        return members
 
     def read(self, sha256: str) -> bytes:
-        """The content.
+        """Return a content.
 
         Raises:
-            ArtifactNotFound: it was not kept.
+            ArtifactNotFound: it was not kept, or is damaged.
         """
         try:
             data = self.path(sha256).read_bytes()
@@ -110,18 +110,9 @@ class Blobs:
         return data
 
     def restore(self, members: list[Member], target: Path) -> None:
-        """Write files below `target`, byte for byte.
-
-        Raises:
-            UnsafePath: a recorded path would lead outside; nothing has been written then.
-            ArtifactNotFound: a content was not kept; nothing has been written then.
-        """
+        """Write files below `target`, byte for byte; see `restore_files`."""
         files = [(member, self.path(member.sha256)) for member in members]
         restore_files(files, target, "is not in this store", "is damaged on the disk")
-
-    def _draft(self, target: Path) -> Path:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return target.parent / f".{new_suffix(6)}.tmp"
 
     def _settle(self, draft: Path, target: Path) -> None:
         draft.chmod(0o400)
@@ -129,11 +120,12 @@ class Blobs:
 
 
 def restore_files(files: list[tuple[Member, Path]], target: Path, gone: str, changed: str) -> None:
-    """Write the files below `target`, each from the place beside it, where that still has the recorded content.
+    """Write files below `target`, each a copy of the path beside it; `gone` and `changed` end the error messages.
 
     Raises:
-        UnsafePath: a recorded path would lead outside; nothing has been written then.
-        ArtifactNotFound: a content is not there (nothing has been written then), or is another one by now.
+        UnsafePath: a recorded path would lead outside; nothing was written.
+        ArtifactNotFound: a content is not there (nothing was written), or is not the recorded one.
+        OSError: it can't be written.
     """
     places = [safe_join(target, member.path) for member, _ in files]
     for member, source in files:
@@ -151,9 +143,9 @@ def restore_files(files: list[tuple[Member, Path]], target: Path, gone: str, cha
 
 
 def _has_size(path: Path, size: int) -> bool:
-    """Whether a content is there whole; a machine that went down may have left an empty file.
+    """Return True if a content is kept whole: a machine that went down may have left an empty file.
 
-    It counts as new from now on, so that nobody who frees room removes it before a log names it.
+    Its time becomes now, so that nobody who frees room removes it before a log names it.
     """
     try:
         if path.stat().st_size != size:
@@ -167,10 +159,10 @@ def _has_size(path: Path, size: int) -> bool:
 
 
 def safe_join(folder: Path, recorded: str) -> Path:
-    """The place of a recorded path below `folder`.
+    """Return the place of a recorded path below `folder`.
 
     Raises:
-        UnsafePath: the path is absolute, climbs, has a drive or a backslash, or a link leads it outside.
+        UnsafePath: the path is absolute, has "..", a drive or a backslash, or leads outside through a link.
     """
     parts = PurePosixPath(recorded).parts
     if (
@@ -188,43 +180,72 @@ def safe_join(folder: Path, recorded: str) -> Path:
     return place
 
 
+def open_regular(path: Path) -> FileIO:
+    """Open a file to read its bytes. Unlike `open` it never waits, as it would for the writer of a pipe.
+
+    Raises:
+        OSError: it can't be read, or is a folder, a pipe, a socket or a device.
+    """
+    file = FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return file
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Return the regular files below a folder, sorted by path. Links are followed to files, not to folders."""
+    return [path for path in _walk(folder) if path.is_file()]
+
+
+def list_special(folder: Path) -> list[Path]:
+    """Return the pipes, sockets and devices below a folder, sorted by path."""
+    return [path for path in _walk(folder) if path.exists() and not path.is_file()]
+
+
+def _walk(folder: Path) -> list[Path]:
+    """Return everything below a folder but folders and links to folders."""
+    found = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
 def folder_sha256(members: list[Member]) -> str:
-    """The hash of a folder: that of its lines "<sha256>  <relative path>", sorted."""
+    """Return the hash of a folder: that of the lines "<sha256>  <path>" of its files, sorted."""
     lines = sorted(f"{member.sha256}  {member.path}\n" for member in members)
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def hash_file(path: Path, proceed: Proceed | None = None) -> str:
-    """The sha256 of a file's content; `proceed` is called between pieces.
+    """Return the sha256 of a file's content; `proceed` is called between pieces.
 
     Raises:
-        OSError: it can't be read.
+        OSError: it can't be read, or is no regular file.
     """
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path) as file:
         if proceed is None:
             return hashlib.file_digest(file, "sha256").hexdigest()
         digest = hashlib.sha256()
-        while piece := file.read(PIECE):
+        while piece := file.read(_PIECE_BYTES):
             digest.update(piece)
             proceed()
         return digest.hexdigest()
 
 
 def _copy_hashing(
-    source: Path, target: Path, most: int | None = None, proceed: Proceed | None = None
+    source: Path, target: Path, max_bytes: int | None = None, proceed: Proceed | None = None
 ) -> tuple[int, str]:
-    """Copy a file and hash what was written; its size and sha256."""
+    """Copy a file and hash the bytes that were written; return size and sha256."""
     digest = hashlib.sha256()
     size = 0
-    with source.open("rb", buffering=0) as reader, target.open("x+b", buffering=0) as writer:
+    with open_regular(source) as reader, target.open("x+b", buffering=0) as writer:
         shared = False
         with suppress(OSError):
-            fcntl.ioctl(writer.fileno(), FICLONE, reader.fileno())
+            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
             shared = True
-        if not shared and most is not None and os.fstat(reader.fileno()).st_size > most:
-            raise OSError(errno.EFBIG, f"larger than the {most >> 20:,} MiB that a copy may have here")
+        if not shared and max_bytes is not None and os.fstat(reader.fileno()).st_size > max_bytes:
+            raise OSError(errno.EFBIG, f"larger than the {max_bytes >> 20:,} MiB that a copy may have here")
         origin = writer if shared else reader
-        while piece := origin.read(PIECE):
+        while piece := origin.read(_PIECE_BYTES):
             if proceed is not None:
                 proceed()
             digest.update(piece)

@@ -1,4 +1,4 @@
-"""What the log says of files: the events of artifacts, their contents kept in the blobs."""
+"""Events of artifacts: files and folders are kept, hashed or refused, and described for the log."""
 
 import errno
 import os
@@ -8,54 +8,58 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runlore.artifacts.blobs import Blobs, Member, Proceed, folder_sha256, hash_file
+from runlore.artifacts.blobs import (
+    Blobs,
+    Member,
+    Proceed,
+    folder_sha256,
+    hash_file,
+    list_files,
+    list_special,
+    open_regular,
+)
 
 if TYPE_CHECKING:
     from runlore.hookspecs import CapturedFile
 
 
-COPY_BYTES = 2 << 30  # above which a file is kept only where the disk can share its blocks
-FREE_PART = 0.1  # of the free room that a copy may take
-BEGINNING = 8 << 20  # of a file that rewriters see before it is kept
-END = 1 << 20  # likewise
+MAX_COPY_BYTES = 2 << 30  # a larger file of a framework is kept only where the disk can share its blocks
+MAX_FREE_PART = 0.1  # of the free room, for a copy of such a file
+BEGINNING_BYTES = 8 << 20  # of a file, and
+END_BYTES = 1 << 20  # that rewriters see before it is kept
+MAX_NAMED = 20  # files or places that a message names
 
 Event = dict[str, Any]
+Rewrite = Callable[["CapturedFile"], "CapturedFile"]  # changes or withholds a file before it is kept
 
-Rewrite = Callable[["CapturedFile"], "CapturedFile"]  # what plugins make of a file before it is kept
-
-UNPLACED: Event = {
-    "path": None,
-    "step": None,
-    "epoch": None,
-    "roles": [],
-}  # of an artifact that is no file of the user's
+UNPLACED: Event = {"path": None, "step": None, "epoch": None, "roles": []}  # fields of an artifact without a file
 
 
-def kept_path(path: Path, blobs: Blobs, most: int | None = None, proceed: Proceed | None = None) -> Event:
-    """Keep a file or a folder; what its event says of the content.
+def kept_path(path: Path, blobs: Blobs, max_bytes: int | None = None, proceed: Proceed | None = None) -> Event:
+    """Keep a file or a folder; return the fields of its content.
 
-    More than `most` bytes are kept only where the disk can share them. `proceed` is called between pieces; what it
-    raises ends the work.
+    Above `max_bytes` it is kept only where the disk can share its blocks. `proceed` is called between pieces; an
+    exception of it ends the work.
 
     Raises:
-        OSError: it can't be read, or there is no room.
+        OSError: it can't be read, is above `max_bytes`, or there is no room.
     """
     if not path.is_dir():
-        member = blobs.put_file(path, most, proceed)
+        member = blobs.put_file(path, max_bytes, proceed)
         return {"size": member.size, "sha256": member.sha256, "stored": True}
-    return _folder(blobs.put_folder(path, most, proceed)) | {"stored": True}
+    return _folder(blobs.put_folder(path, max_bytes, proceed)) | {"stored": True}
 
 
 def kept_or_hashed(path: Path, blobs: Blobs, rewrite: Rewrite, proceed: Proceed | None = None) -> Event:
-    """Keep what a framework has written, or say why not; it is hashed either way.
+    """Keep a file or folder of a framework, or say why not, and hash it either way; return the fields of its content.
 
-    A copy may have 2 GiB, and a tenth of the room that is left; more is kept only where the disk can share its blocks.
+    A copy may have 2 GiB, and a tenth of the free room; more is kept only where the disk can share its blocks.
 
     Raises:
         OSError: it can't be read, or there is no room.
     """
     blobs.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    room = min(COPY_BYTES, int(shutil.disk_usage(blobs.root).free * FREE_PART))
+    room = min(MAX_COPY_BYTES, int(shutil.disk_usage(blobs.root).free * MAX_FREE_PART))
     why = withheld(path, rewrite)
     if why is not None:
         return hashed(path, proceed) | {"stored": False, "why": why}
@@ -68,10 +72,10 @@ def kept_or_hashed(path: Path, blobs: Blobs, rewrite: Rewrite, proceed: Proceed 
 
 
 def kept_files(folder: Path, paths: Sequence[Path], blobs: Blobs, rewrite: Rewrite) -> Event:
-    """What an event says of some files of a folder; they are kept unless one holds a secret.
+    """Keep some files of a folder, unless one holds a secret; return the fields of their content.
 
     Raises:
-        OSError: one is gone, or there is no room.
+        OSError: one can't be read, or there is no room.
     """
     why = next(filter(None, (withheld(path, rewrite) for path in paths)), None)
     members = []
@@ -82,19 +86,22 @@ def kept_files(folder: Path, paths: Sequence[Path], blobs: Blobs, rewrite: Rewri
 
 
 def withheld(path: Path, rewrite: Rewrite) -> str | None:
-    """Return why a file or folder of a framework may not be kept, such as a secret in it; None: it may be.
+    """Return why a file or folder of a framework may not be kept, such as a secret in it; None if it may.
 
     Of a large file `rewrite` sees the beginning, where frameworks put settings, and the end: the rest is weights.
+
+    Raises:
+        OSError: it can't be read.
     """
     from runlore.hookspecs import CapturedFile
 
-    for item in [path] if not path.is_dir() else sorted(item for item in path.rglob("*") if item.is_file()):
-        with item.open("rb", buffering=0) as file:
-            content = file.read(BEGINNING)
+    for item in [path] if not path.is_dir() else list_files(path):
+        with open_regular(item) as file:
+            content = file.read(BEGINNING_BYTES)
             size = os.fstat(file.fileno()).st_size
-            if size > BEGINNING:
-                file.seek(max(BEGINNING, size - END))
-                content += file.read(END)
+            if size > BEGINNING_BYTES:
+                file.seek(max(BEGINNING_BYTES, size - END_BYTES))
+                content += file.read(END_BYTES)
         found = rewrite(CapturedFile(item.name, content, "model"))
         if found.withheld is not None:
             return found.withheld
@@ -102,21 +109,21 @@ def withheld(path: Path, rewrite: Rewrite) -> str | None:
 
 
 def hashed(path: Path, proceed: Proceed | None = None) -> Event:
-    """The hash of a file or a folder as an event has it; `proceed` as for `kept_path`.
+    """Hash a file or a folder; return the fields of its content. `proceed` is that of `kept_path`.
 
     Raises:
         OSError: it can't be read.
     """
     if not path.is_dir():
         return {"sha256": hash_file(path, proceed)}
-    files = sorted(file for file in path.rglob("*") if file.is_file())
+    files = list_files(path)
     return _folder(
         [Member(item.relative_to(path).as_posix(), item.stat().st_size, hash_file(item, proceed)) for item in files]
     )
 
 
 def kept_content(event: Event, content: "bytes | Mapping[str, bytes]", blobs: Blobs) -> Event:
-    """The event of an artifact that has no file of its own: bytes, or a folder of them by path.
+    """Keep bytes, or a folder of them by path, as an artifact without a file; return its whole event.
 
     Raises:
         OSError: there is no room.
@@ -129,24 +136,28 @@ def kept_content(event: Event, content: "bytes | Mapping[str, bytes]", blobs: Bl
 
 
 def pending(path: Path) -> Event:
-    """What an event says of a file or folder whose content is not kept, and whose hash is not known yet."""
+    """Return the fields of a content that is not kept, and whose hash is not known yet.
+
+    Raises:
+        OSError: it is gone.
+    """
     size, newest = extent(path)
     return {"size": size, "sha256": None, "stored": False, "pending": True, "mtime_ns": newest}
 
 
 def local_path(path: str | os.PathLike[str]) -> Path | None:
-    """Where a path or a `file://` URL leads, links left alone; None for other URLs."""
+    """Return a path or a `file://` URL as an absolute path, links left alone; None for other URLs."""
     text = os.fspath(path).removeprefix("file://")
     return None if "://" in text else Path(os.path.abspath(text))  # noqa: PTH100  # unlike resolve()
 
 
 def extent(path: Path) -> tuple[int, int]:
-    """The bytes of a file, or of all files below a folder, and the time in ns when the newest was written.
+    """Return the bytes of a file, or of all files below a folder, and the time of the newest in ns since 1970.
 
     Raises:
-        OSError: it is gone.
+        OSError: it is gone, or is no regular file.
     """
-    files = [path] if not path.is_dir() else [item for item in path.rglob("*") if item.is_file()]
+    files = [path] if not path.is_dir() else list_files(path)
     found = [item.stat() for item in files]
     if not all(stat.S_ISREG(item.st_mode) for item in found):
         raise OSError(errno.EINVAL, "it is no regular file")
@@ -154,21 +165,35 @@ def extent(path: Path) -> tuple[int, int]:
 
 
 def not_kept(error: OSError) -> Event:
-    """What an event says instead of a content that could not be kept."""
+    """Return the fields of a content that could not be kept."""
     return {"size": None, "sha256": None, "stored": False, "why": error.strerror or str(error)}
 
 
 def losses_of(file: "CapturedFile") -> list[Event]:
-    """What a run has to say of a captured file that is not kept as it was."""
+    """Return the "missing" events of a captured file that is withheld or masked."""
     if file.withheld is not None:
         return [{"type": "missing", "what": file.name, "why": file.withheld}]
     if not file.masked:
         return []
-    places = ", ".join(file.masked[:20]) + (", …" if len(file.masked) > 20 else "")
-    why = f"secrets are masked in it ({places})"
+    why = f"secrets are masked in it ({_some(file.masked)})"
     if file.kind == "code":
         why += ": the run can't be reproduced from it"
     return [{"type": "missing", "what": file.name, "why": why}]
+
+
+def left_out(path: Path, name: str) -> list[Event]:
+    """Return the "missing" event of a folder with pipes, sockets or devices, which are no part of its artifact.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    special = [repr(item.relative_to(path).as_posix()) for item in list_special(path)] if path.is_dir() else []
+    why = f"pipes, sockets and devices can't be kept: {_some(special)}"
+    return [{"type": "missing", "what": f"part of artifact {name!r}", "why": why}] if special else []
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:MAX_NAMED]) + (", …" if len(names) > MAX_NAMED else "")
 
 
 def _folder(members: list[Member]) -> Event:

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from runlore._ids import new_suffix
-from runlore._settings import KEEP, choice
+from runlore._settings import CHECKPOINTS, choice
 from runlore._warnings import report, valid_or
 from runlore.artifacts.events import extent, hashed, kept_or_hashed, local_path
 from runlore.log import liveness
@@ -52,7 +52,7 @@ class Checkpoints:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._keep = valid_or(KEEP[0], choice, "checkpoints", KEEP)
+        self._keep = valid_or(CHECKPOINTS[0], choice, "checkpoints", CHECKPOINTS)
         self._versions: dict[Path, _Version] = {}  # the newest of each path that exists
         self._holders: dict[str, _Version] = {}  # by role
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()  # None ends the thread

@@ -12,6 +12,7 @@ from runlore.errors import RunNotFound
 from runlore.guest.additions import writer_of
 from runlore.guest.fits import in_fit
 from runlore.guest.request import FitRequest
+from runlore.log.record import REFIT_OF, RESUMED_FROM
 from runlore.recording.current import context_run
 from runlore.recording.ranks import is_worker
 from runlore.recording.run import Run
@@ -85,7 +86,7 @@ def _continue(store: Store, wanted: StartRequest, origin: "Writing") -> Run:
         return start(store.folder, replace(wanted, resume=origin.run, at_step=origin.step))
     except RunNotFound:
         run = start(store.folder, wanted)
-        run.link("resumed_from", origin.run, step=origin.step, sha256=origin.sha256)
+        run.link(RESUMED_FROM, origin.run, step=origin.step, sha256=origin.sha256)
         return run
 
 
@@ -93,7 +94,7 @@ def _links(
     request: FitRequest, origin: "Writing | None", outer: Run | None, run: Run
 ) -> Iterator[tuple[str, str, int | None, str | None]]:
     if origin is not None and outer is not None:  # else the run itself is resumed, or linked already
-        yield "resumed_from", *origin
+        yield RESUMED_FROM, *origin
     before = request.after
     if before is not None and before.id != run.id and (origin is None or before.id != origin.run):
-        yield "refit_of", before.id, None, None
+        yield REFIT_OF, before.id, None, None

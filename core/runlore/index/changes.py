@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from runlore._ids import id_day
+from runlore.errors import FormatError
 from runlore.index.database import Sqlite
 from runlore.log import liveness
-from runlore.log.folder import YOUNG, Folder, WriterFile, visible
+from runlore.log.folder import YOUNG_NS, Folder, WriterFile, visible
+from runlore.log.frames import DecodeError
 from runlore.log.liveness import Life
-from runlore.log.reader import FOREIGN, Content, Replay
+from runlore.log.points import Tally
+from runlore.log.reader import Content, Replay
 from runlore.log.record import Record, Writers, build_record, closing_of, read_writers
 from runlore.log.sealing import seal
 
@@ -30,6 +33,7 @@ class Change:
     sizes: dict[str, int] = field(default_factory=dict)  # bytes by file name
     record: Record | None = None
     writers: Writers | None = None
+    tallies: dict[str, Tally] = field(default_factory=dict)  # by metric
 
 
 @dataclass(slots=True)
@@ -83,7 +87,7 @@ def seal_dead(folder: Folder, news: News, budget: int | None = None) -> None:
                 with suppress(OSError):
                     item.path.with_suffix(".log").unlink()
     for log, closing in _dead_logs(folder, news.changes):
-        with suppress(*FOREIGN):
+        with suppress(OSError, FormatError):
             if budget is not None:
                 budget -= log.stat().st_size
                 if budget < 0:
@@ -95,7 +99,7 @@ def _days(folder: Folder) -> Iterator[tuple[str, Path, int]]:
     """Yield the folders of days with their mtime in ns; 0 while one may change again without its mtime showing it."""
     for path in folder.days():
         mtime = path.stat().st_mtime_ns
-        yield path.relative_to(folder.runs).as_posix(), path, 0 if time.time_ns() - mtime < YOUNG else mtime
+        yield path.relative_to(folder.runs).as_posix(), path, 0 if time.time_ns() - mtime < YOUNG_NS else mtime
 
 
 def _known_files(database: Sqlite, day: str) -> dict[str, set[str]]:
@@ -144,7 +148,7 @@ def _has_changed(path: Path, size: int, replay: str | None) -> bool:
             return True
         opening = next((event for _, event in Replay.decode(replay or "{}").events if event["type"] == "open"), {})
         return liveness.life_of(path, opening) is not Life.ALIVE
-    except (OSError, KeyError):
+    except (OSError, DecodeError):
         return True
 
 
@@ -153,7 +157,7 @@ def _known_replays(database: Sqlite, change: Change) -> dict[str, Replay]:
     sql = "SELECT name, replay FROM files WHERE day = ? AND run = ? AND replay IS NOT NULL"
     replays = {}
     for name, replay in database.query(sql, (change.day, change.run_id)):
-        with suppress(ValueError, KeyError):
+        with suppress(DecodeError):
             replays[name] = Replay.decode(replay)
     return replays
 
@@ -165,6 +169,7 @@ def _read_change(folder: Folder, change: Change, replays: dict[str, Replay]) -> 
         try:
             change.sizes = {item.path.name: item.path.stat().st_size for item in change.files}
             change.writers = read_writers(change.files, replays)
+            change.tallies = change.writers.tallies()
             change.record = build_record(folder, change.run_id, change.writers)
             return
         except FileNotFoundError:

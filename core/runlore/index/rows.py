@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,8 +29,8 @@ class Batch:
         self._tables: dict[str, list[Row]] = {name: [] for name in ("runs", *BY_RUN)}
         self.files: list[Row] = []
 
-    def add(self, record: Record, number: int | None) -> None:
-        """Add the rows of a run, under its known number or a new one."""
+    def add(self, record: Record, tallies: Mapping[str, Tally], number: int | None) -> None:
+        """Add the rows of a run and of its series, under its known number or a new one."""
         if number is None:
             number = self._next
             self._next += 1
@@ -53,7 +53,7 @@ class Batch:
         tables["params"] += [(number, key, *value_columns(value)) for key, value in record.params.items()]
         tables["summary"] += [(number, key, *value_columns(value)) for key, value in record.summary.items()]
         tables["tags"] += [(number, key, "str", None, _text(value)) for key, value in record.tags.items()]
-        tables["metrics"] += [(number, key, *_tally_columns(tally)) for key, tally in record.tallies.items()]
+        tables["metrics"] += [(number, key, *_tally_columns(tally)) for key, tally in tallies.items()]
         tables["sections"] += [(number, section, item["sha256"]) for section, item in record.environment.items()]
         for position, item in enumerate(record.artifacts):
             texts = [_text(item.get(key)) for key in ("name", "kind", "sha256")]

@@ -49,7 +49,7 @@ def apply(database: Sqlite, folder: Folder, news: News) -> None:
         number = known.get(change.run_id)
         if number is not None:
             _delete_run(database, change.day, change.run_id)
-        batch.add(change.record, number)
+        batch.add(change.record, change.tallies, number)
         batch.files += [_file_row(change, item) for item in change.files]
         _report_damage(change.record, change.writers, damaged.get(change.run_id, 0))
     _store_environments(database, folder, news)

@@ -1,4 +1,4 @@
-"""The folder of a store: where it is found, what lies where, whose it is."""
+"""The folder of a store: its parts, its files by run, and how it is found and checked."""
 
 import os
 import re
@@ -13,9 +13,10 @@ from runlore.errors import FormatError, StoreNotFound, StoreRefused
 from runlore.log.frames import FORMAT
 
 FOLDER = ".runlore"
-MONTH = re.compile(r"\d{4,}-\d\d")
-DAY = re.compile(r"\d\d")
-YOUNG = 2_000_000_000  # ns: a folder whose time is younger may change again without its time showing it
+YOUNG_NS = 2_000_000_000  # a folder that was changed so recently may change again with the same time
+
+_MONTH = re.compile(r"\d{4,}-\d\d")
+_DAY = re.compile(r"\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,12 @@ class WriterFile:
 
     @property
     def sealed(self) -> bool:
-        """Whether it is sealed."""
+        """True for a sealed file, False for a log, which may grow."""
         return self.path.suffix == ".run"
 
     @classmethod
     def parse(cls, path: Path) -> "WriterFile | None":
-        """The writer's file that a path names; None for anything else."""
+        """Return the writer's file that a path names; None for anything else."""
         run_id, _, rest = path.name.partition(".")
         writer, _, suffix = rest.partition(".")
         if suffix not in ("log", "run") or not writer[:-4].isdecimal() or not _ids.is_run_id(run_id):
@@ -47,21 +48,21 @@ class WriterFile:
 
 
 class Folder:
-    """A store's folder on disk. Making one is cheap and touches nothing; `create` and `check` do."""
+    """A store's folder on disk. An object is cheap and touches nothing; `create` makes the folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.runs = root / "runs"
         self.blobs = root / "blobs"
         self.marks = root / "marks"
-        self.trash = root / "trash"  # what was removed and can be brought back
-        self._listed: dict[Path, tuple[int, dict[str, list[str]]]] = {}  # names by run, with the time of their folder
+        self.trash = root / "trash"  # of runs that were removed and can be brought back
+        self._listed: dict[Path, tuple[int, dict[str, list[str]]]] = {}  # by day: its time, and names by run
 
     def create(self) -> None:
-        """Make the folder if there is none. Safe when many processes do it at once.
+        """Create the folder if there is none. Many processes may do it at once.
 
         Raises:
-            OSError: it can't be made here.
+            OSError: it can't be created here.
         """
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (self.runs, self.blobs):
@@ -74,7 +75,7 @@ class Folder:
             draft = self.root / f".format-{os.getpid()}-{_ids.new_suffix(4)}.tmp"
             draft.write_text(f"{FORMAT}\n{_ids.new_suffix(12)}\n")
             try:
-                os.link(draft, format_file)  # unlike a rename, never over somebody else's
+                os.link(draft, format_file)  # unlike a rename, it never replaces another process's
             except FileExistsError:
                 pass
             except OSError:  # no hard links on this disk
@@ -82,17 +83,17 @@ class Folder:
             draft.unlink(missing_ok=True)
 
     def foreign(self) -> bool:
-        """Whether the folder holds other things than a store, or one that is just being made."""
+        """Return True if the folder holds anything that is no part of a store, finished or just being created."""
         own = {"runs", "blobs", "marks", "trash", ".gitignore", "format"}
         names = (path.name for path in self.root.iterdir())
         return any(name not in own and not name.startswith(".format-") for name in names)
 
     def check(self, *, named: bool) -> None:
-        """Refuse what can't be read safely. `named`: the user asked for this very folder.
+        """Raise if the store can't be read safely; `named` says that the user asked for this very folder.
 
         Raises:
-            StoreNotFound: there is nothing.
-            StoreRefused: it belongs to another user and was only come across.
+            StoreNotFound: there is none.
+            StoreRefused: it belongs to another user, and was found and not named.
             FormatError: a newer runlore made it.
         """
         try:
@@ -114,15 +115,15 @@ class Folder:
 
     @property
     def store_id(self) -> str:
-        """What tells this store from others, wherever it is copied."""
+        """The id of this store, the same wherever it is copied."""
         return self._format_lines()[1]
 
     def day(self, run_id: str) -> Path:
-        """The folder that a run's files lie in."""
+        """Return the folder of a run's files."""
         return self.runs / _ids.id_day(run_id)
 
     def files_of(self, run_id: str) -> list[WriterFile]:
-        """A run's files in the order of their writers; a sealed one hides the log that it came from."""
+        """Return a run's files in the order of their writers; a sealed file hides the log that it was made of."""
         day = self.day(run_id)
         try:
             return visible(day, self._names(day, run_id))
@@ -130,12 +131,12 @@ class Folder:
             return []
 
     def _names(self, day: Path, run_id: str) -> list[str]:
-        """The names of a run in a day's folder, which is listed again only if it may have changed."""
+        """Return a run's names in a day's folder, which is listed again only if it may have changed."""
         mtime = day.stat().st_mtime_ns
         known = self._listed.get(day)
         if known is None or known[0] != mtime:
             names = os.listdir(day)
-            if time.time_ns() - mtime <= YOUNG:
+            if time.time_ns() - mtime <= YOUNG_NS:
                 return [name for name in names if name.startswith(f"{run_id}.")]
             found: dict[str, list[str]] = {}
             for name in names:
@@ -144,9 +145,9 @@ class Folder:
         return known[1].get(run_id, [])
 
     def days(self) -> Iterator[Path]:
-        """Every folder that may hold runs."""
-        for month in _folders(self.runs, MONTH):
-            yield from _folders(month, DAY)
+        """Iterate over the folders that may hold runs, oldest first."""
+        for month in _folders(self.runs, _MONTH):
+            yield from _folders(month, _DAY)
 
     def _format_lines(self) -> list[str]:
         try:
@@ -157,9 +158,9 @@ class Folder:
 
 
 def visible(day: Path, names: list[str]) -> list[WriterFile]:
-    """The writers' files among the names of a day's folder, sorted by run and writer."""
+    """Return the writers' files among the names of a day's folder, by run and writer; a sealed file hides its log."""
     found: dict[tuple[str, str], WriterFile] = {}
-    for name in sorted(names):  # .log before .run
+    for name in sorted(names):  # .run after .log
         item = WriterFile.parse(day / name)
         if item is not None:
             found[item.run_id, item.writer] = item
@@ -167,10 +168,10 @@ def visible(day: Path, names: list[str]) -> list[WriterFile]:
 
 
 def find_folder(start: Path | None = None) -> tuple[Path, bool]:
-    """The store to use from `start` (default: the working directory), and whether the user named it.
+    """Return the store to use from `start` (default: the working directory), and True if the user named it.
 
-    `$RUNLORE_STORE` or `tool.runlore.store`, else the nearest `.runlore` upwards, else one beside the nearest `.git`
-    or `pyproject.toml`, else one in `start`. It may not exist yet.
+    It is `$RUNLORE_STORE` or `tool.runlore.store`, else the nearest `.runlore` upwards, else one beside the nearest
+    `.git` or `pyproject.toml`, else one in `start`. It may not exist yet.
     """
     start = (start or Path.cwd()).absolute()
     named = setting("store", start)

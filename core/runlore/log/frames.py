@@ -1,9 +1,11 @@
-"""Frames: the units that a log is written in. docs/format.md tells the layout."""
+"""Frames: the units that logs and sealed files are written in. docs/format.md has their layout."""
 
+import json
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from zlib import crc32
 
 from runlore.errors import FormatError
@@ -11,8 +13,8 @@ from runlore.errors import FormatError
 FORMAT = 1
 LOG_SIGNATURE = b"RLLOG\0"
 SEALED_SIGNATURE = b"RLRUN\0"
-SIGNATURE_SIZE = 8  # the signature and the format's number, u16
-SLOT_END = 1024  # a log's frames begin here; before it lies room for the end record
+SIGNATURE_SIZE = 8  # bytes: the signature and the number of the format, u16
+SLOT_END = 1024  # the offset of a log's first frame; the room before it is reserved for an end record
 
 MAGIC = b"\xa5RL"
 EVENT = ord("J")
@@ -21,11 +23,18 @@ ROW = ord("P")
 COLUMNS = ord("C")
 FOOTER = ord("F")
 HEAD = struct.Struct("<4sII")  # magic and kind, length of the payload, crc32 of kind and payload
-MAX_PAYLOAD = 64 << 20
-PIECE = 1 << 20
+MAX_PAYLOAD = 64 << 20  # bytes
+READ_BYTES = 1 << 20  # of a file at a time
 
 CRC_OF_KIND = {kind: crc32(bytes([kind])) for kind in (EVENT, KEYS, ROW, COLUMNS, FOOTER)}
 MARK_OF_KIND = {kind: MAGIC + bytes([kind]) for kind in CRC_OF_KIND}
+
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class DecodeError(ValueError):
+    """A frame is whole, but its content is not as docs/format.md has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +46,52 @@ class Damage:
 
 
 def frame(kind: int, payload: bytes) -> bytes:
-    """The bytes of one frame."""
+    """Return the bytes of one frame."""
     return HEAD.pack(MARK_OF_KIND[kind], len(payload), crc32(payload, CRC_OF_KIND[kind])) + payload
 
 
+def dump_json(value: Any) -> bytes:
+    """Return a value as a JSON payload; what JSON can't hold becomes its text."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return _escaped(text).encode()
+
+
+def load_json(payload: bytes) -> Any:
+    """Return the value of a JSON payload; all its texts can be encoded again.
+
+    Raises:
+        DecodeError: it is no JSON.
+    """
+    try:
+        value = json.loads(str(payload, "utf-8"))  # of bytes, json would guess the encoding first
+        if b"\\u" in payload:
+            text = json.dumps(value, ensure_ascii=False)
+            value = json.loads(_escaped(text)) if _LONE_SURROGATE.search(text) else value
+    except (ValueError, RecursionError) as error:
+        raise DecodeError(f"{payload[:60]!r} is no JSON: {error}") from error
+    return value
+
+
+def is_int64(value: Any) -> bool:
+    """Return True for a whole number of 64 bits; a flag is none."""
+    return type(value) is int and -1 << 63 <= value < 1 << 63
+
+
+def are_texts(value: Any) -> bool:
+    """Return True for a list of texts."""
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
 def signature(mark: bytes) -> bytes:
-    """The first bytes of a file: which kind it is, and the number of its format."""
+    """Return the first bytes of a file: its mark, and the number of the format."""
     return mark + struct.pack("<H", FORMAT)
 
 
 def check_signature(head: bytes, mark: bytes, name: str) -> bool:
-    """Whether `head` begins a file of this kind.
+    """Return True if `head` begins a file with this mark; `name` is the file's, for the message.
 
     Raises:
         FormatError: the file was written in a newer format.
@@ -63,55 +107,60 @@ def check_signature(head: bytes, mark: bytes, name: str) -> bool:
 
 
 def slot_frame(head: bytes) -> bytes | None:
-    """The payload of the end record in the reserved room at a log's head, if one stands there."""
+    """Return the payload of the event in the reserved room of a log's head; None where there is none."""
     if len(head) < SIGNATURE_SIZE + HEAD.size:
         return None
-    payload = _payload_at(head, SIGNATURE_SIZE)
-    return payload[1] if payload and payload[0] == EVENT else None
+    found = _frame_at(head, SIGNATURE_SIZE)
+    return found[1] if found and found[0] == EVENT else None
 
 
-def whole_frame(data: bytes) -> bytes | None:
-    """The payload of the frame that `data` holds exactly; None if it is damaged."""
-    found = _payload_at(data, 0)
+def read_frame(file: BinaryIO, offset: int) -> bytes | None:
+    """Return the payload of the frame at a known offset; None if it is damaged."""
+    file.seek(offset)
+    head = file.read(HEAD.size)
+    if len(head) < HEAD.size:
+        return None
+    _, length, _ = HEAD.unpack(head)
+    found = _frame_at(head + file.read(min(length, MAX_PAYLOAD)), 0)
     return found[1] if found else None
 
 
 class FrameReader:
-    """Iterates over (kind, payload) from `offset`, in bounded memory.
+    """Iterates over the frames of a file from `offset` on, as (kind, payload), in bounded memory.
 
-    `offset` moves behind the last whole frame that was given out, so a later reader of a growing file goes on from
-    there. What can't be read between two good frames is passed over and noted in `damage`; a torn end is not, as it
-    may still be being written: `tail` tells how many bytes of it were seen.
+    After each frame `offset` is its end, so that a later reader of a growing file can go on from there. Bytes between
+    two good frames that are no frame are skipped and noted in `damage`. `tail` counts the bytes behind the last good
+    frame, which may be a frame that is still being written; `broken` is set where they can't be.
     """
 
     def __init__(self, file: BinaryIO, offset: int) -> None:
         self.offset = offset
         self.damage: list[Damage] = []
         self.tail = 0
-        self.broken = False  # whether the tail can't just be a frame that is being written
+        self.broken = False
         self._file = file
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         self._file.seek(self.offset)
         buffer = b""
         place = 0  # of the next frame in the buffer
-        lost = 0  # bytes passed over since the last good frame
+        lost = 0  # bytes skipped since the last good frame
         ended = False
         while True:
             need = _needed(buffer, place)
             while not ended and len(buffer) - place < need:
-                piece = self._file.read(max(PIECE, need))
+                piece = self._file.read(max(READ_BYTES, need))
                 ended = not piece
                 buffer = buffer[place:] + piece
                 place = 0
                 need = _needed(buffer, place)
             if len(buffer) - place < HEAD.size:
                 break
-            found = _payload_at(buffer, place)
+            found = _frame_at(buffer, place)
             if found is None:
                 self.broken = self.broken if lost else len(buffer) - place >= need
                 step = buffer.find(MAGIC, place + 1) - place
-                if step < 0:  # keep what may be the first bytes of a magic
+                if step < 0:  # keep the bytes that may begin a magic
                     step = max(1, len(buffer) - place - len(MAGIC) + 1)
                 lost += step
                 place += step
@@ -129,17 +178,23 @@ class FrameReader:
 
 
 def _needed(buffer: bytes, place: int) -> int:
-    """Bytes of the frame at `place`, as far as its head can be believed."""
+    """Return the size of the frame at `place` by its head, or of a head where there is no whole or credible one."""
     if len(buffer) - place < HEAD.size:
         return HEAD.size
     mark, length, _ = HEAD.unpack_from(buffer, place)
     return HEAD.size + length if mark[:3] == MAGIC and length <= MAX_PAYLOAD else HEAD.size
 
 
-def _payload_at(buffer: bytes, place: int) -> tuple[int, bytes] | None:
+def _frame_at(buffer: bytes, place: int) -> tuple[int, bytes] | None:
+    """Return kind and payload of the frame at `place`; None where it is damaged or not whole."""
     mark, length, check = HEAD.unpack_from(buffer, place)
     begin = place + HEAD.size
     if mark[:3] != MAGIC or mark[3] not in CRC_OF_KIND or begin + length > len(buffer):
         return None
     payload = buffer[begin : begin + length]
     return (mark[3], payload) if crc32(payload, CRC_OF_KIND[mark[3]]) == check else None
+
+
+def _escaped(text: str) -> str:
+    """Write half characters, which a file name that is no UTF-8 has, as their escapes."""
+    return _LONE_SURROGATE.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text)

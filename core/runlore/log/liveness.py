@@ -1,7 +1,7 @@
-"""Whether the process that writes a log still lives: a lock on this machine, a heartbeat from another.
+"""The life of the process that writes a log: known by a lock on this machine, by a heartbeat from another.
 
 The writer holds `flock` on its log. A free lock, or one that is held (by an orphaned child, say) while the writer's
-process is gone, means that the writer died. Locks don't reach other machines, so there the file's time counts.
+process is gone, means that the writer died. Locks don't reach other machines: there the time of the file counts.
 """
 
 import fcntl
@@ -13,21 +13,21 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-HEARTBEAT = 15.0  # seconds between touches of a log on a network disk
-STALE = 90.0  # seconds without one, after which a writer on another machine is taken for dead
+HEARTBEAT_S = 15.0  # between touches of a log on a network disk
+STALE_S = 90.0  # without a touch, after which a writer on another machine is taken for dead
 NETWORK_DISKS = {"nfs", "nfs4", "lustre", "cifs", "smb3", "smbfs", "gpfs", "beegfs", "ceph", "glusterfs", "9p", "afs"}
 
 
 class Life(Enum):
-    """What is known of a log's writer."""
+    """The life of a log's writer, as far as it can be known from here."""
 
     ALIVE = "alive"
     DEAD = "dead"
-    SILENT = "silent"  # on another machine, and not heard of for a while: taken for dead, but not touched
+    SILENT = "silent"  # on another machine and not heard of for a while: taken for dead, but its log is not touched
 
 
 def process_identity() -> dict[str, Any]:
-    """What a log's header says of the process that writes it."""
+    """Return the fields of an opening event that identify this process."""
     return dict(_identity_of(os.getpid()))
 
 
@@ -44,7 +44,7 @@ def _identity_of(pid: int) -> dict[str, Any]:
 
 @cache
 def boot_id() -> str:
-    """Identifies this machine since it was started."""
+    """Return the id of this machine that lasts until it is started again."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:  # not Linux
@@ -52,12 +52,16 @@ def boot_id() -> str:
 
 
 def hold(descriptor: int) -> None:
-    """Take the writer's lock; it goes with the last descriptor."""
+    """Take the writer's lock, which is free again when the last copy of the descriptor is closed.
+
+    Raises:
+        BlockingIOError: somebody else holds it.
+    """
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def life_of(log: Path, identity: dict[str, Any]) -> Life:
-    """Whether the writer that `identity` (a log's opening event) names still lives.
+    """Return the life of a log's writer; `identity` is the opening event of the log.
 
     Raises:
         FileNotFoundError: the log was sealed meanwhile.
@@ -76,13 +80,17 @@ def life_of(log: Path, identity: dict[str, Any]) -> Life:
 
 
 def on_network_disk(folder: Path) -> bool:
-    """Whether other machines may see `folder`."""
+    """Return True if other machines may see a folder.
+
+    Raises:
+        OSError: there is no such folder.
+    """
     return _is_network_device(folder.stat().st_dev, folder)
 
 
 @lru_cache(maxsize=64)
 def _is_network_device(device: int, folder: Path) -> bool:
-    """`folder` lies on `device`; a disk keeps its number while it is mounted."""
+    """Return True if `folder`, which lies on `device`, does; a disk keeps its number while it is mounted."""
     folder = folder.resolve()
     best, kind = Path("/"), ""
     with suppress(OSError):
@@ -95,12 +103,12 @@ def _is_network_device(device: int, folder: Path) -> bool:
 
 
 def _remote_life(log: Path) -> Life:
-    age = _clock_of(log.parent) - log.stat().st_mtime
-    return Life.ALIVE if age < STALE else Life.SILENT
+    age_s = _server_time(log.parent) - log.stat().st_mtime
+    return Life.ALIVE if age_s < STALE_S else Life.SILENT
 
 
-def _clock_of(folder: Path) -> float:
-    """The time of the file server's clock; this machine's, where the folder can't be written."""
+def _server_time(folder: Path) -> float:
+    """Return the time by the file server's clock; by this machine's where the folder can't be written."""
     probe = folder / f".clock-{os.getpid()}.tmp"
     try:
         probe.touch()
@@ -112,7 +120,7 @@ def _clock_of(folder: Path) -> float:
 
 
 def _is_running(identity: dict[str, Any]) -> bool:
-    pid = identity.get("pid", 0)
+    pid = identity.get("pid") or 0
     start = _process_start(pid)
     if start is not None:
         return bool(start == identity.get("pid_start"))
@@ -120,7 +128,7 @@ def _is_running(identity: dict[str, Any]) -> bool:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
@@ -128,7 +136,7 @@ def _is_running(identity: dict[str, Any]) -> bool:
 
 
 def _process_start(pid: int) -> int | None:
-    """Clock ticks after boot at which a process began; None where it is gone (or a zombie), or can't be known."""
+    """Return the clock ticks after boot at which a process began; None where it is gone (or a zombie), or unknown."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,17 +1,24 @@
-"""Points: rows of values that were logged together, gathered to columns, and summed up per key."""
+"""Points: rows of values that were logged together, gathered to blocks of columns, and tallied by key."""
 
-import json
 import math
 import struct
 from array import array
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from runlore.log import columns as log_columns
+from runlore.log import columns
+from runlore.log.frames import MAX_PAYLOAD, DecodeError, are_texts, dump_json, is_int64, load_json
 
-ROW_PREFIX = "Iqqd"  # key set, time in µs, step, epoch (NaN: none), then one float64 per key
-BLOCK_BYTES = 1 << 20  # of raw rows, before they become a block of columns
+ROW_PREFIX = "Iqqd"  # key set, time in µs, step, epoch (NaN: none), then one float64 for each key
+BLOCK_BYTES = 1 << 20  # of raw rows that become a block of columns
+
+_MAX_BLOCK_BYTES = BLOCK_BYTES + MAX_PAYLOAD  # of a block's raw rows: the last one may be the longest there is
+_KEY_SETS = 1 << 32  # numbers of key sets are below this
+_NUMBER = struct.Struct("<I")
+
+Unpack = Callable[[str, bytes, int], Any]  # encoding, bytes and rows to a column: one of `columns.unpack…`
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +30,47 @@ class KeySet:
     split: str | None
 
     def encode(self) -> bytes:
-        """The payload of the frame that defines it."""
-        return json.dumps({"id": self.number, "keys": self.keys, "split": self.split}).encode()
+        """Return the payload of the frame that defines it."""
+        return dump_json({"id": self.number, "keys": self.keys, "split": self.split})
 
     @classmethod
     def decode(cls, payload: bytes) -> "KeySet":
-        """The key set that a frame defines."""
-        item = json.loads(payload)
-        return cls(item["id"], tuple(item["keys"]), item["split"])
+        """Return the key set that a frame defines.
+
+        Raises:
+            DecodeError: the frame does not hold one.
+        """
+        item = load_json(payload)
+        if not isinstance(item, dict):
+            raise DecodeError("a key set is no JSON object")
+        return cls.checked(item.get("id"), item.get("keys"), item.get("split"))
+
+    @classmethod
+    def checked(cls, number: Any, keys: Any, split: Any) -> "KeySet":
+        """Return the key set made of JSON values.
+
+        Raises:
+            DecodeError: they are not a number, a list of texts, and a text or null.
+        """
+        if not is_int64(number) or not 0 <= number < _KEY_SETS or not are_texts(keys) or not _is_split(split):
+            raise DecodeError("a key set has not a number, a list of keys, and a split or none")
+        return cls(number, tuple(keys), split)
 
     def row(self) -> struct.Struct:
-        """The layout of a row of this key set."""
+        """Return the layout of a row of this key set."""
         return struct.Struct(f"<{ROW_PREFIX}{len(self.keys)}d")
+
+
+class Points(NamedTuple):
+    """Points of one key as columns of equal length, in the order they were logged."""
+
+    key: str
+    split: str | None
+    position: Any  # of each row among all rows of its file; like the other columns an array, or one of numpy's
+    time: Any  # µs since 1970
+    step: Any
+    epoch: Any  # NaN: none
+    value: Any
 
 
 class Block(NamedTuple):
@@ -43,46 +79,101 @@ class Block(NamedTuple):
     keys: tuple[str, ...]
     split: str | None
     position: "array[int]"  # of each row among all rows of its file
-    time: "array[int]"  # microseconds since 1970
+    time: "array[int]"  # µs since 1970
     step: "array[int]"
     epoch: "array[float]"
-    values: "list[array[float]]"  # one per key
+    values: "list[array[float]]"  # one for each key
 
     def encode(self) -> bytes:
-        """The payload of a frame of columns."""
-        packed = [log_columns.pack_integers(column) for column in (self.position, self.time, self.step)]
-        packed += [log_columns.pack_floats(column) for column in (self.epoch, *self.values)]
-        head = json.dumps(
+        """Return the payload of a frame of columns."""
+        packed = [columns.pack_integers(column) for column in (self.position, self.time, self.step)]
+        packed += [columns.pack_floats(column) for column in (self.epoch, *self.values)]
+        head = dump_json(
             {
                 "keys": self.keys,
                 "split": self.split,
                 "rows": len(self.step),
                 "columns": [[encoding, len(data)] for encoding, data in packed],
-            },
-            separators=(",", ":"),
-        ).encode()
-        return b"".join([struct.pack("<I", len(head)), head, *(data for _, data in packed)])
+            }
+        )
+        return b"".join([_NUMBER.pack(len(head)), head, *(data for _, data in packed)])
 
     @classmethod
     def decode(cls, payload: bytes) -> "Block":
-        """The block that a frame of columns holds."""
-        head, columns = open_block(payload)
+        """Return the block that a frame of columns holds.
+
+        Raises:
+            DecodeError: the frame does not hold one.
+        """
+        packed = PackedBlock.decode(payload)
         position, time, step, epoch, *values = (
-            log_columns.unpack(encoding, data, head["rows"]) for encoding, data in columns
+            columns.unpack(encoding, data, packed.rows) for encoding, data in packed.columns
         )
-        return cls(tuple(head["keys"]), head["split"], position, time, step, epoch, values)
+        return cls(packed.keys, packed.split, position, time, step, epoch, values)
+
+    def points(self, wanted: Collection[str]) -> "Iterator[Points]":
+        """Iterate over the points of some keys."""
+        for key, value in zip(self.keys, self.values, strict=True):
+            if key in wanted:
+                yield Points(key, self.split, self.position, self.time, self.step, self.epoch, value)
 
 
-def open_block(payload: bytes) -> tuple[dict[str, Any], list[tuple[str, bytes]]]:
-    """The head of a frame of columns, and each column still packed: position, time, step, epoch, values."""
-    (size,) = struct.unpack_from("<I", payload)
-    place = 4 + size
-    head = json.loads(payload[4:place])
-    columns = []
-    for encoding, length in head["columns"]:
-        columns.append((encoding, payload[place : place + length]))
-        place += length
-    return head, columns
+class PackedBlock(NamedTuple):
+    """A block whose columns are still packed: position, time, step, epoch, and one for each key."""
+
+    keys: tuple[str, ...]
+    split: str | None
+    rows: int
+    columns: list[tuple[str, bytes]]  # encoding and bytes
+
+    @classmethod
+    def decode(cls, payload: bytes) -> "PackedBlock":
+        """Return the block that a frame of columns holds.
+
+        Raises:
+            DecodeError: the frame does not hold one.
+        """
+        if len(payload) < _NUMBER.size:
+            raise DecodeError(f"a frame of columns has {len(payload)} bytes")
+        (size,) = _NUMBER.unpack_from(payload)
+        place = _NUMBER.size + size
+        head = load_json(payload[_NUMBER.size : place])
+        if not isinstance(head, dict):
+            raise DecodeError("the head of a block is no JSON object")
+        key_set = KeySet.checked(0, head.get("keys"), head.get("split"))
+        rows: Any = head.get("rows")
+        if not is_int64(rows) or not 0 < rows * key_set.row().size <= _MAX_BLOCK_BYTES:
+            raise DecodeError("a block has no rows, or more than fit into one")
+        packed = []
+        for encoding, length in _columns_of(head.get("columns"), len(key_set.keys)):
+            packed.append((encoding, payload[place : place + length]))
+            place += length
+        if place != len(payload):
+            raise DecodeError(f"a block of {len(payload)} bytes has columns up to byte {place}")
+        return cls(key_set.keys, key_set.split, rows, packed)
+
+    def points(self, wanted: Collection[str], unpack: Unpack) -> Iterator[Points]:
+        """Iterate over the points of some keys; no other key's column is unpacked.
+
+        Raises:
+            DecodeError: a column can't be unpacked.
+        """
+        position, time, step, epoch = (unpack(*column, self.rows) for column in self.columns[:4])
+        for key, column in zip(self.keys, self.columns[4:], strict=True):
+            if key in wanted:
+                yield Points(key, self.split, position, time, step, epoch, unpack(*column, self.rows))
+
+
+def _columns_of(value: Any, keys: int) -> list[tuple[str, int]]:
+    """Return encoding and bytes of a block's columns, by its head."""
+    kinds = [columns.INTEGERS] * 3 + [columns.FLOATS] * (1 + keys)
+    if not isinstance(value, list) or len(value) != len(kinds):
+        raise DecodeError(f"a block of {keys} keys has not {len(kinds)} columns")
+    for item, encodings in zip(value, kinds, strict=True):
+        good = isinstance(item, list) and len(item) == 2 and item[0] in encodings
+        if not good or not is_int64(item[1]) or item[1] < 0:
+            raise DecodeError("a column of a block has not an encoding of its kind and a length")
+    return [(encoding, length) for encoding, length in value]
 
 
 @dataclass(slots=True)
@@ -98,18 +189,18 @@ class RowBuffer:
         self.size = self.key_set.row().size
 
     def add(self, payload: bytes, position: int) -> None:
-        """Take the payload of a row, the `position`-th of its file.
+        """Take the payload of a row; `position` counts the rows before it in its file.
 
         Raises:
-            ValueError: it has not the length of a row of this key set.
+            DecodeError: it has not the length of a row of this key set.
         """
         if len(payload) != self.size:
-            raise ValueError(f"a row of {len(payload)} bytes, not {self.size}")
+            raise DecodeError(f"a row has {len(payload)} bytes, not {self.size}")
         self.raw += payload
         self.position.append(position)
 
     def drain(self) -> Block:
-        """The rows as columns; the buffer is empty then."""
+        """Return the rows as columns, and empty the buffer."""
         _, time, step, epoch, *values = zip(*self.key_set.row().iter_unpack(self.raw), strict=True)
         block = Block(
             self.key_set.keys,
@@ -125,12 +216,23 @@ class RowBuffer:
         return block
 
 
+def row_number(payload: bytes) -> int:
+    """Return the number of a row's key set.
+
+    Raises:
+        DecodeError: the payload is too short.
+    """
+    if len(payload) < _NUMBER.size:
+        raise DecodeError(f"a row has {len(payload)} bytes")
+    return int(_NUMBER.unpack_from(payload)[0])
+
+
 @dataclass(slots=True)
 class Tally:
-    """What a series comes to. `min` and `max` leave NaN out (None: nothing else was there).
+    """Count, last value, bounds and times of a series. `min` and `max` leave NaN out; None: there is nothing else.
 
-    `last` is the value at the highest step. While every step was higher than the one before, the tally is exact;
-    otherwise a point may have superseded another, and the series has to be read to know.
+    `last` is the value at the highest step. A tally is exact while every step was higher than the one before;
+    otherwise a point may have superseded another, which only the series itself can tell.
     """
 
     split: str | None = None
@@ -140,11 +242,11 @@ class Tally:
     min: float | None = None
     max: float | None = None
     exact: bool = True
-    first_time: int = 0
+    first_time: int = 0  # µs since 1970
     last_time: int = 0
 
     def add(self, steps: "array[int]", values: "array[float]", times: "array[int]") -> None:
-        """Take points in the order they were logged."""
+        """Add points, at least one, in the order they were logged."""
         if (self.count and steps[0] <= self.last_step) or not all(a < b for a, b in pairwise(steps)):
             self.exact = False
         if steps[-1] >= self.last_step or not self.count:
@@ -156,7 +258,7 @@ class Tally:
 
     def _widen(self, values: "array[float]") -> None:
         low, high = min(values), max(values)
-        if math.isnan(sum(values)):  # min and max can't be trusted beside a NaN
+        if math.isnan(sum(values)):  # beside a NaN min and max can't be trusted
             numbers = [value for value in values if not math.isnan(value)]
             if not numbers:
                 return
@@ -165,7 +267,7 @@ class Tally:
         self.max = high if self.max is None else max(self.max, high)
 
     def encode(self) -> list[Any]:
-        """As a list that JSON can hold."""
+        """Return the tally as a list for JSON."""
         return [
             self.split,
             self.count,
@@ -179,11 +281,20 @@ class Tally:
         ]
 
     @classmethod
-    def decode(cls, item: list[Any]) -> "Tally":
-        """The tally of an encoded list."""
+    def decode(cls, item: Any) -> "Tally":
+        """Return the tally of an encoded list.
+
+        Raises:
+            DecodeError: it is none.
+        """
+        if not isinstance(item, list) or len(item) != 9:
+            raise DecodeError("a tally is not a list of nine items of their types")
         split, count, last, last_step, low, high, exact, first_time, last_time = item
-        low, high = (None if bound is None else float(bound) for bound in (low, high))
-        return cls(split, count, float(last), last_step, low, high, exact, first_time, last_time)
+        whole = all(map(is_int64, (count, last_step, first_time, last_time))) and count >= 0
+        if not whole or not _is_split(split) or type(exact) is not bool:
+            raise DecodeError("a tally is not a list of nine items of their types")
+        low, high = (None if bound is None else _float_of(bound) for bound in (low, high))
+        return cls(split, count, _float_of(last), last_step, low, high, exact, first_time, last_time)
 
 
 def tally_block(tallies: dict[str, Tally], block: Block) -> None:
@@ -196,15 +307,29 @@ def tally_block(tallies: dict[str, Tally], block: Block) -> None:
 
 
 def plain_float(value: float) -> float | str:
-    """A float that every reader of JSON takes: NaN and the infinities are spelled out."""
+    """Return a float as every reader of JSON takes it: NaN and the infinities are spelled out."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def stored_key(name: Any, split: str | None) -> str:
-    """The key that a metric is stored under: its own name, with the split before it unless that is "train"."""
+    """Return the key that a metric is stored under: its name, with the split before it unless that is "train"."""
     key = str(name)
     if split in (None, "", "train") or key.startswith((f"{split}_", f"{split}/")):
         return key
     return f"{split}/{key}"
+
+
+def _float_of(value: Any) -> float:
+    """Return the float that `plain_float` gave."""
+    if value in ("NaN", "Infinity", "-Infinity") or type(value) in (int, float):
+        try:
+            return float(value)
+        except OverflowError:
+            pass
+    raise DecodeError("a tally has a value that is no number")
+
+
+def _is_split(value: Any) -> bool:
+    return value is None or isinstance(value, str)

@@ -1,34 +1,38 @@
-"""A run's record: what the files of all its writers come to."""
+"""The record of a run: the events of all its log files, merged."""
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from runlore._ids import id_time
+from runlore.errors import FormatError
 from runlore.log import sigterm
+from runlore.log.events import WEIGHTS, Event, check_content
 from runlore.log.folder import Folder, WriterFile
+from runlore.log.frames import DecodeError
 from runlore.log.liveness import Life, life_of
 from runlore.log.points import Tally
-from runlore.log.reader import FOREIGN, Content, Event, Replay, read_log, read_sealed
+from runlore.log.reader import Content, Replay, read_log, read_sealed
 from runlore.log.superseding import merge_tallies
 from runlore.log.values import Plain
 
-COMPLETED = ("size", "mtime_ns", "sha256", "stored", "files", "why", "pending", "keep")  # what may be told later
-WEIGHTS = ("fingerprints", "shapes", "tensors")  # kinds of hashes of a content
-LINK = ("kind", "run", "step", "sha256")  # what is known of a link
-HASH = re.compile(r"[0-9a-f]{64}")
-OWN_MODES = ("start", "resume")  # writers that carry the run's status; "attach" only adds to it
+# Kinds of links, to which integrations add others ("started_from", "evaluates")
+RESUMED_FROM = "resumed_from"  # it goes on from weights of the other run
+REFIT_OF = "refit_of"  # a search fitted its best estimator again
+REPRODUCES = "reproduces"  # it does the other run again; also the name of the tag that holds the other run's name
 
+OWN_MODES = ("start", "resume")  # of writers that carry the run's status; an "attach" only adds to it
 
-def _is_real(value: Any) -> bool:
-    return value is None or type(value) in (int, float)
+_COMMAND_FIELDS = ("argv", "cwd", "host", "pid", "program", "script", "began_in")  # of an opening
+_COMPLETED_FIELDS = ("size", "mtime_ns", "sha256", "stored", "files", "why", "pending", "keep")  # told later
+_LINK_FIELDS = ("kind", "run", "step", "sha256")
+_TRIES = 5  # to read files that are sealed between the listing and the reading
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A run from one beginning to its end, in µs since 1970; one that was resumed has several.
+    """A run from one beginning to its end, in µs since 1970; a resumed run has several.
 
-    `cut` is the step that it was resumed at. `status` is what it ended as, "running" for one that has not.
+    `cut` is the step that it was resumed at, `status` how it ended ("running": not yet), `error` type and message.
     """
 
     started: int
@@ -36,10 +40,7 @@ class Segment:
     status: str
     cut: int | None
     argv: tuple[str, ...]
-    error: str | None  # its type and message
-
-
-COMMAND = ("argv", "cwd", "host", "pid", "program", "script", "began_in")  # what is told of how a run was started
+    error: str | None
 
 
 @dataclass(slots=True)
@@ -62,143 +63,158 @@ class Record:
     weights: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # hashes of model files, by sha256 and kind
     environment: dict[str, dict[str, Any]] = field(default_factory=dict)  # section: {"sha256"} or {"values"}
     command: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, dict[str, Plain]] = field(default_factory=dict)  # what was trained on, by name
+    data: dict[str, dict[str, Plain]] = field(default_factory=dict)  # facts of datasets, by name
     error: dict[str, Any] | None = None
-    missing: list[dict[str, Any]] = field(default_factory=list)  # what could not be captured, and why
+    losses: list[dict[str, Any]] = field(default_factory=list)  # {"what", "why"} of what could not be captured
     lost_calls: int = 0  # log calls that found no room on the disk
     damaged_bytes: int = 0
     segments: list[Segment] = field(default_factory=list)
-    tallies: dict[str, Tally] = field(default_factory=dict)
-    live: bool = False  # whether a writer may still append
-    _at: dict[Any, dict[str, Any]] = field(default_factory=dict)  # the newest checkpoint of each path
-    _holders: dict[str, dict[str, Any]] = field(default_factory=dict)  # of roles
+    live: bool = False  # True while a writer may append
+    _checkpoints: dict[Any, dict[str, Any]] = field(default_factory=dict)  # the newest of each path
+    _holders: dict[str, dict[str, Any]] = field(default_factory=dict)  # the checkpoint of each role
     _known: dict[str, dict[str, Any]] = field(default_factory=dict)  # artifacts by id
 
     def apply(self, event: Event) -> None:
-        """Take one event; kinds that a newer runlore added are passed over."""
+        """Take one event; kinds that a newer runlore added are passed over.
+
+        Raises:
+            DecodeError: its fields are not as docs/format.md has them; nothing was taken.
+        """
         kind = event["type"]
         if event.get("left_out"):  # a rewriter has failed
-            self.missing.append({"what": kind, "why": str(event["left_out"])})
-        if kind == "open" and isinstance(event.get("seeds"), dict):
-            self.environment.setdefault("seeds", event["seeds"])
-        elif kind == "params":
-            self.params.update(event["values"])
-        elif kind == "summary":
-            self.summary.update(event["values"])
-        elif kind == "tags":
-            for key, value in event["values"].items():
-                if value is None:
-                    self.tags.pop(key, None)
-                else:
-                    self.tags[key] = value
-        elif kind == "note":
-            self.notes.append(event["text"])
-        elif kind == "data":
-            self.data.setdefault(str(event["name"]), {}).update(event["values"])
-        elif kind == "artifact":
-            self._take_artifact(event)
-        elif kind == "removed":
-            self._take_removal(event.get("path"))
-        elif kind == "environment":
-            self.environment.update({name: item for name, item in event["sections"].items() if str(item["sha256"])})
-        elif kind == "link":
-            self.links.append({key: event[key] for key in LINK if event.get(key) is not None})
-        elif kind == "dropped":
-            self._take_dropped({str(sha256) for sha256 in event["sha256"]}, str(event.get("why") or "") or None)
-        elif kind == "weights":
-            found = {kind: [str(item) for item in event[kind]] for kind in WEIGHTS if kind in event}
-            if found and all(HASH.fullmatch(item) for item in sum(found.values(), [str(event["sha256"])])):
-                self.weights[event["sha256"]] = found
-        elif kind == "missing":
-            self.missing.append({"what": event["what"], "why": event["why"]})
-        elif kind == "gap":
-            self.lost_calls += event["calls"]
+            self.losses.append({"what": kind, "why": str(event["left_out"])})
+        check_content(event)
+        match kind:
+            case "open":
+                if event.get("seeds") is not None:
+                    self.environment.setdefault("seeds", event["seeds"])
+            case "params":
+                self.params.update(event["values"])
+            case "summary":
+                self.summary.update(event["values"])
+            case "tags":
+                self.tags.update(event["values"])
+                self.tags = {key: value for key, value in self.tags.items() if value is not None}
+            case "note":
+                self.notes.append(event["text"])
+            case "data":
+                self.data.setdefault(event["name"], {}).update(event["values"])
+            case "artifact":
+                self._take_artifact(event)
+            case "removed":
+                self._take_removal(event["path"])
+            case "environment":
+                self.environment.update({name: item for name, item in event["sections"].items() if item["sha256"]})
+            case "link":
+                self.links.append({key: event[key] for key in _LINK_FIELDS if event.get(key) is not None})
+            case "dropped":
+                self._take_dropped(set(event["sha256"]), event.get("why") or None)
+            case "weights":
+                self._take_weights(event)
+            case "missing":
+                self.losses.append({"what": event["what"], "why": event["why"]})
+            case "gap":
+                self.lost_calls += event["calls"]
+
+    def missing(self, writers: "Writers") -> list[dict[str, Any]]:
+        """Return what could not be captured or read, and why: `{"what", "why"}`; `writers` are the run's."""
+        found = list(self.losses)
+        if not self.live and self.segments and self.parent is None and set(self.environment) <= {"seeds"}:
+            found.append({"what": "environment", "why": "the process ended before it was known"})
+        if self.lost_calls:
+            found.append({"what": f"{self.lost_calls} log calls", "why": "no room on the disk"})
+        if self.damaged_bytes:
+            found.append({"what": f"{self.damaged_bytes} bytes of its files", "why": "damaged on the disk"})
+        blocks = sum(len(content.damaged_blocks) for content in writers.contents)
+        if blocks:
+            found.append({"what": f"{blocks} blocks of points", "why": "damaged on the disk"})
+        return found + [{"what": "a file", "why": reason} for reason in writers.unreadable]
 
     def _take_artifact(self, event: Event) -> None:
-        """A new artifact, or what completes a known one: its hash, and whether it is kept."""
-        check_artifact(event)
-        path = event.get("path")
         if event.get("completes"):
-            known = self._known.get(event["id"]) if "id" in event else self._unnamed_at(path, event.get("mtime_ns"))
-            if known is not None:
-                told = {key: event[key] for key in COMPLETED if key in event}
-                hashed_only = bool(known.get("keep")) and not told.keys() & {"stored", "why"}  # it is still to be kept
-                known.update({"pending": hashed_only, **told})
+            self._complete_artifact(event)
             return
         item = {"present": True, **event}
-        if event.get("kind") == "checkpoint":  # a path has one content, and a role one checkpoint
-            if path in self._at:
-                self._at[path]["present"] = False
-            for role in event.get("roles") or ():
-                holder = self._holders.get(role)
-                if holder is not None:
-                    holder["roles"] = [other for other in holder["roles"] if other != role]
-                self._holders[role] = item
-            self._at[path] = item
+        if event["kind"] == "checkpoint":
+            self._take_checkpoint(item)
         if "id" in event:
             self._known[event["id"]] = item
         self.artifacts.append(item)
 
-    def _take_removal(self, path: Any) -> None:
-        if path in self._at:
-            self._at[path]["present"] = False
-            return
-        for artifact in self.artifacts:
-            if artifact.get("path") == path:
-                artifact["present"] = False
+    def _complete_artifact(self, event: Event) -> None:
+        """Add to a known artifact: its hash, or that it is to be kept."""
+        known = self._known.get(event["id"]) if "id" in event else self._unnamed(event)
+        if known is not None:
+            told = {key: event[key] for key in _COMPLETED_FIELDS if key in event}
+            hashed_only = bool(known.get("keep")) and not told.keys() & {"stored", "why"}  # it is still to be kept
+            known.update({"pending": hashed_only, **told})
 
-    def _take_dropped(self, hashes: set[str], why: str | None) -> None:
-        """Contents that the store does not keep for this run any more."""
-        for artifact in self.artifacts:
-            if artifact.get("sha256") in hashes:
-                artifact.update(stored=False, dropped=True, why=why)
-
-    def _unnamed_at(self, path: Any, mtime_ns: Any) -> dict[str, Any] | None:
-        """The first artifact there whose hash is not known, or that was written then: for events that name no id."""
+    def _unnamed(self, event: Event) -> dict[str, Any] | None:
+        """Return the first artifact without an id that an event completes by its path: pending, or of the same time."""
+        path, mtime_ns = event.get("path"), event.get("mtime_ns")
         for item in self.artifacts:
             same_time = mtime_ns is not None and item.get("mtime_ns") == mtime_ns
             if item.get("path") == path and "id" not in item and (item.get("pending") or same_time):
                 return item
         return None
 
+    def _take_checkpoint(self, item: dict[str, Any]) -> None:
+        """Take the place of an earlier checkpoint: a path has one content, and a role one checkpoint."""
+        path = item.get("path")
+        if path in self._checkpoints:
+            self._checkpoints[path]["present"] = False
+        for role in item.get("roles") or ():
+            holder = self._holders.get(role)
+            if holder is not None:
+                holder["roles"] = [other for other in holder["roles"] if other != role]
+            self._holders[role] = item
+        self._checkpoints[path] = item
 
-def check_artifact(event: Event) -> None:
-    """Refuse what no writer of ours writes, before it is used as a path or a hash.
+    def _take_removal(self, path: str) -> None:
+        if path in self._checkpoints:
+            self._checkpoints[path]["present"] = False
+            return
+        for artifact in self.artifacts:
+            if artifact.get("path") == path:
+                artifact["present"] = False
 
-    Raises:
-        ValueError: something has the wrong type, or a hash is none.
-    """
-    texts = [event.get(key) for key in ("name", "kind", "path", "sha256", "id", "why", "monitor")]
-    hashes = [event.get("sha256")]
-    for member in event.get("files") or ():
-        path, size, sha256 = member
-        texts += [path, sha256]
-        hashes.append(sha256)
-        if type(size) is not int:
-            raise ValueError(f"a file of an artifact has the size {size!r}")
-    texts += list(event.get("roles") or ())
-    if not all(text is None or isinstance(text, str) for text in texts):
-        raise ValueError(f"an artifact names something that is no text: {str(event)[:200]}")
-    numbers = [event.get(key) for key in ("size", "step", "mtime_ns")]
-    reals = [event.get(key) for key in ("epoch", "value")]
-    if not all(number is None or type(number) is int for number in numbers) or not all(map(_is_real, reals)):
-        raise ValueError(f"an artifact has a number that is none: {str(event)[:200]}")
-    if "completes" not in event and not (isinstance(event.get("name"), str) and isinstance(event.get("kind"), str)):
-        raise ValueError(f"an artifact has no name or kind: {str(event)[:200]}")
-    if not all(text is None or HASH.fullmatch(text) for text in hashes):
-        raise ValueError(f"an artifact has a hash that is none: {str(event)[:200]}")
+    def _take_dropped(self, hashes: set[str], why: str | None) -> None:
+        """Mark contents that the store does not keep for this run any more."""
+        for artifact in self.artifacts:
+            if artifact.get("sha256") in hashes:
+                artifact.update(stored=False, dropped=True, why=why)
+
+    def _take_weights(self, event: Event) -> None:
+        hashes = {kind: event[kind] for kind in WEIGHTS if kind in event}
+        if hashes:
+            self.weights[event["sha256"]] = hashes
 
 
 @dataclass(slots=True)
 class Writers:
-    """The readable files of a run, in the order of their writers, and what is known of the newest's life."""
+    """The files of a run that can be read, in the order of their writers, and why others can't."""
 
     contents: list[Content]
     unreadable: list[str]
 
     def owners(self) -> list[Content]:
-        """Those that carry the status."""
+        """Return the files that carry the run's status."""
         return [content for content in self.contents if content.opening.get("mode", "start") in OWN_MODES]
+
+    def tallies(self) -> dict[str, Tally]:
+        """Return the tallies of the run's series; where points may supersede others, these are read.
+
+        Raises:
+            FileNotFoundError: a file was removed meanwhile.
+        """
+        return merge_tallies(self.contents)
+
+    def last_steps(self) -> dict[str, int]:
+        """Return the highest step of each series."""
+        try:
+            return {key: tally.last_step for key, tally in self.tallies().items()}
+        except FileNotFoundError:  # the run was removed: no step is left to go on from
+            return {}
 
 
 def read_writers(files: list[WriterFile], replays: dict[str, Replay] | None = None) -> Writers:
@@ -216,68 +232,51 @@ def read_writers(files: list[WriterFile], replays: dict[str, Replay] | None = No
                 contents.append(_read_live(item, (replays or {}).get(item.path.name)))
         except FileNotFoundError:
             raise
-        except FOREIGN as error:
-            unreadable.append(f"{item.path.name}: {error or type(error).__name__}")
+        except (OSError, FormatError) as error:
+            unreadable.append(f"{item.path.name}: {error}")
     return Writers(contents, unreadable)
 
 
-def _read_live(item: WriterFile, replay: Replay | None) -> Content:
-    content = read_log(item.path, item.ordinal, replay)
-    content.life = life_of(item.path, content.opening)
-    if content.end is None and content.life is not Life.ALIVE:
-        again = read_log(item.path, item.ordinal, content.replay)  # what it wrote between our look and its death
-        again.life = content.life
-        return again
-    return content
-
-
 def read_files(folder: Folder, run_id: str) -> Writers:
-    """Read a run's files as they are now; this is quicker than `read_record`, which adds up the points of all."""
-    for _ in range(5):
+    """Read a run's files as they are now."""
+    for _ in range(_TRIES):
         try:
             return read_writers(folder.files_of(run_id))
         except FileNotFoundError:
-            continue  # sealed between the listing and the reading
+            continue  # one was sealed between the listing and the reading
     return Writers([], ["its files keep changing"])
 
 
 def read_record(folder: Folder, run_id: str) -> tuple[Record, Writers]:
-    """The record of a run, read from its files now."""
-    for _ in range(5):
-        files = folder.files_of(run_id)
-        try:
-            writers = read_writers(files)
-            return build_record(folder, run_id, writers), writers
-        except FileNotFoundError:
-            continue  # sealed between the listing and the reading
-    return Record(run_id), Writers([], ["its files keep changing"])
+    """Read a run's files as they are now, and merge them into its record."""
+    writers = read_files(folder, run_id)
+    return build_record(folder, run_id, writers), writers
 
 
 def build_record(folder: Folder, run_id: str, writers: Writers) -> Record:
-    """What the files come to."""
+    """Merge the events of a run's files; those that can't be used are noted in `writers.unreadable`."""
     record = Record(run_id, status="crashed", started=id_time(run_id))
-    events = [event for content in writers.contents for event in content.events]
-    for event in events:
-        try:
-            record.apply(event)
-        except FOREIGN as error:
-            writers.unreadable.append(f"an event {event['type']!r}: {error or type(error).__name__}")
-    owners = writers.owners() or writers.contents
-    if owners and owners[0].opening:
-        _apply_opening(record, owners[0].opening)
-        ends = [_end_of(folder, content, writers.contents) for content in owners]
-        _apply_end(record, owners[-1], ends[-1])
-        mine = [pair for pair in zip(owners, ends, strict=True) if pair[0].opening.get("mode") != "attach"]
-        record.segments = [_segment(content, end) for content, end in mine]
+    for content in writers.contents:
+        for event in content.events:
+            try:
+                record.apply(event)
+            except DecodeError as error:
+                writers.unreadable.append(f"an event {event['type']!r}: {error}")
+    owners = writers.owners()
+    tellers = owners or writers.contents
+    if tellers and tellers[0].opening:
+        _apply_opening(record, tellers[0].opening)
+        ends = [_end_of(folder, content, writers.contents) for content in tellers]
+        _apply_end(record, tellers[-1], ends[-1])
+        record.segments = [_segment(content, end) for content, end in zip(owners, ends[: len(owners)], strict=True)]
     record.live = any(content.life is not Life.DEAD for content in writers.contents)
     record.damaged_bytes = sum(damage.length for content in writers.contents for damage in content.damage)
     record.damaged_bytes += sum(map(_broken_bytes, writers.contents))
-    record.tallies = merge_tallies(writers.contents)
     return record
 
 
 def closing_of(folder: Folder, content: Content) -> Event | None:
-    """The end record to seal a dead writer's log with: one that tells of SIGTERM, or none (it crashed)."""
+    """Return the end record to seal a dead writer's log with: of SIGTERM, or None where the writer crashed."""
     mark = sigterm.read_mark(folder.marks, content.opening)
     if mark is None or _last_time(content) > mark[0] + sigterm.SURVIVED_US:
         return None
@@ -286,37 +285,53 @@ def closing_of(folder: Folder, content: Content) -> Event | None:
     return {"type": "end", "time": time_us, "status": "interrupted", "error": error}
 
 
+def _read_live(item: WriterFile, replay: Replay | None) -> Content:
+    content = read_log(item.path, item.ordinal, replay)
+    content.life = life_of(item.path, content.opening)
+    if content.end is None and content.life is not Life.ALIVE:
+        again = read_log(item.path, item.ordinal, content.replay)  # with what was written before it died
+        again.life = content.life
+        return again
+    return content
+
+
 def _apply_opening(record: Record, opening: Event) -> None:
-    record.name = opening.get("name", "")
-    record.experiment = opening.get("experiment", "")
-    record.parent = opening.get("parent")
-    record.started = opening.get("time", record.started)
+    record.name = _text_of(opening, "name") or ""
+    record.experiment = _text_of(opening, "experiment") or ""
+    record.parent = _text_of(opening, "parent")
+    record.started = opening["time"]
     record.status = "running"
-    record.command = {key: opening[key] for key in COMMAND if key in opening}
+    record.command = {key: opening[key] for key in _COMMAND_FIELDS if key in opening}
 
 
-def _added_end(contents: list[Content], owner: Content) -> Event | None:
-    """What a process says that started the owner and saw it end, where the owner could not say it itself."""
-    if owner.life is Life.ALIVE or not (owner.end is None or (owner.end.get("error") or {}).get("type") == "SIGTERM"):
+def _text_of(event: Event, key: str) -> str | None:
+    value = event.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _end_of(folder: Folder, content: Content, contents: list[Content]) -> Event | None:
+    """Return the end of a segment as anybody has told it; None while it runs, and where it crashed."""
+    end = _appended_end(contents, content) or content.end
+    return closing_of(folder, content) if end is None and content.life is not Life.ALIVE else end
+
+
+def _appended_end(contents: list[Content], owner: Content) -> Event | None:
+    """Return the end that a launcher appended for its child, where the child told none, or only of SIGTERM."""
+    told = owner.end is not None and (owner.end.get("error") or {}).get("type") != "SIGTERM"
+    if owner.life is Life.ALIVE or told:
         return None
     for content in contents:
         if content.ordinal > owner.ordinal:
-            if content.opening.get("mode") in ("start", "resume"):
-                return None  # what follows is told of a later segment
+            if content.opening.get("mode") in OWN_MODES:
+                return None  # later files belong to a later segment
             if content.end is not None:
                 return content.end
     return None
 
 
-def _end_of(folder: Folder, content: Content, contents: list[Content]) -> Event | None:
-    """How a segment ended, as far as anybody has told; None while it runs, and where it crashed."""
-    end = _added_end(contents, content) or content.end
-    return closing_of(folder, content) if end is None and content.life is not Life.ALIVE else end
-
-
 def _apply_end(record: Record, content: Content, end: Event | None) -> None:
     if end is not None:
-        record.status = str(end.get("status"))
+        record.status = end["status"]
         record.ended = end["time"]
         record.error = end.get("error")
         record.lost_calls += end.get("lost", 0)
@@ -328,23 +343,21 @@ def _apply_end(record: Record, content: Content, end: Event | None) -> None:
 def _segment(content: Content, end: Event | None) -> Segment:
     opening = content.opening
     running = end is None and content.life is Life.ALIVE
-    status = "running" if running else "crashed" if end is None else str(end.get("status"))
+    status = "running" if running else "crashed" if end is None else end["status"]
     ended = None if running else _last_time(content) if end is None else end["time"]
     error = (end or {}).get("error") or {}
     told = ": ".join(filter(None, (error.get("type"), str(error.get("message") or "").partition("\n")[0]))) or None
-    argv = tuple(map(str, opening.get("argv") or ()))
-    return Segment(opening.get("time", 0), ended, status, opening.get("cut"), argv, told)
+    argv = opening.get("argv")
+    arguments = tuple(map(str, argv)) if isinstance(argv, list) else ()
+    return Segment(opening.get("time", 0), ended, status, opening.get("cut"), arguments, told)
 
 
 def _last_time(content: Content) -> int:
-    times = [event.get("time", 0) for event in content.events]
+    times = [event["time"] for event in content.events]
     return max([*times, *(tally.last_time for tally in content.tallies.values())], default=0)
 
 
 def _broken_bytes(content: Content) -> int:
-    """Bytes at the end of a dead writer's log that are damage, and not just a frame that was never completed."""
+    """Return the bytes at the end of a dead writer's log that are damage, and no frame that was never completed."""
     replay = content.replay
     return replay.tail if replay is not None and replay.broken and content.life is Life.DEAD else 0
-
-
-REPRODUCES = "reproduces"  # the tag of a run that does another again, which it names, and the kind of the link

@@ -1,27 +1,28 @@
-"""Sealing: a log that has ended becomes one file of events and columns, and the log goes."""
+"""Sealing: a log that has ended becomes one file of events and columns, and is removed."""
 
-import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from runlore._ids import new_suffix
 from runlore.log import frames
+from runlore.log.events import Event
 from runlore.log.points import Block
-from runlore.log.reader import TRAILER, TRAILER_MARK, Event, Replay
+from runlore.log.reader import TRAILER, TRAILER_MARK, Replay
 
 
 def seal(log: Path, closing: Event | None = None) -> Path | None:
-    """Seal `log` and unlink it; the path of the sealed file, or None where damage forbids it.
+    """Seal a log and unlink it; return the sealed file, or None where the log is damaged.
 
-    `closing` is added as the last event if the log has no end record. Nobody may write to the log any more. Two
-    processes may seal the same log at once: both write the same content, and the last rename wins. A log with a
-    damaged middle stays as it is, so that nothing is thrown away that somebody may still be able to read.
+    `closing` becomes the last event if the log has no end record. Nobody may write to the log any more. Two processes
+    may seal the same log at once: both write the same content, and the last rename wins. A damaged log stays as it is,
+    so that no bytes are thrown away that somebody may still be able to read.
 
     Raises:
         OSError: the disk is full or read-only; the log is untouched.
         FileNotFoundError: somebody else sealed it.
+        FormatError: a newer runlore wrote it.
     """
     target = log.with_suffix(".run")
     draft = log.with_name(f".{log.stem}.{new_suffix(4)}.tmp")
@@ -29,7 +30,7 @@ def seal(log: Path, closing: Event | None = None) -> Path | None:
         with log.open("rb") as source, draft.open("xb") as out:
             draft.chmod(0o600)
             replay = Replay(raw_events=[])
-            _write(replay, source, out, closing)
+            _write_sealed(replay, source, out, closing)
             out.flush()
             os.fsync(out.fileno())
         if replay.damage or replay.orphans or replay.broken:
@@ -42,7 +43,8 @@ def seal(log: Path, closing: Event | None = None) -> Path | None:
     return target
 
 
-def _write(replay: Replay, source: Any, out: Any, closing: Event | None) -> None:
+def _write_sealed(replay: Replay, source: BinaryIO, out: BinaryIO, closing: Event | None) -> None:
+    """Write blocks while the log is read, then events, footer and trailer."""
     out.write(frames.signature(frames.SEALED_SIGNATURE))
     chunks: list[tuple[int, int]] = []
     key_sets: dict[tuple[str, ...], int] = {}
@@ -55,7 +57,7 @@ def _write(replay: Replay, source: Any, out: Any, closing: Event | None) -> None
     events = replay.raw_events or []
     positions = [position for position, _ in replay.events]
     if closing is not None and replay.end is None:
-        events = [*events, json.dumps(closing).encode()]
+        events = [*events, frames.dump_json(closing)]
         positions.append(replay.rows)
     start = out.tell()
     for payload in events:
@@ -71,5 +73,5 @@ def _write(replay: Replay, source: Any, out: Any, closing: Event | None) -> None
         "torn": replay.tail,
     }
     footer_at = out.tell()
-    out.write(frames.frame(frames.FOOTER, json.dumps(footer, separators=(",", ":")).encode()))
+    out.write(frames.frame(frames.FOOTER, frames.dump_json(footer)))
     out.write(TRAILER.pack(start, footer_at, TRAILER_MARK))

@@ -1,27 +1,31 @@
-"""Runs found by what stands in their opening event, such as the token that a parent process gave them."""
+"""Finding runs by a field of their opening event, such as the token that a parent process gave them."""
 
 from collections.abc import Iterator
 from itertools import islice
 
 from runlore import _ids
+from runlore.errors import FormatError
 from runlore.log.folder import Folder
-from runlore.log.reader import FOREIGN, read_log, read_sealed
+from runlore.log.reader import read_log, read_sealed
 
-MOST = 1_000  # runs of a day that are looked through
+MAX_RUNS = 1_000  # of a day that are looked through, the newest
 
 
 def opened_with(folder: Folder, key: str, token: str) -> Iterator[str]:
-    """The ids of the runs whose opening events have this token, newest first; it is itself an id, older than they."""
+    """Iterate over the ids of the runs whose opening event has `token` as its field `key`, newest first.
+
+    The token begins with a run id, made before these runs were started: no older run is looked at.
+    """
     since = _ids.id_day(token)
     for day in sorted(folder.days(), reverse=True):
         if day.relative_to(folder.runs).as_posix() < since:
             return
         ids = {path.name[: _ids.ID_DIGITS] for path in day.iterdir() if path.name > token}
-        for run_id in islice(sorted(ids, reverse=True), MOST):
+        for run_id in islice(sorted(ids, reverse=True), MAX_RUNS):
             for item in folder.files_of(run_id):
                 try:
                     content = (read_sealed if item.sealed else read_log)(item.path, item.ordinal)
-                except FOREIGN:
+                except (OSError, FormatError):  # this file can't be read; others may
                     continue
                 if content.opening.get(key) == token:
                     yield run_id

@@ -1,4 +1,4 @@
-"""A metric's series as arrays, read from the run's files when it is asked for."""
+"""The series of a metric as arrays, read from the run's files at first need."""
 
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
@@ -19,8 +19,8 @@ class Series:
     """One metric of one run.
 
     `steps` (int64), `values` (float64), `times` (int64, µs since 1970) and `epochs` (float64, NaN where none was given)
-    are one-dimensional arrays of equal length in the order of steps, each step once. They are read when first asked for
-    and are a snapshot of that moment. `last`, `min`, `max` and `count` cost nothing.
+    are one-dimensional arrays of equal length in the order of steps, each step once. They are read at first need and
+    are a snapshot of that moment. `last`, `min`, `max` and `count` are known without reading.
     """
 
     def __init__(self, key: str, tally: Tally, contents: Callable[[], list[Content]]) -> None:
@@ -45,12 +45,12 @@ class Series:
 
     @property
     def times(self) -> "NDArray[np.int64]":
-        """When each value was logged, in µs since 1970."""
+        """The time at which each value was logged, in µs since 1970."""
         return self._arrays[2]
 
     @property
     def epochs(self) -> "NDArray[np.float64]":
-        """The epoch of each value."""
+        """The epoch of each value; NaN where none was given."""
         return self._arrays[3]
 
     def __len__(self) -> int:

@@ -5,7 +5,6 @@ time and wait status are those without us. Python's own view of the handlers doe
 """
 
 import faulthandler
-import os
 import signal
 import threading
 import time
@@ -13,91 +12,109 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-RECENT = 60.0  # seconds that a handler may take between the signal and the end that it brings about
-SURVIVED_US = 1_000_000  # frames this much later than the mark mean that the process lived on
+from runlore._process import Part, process
 
-_mark: dict[int, tuple[Path, BinaryIO]] = {}  # by pid: a process has one set of signal handlers
+ENDING_S = 60.0  # that a handler may take between the signal and the end of the process
+SURVIVED_US = 1_000_000  # a frame that is this much younger than the mark means that the process lived on
+
+
+class Mark(Part):
+    """The mark of this process: a file that is empty until SIGTERM comes."""
+
+    rank = 4  # behind the runs, which look at it when they end
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._file: BinaryIO | None = None
+
+    def arm(self, folder: Path, identity: dict[str, Any]) -> None:
+        """Have the signal written to a file in `folder`, unless it is already written to another."""
+        if self._file is not None:
+            self.rearm()
+            return
+        with suppress(OSError):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            path = folder / mark_name(identity)
+            file = path.open("ab", buffering=0)
+            _register(file)
+            self._path, self._file = path, file
+
+    def rearm(self) -> None:
+        """Arm again where the signal has its default back, as after a trainer's own handler.
+
+        Where any handler stands it is left alone: it may pass the signal on to ours.
+        """
+        if self._file is None or not _is_default() or threading.current_thread() is not threading.main_thread():
+            return
+        known = signal.getsignal(signal.SIGTERM)
+        faulthandler.unregister(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, known)
+        _register(self._file)
+
+    def told(self) -> bool:
+        """Return True if the process got SIGTERM a moment ago."""
+        if self._path is not None:
+            with suppress(OSError):
+                state = self._path.stat()
+                return state.st_size > 0 and time.time() - state.st_mtime < ENDING_S
+        return False
+
+    def end(self) -> None:
+        """Disarm and remove the file: the process ends normally, and its runs say how they ended."""
+        path = self._path
+        if path is not None:
+            self.forget()
+            with suppress(OSError):
+                path.unlink()
+
+    def forget(self) -> None:
+        """Disarm, in a forked child, too: the file is the parent's."""
+        if self._file is not None:
+            faulthandler.unregister(signal.SIGTERM)
+            self._file.close()
+        self._path = self._file = None
 
 
 def leave_mark_on_sigterm(folder: Path, identity: dict[str, Any]) -> None:
-    """Arm the mark for this process; the first store that asks gets it. Never raises for the disk."""
-    if not hasattr(faulthandler, "register"):
-        return
-    if os.getpid() in _mark:
-        return rearm()
-    with suppress(OSError):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        path = folder / mark_name(identity)
-        file = path.open("ab", buffering=0)
-        faulthandler.register(signal.SIGTERM, file=file, all_threads=False, chain=True)
-        _mark[os.getpid()] = (path, file)
+    """Arm the mark of this process; the folder of the first call gets it. Never raises for the disk."""
+    if hasattr(faulthandler, "register"):
+        process.part(Mark).arm(folder, identity)
 
 
 def rearm() -> None:
-    """Arm the mark again if somebody has set the signal's default back since, as a trainer's own handler ends.
+    """Arm the mark again where somebody has set the signal's default back; see `Mark.rearm`."""
+    process.part(Mark).rearm()
 
-    Where any handler stands now, it is left alone: it may pass the signal on to ours.
-    """
-    file = _mark.get(os.getpid(), (None, None))[1]
-    if file is None or not _is_default() or threading.current_thread() is not threading.main_thread():
-        return
-    known = signal.getsignal(signal.SIGTERM)
-    faulthandler.unregister(signal.SIGTERM)
-    signal.signal(signal.SIGTERM, known)
+
+def was_told_to_end() -> bool:
+    """Return True if this process got SIGTERM a moment ago."""
+    return process.part(Mark).told()
+
+
+def mark_name(identity: dict[str, Any]) -> str:
+    """Return the name of a process's mark, from what the opening event of a log says of the process."""
+    return f"{str(identity.get('boot'))[:8]}-{identity.get('pid')}-{identity.get('pid_start')}"
+
+
+def read_mark(folder: Path, identity: dict[str, Any]) -> tuple[int, str] | None:
+    """Return when (µs since 1970) a process got SIGTERM, and its stack then; None if it didn't."""
+    path = folder / mark_name(identity)
+    try:
+        stack = path.read_text(errors="replace")
+        time_us = path.stat().st_mtime_ns // 1000
+    except (OSError, ValueError):  # ValueError: a zero byte in the name
+        return None
+    return (time_us, stack.strip()) if stack else None
+
+
+def _register(file: BinaryIO) -> None:
     faulthandler.register(signal.SIGTERM, file=file, all_threads=False, chain=True)
 
 
 def _is_default() -> bool:
-    """Whether no handler for SIGTERM stands, by what the kernel says."""
+    """Return True if the kernel says that no handler for SIGTERM stands."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("SigCgt:"):
                 return not int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1
     return False
-
-
-def forget_mark() -> None:
-    """Disarm at a normal exit, and remove the file if nothing was written."""
-    path, file = _mark.pop(os.getpid(), (None, None))
-    if path is None or file is None:
-        return
-    faulthandler.unregister(signal.SIGTERM)
-    file.close()
-    with suppress(OSError):
-        path.unlink()
-
-
-def was_told_to_end() -> bool:
-    """Whether this process got SIGTERM a moment ago."""
-    path, _ = _mark.get(os.getpid(), (None, None))
-    if path is None:
-        return False
-    with suppress(OSError):
-        state = path.stat()
-        return state.st_size > 0 and time.time() - state.st_mtime < RECENT
-    return False
-
-
-def mark_name(identity: dict[str, Any]) -> str:
-    """The name of a process's mark, from what a log's opening event says of the process."""
-    return f"{str(identity.get('boot'))[:8]}-{identity.get('pid')}-{identity.get('pid_start')}"
-
-
-def read_mark(folder: Path, identity: dict[str, Any]) -> tuple[int, str] | None:
-    """When (µs since 1970) the process got SIGTERM, and its stack then; None if it didn't."""
-    path = folder / mark_name(identity)
-    try:
-        stack = path.read_text(errors="replace")
-        time_us = path.stat().st_mtime_ns // 1000
-    except OSError:
-        return None
-    return (time_us, stack.strip()) if stack else None
-
-
-def _disarm_child() -> None:
-    if _mark:
-        faulthandler.unregister(signal.SIGTERM)
-        _mark.clear()
-
-
-os.register_at_fork(after_in_child=_disarm_child)

@@ -1,13 +1,18 @@
-"""Decide which of a run's points count: a later file cuts or replaces those of earlier ones."""
+"""Decide which of a run's points count: a later file cuts or replaces those of earlier ones.
+
+The rule stands in `supersede`. It fills one of two forms: a mapping by step, for records, as these are read where numpy
+would take long to import; or arrays, for series.
+"""
 
 import math
 import warnings
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import TYPE_CHECKING, Protocol
 
 from runlore.errors import RunloreWarning
-from runlore.log import columns as log_columns
-from runlore.log.points import Tally, open_block
+from runlore.log import columns
+from runlore.log.points import Points, Tally, Unpack
 from runlore.log.reader import Content
 
 if TYPE_CHECKING:
@@ -15,8 +20,37 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+class Counting(Protocol):
+    """The points of one key that count, as far as files were read."""
+
+    def cut(self, step: int) -> None:
+        """Drop the points behind a step."""
+
+    def add(self, blocks: list[Points]) -> None:
+        """Add the points of one file; a later one, by position, replaces those of the same step."""
+
+
+def supersede(contents: list[Content], series: Mapping[str, Counting], unpack: Unpack) -> None:
+    """Add the points of each key that count, file by file in the order of their writers.
+
+    A file that was opened with a cut drops what earlier files have behind that step, but of keys that it spares. Of
+    points with the same key and step the last one counts, by the order of files and then of rows.
+    """
+    for content in contents:
+        opening = content.opening
+        cut, spared = opening.get("cut"), frozenset(opening.get("spared") or ())
+        if cut is not None:
+            for key in series.keys() - spared:
+                series[key].cut(cut)
+        found: dict[str, list[Points]] = {}
+        for points in content.points(series, unpack):
+            found.setdefault(points.key, []).append(points)
+        for key, blocks in found.items():
+            series[key].add(blocks)
+
+
 def merge_tallies(contents: list[Content]) -> dict[str, Tally]:
-    """The tallies of a run's series; where points may supersede others, the series is read to know."""
+    """Return the tallies of a run's series; a series in which points may supersede others is read for it."""
     merged: dict[str, Tally] = {}
     doubtful: set[str] = set()
     cut = any(content.opening.get("cut") is not None for content in contents)
@@ -31,100 +65,95 @@ def merge_tallies(contents: list[Content]) -> dict[str, Tally]:
 
 
 def exact_tallies(contents: list[Content], keys: set[str]) -> dict[str, Tally]:
-    """The tallies of series after superseding: the last writer, and in it the last row, wins per step."""
-    points: dict[str, dict[int, tuple[float, int]]] = {key: {} for key in keys}
-    splits: dict[str, str | None] = {}
-    for content in contents:
-        rows: dict[str, list[tuple[int, int, float, int]]] = {key: [] for key in keys}
-        for block in content.blocks(keys):
-            for key, column in zip(block.keys, block.values, strict=True):
-                if key in keys:
-                    splits[key] = block.split
-                    rows[key] += zip(block.position, block.step, column, block.time, strict=True)
-        for key in keys:
-            cut = content.cut_of(key)
-            if cut is not None:
-                points[key] = {step: point for step, point in points[key].items() if step <= cut}
-            rows[key].sort(key=lambda row: row[0])
-            points[key].update({step: (value, time) for _, step, value, time in rows[key]})
-    return {key: _tally_of(points[key], splits.get(key)) for key in keys}
-
-
-def _tally_of(points: dict[int, tuple[float, int]], split: str | None) -> Tally:
-    if not points:
-        return Tally(split)
-    last_step = max(points)
-    numbers = [value for value, _ in points.values() if not math.isnan(value)]
-    times = [time for _, time in points.values()]
-    low, high = min(numbers, default=None), max(numbers, default=None)
-    return Tally(split, len(points), points[last_step][0], last_step, low, high, True, min(times), max(times))
+    """Return the tallies of some keys' points that count."""
+    series = {key: _PointsByStep() for key in keys}
+    supersede(contents, series, columns.unpack)
+    return {key: points.tally() for key, points in series.items()}
 
 
 def read_series(
     contents: list[Content], key: str
 ) -> "tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]":
-    """Steps, values, times and epochs of a key over all writers of a run, superseded points left out."""
-    import numpy as np
+    """Return steps, values, times (µs) and epochs of a key's points that count, in the order of steps.
 
-    steps: NDArray[np.int64] = np.empty(0, np.int64)
-    times: NDArray[np.int64] = np.empty(0, np.int64)
-    numbers: NDArray[np.float64] = np.empty((2, 0))  # values and epochs
+    Damaged blocks are left out, which a warning tells.
+    """
+    series = _PointArrays()
+    supersede(contents, {key: series}, columns.unpack_numpy)
     for content in contents:
-        cut = content.cut_of(key)
-        if cut is not None:
-            kept = steps <= cut
-            steps, times, numbers = steps[kept], times[kept], numbers[:, kept]
-        found = _content_series(content, key)
-        if found is not None:
-            steps = np.concatenate([steps, found[0]])
-            times = np.concatenate([times, found[1]])
-            numbers = np.concatenate([numbers, found[2]], axis=1)
-    if len(steps) > 1 and not (steps[1:] > steps[:-1]).all():
-        _, latest = np.unique(steps[::-1], return_index=True)  # of equal steps, the one that was logged last
-        chosen = len(steps) - 1 - latest
-        steps, times, numbers = steps[chosen], times[chosen], numbers[:, chosen]
-    return steps, numbers[0], times, numbers[1]
+        lost = content.lost_blocks(key)
+        if lost:
+            warnings.warn(
+                f"{content.path.name}: {lost} damaged blocks of points were left out of {key!r}",
+                RunloreWarning,
+                stacklevel=2,
+            )
+    return series.arrays()
 
 
-def _content_series(content: Content, key: str) -> "tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None":
-    """Steps, times, and values with epochs, of one writer in the order they were logged."""
-    import numpy as np
+class _PointsByStep:
+    """Points as a mapping by step."""
 
-    blocks = list(_sealed_columns(content, key)) if content.sealed else list(_log_columns(content, key))
-    if not blocks:
-        return None
-    position, steps, times, values, epochs = (np.concatenate(columns) for columns in zip(*blocks, strict=True))
-    if not (position[1:] > position[:-1]).all():
-        order = np.argsort(position, kind="stable")
-        steps, times, values, epochs = steps[order], times[order], values[order], epochs[order]
-    return steps, times, np.stack([values, epochs])
+    def __init__(self) -> None:
+        self._points: dict[int, tuple[float, int]] = {}  # value and time
+        self._split: str | None = None
+
+    def cut(self, step: int) -> None:
+        self._points = {known: point for known, point in self._points.items() if known <= step}
+
+    def add(self, blocks: list[Points]) -> None:
+        rows = [row for item in blocks for row in zip(item.position, item.step, item.value, item.time, strict=True)]
+        rows.sort(key=itemgetter(0))
+        self._points.update({step: (value, time) for _, step, value, time in rows})
+        self._split = blocks[-1].split
+
+    def tally(self) -> Tally:
+        points = self._points
+        if not points:
+            return Tally(self._split)
+        last_step = max(points)
+        numbers = [value for value, _ in points.values() if not math.isnan(value)]
+        times = [time for _, time in points.values()]
+        low, high = min(numbers, default=None), max(numbers, default=None)
+        return Tally(self._split, len(points), points[last_step][0], last_step, low, high, True, min(times), max(times))
 
 
-def _sealed_columns(content: Content, key: str) -> "Iterator[tuple[NDArray[Any], ...]]":
-    for payload in content.payloads({key}):
-        head, columns = open_block(payload)
-        position, times, steps, epochs = (log_columns.unpack_numpy(*column, head["rows"]) for column in columns[:4])
-        for name, column in zip(head["keys"], columns[4:], strict=True):
-            if name == key:
-                yield position, steps, times, log_columns.unpack_numpy(*column, head["rows"]), epochs
-    if content.lost_columns:
-        warnings.warn(
-            f"{content.path.name}: {content.lost_columns} damaged blocks of points were left out of {key!r}",
-            RunloreWarning,
-            stacklevel=2,
+class _PointArrays:
+    """Points as arrays, in the order of files and rows until they are asked for."""
+
+    def __init__(self) -> None:
+        import numpy as np
+
+        self._steps: NDArray[np.int64] = np.empty(0, np.int64)
+        self._times: NDArray[np.int64] = np.empty(0, np.int64)
+        self._numbers: NDArray[np.float64] = np.empty((2, 0))  # values and epochs
+
+    def cut(self, step: int) -> None:
+        self._choose(self._steps <= step)
+
+    def add(self, blocks: list[Points]) -> None:
+        import numpy as np
+
+        position, steps, times, values, epochs = (
+            np.concatenate([np.asarray(getattr(block, column)) for block in blocks])
+            for column in ("position", "step", "time", "value", "epoch")
         )
+        numbers = np.stack([values, epochs])
+        if not (position[1:] > position[:-1]).all():
+            order = np.argsort(position, kind="stable")
+            steps, times, numbers = steps[order], times[order], numbers[:, order]
+        self._steps = np.concatenate([self._steps, steps])
+        self._times = np.concatenate([self._times, times])
+        self._numbers = np.concatenate([self._numbers, numbers], axis=1)
 
+    def arrays(self) -> "tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]":
+        """Return steps, values, times and epochs in the order of steps, each step once."""
+        import numpy as np
 
-def _log_columns(content: Content, key: str) -> "Iterator[tuple[NDArray[Any], ...]]":
-    import numpy as np
+        if len(self._steps) > 1 and not (self._steps[1:] > self._steps[:-1]).all():
+            _, latest = np.unique(self._steps[::-1], return_index=True)  # of equal steps the last one
+            self._choose(len(self._steps) - 1 - latest)
+        return self._steps, self._numbers[0], self._times, self._numbers[1]
 
-    for block in content.blocks({key}):
-        for name, column in zip(block.keys, block.values, strict=True):
-            if name == key:
-                yield (
-                    np.array(block.position),
-                    np.array(block.step),
-                    np.array(block.time),
-                    np.array(column),
-                    np.array(block.epoch),
-                )
+    def _choose(self, chosen: "NDArray[np.bool_ | np.intp]") -> None:
+        self._steps, self._times, self._numbers = self._steps[chosen], self._times[chosen], self._numbers[:, chosen]

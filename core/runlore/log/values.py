@@ -1,4 +1,4 @@
-"""Parameter values as JSON can hold them: numbers and texts as they are, everything else described."""
+"""Values as JSON can hold them: numbers and texts as they are, everything else described by type and text."""
 
 import hashlib
 import json
@@ -10,23 +10,28 @@ from typing import Any
 
 from runlore.log.points import plain_float
 
-MAX_TEXT = 64 << 10  # characters of a value; a longer one is cut and its hash kept
-KEPT_TEXT = 1 << 10  # characters that a cut value keeps
-MAX_DEPTH = 8  # of nested mappings and lists
-ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+MAX_STEP = (1 << 63) - 1
+MAX_TEXT = 64 << 10  # characters of a value; a longer one is cut, and its hash kept
+
+_CUT_TEXT = 1 << 10  # characters that a cut value keeps
+_MAX_KEY = 1024  # characters
+_MAX_INT_BITS = 1024  # of a whole number that is kept as one
+_MAX_DEPTH = 8  # of nested mappings and lists
+_MAX_REPR = 80  # characters of a foreign object in a message
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 Plain = None | bool | int | float | str | dict[str, Any]
 
 
 def flatten(params: Mapping[Any, Any]) -> dict[str, Plain]:
-    """Params with dotted keys and values that JSON can hold; a value that can't be read never costs its neighbours."""
+    """Return params with dotted keys and values that JSON can hold; one that can't be read costs no other."""
     flat: dict[str, Plain] = {}
     _flatten_into(flat, "", params, 0)
     return flat
 
 
 def facts_of(description: Any) -> dict[str, Plain]:
-    """The facts of a dataset's description (`runlore.hookspecs.DataDescription`) as the log holds them."""
+    """Return the facts of a dataset's description (`runlore.hookspecs.DataDescription`) as the log holds them."""
     facts = {
         "kind": description.kind,
         "rows": description.shape[0] if description.shape else None,
@@ -43,7 +48,7 @@ def facts_of(description: Any) -> dict[str, Plain]:
 
 
 def describe(value: Any) -> Plain:
-    """One value as JSON can hold it: described by type and text (`{"$type": …, "text": …}`) unless it is plain."""
+    """Return a value as JSON can hold it: described by type and text (`{"$type": …, "text": …}`) unless it is plain."""
     try:
         return _describe(value)
     except Exception as error:  # a foreign object's repr, len or item: it is described, never raised into training
@@ -51,7 +56,7 @@ def describe(value: Any) -> Plain:
 
 
 def text_of(value: Plain) -> str:
-    """A stored value as people read it."""
+    """Return a stored value as people read it."""
     if isinstance(value, dict):
         if "$float" in value:
             return str(value["$float"])
@@ -61,38 +66,38 @@ def text_of(value: Plain) -> str:
 
 
 def is_number(value: Plain) -> bool:
-    """Whether a stored value is a number, one that JSON can't spell included; a flag is none."""
+    """Return True if a stored value is a number, also one that JSON can't spell; a flag is none."""
     return (isinstance(value, int | float) and not isinstance(value, bool)) or (
         isinstance(value, dict) and "$float" in value
     )
 
 
 def is_list(value: Plain) -> bool:
-    """Whether a stored value is a list of plain values, its text the whole of it."""
+    """Return True if a stored value is a list of plain values, with nothing of it cut."""
     if not isinstance(value, dict) or value.get("$type") not in ("list", "tuple") or "sha256" in value:
         return False
     try:
         return isinstance(json.loads(str(value.get("text"))), list)
-    except ValueError:  # the text of a list that holds other objects
+    except (ValueError, RecursionError):  # the text of a list that holds other objects
         return False
 
 
 def plain_value(value: Plain) -> Any:
-    """A stored value as the Python API gives it: floats that JSON can't spell come back as themselves."""
+    """Return a stored value as the Python API gives it: floats that JSON can't spell come back as themselves."""
     if isinstance(value, dict) and "$float" in value:
         return float(value["$float"])
     return value
 
 
 def listed_value(value: Plain) -> Any:
-    """A stored value with lists as lists, and other objects as their text."""
+    """Return a stored value with lists as lists, and other objects as their text."""
     if is_list(value):
         return json.loads(text_of(value))
     return plain_value(value) if not isinstance(value, dict) or "$float" in value else text_of(value)
 
 
 def json_value(value: Plain) -> Any:
-    """A stored value as `--json` prints it."""
+    """Return a stored value as `--json` prints it."""
     if isinstance(value, dict):
         return str(value["$float"]) if "$float" in value else text_of(value)
     return value
@@ -101,7 +106,7 @@ def json_value(value: Plain) -> Any:
 def _flatten_into(flat: dict[str, Plain], prefix: str, params: Mapping[Any, Any], depth: int) -> None:
     for name, value in params.items():
         key = f"{prefix}{_key(name)}"
-        if isinstance(value, Mapping) and value and depth < MAX_DEPTH:
+        if isinstance(value, Mapping) and value and depth < _MAX_DEPTH:
             try:
                 _flatten_into(flat, f"{key}.", value, depth + 1)
             except Exception as error:  # a foreign mapping
@@ -112,7 +117,7 @@ def _flatten_into(flat: dict[str, Plain], prefix: str, params: Mapping[Any, Any]
 
 def _key(name: Any) -> str:
     try:
-        return str(name)[:1024]
+        return str(name)[:_MAX_KEY]
     except Exception:  # a foreign object's str
         return f"<{type(name).__name__}>"
 
@@ -121,7 +126,7 @@ def _describe(value: Any) -> Plain:
     if value is None or isinstance(value, bool):
         return value
     if type(value) is int:
-        return value if value.bit_length() <= 1024 else _cut("int", hex(value))
+        return value if value.bit_length() <= _MAX_INT_BITS else _cut("int", hex(value))
     if type(value) is float:
         return value if math.isfinite(value) else {"$float": plain_float(value)}
     if type(value) is str:
@@ -139,19 +144,19 @@ def _describe(value: Any) -> Plain:
         item = value.item()
         if isinstance(item, bool | int | float | str):
             return _describe(item)
-    text = ADDRESS.sub("", repr(value))
+    text = _ADDRESS.sub("", repr(value))
     return {"$type": _type_name(value), "text": text} if len(text) <= MAX_TEXT else _cut(_type_name(value), text)
 
 
 def _is_plain(value: Any, depth: int) -> bool:
     if isinstance(value, list | tuple):
-        return depth < MAX_DEPTH and len(value) <= MAX_TEXT and all(_is_plain(item, depth + 1) for item in value)
+        return depth < _MAX_DEPTH and len(value) <= MAX_TEXT and all(_is_plain(item, depth + 1) for item in value)
     return value is None or type(value) in (bool, int, str) or (type(value) is float and math.isfinite(value))
 
 
 def _cut(kind: str, text: str) -> Plain:
     digest = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
-    return {"$type": kind, "text": text[:KEPT_TEXT] + "…", "sha256": digest, "length": len(text)}
+    return {"$type": kind, "text": text[:_CUT_TEXT] + "…", "sha256": digest, "length": len(text)}
 
 
 def _type_name(value: Any) -> str:
@@ -159,11 +164,8 @@ def _type_name(value: Any) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-MAX_STEP = (1 << 63) - 1
-
-
 def as_step(step: Any) -> int | None:
-    """A step as 64 bits hold it; None for anything that is no whole number."""
+    """Return a step as a number of 64 bits; None for anything that is no whole number of that size."""
     try:
         number = int(step) if isinstance(step, float) and step.is_integer() else operator.index(step)
     except TypeError:
@@ -172,7 +174,7 @@ def as_step(step: Any) -> int | None:
 
 
 def as_number(value: Any) -> float | None:
-    """A float for anything that is one number: Python's, numpy's, a tensor with one element. None for the rest."""
+    """Return the float of anything that is one number: Python's, numpy's, a tensor with one element; else None."""
     try:
         if isinstance(value, int | float):
             return float(value)
@@ -193,4 +195,4 @@ def short_repr(value: Any) -> str:
         text = repr(value)
     except Exception as error:  # a foreign object's repr
         text = f"a {type(value).__name__} whose repr raises {type(error).__name__}"
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= _MAX_REPR else text[: _MAX_REPR - 3] + "..."

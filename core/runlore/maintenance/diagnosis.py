@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from runlore import _settings
-from runlore._settings import KEEP
+from runlore._settings import CHECKPOINTS
 from runlore._text import size_text
 from runlore.errors import SettingError
 from runlore.hookspecs import Integration
@@ -31,7 +31,7 @@ CHECKS: dict[str, Callable[[str], object]] = {
     "output": _settings.flag,
     "progress": _settings.seconds,
     "dry_runs": _settings.flag,
-    "checkpoints": lambda name: _settings.choice(name, KEEP),
+    "checkpoints": lambda name: _settings.choice(name, CHECKPOINTS),
     "autolog": lambda _: wanted_by_setting(),
 }
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from runlore._process import Part, process
 from runlore._warnings import report
+from runlore.errors import FormatError
 from runlore.hookspecs import LoggedEvent, LoggedPoints, RunInfo
+from runlore.log.events import Event
 from runlore.log.points import Block
-from runlore.log.reader import FOREIGN, Event, Replay
+from runlore.log.reader import Replay
 from runlore.plugins.manager import Plugins
 
 INTERVAL_S = 1.0  # seconds between looks at the log
@@ -70,7 +72,7 @@ class Follower:
             with self._wake:
                 self._wake.wait_for(lambda: self._asked > self._answered, INTERVAL_S)
                 asked, closing = self._asked, self._closing
-            with suppress(*FOREIGN):  # the next look, or readers of the run, may succeed
+            with suppress(OSError, FormatError):  # the next look, or readers of the run, may succeed
                 self._look()
             with self._wake:
                 self._answered = asked

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from runlore._process import process
 from runlore._warnings import report
-from runlore.artifacts.events import kept_path, not_kept, pending
+from runlore.artifacts.events import kept_path, left_out, not_kept, pending
 from runlore.errors import RunNotFound
 from runlore.log import liveness, sigterm
 from runlore.log.folder import Folder
@@ -140,14 +140,15 @@ class Run:
         """Keep a copy of a file or a folder, by its content. The original is only read.
 
         `kind` is "model", "checkpoint", "plot" or any other word; `name` defaults to the file's name. Without `keep`
-        only its path and size are recorded now, and its hash by the next reader, if it has not changed by then.
+        only its path and size are recorded now, and its hash by the next reader, if it has not changed by then. Pipes,
+        sockets and devices in a folder are left out, and named in the run.
 
         Raises:
             FileNotFoundError: there is no such file.
             ValueError: it is a pipe, a socket or a device.
         """
         source = Path(path)
-        if not source.exists():
+        if not os.path.exists(source):  # noqa: PTH110  # unlike that of Path it raises for no path
             raise FileNotFoundError(f"no file or folder {str(source)!r} to keep as an artifact")
         if not source.is_dir() and not source.is_file():
             raise ValueError(f"{str(source)!r} is no regular file: only files and folders can be kept as an artifact")
@@ -162,11 +163,15 @@ class Run:
             "epoch": as_number(epoch),
             "roles": [str(role) for role in roles],
         }
+        losses: list[dict[str, Any]] = []
         try:
-            self.run_log.event(event | (kept_path(source, self.run_log.blobs) if keep else pending(source)))
+            content = kept_path(source, self.run_log.blobs) if keep else pending(source)
+            losses = left_out(source, event["name"])
         except OSError as error:
             report(f"artifact {str(source)!r} can't be kept: {error.strerror or error}")
-            self.run_log.event(event | not_kept(error))
+            content = not_kept(error)
+        for told in (event | content, *losses):
+            self.run_log.event(told)
 
     def log_data(self, name: str, data: Any = None, **facts: Any) -> str | None:
         """Describe a dataset under a name: shape, types, columns, missing values and a fingerprint of its content.
@@ -301,8 +306,7 @@ def attach(folder: Folder, run_id: str) -> Run:
     record, writers = read_record(folder, run_id)
     if not writers.contents:
         raise RunNotFound(f"run {run_id} is not in {str(folder.root)!r} any more")
-    last_steps = {key: tally.last_step for key, tally in record.tallies.items()}
-    return open_run(folder, run_id, record.name, {"mode": "attach"}, last_steps=last_steps)
+    return open_run(folder, run_id, record.name, {"mode": "attach"}, last_steps=writers.last_steps())
 
 
 def unpickled(root: str, run_id: str) -> Run:

@@ -142,8 +142,8 @@ class RunLog:
             return  # the disk is gone: points go on superseding each other
         last_steps = {key: last if key in spared else min(last, step) for key, last in writer.last_steps().items()}
         opened.continue_steps(last_steps)
-        self.writer = opened  # before the other is closed, as another thread may be logging
-        writer.finish(end_event("interrupted", None))  # ends this segment; the run goes on
+        self.writer = opened
+        writer.finish(end_event("interrupted", None), opened)  # ends this segment; the run goes on
 
     def end(self, status: Status, error: BaseException | None) -> None:
         """Write the run's end and close the file; a file that only adds to a run has no end of its own."""

@@ -15,7 +15,7 @@ from runlore._warnings import valid_or
 from runlore.errors import RunNotFound
 from runlore.log.folder import Folder
 from runlore.log.liveness import Life
-from runlore.log.record import read_record
+from runlore.log.record import RESUMED_FROM, read_record
 from runlore.log.values import as_step, describe, text_of
 from runlore.plugins.manager import plugins
 from runlore.recording.captures import section_event
@@ -75,7 +75,7 @@ def start(folder: Folder, request: StartRequest) -> Run:
     if request.tags:
         run.set_tags(request.tags)
     if opening["parent"] is None and run.run_log.writer is not None and not valid_or(False, flag, "quiet"):
-        _print(f"runlore: {title} {run.name} · runlore show {run.id[-_ids.SHORT :]}\n")
+        _print(f"runlore: {title} {run.name} · runlore show {run.id[-_ids.SHORT_DIGITS :]}\n")
     return run
 
 
@@ -139,12 +139,12 @@ def _resume(folder: Folder, run_id: str, request: StartRequest, opening: Event) 
     if record.status == "finished":
         opening["experiment"] = request.experiment or record.experiment
         run = _begin(folder, request, opening)
-        run.link("resumed_from", record.id, step=request.at_step)
+        run.link(RESUMED_FROM, record.id, step=request.at_step)
         return run, f"{record.name} had finished; new run"
     if any(content.life is Life.ALIVE and content.end is None for content in writers.owners()):
         raise RunNotFound(f"run {record.name!r} is still being written by another process: it can't be resumed")
     cut = as_step(request.at_step)
-    last_steps = {key: tally.last_step for key, tally in record.tallies.items()}
+    last_steps = writers.last_steps()
     if cut is not None:
         last_steps = {key: min(step, cut) for key, step in last_steps.items()}
     opening |= {

@@ -9,7 +9,7 @@ from runlore.artifacts.blobs import Blobs
 from runlore.errors import ArtifactNotFound
 from runlore.index.rows import read_section
 from runlore.log.folder import Folder
-from runlore.log.record import Record, Segment, Writers, build_record, read_files, read_record
+from runlore.log.record import Record, Segment, Writers, build_record, read_files
 from runlore.log.values import listed_value
 
 
@@ -28,10 +28,7 @@ class Details:
 
     @cached_property
     def _record(self) -> Record:
-        try:
-            return build_record(self._folder, self.id, self.writers)
-        except FileNotFoundError:  # a file was sealed or removed since
-            return read_record(self._folder, self.id)[0]
+        return build_record(self._folder, self.id, self.writers)
 
     @property
     def environment(self) -> dict[str, dict[str, Any]]:
@@ -108,16 +105,4 @@ class Details:
     @property
     def missing(self) -> list[dict[str, Any]]:
         """What could not be recorded or is lost, and why: `{"what": …, "why": …}`."""
-        found = list(self._record.missing)
-        unknown = set(self._record.environment) <= {"seeds"} and self._record.parent is None
-        if unknown and not self._record.live and self._record.segments:
-            found.append({"what": "environment", "why": "the process ended before it was known"})
-        if self._record.lost_calls:
-            found.append({"what": f"{self._record.lost_calls} log calls", "why": "no room on the disk"})
-        if self._record.damaged_bytes:
-            found.append({"what": f"{self._record.damaged_bytes} bytes of its files", "why": "damaged on the disk"})
-        lost = sum(content.lost_columns for content in self.writers.contents)
-        if lost:
-            found.append({"what": f"{lost} blocks of points", "why": "damaged on the disk"})
-        found += [{"what": "a file", "why": reason} for reason in self.writers.unreadable]
-        return found
+        return self._record.missing(self.writers)

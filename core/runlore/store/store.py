@@ -221,7 +221,7 @@ class Store:
 
     def short_ids(self, run_ids: Sequence[str]) -> dict[str, str]:
         """Return for each id an end of it that no other one has, at least six characters long."""
-        length = _ids.SHORT
+        length = _ids.SHORT_DIGITS
         while len({run_id[-length:] for run_id in run_ids}) < len(set(run_ids)):
             length += 1
         return {run_id: run_id[-length:] for run_id in run_ids}

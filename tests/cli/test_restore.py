@@ -1,90 +1,13 @@
-"""Artifacts: kept by content, restored byte for byte, never outside the target."""
+"""`runlore restore --all`: a whole run with its record, and nothing outside the folder."""
 
-import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from runlore import RunloreError, Store
-from runlore.artifacts.blobs import Blobs, Member, safe_join
-from runlore.errors import ArtifactNotFound, UnsafePath
+from runlore import Store
 from tests.commands import runlore
-
-
-def test_a_file_comes_back_byte_for_byte(store: Store, tmp_path: Path) -> None:
-    data = os.urandom(3_000_000)
-    source = tmp_path / "model.pt"
-    source.write_bytes(data)
-    with store.start_run("files") as run:
-        run.log_artifact(source, kind="model", name="best", step=3)
-    source.write_bytes(b"overwritten later")
-    artifact = store.run("files").artifact("best")
-    assert (artifact.kind, artifact.size, artifact.step) == ("model", len(data), 3)
-    assert artifact.sha256 == hashlib.sha256(data).hexdigest()
-    assert artifact.restore(tmp_path / "out").read_bytes() == data
-    assert (tmp_path / "out" / "model.pt").exists()
-
-
-def test_a_folder_is_one_artifact_and_equal_files_are_kept_once(store: Store, tmp_path: Path) -> None:
-    folder = tmp_path / "checkpoint"
-    (folder / "deep").mkdir(parents=True)
-    (folder / "a.bin").write_bytes(b"same")
-    (folder / "deep" / "b.bin").write_bytes(b"same")
-    (folder / "deep" / "c.bin").write_bytes(b"other")
-    with store.start_run("folder") as run:
-        run.log_artifact(folder)
-    artifact = store.run("folder").artifact("checkpoint")
-    lines = [(hashlib.sha256(b"same"), "a.bin"), (hashlib.sha256(b"same"), "deep/b.bin")]
-    lines.append((hashlib.sha256(b"other"), "deep/c.bin"))
-    text = "".join(sorted(f"{digest.hexdigest()}  {path}\n" for digest, path in lines))
-    assert artifact.sha256 == hashlib.sha256(text.encode()).hexdigest()
-    target = artifact.restore(tmp_path / "out")
-    assert sorted(path.relative_to(target).as_posix() for path in target.rglob("*.bin")) == [
-        "a.bin", "deep/b.bin", "deep/c.bin",
-    ]  # fmt: skip
-    blobs = [path for path in (store.root / "blobs").rglob("*") if path.is_file()]
-    assert len([path for path in blobs if path.stat().st_size < 10]) == 2
-
-
-def test_the_newest_version_of_a_name_wins_and_roles_find_it(store: Store, tmp_path: Path) -> None:
-    source = tmp_path / "w.bin"
-    with store.start_run("versions") as run:
-        for number in range(3):
-            source.write_bytes(bytes([number]))
-            run.log_artifact(source, name="weights", roles=("best",) if number == 1 else ())
-    found = store.run("versions")
-    assert len(found.artifacts) == 3
-    assert found.artifact("weights").read_bytes() == b"\2"
-    assert found.artifact("best").read_bytes() == b"\1"
-    with pytest.raises(ArtifactNotFound, match="it has: best, weights"):
-        found.artifact("nothing")
-
-
-def test_a_file_that_is_not_there_says_so(store: Store) -> None:
-    with store.start_run() as run, pytest.raises(FileNotFoundError, match="no file or folder 'nope.pt'"):
-        run.log_artifact("nope.pt")
-
-
-@pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x", "..", "", "a\\..\\x", "C:/x", "C:x", "a\0b"])
-def test_no_recorded_path_leads_outside(tmp_path: Path, path: str) -> None:
-    with pytest.raises(UnsafePath, match="would lead outside"):
-        safe_join(tmp_path, path)
-
-
-def test_no_link_leads_outside(tmp_path: Path) -> None:
-    (tmp_path / "target").mkdir()
-    (tmp_path / "target" / "link").symlink_to(tmp_path)
-    blobs = Blobs(tmp_path / "blobs")
-    sha256 = blobs.put_bytes(b"evil")
-    with pytest.raises(RunloreError, match="through a link"):
-        blobs.restore([Member("link/escaped", 4, sha256)], tmp_path / "target")
-    assert not (tmp_path / "escaped").exists()
-
-
-# A whole run
 
 
 def test_a_whole_run_is_restored_with_its_record(store: Store, tmp_path: Path) -> None:

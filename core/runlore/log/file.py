@@ -1,0 +1,244 @@
+"""The file of a log that is being written: created under the writer's lock, appended to, ended and sealed."""
+
+import os
+import threading
+import time
+import weakref
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from runlore._ids import new_suffix
+from runlore._process import Part, process
+from runlore._warnings import report
+from runlore.errors import FormatError
+from runlore.log import frames, liveness
+from runlore.log.events import Event, event_frame
+from runlore.log.sealing import seal
+
+MAX_SEALED_BYTES = 16 << 20  # a longer log is sealed by the next reader, not by the training process
+MAX_WAITING_BYTES = 1 << 20  # of events that wait for room on a full disk
+MAX_MESSAGE = 200  # characters of an error's message in the reserved room at the head
+
+
+class OpenLogs(Part):
+    """The logs that this process has open. A forked child closes them before it does anything else."""
+
+    def __init__(self) -> None:
+        self.files: weakref.WeakSet[LogFile] = weakref.WeakSet()
+
+    def forget(self) -> None:
+        """Close the parent's logs in a forked child."""
+        for file in list(self.files):
+            file.abandon()
+
+
+class LogFile:
+    """Appends frames to one log, each call with one `os.write` before it returns. Threads may share it.
+
+    Nothing raises for the state of the disk. Where there is no room, events wait in memory, and rows are lost and
+    counted; this is reported once, and both events and the count (a "gap" event) are written when there is room again.
+
+    Raises (on construction only):
+        OSError: the file can't be created.
+    """
+
+    def __init__(self, folder: Path, name: str, opening: Event) -> None:
+        self.path = folder / f"{name}.log"
+        self.lock = threading.RLock()
+        self.closed = False
+        self.successor: Self | None = None  # takes over when this is closed
+        self.clock_offset_ns = time.time_ns() - time.monotonic_ns()  # for times that never go backwards within a log
+        self._gap: Event | None = None  # calls and points that were lost since the last write
+        self._waiting: list[bytes] = []  # frames of events that found no room
+        self._warned: set[str] = set()
+        self._stop_heartbeat = threading.Event()
+        head = frames.signature(frames.LOG_SIGNATURE).ljust(frames.SLOT_END, b"\0")
+        data = head + event_frame(self._stamped(opening))
+        self._descriptor = self._create(folder / f".{name}.{new_suffix(4)}.tmp", data)
+        self.size = len(data)
+        process.part(OpenLogs).files.add(self)
+        if liveness.on_network_disk(folder.parent.parent):
+            self._start_heartbeat()
+
+    def append(self, data: bytes, points: int) -> bool:
+        """Append the frames of a row of some points; return False if they were not written. The caller holds `lock`."""
+        if self._waiting or self._gap:
+            return self._append_with_overdue(data, points)
+        try:
+            written = os.write(self._descriptor, data)
+        except OSError as error:
+            return self._lose(points, error)
+        if written != len(data):
+            return self._lose(points, None, written)
+        self.size += written
+        return True
+
+    def event(self, event: Event) -> None:
+        """Append an event, with the time unless it has one."""
+        data = event_frame(self._stamped(event))
+        with self.lock:
+            if self.closed:
+                if self.successor is None:
+                    self._refuse()
+                else:
+                    self.successor.event(event)
+                return
+            self._waiting.append(data)
+            self._append_with_overdue(b"", 0)
+
+    def finish(self, end: Event | None, successor: Self | None = None) -> None:
+        """Write the end record, if one is given, seal the log unless it is long, and close it.
+
+        Calls of other threads that come too late go to the `successor`, where there is one.
+        """
+        with self.lock:
+            if self.closed:
+                return
+            self.successor = successor
+            self._stop_heartbeat.set()
+            complete = self._write_end(end)
+            descriptor, self._descriptor = self._descriptor, -1
+            self.closed = True
+            try:
+                if complete and self.size <= MAX_SEALED_BYTES:
+                    with suppress(OSError, FormatError):  # a reader seals it later, or says why it can't
+                        seal(self.path)
+            finally:
+                os.close(descriptor)
+                process.part(OpenLogs).files.discard(self)
+
+    def abandon(self) -> None:
+        """Close without unlocking, in a forked child: the parent goes on writing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        self.closed = True
+        self.lock = threading.RLock()  # another thread of the parent may have held it
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def touch(self) -> None:
+        """Set the file's time to now, for readers on other machines."""
+        with self.lock:  # once closed, the number of the descriptor may be another file's
+            if not self.closed:
+                with suppress(OSError):
+                    os.utime(self._descriptor)
+
+    def warn_once(self, topic: str, message: str) -> bool:
+        """Report something that concerns this log; return False where it was reported before."""
+        if topic in self._warned:
+            return False
+        self._warned.add(topic)
+        report(message)
+        return True
+
+    def _create(self, draft: Path, data: bytes) -> int:
+        """Create the file whole, by a rename; return its descriptor, which holds the writer's lock."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        descriptor = os.open(draft, flags, 0o600)
+        try:
+            liveness.hold(descriptor)
+            if os.write(descriptor, data) != len(data):
+                raise OSError("no room for the head of the log")
+            draft.rename(self.path)
+        except BaseException:
+            os.close(descriptor)
+            draft.unlink(missing_ok=True)
+            raise
+        return descriptor
+
+    def _append_with_overdue(self, data: bytes, points: int) -> bool:
+        """Append waiting events, the gap and `data` in one write."""
+        waiting = list(self._waiting)
+        gap = [event_frame(self._stamped({"type": "gap", **self._gap}))] if self._gap else []
+        whole = b"".join([*waiting, *gap, data])
+        try:
+            written = os.write(self._descriptor, whole)
+        except OSError as error:
+            return self._lose(points, error)
+        if written != len(whole):
+            return self._lose(points, None, written)
+        self.size += written
+        del self._waiting[: len(waiting)]
+        self._gap = None
+        return True
+
+    def _lose(self, points: int, error: OSError | None, written: int = 0) -> bool:
+        """Count points that were not written, and report it once; `written` bytes of them are cut off again."""
+        if self.closed:
+            return False if self.successor is not None else self._refuse()
+        if written:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, self.size)
+        if points:
+            self._count_lost(points)
+        while sum(map(len, self._waiting)) > MAX_WAITING_BYTES:
+            self._waiting.pop(0)
+            self._count_lost(0)
+        reason = error.strerror or str(error) if error else "no space left on device"
+        self.warn_once(
+            "disk",
+            f"can't write to {self.path.name}: {reason}. Training goes on; points are lost until there is room again, "
+            "and the run says how many",
+        )
+        return False
+
+    def _count_lost(self, points: int) -> None:
+        if self._gap is None:
+            self._gap = {"calls": 0, "points": 0, "since": self._now()}
+        self._gap["calls"] += 1
+        self._gap["points"] += points
+
+    def _refuse(self) -> bool:
+        self.warn_once("closed", f"{self.path.name} is closed: what is logged now is not recorded")
+        return False
+
+    def _write_end(self, end: Event | None) -> bool:
+        """Return True if everything, the end record included, reached the log."""
+        if end is not None:
+            self._waiting.append(event_frame(self._stamped(end)))
+        if not self._waiting and not self._gap:
+            return True
+        self._append_with_overdue(b"", 0)
+        if not self._waiting:
+            return True
+        if end is not None:
+            self._write_end_in_slot(end)
+        return False
+
+    def _write_end_in_slot(self, end: Event) -> None:
+        """Write the end record, shortened, into the room that is reserved for it at the head."""
+        brief: Event = {**end, "lost": self._gap["calls"] if self._gap else 0}
+        if brief.get("error"):
+            message = str(brief["error"].get("message"))[:MAX_MESSAGE]
+            brief["error"] = {"type": brief["error"].get("type"), "message": message}
+        data = event_frame(self._stamped(brief))
+        if len(data) > frames.SLOT_END - frames.SIGNATURE_SIZE:
+            data = event_frame(self._stamped({"type": "end", "status": end.get("status")}))
+        with suppress(OSError):
+            # O_APPEND makes Linux append even with pwrite, so the slot needs a descriptor of its own.
+            slot = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.pwrite(slot, data, frames.SIGNATURE_SIZE)
+            finally:
+                os.close(slot)
+
+    def _now(self) -> int:
+        """Return µs since 1970."""
+        return (time.monotonic_ns() + self.clock_offset_ns) // 1000
+
+    def _stamped(self, event: Event) -> Event:
+        return event if "time" in event else {"type": event["type"], "time": self._now(), **event}
+
+    def _start_heartbeat(self) -> None:
+        stop = self._stop_heartbeat
+        reference = weakref.ref(self)
+
+        def beat() -> None:
+            while not stop.wait(liveness.HEARTBEAT_S):
+                file = reference()
+                if file is None or file.closed:
+                    return
+                file.touch()
+                del file
+
+        threading.Thread(target=beat, name="runlore-heartbeat", daemon=True).start()
