@@ -217,26 +217,28 @@ SEEDING = """
 """
 
 
-def test_a_seed_that_is_set_in_a_run_differs_from_none_in_its_repetition(store: Store, python: Python) -> None:
+def test_a_seed_that_is_set_in_a_run_differs_from_none_in_its_repetition(store: Store, warm_python: Python) -> None:
     for name in ("a", "b"):
-        python(SEEDING, name, "0", "5", PYTHONHASHSEED="0").succeed()
+        warm_python(SEEDING, name, "0", "5", PYTHONHASHSEED="0").succeed()
     found = compare(store.run("a"), store.run("b"))
     assert [(change.group, change.aside) for change in found.changes] == [("command", False), ("params", True)]
     assert (dict(found.metrics), found.notes) == ({}, ())
 
 
-def test_where_generators_stood_is_told_only_where_it_may_have_mattered(store: Store, python: Python) -> None:
+def test_where_generators_stood_is_told_only_where_it_may_have_mattered(store: Store, warm_python: Python) -> None:
     drawing = SEEDING.replace("    if before", "    random.random()  # as some imports do\n    if before")
     for name, later in (("a", "5"), ("b", "5"), ("c", "0")):
-        python(drawing, name, "0", later, PYTHONHASHSEED="0").succeed()
+        warm_python(drawing, name, "0", later, PYTHONHASHSEED="0").succeed()
     assert changes(store, "seeds") == {}
     found = compare(store.run("a"), store.run("c"))
     assert [item.key for item in found.changes if item.group == "seeds"] == ["python_state"]
 
 
-def test_a_seed_that_is_set_before_a_run_is_told_and_not_the_states_that_follow(store: Store, python: Python) -> None:
+def test_a_seed_that_is_set_before_a_run_is_told_and_not_the_states_that_follow(
+    store: Store, warm_python: Python
+) -> None:
     for name, seed in (("a", "5"), ("b", "6"), ("c", "0")):
-        python(SEEDING, name, seed, "0").succeed()
+        warm_python(SEEDING, name, seed, "0", PYTHONHASHSEED="0").succeed()
     assert changes(store, "seeds") == {
         "torch_seed": (5, 6), "python_seed": (5, 6), "numpy_seed": (5, 6)
     }  # fmt: skip
@@ -246,9 +248,9 @@ def test_a_seed_that_is_set_before_a_run_is_told_and_not_the_states_that_follow(
     ]  # fmt: skip
 
 
-def test_runs_that_nothing_tells_apart_are_told_that_they_had_no_seed(store: Store, python: Python) -> None:
+def test_runs_that_nothing_tells_apart_are_told_that_they_had_no_seed(store: Store, warm_python: Python) -> None:
     for name in ("a", "b"):
-        python(SEEDING, name, "0", "0").succeed()
+        warm_python(SEEDING, name, "0", "0", PYTHONHASHSEED="0").succeed()
     found = compare(store.run("a"), store.run("b"))
     assert not [change for change in found.changes if change.group != "command" and not change.aside]
     assert "nobody had seeded the random generators of torch, python and numpy" in found.notes[0]
