@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from runlore._text import closest
 from runlore.analysis.ranking import is_place, is_telling
 from runlore.errors import MissingDependency, QueryError
 from runlore.index.database import Sqlite
@@ -188,11 +189,9 @@ def _rows(database: Sqlite, compiled: Compiled, fields: list[Field], texts: list
 
 
 def _refuse(text: str, field: Field, known: list[str]) -> None:
-    from difflib import get_close_matches
-
     if known:
-        close = get_close_matches(field.key, known, 1, 0.5)
-        better = Field(field.table, close[0], field.column, 0).text if close else None
+        close = closest(field.key, known, 0.5)
+        better = Field(field.table, close, field.column, 0).text if close is not None else None
         hint = f"did you mean {better} ?" if better else f"there are {', '.join(sorted(known, key=_by_use)[:MAX_KEYS])}"
         raise QueryError(f"no run has {field.text}: {hint}", text, 0)
 

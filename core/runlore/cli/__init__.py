@@ -2,13 +2,13 @@
 
 import sys
 import warnings
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 import click
 
 from runlore import __version__
+from runlore._text import closest
 from runlore.errors import QueryError, RunloreError, RunloreWarning
 
 # Every command, in the order of the help text, with its module in `runlore.cli.commands`. The module defines a click
@@ -54,9 +54,9 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(context, args)
         except click.UsageError as error:
-            close = get_close_matches(args[0], COMMANDS, 1)
-            if close and "No such command" in error.message:
-                raise click.UsageError(f"No such command {args[0]!r}. Did you mean {close[0]!r}?", context) from None
+            close = closest(args[0], COMMANDS)
+            if close is not None and "No such command" in error.message:
+                raise click.UsageError(f"No such command {args[0]!r}. Did you mean {close!r}?", context) from None
             raise
 
     def invoke(self, context: click.Context) -> Any:

@@ -5,13 +5,12 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from runlore import _settings
 from runlore._settings import CHECKPOINTS
-from runlore._text import size_text
+from runlore._text import closest, size_text
 from runlore.errors import SettingError
 from runlore.hookspecs import Integration
 from runlore.index.contents import count_pending
@@ -192,8 +191,8 @@ def _settings_found() -> Iterator[Finding]:
 
 def _unknown_variables() -> Iterator[Finding]:
     for name in _settings.unknown_variables():
-        close = get_close_matches(name, _settings.NAMES.values(), 1)
-        yield Finding(name, "bad", f"no such setting: did you mean {close[0]}?" if close else "no such setting")
+        close = closest(name, _settings.NAMES.values())
+        yield Finding(name, "bad", "no such setting" + (f": did you mean {close}?" if close is not None else ""))
 
 
 def _unknown_names() -> list[str]:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runlore._process import Part, process
 from runlore._settings import FALSE, TRUE, disabled_names, setting
+from runlore._text import closest
 from runlore._warnings import report
 from runlore.errors import SettingError
 from runlore.plugins.manager import plugins
@@ -104,8 +104,8 @@ def _integrations() -> "dict[str, Integration]":
 
 def _check_known(name: str, found: "Mapping[str, Integration]") -> None:
     if name not in found:
-        close = get_close_matches(name, found, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(found)) or 'none'}"
+        close = closest(name, found)
+        hint = f"did you mean {close!r}?" if close is not None else f"known: {', '.join(sorted(found)) or 'none'}"
         raise SettingError(f"no integration records {name!r}: {hint}")
 
 

@@ -10,6 +10,7 @@ import pluggy
 from runlore import hookspecs
 from runlore._process import Part, process
 from runlore._settings import disabled_names
+from runlore._text import closest
 from runlore._warnings import report
 from runlore.hookspecs import CapturedFile, DataDescription, Integration
 from runlore.plugins.entry_points import GROUP, EntryPoint, entry_points
@@ -268,10 +269,8 @@ def _brief(value: Any) -> str:
 
 
 def _unknown_hook(name: str) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, [hook for hook in dir(hookspecs) if hook.startswith("runlore_")], 1)
-    return f"there is no hook {name!r}" + (f": did you mean {close[0]!r}?" if close else "")
+    close = closest(name, [hook for hook in dir(hookspecs) if hook.startswith("runlore_")])
+    return f"there is no hook {name!r}" + (f": did you mean {close!r}?" if close is not None else "")
 
 
 def _emptied(event: Mapping[str, Any], why: str) -> Mapping[str, Any]:
