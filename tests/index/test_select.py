@@ -1,9 +1,14 @@
 """Runs in their order, page by page, and what is too much."""
 
+import sqlite3
+
 import pytest
 
 from runlore import Store
 from runlore.errors import QueryError
+from runlore.index.parse import parse_sort
+from runlore.index.select import count_of, read_page, select, values_of
+from runlore.index.sql import compile_query
 from tests.index.runs import numbers
 
 
@@ -29,3 +34,19 @@ def test_a_long_list_of_candidates_is_no_problem(filled: Store) -> None:
     long = " or ".join(f"params.n == {number}" for number in range(3000))
     with pytest.raises(QueryError, match="too large"):
         filled.runs(long)
+
+
+def test_a_question_that_is_too_large_leaves_the_index_alone(filled: Store) -> None:
+    long = compile_query(" or ".join(f"params.n == {number}" for number in range(3000)), lambda: 0.0)
+    place = filled.index.path
+    for ask in (
+        lambda: filled.ask(count_of, long),
+        lambda: filled.ask(values_of, long, []),
+        lambda: filled.ask(read_page, long, [], [], 0, 10),
+        lambda: filled.ask(select, long, parse_sort("metrics.loss"), 3),
+    ):
+        with pytest.raises(QueryError, match="too large"):
+            ask()
+    with pytest.raises(sqlite3.OperationalError):
+        filled.ask(lambda database: database.query("SELECT no_such_function()"))
+    assert filled.index.path == place is not None

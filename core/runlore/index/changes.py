@@ -1,4 +1,4 @@
-"""Looking at a store's folder: what changed since the index last knew it, read and ready to be stored."""
+"""Changes in a store's folder since the index was updated, read and ready to be stored."""
 
 import os
 import time
@@ -80,7 +80,7 @@ def read_news(folder: Folder, database: Sqlite) -> News:
 
 
 def seal_dead(folder: Folder, news: News, budget: int | None = None) -> None:
-    """Seal the logs whose writers died, up to `budget` bytes of them; what can't be sealed stays a log."""
+    """Seal the logs whose writers died, up to `budget` bytes of them; a log that can't be sealed stays."""
     for change in news.changes:
         for item in change.files:
             if item.sealed:  # its writer may have died before it removed the log
@@ -113,7 +113,7 @@ def _known_files(database: Sqlite, day: str) -> dict[str, set[str]]:
 def _compare_day(news: News, day: str, path: Path, known: Mapping[str, set[str]]) -> None:
     """Add the runs of a day whose files are not the known ones."""
     names = os.listdir(path)
-    # Of most runs the names are those that are known, and need no further look:
+    # Most runs have the known names, and need no further look:
     differing = set(names) ^ {name for files in known.values() for name in files}
     touched = {name.partition(".")[0] for name in differing}
     runs: dict[str, list[WriterFile]] = {run_id: [] for run_id in touched & known.keys()}

@@ -1,4 +1,4 @@
-"""The conditions that a query is made of: what `parse` makes of a text, and `sql` of conditions."""
+"""Conditions, the parts of a query: `parse` makes them of its text, `sql` translates them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ Value = bool | int | float | str
 
 @dataclass(frozen=True, slots=True)
 class Always:
-    """True for every run, or for none."""
+    """A condition that holds for every run, or for none."""
 
     value: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """True where a condition is not."""
+    """The negation of a condition."""
 
     condition: "Condition"
 
 
 @dataclass(frozen=True, slots=True)
 class Junction:
-    """True where all of some conditions are, or one of them."""
+    """Conditions joined by AND or OR."""
 
     word: Literal["AND", "OR"]
     conditions: "tuple[Condition, ...]"
@@ -33,7 +33,7 @@ class Junction:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A field beside a constant. Times are microseconds since 1970."""
+    """The comparison of a field with a constant. Times are microseconds since 1970."""
 
     field: Field
     operator: str  # of SQL
@@ -42,7 +42,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class FieldComparison:
-    """A field beside another one of the same run."""
+    """The comparison of two fields of a run."""
 
     left: Field
     operator: str  # of SQL
@@ -51,7 +51,7 @@ class FieldComparison:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A field that has one of some values."""
+    """The test that a field has one of some values."""
 
     field: Field
     values: tuple[Value, ...]
@@ -59,14 +59,14 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A field that has no value."""
+    """The test that a field has no value."""
 
     field: Field
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A text that fits a pattern: of SQL's LIKE, or a regular expression."""
+    """The test that the text of a field fits a pattern: of SQL's LIKE, or a regular expression."""
 
     field: Field
     function: Literal["like", "match"]

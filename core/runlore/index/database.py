@@ -97,7 +97,7 @@ def is_damaged(error: sqlite3.Error) -> bool:
 
 
 def is_refused(error: sqlite3.Error) -> bool:
-    """Return True if a statement can't be prepared: too many terms or arguments, or names that are not known."""
+    """Return True if a statement can't be prepared: it is too long or too deep, or names what is not there."""
     return _code_of(error) in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG)
 
 
@@ -107,7 +107,7 @@ def _code_of(error: sqlite3.Error) -> int:
 
 
 class Sqlite:
-    """A connection, to a database in memory where there is no path.
+    """A connection to the database at a path; without one, to a database in memory.
 
     Writers exclude each other by a lock file beside the database, taken without waiting. SQLite's own locks would not
     do, since anybody may delete the database at any moment: a new one gets its first page only under the lock, so that

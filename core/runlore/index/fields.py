@@ -40,7 +40,7 @@ class Field:
         """The field as a query writes it."""
         if not self.table:
             return self.column
-        parts = self.key.split(".")  # Python reads some signs beyond ASCII as others: they stand in quotes
+        parts = self.key.split(".")  # Python would normalise names beyond ASCII, so these are quoted
         plain = all(part.isascii() and part.isidentifier() and not keyword.iskeyword(part) for part in parts)
         name = f"{self.table}.{self.key}" if plain else f"{self.table}[{json.dumps(self.key, ensure_ascii=False)}]"
         return name if self.column in ("", "last") else f"{name}.{self.column}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from runlore.index.changes import read_all, read_news, seal_dead
-from runlore.index.database import Locked, Sqlite, is_busy, is_damaged
+from runlore.index.database import Locked, Sqlite, is_busy, is_damaged, is_refused
 from runlore.index.update import apply, fill, is_ready
 from runlore.log import liveness
 from runlore.log.folder import Folder
@@ -26,8 +26,8 @@ MAX_SEALED_BYTES = 64 << 20  # of dead logs that one look seals on the way
 class Index:
     """The index of one store.
 
-    Its file lies in the store; in the user's cache, where the store can't be written or lies on a network disk. It is
-    kept in memory where neither can be written, or where another process holds the first build for too long.
+    Its file lies in the store, or in the user's cache if the store can't be written or lies on a network disk. If the
+    cache can't be written either, or another process holds the lock for too long, the index is kept in memory.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -49,6 +49,8 @@ class Index:
                     if is_ready(self._db):
                         return question(self._db, *arguments, **options)
             except sqlite3.DatabaseError as error:
+                if is_refused(error):
+                    raise  # the question is wrong, not the index
                 if not is_busy(error):
                     self._recover(error)
         self._go_into_memory()

@@ -1,4 +1,4 @@
-"""Questions about keys: which ones runs have, and which one may have been meant."""
+"""Questions about the keys that runs have, and hints for keys that none has."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -23,7 +23,7 @@ def has_key(database: Sqlite, field: Field) -> bool:
 
 
 def other_keys(database: Sqlite, field: Field) -> list[str]:
-    """Return the keys in a field's table; none where some run has the field's own."""
+    """Return the keys in a field's table; nothing if some run has the field's own key."""
     if has_key(database, field):
         return []
     return [key for (key,) in database.query(f"SELECT DISTINCT key FROM {field.table}")]
@@ -32,14 +32,14 @@ def other_keys(database: Sqlite, field: Field) -> list[str]:
 def hints_of(
     database: Sqlite, where: str, compiled: Compiled, sort: str, order: Sequence[tuple[Field, bool]]
 ) -> list[str]:
-    """Return for each key that a query or an order names and no run has a hint, with a caret below the place."""
+    """Return a hint for each key that a query or an order names and no run has, with a caret below the key."""
     asked = [(where, field) for field in compiled.fields] + [(sort, field) for field, _ in order]
     hints = (_hint(database, text, field) for text, field in asked if field.table and not has_key(database, field))
     return list(filter(None, hints))
 
 
 def _hint(database: Sqlite, text: str, field: Field) -> str | None:
-    """Return a hint for a field whose key no run has; None where its table is empty and no other one has the key."""
+    """Return a hint for a field whose key no run has; None if its table is empty and no other table has the key."""
     keys = other_keys(database, field)
     meant = next(_same_key_elsewhere(database, field), None) or _similar(field, keys)
     if not keys and meant is None:
@@ -54,7 +54,7 @@ def _same_key_elsewhere(database: Sqlite, field: Field) -> Iterator[Field]:
 
 
 def _similar(field: Field, keys: Sequence[str]) -> Field | None:
-    """Return the field with a similar key; first one that ends like the field's, as `model__lr` does for `lr`."""
+    """Return the field of a similar key, preferably one that ends with the field's: `model__lr` for `lr`."""
     ends = (key for key in keys if re.search(rf"(__|[./]){re.escape(field.key)}$", key))
     key = next(ends, None) or closest(field.key, keys)
     return None if key is None else Field(field.table, key, field.column, field.place)

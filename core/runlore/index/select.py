@@ -20,19 +20,14 @@ def select(database: Sqlite, compiled: Compiled, order: Order, limit: int | None
     """Return the runs that fulfil a query.
 
     Raises:
-        QueryError: the query is more than the database can take.
+        QueryError: the query is too large for the database, here and in the other questions about a query.
     """
-    try:
-        return load_summaries(database, _numbers(database, compiled, order, limit))
-    except sqlite3.DatabaseError as error:
-        if is_refused(error):
-            raise QueryError(f"this query is too large for the index: {error}", "", 0) from error
-        raise
+    return load_summaries(database, _numbers(database, compiled, order, limit))
 
 
 def count_of(database: Sqlite, compiled: Compiled) -> int:
     """Return how many runs fulfil a query."""
-    return int(database.query(f"SELECT COUNT(*) FROM runs r WHERE {compiled.sql}", compiled.arguments)[0][0])
+    return int(_query(database, f"SELECT COUNT(*) FROM runs r WHERE {compiled.sql}", compiled.arguments)[0][0])
 
 
 def values_of(database: Sqlite, compiled: Compiled, fields: Sequence[Field]) -> list[tuple[Any, ...]]:
@@ -102,7 +97,7 @@ def _numbers(database: Sqlite, compiled: Compiled, order: Order, limit: int | No
     if limit is not None:
         sql += " LIMIT ? OFFSET ?"
         values += [limit, offset]
-    return [number for (number,) in database.query(sql, values)]
+    return [number for (number,) in _query(database, sql, values)]
 
 
 def _first_by_key(database: Sqlite, compiled: Compiled, field: Field, descending: bool, limit: int) -> list[int] | None:
@@ -114,7 +109,7 @@ def _first_by_key(database: Sqlite, compiled: Compiled, field: Field, descending
         f"WHERE s.key = ? AND s.{column} IS NOT NULL AND {compiled.sql} "
         f"ORDER BY s.{column} {direction}, r.id DESC LIMIT ?"
     )
-    rows = database.query(sql, [field.key, *compiled.arguments, limit])
+    rows = _query(database, sql, [field.key, *compiled.arguments, limit])
     return [number for (number,) in rows] if len(rows) == limit else None
 
 
@@ -147,7 +142,21 @@ def _values(
     joined = " ".join(join.sql for join in joins)
     keys = [key for join in joins for key in join.arguments]
     sql = f"SELECT {', '.join([*columns, *values])} FROM runs r {joined} WHERE {condition.sql}"
-    return database.query(sql, [*keys, *condition.arguments])
+    return _query(database, sql, [*keys, *condition.arguments])
+
+
+def _query(database: Sqlite, sql: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of a SELECT that a user's query is a part of.
+
+    Raises:
+        QueryError: it has too many or too deeply nested conditions.
+    """
+    try:
+        return database.query(sql, arguments)
+    except sqlite3.DatabaseError as error:
+        if is_refused(error):
+            raise QueryError(f"this query is too large for the index: {error}", "", 0) from error
+        raise
 
 
 def _value(field: Field, place: int) -> str:

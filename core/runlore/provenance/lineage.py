@@ -42,7 +42,7 @@ class Edge:
 
 @dataclass(slots=True)
 class Lineage:
-    """A graph without cycles around the node `root`. `cut`: it has more nodes than are there."""
+    """A graph without cycles around the node `root`. `cut`: nodes were left out, as there are more than `MAX_NODES`."""
 
     root: str = ""
     nodes: dict[str, Node] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Lineage:
         return self._after.get(node_id, [])
 
     def leads(self, start: str, end: str) -> bool:
-        """Return True if a node came of another, or is the same."""
+        """Return True if edges lead from one node to another, or both are the same."""
         waiting, seen = [start], set()
         while waiting:
             here = waiting.pop()

@@ -164,9 +164,9 @@ class _Bytes(NamedTuple):
 
 
 def _find_bytes(store: Store, target: Target) -> _Bytes:
-    """Find the very bytes. They suffice if a run wrote them, or knows the largest file of a folder.
+    """Find the very bytes of a target. They suffice if a run wrote them, or wrote or read the largest file of a folder.
 
-    Bytes that a run only read may have been made of another file with the same weights.
+    Bytes that a run only read may be a copy of a model that another run wrote into a file of another kind.
     """
     largest_first = sorted(target.members, key=lambda member: -member.size)
     hashes = list(dict.fromkeys(member.sha256 for member in largest_first))
