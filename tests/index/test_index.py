@@ -139,6 +139,7 @@ def test_a_locked_index_gives_the_last_answer_at_once(store: Store) -> None:
     assert len(store.runs()) == 3
 
 
+@pytest.mark.stress
 def test_many_readers_and_one_who_deletes_agree(store: Store, python: Python) -> None:
     fill(store, 40)
     readers = [

@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 TESTS = sorted({*HERE.glob("test_*.py")} - {Path(__file__), HERE / "test_upstream.py"})
 
 
+@pytest.mark.stress
 @pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "torch", reason="the process that asks for another backend")
 def test_it_is_the_same_on_jax() -> None:
     done = subprocess.run(

@@ -195,13 +195,15 @@ fit(model(), *callbacks, epochs=6)
 
 
 @pytest.mark.parametrize("how", ["callback", "autolog"])
-def test_backup_and_restore_goes_on_as_the_same_run(store: Store, tmp_path: Path, python: Python, how: str) -> None:
-    killed = python(KILLED, str(tmp_path), how, "wait", PYTHONPATH=ROOT)
+def test_backup_and_restore_goes_on_as_the_same_run(
+    store: Store, tmp_path: Path, warm_python: Python, how: str
+) -> None:
+    killed = warm_python(KILLED, str(tmp_path), how, "wait", PYTHONPATH=ROOT)
     assert killed.line() == "here"
     assert only(store).status == "running"
     killed.kill()
     assert only(store).status == "crashed"
-    python(KILLED, str(tmp_path), how, "none", PYTHONPATH=ROOT).succeed()
+    warm_python(KILLED, str(tmp_path), how, "none", PYTHONPATH=ROOT).succeed()
     run = only(store)
     assert (run.status, len(run.segments)) == ("finished", 2)
     assert run.metrics["loss"].steps.tolist() == [2, 4, 6, 8, 10, 12]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import keras
+import pytest
 
 from runlore import Store
 from tests.upstream import both, differing
@@ -10,6 +11,7 @@ from tests.upstream import both, differing
 TESTS = sorted((Path(keras.__file__).parent / "src" / "callbacks").glob("*_test.py"))
 
 
+@pytest.mark.stress
 def test_its_own_tests_come_to_the_same(store: Store, tmp_path: Path) -> None:
     off, on = both(TESTS, tmp_path)
     assert len(TESTS) > 10

@@ -136,6 +136,8 @@ def test_a_metric_on_a_device_is_not_waited_for_at_every_step(store: Store) -> N
     assert set(run.metrics["loss"].values.tolist()) == {1.5}
 
 
+@pytest.mark.stress
+@pytest.mark.quiet
 def test_memory_does_not_grow_with_the_steps(store: Store) -> None:
     sizes: list[int] = []
 

@@ -44,9 +44,9 @@ def fit(folder: Path, *callbacks: Any, epochs: int = 3, ckpt_path: Any = None) -
     made.fit(Tiny(), data(), ckpt_path=ckpt_path)
 
 
-def test_a_killed_fit_goes_on_as_the_same_run(store: Store, tmp_path: Path, python: Python) -> None:
+def test_a_killed_fit_goes_on_as_the_same_run(store: Store, tmp_path: Path, warm_python: Python) -> None:
     folder = tmp_path / "ck"
-    killed = python(SCRIPT, str(folder), "4", "wait", PYTHONPATH=ROOT)
+    killed = warm_python(SCRIPT, str(folder), "4", "wait", PYTHONPATH=ROOT)
     assert killed.line() == "here"
     (run,) = store.runs()
     assert run.status == "running"
@@ -56,7 +56,7 @@ def test_a_killed_fit_goes_on_as_the_same_run(store: Store, tmp_path: Path, pyth
     assert run.metrics["train_loss_step"].steps.tolist() == list(range(1, 26))
     before = run.metrics["train_loss_step"].values.tolist()
 
-    again = python(SCRIPT, str(folder), "4", "go", PYTHONPATH=ROOT)
+    again = warm_python(SCRIPT, str(folder), "4", "go", PYTHONPATH=ROOT)
     again.succeed()
     (run,) = store.runs()
     assert (run.status, len(run.segments)) == ("finished", 2)

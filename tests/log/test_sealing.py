@@ -55,6 +55,7 @@ FINISHING = """
 """
 
 
+@pytest.mark.stress
 def test_kill_9_while_finishing_loses_nothing(store: Store, python: Python) -> None:
     chance = random.Random(1)
     for _ in range(25):

@@ -138,6 +138,7 @@ KILLED = """
 """
 
 
+@pytest.mark.stress
 def test_kill_9_while_logging_loses_nothing_that_returned(store: Store, python: Python) -> None:
     chance = random.Random(0)
     for number in range(25):
@@ -157,6 +158,8 @@ def test_kill_9_while_logging_loses_nothing_that_returned(store: Store, python: 
     assert len(store.runs("status == 'crashed'")) == 25
 
 
+@pytest.mark.stress
+@pytest.mark.quiet
 def test_sixteen_processes_open_one_fresh_store_and_lose_nothing(store: Store, python: Python) -> None:
     script = """
         import sys, runlore
@@ -174,6 +177,8 @@ def test_sixteen_processes_open_one_fresh_store_and_lose_nothing(store: Store, p
         assert run.metrics["x"].values.tolist() == [step * float(run.params["number"]) for step in range(200)]
 
 
+@pytest.mark.stress
+@pytest.mark.quiet
 def test_memory_stays_bounded_whatever_the_length(store: Store, python: Python) -> None:
     process = python("""
         import resource, runlore

@@ -26,6 +26,7 @@ ESTIMATORS = (
 SUITES = {"callback": "callback", "pipeline": "tests/test_pipeline.py", "common": "tests/test_common.py"}
 
 
+@pytest.mark.stress
 @pytest.mark.parametrize("suite", [name for name, path in SUITES.items() if (PLACE / path).exists()])
 def test_its_own_tests_come_to_the_same(suite: str, store: Store, tmp_path: Path) -> None:
     off, on = both([PLACE / SUITES[suite]], tmp_path, more=CHOICE, ESTIMATORS=ESTIMATORS)

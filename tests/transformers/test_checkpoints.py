@@ -148,13 +148,13 @@ made.train(resume_from_checkpoint=ending != "wait")
 
 
 @pytest.mark.parametrize("how", ["callback", "autolog"])
-def test_a_killed_training_goes_on_as_the_same_run(store: Store, tmp_path: Path, python: Python, how: str) -> None:
-    killed = python(KILLED, str(tmp_path / "out"), how, "wait", PYTHONPATH=ROOT)
+def test_a_killed_training_goes_on_as_the_same_run(store: Store, tmp_path: Path, warm_python: Python, how: str) -> None:
+    killed = warm_python(KILLED, str(tmp_path / "out"), how, "wait", PYTHONPATH=ROOT)
     assert killed.line() == "here"
     assert only(store).status == "running"
     killed.kill()
     assert only(store).status == "crashed"
-    python(KILLED, str(tmp_path / "out"), how, "resume", PYTHONPATH=ROOT).succeed()
+    warm_python(KILLED, str(tmp_path / "out"), how, "resume", PYTHONPATH=ROOT).succeed()
     run = only(store)
     assert (run.status, [segment.cut for segment in run.segments]) == ("finished", [None, 4])
     assert run.metrics["loss"].steps.tolist() == [1, 2, 3, 4, 5, 6, 7, 8]

@@ -23,14 +23,14 @@ def test_a_loop_of_ones_own_is_tracked(store: Store, python: Python, how: str) -
     assert run.notes == ["{'phase': 'warm'}"]
 
 
-def test_a_loop_that_fails_says_so(store: Store, python: Python) -> None:
-    python(LOOP, "object", "fail", "1").wait()
+def test_a_loop_that_fails_says_so(store: Store, warm_python: Python) -> None:
+    warm_python(LOOP, "object", "fail", "1").wait()
     run = only(store)
     assert (run.status, run.error["message"]) == ("failed", "no more")
 
 
-def test_a_loop_that_forgets_its_end_ends_with_python(store: Store, python: Python) -> None:
-    python(LOOP, "object", "forget", "1").succeed()
+def test_a_loop_that_forgets_its_end_ends_with_python(store: Store, warm_python: Python) -> None:
+    warm_python(LOOP, "object", "forget", "1").succeed()
     assert only(store).status == "finished"
 
 
