@@ -1,0 +1,36 @@
+"""The integrations have one inner layout: files of the same names, and arrows that only lead downwards."""
+
+import pytest
+
+from tests.house.test_rooms import arrows
+
+FLOORS = [  # from the ground; files of one floor may import each other, without a circle
+    {"_framework", "_weights", "_inert", "_seeds"},
+    {"_calls", "_owners", "_checkpoints", "_params", "_data", "_metrics"},
+    {"_callback", "_tracker", "_training", "_partial", "_evaluation", "_search"},
+    {"_wrapping"},
+    {"", "plugin", "factory"},
+]
+CALLED_BY_LIGHTNING = {"runlore_lightning._callback", "runlore_lightning._logger"}  # their hooks tap the Trainer
+
+
+def floor(module: str) -> int:
+    """Return the floor that a file of an integration lies on."""
+    if module in CALLED_BY_LIGHTNING:
+        return 3
+    name = module.partition(".")[2]
+    return next(place for place, files in enumerate(FLOORS) if name in files)
+
+
+@pytest.mark.parametrize("name", ["keras", "lightning", "sklearn", "transformers"])
+def test_files_of_an_integration_import_only_those_below(name: str) -> None:
+    package = f"runlore_{name}"
+    inside = {module: targets for module, targets in arrows().items() if module.partition(".")[0] == package}
+    assert {f"{package}.{file}" for file in ("_framework", "_owners", "_training", "_wrapping")} <= set(inside)
+    up = [
+        (module, target)
+        for module, targets in inside.items()
+        for target in targets
+        if target.partition(".")[0] == package and floor(target) > floor(module)
+    ]
+    assert up == []
