@@ -17,7 +17,7 @@ WriteMetrics = Callable[[Mapping[str, Any], int | None, float | None, str | None
 class Recorder(ABC):
     """Writes into a run for an integration. No method raises: a failure is reported, and the rest goes on.
 
-    `write_metrics` takes what `metrics` gets.
+    `write_metrics` writes one call of `metrics`.
     """
 
     def __init__(self, run: Run, write_metrics: WriteMetrics) -> None:

@@ -72,7 +72,10 @@ class Captures:
         self._latest: Capture | None = None
 
     def start(self, then: Callable[[Capture], None]) -> "Awaited | None":
-        """Capture on a thread and call `then` there, or call it at once with a recent capture, and return None."""
+        """Capture on a thread, call `then` there, and return what to wait for.
+
+        With a recent capture `then` is called at once, and there is nothing to wait for.
+        """
         with self._lock:
             capture = self._latest
             if capture is None or capture.is_old:
