@@ -14,6 +14,7 @@ from runlore._settings import CHECKPOINTS, choice
 from runlore._warnings import report, valid_or
 from runlore.artifacts.events import extent, hashed, kept_or_hashed, local_path
 from runlore.log import liveness
+from runlore.log.events import Event
 from runlore.log.record import read_record
 from runlore.log.values import as_number, as_step
 from runlore.plugins.manager import plugins
@@ -25,7 +26,6 @@ VERSION_DIGITS = 10  # of the name of a version
 
 KEPT_ROLES = {"best", "last"}
 
-Event = dict[str, Any]
 Later = Callable[[Callable[[], None]], object]  # hands a function to the thread that writes a checkpoint
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from runlore._settings import seconds
 from runlore._text import duration_text, number_text
-from runlore.hookspecs import LoggedPoints, RunInfo, hookimpl
+from runlore.hookspecs import SYSTEM_PREFIX, LoggedPoints, RunInfo, hookimpl
 
 SHOWN_METRICS = 4  # in a line, those with the newest values
 
@@ -54,7 +54,7 @@ class ProgressLine:
             for item in points:
                 latest.pop(item.key, None)  # so that the newest key comes last
                 latest[item.key] = item.values[-1]
-                if not item.key.startswith("system/"):
+                if not item.key.startswith(SYSTEM_PREFIX):
                     self._steps[run.id] = max(self._steps.get(run.id, 0), item.steps[-1])
         self.print_if_due(run)
 
@@ -67,7 +67,9 @@ class ProgressLine:
             self._due[run.id] = now + self._interval * 0.99
             self._printed.add(run.id)
             latest = self._latest.get(run.id, {})
-            shown = [(key, value) for key, value in latest.items() if not key.startswith("system/")][-SHOWN_METRICS:]
+            shown = [(key, value) for key, value in latest.items() if not key.startswith(SYSTEM_PREFIX)][
+                -SHOWN_METRICS:
+            ]
             step = f" · step {self._steps[run.id]}" if run.id in self._steps else ""
         values = "".join(f" · {key} {number_text(value)}" for key, value in shown)
         self._print(f"{run.name} · {duration_text(now - run.started)}{step}{values}")

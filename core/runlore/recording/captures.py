@@ -15,6 +15,7 @@ from runlore._startup import working_folder
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import kept_content, losses_of
 from runlore.hookspecs import CaptureRequest
+from runlore.log.events import Event
 from runlore.log.values import describe
 from runlore.plugins.git import TIMEOUT_S
 from runlore.plugins.manager import Plugins, plugins
@@ -24,7 +25,6 @@ SHARED_TIMES = 20  # or of so many times its own duration, whatever is longer
 
 MAX_INLINE_BYTES = 512  # of a section's JSON; a longer one becomes a blob
 
-Event = dict[str, Any]
 Look = Callable[[Plugins, Callable[[str, Exception], None], float], list[Event]]
 
 

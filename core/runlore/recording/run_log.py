@@ -3,7 +3,6 @@
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from runlore._ids import new_suffix
 from runlore._process import Part, process
@@ -12,13 +11,12 @@ from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import UNPLACED, kept_content, kept_files, losses_of, not_kept, pending
 from runlore.hookspecs import SYSTEM_PREFIX, CapturedFile
 from runlore.log import liveness
+from runlore.log.events import Event
 from runlore.log.folder import Folder
 from runlore.log.values import as_step
 from runlore.log.writer import LogWriter
 from runlore.plugins.manager import plugins
 from runlore.recording.ending import Status, end_event
-
-Event = dict[str, Any]
 
 
 class _Unwritable(Part):

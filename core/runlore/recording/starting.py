@@ -13,6 +13,7 @@ from runlore._settings import disabled_names, flag, setting
 from runlore._startup import BEGAN_IN, working_folder
 from runlore._warnings import valid_or
 from runlore.errors import RunNotFound
+from runlore.log.events import Event
 from runlore.log.folder import Folder
 from runlore.log.liveness import Life
 from runlore.log.record import RESUMED_FROM, read_record
@@ -26,8 +27,6 @@ from runlore.recording.seeds import seeds
 DEFAULT_EXPERIMENT = "default"
 AGAIN = "-again"  # ends the names that a script gives, when it is run again
 REPRODUCTION = "RUNLORE_REPRODUCTION"  # set by `runlore reproduce` in the processes of the command, to name itself
-
-Event = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from runlore.cli.options import RunPart, json_option, store_option
 from runlore.cli.printing import STATUS_STYLES, console, grid, print_json
 from runlore.documents import run_details
 from runlore.errors import RunNotFound
+from runlore.hookspecs import SYSTEM_PREFIX
 from runlore.log.values import text_of
 from runlore.provenance.hashing import complete_run
 from runlore.store.runs import RecordedRun
@@ -153,7 +154,7 @@ class _Page:
         return f"{parent.name} ({parent.id})" if parent else self.run.parent_id
 
     def _metrics(self) -> None:
-        metrics = sorted(self.run.metrics.values(), key=lambda series: series.key.startswith("system/"))
+        metrics = sorted(self.run.metrics.values(), key=lambda series: series.key.startswith(SYSTEM_PREFIX))
         self._title("metrics", len(metrics))
         if not metrics:
             return
