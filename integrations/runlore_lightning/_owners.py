@@ -12,7 +12,7 @@ StepsByPath = dict[str, tuple[int, int]]  # step and epoch of each checkpoint, b
 
 @dataclass(eq=False, slots=True)
 class Owner:
-    """What stays known of a recorded fit: its run, its checkpoints, and the sets of data that it was tested on."""
+    """A recorded fit as it is known after its end: its run, its checkpoints, the sets of data that it was tested on."""
 
     session: FitSession
     steps: StepsByPath = field(default_factory=dict)

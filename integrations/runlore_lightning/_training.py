@@ -17,7 +17,7 @@ from runlore_lightning._params import PARTS, optimizers
 
 @dataclass(frozen=True, slots=True)
 class Options(RunOptions):
-    """What the user said of the runs; `dry_runs`: `fast_dev_run` and `barebones` make runs, too."""
+    """The options of the runs that a user gave; with `dry_runs`, `fast_dev_run` and `barebones` make runs, too."""
 
     dry_runs: bool = False
 

@@ -1,4 +1,4 @@
-"""Where a Trainer is touched: methods of its own objects are called through us while a fit or an evaluation lasts.
+"""The methods of a Trainer's own objects that are tapped: called through us while a fit or an evaluation lasts.
 
 Lightning has no hook that is called at the end of every fit, none for what it gives to its loggers, and none for saving
 and removing checkpoints. So methods of the one Trainer that the callback was given to are tapped, and no class.

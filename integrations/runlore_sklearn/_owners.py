@@ -17,7 +17,7 @@ MAX_DEPTH = 4  # of estimators within estimators
 
 @dataclass(eq=False, slots=True)
 class Owner:
-    """What stays known of a recorded fit; the data that it met is known by its fingerprints."""
+    """A recorded fit as it is known after its end: its run, and the data that it met, by fingerprints."""
 
     session: FitSession
     trained_on: str | None = None

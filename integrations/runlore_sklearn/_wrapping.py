@@ -1,4 +1,4 @@
-"""Where scikit-learn is touched: the methods that fit and score, its pools, and the functions that dump models."""
+"""The functions of scikit-learn that are wrapped: those that fit and score, its pools, and those that dump models."""
 
 import functools
 import pickle
