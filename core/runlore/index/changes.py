@@ -38,7 +38,7 @@ class Change:
 
 @dataclass(slots=True)
 class News:
-    """What changed in a store's folder. Days are those of its folders, "2026-11/23"."""
+    """The changes in a store's folder since the last look. Days are those of its folders, "2026-11/23"."""
 
     days: list[tuple[str, int]] = field(default_factory=list)  # with the mtime (ns) up to which each is known
     changes: list[Change] = field(default_factory=list)

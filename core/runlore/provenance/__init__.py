@@ -1,1 +1,1 @@
-"""Where code, files and weights come from."""
+"""The origins of code, files and weights."""

@@ -1,4 +1,4 @@
-"""Where a file or a run comes from and what came of it: data → run → checkpoint → run → file."""
+"""Lineage of a file or a run: back to its sources, and on to what was made of it (data → run → checkpoint → …)."""
 
 import os
 from collections import deque

@@ -36,7 +36,7 @@ class Needed:
 
 @dataclass(slots=True)
 class Plan:
-    """How a run will be repeated; made by `prepare`.
+    """The way in which a run will be repeated; made by `prepare`.
 
     `code` and `environment` describe what was restored; `differs` lists the differences of the installed packages where
     these are used as they are. `settings` are environment variables to set, or to remove (None). `notes` are remarks

@@ -1,4 +1,4 @@
-"""What users read: stores, runs and lists of runs."""
+"""The stores, runs and lists of runs that users read."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What a run recorded beyond its row in the index, read from its files."""
+"""The parts of a run that its row in the index lacks, read from its files."""
 
 from functools import cached_property
 from typing import Any
@@ -32,7 +32,7 @@ class Details:
 
     @property
     def environment(self) -> dict[str, dict[str, Any]]:
-        """What was captured, by section: python, os, hardware, packages, git, …"""
+        """The captured sections by name: python, os, hardware, packages, git, …"""
         return {section: read_section(self._folder, item) for section, item in self._record.environment.items()}
 
     @property
@@ -104,5 +104,5 @@ class Details:
 
     @property
     def missing(self) -> list[dict[str, Any]]:
-        """What could not be recorded or is lost, and why: `{"what": …, "why": …}`."""
+        """The gaps of the record, each with its reason: `{"what": …, "why": …}`."""
         return self._record.missing(self.writers)

@@ -16,7 +16,7 @@ def _raise(*_: Any, **__: Any) -> Any:
 
 
 def _hook(name: str) -> Callable[..., Any]:
-    """An implementation with the arguments of the hook's specification."""
+    """Return an implementation with the arguments of the hook's specification."""
     names = list(inspect.signature(getattr(hookspecs, name)).parameters)
     scope: dict[str, Any] = {"fail": _raise}
     exec(f"def {name}({', '.join(['self', *names])}): return fail()", scope)  # pluggy reads the arguments' names

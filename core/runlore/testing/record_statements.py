@@ -12,7 +12,7 @@ SECRET = "sk-ant-api03-Zk4vQ9wXr2LmN8pT1sYb"  # has the shape of a service's key
 
 
 class RecordStatements(Basis):
-    """What a run tells of a training is true and complete."""
+    """Tests that the record of a training is true and complete."""
 
     # Honest status (G3)
 
@@ -37,7 +37,7 @@ class RecordStatements(Basis):
         assert self._only_run().status == "interrupted"
 
     def test_a_killed_training_reads_crashed(self, how: str) -> None:
-        """What it had logged is there; the last way of recording starts as cold as users do."""
+        """Its metrics up to then are there; the last way of recording starts as cold as users do."""
         self._kill_midway(how, cold=how == self.hows[-1])
         run = self._only_run()
         assert run.status == "crashed"

@@ -15,7 +15,7 @@ class StoreContract:
     """Subclass it in a file of tests and say in `make_store` how a fresh, empty store is made."""
 
     def make_store(self, folder: Path) -> Store:
-        """A fresh store, which may use an empty folder."""
+        """Return a fresh store, which may use an empty folder."""
         raise NotImplementedError
 
     @pytest.fixture(autouse=True)
