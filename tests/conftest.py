@@ -6,8 +6,10 @@ folder that shares trained stores or warm parents.
 """
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of
 
 ROOT = Path(__file__).parent
 FRAMEWORKS = ("keras", "lightning", "sklearn", "transformers")  # folders whose tests train
+WHOLE_SCRIPTS = ("docs", "examples", "reproduction", "story")  # folders whose tests run scripts that train
+IMPORTS_FRAMEWORK = re.compile(r"^(from|import) (keras|lightning|sklearn|torch|transformers|runlore_\w+)\b", re.M)
 SHARING = (*FRAMEWORKS, "ui")  # folders whose tests share what takes long to make
 FIXTURES = {
     "process": {"python", "warm_python"},
@@ -37,7 +41,7 @@ MARKERS = {
     "process": "starts Python processes of its own",
     "server": "asks a server of the page",
     "browser": "looks at the page in a browser",
-    "framework": "trains with a framework",
+    "framework": "trains with a framework, or runs whole scripts that do",
     "quiet": "measures, and runs when nothing else does: without workers",
 }
 
@@ -49,8 +53,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out the folders that import frameworks, where no test of them is asked for: it takes most of the time."""
-    unasked = collection_path.parent == ROOT and collection_path.name in FRAMEWORKS
+    unasked = collection_path.parent == ROOT and collection_path.name in (*FRAMEWORKS, *WHOLE_SCRIPTS)
     return True if unasked and "not framework" in config.option.markexpr else None
+
+
+@cache
+def imports_framework(path: Path) -> bool:
+    """Return True if a file of tests imports a framework as it is loaded."""
+    return IMPORTS_FRAMEWORK.search(path.read_text()) is not None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -60,7 +70,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for marker, fixtures in FIXTURES.items():
             if asked & fixtures:
                 item.add_marker(marker)
-        if folder in FRAMEWORKS:
+        if folder in (*FRAMEWORKS, *WHOLE_SCRIPTS) or imports_framework(item.path):
             item.add_marker("framework")
         if config.pluginmanager.hasplugin("xdist"):
             item.add_marker(pytest.mark.xdist_group(folder if folder in SHARING else "/".join([folder, *rest])))
