@@ -1,8 +1,8 @@
 """A store of its own for every test; nothing of the machine's settings reaches in.
 
 Tests are marked by the fixtures that they ask for and by their folder, so that a part of them can be chosen with `-m`;
-only `stress` and `quiet` are written by hand. With `-n 2 --dist loadgroup` one worker runs all tests of a file, or of a
-folder that shares trained stores or warm parents.
+only `stress` and `quiet` are written by hand. With `-n 2 --dist loadgroup` one worker runs all tests of a file, and all
+tests of the page, which share stores that take long to train.
 """
 
 import os
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parent
 FRAMEWORKS = ("keras", "lightning", "sklearn", "transformers")  # folders whose tests train
 WHOLE_SCRIPTS = ("docs", "examples", "reproduction", "story")  # folders whose tests run scripts that train
 IMPORTS_FRAMEWORK = re.compile(r"^(from|import) (keras|lightning|sklearn|torch|transformers|runlore_\w+)\b", re.M)
-SHARING = (*FRAMEWORKS, "ui")  # folders whose tests share what takes long to make
+LONGEST = ("ui", "story", "docs")  # folders that begin, so that no worker ends long after the other
 FIXTURES = {
     "process": {"python", "warm_python"},
     "server": {"serve", "served", "real", "many", "own"},
@@ -63,6 +63,7 @@ def imports_framework(path: Path) -> bool:
     return IMPORTS_FRAMEWORK.search(path.read_text()) is not None
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         folder, *rest = item.path.relative_to(ROOT).parts
@@ -73,7 +74,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if folder in (*FRAMEWORKS, *WHOLE_SCRIPTS) or imports_framework(item.path):
             item.add_marker("framework")
         if config.pluginmanager.hasplugin("xdist"):
-            item.add_marker(pytest.mark.xdist_group(folder if folder in SHARING else "/".join([folder, *rest])))
+            item.add_marker(pytest.mark.xdist_group(folder if folder == "ui" else "/".join([folder, *rest])))
+    items.sort(key=lambda item: item.path.relative_to(ROOT).parts[0] not in LONGEST)
 
 
 @pytest.fixture(autouse=True)

@@ -172,8 +172,8 @@ def test_a_seeded_training_comes_out_bit_for_bit(
     ("example", "which"),
     [
         ("sklearn_compare.py", "tags.estimator != 'GridSearchCV'"),  # whose pickle holds times
-        ("keras_digits.py", "parent is None"),
-        ("transformers_digits.py", "parent is None"),
+        pytest.param("keras_digits.py", "parent is None", marks=pytest.mark.stress),
+        pytest.param("transformers_digits.py", "parent is None", marks=pytest.mark.stress),
     ],
 )
 def test_trainings_of_every_framework_come_out_bit_for_bit(
