@@ -23,9 +23,7 @@ if TYPE_CHECKING:  # at run time pytest has to load the plugin first
     from runlore.testing.warm import WarmParents
 
 pytest_plugins = ["runlore.testing"]
-settings.register_profile(
-    "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)  # workers share two cores
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 os.environ.setdefault("LC_ALL", "C.UTF-8")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: no test could be interrupted

@@ -82,7 +82,7 @@ class Shapes:
         """Return the highest step of each key."""
         found = dict(self._earlier)
         for key, shapes in list(self._by_key.items()):  # other threads may add to it
-            found[key] = max(found.get(key, -1), *(shape.last for shape in shapes))
+            found[key] = max((found.get(key, -1), *(shape.last for shape in shapes)))  # there may be none yet
         return found
 
     def continue_steps(self, last_steps: Mapping[str, int]) -> None:
