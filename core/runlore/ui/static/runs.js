@@ -332,6 +332,7 @@ class RunsPage {
   freshen = debounce(
     120,
     trying(async () => {
+      if (!this.asked) return; // nothing was asked for yet, or the address has a query that can't be understood
       const changed = this.changed ?? new Set();
       const more = this.more;
       this.changed = null;
