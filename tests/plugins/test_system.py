@@ -13,6 +13,8 @@ from runlore.plugins.system import SystemMetrics, gpus
 REQUEST = CaptureRequest(Path(), (), 5.0)
 
 
+@pytest.mark.stress
+@pytest.mark.quiet
 def test_the_process_tree_is_measured() -> None:
     system = SystemMetrics()
     system.runlore_capture_metrics(REQUEST)
@@ -23,13 +25,13 @@ def test_the_process_tree_is_measured() -> None:
         while time.monotonic() < deadline:
             time.sleep(0.2)
             found = system.runlore_capture_metrics(REQUEST)
-            if found["cpu_percent"] > 25:
+            if found["cpu_percent"] > 50:
                 break
     finally:
         child.kill()
         child.wait()
     assert found["processes"] >= 2
-    assert found["cpu_percent"] > 25  # of one core, and other tests run beside it
+    assert found["cpu_percent"] > 50  # of one core
     assert found["memory_bytes"] > 80 << 20
     assert 0 < found["memory_percent"] < 100
 
