@@ -7,7 +7,7 @@ DEMO_STORE := $(VENV)/demo-store
 OTHERS := .venv-others
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
-PARALLEL := -n $(WORKERS) --dist loadgroup
+PARALLEL := -n $(WORKERS) --dist loadfile
 .DEFAULT_GOAL := help
 
 .PHONY: help install check lint test stress others docs bench demo clean
@@ -60,7 +60,7 @@ $(OTHERS)/ready: pyproject.toml tests/requirements.txt
 	touch $@
 
 others: $(OTHERS)/ready  ## The integrations' tests with the oldest scikit-learn, and with Keras on TensorFlow
-	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(OTHERS)/bin/python -m pytest -n $(WORKERS) --dist loadfile tests/keras tests/sklearn
+	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(OTHERS)/bin/python -m pytest $(PARALLEL) tests/keras tests/sklearn
 
 docs: $(VENV)/dev  ## Every snippet of the pages runs, every link leads somewhere; pictures of the page
 	$(BIN)/python -m tests.docs.api_page

@@ -1,8 +1,7 @@
 """A store of its own for every test; nothing of the machine's settings reaches in.
 
 Tests are marked by the fixtures that they ask for and by their folder, so that a part of them can be chosen with `-m`;
-only `stress` and `quiet` are written by hand. With `-n 2 --dist loadgroup` one worker runs all tests of a file, and all
-tests of the page, which share stores that take long to train.
+only `stress` and `quiet` are written by hand. With `-n 2` each worker takes whole files, see `tests/scheduling.py`.
 """
 
 import os
@@ -17,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from runlore import Store
+from tests.scheduling import LONGEST, folder_of
 
 if TYPE_CHECKING:  # at run time pytest has to load the plugin first
     from runlore.testing.processes import Process
@@ -34,7 +34,6 @@ ROOT = Path(__file__).parent
 FRAMEWORKS = ("keras", "lightning", "sklearn", "transformers")  # folders whose tests train
 WHOLE_SCRIPTS = ("docs", "examples", "reproduction", "story")  # folders whose tests run scripts that train
 IMPORTS_FRAMEWORK = re.compile(r"^(from|import) (keras|lightning|sklearn|torch|transformers|runlore_\w+)\b", re.M)
-LONGEST = ("ui", "story", "docs")  # folders that begin, so that no worker ends long after the other
 FIXTURES = {
     "process": {"python", "warm_python"},
     "server": {"serve", "served", "real", "many", "own"},
@@ -66,19 +65,23 @@ def imports_framework(path: Path) -> bool:
     return IMPORTS_FRAMEWORK.search(path.read_text()) is not None
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        folder, *rest = item.path.relative_to(ROOT).parts
+        folder = item.path.relative_to(ROOT).parts[0]
         asked = set(getattr(item, "fixturenames", ()))
         for marker, fixtures in FIXTURES.items():
             if asked & fixtures:
                 item.add_marker(marker)
         if folder in (*FRAMEWORKS, *WHOLE_SCRIPTS) or imports_framework(item.path):
             item.add_marker("framework")
-        if config.pluginmanager.hasplugin("xdist"):
-            item.add_marker(pytest.mark.xdist_group(folder if folder == "ui" else "/".join([folder, *rest])))
-    items.sort(key=lambda item: item.path.relative_to(ROOT).parts[0] not in LONGEST)
+    items.sort(key=lambda item: folder_of(item.nodeid) not in LONGEST)
+
+
+@pytest.hookimpl(optionalhook=True)  # xdist's
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.scheduling import ByFile
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from tests.ui.serving import Serve, Served
 from tests.ui.stores import make_many, make_real
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Response
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = (
@@ -22,12 +22,13 @@ FLAGS = (
 EXPECTED = ("GPU stall",)  # what Chromium says of its own software rendering
 
 
-@pytest.fixture(scope="session")
+# Fixtures of the package end with it: while Playwright is there, its event loop runs in the main thread.
+@pytest.fixture(scope="package")
 def real_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_real(tmp_path_factory.mktemp("real"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def many_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_many(tmp_path_factory.mktemp("many"))
 
@@ -46,7 +47,7 @@ def serve() -> Iterator[Serve]:
         served.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def real(real_store: Path) -> Iterator[Served]:
     """A server that many tests share: they only read."""
     served = Served(real_store)
@@ -54,7 +55,7 @@ def real(real_store: Path) -> Iterator[Served]:
     served.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def many(many_store: Path) -> Iterator[Served]:
     served = Served(many_store)
     yield served
@@ -68,7 +69,7 @@ def own(real_store: Path, tmp_path: Path, serve: Serve) -> Served:
     return serve(tmp_path / "copy")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> "Iterator[Browser]":
     if not Path(CHROMIUM).exists():
         assert "CI" not in os.environ, "in CI these tests must not skip"
@@ -95,9 +96,13 @@ def page(browser: "Browser", serve: Serve) -> "Iterator[Page]":
     found.on("console", lambda item: said.append(f"{item.type}: {item.text}"))
     found.on("pageerror", lambda error: said.append(f"error: {error}"))
     found.on("request", lambda request: asked.append(request.url))
+    failed: list[Response] = []
+    found.on("response", lambda response: response.status >= 500 and failed.append(response))
     yield found
     hacked = found.evaluate("window.hacked")
+    errors = [(response.url, response.text()) for response in failed]
     context.close()
+    assert errors == []
     assert [line for line in said if not any(word in line for word in EXPECTED)] == []
     assert hacked is None
     assert {url.split("/")[2].split(":")[0] for url in asked if url.startswith("http")} <= {"127.0.0.1"}

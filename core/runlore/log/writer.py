@@ -81,7 +81,7 @@ class Shapes:
     def last_steps(self) -> dict[str, int]:
         """Return the highest step of each key."""
         found = dict(self._earlier)
-        for key, shapes in list(self._by_key.items()):  # other threads may add to it
+        for key, shapes in self._by_key.copy().items():  # other threads may add to it
             found[key] = max((found.get(key, -1), *(shape.last for shape in shapes)))  # there may be none yet
         return found
 

@@ -180,13 +180,14 @@ class Masker:
         """Return the known secrets: the same object until one is added, as every event asks for them."""
         raw = getattr(self._environment, "_data", self._environment)  # os.environ decodes every value it is asked for
         if (len(self._learned), raw) != self._known_for:
+            raw = dict(raw)  # other threads may change it
             self._known = frozenset(self._learned).union(
                 value
-                for name, value in list(self._environment.items())
+                for name, value in ((os.fsdecode(name), os.fsdecode(value)) for name, value in raw.items())
                 if strength(name) and is_secret(name, value) and is_uncommon(value)
                 if not (value.startswith("/") and Path(value).exists())  # the path of a secret is not secret
             )
-            self._known_for = (len(self._learned), dict(raw))
+            self._known_for = (len(self._learned), raw)
         return self._known
 
 

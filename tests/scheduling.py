@@ -1,0 +1,29 @@
+"""The order in which two workers take the files of tests."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+
+LONGEST = ("ui", "story", "docs")  # folders that begin, so that no worker ends long after the other
+TOGETHER = ("ui",)  # folders whose files share stores that take long to train
+
+
+def folder_of(nodeid: str) -> str:
+    """Return the folder of a test below `tests`."""
+    return nodeid.split("::")[0].removeprefix("tests/").split("/")[0]
+
+
+class ByFile(LoadScopeScheduling):
+    """Give a worker all tests of a file at once, or of a folder whose files belong together."""
+
+    def __init__(self, config: pytest.Config, log: "Producer | None" = None) -> None:
+        super().__init__(config, log)
+        config.option.loadscopereorder = False  # collected in the right order already
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = folder_of(nodeid)
+        return folder if folder in TOGETHER else nodeid.split("::")[0]
