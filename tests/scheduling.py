@@ -17,7 +17,7 @@ def folder_of(nodeid: str) -> str:
     return nodeid.split("::")[0].removeprefix("tests/").split("/")[0]
 
 
-class ByFile(LoadScopeScheduling):
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
     """Give a worker all tests of a file at once, or of a folder whose files belong together."""
 
     def __init__(self, config: pytest.Config, log: "Producer | None" = None) -> None:

@@ -96,11 +96,11 @@ def page(browser: "Browser", serve: Serve) -> "Iterator[Page]":
     found.on("console", lambda item: said.append(f"{item.type}: {item.text}"))
     found.on("pageerror", lambda error: said.append(f"error: {error}"))
     found.on("request", lambda request: asked.append(request.url))
-    failed: list[Response] = []
-    found.on("response", lambda response: response.status >= 500 and failed.append(response))
+    answered: list[Response] = []
+    found.on("response", answered.append)
     yield found
     hacked = found.evaluate("window.hacked")
-    errors = [(response.url, response.text()) for response in failed]
+    errors = [(response.url, response.text()) for response in answered if response.status >= 500]
     context.close()
     assert errors == []
     assert [line for line in said if not any(word in line for word in EXPECTED)] == []
