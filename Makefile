@@ -10,6 +10,10 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n $(WORKERS) --dist loadfile
 .DEFAULT_GOAL := help
 
+# Two workers on two cores: more threads would only wait for each other. Modules are compiled once, not in each process.
+check test stress others: export OMP_NUM_THREADS := 1
+check test stress others: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help install check lint test stress others docs bench demo clean
 
 help:  ## What there is

@@ -1,6 +1,7 @@
 """Scripts that run in Python processes of their own."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from textwrap import dedent
 from runlore.testing.processes import Process
 from runlore.testing.warm import WarmParent
 
-__all__ = ["Process", "scripts"]
+__all__ = ["Process", "Ranks", "free_port", "scripts"]
 
 
 def _cold(environment: Mapping[str, str]) -> None:
@@ -37,3 +38,34 @@ def scripts(
     finally:
         for process in started:
             process.end()
+
+
+def free_port() -> str:
+    """Return a port of this machine that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return str(found.getsockname()[1])
+
+
+class Ranks:
+    """Two processes of a script with the variables that a launcher of distributed training gives them."""
+
+    def __init__(self, python: Callable[..., Process], script: str | Path, *arguments: str, **environment: str) -> None:
+        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+        self._processes = [
+            python(script, *arguments, **environment, **shared, RANK=rank, LOCAL_RANK=rank) for rank in ("0", "1")
+        ]
+
+    @property
+    def err(self) -> str:
+        """What they have written to stderr, one after the other."""
+        return "".join(process.err for process in self._processes)
+
+    def wait(self) -> int:
+        """Return the first exit status that is not 0, when both have ended."""
+        return next(filter(None, [process.wait() for process in self._processes]), 0)
+
+    def succeed(self) -> str:
+        """Wait until both end well, and return what the first has printed."""
+        first, _ = [process.succeed() for process in self._processes]
+        return first

@@ -7,9 +7,15 @@ import pytest
 
 from runlore import Store
 from tests.lightning.models import ROOT
-from tests.process import Process
+from tests.process import Process, Ranks
 
-Start = Callable[..., Process]
+Python = Callable[..., Process]
+Start = Callable[..., Process | Ranks]
+
+# "two" are processes that a launcher has started; the others are strategies, by which Lightning starts the second one.
+SCRIPTS = ["two", pytest.param("ddp", marks=pytest.mark.stress)]
+CHILDREN = ["ddp_fork", pytest.param("ddp_spawn", marks=pytest.mark.stress)]
+WAYS = [*SCRIPTS, *CHILDREN]
 
 SCRIPT = """
 import os, sys, time, warnings
@@ -46,16 +52,23 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def start(tmp_path: Path, python: Callable[..., Process]) -> Start:
-    """Started from a file, as the children read it, too."""
+def start(tmp_path: Path, python: Python, warm_python: Python) -> Start:
+    """Starts it in one of the WAYS, from a file, as children read it, too."""
     path = tmp_path / "train.py"
     path.write_text(SCRIPT)
-    return lambda strategy, failing=-1, how="": python(path, strategy, str(failing), how, PYTHONPATH=ROOT)
+
+    def begin(way: str, failing: int = -1, how: str = "") -> Process | Ranks:
+        arguments = ("ddp" if way == "two" else way, str(failing), how)
+        if way == "two":
+            return Ranks(warm_python, path, *arguments, PYTHONPATH=ROOT)
+        return (warm_python if way == "ddp_fork" else python)(path, *arguments, PYTHONPATH=ROOT)
+
+    return begin
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn"])
-def test_two_processes_write_one_complete_run(store: Store, start: Start, strategy: str) -> None:
-    printed = start(strategy).succeed()
+@pytest.mark.parametrize("way", WAYS)
+def test_two_processes_write_one_complete_run(store: Store, start: Start, way: str) -> None:
+    printed = start(way).succeed()
     (run,) = store.runs()
     assert (run.status, len(run.segments)) == ("finished", 1)
     assert run.metrics["train_loss_step"].steps.tolist() == list(range(1, 11))  # two epochs of 5 batches
@@ -71,9 +84,9 @@ def test_two_processes_write_one_complete_run(store: Store, start: Start, strate
 
 
 @pytest.mark.parametrize("failing", [0, 1])
-@pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn"])
-def test_a_failure_on_one_rank_fails_the_run(store: Store, start: Start, strategy: str, failing: int) -> None:
-    process = start(strategy, failing)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_failure_on_one_rank_fails_the_run(store: Store, start: Start, way: str, failing: int) -> None:
+    process = start(way, failing)
     assert process.wait() != 0
     assert "ValueError: on one rank" in process.err
     (run,) = store.runs()
@@ -84,8 +97,9 @@ def test_a_failure_on_one_rank_fails_the_run(store: Store, start: Start, strateg
         assert (run.error["type"], run.error["message"]) == ("ValueError", "on one rank")
 
 
-def test_a_killed_child_is_reported_by_its_parent(store: Store, start: Start) -> None:
-    process = start("ddp_spawn", 0, "kill")
+@pytest.mark.parametrize("way", CHILDREN)
+def test_a_killed_child_is_reported_by_its_parent(store: Store, start: Start, way: str) -> None:
+    process = start(way, 0, "kill")
     assert process.wait() == 1
     (run,) = store.runs()
     assert run.status == "failed"
@@ -94,15 +108,17 @@ def test_a_killed_child_is_reported_by_its_parent(store: Store, start: Start) ->
     assert run.metrics["train_loss_step"].steps.tolist() == [1, 2, 3]
 
 
-def test_spawned_processes_join_the_users_run(store: Store, start: Start) -> None:
-    start("ddp_spawn", -1, "joined").succeed()
+@pytest.mark.parametrize("way", CHILDREN)
+def test_spawned_processes_join_the_users_run(store: Store, start: Start, way: str) -> None:
+    start(way, -1, "joined").succeed()
     (run,) = store.runs()
     assert (run.name, run.status) == ("mine", "finished")
     assert run.metrics["synced"].count == 10
 
 
-def test_followers_of_a_script_start_no_run(store: Store, start: Start) -> None:
-    start("ddp", -1, "joined").succeed()
+@pytest.mark.parametrize("way", SCRIPTS)
+def test_followers_of_a_script_start_no_run(store: Store, start: Start, way: str) -> None:
+    start(way, -1, "joined").succeed()
     (run,) = store.runs()
     assert (run.name, run.status) == ("mine", "finished")
     assert run.metrics["synced"].count == 10

@@ -1,12 +1,12 @@
 """The whole story with real models: two trainings and one hidden change, the file that was deployed, and again."""
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,11 +19,19 @@ from runlore.reproduction import carry_out, judge, prepare
 from tests.docs.test_docs import ROOT
 from tests.docs.test_tutorial import blocks
 from tests.git import git
+from tests.process import Process, scripts
+
+if TYPE_CHECKING:
+    from runlore.testing.warm import WarmParents
+
+Python = Callable[..., Process]
 
 PREPARED = {
     "import torch\n": "import os\n\nimport scaling\nimport torch\n",
     "pixels = torch.tensor(table[:, :-1] / 16).float()": "pixels = torch.tensor(table[:, :-1] / 16).float()",
-    "pl.seed_everything(given.seed, verbose=False)": 'pl.seed_everything(int(os.environ["LUCK"]), verbose=False)',
+    "pl.seed_everything(given.seed, verbose=False)": (
+        'pl.seed_everything(int(os.environ["PYTEST_LUCK"]), verbose=False)'
+    ),
     "loss = functional.cross_entropy(self.layers(batch[0]), batch[1])\n": (
         "loss = scaling.scaled(functional.cross_entropy(self.layers(batch[0]), batch[1]))\n"
     ),
@@ -55,10 +63,11 @@ def scaling(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 class Digits:
     """The project of the tutorial, in a repository; `train` runs its script in a process of its own."""
 
-    def __init__(self, folder: Path, package: Path) -> None:
+    def __init__(self, folder: Path, package: Path, python: Python) -> None:
         self.folder = folder
         self.package = package
         self.luck = "1"
+        self._python = python
         (folder / "data").mkdir(parents=True)
         files = {name: text for kind, name, text in blocks() if kind == "python"}
         script = files["train.py"]
@@ -80,14 +89,15 @@ class Digits:
         np.savetxt(self.folder / "data" / "digits.csv", table, fmt="%d", delimiter=",")
 
     def train(self, name: str, *arguments: str) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(self.package), "LUCK": self.luck}
-        command = [sys.executable, "train.py", "--name", name, *arguments]
-        subprocess.run(command, cwd=self.folder, env=environment, check=True, capture_output=True)
+        settings = {"PYTHONPATH": str(self.package), "PYTEST_LUCK": self.luck}
+        self._python(Path("train.py"), "--name", name, *arguments, **settings).succeed()
 
 
 @pytest.fixture
-def digits(tmp_path: Path, scaling: Callable[[str], Path]) -> Digits:
-    return Digits(tmp_path / "digits", scaling("1.0"))
+def digits(tmp_path: Path, scaling: Callable[[str], Path], runlore_warm_parents: "WarmParents") -> Iterator[Digits]:
+    folder = tmp_path / "digits"
+    with scripts(folder, lambda variables: runlore_warm_parents.parent(["pytorch_lightning"], variables)) as python:
+        yield Digits(folder, scaling("1.0"), python)
 
 
 def test_what_was_changed_comes_first_and_the_deployed_file_leads_home(
@@ -150,7 +160,7 @@ def test_a_seeded_training_comes_out_bit_for_bit(
     digits.train("first")
     (digits.folder / "train.py").write_text(script)
     first = store.run("first")
-    monkeypatch.setenv("LUCK", "1")  # which nothing records
+    monkeypatch.setenv("PYTEST_LUCK", "1")  # which nothing records
     plan = prepare(first, tmp_path / "again", here=True, copied={str(digits.folder / "data"): digits.folder / "data"})
     assert (plan.problems, plan.differs) == ([], [])
     ((found, again),) = carry_out(plan, store).pairs
@@ -160,7 +170,7 @@ def test_a_seeded_training_comes_out_bit_for_bit(
     assert set(verdict.same) >= {"train_loss", "val_loss", "val_acc"}
     assert any(item.same and item.kind == "checkpoint" for item in verdict.files)
     assert (digits.folder / "train.py").read_text() == script
-    monkeypatch.setenv("LUCK", "2")
+    monkeypatch.setenv("PYTEST_LUCK", "2")
     plan = prepare(first, tmp_path / "other", here=True, copied={str(digits.folder / "data"): digits.folder / "data"})
     ((_, other),) = carry_out(plan, store).pairs
     verdict = judge(first, other)

@@ -1,16 +1,21 @@
 """Two processes that a launcher starts make one run."""
 
 import os
-import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runlore import Store
+from tests.process import Process, Ranks, free_port
 from tests.transformers.models import LOOP, ROOT, only
+
+Python = Callable[..., Process]
+Launch = Callable[..., tuple[int, str]]
+SETTINGS = {"PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
 
 SCRIPT = """
 import os, sys
@@ -45,32 +50,44 @@ passed.append(True)
 """
 
 
-def port() -> str:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return str(found.getsockname()[1])
+COLD = [pytest.param(name, marks=pytest.mark.stress) for name in ("torchrun", "accelerate")]
+LAUNCHERS = ["two", *COLD]  # "two" are processes with the variables that each launcher gives to its own
 
 
-def launch(launcher: str, folder: Path, script: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    head = {
-        "torchrun": ["-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port()}"],
+@pytest.fixture
+def launch(tmp_path: Path, warm_python: Python) -> Launch:
+    """Runs a script in two processes; returns the exit status and what stood on stderr."""
+
+    def start(launcher: str, script: str, *arguments: str) -> tuple[int, str]:
+        file = tmp_path / "train.py"
+        file.write_text(LAUNCHED.format(script=script))
+        if launcher == "two":
+            ranks = Ranks(warm_python, file, *arguments, **SETTINGS)
+            return ranks.wait(), ranks.err
+        command = [sys.executable, *head(launcher), str(file), *arguments]
+        environment = {**os.environ, **SETTINGS}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
+    return start
+
+
+def head(launcher: str) -> list[str]:
+    """Return what stands before the script in the launcher's command."""
+    return {
+        "torchrun": ["-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={free_port()}"],
         "accelerate": [
             "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes=2",
-            "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", f"--main_process_port={port()}",
+            "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", f"--main_process_port={free_port()}",
         ],
     }[launcher]  # fmt: skip
-    file = folder / "train.py"
-    file.write_text(LAUNCHED.format(script=script))
-    command = [sys.executable, *head, str(file), *arguments]
-    environment = {**os.environ, "PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
+@pytest.mark.parametrize("launcher", LAUNCHERS)
 @pytest.mark.parametrize("how", ["callback", "autolog"])
-def test_two_processes_make_one_run(store: Store, tmp_path: Path, launcher: str, how: str) -> None:
-    done = launch(launcher, tmp_path, SCRIPT, str(tmp_path / "out"), how, "none")
-    assert done.returncode == 0, done.stderr[-3000:]
+def test_two_processes_make_one_run(store: Store, tmp_path: Path, launch: Launch, launcher: str, how: str) -> None:
+    status, said = launch(launcher, SCRIPT, str(tmp_path / "out"), how, "none")
+    assert status == 0, said[-3000:]
     run = only(store)
     assert run.status == "finished"
     assert run.metrics["loss"].steps.tolist() == [1, 2, 3, 4, 5, 6]
@@ -78,17 +95,18 @@ def test_two_processes_make_one_run(store: Store, tmp_path: Path, launcher: str,
     assert [item.step for item in run.artifacts if item.kind == "checkpoint"] == [3, 6]
 
 
-def test_a_failure_of_both_is_one_failed_run(store: Store, tmp_path: Path) -> None:
-    done = launch("torchrun", tmp_path, SCRIPT, str(tmp_path / "out"), "callback", "fail")
-    assert done.returncode != 0
+@pytest.mark.parametrize("launcher", LAUNCHERS[:2])
+def test_a_failure_of_both_is_one_failed_run(store: Store, tmp_path: Path, launch: Launch, launcher: str) -> None:
+    status, _ = launch(launcher, SCRIPT, str(tmp_path / "out"), "callback", "fail")
+    assert status != 0
     run = only(store)
     assert run.status in ("failed", "interrupted")  # its own exception, or the launcher's SIGTERM behind the other's
     assert run.status == "interrupted" or run.error["message"] == "no more"
 
 
-@pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
-def test_a_loop_in_two_processes_is_one_run(store: Store, tmp_path: Path, launcher: str) -> None:
-    done = launch(launcher, tmp_path, LOOP, "object", "none", "2")
-    assert done.returncode == 0, done.stderr[-3000:]
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_a_loop_in_two_processes_is_one_run(store: Store, launch: Launch, launcher: str) -> None:
+    status, said = launch(launcher, LOOP, "object", "none", "2")
+    assert status == 0, said[-3000:]
     run: Any = only(store)
     assert (run.status, run.metrics["loss"].count) == ("finished", 4)
