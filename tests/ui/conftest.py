@@ -97,7 +97,7 @@ def page(browser: "Browser", serve: Serve) -> "Iterator[Page]":
     found.on("pageerror", lambda error: said.append(f"error: {error}"))
     found.on("request", lambda request: asked.append(request.url))
     answered: list[Response] = []
-    found.on("response", answered.append)
+    found.on("response", lambda response: answered.append(response))  # noqa: PLW0108
     yield found
     hacked = found.evaluate("window.hacked")
     errors = [(response.url, response.text()) for response in answered if response.status >= 500]

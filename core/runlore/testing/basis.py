@@ -174,9 +174,9 @@ class Basis:
         finally:
             process.end()
 
-    def _kill_midway(self, how: str, **settings: Any) -> None:
+    def _kill_midway(self, how: str) -> None:
         """Start a training in a process of its own, and kill it in its midst."""
-        process = self._start(how, "wait", **settings)
+        process = self._start(how, "wait")
         try:
             while "midway" not in process.line():
                 pass

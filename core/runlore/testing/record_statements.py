@@ -28,17 +28,18 @@ class RecordStatements(Basis):
 
     @pytest.mark.parametrize("ending", ["terminate", "interrupt"])
     def test_a_training_that_is_told_to_stop_reads_interrupted(self, how: str, ending: str) -> None:
-        """And its process ends as it would without runlore; the last way of recording starts as cold as users do."""
+        """And its process ends as it would without runlore; one of them starts as cold as users do."""
         codes = vars(type(self)).get("_plain_codes") or {}
         if ending not in codes:  # the same for each way of recording
             codes[ending] = self._elsewhere("plain", ending)
             type(self)._plain_codes = codes
-        assert self._elsewhere(how, ending, cold=how == self.hows[-1]) == codes[ending]
+        cold = (how, ending) == (self.hows[-1], "terminate")
+        assert self._elsewhere(how, ending, cold=cold) == codes[ending]
         assert self._only_run().status == "interrupted"
 
     def test_a_killed_training_reads_crashed(self, how: str) -> None:
-        """Its metrics up to then are there; the last way of recording starts as cold as users do."""
-        self._kill_midway(how, cold=how == self.hows[-1])
+        """Its metrics up to then are there."""
+        self._kill_midway(how)
         run = self._only_run()
         assert run.status == "crashed"
         name, value = self.param
