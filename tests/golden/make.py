@@ -17,6 +17,17 @@ def main(target: Path) -> None:
     del sys.modules["__main__"].__file__
     sys.argv, sys.executable, sys.prefix = ["train.py"], "python", "/usr"
     store = runlore.open_store(target / "store")
+    make_finished(store)
+    make_asked(store)
+    make_cut_off(store)
+    for name in ("index-v1.sqlite", "index-v1.lock", ".gitignore"):
+        (store.root / name).unlink(missing_ok=True)
+    shutil.rmtree(store.root / "marks", ignore_errors=True)
+    (target / "expected.json").write_text(json.dumps({"format": FORMAT, "runs": 5}) + "\n")
+
+
+def make_finished(store: runlore.Store) -> None:
+    """Make runs that ended well: metrics of all kinds, data, links, files."""
     with store.start_run("sealed", params={"lr": 0.1, "model": {"depth": 3}}, tags={"team": "vision"}) as run:
         for step in range(40):
             run.log_metrics({"loss": 1 / (step + 1), "acc": step / 40}, step=step, epoch=step / 10)
@@ -39,6 +50,10 @@ def main(target: Path) -> None:
         run.run_log.rewind(1)
         run.log_metrics({"loss": 20.0}, step=2)
         run.log_summary({"train_runtime": 1.5, "best": {"score": float("inf")}})
+
+
+def make_asked(store: runlore.Store) -> None:
+    """Make a run that another one asked for, with weights."""
     os.environ["RUNLORE_REPRODUCTION"] = "1k00000000000000aa"
     with store.start_run("asked") as run:
         run.run_log.keep_bytes(b"weights", name="model.pt", kind="model")
@@ -48,6 +63,10 @@ def main(target: Path) -> None:
         run.run_log.event({"type": "weights", "sha256": sha256, "fingerprints": ["ef" * 32], "shapes": ["01" * 32]})
         run.run_log.event({"type": "dropped", "sha256": [hashlib.sha256(b"plot").hexdigest()], "why": "gc"})
     del os.environ["RUNLORE_REPRODUCTION"]
+
+
+def make_cut_off(store: runlore.Store) -> None:
+    """Make a run whose log is torn in the middle of a frame."""
     live = store.start_run("cut off")
     for step in range(5):
         live.log_metrics({"loss": float(step)}, step=step)
@@ -56,11 +75,7 @@ def main(target: Path) -> None:
     live.finish()
     for path in store.root.rglob(f"{live.id}*"):
         path.unlink()
-    log.write_bytes(kept + b"\xa5RLJ\xff")  # torn in the middle of a frame
-    for name in ("index-v1.sqlite", "index-v1.lock", ".gitignore"):
-        (store.root / name).unlink(missing_ok=True)
-    shutil.rmtree(store.root / "marks", ignore_errors=True)
-    (target / "expected.json").write_text(json.dumps({"format": FORMAT, "runs": 5}) + "\n")
+    log.write_bytes(kept + b"\xa5RLJ\xff")
 
 
 if __name__ == "__main__":

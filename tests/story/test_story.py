@@ -100,19 +100,23 @@ def digits(tmp_path: Path, scaling: Callable[[str], Path], runlore_warm_parents:
         yield Digits(folder, scaling("1.0"), python)
 
 
+def leads_home(store: Store, digits: Digits, folder: Path) -> None:
+    """The deployed file of the run "first", in another container, under another name, in another place."""
+    (checkpoint,) = (digits.folder / "checkpoints" / "first").glob("*.ckpt")
+    subprocess.run([sys.executable, "deploy.py", str(checkpoint)], cwd=digits.folder, check=True, capture_output=True)
+    deployed = shutil.copy(digits.folder / "model.safetensors", folder / "in-production.bin")
+    (origin,) = which_run(store, deployed).found
+    assert (origin.run, origin.match, origin.relation) == (store.run("first").id, "weights", "wrote")
+    assert origin.artifact == checkpoint.name
+
+
 def test_what_was_changed_comes_first_and_the_deployed_file_leads_home(
     store: Store, digits: Digits, scaling: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digits.train("first")
     first = store.run("first")
 
-    # the deployed file, in another container, under another name, in another place
-    (checkpoint,) = (digits.folder / "checkpoints" / "first").glob("*.ckpt")
-    subprocess.run([sys.executable, "deploy.py", str(checkpoint)], cwd=digits.folder, check=True, capture_output=True)
-    deployed = shutil.copy(digits.folder / "model.safetensors", tmp_path / "in-production.bin")
-    (origin,) = which_run(store, deployed).found
-    assert (origin.run, origin.match, origin.relation) == (first.id, "weights", "wrote")
-    assert origin.artifact == checkpoint.name
+    leads_home(store, digits, tmp_path)
 
     def named_first(name: str) -> tuple[str, str]:
         found = compare(first, store.run(name))
