@@ -102,7 +102,7 @@ def page(browser: "Browser", serve: Serve) -> "Iterator[Page]":
     hacked = found.evaluate("window.hacked")
     errors = [(response.url, response.text()) for response in answered if response.status >= 500]
     context.close()
-    assert errors == []
+    assert errors == [], "\n".join(served.err for served in Served.running)
     assert [line for line in said if not any(word in line for word in EXPECTED)] == []
     assert hacked is None
     assert {url.split("/")[2].split(":")[0] for url in asked if url.startswith("http")} <= {"127.0.0.1"}

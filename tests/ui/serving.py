@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 ROOT = Path(__file__).parent.parent.parent
@@ -31,6 +32,8 @@ class Answer(NamedTuple):
 class Served:
     """`runlore ui` of a store, on a port of its own."""
 
+    running: ClassVar[list["Served"]] = []
+
     def __init__(self, store: Path, *options: str) -> None:
         self.store = store
         command = [
@@ -45,7 +48,8 @@ class Served:
             str(store),
             *options,
         ]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # open as long as the server
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._errors, text=True)
         assert self.process.stdout is not None
         printed = []
         for line in self.process.stdout:
@@ -53,12 +57,17 @@ class Served:
             if "?token=" in line:
                 break
         else:
-            raise AssertionError(
-                f"no address was printed: {printed} {self.process.stderr and self.process.stderr.read()}"
-            )
+            raise AssertionError(f"no address was printed: {printed} {self.err}")
         self.address = printed[-1].strip()
         self.base, _, self.token = self.address.partition("/?token=")
         self.port = urlsplit(self.base).port or 0
+        self.running.append(self)
+
+    @property
+    def err(self) -> str:
+        """Everything that it has written to stderr."""
+        self._errors.seek(0)
+        return self._errors.read()
 
     def request(self, method: str, path: str, body: bytes | None = None, *, key: bool = True, **headers: str) -> Answer:
         """`headers` have _ for -; with `key` the token goes along."""
@@ -92,6 +101,8 @@ class Served:
             self.process.communicate(timeout=30)
         finally:
             self.process.kill()
+            self._errors.close()
+            self.running.remove(self)
         return self.process.returncode
 
 
