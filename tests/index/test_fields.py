@@ -1,6 +1,6 @@
 """Fields as queries write them."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runlore.index.fields import AGGREGATES, TABLES, Field
@@ -12,6 +12,7 @@ KEYS = st.one_of(
 )
 
 
+@example("metrics", "loss.min", "last")
 @given(st.sampled_from(TABLES), KEYS, st.sampled_from(AGGREGATES))
 def test_a_field_is_read_as_it_is_written(table: str, key: str, aggregate: str) -> None:
     field = Field(table, key, aggregate, 0) if table == "metrics" else Field.of_key(table, key)
