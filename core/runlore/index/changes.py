@@ -12,7 +12,7 @@ from runlore._ids import id_day
 from runlore.errors import FormatError
 from runlore.index.database import Sqlite
 from runlore.log import liveness
-from runlore.log.folder import YOUNG_NS, Folder, WriterFile, visible
+from runlore.log.folder import YOUNG_NS, Folder, WriterFile, holds_more, visible
 from runlore.log.frames import DecodeError
 from runlore.log.liveness import Life
 from runlore.log.points import Tally
@@ -83,9 +83,10 @@ def seal_dead(folder: Folder, news: News, budget: int | None = None) -> None:
     """Seal the logs whose writers died, up to `budget` bytes of them; a log that can't be sealed stays."""
     for change in news.changes:
         for item in change.files:
-            if item.sealed:  # its writer may have died before it removed the log
-                with suppress(OSError):
-                    item.path.with_suffix(".log").unlink()
+            log = item.path.with_suffix(".log")
+            if item.sealed and log.exists() and not holds_more(log, item.path):
+                with suppress(OSError):  # its writer died before it removed the log
+                    log.unlink()
     for log, closing in _dead_logs(folder, news.changes):
         with suppress(OSError, FormatError):
             if budget is not None:

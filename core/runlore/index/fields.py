@@ -42,6 +42,8 @@ class Field:
             return self.column
         parts = self.key.split(".")  # Python would normalise names beyond ASCII, so these are quoted
         plain = all(part.isascii() and part.isidentifier() and not keyword.iskeyword(part) for part in parts)
-        plain &= self.column != "last" or len(parts) == 1 or parts[-1] not in AGGREGATES  # loss.min: a key, or the least?
+        plain &= (
+            self.column != "last" or len(parts) == 1 or parts[-1] not in AGGREGATES
+        )  # loss.min: a key, or the least?
         name = f"{self.table}.{self.key}" if plain else f"{self.table}[{json.dumps(self.key, ensure_ascii=False)}]"
         return name if self.column in ("", "last") else f"{name}.{self.column}"

@@ -53,10 +53,8 @@ class LogFile:
         self._waiting: list[bytes] = []  # frames of events that found no room
         self._warned: set[str] = set()
         self._stop_heartbeat = threading.Event()
-        head = frames.signature(frames.LOG_SIGNATURE).ljust(frames.SLOT_END, b"\0")
-        data = head + event_frame(self._stamped(opening))
-        self._descriptor = self._create(folder / f".{name}.{new_suffix(4)}.tmp", data)
-        self.size = len(data)
+        self.size = 0
+        self._descriptor = self._create(folder / f".{name}.{new_suffix(4)}.tmp", opening)
         process.part(OpenLogs).files.add(self)
         if liveness.on_network_disk(folder.parent.parent):
             self._start_heartbeat()
@@ -131,15 +129,18 @@ class LogFile:
         report(message)
         return True
 
-    def _create(self, draft: Path, data: bytes) -> int:
+    def _create(self, draft: Path, opening: Event) -> int:
         """Create the file whole, by a rename; return its descriptor, which holds the writer's lock."""
+        head = frames.signature(frames.LOG_SIGNATURE).ljust(frames.SLOT_END, b"\0")
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         descriptor = os.open(draft, flags, 0o600)
         try:
             liveness.hold(descriptor)
+            data = head + event_frame(self._stamped({**opening, "file": liveness.file_identity(descriptor)}))
             if os.write(descriptor, data) != len(data):
                 raise OSError("no room for the head of the log")
             draft.rename(self.path)
+            self.size = len(data)
         except BaseException:
             os.close(descriptor)
             draft.unlink(missing_ok=True)

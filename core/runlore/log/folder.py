@@ -158,13 +158,37 @@ class Folder:
 
 
 def visible(day: Path, names: list[str]) -> list[WriterFile]:
-    """Return the writers' files among the names of a day's folder, by run and writer; a sealed file hides its log."""
+    """Return the writers' files among the names of a day's folder, by run and writer; a sealed file hides its log.
+
+    It does not where the log holds more: the file was made of a copy.
+    """
     found: dict[tuple[str, str], WriterFile] = {}
     for name in sorted(names):  # .run after .log
         item = WriterFile.parse(day / name)
         if item is not None:
-            found[item.run_id, item.writer] = item
+            log = found.get((item.run_id, item.writer))
+            if log is None or not holds_more(log.path, item.path):
+                found[item.run_id, item.writer] = item
     return sorted(found.values(), key=lambda item: (item.run_id, item.ordinal, item.writer))
+
+
+def holds_more(log: Path, sealed: Path) -> bool:
+    """Return True if a log holds more than the sealed file of its name, which was made of a part of it.
+
+    False where one of them can't be read, or was removed meanwhile, as every log is soon after it was sealed.
+    """
+    from runlore.log.reader import Content, read_log, read_sealed  # which only readers need
+
+    def amount(content: Content) -> int:
+        return len(content.events) + sum(tally.count for tally in content.tallies.values())
+
+    try:
+        content = read_sealed(sealed, 0)
+        if content.log_bytes is not None:
+            return log.stat().st_size > content.log_bytes
+        return amount(read_log(log, 0)) > amount(content)
+    except (OSError, FormatError):
+        return False
 
 
 def find_folder(start: Path | None = None) -> tuple[Path, bool]:

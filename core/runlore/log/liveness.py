@@ -1,7 +1,8 @@
 """The life of the process that writes a log: known by a lock on this machine, by a heartbeat from another.
 
 The writer holds `flock` on its log. A free lock, or one that is held (by an orphaned child, say) while the writer's
-process is gone, means that the writer died. Locks don't reach other machines: there the time of the file counts.
+process is gone, means that the writer died. Locks don't reach other machines: there the time of the file counts. Nobody
+locks a copy of a log either: its opening names the file that the writer has open, and for any other its time counts.
 """
 
 import fcntl
@@ -23,7 +24,7 @@ class Life(Enum):
 
     ALIVE = "alive"
     DEAD = "dead"
-    SILENT = "silent"  # on another machine and not heard of for a while: taken for dead, but its log is not touched
+    SILENT = "silent"  # of a copy, or on another machine, and not heard of for a while: its log is not touched
 
 
 def process_identity() -> dict[str, Any]:
@@ -60,6 +61,12 @@ def hold(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def file_identity(descriptor: int) -> list[int]:
+    """Return device and inode of an open file, which no copy shares while both exist."""
+    status = os.fstat(descriptor)
+    return [status.st_dev, status.st_ino]
+
+
 def life_of(log: Path, identity: dict[str, Any]) -> Life:
     """Return the life of a log's writer; `identity` is the opening event of the log.
 
@@ -70,10 +77,11 @@ def life_of(log: Path, identity: dict[str, Any]) -> Life:
         return _remote_life(log)
     descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        if identity.get("file") not in (file_identity(descriptor), None):
+            return Life.ALIVE if _shares_pids(identity) and _is_running(identity) else _remote_life(log)
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        same_namespace = identity.get("pid_namespace") == _pid_namespace()
-        return Life.DEAD if same_namespace and not _is_running(identity) else Life.ALIVE
+        return Life.DEAD if _shares_pids(identity) and not _is_running(identity) else Life.ALIVE
     finally:
         os.close(descriptor)
     return Life.DEAD
@@ -117,6 +125,11 @@ def _server_time(folder: Path) -> float:
     except OSError:
         return time.time()
     return now
+
+
+def _shares_pids(identity: dict[str, Any]) -> bool:
+    """Return True if the writer's process id means the same process here."""
+    return bool(identity.get("pid_namespace") == _pid_namespace())
 
 
 def _is_running(identity: dict[str, Any]) -> bool:

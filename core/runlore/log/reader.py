@@ -208,6 +208,7 @@ class Content:
     chunks: "list[tuple[int, frozenset[str]]] | None" = None  # offsets and keys of a sealed file's blocks, if known
     replay: Replay | None = None  # of a log
     life: Life = Life.DEAD  # of the writer
+    log_bytes: int | None = None  # of the log that a sealed file was made of, if known
     damaged_blocks: set[int] = field(default_factory=set)  # offsets of those that `points` came across
 
     @property
@@ -308,7 +309,9 @@ def read_sealed(path: Path, ordinal: int) -> Content:
             events, footer = _read_events(file, start)
         except DecodeError:
             return _read_damaged(path, ordinal)
-    return Content(path, ordinal, events, footer.tallies, footer.damage, footer.orphans, chunks=footer.chunks)
+    found = Content(path, ordinal, events, footer.tallies, footer.damage, footer.orphans, chunks=footer.chunks)
+    found.log_bytes = footer.log_bytes
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +322,7 @@ class Footer:
     damage: list[Damage]
     orphans: int
     chunks: list[tuple[int, frozenset[str]]]
+    log_bytes: int | None
 
     @classmethod
     def decode(cls, payload: bytes) -> "Footer":
@@ -336,9 +340,9 @@ class Footer:
             if not is_int64(offset) or offset < 0 or not is_int64(number) or not 0 <= number < len(key_sets):
                 raise DecodeError("a footer names a block that can't be")
         keys = [frozenset(keys) for keys in key_sets]
-        return cls(
-            _tallies_of(item), _damage_of(item), item["orphans"], [(offset, keys[number]) for offset, number in chunks]
-        )
+        blocks = [(offset, keys[number]) for offset, number in chunks]
+        size = item.get("log_bytes")
+        return cls(_tallies_of(item), _damage_of(item), item["orphans"], blocks, size if is_int64(size) else None)
 
 
 def _read_events(file: BinaryIO, start: int) -> tuple[list[Event], Footer]:

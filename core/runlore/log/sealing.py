@@ -71,6 +71,7 @@ def _write_sealed(replay: Replay, source: BinaryIO, out: BinaryIO, closing: Even
         "damage": [[item.offset, item.length] for item in replay.damage],
         "orphans": replay.orphans,
         "torn": replay.tail,
+        "log_bytes": source.seek(0, os.SEEK_END),
     }
     footer_at = out.tell()
     out.write(frames.frame(frames.FOOTER, frames.dump_json(footer)))

@@ -1,0 +1,95 @@
+"""A copy of a log is never taken for the log, and what is longer is never thrown away for what is shorter."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runlore import Store
+from runlore.log.folder import holds_more
+from runlore.log.sealing import seal
+from tests.process import Process
+
+LIVE = """
+import sys
+import runlore
+run = runlore.start_run("job")
+for step in range(3):
+    run.log_metrics({"loss": 1.0}, step)
+    print("logged", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def copy(store: Store, folder: Path) -> Store:
+    """Copy a store over another one, as `cp -a` and rsync do, but for the index."""
+    shutil.copytree(store.root, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index*"))
+    return Store(folder)
+
+
+def names(store: Store) -> set[str]:
+    return {path.suffix for path in (store.root / "runs").rglob("*.*")}
+
+
+def test_a_copy_of_a_live_log_is_not_sealed_and_grows_by_a_later_copy(store: Store, tmp_path: Path) -> None:
+    run = store.start_run("job")
+    run.log_metrics({"loss": 1.0})
+    copied = copy(store, tmp_path / "b")
+    assert (copied.run("job").status, names(copied)) == ("running", {".log"})
+    run.log_metrics({"loss": 0.5})
+    copy(store, tmp_path / "b")
+    assert copied.run("job").metrics["loss"].values.tolist() == [1.0, 0.5]
+    run.finish()
+    copy(store, tmp_path / "b")
+    assert (copied.run("job").status, len(copied.runs())) == ("finished", 1)
+    assert names(copied) == {".run"}  # the log that the sealed file was made of is not needed any more
+    assert copied.run("job").metrics["loss"].values.tolist() == [1.0, 0.5]
+
+
+def test_a_copy_of_a_dead_log_stays_as_it_is(store: Store, tmp_path: Path, python: Callable[..., Process]) -> None:
+    process = python(LIVE)
+    process.line()
+    process.kill()
+    copied = copy(store, tmp_path / "b")
+    (log,) = copied.root.rglob("*.log")
+    os.utime(log, (0, 0))
+    assert copied.run("job").status == "crashed"
+    assert copied.reindex() == 1
+    assert names(copied) == {".log"}
+    assert store.run("job").status == "crashed"
+    assert names(store) == {".run"}  # of the log itself it is known that nobody writes to it any more
+
+
+@pytest.mark.parametrize("cut", [0, 100])
+def test_a_longer_log_is_not_hidden_by_a_file_that_was_made_of_a_shorter_one(
+    store: Store, tmp_path: Path, cut: int
+) -> None:
+    """`cut` bytes of the sealed file have not arrived."""
+    run = store.start_run("job")
+    run.log_metrics({"loss": 1.0})
+    copied = copy(store, tmp_path / "b")
+    (log,) = copied.root.rglob("*.log")
+    sealed = seal(log)
+    assert sealed is not None
+    os.truncate(sealed, sealed.stat().st_size - cut)
+    run.log_metrics({"loss": 0.5})
+    copy(store, tmp_path / "b")
+    assert holds_more(log, sealed)
+    for _ in range(2):
+        assert copied.run("job").metrics["loss"].values.tolist() == [1.0, 0.5]
+        assert copied.reindex() == 1
+        assert log.exists()
+    run.finish()
+
+
+def test_a_log_that_holds_no_more_than_its_sealed_file_is_removed(store: Store, tmp_path: Path) -> None:
+    with store.start_run("job") as run:
+        run.log_metrics({"loss": 1.0})
+        copied = copy(store, tmp_path / "b")
+    copy(store, tmp_path / "b")
+    (log,) = copied.root.rglob("*.log")
+    (sealed,) = copied.root.rglob("*.run")
+    assert not holds_more(log, sealed)
+    assert (copied.run("job").status, log.exists()) == ("finished", False)
