@@ -19,7 +19,7 @@ def start_run(
     name: str | None = None,
     *,
     experiment: str | None = None,
-    params: Mapping[str, Any] | None = None,
+    params: object | None = None,
     tags: Mapping[str, Any] | None = None,
     parent: "str | Run | RecordedRun | None" = None,
     resume: str | None = None,
@@ -48,7 +48,7 @@ def log_metrics(
     require_current_run().log_metrics(metrics, step, epoch, split)
 
 
-def log_params(params: Mapping[str, Any]) -> None:
+def log_params(params: object) -> None:
     """Record parameters on the current run; see `Run.log_params`.
 
     Raises:

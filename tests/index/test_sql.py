@@ -24,6 +24,7 @@ def holds(value: Any, symbol: str, constant: Any) -> bool:
     def number(item: Any) -> bool:
         return isinstance(item, bool | int | float) and not (isinstance(item, float) and math.isnan(item))
 
+    value = str(value) if isinstance(value, list) else value  # asked for by its text
     if (number(value) and number(constant)) or (isinstance(value, str) and isinstance(constant, str)):
         return OPERATORS[symbol](value, constant)
     return False

@@ -4,10 +4,19 @@ import enum
 import json
 import math
 import threading
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import attrs
 import numpy as np
+import pydantic
 import pytest
 
 from runlore import Store
@@ -23,7 +32,11 @@ class Color(enum.IntEnum):
     RED = 3
 
 
-def recorded(store: Store, params: dict[Any, Any]) -> dict[str, Any]:
+class Speed(enum.Enum):
+    SLOW = "s"
+
+
+def recorded(store: Store, params: object) -> dict[str, Any]:
     with store.start_run(params=params) as run:
         pass
     return store.run(run.id).params
@@ -60,16 +73,95 @@ def test_nested_mappings_get_dotted_keys(store: Store) -> None:
         ((1, 2), "[1, 2]"),
         (math.sin, "math.sin"),
         (threading.Thread, "threading.Thread"),
-        (Path("a/b"), "PosixPath('a/b')"),
-        ({1}, "{1}"),
+        (Path("a/b"), "a/b"),
+        ({10, 9}, "[10, 9]"),
+        (frozenset("ba"), '["a", "b"]'),
+        (Speed.SLOW, "SLOW"),
+        (Decimal("0.10"), "0.10"),
+        (datetime(2026, 11, 28, 12, 0), "2026-11-28 12:00:00"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
     ],
 )
 def test_other_objects_are_described(value: Any, text: str) -> None:
     assert text_of(describe(value)) == text
 
 
-def test_addresses_are_left_out_so_that_equal_runs_look_equal() -> None:
-    assert text_of(describe(object())) == "<object object>"
+class Handle:
+    def __repr__(self) -> str:
+        return f"<Handle({hex(id(self))})>"
+
+
+MAKERS = [object, Handle, lambda: [object()], lambda: {Handle()}, lambda: partial(print, Handle())]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_addresses_are_left_out_so_that_equal_runs_look_equal(make: Callable[[], Any]) -> None:
+    first, second = make(), make()
+    assert describe(first) == describe(second)
+
+
+@dataclass
+class Settings:
+    lr: float = 0.1
+    path: Path = Path("data")
+
+    @property
+    def best(self) -> float:
+        raise RuntimeError("only fields are read")
+
+
+class Model(pydantic.BaseModel):
+    lr: float = 0.1
+    path: Path = Path("data")
+
+
+@attrs.define
+class Attributes:
+    lr: float = 0.1
+    path: Path = Path("data")
+
+
+@pytest.mark.parametrize("params", [Namespace(lr=0.1, path=Path("data")), Settings(), Model(), Attributes()])
+def test_what_has_named_fields_is_a_mapping(store: Store, params: Any) -> None:
+    assert recorded(store, params) == {"lr": 0.1, "path": "data"}
+    assert recorded(store, {"nested": params}) == {"nested.lr": 0.1, "nested.path": "data"}
+
+
+class Config(Mapping[str, Any]):
+    """With a hole, as OmegaConf's are."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["lr", "ckpt", "depth"])
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, key: str) -> Any:
+        if key == "ckpt":
+            raise ValueError("Missing mandatory value: ckpt")
+        return 1
+
+
+def test_a_value_that_can_not_be_read_costs_only_itself_and_is_named(store: Store) -> None:
+    """It once ended the training."""
+    with store.start_run("holes", params=Config()) as run:
+        run.log_params({"nested": Config()})
+        run.set_tags(Config())
+    found = store.run("holes")
+    assert {key: found.params[key] for key in ("lr", "depth", "nested.lr")} == {"lr": 1, "depth": 1, "nested.lr": 1}
+    assert {item["what"] for item in found.missing} == {"param ckpt", "param nested.ckpt"}
+    assert "ValueError" in found.missing[0]["why"]
+
+
+def test_no_order_of_a_mapping_can_end_a_training(store: Store) -> None:
+    class Broken(Config):
+        def __iter__(self) -> Iterator[str]:
+            raise RuntimeError("no names")
+
+    with store.start_run("none", params=Broken()) as run:
+        run.log_params({"nested": Broken(), "lr": 1})
+    assert store.run("none").params["lr"] == 1
+    assert len(store.run("none").missing) == 2
 
 
 def test_a_broken_value_costs_only_itself(store: Store) -> None:

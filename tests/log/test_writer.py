@@ -74,9 +74,9 @@ def test_numbers_of_every_kind_are_taken(store: Store) -> None:
     assert store.run("kinds").metrics["x"].values.tolist() == [1, 1, 0.5, 3, 4, 5, 0.25, 2, 7]
 
 
-@pytest.mark.parametrize("bad", ["0.5", None, [1.0], 1j, np.zeros(3), object()])
+@pytest.mark.parametrize("bad", ["0.5", None, ["a"], 1j, np.zeros(65), object()])
 def test_what_is_no_number_is_named_once_and_costs_nothing_else(store: Store, bad: object) -> None:
-    with store.start_run("bad") as run, pytest.warns(RunloreWarning, match="metric 'x' is") as caught:
+    with store.start_run("bad") as run, pytest.warns(RunloreWarning, match="metric .x(.0)?. is") as caught:
         for _ in range(3):
             run.log_metrics({"good": 1.0, "x": bad})
     assert len(caught) == 1
@@ -238,3 +238,15 @@ def test_last_steps_can_be_asked_for_while_another_thread_logs(tmp_path: Path) -
     thread.join()
     assert len(writer.last_steps()) == 3_000
     writer.finish(None)
+
+
+def test_nested_metrics_get_dotted_keys_and_short_vectors_numbered_ones(store: Store) -> None:
+    with store.start_run("nested") as run, pytest.warns(RunloreWarning, match=r"metric 'long'"):
+        run.log_metrics(
+            {"val": {"loss": 1.0, "per": {"a": 2.0}}, "auc": [0.5, 0.25], "grad": np.ones(3), "long": np.ones(65)}
+        )
+        run.log_metrics({"t": torch.ones(2, requires_grad=True)}, split="test")
+    assert {key: value.last for key, value in store.run("nested").metrics.items()} == {
+        "val.loss": 1.0, "val.per.a": 2.0, "auc.0": 0.5, "auc.1": 0.25, "grad.0": 1.0, "grad.1": 1.0, "grad.2": 1.0,
+        "test/t.0": 1.0, "test/t.1": 1.0,
+    }  # fmt: skip

@@ -41,7 +41,7 @@ def test_arguments_of_the_wrong_kind_are_named_before_anything_is_made(store: St
     with pytest.raises(TypeError, match=r"tags is \['a'\]: write a mapping"):
         store.start_run(tags=["a"])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"params is \[1\]"):
-        store.start_run(params=[1])  # type: ignore[arg-type]
+        store.start_run(params=[1])
     assert not store.exists
     with store.start_run("") as run, pytest.raises(TypeError, match="metrics is 'a': write a mapping"):
         run.log_metrics("a", 1)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from runlore.artifacts.blobs import Blobs
@@ -137,7 +138,18 @@ def value_columns(value: Plain) -> tuple[str, float | None, str | None]:
     if "$float" in value:
         number = float(value["$float"])
         return "float", None if math.isnan(number) else number, str(value["$float"])
-    return "list" if is_list(value) else "obj", None, text_of(value)
+    return "list" if is_list(value) else "obj", _exact_number(value), text_of(value)
+
+
+def _exact_number(value: dict[str, Any]) -> float | None:
+    """Return the float of a Decimal or a Fraction."""
+    if value.get("$type") not in ("decimal.Decimal", "fractions.Fraction"):
+        return None
+    try:
+        number = float(Fraction(str(value.get("text"))))
+    except (ValueError, ZeroDivisionError, OverflowError):  # NaN, infinite, or damaged
+        return None
+    return number
 
 
 def environment_rows(folder: Folder, section: str, item: dict[str, Any]) -> Iterator[Row]:

@@ -9,7 +9,7 @@ from runlore.errors import QueryError
 from runlore.index.database import Sqlite, is_refused
 from runlore.index.fields import Field
 from runlore.index.rows import RUN_COLUMNS, Summary, load_summaries
-from runlore.index.sql import Clause, Compiled, column_of
+from runlore.index.sql import TEXT_KINDS, Clause, Compiled, column_of
 
 MIN_PART = 3  # characters of an id that may stand for it
 Order = Sequence[tuple[Field, bool]]  # fields, each with whether it descends
@@ -127,7 +127,7 @@ def _ordering(order: Order) -> tuple[str, list[str], list[Any]]:
         elif field.table == "metrics":
             columns = [f"s{place}.{field.column}"]
         else:  # the text of a NaN is none to sort by
-            columns = [f"s{place}.num", f"CASE WHEN s{place}.kind = 'str' THEN s{place}.text END"]
+            columns = [f"s{place}.num", f"CASE WHEN s{place}.kind IN {TEXT_KINDS} THEN s{place}.text END"]
         for column in columns:
             terms += [f"{column} IS NULL", f"{column} {'DESC' if descending else 'ASC'}"]
     return " ".join(joins), terms, keys

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from runlore.index.conditions import (
     Always,
@@ -22,6 +22,7 @@ from runlore.index.parse import parse_query
 
 LIKE = "{} LIKE ? ESCAPE '\\'"
 MATCH = "runlore_match(?, {})"
+TEXT_KINDS = "('str', 'obj', 'list')"  # kinds of values that are asked for as texts
 
 
 class Clause(NamedTuple):
@@ -66,6 +67,8 @@ def to_sql(condition: Condition) -> Clause:
         case Junction():
             return _joined(f" {condition.word} ", [to_sql(part) for part in condition.conditions])
         case Comparison():
+            if is_large(condition.value) and condition.field.table not in ("", "metrics"):
+                return _compare_large(condition.field, condition.operator, condition.value)
             return _test(condition.field, f"{condition.operator} ?", [condition.value])
         case FieldComparison():
             return _compare_fields(condition)
@@ -99,7 +102,9 @@ def _test(field: Field, test: str, values: Sequence[Any]) -> Clause:
             return NEVER
         return Clause(f"({column_of(field)} {test}) IS TRUE", tuple(values))
     if is_text:
-        return NEVER if field.table == "metrics" else _in_table(field, f"t.kind = 'str' AND t.text {test}", values)
+        return (
+            NEVER if field.table == "metrics" else _in_table(field, f"t.kind IN {TEXT_KINDS} AND t.text {test}", values)
+        )
     if field.table == "tags":
         return NEVER
     return _in_table(field, f"t.{field.column if field.table == 'metrics' else 'num'} {test}", values)
@@ -107,9 +112,27 @@ def _test(field: Field, test: str, values: Sequence[Any]) -> Clause:
 
 def _membership(condition: Membership) -> Clause:
     texts = [value for value in condition.values if isinstance(value, str)]
-    numbers = [value for value in condition.values if not isinstance(value, str)]
+    large = [value for value in condition.values if is_large(value) and condition.field.table not in ("", "metrics")]
+    numbers = [value for value in condition.values if not isinstance(value, str) and value not in large]
     alike = [values for values in (texts, numbers) if values]
-    return _any_of([_test(condition.field, f"IN ({', '.join('?' * len(values))})", values) for values in alike])
+    found = [_test(condition.field, f"IN ({', '.join('?' * len(values))})", values) for values in alike]
+    return _any_of([*found, *(_compare_large(condition.field, "=", value) for value in large)])
+
+
+def _compare_large(field: Field, operator: str, value: int) -> Clause:
+    """Return an exact comparison with a whole number beyond 64 bits, which the index holds as a float and as text."""
+    near = _bindable(value)
+    text = str(value)
+    sign = 1 if value > 0 else -1
+    longer, same = f"{sign} * length(t.text)", "t.kind = 'int' AND t.num = ?"
+    if operator in ("=", "!=", "<>"):
+        test = f"({same} AND t.text = ?)"
+        return _in_table(field, test if operator == "=" else f"t.num IS NOT NULL AND NOT {test}", [near, text])
+    strict, least = operator[0], operator.endswith("=")
+    digits = strict if sign > 0 else {"<": ">", ">": "<"}[strict]
+    exactly = f"{longer} {strict} ? OR ({longer} = ? AND t.text {digits}{'=' if least else ''} ?)"
+    test = f"(t.num {strict} ? OR ({same} AND ({exactly})))"
+    return _in_table(field, test, [near, near, sign * len(text), sign * len(text), text])
 
 
 def _missing(field: Field) -> Clause:
@@ -130,7 +153,7 @@ def _match(condition: Match) -> Clause:
         return Clause(f"({template.format(column_of(field))}) IS TRUE", (condition.pattern,))
     if field.table == "metrics":
         return NEVER
-    return _in_table(field, f"t.kind = 'str' AND {template.format('t.text')}", [condition.pattern])
+    return _in_table(field, f"t.kind IN {TEXT_KINDS} AND {template.format('t.text')}", [condition.pattern])
 
 
 def _compare_fields(condition: FieldComparison) -> Clause:
@@ -151,7 +174,7 @@ def _value(field: Field, kind: str) -> Clause | None:
     if field.table == "metrics":
         value = f"(SELECT t.{field.column} FROM metrics t WHERE t.run = r.n AND t.key = ?)"
         return Clause(value, (field.key,)) if kind == "num" else None
-    of_kind = "t.kind = 'str'" if kind == "text" else "t.kind <> 'str'"
+    of_kind = f"t.kind {'' if kind == 'text' else 'NOT '}IN {TEXT_KINDS}"
     value = f"(SELECT t.{kind} FROM {field.table} t WHERE t.run = r.n AND t.key = ? AND {of_kind})"
     return Clause(value, (field.key,))
 
@@ -165,13 +188,18 @@ def _in_table(field: Field, test: str, values: Sequence[Any] = ()) -> Clause:
     return Clause(f"r.n IN (SELECT t.run FROM {field.table} t WHERE t.key = ? AND {test})", arguments)
 
 
+def is_large(value: Any) -> TypeGuard[int]:
+    """Return True for a whole number that 64 bits don't hold."""
+    return isinstance(value, int) and not -(1 << 63) <= value < 1 << 63
+
+
 def _bindable(value: Any) -> Any:
     """Return a value as every database takes it: flags as numbers, integers beyond 64 bits as floats, clean text."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
-    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+    if is_large(value):
         try:
             return float(value)
         except OverflowError:

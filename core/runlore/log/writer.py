@@ -13,7 +13,7 @@ from runlore.log import frames
 from runlore.log.events import Event
 from runlore.log.file import LogFile
 from runlore.log.points import KeySet, stored_key
-from runlore.log.values import MAX_STEP, as_number, as_step, short_repr
+from runlore.log.values import MAX_STEP, as_number, as_step, short_repr, spread
 
 REPEAT_BYTES = 256 << 10  # of log after which a key set is defined again, so that a damaged definition costs little
 
@@ -174,11 +174,24 @@ class LogWriter(LogFile):
         for name, value in metrics.items():
             number = as_number(value)
             if number is None:
-                self._leave_out(f"metric {name!r}", f"is {short_repr(value)}, not a number")
+                self._spread(values, name, value)
             else:
                 values[name] = number
         if values:
             self.row(values, self._usable_step(step), self._usable_epoch(epoch), split)
+
+    def _spread(self, values: dict[str, float], name: Any, value: Any) -> None:
+        """Add the numbers of a nested mapping or a short vector; tell of what is none."""
+        try:
+            items = list(spread(name, value))
+        except Exception:  # a foreign mapping or array
+            items = [(name, value)]
+        for key, item in items:
+            number = as_number(item)
+            if number is None:
+                self._leave_out(f"metric {key!r}", f"is {short_repr(item)}, not a number")
+            else:
+                values[key] = number
 
     def _leave_out(self, what: str, why: str) -> None:
         if self.warn_once(what, f"{what} {why}: left out, the others are kept"):

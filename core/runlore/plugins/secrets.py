@@ -105,7 +105,7 @@ class Masker:
             return {self._text(str(name), known): self._value(str(name), item, known) for name, item in value.items()}
         if isinstance(value, list):
             return [self._value(key, item, known) for item in value]
-        return self._learn(str(value)) if is_secret(key, value) else value
+        return value  # a number is no secret, whatever it is called
 
     def _text(self, text: str, known: "re.Pattern[str] | None") -> str:
         if known is not self._clean_for or len(self._clean) > MAX_CLEAN_TEXTS:

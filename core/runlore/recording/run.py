@@ -15,7 +15,7 @@ from runlore.errors import RunNotFound
 from runlore.log import liveness, sigterm
 from runlore.log.folder import Folder
 from runlore.log.record import read_record
-from runlore.log.values import as_number, as_step, describe, facts_of, flatten, is_number, text_of
+from runlore.log.values import as_number, as_step, describe, facts_of, flatten, is_number, text_of, unreadable
 from runlore.plugins.manager import plugins
 from runlore.recording.companions import Companions
 from runlore.recording.ending import Status, status_of
@@ -97,13 +97,21 @@ class Run:
             raise TypeError(f"metrics is {metrics!r}: write a mapping, such as {{'loss': 0.3}}")
         writer.row(metrics, step, epoch, split)
 
-    def log_params(self, params: Mapping[str, Any]) -> None:
+    def log_params(self, params: object) -> None:
         """Record parameters; nested mappings get dotted keys, a later value replaces an earlier one.
 
         Values may be any objects: those that JSON can't hold are described by type and text, a text of more than 65,536
-        characters is cut and its sha256 kept.
+        characters is cut and its sha256 kept. A Namespace, a dataclass, a pydantic model or an attrs class is a
+        mapping, too. A value that can't be read is named in the run, and costs no other.
+
+        Raises:
+            TypeError: params are no mapping.
         """
-        self.run_log.event({"type": "params", "values": flatten(params)})
+        values = flatten(params)
+        if values:
+            self.run_log.event({"type": "params", "values": values})
+        for key, why in unreadable(values).items():
+            self.log_missing(f"param {key}", why)
 
     def log_summary(self, values: Mapping[str, Any]) -> None:
         """Record numbers of the run as a whole, without a step; a later value replaces an earlier one.
@@ -120,7 +128,8 @@ class Run:
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags, texts by name; None removes one."""
         values = {key: None if value is None else text_of(value) for key, value in flatten(tags).items()}
-        self.run_log.event({"type": "tags", "values": values})
+        if values:
+            self.run_log.event({"type": "tags", "values": values})
 
     def note(self, text: str) -> None:
         """Add a note for people to read."""

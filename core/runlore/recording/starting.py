@@ -17,7 +17,7 @@ from runlore.log.events import Event
 from runlore.log.folder import Folder
 from runlore.log.liveness import Life
 from runlore.log.record import RESUMED_FROM, read_record
-from runlore.log.values import as_step, describe, text_of
+from runlore.log.values import as_step, describe, mapping_of, text_of
 from runlore.plugins.manager import plugins
 from runlore.recording.captures import section_event
 from runlore.recording.ranks import is_follower
@@ -40,7 +40,7 @@ class StartRequest:
 
     name: str | None = None
     experiment: str | None = None
-    params: Mapping[str, Any] | None = None
+    params: object | None = None
     tags: Mapping[str, Any] | None = None
     parent: str | None = None
     resume: str | None = None
@@ -59,7 +59,7 @@ def start(folder: Folder, request: StartRequest) -> Run:
         RunNotFound: the run to be resumed is still being written.
     """
     for what, value in (("params", request.params), ("tags", request.tags)):
-        if value is not None and not isinstance(value, Mapping):
+        if value is not None and mapping_of(value) is None:
             raise TypeError(f"{what} is {value!r}: write a mapping, such as {{'key': 'value'}}")
     opening = _opening(request)
     unknown = _add_seeds(opening) if request.like is None else []  # draws behind a run's end tell nothing of it
@@ -69,9 +69,9 @@ def start(folder: Folder, request: StartRequest) -> Run:
         run, title = _resume(folder, request.resume, request, opening)
     for what, why in unknown:
         run.log_missing(what, why)
-    if request.params:
+    if request.params is not None:
         run.log_params(request.params)
-    if request.tags:
+    if request.tags is not None:
         run.set_tags(request.tags)
     if opening["parent"] is None and run.run_log.writer is not None and not valid_or(False, flag, "quiet"):
         _print(f"runlore: {title} {run.name} · runlore show {run.id[-_ids.SHORT_DIGITS :]}\n")

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from runlore.log.frames import is_int64
+
 if TYPE_CHECKING:
     import pandas
     import polars
@@ -44,12 +46,16 @@ def to_arrow(rows: Rows, names: Sequence[str]) -> "pyarrow.Table":
 
 
 def _even_columns(rows: Rows) -> dict[str, list[Any]]:
-    """Return columns of one type each, as Arrow needs them: mixed numbers become floats, all other mixtures text."""
+    """Return columns of one type each, as Arrow needs them: mixed numbers become floats, all other mixtures text.
+
+    So do whole numbers beyond 64 bits, which no type of a column holds exactly.
+    """
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = {name: [row.get(name) for row in rows] for name in names}
     for name, values in columns.items():
         kinds = {type(value) for value in values if value is not None}
-        if len(kinds) > 1:
-            numbers = kinds <= {int, float}
+        large = int in kinds and any(type(value) is int and not is_int64(value) for value in values)
+        if len(kinds) > 1 or large:
+            numbers = kinds <= {int, float} and not large
             columns[name] = [None if value is None else float(value) if numbers else str(value) for value in values]
     return columns

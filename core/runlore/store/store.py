@@ -85,7 +85,7 @@ class Store:
         name: str | None = None,
         *,
         experiment: str | None = None,
-        params: Mapping[str, Any] | None = None,
+        params: object | None = None,
         tags: Mapping[str, Any] | None = None,
         parent: "str | Run | RecordedRun | None" = None,
         resume: str | None = None,

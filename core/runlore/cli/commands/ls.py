@@ -1,6 +1,7 @@
 """`runlore ls`: the runs as a table."""
 
 import warnings
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -138,9 +139,10 @@ def _table(store: Store, runs: RunList, fields: list[Field], asked: list[Field])
 def _fitting(runs: RunList, fields: list[Field], room: int, always: int | None = None) -> list[tuple[str, list[str]]]:
     """Return heads and values of the columns that fit into `room`; the first `always` (None: all) need not fit."""
     heads = [_head(field) for field in fields]
+    count = Counter(heads)
     found = []
     for place, field in enumerate(fields):
-        head = line_text(field.text if heads.count(heads[place]) > 1 else heads[place], NAME_CHARS)
+        head = line_text(field.text if count[heads[place]] > 1 else heads[place], NAME_CHARS)
         most = TAG_CHARS if field.table == "tags" and always is not None else VALUE_CHARS
         values = [line_text(_value_text(run, field), most) for run in runs]
         width = max(map(len, (head, *values))) + 2
