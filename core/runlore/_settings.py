@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from runlore._startup import BEGAN_IN, working_folder
 from runlore.errors import SettingError
 
 CHECKPOINTS = ("best", "none", "all")  # values of RUNLORE_CHECKPOINTS; "best" keeps the last one, too
@@ -25,6 +26,11 @@ TRUE = {"1", "true", "yes", "on"}
 FALSE = {"", "0", "false", "no", "off"}
 
 
+def present_folder() -> Path:
+    """Return the folder that the process works in; where somebody has removed it, the one that it began in."""
+    return Path(working_folder() or BEGAN_IN or os.sep)
+
+
 def setting(name: str, start: Path | None = None) -> str | None:
     """Return the value of a setting; None where it is not set.
 
@@ -34,7 +40,7 @@ def setting(name: str, start: Path | None = None) -> str | None:
     value = os.environ.get(NAMES[name])
     if value is not None:
         return value
-    folder, settings = _project_settings(start or Path.cwd())
+    folder, settings = _project_settings(start or present_folder())
     found = settings.get(name)
     if found is None:
         return None

@@ -4,8 +4,10 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from runlore._warnings import report
+from runlore.errors import RunloreError
 from runlore.recording.current import current_run, require_current_run
-from runlore.recording.run import Run
+from runlore.recording.run import Run, silent_run
 from runlore.store.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -29,9 +31,20 @@ def start_run(
     """Start a run in the default store, or in `store`; see `Store.start_run`.
 
     Without a name it gets one that a person can say. Inside a `with` block it is the current run; without one it ends
-    with `finish()`, at the latest when Python exits.
+    with `finish()`, at the latest when Python exits. Where the default store can't be used, this is reported, and the
+    run records nothing.
+
+    Raises:
+        StoreRefused, BackendNotFound, FormatError: `store` names what is no store for runs.
+        RunNotFound, AmbiguousRun: no run matches `resume` or `parent`, or several runs do.
     """
-    place = store if isinstance(store, Store) else open_store(store)
+    try:
+        place = store if isinstance(store, Store) else open_store(store)
+    except (OSError, RunloreError) as error:
+        if store is not None and isinstance(error, RunloreError):
+            raise  # the caller named what is no store
+        report(f"nothing of run {name or ''!r} can be recorded: {error}")
+        return silent_run(name=name or "")
     return place.start_run(
         name, experiment=experiment, params=params, tags=tags, parent=parent, resume=resume, at_step=at_step
     )

@@ -182,6 +182,7 @@ class Sqlite:
 
         Raises:
             Locked: another process is writing, or the file was replaced.
+            sqlite3.OperationalError: the disk is full, or has no locks.
         """
         descriptor = self._take_lock()
         try:
@@ -221,13 +222,15 @@ class Sqlite:
             return None
         try:
             descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise Locked from error
+        except OSError as error:  # a full or a foreign disk
+            raise sqlite3.OperationalError(f"the index can't be locked: {error}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(descriptor)
-            raise Locked from error
+            if isinstance(error, BlockingIOError):
+                raise Locked from error
+            raise sqlite3.OperationalError(f"the index can't be locked: {error}") from error
         return descriptor
 
 

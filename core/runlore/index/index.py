@@ -193,13 +193,18 @@ def ask_empty(question: Callable[Concatenate[Sqlite, P], T], *arguments: P.args,
         return question(database, *arguments, **options)
 
 
-def _first_place(folder: Folder) -> Path:
-    usable = os.access(folder.root, os.W_OK) and not liveness.on_network_disk(folder.root)
+def _first_place(folder: Folder) -> Path | None:
+    root = folder.root
+    usable = os.access(root, os.W_OK) and not liveness.on_network_disk(root) and liveness.has_locks(root)
     return folder.root / FILE_NAME if usable else _cache_place(folder)
 
 
-def _cache_place(folder: Folder) -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+def _cache_place(folder: Folder) -> Path | None:
+    """Return the place of an index in the user's cache; None for a user without a home."""
+    try:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # neither HOME nor an entry in passwd, as in a container with a user of its own
+        return None
     return Path(home) / "runlore" / folder.store_id / FILE_NAME
 
 

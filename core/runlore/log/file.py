@@ -54,9 +54,10 @@ class LogFile:
         self._warned: set[str] = set()
         self._stop_heartbeat = threading.Event()
         self.size = 0
+        self.has_lock = True
         self._descriptor = self._create(folder / f".{name}.{new_suffix(4)}.tmp", opening)
         process.part(OpenLogs).files.add(self)
-        if liveness.on_network_disk(folder.parent.parent):
+        if not self.has_lock or liveness.on_network_disk(folder.parent.parent):
             self._start_heartbeat()
 
     def append(self, data: bytes, points: int) -> bool:
@@ -135,8 +136,11 @@ class LogFile:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         descriptor = os.open(draft, flags, 0o600)
         try:
-            liveness.hold(descriptor)
-            data = head + event_frame(self._stamped({**opening, "file": liveness.file_identity(descriptor)}))
+            known: Event = {"file": liveness.file_identity(descriptor)}
+            self.has_lock = liveness.hold(descriptor)
+            if not self.has_lock:
+                known["locks"] = False
+            data = head + event_frame(self._stamped({**opening, **known}))
             if os.write(descriptor, data) != len(data):
                 raise OSError("no room for the head of the log")
             draft.rename(self.path)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runlore import _ids
-from runlore._settings import setting
+from runlore._settings import present_folder, setting
+from runlore._startup import BEGAN_IN
 from runlore.errors import FormatError, StoreNotFound, StoreRefused
 from runlore.log.frames import FORMAT
 
@@ -195,12 +196,14 @@ def find_folder(start: Path | None = None) -> tuple[Path, bool]:
     """Return the store to use from `start` (default: the working directory), and True if the user named it.
 
     It is `$RUNLORE_STORE` or `tool.runlore.store`, else the nearest `.runlore` upwards, else one beside the nearest
-    `.git` or `pyproject.toml`, else one in `start`. It may not exist yet.
+    `.git` or `pyproject.toml`, else one in `start`. It may not exist yet. A script that goes into a folder of its own
+    below the one where it began (as Hydra's do) has its store where it began; a relative name counts from there.
     """
-    start = (start or Path.cwd()).absolute()
+    start = (start or present_folder()).absolute()
+    began = Path(BEGAN_IN) if BEGAN_IN is not None and start.is_relative_to(BEGAN_IN) else start
     named = setting("store", start)
     if named:
-        return Path(named).expanduser().absolute(), True
+        return began / Path(named).expanduser(), True
     places = [start, *start.parents]
     for place in places:
         if (place / FOLDER).is_dir():
@@ -208,7 +211,7 @@ def find_folder(start: Path | None = None) -> tuple[Path, bool]:
     for place in places:
         if (place / ".git").exists() or (place / "pyproject.toml").exists():
             return place / FOLDER, False
-    return start / FOLDER, False
+    return began / FOLDER, False
 
 
 def _folders(parent: Path, form: re.Pattern[str]) -> list[Path]:

@@ -5,6 +5,7 @@ process is gone, means that the writer died. Locks don't reach other machines: t
 locks a copy of a log either: its opening names the file that the writer has open, and for any other its time counts.
 """
 
+import errno
 import fcntl
 import os
 import time
@@ -17,6 +18,9 @@ from typing import Any
 HEARTBEAT_S = 15.0  # between touches of a log on a network disk
 STALE_S = 90.0  # without a touch, after which a writer on another machine is taken for dead
 NETWORK_DISKS = {"nfs", "nfs4", "lustre", "cifs", "smb3", "smbfs", "gpfs", "beegfs", "ceph", "glusterfs", "9p", "afs"}
+
+
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}  # Lustre without flock, NFS without lockd
 
 
 class Life(Enum):
@@ -52,13 +56,36 @@ def boot_id() -> str:
         return os.uname().nodename
 
 
-def hold(descriptor: int) -> None:
+def hold(descriptor: int) -> bool:
     """Take the writer's lock, which is free again when the last copy of the descriptor is closed.
+
+    Return False where the disk has no locks.
 
     Raises:
         BlockingIOError: somebody else holds it.
     """
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return False
+    return True
+
+
+def has_locks(folder: Path) -> bool:
+    """Return True if the disk that a folder lies on has locks."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in NO_LOCKS
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def file_identity(descriptor: int) -> list[int]:
@@ -79,9 +106,15 @@ def life_of(log: Path, identity: dict[str, Any]) -> Life:
     try:
         if identity.get("file") not in (file_identity(descriptor), None):
             return Life.ALIVE if _shares_pids(identity) and _is_running(identity) else _remote_life(log)
+        if identity.get("locks") is False:
+            return _unlocked_life(log, identity)
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return Life.DEAD if _shares_pids(identity) and not _is_running(identity) else Life.ALIVE
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return _unlocked_life(log, identity)
     finally:
         os.close(descriptor)
     return Life.DEAD
@@ -108,6 +141,13 @@ def _is_network_device(device: int, folder: Path) -> bool:
             if point == folder or (point in folder.parents and len(point.parts) >= len(best.parts)):
                 best, kind = point, disk
     return kind.removeprefix("fuse.") in NETWORK_DISKS or kind in ("fuse.sshfs", "fuse.s3fs")
+
+
+def _unlocked_life(log: Path, identity: dict[str, Any]) -> Life:
+    """Return the life of a writer on this machine whose disk has no locks."""
+    if not _shares_pids(identity):
+        return _remote_life(log)
+    return Life.ALIVE if _is_running(identity) else Life.DEAD
 
 
 def _remote_life(log: Path) -> Life:

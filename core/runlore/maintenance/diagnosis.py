@@ -223,6 +223,8 @@ def _store(store: Store) -> Iterator[Finding]:
     free = shutil.disk_usage(store.root).free
     yield Finding("disk", "ok" if free > MIN_FREE_BYTES else "bad", f"{size_text(free)} free", {"free_bytes": free})
     network = liveness.on_network_disk(store.root)
-    yield Finding("kind of disk", "ok", "network disk: heartbeats every 15 s" if network else "local disk: locks")
+    locks = liveness.has_locks(store.root)
+    text = "network disk: heartbeats every 15 s" if network else "local disk: locks"
+    yield Finding("kind of disk", "ok", text if locks else "a disk without file locks: heartbeats every 15 s")
     index = store.index.path
     yield Finding("index", "ok" if index else "missing", str(index or "in memory: nothing can be written here"))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 
+from runlore._settings import present_folder
 from runlore.hookspecs import CapturedFile, CaptureRequest, hookimpl
 from runlore.plugins.git import Git, GitTooSlow, Status, code_folder, is_installed
 
@@ -116,7 +117,7 @@ def _patch(git: Git, status: Status, left_out: list[str]) -> CapturedFile:
 def loaded_sources(folder: Path) -> set[str]:
     """Return the paths below `folder` of the script and of the user's loaded modules."""
     paths = set()
-    below, here = f"{folder}{os.sep}", f"{Path.cwd()}{os.sep}"
+    below, here = f"{folder}{os.sep}", f"{present_folder()}{os.sep}"
     for module in list(sys.modules.values()):
         name = vars(module).get("__file__") if isinstance(module, ModuleType) else None
         if not isinstance(name, str) or not name.endswith(".py"):

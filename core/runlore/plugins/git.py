@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from runlore._settings import present_folder
+
 TIMEOUT_S = 5.0  # of all questions that one caller asks
 
 # Variables that would make git look at another repository, or answer in another form.
@@ -148,7 +150,7 @@ def code_folder() -> Path:
         if path.exists() and not is_installed(str(path)):
             package = getattr(main, "__package__", None) or ""
             return path.parents[min(len(package.split(".")) if package else 0, len(path.parents) - 1)]
-    return Path.cwd()
+    return present_folder()
 
 
 def is_installed(path: str) -> bool:

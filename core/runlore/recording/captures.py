@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runlore._settings import present_folder
 from runlore._startup import working_folder
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import kept_content, losses_of
@@ -177,7 +178,7 @@ def _wait(capture: Capture, then: Callable[[Capture], None]) -> None:
 
 
 def _request(since: float) -> CaptureRequest:
-    return CaptureRequest(Path.cwd(), tuple(sys.argv), TIMEOUT_S, since)
+    return CaptureRequest(present_folder(), tuple(sys.argv), TIMEOUT_S, since)
 
 
 def _kept(event: Event, blobs: Blobs) -> Event:

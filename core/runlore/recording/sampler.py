@@ -3,9 +3,9 @@
 import sys
 import threading
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
+from runlore._settings import present_folder
 from runlore.hookspecs import SYSTEM_PREFIX, CaptureRequest
 from runlore.plugins.manager import plugins
 from runlore.recording.run_log import RunLog
@@ -60,7 +60,7 @@ class Sampler:
 
         found: dict[str, Any] = {}
         try:
-            request = CaptureRequest(Path.cwd(), tuple(sys.argv), INTERVAL_S)
+            request = CaptureRequest(present_folder(), tuple(sys.argv), INTERVAL_S)
             for numbers in plugins().results("runlore_capture_metrics", note, request=request):
                 found |= {f"{SYSTEM_PREFIX}{name}": value for name, value in numbers.items()}
         except Exception as error:  # a plugin may return anything; the training process must not see it

@@ -82,8 +82,8 @@ def _opening(request: StartRequest) -> Event:
     """Return the opening event, as far as it does not depend on other runs."""
     follows = is_follower() if request.leader is None else not request.leader
     opening: Event = {
-        "mode": "off" if follows or "all" in disabled_names() else "start",
-        "experiment": str(request.experiment or "") or setting("experiment") or DEFAULT_EXPERIMENT,
+        "mode": "off" if follows or "all" in valid_or(frozenset[str](), disabled_names) else "start",
+        "experiment": str(request.experiment or "") or valid_or(None, setting, "experiment") or DEFAULT_EXPERIMENT,
         "parent": request.parent,
         "argv": [str(part) for part in sys.argv],
         "cwd": working_folder(),

@@ -34,7 +34,7 @@ def open_store(location: str | os.PathLike[str] | None = None) -> "Store":
 
     Raises:
         BackendNotFound: no backend knows the URL's scheme.
-        StoreRefused: it is no store; or it belongs to another user, and nobody named it.
+        StoreRefused: it is no store; or it can't be read, or belongs to another user and nobody named it.
         FormatError: a newer runlore made it.
     """
     if location is None and "://" in (setting("store") or ""):
@@ -49,6 +49,20 @@ def open_store(location: str | os.PathLike[str] | None = None) -> "Store":
         root, named = Path(rest if separator else text).expanduser().absolute(), True
         if root.name != ".runlore" and not (root / "format").exists() and (root / ".runlore").is_dir():
             root = root / ".runlore"
+    try:
+        return _checked(root, named=named)
+    except StoreRefused:
+        raise
+    except PermissionError as error:
+        raise StoreRefused(f"the store at {str(root)!r} can't be read: {_owner_text(root)}") from error
+
+
+def _checked(root: Path, *, named: bool) -> "Store":
+    """Return the store at a path, or what may become one.
+
+    Raises:
+        PermissionError: this user can't look into the folder.
+    """
     store = Store(root)
     if root.exists():
         if not root.is_dir():
@@ -58,6 +72,16 @@ def open_store(location: str | os.PathLike[str] | None = None) -> "Store":
         if (root / "format").exists():
             store.folder.check(named=named)
     return store
+
+
+def _owner_text(root: Path) -> str:
+    try:
+        owner = root.stat().st_uid
+    except OSError:
+        return "a folder above it is closed to this user"
+    if owner == os.getuid():
+        return "its files are closed to this user"
+    return f"it belongs to user {owner}; name another place with RUNLORE_STORE, or let that user give it away"
 
 
 class Store:
