@@ -29,6 +29,18 @@ def copy(store: Store, folder: Path) -> Store:
     return Store(folder)
 
 
+def test_an_index_that_came_along_with_copied_runs_is_not_believed(tmp_path: Path) -> None:
+    """Two stores are merged by copying one over the other, times and all: the runs of that day were hidden."""
+    for name in ("a", "b"):
+        with Store(tmp_path / name).start_run(f"from-{name}"):
+            pass
+        (day,) = (tmp_path / name / "runs").glob("*/*")
+        os.utime(day, (1e9, 1e9))
+        assert len(Store(tmp_path / name).runs()) == 1
+    shutil.copytree(tmp_path / "a", tmp_path / "b", dirs_exist_ok=True)
+    assert {run.name for run in Store(tmp_path / "b").runs()} == {"from-a", "from-b"}
+
+
 def names(store: Store) -> set[str]:
     return {path.suffix for path in (store.root / "runs").rglob("*.*")}
 

@@ -126,7 +126,7 @@ class Sqlite:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         place = path or ":memory:"
         self._db = sqlite3.connect(place, timeout=BUSY_WAIT_S, isolation_level=None, check_same_thread=False)
-        self._inode = _inode(path)
+        self._file = _file_at(path)
         self._db.create_function("runlore_match", 2, _match, deterministic=True)
         for pragma in (
             f"cache_size = -{CACHE_KIB}",
@@ -138,7 +138,12 @@ class Sqlite:
 
     def is_stale(self) -> bool:
         """Return True if the file was deleted or replaced since it was opened."""
-        return self.path is not None and _inode(self.path) != self._inode
+        return self.path is not None and _file_at(self.path) != self._file
+
+    @property
+    def identity(self) -> str:
+        """Device and inode of the file that was opened, which no copy shares; empty in memory."""
+        return self._file or ""
 
     def query(self, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a SELECT."""
@@ -234,11 +239,13 @@ class Sqlite:
         return descriptor
 
 
-def _inode(path: Path | None) -> int | None:
+def _file_at(path: Path | None) -> str | None:
+    """Return device and inode of the file at a path; None where there is none."""
     try:
-        return path.stat().st_ino if path else None
+        status = path.stat() if path else None
     except FileNotFoundError:
         return None
+    return None if status is None else f"{status.st_dev}:{status.st_ino}"
 
 
 def _match(pattern: str, text: Any) -> bool:

@@ -10,24 +10,29 @@ from runlore.log.folder import Folder, WriterFile
 from runlore.log.liveness import boot_id
 from runlore.log.record import Record, Writers
 
-VERSION = "5"  # of the tables and of what their rows mean
+VERSION = "6"  # of the tables and of what their rows mean
 
 
 def is_ready(database: Sqlite) -> bool:
-    """Return True if the tables are there, made by this version since this machine was started.
+    """Return True if the tables are there, made by this version in this very file since this machine was started.
 
-    Commits are not flushed, so a machine that went down may have left half of one.
+    Commits are not flushed, so a machine that went down may have left half of one. A file that came along with copied
+    runs knows the days of the folder that it came from.
     """
     if not database.has_tables():
         return False
     meta = dict(database.query("SELECT key, value FROM meta"))
-    return meta.get("version") == VERSION and meta.get("boot") == boot_id()
+    return meta == _meta(database)
+
+
+def _meta(database: Sqlite) -> dict[str, str]:
+    return {"version": VERSION, "boot": boot_id(), "file": database.identity}
 
 
 def fill(database: Sqlite, folder: Folder, news: News) -> None:
     """Make the tables anew and store all runs, within a transaction."""
     database.make_tables()
-    database.insert("meta", [("version", VERSION), ("boot", boot_id())])
+    database.insert("meta", list(_meta(database).items()))
     apply(database, folder, news)
 
 
