@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,81 @@ def test_a_missing_script_is_told(tmp_path: Path, arguments: list[str], told: st
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["torchrun", "--nproc-per-node", "2", "train.py"], "torchrun --nproc-per-node 2 -m runlore run train.py"),
+        (["accelerate", "launch", "train.py"], "accelerate launch -m runlore run train.py"),
+        (["env", "A=1"], "env python -m runlore run train.py"),
+        (["python", "train.py"], "leave out 'python': runlore run train.py"),
+        (["-u", "train.py"], "python -u -m runlore run train.py"),
+        (["./job.sh"], "write 'runlore run train.py' into it"),
+        (["."], "is a folder"),
+    ],
+)
+def test_what_is_no_python_script_is_refused_with_the_way_out(tmp_path: Path, arguments: list[str], told: str) -> None:
+    """A shell script was once read as Python: SyntaxError; of a launcher it was said that there is none."""
+    (tmp_path / "job.sh").write_text("#!/bin/sh\npython train.py\n")
+    done = run(*arguments, cwd=tmp_path, COLUMNS="400")
+    assert done.returncode == 2
+    assert told in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+OUTLIVING = """
+import atexit, dataclasses, pickle, sys, threading, time
+
+@dataclasses.dataclass
+class Config:
+    rate: float
+
+def late(where):
+    print(where, pickle.loads(pickle.dumps(Config(0.1))), sys.modules["__main__"].__name__, flush=True)
+
+def wait():
+    time.sleep(0.3)
+    late("thread")
+
+if __name__ == "__main__":
+    atexit.register(late, "atexit")
+    threading.Thread(target=wait).start()
+"""
+
+
+@pytest.mark.parametrize("start", [["late.py"], ["-m", "late"], ["late.zip"]])
+def test_what_outlives_the_last_line_of_a_script_still_finds_its_module(tmp_path: Path, start: list[str]) -> None:
+    """A class of the script could not be pickled any more by threads and by functions of atexit."""
+    (tmp_path / "late.py").write_text(OUTLIVING)
+    with zipfile.ZipFile(tmp_path / "late.zip", "w") as packed:
+        packed.writestr("__main__.py", OUTLIVING)
+    done = run(*start, cwd=tmp_path)
+    same = subprocess.run([sys.executable, *start], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (same.returncode, same.stdout, same.stderr)
+    assert done.stdout.split() == "thread Config(rate=0.1) __main__ atexit Config(rate=0.1) __main__".split()
+
+
+FACTS = """
+import sys
+names = "__name__ __file__ __package__ __cached__ __doc__".split()
+print({name: globals().get(name) for name in names}, sys.argv, sys.path[0], __spec__ and __spec__.name)
+print(type(__loader__).__name__, sorted(name for name in globals() if not name.startswith("__")))
+"""
+
+
+@pytest.mark.parametrize(
+    "start", [["facts.py"], ["sub/../facts.py", "x"], ["-m", "facts", "x"], ["-m", "package"], ["-m", "nowhere"]]
+)
+def test_a_script_sees_what_python_would_show_it(tmp_path: Path, start: list[str]) -> None:
+    for folder in ("sub", "package"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "package" / "__init__.py").touch()
+    for name in ("facts.py", "package/__main__.py"):
+        (tmp_path / name).write_text(FACTS)
+    done = run(*start, cwd=tmp_path)
+    same = subprocess.run([sys.executable, *start], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (same.returncode, same.stdout, same.stderr)
 
 
 def test_how_python_was_started_is_recorded(store: Store, tmp_path: Path) -> None:
