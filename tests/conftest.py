@@ -86,7 +86,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def own_settings(runlore_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)  # nothing of this repository is captured
+    from runlore.plugins import modules
+
+    monkeypatch.chdir(tmp_path)  # nothing of this repository is captured, nor are the tests as modules from elsewhere
+    monkeypatch.setattr(modules, "OURS", re.compile(rf"{modules.OURS.pattern}|(tests|conftest|test_\w+)(\.|$)"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     before = dict(os.environ)
     yield

@@ -54,12 +54,16 @@ class LoggedPoints:
 
 @dataclass(frozen=True, slots=True)
 class CaptureRequest:
-    """The circumstances of a capture: the process's folder and arguments, and the time limit of a provider."""
+    """The circumstances of a capture: the process's folder and arguments, and the time limit of a provider.
+
+    `modules` names the modules that were imported since an earlier capture; None for a first one.
+    """
 
     cwd: Path
     argv: tuple[str, ...]
     timeout: float  # seconds that one provider may take
     since: float = math.inf  # the run's start in seconds since 1970; files written later are not its code
+    modules: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +233,16 @@ def runlore_capture_files(request: CaptureRequest) -> Iterable[CapturedFile] | N
 
     Results are concatenated. A file with `withheld` set is not kept, and the run says why. May raise: the run then says
     what is missing.
+    """
+
+
+@hookspec
+def runlore_capture_late_files(request: CaptureRequest) -> Iterable[CapturedFile] | None:
+    """Return files of the code that came to run while a run was open: modules imported since, cells of a notebook.
+
+    Called once when a run ends, on the thread that ends it: it must be fast, and return at once where nothing is new.
+    A file that was captured at the start stays as it was then, but for one that has its beginning in common. May raise:
+    the run then says what is missing.
     """
 
 

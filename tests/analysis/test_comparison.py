@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -246,6 +248,64 @@ def test_a_seed_that_is_set_before_a_run_is_told_and_not_the_states_that_follow(
     assert [(item.key, item.a, item.b) for item in found.changes if item.group == "seeds"] == [
         ("torch_seed", 5, None), ("python_seed", 5, None), ("numpy_seed", 5, None)
     ]  # fmt: skip
+
+
+def test_random_generators_are_not_blamed_while_the_code_is_not_known(store: Store) -> None:
+    """A script from a pipe leaves nothing behind: it may have changed in any way."""
+    for name, loss in (("a", 1.0), ("b", 2.0)):
+        script = f"import runlore\nwith runlore.start_run({name!r}) as run: run.log_metrics({{'loss': {loss}}})"
+        subprocess.run([sys.executable, "-"], input=script.encode(), check=True, capture_output=True)
+    notes = " ".join(compare(store.run("a"), store.run("b")).notes)
+    assert "what made the difference is not on record: the code of a and b is not fully known" in notes
+    assert "the code of a is not fully known: the script" in notes
+    assert "nobody had seeded" not in notes
+
+
+def test_random_generators_are_not_blamed_where_nothing_of_the_code_is_on_record(store: Store, python: Python) -> None:
+    for name, loss in (("a", "1.0"), ("b", "2.0")):
+        script = f"import runlore\nwith runlore.start_run({name!r}) as run: run.log_metrics({{'loss': {loss}}})"
+        python(script, RUNLORE_DISABLED="code").succeed()
+    (note,) = compare(store.run("a"), store.run("b")).notes
+    assert note == "what made the difference is not on record: the code of a and b is not fully known"
+
+
+def test_code_from_elsewhere_and_typed_code_are_compared(
+    store: Store, tmp_path_factory: pytest.TempPathFactory, python: Python
+) -> None:
+    """`diff` once said of two runs with other code that nobody had seeded the random generators."""
+    library = tmp_path_factory.mktemp("library")
+    for name, loss in (("a", "1.0"), ("b", "2.0")):
+        (library / "model.py").write_text(f"LOSS = {loss}\n")
+        python(
+            f"import model, runlore, sys\nrate = {loss}\n"
+            "with runlore.start_run(sys.argv[1]) as run: run.log_metrics({'loss': model.LOSS})",
+            name, PYTHONPATH=str(library), PYTHONDONTWRITEBYTECODE="1",
+        ).succeed()  # fmt: skip
+    found = compare(store.run("a"), store.run("b"))
+    diffs = {change.key: change.diff or "" for change in found.changes if change.group == "code"}
+    assert set(diffs) == {"model.py", "argument.py"}
+    assert "-LOSS = 1.0\n+LOSS = 2.0\n" in diffs["model.py"]
+    assert "-rate = 1.0\n+rate = 2.0\n" in diffs["argument.py"]
+    assert found.notes == ()
+
+
+def test_changes_in_a_submodule_are_told(store: Store, repository: Path, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    git(library, "init")
+    (library / "model.py").write_text("SIZE = 1\n")
+    git(library, "add", ".")
+    git(library, "commit", "-m", "library")
+    git(repository, "-c", "protocol.file.allow=always", "submodule", "add", str(library), "third")
+    git(repository, "commit", "-m", "submodule")
+    for name, size in (("a", 2), ("b", 7)):
+        (repository / "third" / "model.py").write_text(f"SIZE = {size}\n")
+        capture_afresh()
+        store.start_run(name).finish()
+    (change,) = [item for item in compare(store.run("a"), store.run("b")).changes if item.group == "code"]
+    assert change.key == "third/model.py"
+    assert "-SIZE = 2\n+SIZE = 7\n" in str(change.diff)
+    assert "do not differ" in runlore("diff", "b", ".").stdout
 
 
 def test_runs_that_nothing_tells_apart_are_told_that_they_had_no_seed(store: Store, warm_python: Python) -> None:

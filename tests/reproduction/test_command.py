@@ -74,7 +74,8 @@ def test_runs_of_runlore_run_are_repeated_by_it(store: Store, tmp_path: Path, mo
 
 
 def test_what_has_no_command_needs_one(store: Store, project: Path) -> None:
-    subprocess.run([sys.executable, "-c", "import runlore; runlore.start_run('typed')"], check=True)
+    script = b"import runlore; runlore.start_run('typed')"
+    subprocess.run([sys.executable, "-"], input=script, check=True)
     result = runlore("reproduce", "typed", "--here", "--force")
     assert result.exit_code == 1
     assert "no command is known for run 'typed': name one behind --" in result.stderr

@@ -97,7 +97,7 @@ def test_folders_that_came_to_nothing_are_removed(store: Store, project: Path, t
     target = tmp_path / "again"
     assert reproduce("--to", str(target)).exit_code == 1
     assert not target.exists()
-    subprocess.run([sys.executable, "-c", "import runlore; runlore.start_run('typed')"], check=True)
+    subprocess.run([sys.executable, "-"], input=b"import runlore; runlore.start_run('typed')", check=True)
     assert runlore("reproduce", "typed", "--here", "--force", "--to", str(target)).exit_code == 1
     assert not target.exists()
     target.mkdir()

@@ -83,7 +83,8 @@ class Comparison:
 
 def compare(a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree) -> Comparison:
     """Find all differences, in the order of `GROUPS`; of a working tree only the code, packages and machine."""
-    code = compare_code(*_codes(a, b))
+    codes = _codes(a, b)
+    code = compare_code(*codes)
     first, second = _by_group(a), _by_group(b)
     changes = [Change("code", *change) for change in code.changes]
     changes += _without_states_of_seeds(list(_differences(a, b, first, second)))
@@ -98,7 +99,7 @@ def compare(a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree) -> Compa
     causes = (change for change in changes if not change.aside)
     unexplained = not any(GROUPS.index(change.group) <= GROUPS.index("seeds") for change in causes)
     if unexplained and any(not is_aside(key) for key in metrics):
-        notes.extend(_unseeded(first["seeds"], second["seeds"]))
+        notes.extend(_likely(codes, first["seeds"], second["seeds"]))
     return Comparison(a, b, tuple(changes), metrics, tuple(notes), partings)
 
 
@@ -190,6 +191,15 @@ def _differ_as_names(a: str, b: str, value: Any, other: Any) -> bool:
     if not isinstance(value, str) or not isinstance(other, str) or a == b:
         return False
     return other == re.sub(rf"(?<![\w-]){re.escape(a)}(?![\w-])", lambda _: b, value)
+
+
+def _likely(codes: tuple[Code, Code], a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a note on what may explain the effects where nothing on record does: the code, where it is not known."""
+    unknown = [code.name for code in codes if not code.is_known]
+    if unknown:
+        yield f"what made the difference is not on record: the code of {_listed(unknown)} is not fully known"
+    else:
+        yield from _unseeded(a, b)
 
 
 def _unseeded(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runlore.hookspecs import CapturedFile
-from runlore.plugins.code import PATCH, SNAPSHOT, UNTRACKED
+from runlore.plugins.code import PATCH, UNTRACKED
 from runlore.plugins.manager import plugins
-from runlore.provenance.source import CannotRebuild, Code, Rebuilt
+from runlore.provenance.source import ARTIFACTS, CannotRebuild, Code, Rebuilt
 
 MAX_LINES = 200_000  # of a file that is compared line by line
 MIN_SIMILARITY = 0.5  # share of common lines from which two files count as one that was renamed
@@ -33,14 +33,14 @@ def compare_code(a: Code, b: Code) -> CodeDiff:
     found = CodeDiff(notes=[*a.notes, *b.notes])
     if a.commit == b.commit and a.files == b.files:
         return found
+    others = list(ARTIFACTS)
     if a.commit or b.commit:
         try:
             found.changes += _compare_trees(a, b)
+            others = [name for name in ARTIFACTS if name not in (PATCH, UNTRACKED)]
         except CannotRebuild as error:
             found.notes.append(f"code: {error}; patches and untracked files are compared instead")
-        else:
-            return found
-    for name in (PATCH, UNTRACKED, SNAPSHOT):
+    for name in others:
         found.changes += _compare_files(a.of(name), b.of(name))
     return found
 

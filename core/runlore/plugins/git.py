@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,12 @@ MISLEADING_VARIABLES = (
     "GIT_NAMESPACE GIT_PREFIX GIT_DIFF_OPTS GIT_EXTERNAL_DIFF GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS "
     "GIT_NOGLOB_PATHSPECS GIT_ICASE_PATHSPECS GIT_TRACE"
 ).split()
+
+# The kinds of changed files in git's status, and the number of fields before their path.
+FIELDS = {"1": 7, "u": 9, "2": 8}
+
+SUBMODULE = "160000 "  # the mode of a submodule in git's index
+MAX_PATHS = 200  # in one question
 
 # A partial clone fetches nothing that it lacks.
 OFFLINE = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
@@ -34,10 +41,15 @@ class GitTooSlow(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A file that differs from the last commit; `tracked` is false for one that git does not know."""
+    """A file that differs from the last commit; `tracked` is false for one that git does not know.
+
+    `inside` is true for a submodule in which files differ from its own last commit; it counts as not tracked if these
+    are only files that it does not know.
+    """
 
     path: str
     tracked: bool
+    inside: bool = False
 
 
 class Git:
@@ -50,6 +62,12 @@ class Git:
         self.folder = folder
         self._until = time.monotonic() + timeout
         self._timeout = timeout
+
+    def at(self, folder: Path) -> "Git":
+        """Return what asks about another repository, with what is left of the time."""
+        other = Git(folder, self._timeout)
+        other._until = self._until
+        return other
 
     def ask(self, *arguments: str, limit: int = 64 << 20) -> bytes | None:
         """Return the output of a git command; more than `limit` bytes are cut to a bit more than that.
@@ -90,8 +108,7 @@ class Git:
 
     def status(self) -> "Status | None":
         """Return the state of the working tree; None outside a repository."""
-        options = ["--porcelain=v2", "--branch", "--untracked-files=all", "-z", "--ignore-submodules=dirty"]
-        answer = self.text("status", *options)
+        answer = self.text(*"status --porcelain=v2 --branch --untracked-files=all -z --ignore-submodules=none".split())
         if answer is None:
             return None
         commit = branch = None
@@ -105,12 +122,27 @@ class Git:
                 branch = rest.partition(" ")[2]
             elif kind == "?":
                 changed.append(Changed(rest, tracked=False))
-            elif kind in ("1", "u"):
-                changed.append(Changed(rest.split(" ", 7 if kind == "1" else 9)[-1], tracked=True))
-            elif kind == "2":
-                changed.append(Changed(rest.split(" ", 8)[-1], tracked=True))
-                next(parts, None)  # the name before it was renamed
+            elif kind in FIELDS:
+                sides, submodule, *_, path = rest.split(" ", FIELDS[kind])
+                inside = submodule[0] == "S" and submodule[2:] != ".."
+                only_new = submodule == "S..U" and sides[0] == "."
+                changed.append(Changed(path, tracked=not only_new, inside=inside))
+                if kind == "2":
+                    next(parts, None)  # the name before it was renamed
         return Status(commit, branch, tuple(changed))
+
+    def tracked(self, paths: Sequence[str]) -> set[str]:
+        """Return those of some paths from the root that git tracks."""
+        found: set[str] = set()
+        for begin in range(0, len(paths), MAX_PATHS):
+            some = [f":(top,literal){path}" for path in paths[begin : begin + MAX_PATHS]]
+            found.update((self.text("ls-files", "-z", "--full-name", "--", *some) or "").split("\0"))
+        return found
+
+    def submodules(self) -> list[str]:
+        """Return the paths of the submodules."""
+        entries = (self.text("ls-files", "-z", "--stage", "--full-name", "--", ":(top)") or "").split("\0")
+        return [entry.partition("\t")[2] for entry in entries if entry.startswith(SUBMODULE)]
 
     def _read(self, descriptor: int, limit: int) -> bytes:
         import select

@@ -16,7 +16,11 @@ from runlore.hookspecs import CapturedFile, DataDescription, Integration
 from runlore.plugins.entry_points import GROUP, EntryPoint, entry_points
 
 OBSERVER_HOOKS = ("runlore_run_started", "runlore_events_logged", "runlore_points_logged", "runlore_run_finished")
-ITEM_TYPES: dict[str, type] = {"runlore_capture_files": CapturedFile, "runlore_register_integrations": Integration}
+ITEM_TYPES: dict[str, type] = {
+    "runlore_capture_files": CapturedFile,
+    "runlore_capture_late_files": CapturedFile,
+    "runlore_register_integrations": Integration,
+}
 STRUCTURAL_FIELDS = frozenset(  # of events: a reader needs them, and they hold nothing that could be secret
     "type time mode run pid pid_start pid_namespace boot host parent kind status sha256 size stored step epoch cut "
     "predecessor".split()

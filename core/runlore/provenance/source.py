@@ -8,11 +8,16 @@ from pathlib import Path
 
 from runlore.artifacts.artifact import Artifact
 from runlore.errors import ArtifactNotFound
-from runlore.plugins.code import PATCH, SNAPSHOT, UNTRACKED, code_files
+from runlore.plugins.code import IMPORTED, PATCH, SNAPSHOT, SOURCES, SUBMODULES, UNTRACKED, code_files
 from runlore.plugins.git import TIMEOUT_S, Git, GitTooSlow, git_environment
 from runlore.plugins.manager import plugins
+from runlore.plugins.modules import Loaded
+from runlore.plugins.typed import TYPED
 from runlore.store.runs import RecordedRun
 
+ARTIFACTS = (PATCH, *SOURCES, TYPED)  # those that hold code
+OUTSIDE = (IMPORTED, TYPED)  # those of code that lies in no folder which could be looked at again
+LOST = ("git", "the code", "what was captured")  # what older records say of code that could not be captured
 FILE_MODE = "100644"  # of a file that can't be executed
 SAFE_SETTINGS = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.quotepath=false", "core.autocrlf=false")
 
@@ -30,6 +35,11 @@ class Code:
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def is_known(self) -> bool:
+        """False where a part of it is missing, or nothing of it is on record."""
+        return not self.notes and (self.commit is not None or bool(self.files))
+
     def of(self, artifact: str) -> dict[str, bytes]:
         """Return the files of a code artifact by path; a patch is a file with the artifact's own name."""
         return self.files.get(artifact, {})
@@ -43,23 +53,31 @@ def code_of(run: RecordedRun) -> Code:
     """Return the code that a run recorded."""
     section = run.environment.get("git", {})
     code = Code(run.name, section.get("commit"), section.get("root"), notes=list(_unknown_parts(run)))
-    code.files = {name: files for name in (PATCH, UNTRACKED, SNAPSHOT) if (files := _recorded(run, name))}
+    code.files = {name: files for name in ARTIFACTS if (files := _recorded(run, name))}
     return code
 
 
 def code_now(folder: Path, like: Code) -> Code:
-    """Return the code in a folder now, secrets masked as in a record; without git, the files that `like` has."""
-    known = set(like.of(SNAPSHOT))
-    code = Code(str(folder), None, None)
-    for found in code_files(folder, TIMEOUT_S, lambda: {path for path in known if (folder / path).is_file()}):
+    """Return the code in a folder now, secrets masked as in a record; of modules, the files that `like` has.
+
+    What lies elsewhere, or was typed, is taken over from `like`.
+    """
+    git = Git(folder, TIMEOUT_S)
+    code = Code(str(folder), None, git.text("rev-parse", "--show-toplevel"))
+    code.commit = git.text("rev-parse", "--verify", "HEAD") if code.root else None
+    for name in OUTSIDE:
+        if like.of(name):
+            code.files[name] = dict(like.of(name))
+            code.notes.append(f"{folder}: the code that {like.name} has in {name!r} lies elsewhere: it is not compared")
+    root = Path(code.root or folder)
+    known = {**like.of(UNTRACKED), **like.of(SUBMODULES)} if code.root else like.of(SNAPSHOT)
+    loaded = [Loaded.at(root, path) for path in known if (root / path).is_file()]
+    for found in code_files(folder, TIMEOUT_S, lambda: loaded):
         file = plugins().rewrite_file(found)
         if file.withheld is not None:
             code.notes.append(f"{folder}: {file.name}: {file.withheld}")
         else:
             code.files.setdefault(file.folder or file.name, {})[file.name] = file.content
-    git = Git(folder, TIMEOUT_S)
-    code.root = git.text("rev-parse", "--show-toplevel")
-    code.commit = git.text("rev-parse", "--verify", "HEAD") if code.root else None
     return code
 
 
@@ -169,11 +187,15 @@ def _quoted(path: str) -> str:
 
 def _unknown_parts(run: RecordedRun) -> Iterator[str]:
     """Tell what is not known of a run's code, and why."""
+    state = run.environment.get("git", {})
+    kept = [name for name in ARTIFACTS if _artifact(run, name) is not None]
+    if state.get("changed_files") and not kept and not run.missing:
+        yield f"the code of {run.name} is not fully known: {state['changed_files']} changed files are not on record"
     for item in run.missing:
         what, why = str(item.get("what")), str(item.get("why"))
-        if "reproduced" in why or what.startswith("code"):
+        if "reproduced" in why or what.startswith("code") or what in LOST:
             yield f"the code of {run.name} is not fully known: {what}: {why}"
-    for name in (PATCH, UNTRACKED, SNAPSHOT):
+    for name in ARTIFACTS:
         artifact = _artifact(run, name)
         members = artifact.members if artifact and artifact.is_folder else ()
         hashes = [member.sha256 for member in members] or [artifact.sha256 or "" if artifact else ""]

@@ -6,8 +6,8 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from runlore._settings import present_folder
 from runlore._startup import working_folder
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import kept_content, losses_of
-from runlore.hookspecs import CaptureRequest
+from runlore.hookspecs import CapturedFile, CaptureRequest
 from runlore.log.events import Event
 from runlore.log.values import describe
 from runlore.plugins.git import TIMEOUT_S
@@ -33,6 +33,7 @@ Look = Callable[[Plugins, Callable[[str, Exception], None], float], list[Event]]
 class Capture:
     """The environment or the code of the process at one moment; `done` is set when everything else is complete."""
 
+    what: str
     done: threading.Event = field(default_factory=threading.Event)
     found: list[Event] = field(default_factory=list)  # contents stand in the events
     missing: list[dict[str, str]] = field(default_factory=list)
@@ -41,6 +42,7 @@ class Capture:
     ended: float | None = None  # on the clock of `began`
     was_late: bool = False  # a run has waited for it in vain
     cwd: str | None = field(default_factory=working_folder)
+    modules: frozenset[str] = frozenset()  # the names of those that were imported when it began
     kept: dict[Path, list[Event]] = field(default_factory=dict)  # by folder of blobs: events with hashes of contents
 
     @property
@@ -80,7 +82,7 @@ class Captures:
         with self._lock:
             capture = self._latest
             if capture is None or capture.is_old:
-                capture = self._latest = Capture()
+                capture = self._latest = Capture(self.what)
                 return Awaited(self.what, capture, self._take, then)
         if capture.done.is_set():
             then(capture)
@@ -92,17 +94,27 @@ class Captures:
         with self._lock:
             self._latest = None
 
+    def again(self, first: Capture, timeout: float) -> Capture:
+        """Return what came to run since a capture, looked at on this thread; `timeout` is in seconds."""
+        late = Capture(self.what)
+        self._fill(late, lambda note: look_again(plugins(), note, first, timeout))
+        return late
+
     def _take(self, capture: Capture, then: Callable[[Capture], None]) -> None:
+        capture.modules = frozenset(sys.modules)
+        self._fill(capture, lambda note: self._look(plugins(), note, capture.since))
+        then(capture)
+
+    def _fill(self, capture: Capture, look: Callable[[Callable[[str, Exception], None]], list[Event]]) -> None:
         def note(plugin: str, error: Exception) -> None:
             capture.missing.append({"what": f"{self.what} from {plugin}", "why": f"{type(error).__name__}: {error}"})
 
         try:
-            capture.found += self._look(plugins(), note, capture.since)
+            capture.found += look(note)
         except Exception as error:  # a plugin may return anything; the training process must not see it
             note("a plugin", error)
         capture.ended = time.monotonic()
         capture.done.set()
-        then(capture)
 
 
 class Awaited:
@@ -149,9 +161,37 @@ def look_at_environment(
 
 def look_at_files(plugins: Plugins, note: Callable[[str, Exception], None], since: float = math.inf) -> list[Event]:
     """Return artifact events for the files that plugins capture, with contents instead of hashes."""
+    return _file_events(plugins, plugins.results("runlore_capture_files", note, request=_request(since)))
+
+
+def look_again(plugins: Plugins, note: Callable[[str, Exception], None], first: Capture, timeout: float) -> list[Event]:
+    """Return the events of the files that came to run since a first capture.
+
+    An artifact of the first one that has grown comes again, as a whole; of a file that both have, the later content
+    counts only where it goes on from the earlier one, as a notebook's cells do.
+    """
+    request = replace(_request(first.since), timeout=timeout, modules=frozenset(sys.modules) - first.modules)
+    known = {event["name"]: event["content"] for event in first.found if isinstance(event.get("content"), dict)}
+    found = []
+    for event in _file_events(plugins, plugins.results("runlore_capture_late_files", note, request=request)):
+        earlier = known.get(event.get("name"), {})
+        if isinstance(event.get("content"), dict):
+            grown = {name: text for name, text in event["content"].items() if text.startswith(earlier.get(name, b""))}
+            event["content"] = {**earlier, **grown}
+        if event not in first.found:
+            found.append(event)
+    return found
+
+
+def section_event(name: str, values: Mapping[str, Any]) -> Event:
+    """Return the event of one short section of the environment."""
+    return {"type": "environment", "sections": {name: _inline(values, _json(values))}}
+
+
+def _file_events(plugins: Plugins, results: Iterable[Iterable[CapturedFile]]) -> list[Event]:
     whole: list[Event] = []
     folders: dict[str, Event] = {}
-    for files in plugins.results("runlore_capture_files", note, request=_request(since)):
+    for files in results:
         for file in files:
             checked = plugins.rewrite_file(file)
             whole += losses_of(checked)
@@ -165,11 +205,6 @@ def look_at_files(plugins: Plugins, note: Callable[[str, Exception], None], sinc
                 event = {"type": "artifact", "name": checked.folder, "kind": checked.kind, "content": {}}
                 folders.setdefault(checked.folder, event)["content"][checked.name] = checked.content
     return [*whole, *folders.values()]
-
-
-def section_event(name: str, values: Mapping[str, Any]) -> Event:
-    """Return the event of one short section of the environment."""
-    return {"type": "environment", "sections": {name: _inline(values, _json(values))}}
 
 
 def _wait(capture: Capture, then: Callable[[Capture], None]) -> None:

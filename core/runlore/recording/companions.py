@@ -15,6 +15,8 @@ from runlore.recording.captures import Awaited, Capture, Captures, look_at_envir
 from runlore.recording.run_log import RunLog
 from runlore.recording.sampler import Sampler
 
+LATE_S = 2.0  # for git, which is asked once more at the end of a run where other modules were imported
+
 if TYPE_CHECKING:
     from runlore.recording.observing import Follower
     from runlore.recording.output import Output
@@ -81,6 +83,7 @@ class Companions:
         if self._output is not None:
             self._keep_output(self._output)
         self.await_captures()
+        self._look_again()
         self.drain()
         for plugin, (count, first) in (self._follower.failures if self._follower is not None else {}).items():
             times = "once" if count == 1 else f"{count} times"
@@ -91,11 +94,21 @@ class Companions:
         if self._follower is not None:
             self._follower.close()
 
+    def _look_again(self) -> None:
+        """Record the code that came to run since the captures."""
+        _, code = process.part(_Shared).captures
+        for first in self.taken:
+            if first.what == code.what:
+                self._record(code.again(first, LATE_S))
+
     def _record_capture(self, capture: Capture) -> None:
-        log = self._log
-        if log.ended:
+        if self._log.ended:
             return  # it took longer than the run waits
         self.taken.append(capture)
+        self._record(capture)
+
+    def _record(self, capture: Capture) -> None:
+        log = self._log
         try:
             for event in capture.events(log.blobs):
                 log.event(event, masked=event["type"] == "environment")

@@ -4,13 +4,13 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from runlore.errors import UnsafePath
-from runlore.plugins.code import SNAPSHOT, UNTRACKED
+from runlore.plugins.code import SNAPSHOT, SUBMODULES, UNTRACKED
 from runlore.provenance.source import CannotRebuild, Code, Rebuilt
 
 BATCH_BYTES = 64 << 20  # of file contents, read from git with one call
@@ -30,7 +30,7 @@ def write_code(code: Code, folder: Path, branch: str | None, remote: str | None)
     """
     problems: list[str] = []
     if code.root is None:
-        problems.extend(_write_files(code.of(SNAPSHOT), folder))
+        problems.extend(write_files(code.of(SNAPSHOT), folder))
         return code, problems
     try:
         problems.extend(_write_tree(code, folder, branch, remote))
@@ -44,7 +44,8 @@ def _write_tree(code: Code, folder: Path, branch: str | None, remote: str | None
     with tempfile.TemporaryDirectory(prefix="runlore-") as place:
         rebuilt = Rebuilt(code, Path(place))
         tree = rebuilt.tree()
-        yield from _write_entries(rebuilt, tree, folder)
+        yield from _write_entries(rebuilt, tree, folder, code.of(SUBMODULES))
+        yield from write_files(code.of(SUBMODULES), folder)
         if code.commit:
             try:
                 _make_repository(rebuilt, code.commit, folder, branch, remote)
@@ -62,8 +63,9 @@ def _write_present_commit(code: Code, folder: Path, problems: list[str]) -> Code
             problems.extend(_write_tree(instead, folder, None, None))
             problems.append(f"{told}{lacking}")
             return instead
-    problems.extend(_write_files(code.of(UNTRACKED), folder))
-    return replace(code, commit=None, files=unpatched)
+    problems.extend(write_files(code.of(UNTRACKED), folder))
+    problems.extend(write_files(code.of(SUBMODULES), folder))
+    return replace(code, commit=None, files=unpatched | {SUBMODULES: code.of(SUBMODULES)})
 
 
 def _make_repository(rebuilt: Rebuilt, commit: str, folder: Path, branch: str | None, remote: str | None) -> None:
@@ -93,8 +95,11 @@ def _make_repository(rebuilt: Rebuilt, commit: str, folder: Path, branch: str | 
     rebuilt.git(*here, "read-tree", full, index=own / "index")
 
 
-def _write_entries(rebuilt: Rebuilt, tree: str, folder: Path) -> Iterator[str]:
-    """Write every file of a tree, and yield a problem for each that git lacks or that must not be written."""
+def _write_entries(rebuilt: Rebuilt, tree: str, folder: Path, inside: Mapping[str, bytes]) -> Iterator[str]:
+    """Write every file of a tree, and yield a problem for each that git lacks or that must not be written.
+
+    `inside` are the recorded files of submodules.
+    """
     listed = rebuilt.git("ls-tree", "-r", "-z", "-l", "--full-tree", tree).decode("utf-8", "surrogateescape")
     waiting: list[Entry] = []
     size = 0
@@ -103,7 +108,9 @@ def _write_entries(rebuilt: Rebuilt, tree: str, folder: Path) -> Iterator[str]:
         facts, _, path = entry.partition("\t")
         mode, _, sha, length = facts.split()
         if mode == SUBMODULE:
-            yield f"{path!r} is another repository (a submodule), at {sha[:12]}: what it holds is not recorded"
+            ran = any(name.startswith(f"{path}/") for name in inside)
+            kept = "only its sources that ran or had changed are recorded" if ran else "what it holds is not recorded"
+            yield f"{path!r} is another repository (a submodule), at {sha[:12]}: {kept}"
             continue
         waiting.append((mode, sha, path))
         size += int(length) if length.isdigit() else 0  # "BAD" if the object is gone
@@ -161,7 +168,8 @@ def _contents(rebuilt: Rebuilt, files: list[Entry]) -> Iterator[bytes | None]:
             answer = answer[begin + int(length) + 1 :]
 
 
-def _write_files(files: dict[str, bytes], folder: Path) -> Iterator[str]:
+def write_files(files: Mapping[str, bytes], folder: Path) -> Iterator[str]:
+    """Write files by their paths in a folder, and yield a problem for each that would lie outside."""
     for path, content in files.items():
         try:
             _place(folder, path).write_bytes(content)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from runlore.plugins.secret_text import MASK
+from runlore.plugins.typed import ARGUMENT
 from runlore.reproduction.paths import Places, program_of, script_paths
 from runlore.reproduction.plan import Plan, Problem
 from runlore.reproduction.prompts import find_prompts
@@ -22,8 +23,21 @@ def choose_command(plan: Plan, run: RecordedRun, places: Places, given: Sequence
     script = _find_script(run, places)
     program = program_of(run)
     tool = _find_tool(run, program, plan.python)
-    if script is None and tool is None:
-        why = f"its script {program[-1]!r} is not in its code" if program else "it was typed, or run in a notebook"
+    if plan.typed is not None and not program and plan.typed.name == ARGUMENT:
+        plan.command = [
+            str(plan.python),
+            "-c",
+            plan.typed.read_text("utf-8", "surrogateescape"),
+            *_arguments(run, places),
+        ]
+        plan.problems += [Problem("command", what) for what in _obstacles(plan, run, places, None)]
+        return
+    if plan.typed is not None or (script is None and tool is None):
+        why = "it was typed, or run in a notebook"
+        if plan.typed is not None:
+            why += f", and is kept as {plan.typed.relative_to(plan.folder).as_posix()!r}"
+        elif program:
+            why = f"its script {program[-1]!r} is not in its code"
         what = " ".join(map(str, run.command.get("argv") or [])) or "unknown"
         plan.problems.append(Problem("command", f"{what}: {why}; {WAY_OUT}"))
         return
@@ -32,11 +46,14 @@ def choose_command(plan: Plan, run: RecordedRun, places: Places, given: Sequence
     elif program[-2:-1] != ["-m"] and script is not None:
         same = Path(os.path.normpath(plan.cwd / program[-1])) == script
         program[-1] = program[-1] if same and not Path(program[-1]).is_absolute() else str(script)
-    arguments = [places.relocate(str(part)) for part in (run.command.get("argv") or [])[1:]]
-    plan.command = [str(plan.python), *map(places.relocate, program), *arguments]
+    plan.command = [str(plan.python), *map(places.relocate, program), *_arguments(run, places)]
     if RUNLORE_RUN in program and "RUNLORE_AUTOLOG" not in run.environment.get("variables", {}):
         plan.settings["RUNLORE_AUTOLOG"] = "1"
     plan.problems += [Problem("command", what) for what in _obstacles(plan, run, places, script)]
+
+
+def _arguments(run: RecordedRun, places: Places) -> list[str]:
+    return [places.relocate(str(part)) for part in (run.command.get("argv") or [])[1:]]
 
 
 def _find_script(run: RecordedRun, places: Places) -> Path | None:

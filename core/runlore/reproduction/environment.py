@@ -37,11 +37,13 @@ def choose_environment(plan: Plan, run: RecordedRun, places: Places, *, here: bo
         here = True
     if here:
         _use_present(plan, packages, version or "", projects)
+        _put_first(plan, plan.imported)
         return
     known = {name for name, _ in projects}
     for name in sorted(local.keys() - known - IGNORED):
         what = f"package {name} {packages.pop(name, '')} was installed from {local[name]}, not from an index"
         plan.problems.append(Problem("environment", what))
+    _put_first(plan, plan.imported)
     fresh = Environment(plan.folder / "venv", packages, projects)
     plan.environment = f"Python {version} and {count_text(len(fresh.packages), 'package')}, made anew by uv"
     if look:
@@ -64,6 +66,13 @@ def _use_present(plan: Plan, packages: Mapping[str, str], version: str, projects
         first = [str(place / "src" if (place / "src").is_dir() else place) for _, place in projects]
         plan.settings["PYTHONPATH"] = os.pathsep.join(filter(None, (*first, *added)))
     _use(plan, Path(sys.executable), Path(sys.prefix))
+
+
+def _put_first(plan: Plan, folder: Path | None) -> None:
+    """Let a folder be searched for modules before all that PYTHONPATH names."""
+    if folder is not None:
+        added = plan.settings.get("PYTHONPATH", os.environ.get("PYTHONPATH"))
+        plan.settings["PYTHONPATH"] = os.pathsep.join(filter(None, (str(folder), added)))
 
 
 def _use(plan: Plan, python: Path, prefix: Path) -> None:

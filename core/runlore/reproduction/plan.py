@@ -40,7 +40,8 @@ class Plan:
 
     `code` and `environment` describe what was restored; `differs` lists the differences of the installed packages where
     these are used as they are. `settings` are environment variables to set, or to remove (None). `notes` are remarks
-    that don't stand in the way. The plan can be carried out if there is a `command`.
+    that don't stand in the way. `imported` holds modules that lay outside of the code, `typed` is the file of code
+    that lay in none. The plan can be carried out if there is a `command`.
     """
 
     run: RecordedRun
@@ -55,6 +56,8 @@ class Plan:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     python: Path = Path(sys.executable)
+    imported: Path | None = None
+    typed: Path | None = None
     fresh: Environment | None = None  # to be installed; None: the present packages are used
 
     @property

@@ -9,10 +9,11 @@ from pathlib import Path
 from runlore._text import count_text
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import hashed
-from runlore.plugins.code import PATCH, SNAPSHOT, UNTRACKED
+from runlore.plugins.code import COMMIT, IMPORTED, PATCH, SNAPSHOT, SUBMODULES, UNTRACKED
 from runlore.plugins.git import TIMEOUT_S, Git, GitTooSlow
-from runlore.provenance.source import Code, repository_with
-from runlore.reproduction.checkout import PRESENT, write_code
+from runlore.plugins.typed import TYPED
+from runlore.provenance.source import OUTSIDE, Code, repository_with
+from runlore.reproduction.checkout import PRESENT, write_code, write_files
 from runlore.reproduction.paths import Places
 from runlore.reproduction.plan import CannotReproduce, Needed, Plan, Problem
 from runlore.store.runs import RecordedRun
@@ -43,11 +44,27 @@ def restore_code(plan: Plan, code: Code, run: RecordedRun, places: Places) -> No
     places.work.mkdir(parents=True, exist_ok=True)
     git = run.environment.get("git", {})
     written, problems = write_code(code, places.code, git.get("branch"), git.get("remote"))
+    _restore_outside(plan, code, problems)
+    plan.typed = next((places.folder / TYPED / name for name in code.of(TYPED)), None)
     plan.problems += [Problem("code", what) for what in dict.fromkeys((*code.notes, *problems))]
     parts = list(_parts(code, written))
     plan.code = ", ".join(parts) or "none was recorded"
     if not parts:
         plan.problems.append(Problem("code", f"nothing of the code of {run.name!r} was recorded"))
+
+
+def _restore_outside(plan: Plan, code: Code, problems: list[str]) -> None:
+    """Write what was typed and what was loaded from elsewhere, but for packages of which only the commit is known."""
+    problems.extend(write_files(code.of(TYPED), plan.folder / TYPED))
+    imported = code.of(IMPORTED)
+    partly = {name.removesuffix(COMMIT): text for name, text in imported.items() if name.endswith(COMMIT)}
+    for package, text in partly.items():
+        told = " ".join(text.decode("utf-8", "replace").split())
+        problems.append(f"package {package!r} was loaded from elsewhere, {told}: it is used as it is here now")
+    whole = {name: text for name, text in imported.items() if name.partition("/")[0].removesuffix(COMMIT) not in partly}
+    if whole:
+        problems.extend(write_files(whole, plan.folder / IMPORTED))
+        plan.imported = plan.folder / IMPORTED
 
 
 def note_left_out(plan: Plan, code: Code, run: RecordedRun, places: Places) -> None:
@@ -69,9 +86,12 @@ def _parts(recorded: Code, written: Code) -> Iterator[str]:
         yield f"commit {written.commit[:12]} of {written.root}"
     if written.of(PATCH):
         yield "the uncommitted changes"
-    for name, what in ((UNTRACKED, "untracked"), (SNAPSHOT, "recorded")):
+    for name, what in ((UNTRACKED, "untracked"), (SNAPSHOT, "recorded"), (SUBMODULES, "submodule")):
         if written.of(name):
             yield count_text(len(written.of(name)), f"{what} file")
+    for name in OUTSIDE:
+        if recorded.of(name):
+            yield f"{count_text(len(recorded.of(name)), f'{name} file')} in {name!r}"
 
 
 def _outside_git(root: Path, places: Places) -> Iterator[str]:

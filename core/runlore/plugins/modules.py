@@ -1,0 +1,123 @@
+"""The modules of the user's that this process has loaded: where their sources lie, and where they would be imported."""
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from runlore._settings import present_folder
+from runlore.plugins.git import is_installed
+
+OURS = re.compile(r"runlore(_\w+)?(\.|$)")  # modules that the recorded version of runlore tells of
+SOURCE = ".py"
+COMPILED = (".so", ".pyd", ".pyc")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A source file that a module was loaded from, outside of Python and its installed packages.
+
+    `path` is absolute and `real` has its links followed. `name` is the path below a folder of `sys.path` from which the
+    module could be imported. `archive` is the file that it lies in, such as a zip, where it is no file of its own.
+    """
+
+    path: str
+    real: str
+    name: str
+    archive: str | None = None
+
+    @property
+    def is_compiled(self) -> bool:
+        """True for machine code and byte code."""
+        return self.path.endswith(COMPILED)
+
+    @classmethod
+    def at(cls, folder: Path, name: str) -> "Loaded":
+        """Return a file of a folder."""
+        path = str(folder / name)
+        return cls(path, os.path.realpath(path), name)
+
+    def below(self, folder: str) -> str | None:
+        """Return the path from a folder, which may lead through links; None if it lies elsewhere."""
+        return _from(folder, self.path) or self.below_by_links(folder)
+
+    def below_by_links(self, folder: str) -> str | None:
+        """Return the path from a folder with all links followed; None if it lies elsewhere."""
+        return _from(os.path.realpath(folder), self.real)
+
+
+def loaded_modules(names: Iterable[str] | None = None) -> list[Loaded]:
+    """Return the user's loaded modules; with `names` only those among them.
+
+    It runs beside the training and looks at thousands of modules: of most only the name of the file is read.
+    """
+    found: dict[str, Loaded] = {}
+    modules: Mapping[str, object] = sys.modules
+    here = _working_folder()
+    for name in list(modules if names is None else names):
+        module = modules.get(name)
+        file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
+        if not isinstance(file, str) or not file.endswith((SOURCE, *COMPILED)) or OURS.match(name):
+            continue
+        path = file if file.startswith(os.sep) else here + file
+        if path not in found and not is_installed(path) and not _is_own(path):
+            loaded = _look_at(name, vars(module), path)
+            if loaded is not None:
+                found[path] = loaded
+    return _with_single_names(sorted({item.real: item for item in found.values()}.values(), key=lambda item: item.path))
+
+
+def script_file() -> str | None:
+    """Return the file of the script that runs, whether it is there or not; None where the code was typed."""
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    return file if isinstance(file, str) else None
+
+
+def _look_at(name: str, values: Mapping[str, object], path: str) -> Loaded | None:
+    path = os.path.normpath(path)
+    real = os.path.realpath(path)
+    archive = None
+    if not os.path.isfile(real):  # noqa: PTH113  # thousands of them
+        archive = _archive_of(path)
+        if archive is None:
+            return None  # gone, or never a file, as of modules that are generated
+    elif is_installed(real) or _is_own(real):
+        return None
+    package = values.get("__package__")
+    dotted = f"{package}.{Path(path).stem}" if name == "__main__" and isinstance(package, str) and package else name
+    depth = len(dotted.split(".")) + (Path(path).stem == "__init__")
+    return Loaded(path, real, "/".join(Path(path).parts[1:][-depth:]), archive)
+
+
+def _from(folder: str, path: str) -> str | None:
+    start = f"{folder.rstrip(os.sep)}{os.sep}"
+    return path.removeprefix(start) if path.startswith(start) else None
+
+
+def _archive_of(path: str) -> str | None:
+    return next((str(folder) for folder in Path(path).parents if folder.is_file()), None)
+
+
+def _with_single_names(found: list[Loaded]) -> list[Loaded]:
+    """Name a file by its whole path where another has the name that it would be imported by."""
+    names: set[str] = set()
+    single = []
+    for item in found:
+        name = item.name if item.name not in names else item.path.lstrip(os.sep)
+        names.add(name)
+        single.append(Loaded(item.path, item.real, name, item.archive))
+    return single
+
+
+def _is_own(path: str) -> bool:
+    return path.startswith(OWN_FOLDER)
+
+
+def _working_folder() -> str:
+    return f"{present_folder()}{os.sep}"
+
+
+OWN_FOLDER = f"{Path(__file__).resolve().parents[1]}{os.sep}"
