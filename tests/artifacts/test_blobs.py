@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from runlore import RunloreError
-from runlore.artifacts.blobs import Blobs, Member, safe_join
+from runlore.artifacts.blobs import Blobs, Member
+from runlore.artifacts.folders import safe_join
 from runlore.errors import UnsafePath
 
 

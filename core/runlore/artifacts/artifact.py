@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runlore.artifacts.blobs import Blobs, Member, restore_files, safe_join
+from runlore.artifacts.blobs import Blobs, Member, restore_files
 from runlore.artifacts.events import hashed
+from runlore.artifacts.folders import safe_join, unescaped
 from runlore.errors import ArtifactNotFound, PlaceTaken, UnsafePath
 
 
@@ -17,7 +18,8 @@ class Artifact:
 
     `size` is in bytes. `stored` tells whether the store keeps the content, `present` whether it was still at `path` as
     far as the run knows; `why` says why a hash or a content is missing. `value` is that of a checkpoint's metric
-    `monitor`.
+    `monitor`. `executable` tells whether the owner of a file may run it, `escaped` whether `path` stands with escapes
+    for bytes that are no UTF-8.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Artifact:
     monitor: str | None = None
     value: float | None = None
     why: str | None = None
+    executable: bool = False
+    escaped: bool = False
 
     @classmethod
     def of(cls, item: Mapping[str, Any], blobs: Blobs) -> "Artifact":
@@ -51,13 +55,20 @@ class Artifact:
             epoch=item.get("epoch"),
             roles=tuple(item.get("roles") or ()),
             present=bool(item.get("present")),
-            members=tuple(Member(*member) for member in item.get("files", ())),
+            members=_members(item),
             is_folder="files" in item,
             blobs=blobs,
             monitor=item.get("monitor"),
             value=item.get("value"),
             why=item.get("why"),
+            executable=item.get("executable") is True,
+            escaped=item.get("escaped") is True,
         )
+
+    @property
+    def source(self) -> Path | None:
+        """The place that it was recorded at; None for one without a file."""
+        return Path(unescaped(self.path) if self.escaped else self.path) if self.path else None
 
     def target(self, folder: Path) -> Path:
         """Return the place that `restore` writes to, below a folder.
@@ -66,7 +77,7 @@ class Artifact:
             UnsafePath: it would be outside the folder.
             PlaceTaken: a file is where a folder would have to be, or the other way round.
         """
-        name = Path(self.path).name if self.path else self.name.replace("/", "_")
+        name = self.source.name if self.source is not None else self.name.replace("/", "_")
         target = safe_join(folder, name)
         if target.is_symlink():
             raise UnsafePath(f"{str(target)!r} is a link, which may lead outside of {str(folder)!r}: not restored")
@@ -90,13 +101,15 @@ class Artifact:
 
         Raises:
             ArtifactNotFound: its content was not kept, or is damaged.
-            UnsafePath: a recorded path would lead outside `to`.
+            UnsafePath: a recorded path would lead outside `to`, or can't be a name here; a folder's other files are
+                written.
             PlaceTaken: a file is where a folder would have to be, or the other way round.
             OSError: it can't be written.
         """
         folder = Path(to)
         target = self.target(folder)
-        members = list(self.members) if self.is_folder else [Member(target.name, self.size or 0, self.sha256 or "")]
+        alone = Member(target.name, self.size or 0, self.sha256 or "", self.executable)
+        members = list(self.members) if self.is_folder else [alone]
         if self.stored:
             self.blobs.restore(members, target if self.is_folder else folder)
         else:
@@ -106,10 +119,10 @@ class Artifact:
     def _restore_from_its_place(self, members: list[Member], target: Path) -> None:
         """Copy a content that was not kept from where it was recorded, if it has not changed since."""
         why = f"was not kept{f' ({self.why})' if self.why else ''}"
-        if self.path is None or self.sha256 is None:
+        if self.source is None or self.sha256 is None:
             raise ArtifactNotFound(f"the content of {self.name!r} {why}, and its hash is not known")
-        source = Path(self.path)
-        sources = [safe_join(source, item.path) if self.is_folder else source for item in members]
+        source = self.source
+        sources = [_below(source, item) if self.is_folder else source for item in members]
         kept = [self.blobs.path(item.sha256) for item in members]  # as another artifact's, say
         sources = [blob if blob.is_file() else place for blob, place in zip(kept, sources, strict=True)]
         files = list(zip(members, sources, strict=True))
@@ -125,3 +138,18 @@ class Artifact:
         if self.is_folder or not self.stored or self.sha256 is None:
             raise ArtifactNotFound(f"{self.name!r} has no content of its own here: use restore()")
         return self.blobs.read(self.sha256)
+
+
+def _members(item: Mapping[str, Any]) -> tuple[Member, ...]:
+    executable, escaped = item.get("executable"), item.get("escaped_files")
+    runs = frozenset(executable if isinstance(executable, list) else ())
+    odd = frozenset(escaped if isinstance(escaped, list) else ())
+    return tuple(Member(path, size, sha256, path in runs, path in odd) for path, size, sha256 in item.get("files", ()))
+
+
+def _below(folder: Path, member: Member) -> Path:
+    """Return the place of a folder's file; the folder where the path leads outside, which `restore_files` refuses."""
+    try:
+        return safe_join(folder, member.place)
+    except UnsafePath:
+        return folder

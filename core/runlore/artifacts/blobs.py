@@ -1,32 +1,44 @@
 """Files kept by their content: `blobs/ab/abcdef…`, named by sha256, read-only, each content once."""
 
 import errno
-import fcntl
 import hashlib
 import os
-import stat
-from collections.abc import Callable
-from contextlib import suppress
+import time
 from dataclasses import dataclass
 from io import FileIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from runlore._ids import new_suffix
+from runlore.artifacts.copying import Proceed, can_read, copy_hashing, hash_open, open_regular
+from runlore.artifacts.folders import list_files, safe_join, unescaped
+from runlore.artifacts.known import MIN_BYTES, Known, samples_of
 from runlore.errors import ArtifactNotFound, UnsafePath
 
-Proceed = Callable[[], None]  # called between pieces of a file; raises to end the work
+Skipped = list[tuple[Path, OSError]]  # files that could not be read
 
-_PIECE_BYTES = 1 << 20  # of a file that is hashed or copied
-_FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file, where the file system can
+MAX_NAMED = 20  # files or places that a message names
+
+_ODD_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)  # errors of a name that a file system can't have
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file of an artifact: its path within the artifact, with forward slashes, its size in bytes and its hash."""
+    """A file of an artifact: its path within the artifact, with forward slashes, its size in bytes and its hash.
+
+    `executable` tells whether its owner may run it, `escaped` whether its path stands with escapes for bytes that are
+    no UTF-8.
+    """
 
     path: str
     size: int
     sha256: str
+    executable: bool = False
+    escaped: bool = False
+
+    @property
+    def place(self) -> str:
+        """Its path as the system knows it."""
+        return unescaped(self.path) if self.escaped else self.path
 
 
 class Blobs:
@@ -64,35 +76,56 @@ class Blobs:
     def put_file(self, source: Path, max_bytes: int | None = None, proceed: Proceed | None = None) -> Member:
         """Keep a file's content: its blocks shared where the file system can do that, else a copy.
 
-        The kept bytes are hashed, so that a file that changes meanwhile is never recorded under a wrong hash. A file
-        above `max_bytes` is not copied; `proceed` is called between pieces.
+        A large file that is known and has not changed is not read, and one whose content seems to be kept is hashed
+        before it is copied. The kept bytes are hashed, so that a file that changes meanwhile is never recorded under a
+        wrong hash. A file above `max_bytes` is not copied; `proceed` is called between pieces.
 
         Raises:
             OSError: the file can't be read, is no regular file or above `max_bytes`, or there is no room.
         """
-        draft = self.root / f".{os.getpid()}-{new_suffix(6)}.tmp"
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            size, digest = _copy_hashing(source, draft, max_bytes, proceed)
-            target = self.path(digest)
-            if not _has_size(target, size):
-                target.parent.mkdir(mode=0o700, exist_ok=True)
-                self._settle(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
-        return Member(source.name, size, digest)
+        with open_regular(source) as file:
+            status = os.fstat(file.fileno())
+            executable = bool(status.st_mode & 0o100)
+            if status.st_size < MIN_BYTES:
+                size, sha256 = self._put_open(file, max_bytes, proceed)
+                return Member(source.name, size, sha256, executable)
+            began_ns = time.time_ns()
+            known = Known(self.root / ".known")
+            same = known.sha256_of(status)
+            if same is not None and _has_size(self.path(same), status.st_size):
+                return Member(source.name, status.st_size, same, executable)
+            samples = samples_of(file, status.st_size)
+            size, sha256 = self._put_like(known.sha256_like(samples), file, max_bytes, proceed)
+            known.note(file, status, began_ns, samples, sha256)
+            return Member(source.name, size, sha256, executable)
 
-    def put_folder(self, folder: Path, max_bytes: int | None = None, proceed: Proceed | None = None) -> list[Member]:
+    def put_folder(
+        self,
+        folder: Path,
+        max_bytes: int | None = None,
+        proceed: Proceed | None = None,
+        skipped: Skipped | None = None,
+    ) -> list[Member]:
         """Keep the files below a folder, at most `max_bytes` of copies in all; see `put_file` and `list_files`.
+
+        With `skipped`, files that can't be read are put there, unless no file can be.
 
         Raises:
             OSError: a file can't be read, the copies would be above `max_bytes`, or there is no room.
         """
         members = []
         for path in list_files(folder):
-            kept = self.put_file(path, max_bytes, proceed)
+            try:
+                kept = self.put_file(path, max_bytes, proceed)
+            except OSError as error:
+                if skipped is None or can_read(path):
+                    raise
+                skipped.append((path, error))
+                continue
             max_bytes = None if max_bytes is None else max_bytes - kept.size
-            members.append(Member(path.relative_to(folder).as_posix(), kept.size, kept.sha256))
+            members.append(Member(path.relative_to(folder).as_posix(), kept.size, kept.sha256, kept.executable))
+        if skipped and not members:
+            raise skipped[0][1]
         return members
 
     def read(self, sha256: str) -> bytes:
@@ -114,6 +147,31 @@ class Blobs:
         files = [(member, self.path(member.sha256)) for member in members]
         restore_files(files, target, "is not in this store", "is damaged on the disk")
 
+    def _put_like(
+        self, like: str | None, file: FileIO, max_bytes: int | None, proceed: Proceed | None
+    ) -> tuple[int, str]:
+        """Keep an open file whose content may be a kept one; return size and sha256."""
+        if like is not None and self.holds(like):
+            size, sha256 = hash_open(file, proceed)
+            if _has_size(self.path(sha256), size):
+                return size, sha256
+            file.seek(0)
+        return self._put_open(file, max_bytes, proceed)
+
+    def _put_open(self, file: FileIO, max_bytes: int | None, proceed: Proceed | None) -> tuple[int, str]:
+        """Keep an open file; return size and sha256."""
+        draft = self.root / f".{os.getpid()}-{new_suffix(6)}.tmp"
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            size, sha256 = copy_hashing(file, draft, max_bytes, proceed)
+            target = self.path(sha256)
+            if not _has_size(target, size):
+                target.parent.mkdir(mode=0o700, exist_ok=True)
+                self._settle(draft, target)
+        finally:
+            draft.unlink(missing_ok=True)
+        return size, sha256
+
     def _settle(self, draft: Path, target: Path) -> None:
         draft.chmod(0o400)
         draft.rename(target)
@@ -122,24 +180,49 @@ class Blobs:
 def restore_files(files: list[tuple[Member, Path]], target: Path, gone: str, changed: str) -> None:
     """Write files below `target`, each a copy of the path beside it; `gone` and `changed` end the error messages.
 
+    A name that can't be written costs no other file.
+
     Raises:
-        UnsafePath: a recorded path would lead outside; nothing was written.
+        UnsafePath: a recorded path would lead outside, or can't be a name here; the other files were written.
         ArtifactNotFound: a content is not there (nothing was written), or is not the recorded one.
         OSError: it can't be written.
     """
-    places = [safe_join(target, member.path) for member, _ in files]
+    refused: list[str] = []
+    places: list[tuple[Member, Path, Path]] = []
     for member, source in files:
+        try:
+            places.append((member, source, safe_join(target, member.place)))
+        except UnsafePath as error:
+            refused.append(str(error))
+    for member, source, _ in places:
         if not source.is_file():
             raise ArtifactNotFound(f"the content of {member.path!r} ({member.sha256}) {gone}")
-    for (member, source), place in zip(files, places, strict=True):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draft = place.with_name(f".{place.name[:80]}.{new_suffix(4)}.tmp")
+    for member, source, place in places:
         try:
-            if _copy_hashing(source, draft)[1] != member.sha256:
+            _restore_file(member, source, place, changed)
+        except OSError as error:
+            if error.errno not in _ODD_NAME:
+                raise
+            refused.append(f"{member.path!r} can't be written here: {error.strerror}")
+    if refused:
+        others = len(files) - len(refused)
+        told = f"; the other {others:,} of {len(files):,} files are restored" if others else ""
+        raise UnsafePath("; ".join(refused[:MAX_NAMED]) + told)
+
+
+def _restore_file(member: Member, source: Path, place: Path, changed: str) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    draft = place.parent / f".{new_suffix(8)}.tmp"
+    try:
+        with open_regular(source) as file:
+            if copy_hashing(file, draft)[1] != member.sha256:
                 raise ArtifactNotFound(f"the content of {member.path!r} ({member.sha256}) {changed}")
-            draft.rename(place)
-        finally:
-            draft.unlink(missing_ok=True)
+        if member.executable:
+            mode = draft.stat().st_mode
+            draft.chmod(mode | (mode & 0o444) >> 2)  # for those who may read it, by the umask
+        draft.rename(place)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _has_size(path: Path, size: int) -> bool:
@@ -158,104 +241,7 @@ def _has_size(path: Path, size: int) -> bool:
     return True
 
 
-def safe_join(folder: Path, recorded: str) -> Path:
-    """Return the place of a recorded path below `folder`.
-
-    Raises:
-        UnsafePath: the path is absolute, has "..", a drive or a backslash, or leads outside through a link.
-    """
-    parts = PurePosixPath(recorded).parts
-    if (
-        not parts
-        or recorded.startswith("/")
-        or ".." in parts
-        or "\\" in recorded
-        or parts[0][1:2] == ":"
-        or "\0" in recorded
-    ):
-        raise UnsafePath(f"the recorded path {recorded!r} would lead outside {str(folder)!r}: not restored")
-    place = folder.joinpath(*parts)
-    if not place.parent.resolve().is_relative_to(folder.resolve()):
-        raise UnsafePath(f"{recorded!r} leads outside {str(folder)!r} through a link: not restored")
-    return place
-
-
-def open_regular(path: Path) -> FileIO:
-    """Open a file to read its bytes. Unlike `open` it never waits, as it would for the writer of a pipe.
-
-    Raises:
-        OSError: it can't be read, or is a folder, a pipe, a socket or a device.
-    """
-    file = FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "it is no regular file")
-    return file
-
-
-def list_files(folder: Path) -> list[Path]:
-    """Return the regular files below a folder, sorted by path. Links are followed to files, not to folders."""
-    return [path for path in _walk(folder) if path.is_file()]
-
-
-def list_special(folder: Path) -> list[Path]:
-    """Return the pipes, sockets and devices below a folder, sorted by path."""
-    return [path for path in _walk(folder) if path.exists() and not path.is_file()]
-
-
-def _walk(folder: Path) -> list[Path]:
-    """Return everything below a folder but folders and links to folders."""
-    found = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
-
-
 def folder_sha256(members: list[Member]) -> str:
     """Return the hash of a folder: that of the lines "<sha256>  <path>" of its files, sorted."""
     lines = sorted(f"{member.sha256}  {member.path}\n" for member in members)
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def hash_file(path: Path, proceed: Proceed | None = None) -> str:
-    """Return the sha256 of a file's content; `proceed` is called between pieces.
-
-    Raises:
-        OSError: it can't be read, or is no regular file.
-    """
-    with open_regular(path) as file:
-        if proceed is None:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-        digest = hashlib.sha256()
-        while piece := file.read(_PIECE_BYTES):
-            digest.update(piece)
-            proceed()
-        return digest.hexdigest()
-
-
-def _copy_hashing(
-    source: Path, target: Path, max_bytes: int | None = None, proceed: Proceed | None = None
-) -> tuple[int, str]:
-    """Copy a file and hash the bytes that were written; return size and sha256."""
-    digest = hashlib.sha256()
-    size = 0
-    with open_regular(source) as reader, target.open("x+b", buffering=0) as writer:
-        shared = False
-        with suppress(OSError):
-            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
-            shared = True
-        if not shared and max_bytes is not None and os.fstat(reader.fileno()).st_size > max_bytes:
-            raise OSError(errno.EFBIG, f"larger than the {max_bytes >> 20:,} MiB that a copy may have here")
-        origin = writer if shared else reader
-        while piece := origin.read(_PIECE_BYTES):
-            if proceed is not None:
-                proceed()
-            digest.update(piece)
-            size += len(piece)
-            if not shared:
-                _write_all(writer.fileno(), piece)
-    return size, digest.hexdigest()
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]

@@ -8,16 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runlore.artifacts.blobs import (
-    Blobs,
-    Member,
-    Proceed,
-    folder_sha256,
-    hash_file,
-    list_files,
-    list_special,
-    open_regular,
-)
+from runlore.artifacts.blobs import MAX_NAMED, Blobs, Member, Skipped, folder_sha256
+from runlore.artifacts.copying import Proceed, hash_file, open_regular
+from runlore.artifacts.folders import escaped_among, list_files, survey
 
 if TYPE_CHECKING:
     from runlore.hookspecs import CapturedFile
@@ -27,7 +20,6 @@ MAX_COPY_BYTES = 2 << 30  # a larger file of a framework is kept only where the 
 MAX_FREE_PART = 0.1  # of the free room, for a copy of such a file
 BEGINNING_BYTES = 8 << 20  # of a file, and
 END_BYTES = 1 << 20  # that rewriters see before it is kept
-MAX_NAMED = 20  # files or places that a message names
 
 Event = dict[str, Any]
 Rewrite = Callable[["CapturedFile"], "CapturedFile"]  # changes or withholds a file before it is kept
@@ -35,19 +27,26 @@ Rewrite = Callable[["CapturedFile"], "CapturedFile"]  # changes or withholds a f
 UNPLACED: Event = {"path": None, "step": None, "epoch": None, "roles": []}  # fields of an artifact without a file
 
 
-def kept_path(path: Path, blobs: Blobs, max_bytes: int | None = None, proceed: Proceed | None = None) -> Event:
+def kept_path(
+    path: Path,
+    blobs: Blobs,
+    max_bytes: int | None = None,
+    proceed: Proceed | None = None,
+    skipped: Skipped | None = None,
+) -> Event:
     """Keep a file or a folder; return the fields of its content.
 
     Above `max_bytes` it is kept only where the disk can share its blocks. `proceed` is called between pieces; an
-    exception of it ends the work.
+    exception of it ends the work. Files of a folder that can't be read are put into `skipped`, where it is given.
 
     Raises:
         OSError: it can't be read, is above `max_bytes`, or there is no room.
     """
     if not path.is_dir():
         member = blobs.put_file(path, max_bytes, proceed)
-        return {"size": member.size, "sha256": member.sha256, "stored": True}
-    return _folder(blobs.put_folder(path, max_bytes, proceed)) | {"stored": True}
+        found = {"size": member.size, "sha256": member.sha256, "stored": True}
+        return found | ({"executable": True} if member.executable else {})
+    return _folder(blobs.put_folder(path, max_bytes, proceed, skipped)) | {"stored": True}
 
 
 def kept_or_hashed(path: Path, blobs: Blobs, rewrite: Rewrite, proceed: Proceed | None = None) -> Event:
@@ -80,8 +79,8 @@ def kept_files(folder: Path, paths: Sequence[Path], blobs: Blobs, rewrite: Rewri
     why = next(filter(None, (withheld(path, rewrite) for path in paths)), None)
     members = []
     for path in sorted(paths):
-        size, sha256 = path.stat().st_size, blobs.put_file(path).sha256 if why is None else hash_file(path)
-        members.append(Member(path.relative_to(folder).as_posix(), size, sha256))
+        status, sha256 = path.stat(), blobs.put_file(path).sha256 if why is None else hash_file(path)
+        members.append(_member(path.relative_to(folder).as_posix(), status, sha256))
     return _folder(members) | {"stored": why is None, **({} if why is None else {"why": why})}
 
 
@@ -118,8 +117,21 @@ def hashed(path: Path, proceed: Proceed | None = None) -> Event:
         return {"sha256": hash_file(path, proceed)}
     files = list_files(path)
     return _folder(
-        [Member(item.relative_to(path).as_posix(), item.stat().st_size, hash_file(item, proceed)) for item in files]
+        [_member(item.relative_to(path).as_posix(), item.stat(), hash_file(item, proceed)) for item in files]
     )
+
+
+def recorded(path: Path, event: Event, blobs: Blobs, *, keep: bool) -> list[Event]:
+    """Keep a file or folder of the user's, or leave its hash to a reader; return its event, and what is missing of it.
+
+    Raises:
+        OSError: it can't be read, or there is no room.
+    """
+    skipped: Skipped = []
+    content = kept_path(path, blobs, skipped=skipped) if keep else pending(path)
+    escaped = {"escaped": True} if escaped_among([str(path.absolute())]) else {}
+    losses = _left_out(path, event["name"], skipped) if path.is_dir() else []
+    return [event | escaped | content, *losses]
 
 
 def kept_content(event: Event, content: "bytes | Mapping[str, bytes]", blobs: Blobs) -> Event:
@@ -181,24 +193,31 @@ def losses_of(file: "CapturedFile") -> list[Event]:
     return [{"type": "missing", "what": file.name, "why": why}]
 
 
-def left_out(path: Path, name: str) -> list[Event]:
-    """Return the "missing" event of a folder with pipes, sockets or devices, which are no part of its artifact.
-
-    Raises:
-        OSError: it can't be read.
-    """
-    special = [repr(item.relative_to(path).as_posix()) for item in list_special(path)] if path.is_dir() else []
-    why = f"pipes, sockets and devices can't be kept: {_some(special)}"
-    return [{"type": "missing", "what": f"part of artifact {name!r}", "why": why}] if special else []
+def _left_out(path: Path, name: str, skipped: Skipped) -> list[Event]:
+    """Return the "missing" events of a folder with links, pipes and the like, and of files that could not be read."""
+    found = survey(path)[1]
+    for file, error in skipped:
+        why = f"files that can't be read ({error.strerror or error})"
+        found.setdefault(why, []).append(file.relative_to(path).as_posix())
+    what = f"part of artifact {name!r}"
+    return [{"type": "missing", "what": what, "why": f"{why}: {_some([*map(repr, found[why])])}"} for why in found]
 
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_NAMED]) + (", …" if len(names) > MAX_NAMED else "")
 
 
+def _member(path: str, status: os.stat_result, sha256: str) -> Member:
+    return Member(path, status.st_size, sha256, bool(status.st_mode & 0o100))
+
+
 def _folder(members: list[Member]) -> Event:
+    executable = [member.path for member in members if member.executable]
+    escaped = escaped_among(member.path for member in members)
     return {
         "size": sum(member.size for member in members),
         "sha256": folder_sha256(members),
         "files": [[member.path, member.size, member.sha256] for member in members],
+        **({"executable": executable} if executable else {}),
+        **({"escaped_files": escaped} if escaped else {}),
     }

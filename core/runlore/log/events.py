@@ -133,6 +133,8 @@ def _is_artifact(event: Event) -> bool:
         and (event.get("sha256") is None or _is_hash(event["sha256"]))
         and (files is None or (isinstance(files, list) and all(map(_is_member, files))))
         and (roles is None or are_texts(roles))
+        and (event.get("executable") in (None, True) or are_texts(event["executable"]))
+        and (event.get("escaped_files") is None or are_texts(event["escaped_files"]))
         and all(isinstance(event.get(key, "" if event.get("completes") else None), str) for key in ("name", "kind"))
     )
 

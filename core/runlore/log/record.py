@@ -23,7 +23,9 @@ REPRODUCES = "reproduces"  # it does the other run again; also the name of the t
 OWN_MODES = ("start", "resume")  # of writers that carry the run's status; an "attach" only adds to it
 
 _COMMAND_FIELDS = ("argv", "cwd", "host", "pid", "program", "script", "began_in")  # of an opening
-_COMPLETED_FIELDS = ("size", "mtime_ns", "sha256", "stored", "files", "why", "pending", "keep")  # told later
+_COMPLETED_FIELDS = (  # told later
+    "size", "mtime_ns", "sha256", "stored", "files", "executable", "escaped_files", "why", "pending", "keep",
+)  # fmt: skip
 _LINK_FIELDS = ("kind", "run", "step", "sha256")
 _TRIES = 5  # to read files that are sealed between the listing and the reading
 

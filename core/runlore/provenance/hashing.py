@@ -8,6 +8,7 @@ from typing import Any
 
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import extent, hashed, kept_or_hashed
+from runlore.artifacts.folders import unescaped
 from runlore.index.contents import list_pending
 from runlore.log.folder import Folder
 from runlore.log.record import read_record
@@ -55,7 +56,9 @@ def _completions(folder: Folder, run_id: str) -> Iterator[dict[str, Any]]:
         event: dict[str, Any] = {"type": "artifact", "completes": True}
         event |= {key: item[key] for key in ("path", "id") if key in item}
         try:
-            yield event | _hashed(Path(str(item.get("path"))), item, folder, latest)
+            recorded = str(item.get("path"))
+            path = Path(unescaped(recorded) if item.get("escaped") is True else recorded)
+            yield event | _hashed(path, item, folder, latest)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             yield event | {"sha256": None, "why": f"it could not be hashed: {reason}"}

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from runlore.artifacts.artifact import Artifact
-from runlore.artifacts.blobs import Member, folder_sha256, hash_file
+from runlore.artifacts.blobs import Member, folder_sha256
+from runlore.artifacts.copying import hash_file
 from runlore.artifacts.events import extent, hashed
 from runlore.errors import RunloreError
 from runlore.index import contents

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from runlore._process import process
 from runlore._warnings import report
-from runlore.artifacts.events import kept_path, left_out, not_kept, pending
+from runlore.artifacts.events import not_kept, recorded
 from runlore.errors import RunNotFound
 from runlore.log import liveness, sigterm
 from runlore.log.folder import Folder
@@ -149,8 +149,9 @@ class Run:
         """Keep a copy of a file or a folder, by its content. The original is only read.
 
         `kind` is "model", "checkpoint", "plot" or any other word; `name` defaults to the file's name. Without `keep`
-        only its path and size are recorded now, and its hash by the next reader, if it has not changed by then. Pipes,
-        sockets and devices in a folder are left out, and named in the run.
+        only its path and size are recorded now, and its hash by the next reader, if it has not changed by then. Of a
+        folder, links to files are followed; links to other folders, links that lead nowhere, pipes, sockets and devices
+        are left out, and named in the run, as are files that can't be read.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -172,15 +173,13 @@ class Run:
             "epoch": as_number(epoch),
             "roles": [str(role) for role in roles],
         }
-        losses: list[dict[str, Any]] = []
         try:
-            content = kept_path(source, self.run_log.blobs) if keep else pending(source)
-            losses = left_out(source, event["name"])
+            told = recorded(source, event, self.run_log.blobs, keep=keep)
         except OSError as error:
             report(f"artifact {str(source)!r} can't be kept: {error.strerror or error}")
-            content = not_kept(error)
-        for told in (event | content, *losses):
-            self.run_log.event(told)
+            told = [event | not_kept(error)]
+        for item in told:
+            self.run_log.event(item)
 
     def log_data(self, name: str, data: Any = None, **facts: Any) -> str | None:
         """Describe a dataset under a name: shape, types, columns, missing values and a fingerprint of its content.

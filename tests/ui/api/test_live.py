@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runlore import Store, open_store
-from runlore.artifacts.blobs import hash_file
+from runlore.artifacts.copying import hash_file
 from tests.ui.serving import Served
 
 

@@ -7,7 +7,7 @@ import click
 
 from runlore._text import visible_text
 from runlore.artifacts.artifact import Artifact
-from runlore.artifacts.blobs import safe_join
+from runlore.artifacts.folders import safe_join
 from runlore.cli.options import RunPart, json_option, store_option
 from runlore.cli.printing import print_json
 from runlore.documents import artifact_document, run_details
@@ -46,11 +46,11 @@ def restore(
         return
     item = found.artifact(artifact) if artifact is not None else _default(found)
     _check_free(item, to, force)
-    written = item.restore(to)
+    written = click.format_filename(item.restore(to))  # a name need not be text
     if as_json:
-        print_json({**artifact_document(item), "run": found.id, "restored": str(written)})
+        print_json({**artifact_document(item), "run": found.id, "restored": written})
     else:
-        click.echo(str(written))
+        click.echo(written)
 
 
 def _check_free(item: Artifact, to: Path, force: bool) -> None:
@@ -74,7 +74,7 @@ def _restore_all(run: RecordedRun, to: Path, force: bool, as_json: bool) -> None
     lacking: list[str] = []
     for folder, item in places:
         try:
-            written.append(str(item.restore(folder)))
+            written.append(click.format_filename(item.restore(folder)))
         except ArtifactNotFound as error:
             lacking.append(str(error))
         except UnsafePath as error:  # of a file in a folder

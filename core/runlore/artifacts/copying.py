@@ -1,0 +1,178 @@
+"""Files read once: to be hashed, or to be hashed and copied side by side."""
+
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+
+Proceed = Callable[[], None]  # called between pieces of a file; raises to end the work
+
+_PIECE_BYTES = 1 << 20  # of a file that is hashed or copied
+_PIECES = 4  # that are on their way to the disk
+_BESIDE_BYTES = 8 << 20  # of a file from which on its copy is written by a thread of its own
+_FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file, where the file system can
+
+
+def open_regular(path: Path) -> FileIO:
+    """Open a file to read its bytes. Unlike `open` it never waits, as it would for the writer of a pipe.
+
+    Raises:
+        OSError: it can't be read, or is a folder, a pipe, a socket or a device.
+    """
+    file = FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return file
+
+
+def can_read(path: Path) -> bool:
+    """Return True if a file is a regular one, and its first byte can be read."""
+    try:
+        with open_regular(path) as file:
+            file.read(1)
+    except OSError:
+        return False
+    return True
+
+
+def hash_file(path: Path, proceed: Proceed | None = None) -> str:
+    """Return the sha256 of a file's content; `proceed` is called between pieces.
+
+    Raises:
+        OSError: it can't be read, or is no regular file.
+    """
+    with open_regular(path) as file:
+        return hash_open(file, proceed)[1]
+
+
+def hash_open(file: FileIO, proceed: Proceed | None = None) -> tuple[int, str]:
+    """Return size and sha256 of what is left to read of an open file.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    digest = hashlib.sha256()
+    size = 0
+    buffer = memoryview(bytearray(_PIECE_BYTES))
+    while count := file.readinto(buffer):
+        digest.update(buffer[:count])
+        size += count
+        if proceed is not None:
+            proceed()
+    return size, digest.hexdigest()
+
+
+def copy_hashing(
+    reader: FileIO, target: Path, max_bytes: int | None = None, proceed: Proceed | None = None
+) -> tuple[int, str]:
+    """Copy an open file and hash the bytes that are written; return size and sha256.
+
+    Above `max_bytes` it is copied only where the file system shares the blocks; `proceed` is called between pieces.
+
+    Raises:
+        OSError: it can't be read, is above `max_bytes`, or can't be written.
+    """
+    with target.open("x+b", buffering=0) as writer:
+        with suppress(OSError):
+            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+            return hash_open(writer, proceed)
+        size = os.fstat(reader.fileno()).st_size
+        if max_bytes is not None and size > max_bytes:
+            raise OSError(errno.EFBIG, f"larger than the {max_bytes >> 20:,} MiB that a copy may have here")
+        copy = _Copy(writer.fileno(), beside=size >= _BESIDE_BYTES)
+        try:
+            found = _hash_copying(reader, copy, proceed)
+        finally:
+            copy.end()
+        copy.check()
+        return found
+
+
+def _hash_copying(reader: FileIO, copy: "_Copy", proceed: Proceed | None) -> tuple[int, str]:
+    digest = hashlib.sha256()
+    size = 0
+    while count := reader.readinto(buffer := copy.buffer()):
+        piece = buffer[:count]
+        copy.write(piece)
+        digest.update(piece)
+        size += count
+        if proceed is not None:
+            proceed()
+    return size, digest.hexdigest()
+
+
+class _Copy:
+    """Writes pieces of a file: `beside` on a thread of its own, while the caller hashes them, or else at once."""
+
+    def __init__(self, descriptor: int, *, beside: bool) -> None:
+        self._descriptor = descriptor
+        self._error: OSError | None = None
+        self._thread: threading.Thread | None = None
+        self._alone = memoryview(bytearray(_PIECE_BYTES))
+        if beside:
+            from queue import SimpleQueue
+
+            self._free = SimpleQueue[memoryview]()  # buffers whose bytes are written
+            self._full = SimpleQueue[memoryview | None]()
+            for _ in range(_PIECES):
+                self._free.put(memoryview(bytearray(_PIECE_BYTES)))
+            thread = threading.Thread(target=self._work, name="runlore-copy", daemon=True)
+            with suppress(RuntimeError):  # no thread to be had
+                thread.start()
+                self._thread = thread
+
+    def buffer(self) -> memoryview:
+        """Return a buffer for the next piece.
+
+        Raises:
+            OSError: an earlier piece could not be written.
+        """
+        self.check()
+        return self._alone if self._thread is None else self._free.get()
+
+    def write(self, piece: memoryview) -> None:
+        """Write a piece, which must not change any more.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        if self._thread is None:
+            _write_all(self._descriptor, piece)
+        else:
+            self._full.put(piece)
+
+    def end(self) -> None:
+        """Wait until all is written, or nothing more can be."""
+        if self._thread is not None:
+            self._full.put(None)
+            self._thread.join()
+
+    def check(self) -> None:
+        """Raise the error of a piece that could not be written.
+
+        Raises:
+            OSError: there is one.
+        """
+        if self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        while (piece := self._full.get()) is not None:
+            if self._error is None:
+                try:
+                    _write_all(self._descriptor, piece)
+                except OSError as error:
+                    self._error = error
+            self._free.put(memoryview(piece.obj))
+
+
+def _write_all(descriptor: int, piece: memoryview) -> None:
+    while piece:
+        piece = piece[os.write(descriptor, piece) :]
