@@ -1,7 +1,7 @@
 """Run ids that sort by time, and names that a person can say."""
 
 import os
-from datetime import UTC, datetime
+import time
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 TIME_DIGITS = 11  # 55 bits of microseconds since 1970: until the year 3111
@@ -58,7 +58,7 @@ def id_time(run_id: str) -> int:
 
 def id_day(run_id: str) -> str:
     """Return the folder of a run below `runs/`, by the day in UTC: "2026-11/23"."""
-    return datetime.fromtimestamp(id_time(run_id) / 1e6, UTC).strftime("%Y-%m/%d")
+    return time.strftime("%Y-%m/%d", time.gmtime(id_time(run_id) // 1_000_000))
 
 
 def new_name() -> str:

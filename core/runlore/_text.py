@@ -1,9 +1,11 @@
 """Numbers, times and foreign text, written for people."""
 
 import math
-import unicodedata
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime  # a script's start needs none
 
 
 def number_text(value: float | None) -> str:
@@ -34,8 +36,10 @@ def duration_text(seconds: float | None) -> str:
     return f"{whole} s"
 
 
-def ago_text(moment: datetime, now: datetime | None = None) -> str:
+def ago_text(moment: "datetime", now: "datetime | None" = None) -> str:
     """Write how long ago a moment was, in one unit; beyond 30 days, its date."""
+    from datetime import UTC, datetime
+
     seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
     if seconds < 5:
         return "just now"
@@ -60,6 +64,8 @@ def size_text(size: int | None) -> str:
 
 def visible_text(text: str) -> str:
     """Write foreign text with control characters, and those that reverse the direction, as escapes."""
+    import unicodedata
+
     return "".join(
         char if char == "\n" or unicodedata.category(char) not in ("Cc", "Cf", "Cs") else _escape(char) for char in text
     )
@@ -83,8 +89,10 @@ def spark_text(values: list[float], width: int = 24) -> str:
     return "".join("▁▂▃▄▅▆▇█"[min(7, int((value - low) / span * 8))] for value in chosen)
 
 
-def as_time(time_us: int) -> datetime:
+def as_time(time_us: int) -> "datetime":
     """Return µs since 1970 as a time in UTC; 1970 for those that no calendar holds."""
+    from datetime import UTC, datetime, timedelta
+
     try:
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)
     except OverflowError:

@@ -115,3 +115,8 @@ def test_another_global_generator_of_numpy_warns_nobody(store: Store, python: Py
     """)
     process.succeed()
     assert "numpy_state" not in store.run("x").environment["seeds"]
+
+
+def test_a_generator_that_nobody_has_imported_is_unseeded(python: Python, store: Store) -> None:
+    python("import sys, runlore; runlore.start_run('a').finish(); assert 'random' not in sys.modules").succeed()
+    assert store.run("a").environment["seeds"]["python_state"] == "unseeded"

@@ -43,3 +43,34 @@ def test_the_current_run_is_that_of_the_block(store: Store) -> None:
     assert (found.metrics["x"].count, found.params, found.tags) == (1, {"a": 1}, {"t": "v"})
     assert found.parent == store.run("outer")
     assert list(store.run("outer").children) == [found]
+
+
+def test_a_script_that_needs_nothing_else_loads_little(python: Python) -> None:
+    """What a first run imports is nearly all that it costs."""
+    done = python(
+        "import sys\n"
+        "before = set(sys.modules)\n"
+        "import runlore\n"
+        "run = runlore.start_run()\n"
+        "run.log_metrics({'loss': 1.0}, step=0)\n"
+        "run.finish()\n"
+        "print(*sorted(set(sys.modules) - before))\n"
+    )
+    done.succeed()
+    loaded = set(done.out.split())
+    heavy = "multiprocessing subprocess platform locale random datetime shutil traceback textwrap unicodedata queue"
+    assert loaded & {*heavy.split(), "asyncio", "logging", "numpy", "sqlite3", "tempfile"} == set()
+    assert len(loaded) < 165, sorted(loaded)
+
+
+def test_outside_of_a_repository_no_git_is_started(python: Python, store: Store) -> None:
+    script = (
+        "import subprocess, runlore\n"
+        "def refused(*arguments, **options): raise AssertionError('a process was started')\n"
+        "subprocess.Popen = refused\n"
+        "runlore.start_run('alone').finish()\n"
+    )
+    python(script).succeed()
+    found = store.run("alone")
+    assert "git" not in found.environment
+    assert "a process was started" not in str(found.missing)

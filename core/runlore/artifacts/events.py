@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -58,7 +57,8 @@ def kept_or_hashed(path: Path, blobs: Blobs, rewrite: Rewrite, proceed: Proceed 
         OSError: it can't be read, or there is no room.
     """
     blobs.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    room = min(MAX_COPY_BYTES, int(shutil.disk_usage(blobs.root).free * MAX_FREE_PART))
+    disk = os.statvfs(blobs.root)
+    room = min(MAX_COPY_BYTES, int(disk.f_bavail * disk.f_frsize * MAX_FREE_PART))
     why = withheld(path, rewrite)
     if why is not None:
         return hashed(path, proceed) | {"stored": False, "why": why}

@@ -14,8 +14,7 @@ CLOSED = "folders that can't be read"
 EMPTY = "folders without files are not kept"
 UNSAFE = "names that mean another place on other systems are not restored"
 
-_HALF = re.compile("[\udc80-\udcff]")  # a byte of a name that is no UTF-8, as Python decodes it
-_ESCAPE = re.compile(r"\\u(dc[89a-f][0-9a-f])")  # the same as it stands in a log
+_ESCAPE = r"\\u(dc[89a-f][0-9a-f])"  # a byte of a name that is no UTF-8, as it stands in a log
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -50,12 +49,12 @@ def survey(folder: Path) -> tuple[list[Path], dict[str, list[str]]]:
 
 def escaped_among(texts: Iterable[str]) -> list[str]:
     """Return the paths that have bytes which are no UTF-8, and so stand escaped in a log."""
-    return [text for text in texts if _HALF.search(text)]
+    return [text for text in texts if any(0xDC80 <= ord(char) <= 0xDCFF for char in text)]
 
 
 def unescaped(recorded: str) -> str:
     r"""Return a path whose bytes that are no UTF-8 stand as `\udc80` to `\udcff`, as the system knows it."""
-    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), recorded)
+    return re.sub(_ESCAPE, lambda found: chr(int(found[1], 16)), recorded)
 
 
 def is_unsafe(recorded: str) -> bool:

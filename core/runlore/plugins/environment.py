@@ -13,6 +13,7 @@ from runlore.hookspecs import CaptureRequest, hookimpl
 from runlore.plugins.git import Git, GitTooSlow, code_folder
 
 METADATA_SUFFIXES = (".dist-info", ".egg-info")
+IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}  # as `platform` calls them
 ORIGIN_FILE = "direct_url.json"  # in the metadata of a distribution, by PEP 610
 # Environment variables that change results or the record: `runlore reproduce` sets them again.
 RESTORED = (
@@ -34,16 +35,15 @@ VARIABLES = f"{RESTORED}|{PLACING}"
 @hookimpl
 def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping[str, Any]]:
     """Return the sections python, os, hardware, packages, local_packages, variables and git."""
-    import platform
-
+    system = os.uname()
     sections: dict[str, Mapping[str, Any]] = {
         "python": {
-            "version": platform.python_version(),
-            "implementation": platform.python_implementation(),
+            "version": sys.version.split()[0],
+            "implementation": IMPLEMENTATIONS.get(sys.implementation.name, sys.implementation.name),
             "executable": sys.executable,
             "prefix": sys.prefix,
         },
-        "os": {"system": platform.system(), "release": platform.release(), "machine": platform.machine()},
+        "os": {"system": system.sysname, "release": system.release, "machine": system.machine},
         "hardware": {"cpus": os.cpu_count(), "usable_cpus": _usable_cpus(), "cpu": _cpu(), "memory_bytes": _memory()},
         "packages": installed_packages(sys.path),
     }

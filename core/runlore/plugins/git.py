@@ -55,13 +55,16 @@ class Changed:
 class Git:
     """Asks git about a repository; `timeout` is in seconds, for all questions together.
 
-    Methods return None where git is missing or fails, and raise GitTooSlow once the time is up.
+    Methods return None outside a repository, where no process is started, and where git is missing or fails; they raise
+    GitTooSlow once the time is up.
     """
 
     def __init__(self, folder: Path, timeout: float) -> None:
         self.folder = folder
         self._until = time.monotonic() + timeout
         self._timeout = timeout
+        real = folder.resolve()  # as git sees it
+        self._is_in_repository = any(os.path.lexists(f"{place}/.git") for place in (real, *real.parents))
 
     def at(self, folder: Path) -> "Git":
         """Return what asks about another repository, with what is left of the time."""
@@ -75,6 +78,8 @@ class Git:
         Raises:
             GitTooSlow: the time is up.
         """
+        if not self._is_in_repository:
+            return None
         import subprocess
 
         command = ["git", "-c", "core.fsmonitor=false", "-c", "core.quotepath=false", *arguments]

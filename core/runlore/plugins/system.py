@@ -1,7 +1,6 @@
 """The built-in plugin that names the GPUs and measures what the process tree uses: CPU, memory, GPU."""
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,7 +76,8 @@ def gpus(timeout: float) -> dict[str, Any]:
 
 
 def _ask_nvidia_smi(timeout: float) -> dict[str, Any]:
-    tool = shutil.which("nvidia-smi")
+    places = (f"{folder}/nvidia-smi" for folder in os.get_exec_path())
+    tool = next((place for place in places if os.access(place, os.X_OK)), None)
     if tool is None:
         return {}
     import subprocess

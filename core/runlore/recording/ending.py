@@ -1,6 +1,5 @@
 """The end of a run: the status that an exception means, and the event that records it."""
 
-import traceback
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -50,6 +49,8 @@ def cause(error: BaseException | None) -> BaseException | None:
 
 def _trace_of(error: BaseException) -> str:
     """Return the traceback as the user would see it: from the outermost call, without frames of ours."""
+    import traceback  # needed only where something went wrong
+
     found = traceback.TracebackException.from_exception(error)
     above = error.__traceback__.tb_frame.f_back if error.__traceback__ is not None else None
     frames = [*(traceback.extract_stack(above) if above is not None else ()), *found.stack]

@@ -1,6 +1,5 @@
 """Read the random states of Python and numpy, and restore them."""
 
-import random
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ def without_draws() -> Iterator[None]:
 
     Only where no other thread of the user's runs: a restored state would let it draw the same numbers again.
     """
+    import random
+
     python, numpy = random.getstate(), numpy_state()
     try:
         yield

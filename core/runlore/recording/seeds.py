@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import random
 import struct
 import sys
 from functools import cache, lru_cache
@@ -38,6 +37,9 @@ def seeds(plugins: Plugins, note: Complaint) -> dict[str, Any]:
 
 
 def _python_facts() -> dict[str, Any]:
+    random = sys.modules.get("random")
+    if random is None:
+        return {"python_state": UNSEEDED}  # the generator is made, of entropy, when somebody first imports it
     version, state, _ = random.getstate()
     if version != 3:
         return {}
