@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import (  # noqa: F401  # register their figures
+    artifact_figures,
     capture_figures,
     lightning_figures,
     log_figures,
