@@ -21,6 +21,7 @@ NAMES = {
     "autolog": "RUNLORE_AUTOLOG",
     "checkpoints": "RUNLORE_CHECKPOINTS",
     "dry_runs": "RUNLORE_DRY_RUNS",
+    "job": "RUNLORE_JOB",
 }
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"", "0", "false", "no", "off"}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from runlore._settings import disabled_names
 from runlore._warnings import report
 from runlore.artifacts.events import local_path
-from runlore.errors import RunNotFound
 from runlore.guest.additions import writer_of
 from runlore.guest.fits import in_fit
 from runlore.guest.request import FitRequest
@@ -82,12 +81,7 @@ def _origin(store: Store, checkpoint: str | os.PathLike[str]) -> "Writing | None
 
 def _continue(store: Store, wanted: StartRequest, origin: "Writing") -> Run:
     """Resume the run that wrote a checkpoint; start a new one, linked to it, while another process writes it."""
-    try:
-        return start(store.folder, replace(wanted, resume=origin.run, at_step=origin.step))
-    except RunNotFound:
-        run = start(store.folder, wanted)
-        run.link(RESUMED_FROM, origin.run, step=origin.step, sha256=origin.sha256)
-        return run
+    return start(store.folder, replace(wanted, resume=origin.run, at_step=origin.step, sha256=origin.sha256))
 
 
 def _links(

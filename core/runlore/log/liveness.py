@@ -94,13 +94,18 @@ def file_identity(descriptor: int) -> list[int]:
     return [status.st_dev, status.st_ino]
 
 
+def is_elsewhere(identity: dict[str, Any]) -> bool:
+    """Return True if a process, by its opening event, runs on another machine, or ran before this one was restarted."""
+    return identity.get("boot") not in (boot_id(), None)
+
+
 def life_of(log: Path, identity: dict[str, Any]) -> Life:
     """Return the life of a log's writer; `identity` is the opening event of the log.
 
     Raises:
         FileNotFoundError: the log was sealed meanwhile.
     """
-    if identity.get("boot") not in (boot_id(), None):
+    if is_elsewhere(identity):
         return _remote_life(log)
     descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -248,6 +248,7 @@ class Run:
         """Finish the run because the process ends, by `error` or normally; a fit still under way was interrupted."""
         if self.run_log.is_of_this_process:
             unfinished = error is None and self.fit.under_way
+            self.run_log.ends_with_process = error is None
             self.finish("interrupted" if unfinished else status_of(error), error)
 
     def _was_interrupted(self, error: BaseException | None) -> bool:

@@ -42,6 +42,7 @@ class RunLog:
         self.opening = opening
         self.opened = opening
         self.ended = False
+        self.ends_with_process = False  # True where nobody had ended the run when the process ended
         self.writer: LogWriter | None = self._open(opening)
 
     @property
@@ -147,7 +148,8 @@ class RunLog:
         """Write the run's end and close the file; a file that only adds to a run has no end of its own."""
         self.ended = True
         if self.writer is not None:
-            self.writer.finish(None if self.mode == "attach" else _rewritten_end(status, error))
+            own = {"with_process": True} if self.ends_with_process else {}
+            self.writer.finish(None if self.mode == "attach" else {**_rewritten_end(status, error), **own})
 
     def end_for_owner(self, status: Status, error: BaseException) -> None:
         """Write the end of a run whose own process could not, and close the file; an end by its owner supersedes it."""

@@ -12,15 +12,14 @@ from runlore import _ids
 from runlore._settings import disabled_names, flag, setting
 from runlore._startup import BEGAN_IN, working_folder
 from runlore._warnings import valid_or
-from runlore.errors import RunNotFound
 from runlore.log.events import Event
 from runlore.log.folder import Folder
-from runlore.log.liveness import Life
-from runlore.log.record import RESUMED_FROM, read_record
+from runlore.log.record import RESUMED_FROM
 from runlore.log.values import as_step, describe, mapping_of, text_of
 from runlore.plugins.manager import plugins
 from runlore.recording.captures import section_event
 from runlore.recording.ranks import is_follower
+from runlore.recording.resuming import STILL_WRITTEN, find_job, look_at
 from runlore.recording.run import Run, open_run
 from runlore.recording.seeds import seeds
 
@@ -34,8 +33,9 @@ class StartRequest:
     """Describes a run that is to be started; see `Store.start_run`.
 
     `parent` and `resume` are whole ids. A run that is recorded afterwards began `lasted` seconds ago, and takes over
-    the captures of a run `like` it. `leader` is True in the process that leads its training, where the caller knows;
-    `launch` is the token of the launch that started this process.
+    the captures of a run `like` it. `sha256` is of the checkpoint that it goes on from. `leader` is True in the
+    process that leads its training, where the caller knows; `launch` is the token of the launch that started this
+    process.
     """
 
     name: str | None = None
@@ -45,6 +45,7 @@ class StartRequest:
     parent: str | None = None
     resume: str | None = None
     at_step: int | None = None
+    sha256: str | None = None
     lasted: float = 0.0
     like: Run | None = None
     leader: bool | None = None
@@ -52,11 +53,10 @@ class StartRequest:
 
 
 def start(folder: Folder, request: StartRequest) -> Run:
-    """Start a run, or continue the one to be resumed; a new one is linked to it where it has finished.
+    """Start a run, or continue the one to be resumed; a new one is linked to it where that is whole, or still written.
 
     Raises:
         TypeError: params or tags are no mapping.
-        RunNotFound: the run to be resumed is still being written.
     """
     for what, value in (("params", request.params), ("tags", request.tags)):
         if value is not None and mapping_of(value) is None:
@@ -100,6 +100,9 @@ def _opening(request: StartRequest) -> Event:
         opening["time"] = time.time_ns() // 1000 - int(request.lasted * 1e6)
     if request.launch is not None:
         opening["launch"] = request.launch
+    job = find_job()
+    if job is not None:
+        opening["job"] = {"id": job.id, "start": job.start}
     if REPRODUCTION in os.environ:
         opening["reproduction"] = os.environ[REPRODUCTION]
     return opening
@@ -115,6 +118,11 @@ def _add_seeds(opening: Event) -> list[tuple[str, str]]:
     found = seeds(plugins(), note)
     opening["seeds"] = section_event("seeds", found)["sections"]["seeds"]
     return unknown
+
+
+def script_name() -> str | None:
+    """Return how this process calls its script; None without any arguments."""
+    return str(sys.argv[0]) if sys.argv else None
 
 
 def _program() -> list[str] | None:
@@ -133,21 +141,23 @@ def _begin(folder: Folder, request: StartRequest, opening: Event) -> Run:
 
 
 def _resume(folder: Folder, run_id: str, request: StartRequest, opening: Event) -> tuple[Run, str]:
-    """Open a new segment of a run, or a new run linked to it where it has finished; return how to announce it, too."""
-    record, writers = read_record(folder, run_id)
-    if record.status == "finished":
+    """Open a new segment of a run, or a new run linked to it where it can't go on; return how to announce it, too."""
+    if opening["mode"] == "off":
+        return _begin(folder, request, opening), "run"  # nothing is recorded: nothing to wait for
+    earlier = look_at(folder, run_id, find_job())
+    record, writers = earlier.record, earlier.writers
+    if earlier.obstacle:
         opening["experiment"] = request.experiment or record.experiment
         run = _begin(folder, request, opening)
-        run.link(RESUMED_FROM, record.id, step=request.at_step)
-        return run, f"{record.name} had finished; new run"
-    if any(content.life is Life.ALIVE and content.end is None for content in writers.owners()):
-        raise RunNotFound(f"run {record.name!r} is still being written by another process: it can't be resumed")
+        written = earlier.obstacle == STILL_WRITTEN
+        run.link(RESUMED_FROM, record.id, step=request.at_step, sha256=request.sha256 if written else None)
+        return run, f"{record.name} {earlier.obstacle}; new run"
     cut = as_step(request.at_step)
     last_steps = writers.last_steps()
     if cut is not None:
         last_steps = {key: min(step, cut) for key, step in last_steps.items()}
     opening |= {
-        "mode": "resume" if opening["mode"] == "start" else "off",
+        "mode": "resume",
         "experiment": record.experiment,
         "parent": record.parent,
         "cut": cut,

@@ -118,10 +118,12 @@ class Store:
         """Start a run; with `resume`, go on with a run that has not finished, as a new segment of it.
 
         A resumed run goes on behind its last step; with `at_step`, points of earlier segments behind that step are
-        superseded. A finished run is not reopened: a new one is started and linked to it as `resumed_from`.
+        superseded. A run that is whole, or still written by a living process, is left alone: a new one is started and
+        linked to it as `resumed_from`. `resume="allow"` goes on with the newest run of this name, without a name with
+        that of this scheduler's job, and starts one where there is none; see docs/python.md.
 
         Raises:
-            RunNotFound: no run matches `resume` or `parent`.
+            RunNotFound: no run matches `parent`, or `resume` if it is not "allow".
             AmbiguousRun: several runs do.
         """
         from runlore.recording.starting import StartRequest, start
@@ -131,7 +133,16 @@ class Store:
             parent_id = parent if _ids.is_run_id(parent) else self.run(parent).id
         else:
             parent_id = None if parent is None else parent.id
-        earlier = None if resume is None else self.run(resume).id
+        if resume == "allow":
+            from runlore.recording.resuming import find_job
+            from runlore.store.earlier import JOB, find_earlier
+
+            job = find_job()
+            earlier = find_earlier(self.runs, name, experiment, parent_id, job)
+            if job is not None and (tags is None or isinstance(tags, Mapping)):
+                tags = {JOB: job.id, **(tags or {})}
+        else:
+            earlier = None if resume is None else self.run(resume).id
         request = StartRequest(
             name=name,
             experiment=experiment,
