@@ -18,6 +18,7 @@ from runlore.log.sealing import seal
 
 MAX_SEALED_BYTES = 16 << 20  # a longer log is sealed by the next reader, not by the training process
 MAX_WAITING_BYTES = 1 << 20  # of events that wait for room on a full disk
+SET_BACK_US = 1_000_000  # by less than this a clock is only adjusted
 MAX_MESSAGE = 200  # characters of an error's message in the reserved room at the head
 
 
@@ -48,7 +49,7 @@ class LogFile:
         self.lock = threading.RLock()
         self.closed = False
         self.successor: Self | None = None  # takes over when this is closed
-        self.clock_offset_ns = time.time_ns() - time.monotonic_ns()  # for times that never go backwards within a log
+        self.newest_us = 0  # the time of the newest frame
         self._gap: Event | None = None  # calls and points that were lost since the last write
         self._waiting: list[bytes] = []  # frames of events that found no room
         self._warned: set[str] = set()
@@ -228,8 +229,16 @@ class LogFile:
                 os.close(slot)
 
     def _now(self) -> int:
-        """Return µs since 1970."""
-        return (time.monotonic_ns() + self.clock_offset_ns) // 1000
+        """Return µs since 1970 by the clock of this moment: a machine may have slept, or its clock been set."""
+        now = time.time_ns() // 1000
+        if now < self.newest_us:
+            now = self.not_before(now)
+        self.newest_us = now
+        return now
+
+    def not_before(self, now: int) -> int:
+        """Return the time of a frame that is older than the one before it: the same, unless the clock was set back."""
+        return now if self.newest_us - now > SET_BACK_US else self.newest_us
 
     def _stamped(self, event: Event) -> Event:
         return event if "time" in event else {"type": event["type"], "time": self._now(), **event}

@@ -3,9 +3,9 @@
 import math
 import operator
 import struct
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from time import monotonic_ns
 from typing import Any
 from zlib import crc32
 
@@ -147,7 +147,10 @@ class LogWriter(LogFile):
                 at_step = min(shape.last + 1, MAX_STEP)
             else:
                 return self._row_by_key(metrics, epoch, split)
-            now = (monotonic_ns() + self.clock_offset_ns) // 1000
+            now = time.time_ns() // 1000
+            if now < self.newest_us:
+                now = self.not_before(now)
+            self.newest_us = now
             try:
                 body = shape.pack(shape.number, now, at_step, _NAN if epoch is None else epoch, *values)
             except (struct.error, TypeError):

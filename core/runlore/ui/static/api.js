@@ -1,5 +1,7 @@
 // Requests to the server; a refusal becomes an Error with the server's message.
 
+import { outer } from "./base.js";
+
 let changes = null;
 
 export class Refused extends Error {
@@ -17,7 +19,7 @@ function address(path, parameters) {
     }
   }
   const text = query.toString();
-  return text ? `${path}?${text}` : path;
+  return outer(text ? `${path}?${text}` : path);
 }
 
 async function answer(request) {
@@ -44,7 +46,7 @@ export function ask(path, parameters = {}, signal = undefined) {
 export async function change(path, body = {}) {
   changes ??= (await ask("/api/session")).changes;
   return answer(
-    fetch(path, {
+    fetch(outer(path), {
       method: "POST",
       headers: { "content-type": "application/json", "x-runlore-token": changes },
       body: JSON.stringify(body),
@@ -63,7 +65,7 @@ const NOTHING = { runs: [], gone: [], new: 0, more: false };
 export function listen(heard, state) {
   let source = null;
   const open = () => {
-    source = new EventSource("/api/live");
+    source = new EventSource(outer("/api/live"));
     source.addEventListener("hello", () => {
       state(true);
       heard({ ...NOTHING, hello: true }); // changes since the page was last connected are unknown

@@ -1,6 +1,7 @@
 // The shell: routes, live news, the theme, and files that are dropped.
 
 import { ask, listen } from "./api.js";
+import { here, outer } from "./base.js";
 import * as compare from "./compare.js";
 import { closePopover, fill, h, link, say } from "./dom.js";
 import * as find from "./find.js";
@@ -24,7 +25,7 @@ let page = null;
 
 /** Go to an address of this page. */
 export function go(address, { replace = false } = {}) {
-  history[replace ? "replaceState" : "pushState"](null, "", address);
+  history[replace ? "replaceState" : "pushState"](null, "", outer(address));
   show();
 }
 
@@ -36,7 +37,7 @@ async function show(given = undefined) {
   const host = h("div", { class: "page" });
   fill(main, host);
   const [found, module, title] =
-    PAGES.map(([pattern, ...rest]) => [pattern.exec(location.pathname), ...rest]).find(([match]) => match) ?? [];
+    PAGES.map(([pattern, ...rest]) => [pattern.exec(here()), ...rest]).find(([match]) => match) ?? [];
   mark(title);
   document.title = `${title ?? "Nothing here"} · runlore`;
   if (!found)
@@ -132,7 +133,7 @@ function watchDrops() {
     leave();
     const [file] = event.dataTransfer.files;
     if (!file) return;
-    if (location.pathname !== "/find") history.pushState(null, "", "/find");
+    if (here() !== "/find") history.pushState(null, "", outer("/find"));
     show(file);
   });
 }
@@ -150,7 +151,7 @@ document.addEventListener("click", (event) => {
   )
     return;
   event.preventDefault();
-  go(anchor.getAttribute("href"));
+  go(anchor.dataset.inside);
 });
 addEventListener("popstate", () => show());
 document.addEventListener("keydown", (event) => {
@@ -169,8 +170,8 @@ document.body.append(
     {},
     h(
       "a",
-      { class: "brand", href: "/", "data-inside": true },
-      h("img", { src: "/static/icon.svg", alt: "" }),
+      { class: "brand", href: outer("/"), "data-inside": "/" },
+      h("img", { src: outer("/static/icon.svg"), alt: "" }),
       "runlore",
     ),
     nav,

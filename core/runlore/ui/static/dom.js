@@ -1,5 +1,6 @@
 // Builds the page's nodes. Texts become text nodes, never markup, so recorded text is never read as HTML.
 
+import { outer } from "./base.js";
 import { text } from "./format.js";
 
 const HIDDEN = /[\p{Cc}\p{Cf}]/gu;
@@ -39,7 +40,7 @@ export function fill(node, ...children) {
 
 /** A link within the page, handled by the router. */
 export function link(address, ...children) {
-  return h("a", { href: address, "data-inside": true }, ...children);
+  return h("a", { href: outer(address), "data-inside": address }, ...children);
 }
 
 export function runLink(id, name) {

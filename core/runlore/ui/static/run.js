@@ -37,7 +37,7 @@ class RunPage {
   async start() {
     this.run = await ask(runPath(this.id));
     if (!this.host.isConnected) return;
-    if (this.run.id !== this.id) history.replaceState(null, "", `/run/${this.run.id}${location.search}`);
+    if (this.run.id !== this.id) history.replaceState(null, "", outer(`/run/${this.run.id}${location.search}`));
     this.id = this.run.id;
     this.files = JSON.stringify(this.run.artifacts);
     document.title = `${this.run.name} · runlore`;
