@@ -12,7 +12,7 @@ import pytest
 
 from runlore import Store
 from tests.commands import runlore
-from tests.ui.serving import Serve, Served
+from tests.ui.serving import Answer, Serve, Served
 
 QUESTIONS = [
     "/api/runs",
@@ -58,10 +58,10 @@ def test_a_page_without_the_token_says_what_to_do(served: Served) -> None:
 
 def test_the_address_trades_its_token_for_a_cookie(served: Served) -> None:
     answer = served.request("GET", f"/run/k3f9?tab=charts&token={served.token}", key=False)
-    assert (answer.status, answer.headers["location"]) == (303, "/run/k3f9?tab=charts")
+    assert (answer.status, answer.headers["location"]) == (303, "./k3f9?tab=charts")
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
-    assert "SameSite=strict" in cookie
+    assert "SameSite=lax" in cookie
     value = cookie.partition(";")[0]
     assert served.request("GET", "/api/store", key=False, Cookie=value).status == 200
     assert served.request("GET", "/api/store", key=False, Cookie=f'a="; b; {value}; c=d').status == 200
@@ -70,7 +70,7 @@ def test_the_address_trades_its_token_for_a_cookie(served: Served) -> None:
 
 def test_the_address_leads_to_no_other_host(served: Served) -> None:
     answer = served.request("GET", f"//evil.example/?token={served.token}", key=False)
-    assert answer.headers["location"] == "/evil.example/"
+    assert answer.headers["location"] == "./"
 
 
 @pytest.mark.parametrize(
@@ -184,3 +184,37 @@ touch {done}
 def test_an_origin_that_is_no_address_is_refused(served: Served) -> None:
     for origin in ("http://[", "[", "://"):
         assert served.request("GET", "/api/store", Origin=origin).status == 403
+
+
+@pytest.mark.parametrize("host", ["runs.lab.example", "runs.lab.example:8443", "RUNS.lab.example"])
+def test_a_name_that_was_allowed_is_answered(served: Served, serve: Serve, host: str) -> None:
+    named = serve(served.store, "--allow-host", "runs.lab.example", "--allow-host", "other.example:443")
+    assert named.request("GET", "/api/store", Host=host).status == 200
+    assert named.request("GET", "/api/store", Host="evil.example").status == 400
+    assert "--allow-host" in served.request("GET", "/api/store", Host=host).message
+    for origin, status in ((f"https://{host}", 200), ("https://evil.example", 403)):
+        answer = named.request("GET", "/api/store", Host=f"127.0.0.1:{named.port}", Origin=origin)
+        assert answer.status == status
+
+
+def test_forwarded_headers_count_only_from_a_named_proxy(served: Served, serve: Serve) -> None:
+
+    def visit(server: Served, name: str = "runs.lab.example") -> Answer:
+        told = {"x_forwarded_host": name, "x_forwarded_proto": "https", "Host": "inner.example"}
+        return server.request("GET", f"/?token={server.token}", None, key=False, **told)
+
+    assert visit(served).status == 400
+    near = serve(served.store, "--allow-host", "runs.lab.example", "--trust-proxy", "127.0.0.1")
+    far = serve(served.store, "--allow-host", "runs.lab.example", "--trust-proxy", "10.0.0.1")
+    for server, status in ((near, 303), (far, 400)):
+        answer = visit(server)
+        assert answer.status == status
+        assert ("Secure" in answer.headers.get("set-cookie", "")) == (status == 303)
+    assert visit(near, "evil.example").status == 400
+
+
+def test_a_base_path_is_no_way_around_the_token(served: Served, serve: Serve) -> None:
+    below = serve(served.store, "--base-path", "/api")
+    assert below.request("GET", "/api/api/runs", key=False).status == 401
+    assert below.request("GET", f"/api/api/runs?token={below.token}", key=False).status == 401
+    assert below.request("POST", "/api/api/undo", b"{}").status == 403

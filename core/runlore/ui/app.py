@@ -1,21 +1,20 @@
 """The application: the routes of all endpoints, of the page's own files and of the live stream, behind the guard."""
 
-import socket
 import threading
-from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from runlore.errors import MissingDependency
 from runlore.ui import changes, files, live, runs, tables
 from runlore.ui.endpoints import Endpoint, Stores, describe, route
-from runlore.ui.guard import LOCAL_HOSTS, Guard, Keys
+from runlore.ui.guard import Guard, Keys
+from runlore.ui.reach import Reach, way_up
 
 STATIC = Path(__file__).parent / "static"
 CONTENT_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -24,8 +23,8 @@ PAGES = ("/", "/run/{run}", "/compare", "/find")
 ENDPOINTS: list[Endpoint] = [*tables.ENDPOINTS, *runs.ENDPOINTS, *files.ENDPOINTS, *changes.ENDPOINTS]
 
 
-def create_app(root: Path, keys: Keys, host: str = "127.0.0.1", closing: threading.Event | None = None) -> ASGIApp:
-    """Make the application that serves a store's folder; `host` is the name or address that it is bound to.
+def create_app(root: Path, keys: Keys, reach: Reach, closing: threading.Event | None = None) -> ASGIApp:
+    """Make the application that serves a store's folder to those who come by `reach`.
 
     Open live streams end soon after `closing` is set.
 
@@ -44,7 +43,7 @@ def create_app(root: Path, keys: Keys, host: str = "127.0.0.1", closing: threadi
         *[Route(page, _page) for page in PAGES],
     ]
     app = Starlette(routes=routes, exception_handlers={404: _not_found})
-    return Guard(app, keys, _names(host), addresses=host not in LOCAL_HOSTS)
+    return Guard(app, keys, reach)
 
 
 def _static(path: Path) -> Route:
@@ -57,14 +56,16 @@ def _static(path: Path) -> Route:
     return Route(f"/static/{path.name}", respond)
 
 
-async def _page(_: Request) -> Response:
-    return FileResponse(STATIC / "index.html", headers={"cache-control": "no-store"})
+async def _page(request: Request, status: int = 200) -> Response:
+    """Serve the page. Its addresses are relative: only the browser knows below which path a proxy has put it."""
+    text = (STATIC / "index.html").read_text(encoding="utf-8")
+    return HTMLResponse(text.replace("{base}", way_up(request.scope)), status, headers={"cache-control": "no-store"})
 
 
 async def _not_found(request: Request, _: Exception) -> Response:
     if request.url.path.startswith(("/api/", "/static/")):
         return JSONResponse({"error": {"message": f"there is nothing at {request.url.path}"}}, 404)
-    return FileResponse(STATIC / "index.html", 404)  # the page says that there is nothing
+    return await _page(request, 404)  # which says that there is nothing
 
 
 def _session(keys: Keys) -> Route:
@@ -83,8 +84,3 @@ def _plotly() -> Route:
         return FileResponse(path, media_type="text/javascript", headers={"cache-control": "private, max-age=86400"})
 
     return Route("/plotly.min.js", respond)
-
-
-def _names(host: str) -> Iterable[str]:
-    """Return the names by which requests may call the server."""
-    return LOCAL_HOSTS if host in LOCAL_HOSTS else {*LOCAL_HOSTS, host, socket.gethostname(), socket.getfqdn()}

@@ -2,16 +2,15 @@
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
-from collections.abc import Iterable
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOCAL_HOSTS = frozenset(["127.0.0.1", "::1", "localhost"])
+from runlore.ui.reach import Reach
+
 READ_METHODS = frozenset(["GET", "HEAD"])
 CHANGE_HEADER = "x-runlore-token"  # with the token for changes
 POLICY = "; ".join(
@@ -58,17 +57,14 @@ class Keys:
 class Guard:
     """ASGI middleware that refuses requests without the token, and adds security headers to all answers.
 
-    `names` are the host names by which requests may call the server; with `addresses` any IP address is one, too. Other
-    names are refused, as an attacker can make a name of his own point here (DNS rebinding).
+    Requests by a name that is none of `reach` are refused, too, as an attacker can make a name of his own point here
+    (DNS rebinding).
     """
 
-    def __init__(
-        self, app: ASGIApp, keys: Keys, names: Iterable[str] = LOCAL_HOSTS, *, addresses: bool = False
-    ) -> None:
+    def __init__(self, app: ASGIApp, keys: Keys, reach: Reach) -> None:
         self._app = app
         self._keys = keys
-        self._names = {name.lower() for name in names}
-        self._addresses = addresses
+        self._reach = reach
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -84,24 +80,29 @@ class Guard:
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
+        scope = self._reach.without_base(scope)
         refusal = self._refusal(scope)
         await (refusal or self._app)(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Return the answer to a request that must not reach the application; None for one that may."""
         headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        if not self._is_ours(host):
-            return _error(400, f"this server is not called {host!r}: open the address that `runlore ui` printed")
+        host = self._reach.called(scope, headers)
+        if not self._reach.is_ours(host):
+            return _error(
+                400,
+                f"this server is not called {host!r}: open the address that `runlore ui` printed, "
+                "or start it with --allow-host and the name",
+            )
         origin = headers.get("origin")
-        if origin is not None and origin.partition("://")[2] != host:
+        if origin is not None and not self._reach.is_own_origin(origin, host):
             return _error(403, "requests from other sites are refused")
         reading = scope["method"] in READ_METHODS
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not self._is_visit(scope, headers):
             return _error(403, "requests from other sites are refused")
         given = QueryParams(scope["query_string"]).get("token")
         if reading and self._keys.opens(given) and not scope["path"].startswith("/api/"):
-            return self._welcome(scope)
+            return self._welcome(scope, headers)
         if not (self._keys.opens(_cookie(headers, self._keys.cookie)) or self._keys.opens(_bearer(headers))):
             if reading and not scope["path"].startswith("/api/"):
                 return HTMLResponse(LOCKED_PAGE, 401)
@@ -110,25 +111,26 @@ class Guard:
             return _error(403, f"a change needs the token in the header {CHANGE_HEADER}")
         return None
 
-    def _is_ours(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
-            return False
-        return name in self._names or (self._addresses and _is_address(name))
-
     def _is_visit(self, scope: Scope, headers: Headers) -> bool:
         """Return True if somebody follows a link of another site to a page: that site can't read the answer."""
         visit = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
         return visit and scope["method"] == "GET" and not scope["path"].startswith("/api/")
 
-    def _welcome(self, scope: Scope) -> Response:
-        """Exchange the token in the address for a cookie, so that it stays out of the browser's history."""
+    def _welcome(self, scope: Scope, headers: Headers) -> Response:
+        """Exchange the token in the address for a cookie, so that it stays out of the browser's history.
+
+        The browser counts the redirect to a visit from another page, and would keep a strict cookie back. A lax one
+        goes along with such visits only, which change nothing: changes need a token in a header.
+        """
         rest = [(key, value) for key, value in QueryParams(scope["query_string"]).multi_items() if key != "token"]
-        # A path that begins with two slashes would lead to another host.
-        target = "/" + scope["path"].lstrip("/") + (f"?{QueryParams(rest)}" if rest else "")
+        # Relative, as the path that the browser sees is a proxy's, and with a dot, so that it leads to no other host.
+        target = "./" + quote(scope["path"].rpartition("/")[2]) + (f"?{QueryParams(rest)}" if rest else "")
         response = RedirectResponse(target, 303)
-        response.set_cookie(self._keys.cookie, self._keys.token, httponly=True, samesite="strict", path="/")
+        above = scope["path"] != "/"  # else the browser takes the folder of the address, whatever a proxy makes of it
+        response.set_cookie(
+            self._keys.cookie, self._keys.token, httponly=True, samesite="lax",
+            path=(self._reach.base or "/") if above else None, secure=self._reach.is_encrypted(scope, headers),
+        )  # fmt: skip
         return response
 
 
@@ -145,11 +147,3 @@ def _cookie(headers: Headers, name: str) -> str | None:
 def _bearer(headers: Headers) -> str | None:
     kind, _, value = headers.get("authorization", "").partition(" ")
     return value.strip() if kind.lower() == "bearer" else None
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -19,6 +19,8 @@ MAX_NAMED = 500  # runs in one event; of others it only says that there are more
 
 States = dict[str, tuple[int, int, str]]  # by run
 
+UNBUFFERED = {"x-accel-buffering": "no"}  # nginx would keep events back until it has many
+
 
 class Watch:
     """Looks at the store for all pages together."""
@@ -46,7 +48,7 @@ def route(watch: Watch) -> Route:
     async def respond(_: Request) -> Response:
         if watch.listening >= MAX_PAGES:
             return JSONResponse({"error": {"message": f"{MAX_PAGES} pages listen already: close one of them"}}, 429)
-        return StreamingResponse(_events(watch), media_type="text/event-stream")
+        return StreamingResponse(_events(watch), media_type="text/event-stream", headers=UNBUFFERED)
 
     return Route("/api/live", respond)
 

@@ -17,7 +17,8 @@ from runlore.analysis.tables import suggested_columns
 from runlore.errors import RunloreError
 from runlore.store.store import Store
 from runlore.ui.app import create_app
-from runlore.ui.guard import LOCAL_HOSTS, Keys
+from runlore.ui.guard import Keys
+from runlore.ui.reach import LOCAL_HOSTS, Reach
 
 DEFAULT_PORT = 6464
 MAX_PORTS = 20  # that are tried, from the default one on
@@ -29,23 +30,25 @@ class PortTaken(RunloreError, OSError):
 
 
 class Server:
-    """Listens for requests to a store's page; `address` is the URL with the token.
+    """Listens for requests to a store's page; `address` is the URL with the token, `ways` those behind a proxy.
 
     Raises:
         PortTaken: the port is taken, or the host is none of this machine.
         MissingDependency: plotly is not installed.
     """
 
-    def __init__(self, root: Path, host: str = "127.0.0.1", port: int | None = None) -> None:
+    def __init__(self, root: Path, reach: Reach, port: int | None = None) -> None:
+        host = reach.host
         keys = Keys()
         closing = threading.Event()
         self.socket = _listen(host, port)
         number = self.socket.getsockname()[1]
         name = f"[{host}]" if ":" in host else {"0.0.0.0": socket.gethostname()}.get(host, host)  # noqa: S104
         self.address = f"http://{name}:{number}/?token={keys.token}"
+        self.ways = [f"//{item}{reach.base}/?token={keys.token}" for item in reach.names]
         self._root = root
         config = uvicorn.Config(
-            create_app(root, keys, host, closing), log_level="warning", access_log=False, lifespan="off", ws="none",
+            create_app(root, keys, reach, closing), log_level="warning", access_log=False, lifespan="off", ws="none",
             timeout_graceful_shutdown=SHUTDOWN_S, server_header=False, proxy_headers=False,
         )  # fmt: skip
         self._server = _Uvicorn(config, closing)

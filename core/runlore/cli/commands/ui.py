@@ -1,29 +1,65 @@
 """`runlore ui`: show the store as a page in the browser."""
 
+from dataclasses import dataclass
+
 import click
 
-from runlore.cli.options import store_option
+from runlore.cli.options import options_as, store_option
 from runlore.errors import MissingDependency
 from runlore.store.store import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The arguments of `runlore ui`."""
+
+    port: int | None
+    host: str
+    no_browser: bool
+    names: tuple[str, ...]
+    base_path: str
+    proxies: tuple[str, ...]
+    store: str | None
 
 
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65535), help="The port; 0 takes any [default: 6464, or the next free].")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
+@click.option(
+    "--allow-host",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    help="A proxy's name that requests may use; may be repeated.",
+)
+@click.option(
+    "--base-path",
+    default="",
+    metavar="PATH",
+    help="The path below which a proxy serves the page and which it passes on.",
+)
+@click.option(
+    "--trust-proxy", "proxies", metavar="ADDRESS", multiple=True, help="Believe X-Forwarded-Host and -Proto from there."
+)
 @store_option
-def ui(port: int | None, host: str, no_browser: bool, store: str | None) -> None:
+@options_as(Options)
+def ui(options: Options) -> None:
     """Show the store as a page in the browser, on this machine only.
 
     The address carries a key: whoever has it can read the store and change tags, notes and runs. Ctrl-C ends it.
     """
-    place = open_store(store)
+    place = open_store(options.store)
     try:
+        from runlore.ui.reach import Reach
         from runlore.ui.server import Server, is_local
     except ImportError as error:
         raise MissingDependency(f"the page needs {error.name}: pip install 'runlore[ui]'") from None
-    server = Server(place.root, host, port)
+    reach = Reach(options.host, options.names, options.base_path, options.proxies)
+    server = Server(place.root, reach, options.port)
     click.echo(f"{place.root} at\n\n  {server.address}\n")
-    if not is_local(host):
+    for way in server.ways:
+        click.echo(f"  behind the proxy, with its http: or https: before it\n  {way}\n")
+    if not is_local(options.host):
         click.echo("Other machines can reach it. What they are sent is not encrypted.", err=True)
-    server.serve(browser=not no_browser)
+    server.serve(browser=not options.no_browser)

@@ -163,6 +163,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+document.querySelector("link[rel=icon]").href = outer("/static/icon.svg"); // the relative one moves with the address
 theme();
 document.body.append(
   h(

@@ -1,6 +1,7 @@
 // Previews of files: text, JSON, tables, pictures, matrices as heat maps, and coloured diffs.
 
 import { ask, runPath } from "./api.js";
+import { outer } from "./base.js";
 import { fill, h } from "./dom.js";
 import { number, size, text } from "./format.js";
 import { draw, escaped, scale } from "./plot.js";
@@ -32,7 +33,7 @@ export function diffView(text) {
 
 /** The URL of a file. */
 export function contentAddress(run, position, member = "") {
-  return `${runPath(run)}/artifacts/${position}/content${member ? `?member=${encodeURIComponent(member)}` : ""}`;
+  return outer(`${runPath(run)}/artifacts/${position}/content${member ? `?member=${encodeURIComponent(member)}` : ""}`);
 }
 
 /** Show the preview of a file in a node. */

@@ -1,5 +1,7 @@
 // Plotly, loaded for the first chart, and the style of all charts in both themes.
 
+import { outer } from "./base.js";
+
 const COLOURS = [
   "#2f7fd6",
   "#e08a00",
@@ -23,7 +25,7 @@ export const dashAt = (place) => DASHES[Math.floor(place / COLOURS.length) % DAS
 export function plotly() {
   library ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.src = "/plotly.min.js";
+    script.src = outer("/plotly.min.js");
     script.onload = () => resolve(globalThis.Plotly);
     script.onerror = () => reject(new Error("the charts' library could not be loaded"));
     // After the next paint: parsing five megabytes of code blocks the page for a moment.

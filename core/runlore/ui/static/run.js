@@ -1,6 +1,7 @@
 // The page of a run: overview, charts, files, code, output, lineage, and the command that reproduces it.
 
 import { ask, change, runPath } from "./api.js";
+import { outer } from "./base.js";
 import { Curves } from "./curves.js";
 import { command, debounce, fill, form, h, popover, runLink, say, tabs, trying } from "./dom.js";
 import { artifacts, code } from "./files.js";
