@@ -1,4 +1,4 @@
-"""Tags and notes from the command line."""
+"""Names, experiments, tags and notes from the command line."""
 
 from runlore import Store
 from tests.commands import document, runlore
@@ -16,3 +16,36 @@ def test_tags_and_notes_are_added_to_finished_runs(store: Store) -> None:
     assert runlore("note", "else", " ").exit_code == 2
     found = store.run("else")
     assert (found.notes, found.tags, found.status) == (["worse than it looks"], {"team": "vision"}, "finished")
+
+
+def test_a_run_is_renamed_moved_and_described(store: Store) -> None:
+    with store.start_run("first", experiment="tries") as parent:
+        parent.log_metrics({"loss": 1.0})
+        store.start_run("candidate", experiment="tries", parent=parent).finish()
+    done = runlore("edit", "first", "--name", "best", "--experiment", "paper", "--description", "of table 2")
+    assert done.output == f"best ({parent.id}) in paper\n"
+    found = store.run("best")
+    assert (found.experiment, found.tags, found.status) == ("paper", {"description": "of table 2"}, "finished")
+    assert [run.name for run in store.runs('experiment == "paper"')] == ["candidate", "best"]
+    assert len(store.runs('name == "first" or experiment == "tries"')) == 0
+    store.reindex()
+    assert store.run("best").id == parent.id
+    runlore("edit", "best", "--description", "")
+    assert store.run("best").tags == {}
+
+
+def test_a_renamed_run_keeps_its_name_when_it_goes_on(store: Store) -> None:
+    store.start_run("first").finish("failed")
+    store.run("first").edit(name="second", experiment="paper")
+    with store.start_run(resume="second") as again:
+        assert again.name == "second"
+    found = store.run("second")
+    assert (found.experiment, len(found.segments)) == ("paper", 2)
+
+
+def test_an_edit_of_nothing_or_to_nothing_is_refused(store: Store) -> None:
+    store.start_run("first").finish()
+    assert runlore("edit", "first").exit_code == 2
+    empty = runlore("edit", "first", "--name", " ")
+    assert (empty.exit_code, "at least one letter" in empty.output) == (2, True)
+    assert store.run("first").name == "first"

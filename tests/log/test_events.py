@@ -30,6 +30,7 @@ GOOD: list[Event] = [
     {"type": "summary", "values": {"score": 1, "best": {"$float": "NaN"}}},
     {"type": "tags", "values": {"team": "vision", "gone": None}},
     {"type": "note", "text": "a note"},
+    {"type": "edited", "name": "new", "experiment": "other"},
     {"type": "data", "name": "X", "values": {"rows": 3, "shape": {"$type": "list", "text": "[3, 1]"}}},
     {"type": "artifact", "name": "w", "kind": "checkpoint", "path": "/w", "pending": True, "size": 1, "mtime_ns": 5,
      "id": "1", "roles": ["best"], "monitor": "loss", "value": 0.5, "step": 3, "epoch": 1.5, "keep": True},

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from runlore.analysis.ranking import is_aside, is_place, is_telling
+from runlore.analysis.ranking import ASIDE_TAGS, is_aside, is_place, is_telling
 from runlore.hookspecs import SYSTEM_PREFIX
 from runlore.index.fields import Field
 from runlore.store.runs import RunList
@@ -14,7 +14,7 @@ def telling_columns(runs: RunList, asked: Sequence[Field] = ()) -> list[Field]:
     metrics = [Field("metrics", key, "last", 0) for key in _by_coverage(runs, sorted(measured, key=_rank(runs)))]
     settings = [key for key in _frequent(run.params for run in runs) if not is_place(key)]
     params = [Field("params", key, "", 0) for key in sorted(settings, key=lambda key: not is_telling(key))]
-    tags = [Field("tags", key, "", 0) for key in _frequent(run.tags for run in runs) if key != "integration"]
+    tags = [Field("tags", key, "", 0) for key in _frequent(run.tags for run in runs) if key not in ASIDE_TAGS]
     params = [field for field in params if _differs(run.params.get(field.key) for run in runs)]
     tags = [field for field in tags if _differs(run.tags.get(field.key) for run in runs)]
     order = [*asked, *metrics[:1], *tags[:1], *params[:2], *metrics[1:], *params[2:]]

@@ -7,6 +7,7 @@ from runlore.hookspecs import SYSTEM_PREFIX
 
 PLACE_ENDINGS = ("_dir", "dirpath", "filepath", "path")  # of params that name a place for files: no two runs share it
 ASIDE_ENDINGS = ("_time", "_seconds", "_runtime", "_per_second", "learning_rate", "grad_norm")  # of metrics
+ASIDE_TAGS = frozenset(["integration", "job", "description"])  # that tell runs apart only to who looks for them
 TELLING = frozenset(
     "learning_rate lr epochs max_epochs num_train_epochs max_steps batch_size per_device_train_batch_size weight_decay "
     "momentum dropout warmup_steps seed random_state C alpha gamma max_depth n_estimators".split()

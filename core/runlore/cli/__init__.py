@@ -24,6 +24,7 @@ COMMANDS = {
     "restore": "restore",
     "stats": "stats",
     "export": "export",
+    "edit": "edit",
     "tag": "edit",
     "note": "edit",
     "pin": "edit",

@@ -79,6 +79,10 @@ def _has_tags(event: Event) -> bool:
     return isinstance(values, dict) and all(map(_is_text, values.values()))
 
 
+def _is_edit(event: Event) -> bool:
+    return all(_is_text(event.get(key)) for key in ("name", "experiment"))
+
+
 def _has_text(event: Event) -> bool:
     return isinstance(event.get("text"), str)
 
@@ -176,6 +180,7 @@ _CHECKS: dict[str, Callable[[Event], bool]] = {
     "summary": _has_values,
     "tags": _has_tags,
     "note": _has_text,
+    "edited": _is_edit,
     "data": _is_data,
     "artifact": _is_artifact,
     "removed": _is_removal,

@@ -26,6 +26,7 @@ _COMMAND_FIELDS = ("argv", "cwd", "host", "pid", "program", "script", "began_in"
 _COMPLETED_FIELDS = (  # told later
     "size", "mtime_ns", "sha256", "stored", "files", "executable", "escaped_files", "why", "pending", "keep",
 )  # fmt: skip
+_EDITED_FIELDS = ("name", "experiment")
 _LINK_FIELDS = ("kind", "run", "step", "sha256")
 _TRIES = 5  # to read files that are sealed between the listing and the reading
 
@@ -72,6 +73,7 @@ class Record:
     damaged_bytes: int = 0
     segments: list[Segment] = field(default_factory=list)
     live: bool = False  # True while a writer may append
+    _edits: dict[str, str] = field(default_factory=dict)  # what people made of the opening's fields
     _checkpoints: dict[Any, dict[str, Any]] = field(default_factory=dict)  # the newest of each path
     _holders: dict[str, dict[str, Any]] = field(default_factory=dict)  # the checkpoint of each role
     _known: dict[str, dict[str, Any]] = field(default_factory=dict)  # artifacts by id
@@ -97,6 +99,8 @@ class Record:
             case "tags":
                 self.tags.update(event["values"])
                 self.tags = {key: value for key, value in self.tags.items() if value is not None}
+            case "edited":
+                self._edits.update({key: event[key] for key in _EDITED_FIELDS if event.get(key)})
             case "note":
                 self.notes.append(event["text"])
             case "data":
@@ -117,6 +121,15 @@ class Record:
                 self.losses.append({"what": event["what"], "why": event["why"]})
             case "gap":
                 self.lost_calls += event["calls"]
+
+    def open_with(self, opening: Event) -> None:
+        """Take the fields of the run's opening, but for those that people have changed since."""
+        self.name = self._edits.get("name") or _text_of(opening, "name") or ""
+        self.experiment = self._edits.get("experiment") or _text_of(opening, "experiment") or ""
+        self.parent = _text_of(opening, "parent")
+        self.started = opening["time"]
+        self.status = "running"
+        self.command = {key: opening[key] for key in _COMMAND_FIELDS if key in opening}
 
     def missing(self, writers: "Writers") -> list[dict[str, Any]]:
         """Return what could not be captured or read, and why: `{"what", "why"}`; `writers` are the run's."""
@@ -267,7 +280,7 @@ def build_record(folder: Folder, run_id: str, writers: Writers) -> Record:
     owners = writers.owners()
     tellers = owners or writers.contents
     if tellers and tellers[0].opening:
-        _apply_opening(record, tellers[0].opening)
+        record.open_with(tellers[0].opening)
         ends = [_end_of(folder, content, writers.contents) for content in tellers]
         _apply_end(record, tellers[-1], ends[-1])
         record.segments = [_segment(content, end) for content, end in zip(owners, ends[: len(owners)], strict=True)]
@@ -295,15 +308,6 @@ def _read_live(item: WriterFile, replay: Replay | None) -> Content:
         again.life = content.life
         return again
     return content
-
-
-def _apply_opening(record: Record, opening: Event) -> None:
-    record.name = _text_of(opening, "name") or ""
-    record.experiment = _text_of(opening, "experiment") or ""
-    record.parent = _text_of(opening, "parent")
-    record.started = opening["time"]
-    record.status = "running"
-    record.command = {key: opening[key] for key in _COMMAND_FIELDS if key in opening}
 
 
 def _text_of(event: Event, key: str) -> str | None:

@@ -11,7 +11,7 @@ from runlore.index.fields import AGGREGATES
 from runlore.index.rows import Summary
 from runlore.log.folder import Folder
 from runlore.log.series import Metrics
-from runlore.log.values import plain_value
+from runlore.log.values import plain_value, text_of
 from runlore.recording.run import Run, attach
 from runlore.store import frames, html
 from runlore.store.details import Details
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 
+DESCRIPTION = "description"  # the tag
 MAX_ROWS = 50  # of a table in a notebook
 
 
@@ -88,6 +89,25 @@ class RecordedRun(Details):
         """Add a note."""
         with self.attach() as run:
             run.note(text)
+
+    def edit(self, *, name: str | None = None, experiment: str | None = None, description: str | None = None) -> None:
+        """Give the run another name, move it to another experiment, or describe it: the tag `description`.
+
+        What is None stays; an empty description is taken off. The store's object stays as it was read.
+
+        Raises:
+            ValueError: a name or an experiment is empty.
+        """
+        given = {"name": name, "experiment": experiment}
+        told = {key: text_of(value).strip() for key, value in given.items() if value is not None}
+        empty = next((key for key, value in told.items() if not value), None)
+        if empty is not None:
+            raise ValueError(f"the {empty} is {given[empty]!r}: write at least one letter")
+        with self.attach() as run:
+            if told:
+                run.run_log.event({"type": "edited", **told})
+            if description is not None:
+                run.set_tags({DESCRIPTION: description.strip() or None})
 
     def attach(self) -> Run:
         """Open the run for additions from this process; `finish()` closes it. Its status and end stay as they are.

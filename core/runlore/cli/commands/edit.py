@@ -1,11 +1,34 @@
-"""`runlore tag`, `runlore note` and `runlore pin`: what people add to a run that is recorded."""
+"""`runlore edit`, `runlore tag`, `runlore note` and `runlore pin`: what people add to a run that is recorded."""
 
 import click
 
 from runlore.cli.options import RunPart, json_option, store_option
 from runlore.cli.printing import print_json
-from runlore.maintenance.removal import PINNED
+from runlore.maintenance.removal import PINNED, with_descendants
 from runlore.store.store import open_store
+
+
+@click.command()
+@click.argument("run", type=RunPart())
+@click.option("--name", help="Another name.")
+@click.option("--experiment", help="The experiment to move it to, with its children.")
+@click.option("--description", help="A text about it, the tag `description`; an empty one takes it off.")
+@store_option
+def edit(run: str, name: str | None, experiment: str | None, description: str | None, store: str | None) -> None:
+    """Rename a run, move it to another experiment, describe it; also one that has finished."""
+    if name is None and experiment is None and description is None:
+        raise click.UsageError("nothing to change: write --name, --experiment or --description")
+    place = open_store(store)
+    found = place.run(run)
+    try:
+        found.edit(name=name, experiment=experiment, description=description)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    if experiment is not None:
+        for child in with_descendants([found])[1:]:
+            child.edit(experiment=experiment)
+    now = place.run(found.id)
+    click.echo(f"{now.name} ({now.id}) in {now.experiment}")
 
 
 @click.command()
