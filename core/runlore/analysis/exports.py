@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -100,7 +101,7 @@ def _write_csv(target: Path, chunks: Iterator[Chunk]) -> None:
         for place, chunk in enumerate(chunks):
             if place == 0:
                 writer.writerow(chunk)
-            writer.writerows([_plain(value) for value in row] for row in zip(*chunk.values(), strict=True))
+            writer.writerows(zip(*map(_plain, chunk.values()), strict=True))
         if file.tell() == 0:
             writer.writerow(POINT_COLUMNS)
 
@@ -108,15 +109,20 @@ def _write_csv(target: Path, chunks: Iterator[Chunk]) -> None:
 def _write_json(target: Path, chunks: Iterator[Chunk]) -> None:
     with target.open("w", encoding="utf-8") as file:
         for chunk in chunks:
-            for row in zip(*chunk.values(), strict=True):
-                item = {name: _plain(value) for name, value in zip(chunk, row, strict=True) if value is not None}
+            for row in zip(*map(_plain, chunk.values()), strict=True):
+                item = {name: value for name, value in zip(chunk, row, strict=True) if value is not None}
                 file.write(json.dumps(item, ensure_ascii=False) + "\n")
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return plain_float(value) if isinstance(value, float) else value
+def _plain(column: Sequence[Any]) -> Sequence[Any]:
+    """Return a column as texts and numbers that CSV and JSON can hold."""
+    kinds = set(map(type, column))
+    if kinds.isdisjoint({float, datetime}) or (kinds == {float} and all(map(math.isfinite, column))):
+        return column
+    return [
+        plain_float(value) if isinstance(value, float) else value.isoformat() if isinstance(value, datetime) else value
+        for value in column
+    ]
 
 
 def _point_schema() -> Any:

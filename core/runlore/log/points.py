@@ -152,16 +152,21 @@ class PackedBlock(NamedTuple):
             raise DecodeError(f"a block of {len(payload)} bytes has columns up to byte {place}")
         return cls(key_set.keys, key_set.split, rows, packed)
 
-    def points(self, wanted: Collection[str], unpack: Unpack) -> Iterator[Points]:
-        """Iterate over the points of some keys; no other key's column is unpacked.
+    def points(self, wanted: Collection[str], unpack: Unpack, lost: set[str]) -> Iterator[Points]:
+        """Iterate over the points of some keys; no other key's column is unpacked. Damaged ones are added to `lost`.
 
         Raises:
-            DecodeError: a column can't be unpacked.
+            DecodeError: a column that all keys share can't be unpacked.
         """
         position, time, step, epoch = (unpack(*column, self.rows) for column in self.columns[:4])
         for key, column in zip(self.keys, self.columns[4:], strict=True):
             if key in wanted:
-                yield Points(key, self.split, position, time, step, epoch, unpack(*column, self.rows))
+                try:
+                    value = unpack(*column, self.rows)
+                except DecodeError:
+                    lost.add(key)
+                else:
+                    yield Points(key, self.split, position, time, step, epoch, value)
 
 
 def _columns_of(value: Any, keys: int) -> list[tuple[str, int]]:

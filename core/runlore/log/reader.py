@@ -209,7 +209,7 @@ class Content:
     replay: Replay | None = None  # of a log
     life: Life = Life.DEAD  # of the writer
     log_bytes: int | None = None  # of the log that a sealed file was made of, if known
-    damaged_blocks: set[int] = field(default_factory=set)  # offsets of those that `points` came across
+    damaged_blocks: dict[int, set[str]] = field(default_factory=dict)  # those found: keys lost by offset
 
     @property
     def sealed(self) -> bool:
@@ -248,26 +248,27 @@ class Content:
 
     def lost_blocks(self, key: str) -> int:
         """Return the number of blocks with points of a key that were found damaged when they were read."""
-        return sum(offset in self.damaged_blocks and key in keys for offset, keys in self.chunks or ())
+        return sum(key in keys and key in self.damaged_blocks.get(offset, ()) for offset, keys in self.chunks or ())
 
     def _sealed_points(self, wanted: Collection[str], unpack: Unpack) -> Iterator[Points]:
         for offset, payload in self._block_frames(wanted):
+            lost: set[str] = set()
             try:
-                yield from PackedBlock.decode(payload or b"").points(wanted, unpack)
+                yield from PackedBlock.decode(payload or b"").points(wanted, unpack, lost)
             except DecodeError:
-                if self.chunks is not None:  # else the damage was noted when the file was read
-                    self.damaged_blocks.add(offset)
+                lost.update(wanted)
+            if lost and self.chunks is not None:  # else the damage was noted when the file was read
+                self.damaged_blocks[offset] = lost | self.damaged_blocks.get(offset, set())
 
     def _block_frames(self, wanted: Collection[str]) -> Iterator[tuple[int, bytes | None]]:
         """Iterate over offset and payload of the frames that may hold a wanted key; None: the frame is damaged."""
         with self.path.open("rb") as file:
-            if self.chunks is not None:
-                for offset, keys in self.chunks:
-                    if not keys.isdisjoint(wanted):
-                        yield offset, frames.read_frame(file, offset)
-                return
-            reader = FrameReader(file, frames.SIGNATURE_SIZE)
-            yield from ((reader.offset, payload) for kind, payload in reader if kind == frames.COLUMNS)
+            if self.chunks is None:
+                reader = FrameReader(file, frames.SIGNATURE_SIZE)
+                yield from ((reader.offset, payload) for kind, payload in reader if kind == frames.COLUMNS)
+            for at, keys in self.chunks or ():
+                if not keys.isdisjoint(wanted):
+                    yield at, frames.read_frame(file, at)
 
 
 def read_log(path: Path, ordinal: int, replay: Replay | None = None) -> Content:
@@ -277,9 +278,8 @@ def read_log(path: Path, ordinal: int, replay: Replay | None = None) -> Content:
         FormatError: the file is of a newer format.
         FileNotFoundError: it was sealed or removed meanwhile.
     """
-    replay = replay or Replay()
     with path.open("rb") as file:
-        replay.advance(file)
+        (replay := replay or Replay()).advance(file)
     events = [event for _, event in replay.events]
     return Content(path, ordinal, events, replay.tallies, replay.damage, replay.orphans, replay=replay)
 

@@ -2,28 +2,69 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runlore.errors import MetricNotFound
 from runlore.log.points import Tally
 from runlore.log.reader import Content
-from runlore.log.superseding import read_series
+from runlore.log.superseding import read_series, warn_of_losses
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from runlore.log.superseding import Arrays
+
+READ_AHEAD = 3  # points of other keys that may be read along, for each one that was asked for …
+READ_FREELY = 50_000  # … or so many, which cost a moment and little memory
+
+
+class Curves:
+    """The points of a run's keys, read from its files at first need.
+
+    A block of a file holds the points of all keys that were logged together: to read it for each of them alone would
+    cost the square of their number. So with a key come others that nobody has asked for yet, but never many more points
+    than were asked for so far.
+    """
+
+    def __init__(self, tallies: Mapping[str, Tally], contents: Callable[[], list[Content]]) -> None:
+        self._counts = {key: tallies[key].count for key in sorted(tallies)}
+        self._contents = contents
+        self._asked = 0  # points
+        self._read: dict[str, Arrays] = {}
+        self._told: set[str] = set()  # keys whose damaged blocks were told of
+
+    def arrays(self, key: str) -> "Arrays":
+        """Return steps, values, times and epochs of a key; damaged blocks are left out, which a warning tells."""
+        found = self._read.get(key)
+        if found is None:
+            self._read |= read_series(self._contents(), [key, *self._beside(key)])
+            found = self._read[key]
+        if key not in self._told:
+            self._told.add(key)
+            self._asked += self._counts[key]
+            warn_of_losses(self._contents(), key)
+        return found
+
+    def _beside(self, key: str) -> Iterator[str]:
+        """Yield the keys to read along with one: none with the first."""
+        room = max(READ_AHEAD * self._asked, READ_FREELY) if self._read else 0
+        for other, count in self._counts.items():
+            if count <= room and other != key and other not in self._read:
+                room -= count
+                yield other
 
 
 class Series:
     """One metric of one run.
 
     `steps` (int64), `values` (float64), `times` (int64, µs since 1970) and `epochs` (float64, NaN where none was given)
-    are one-dimensional arrays of equal length in the order of steps, each step once. They are read at first need and
-    are a snapshot of that moment. `last`, `min`, `max` and `count` are known without reading.
+    are one-dimensional arrays of equal length in the order of steps, each step once. They are read at first need,
+    or with another metric of the run, and are a snapshot of that moment. `last`, `min`, `max` and `count` are known
+    without reading.
     """
 
-    def __init__(self, key: str, tally: Tally, contents: Callable[[], list[Content]]) -> None:
+    def __init__(self, key: str, tally: Tally, curves: Curves) -> None:
         self.key = key
         self.split = tally.split
         self.last = tally.last
@@ -31,7 +72,7 @@ class Series:
         self.min = tally.min
         self.max = tally.max
         self.count = tally.count
-        self._contents = contents
+        self._curves = curves
 
     @property
     def steps(self) -> "NDArray[np.int64]":
@@ -59,16 +100,17 @@ class Series:
     def __repr__(self) -> str:
         return f"<Series {self.key!r}: {self.count} points, last {self.last:g} at step {self.last_step}>"
 
-    @cached_property
-    def _arrays(self) -> "tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]":
-        return read_series(self._contents(), self.key)
+    @property
+    def _arrays(self) -> "Arrays":
+        return self._curves.arrays(self.key)
 
 
 class Metrics(Mapping[str, Series]):
     """The metrics of a run by key, in alphabetical order."""
 
     def __init__(self, tallies: Mapping[str, Tally], contents: Callable[[], list[Content]]) -> None:
-        self._series = {key: Series(key, tallies[key], contents) for key in sorted(tallies)}
+        curves = Curves(tallies, contents)
+        self._series = {key: Series(key, tallies[key], curves) for key in sorted(tallies)}
 
     def __getitem__(self, key: str) -> Series:
         found = self._series.get(key)

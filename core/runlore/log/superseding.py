@@ -6,7 +6,7 @@ would take long to import; or arrays, for series.
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +18,8 @@ from runlore.log.reader import Content
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    Arrays = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]
 
 
 class Counting(Protocol):
@@ -71,15 +73,18 @@ def exact_tallies(contents: list[Content], keys: set[str]) -> dict[str, Tally]:
     return {key: points.tally() for key, points in series.items()}
 
 
-def read_series(
-    contents: list[Content], key: str
-) -> "tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]":
-    """Return steps, values, times (µs) and epochs of a key's points that count, in the order of steps.
+def read_series(contents: list[Content], keys: Iterable[str]) -> "dict[str, Arrays]":
+    """Return steps, values, times (µs) and epochs of some keys' points that count, in the order of steps.
 
-    Damaged blocks are left out, which a warning tells.
+    Each block is read once for all keys. Damaged blocks are left out, which `warn_of_losses` tells.
     """
-    series = _PointArrays()
-    supersede(contents, {key: series}, columns.unpack_numpy)
+    series = {key: _PointArrays() for key in keys}
+    supersede(contents, series, columns.unpack_numpy)
+    return {key: points.arrays() for key, points in series.items()}
+
+
+def warn_of_losses(contents: list[Content], key: str) -> None:
+    """Warn if damaged blocks of a key's points were left out when they were read."""
     for content in contents:
         lost = content.lost_blocks(key)
         if lost:
@@ -88,7 +93,6 @@ def read_series(
                 RunloreWarning,
                 stacklevel=2,
             )
-    return series.arrays()
 
 
 class _PointsByStep:
@@ -146,7 +150,7 @@ class _PointArrays:
         self._times = np.concatenate([self._times, times])
         self._numbers = np.concatenate([self._numbers, numbers], axis=1)
 
-    def arrays(self) -> "tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]":
+    def arrays(self) -> "Arrays":
         """Return steps, values, times and epochs in the order of steps, each step once."""
         import numpy as np
 

@@ -143,6 +143,8 @@ def _fitting(runs: RunList, fields: list[Field], room: int, always: int | None =
     found = []
     for place, field in enumerate(fields):
         head = line_text(field.text if count[heads[place]] > 1 else heads[place], NAME_CHARS)
+        if always is not None and place >= always and len(head) + 2 > room:
+            continue  # before the values of thousands of keys are made into text
         most = TAG_CHARS if field.table == "tags" and always is not None else VALUE_CHARS
         values = [line_text(_value_text(run, field), most) for run in runs]
         width = max(map(len, (head, *values))) + 2
