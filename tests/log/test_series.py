@@ -73,3 +73,20 @@ def test_no_long_curve_is_read_along_with_short_ones(tmp_path: Path) -> None:
     assert [len(metrics[key].values) for key in "abc"] == [3, 3, 3]
     assert content.handed == 9
     assert len(metrics["loss"].values) == READ_FREELY + 1
+
+
+class Unspoken(str):
+    """A key whose text nobody may ask for."""
+
+    def __str__(self) -> str:
+        raise AssertionError("similar keys were looked for")
+
+
+def test_a_key_that_may_be_missing_is_asked_for_without_a_look_at_all_others(tmp_path: Path) -> None:
+    """Every cell of `ls` that had no such metric was compared with all keys of its run: minutes among 20,000."""
+    metrics, _ = written(tmp_path, many_keys)
+    assert metrics.get(Unspoken("layers.0")) is None
+    assert metrics.get(Unspoken("layers.0"), 1) == 1
+    assert Unspoken("layers.0") not in metrics
+    assert metrics.get(KEYS[0]) is metrics[KEYS[0]]
+    assert KEYS[0] in metrics

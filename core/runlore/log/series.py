@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from runlore.errors import MetricNotFound
 from runlore.log.points import Tally
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runlore.log.superseding import Arrays
+
+Default = TypeVar("Default")
 
 READ_AHEAD = 3  # points of other keys that may be read along, for each one that was asked for …
 READ_FREELY = 50_000  # … or so many, which cost a moment and little memory
@@ -121,6 +123,17 @@ class Metrics(Mapping[str, Series]):
                 + (f": did you mean {close[0]!r}?" if close else f"; there are: {', '.join(self._series) or 'none'}")
             )
         return found
+
+    @overload
+    def get(self, key: str, /) -> Series | None: ...
+    @overload
+    def get(self, key: str, /, default: Series | Default) -> Series | Default: ...
+    def get(self, key: str, /, default: Any = None) -> Any:
+        """Return a metric, or the default; unlike `[]` it looks for no similar key, which takes long."""
+        return self._series.get(key, default)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._series
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._series)
