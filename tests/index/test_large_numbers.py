@@ -58,3 +58,14 @@ def test_objects_are_asked_for_by_their_text(store: Store) -> None:
         "params.data in ['/data/a', 'b']",
     ):  # fmt: skip
         assert len(store.runs(query)) == 1, query
+
+
+@pytest.mark.parametrize("limit", [None, 4])
+def test_whole_numbers_beyond_64_bits_sort_exactly(store: Store, limit: int | None) -> None:
+    """Neighbours are equal as floats, and came in the order of their runs."""
+    seeds = [2**70 + 1, -(2**70), 2**70, -(2**70) - 1, 2**70 + 2, 5]
+    for seed in seeds:
+        with store.start_run(params={"seed": seed}):
+            pass
+    for sort, expected in (("params.seed", sorted(seeds)), ("-params.seed", sorted(seeds, reverse=True))):
+        assert [run.params["seed"] for run in store.runs(sort=sort, limit=limit)] == expected[:limit]

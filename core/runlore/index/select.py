@@ -104,10 +104,11 @@ def _first_by_key(database: Sqlite, compiled: Compiled, field: Field, descending
     """Return the first runs along the index of one key; None if too few have it, so that the others count too."""
     column = field.column if field.table == "metrics" else "num"
     direction = "DESC" if descending else "ASC"
+    exact = [] if field.table == "metrics" else _exact_terms("s", descending)
     sql = (
         f"SELECT r.n FROM {field.table} s JOIN runs r ON r.n = s.run "
         f"WHERE s.key = ? AND s.{column} IS NOT NULL AND {compiled.sql} "
-        f"ORDER BY s.{column} {direction}, r.id DESC LIMIT ?"
+        f"ORDER BY {', '.join([f's.{column} {direction}', *exact])}, r.id DESC LIMIT ?"
     )
     rows = _query(database, sql, [field.key, *compiled.arguments, limit])
     return [number for (number,) in rows] if len(rows) == limit else None
@@ -130,7 +131,20 @@ def _ordering(order: Order) -> tuple[str, list[str], list[Any]]:
             columns = [f"s{place}.num", f"CASE WHEN s{place}.kind IN {TEXT_KINDS} THEN s{place}.text END"]
         for column in columns:
             terms += [f"{column} IS NULL", f"{column} {'DESC' if descending else 'ASC'}"]
+        if field.table not in ("", "metrics"):
+            terms += _exact_terms(f"s{place}", descending)
     return " ".join(joins), terms, keys
+
+
+def _exact_terms(table: str, descending: bool) -> list[str]:
+    """Return terms that sort whole numbers beyond 64 bits exactly, which are equal as the floats in `num`."""
+    up, down = ("DESC", "ASC") if descending else ("ASC", "DESC")
+    large = f"{table}.kind = 'int' AND length({table}.text) > 18"
+    return [
+        f"CASE WHEN {large} THEN length({table}.text) * (CASE WHEN {table}.num < 0 THEN -1 ELSE 1 END) END {up}",
+        f"CASE WHEN {large} AND {table}.num > 0 THEN {table}.text END {up}",
+        f"CASE WHEN {large} AND {table}.num < 0 THEN {table}.text END {down}",
+    ]
 
 
 def _values(
