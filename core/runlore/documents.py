@@ -140,8 +140,10 @@ def lineage_document(graph: "Lineage") -> dict[str, Any]:
     return {"root": graph.root, "nodes": nodes, "edges": edges, "cut": graph.cut}
 
 
-def statistics_document(found: "Statistics", by: Sequence[str], over: Sequence[str]) -> dict[str, Any]:
-    """Return what `stats --json` prints."""
+def statistics_document(
+    found: "Statistics", by: Sequence[str], over: Sequence[str], left_out: Sequence[RecordedRun] = ()
+) -> dict[str, Any]:
+    """Return what `stats --json` prints; `left_out` are runs of the query that did not count."""
     groups = []
     for group in found.groups:
         values = {"mean": group.mean, "std": group.deviation}
@@ -153,6 +155,8 @@ def statistics_document(found: "Statistics", by: Sequence[str], over: Sequence[s
             | {"ci95": interval, "best": best, "runs": [item.run for item in group.runs]}
         )
     document: dict[str, Any] = {"metric": found.metric, "best": found.best, "over": list(over), "groups": groups}
+    if left_out:
+        document["left_out"] = [{"run": run.id, "name": run.name, "status": run.status} for run in left_out]
     if found.mixed:
         document["mixed"] = list(found.mixed)
     test = found.test

@@ -210,3 +210,19 @@ def test_different_values_print_differently(store: Store) -> None:
 def test_values_whose_squares_are_beyond_all_floats_have_no_interval() -> None:
     """Once, squares that overflow ended the command in a traceback."""
     assert summarise([1e155, -1e155]) == (0.0, None, None)
+
+
+def test_only_runs_that_finished_count_and_the_others_are_named(store: Store) -> None:
+    for value in (1.0, 2.0, 3.0):
+        with store.start_run("well", params={"lr": 1}) as run:
+            run.log_metrics({"m": value})
+    with pytest.raises(ValueError, match="diverged"), store.start_run("broken", params={"lr": 1}) as run:
+        run.log_metrics({"m": 100.0})
+        raise ValueError("diverged")
+    done = runlore("stats", "-m", "m", "--by", "lr")
+    assert "1 run left out, not finished: broken (failed)" in done.stderr
+    assert done.stdout.splitlines()[2].split()[:4] == ["1", "3", "2", "1"], "the value, n, mean, and the deviation"
+    told = document("stats", "-m", "m", "--by", "lr", "--json")
+    assert [item["name"] for item in told["left_out"]] == ["broken"]
+    asked = document("stats", 'status in ["finished", "failed"]', "-m", "m", "--by", "lr", "--json")
+    assert (asked["groups"][0]["n"], "left_out" in asked) == (4, False)

@@ -6,13 +6,15 @@ import click
 from rich.markup import escape
 
 from runlore._text import count_text, line_text, number_text
-from runlore.analysis.scope import independent
+from runlore.analysis.scope import independent, well_ended
 from runlore.analysis.statistics import Best, Group, PairedTest, Statistics, group_runs, key_text
 from runlore.cli.options import children_option, json_option, options_as, store_option
 from runlore.cli.printing import grid, print_json, print_whole
 from runlore.documents import statistics_document
+from runlore.store.runs import RunList
 from runlore.store.store import open_store
 
+MAX_NAMED = 5  # runs that are left out
 MAX_MIXED = 5  # names of params that differ within groups, in the warning
 KEY_CHARS = 24  # of a value that makes a group
 ID_DIGITS = 6  # of the best run
@@ -51,19 +53,23 @@ class Options:
 @store_option
 @options_as(Options)
 def stats(options: Options) -> None:
-    """Compare groups of runs: n, mean, 95 % interval and best of a metric.
+    """Compare groups of runs: n, mean, standard deviation, 95 % interval and best of a metric.
+
+    Runs that have not finished are left out, and named, unless the query names their status.
 
     With --over, runs of a group that differ only in this field are repetitions, and two groups are compared by a
     paired test over the values that both have.
     """
     by, over = options.by, options.over
     store = open_store(options.store)
-    store.check_query(options.where)
-    chosen = independent(options.where, options.show_all)
+    chosen, left_out = well_ended(store, options.where, independent(options.where, options.show_all))
     found = group_runs(store, chosen, options.metric, by, over, options.best, options.between or None)
     if options.as_json:
-        print_json(statistics_document(found, by, over))
-    elif found.groups:
+        print_json(statistics_document(found, by, over, left_out or ()))
+        return
+    if left_out:
+        click.echo(_left_out_text(left_out), err=True)
+    if found.groups:
         _print(found, by, over)
     else:
         click.echo("No run fulfils this query.")
@@ -71,8 +77,8 @@ def stats(options: Options) -> None:
 
 def _print(found: Statistics, by: tuple[str, ...], over: tuple[str, ...]) -> None:
     good = "lowest" if found.best == "min" else "highest"
-    heads = [*by, "n", "mean", "95 % interval", "best", "run"]
-    table = grid(heads, right=range(len(by), len(by) + 4))
+    heads = [*by, "n", "mean", "std", "95 % interval", "best", "run"]
+    table = grid(heads, right=range(len(by), len(by) + 5))
     for group in found.groups:
         if group.runs:
             table.add_row(*_cells(group))
@@ -101,7 +107,15 @@ def _cells(group: Group) -> list[str]:
     interval = "–" if group.interval is None else " … ".join(map(number_text, group.interval))
     best = group.best
     told = [number_text(best.value), best.run[-ID_DIGITS:]] if best else ["–", ""]
-    return [*keys, ("" if keys else "  ") + str(group.n), number_text(group.mean), interval, *told]
+    deviation = "–" if group.deviation is None else number_text(group.deviation)
+    return [*keys, ("" if keys else "  ") + str(group.n), number_text(group.mean), deviation, interval, *told]
+
+
+def _left_out_text(runs: RunList) -> str:
+    named = [f"{line_text(run.name, KEY_CHARS)} ({run.status})" for run in runs[:MAX_NAMED]]
+    more = f" and {len(runs) - MAX_NAMED} more" if len(runs) > MAX_NAMED else ""
+    names = f"{', '.join(named)}{more}"
+    return f"{count_text(len(runs), 'run')} left out, not finished: {names}. A query that names status counts them."
 
 
 def _test_text(test: PairedTest) -> str:
