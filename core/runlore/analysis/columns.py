@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from runlore.analysis.ranking import ASIDE_TAGS, is_aside, is_place, is_telling
+from runlore.analysis.ranking import ASIDE_TAGS, is_aside, is_extent, is_place, is_telling
 from runlore.hookspecs import SYSTEM_PREFIX
 from runlore.index.fields import Field
 from runlore.store.runs import RunList
@@ -10,7 +10,9 @@ from runlore.store.runs import RunList
 
 def telling_columns(runs: RunList, asked: Sequence[Field] = ()) -> list[Field]:
     """Return the columns that distinguish these runs: those asked for, a metric, a tag, two params, then the others."""
-    measured = dict.fromkeys(key for run in runs for key in run.metrics if not key.startswith(SYSTEM_PREFIX))
+    measured = dict.fromkeys(
+        key for run in runs for key in run.metrics if not key.startswith(SYSTEM_PREFIX) and not is_extent(key)
+    )
     metrics = [Field("metrics", key, "last", 0) for key in _by_coverage(runs, sorted(measured, key=_rank(runs)))]
     settings = [key for key in _frequent(run.params for run in runs) if not is_place(key)]
     params = [Field("params", key, "", 0) for key in sorted(settings, key=lambda key: not is_telling(key))]

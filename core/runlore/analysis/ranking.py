@@ -1,5 +1,6 @@
 """Rank params and metrics by how likely people look for them."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ from runlore.hookspecs import SYSTEM_PREFIX
 
 PLACE_ENDINGS = ("_dir", "dirpath", "filepath", "path")  # of params that name a place for files: no two runs share it
 ASIDE_ENDINGS = ("_time", "_seconds", "_runtime", "_per_second", "learning_rate", "grad_norm")  # of metrics
+EXTENTS = frozenset(["rows", "n_rows", "num_rows", "samples", "n_samples", "num_samples"])  # last parts of metrics
 ASIDE_TAGS = frozenset(["integration", "job", "description"])  # that tell runs apart only to who looks for them
 TELLING = frozenset(
     "learning_rate lr epochs max_epochs num_train_epochs max_steps batch_size per_device_train_batch_size weight_decay "
@@ -29,6 +31,11 @@ def is_place(key: str) -> bool:
     return key.endswith(PLACE_ENDINGS)
 
 
+def is_extent(key: str) -> bool:
+    """Return True for a metric that only says how much data there was; no table shows it unless it is asked for."""
+    return re.split(r"[/.]", key)[-1] in EXTENTS
+
+
 def is_aside(key: str) -> bool:
     """Return True for a metric of the training's progress, not of its quality, such as a duration; it is shown last."""
-    return key.endswith(ASIDE_ENDINGS) or key.startswith(SYSTEM_PREFIX)
+    return key.endswith(ASIDE_ENDINGS) or key.startswith(SYSTEM_PREFIX) or is_extent(key)
