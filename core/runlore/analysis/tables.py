@@ -34,11 +34,7 @@ class Row:
     children: int
     tags: dict[str, str]
     values: tuple[Any, ...]
-
-    @property
-    def duration(self) -> float | None:
-        """Seconds from start to end; None while it runs."""
-        return None if self.ended is None else (self.ended - self.started).total_seconds()
+    duration: float | None  # seconds that it ran, as `RecordedRun.duration`
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,5 +91,5 @@ def _row(summary: Summary, children: int, values: tuple[Any, ...]) -> Row:
     ended = None if summary.ended is None else as_time(summary.ended)
     return Row(
         summary.id, summary.name, summary.experiment, summary.status, as_time(summary.started), ended, summary.parent,
-        children, dict(summary.tags), values,
+        children, dict(summary.tags), values, None if summary.ran is None else summary.ran / 1e6,
     )  # fmt: skip

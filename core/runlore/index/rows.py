@@ -16,7 +16,9 @@ from runlore.log.record import Record
 from runlore.log.values import Plain, is_list, text_of
 
 INT64 = 1 << 63  # integers below it, and from its negative on, fit a column
-RUN_COLUMNS = "n, id, name, experiment, status, parent, started, ended, lost, damaged"  # the first fields of a Summary
+RUN_COLUMNS = (
+    "n, id, name, experiment, status, parent, started, ended, lost, damaged, ran"  # the first fields of a Summary
+)
 MAX_NUMBERS = 500  # of runs in one statement; for more, the whole table is read
 
 Row = tuple[Any, ...]
@@ -49,6 +51,7 @@ class Batch:
                 int(record.live),
                 record.lost_calls,
                 record.damaged_bytes,
+                record.ran,
             )
         )
         tables["params"] += [(number, key, *value_columns(value)) for key, value in record.params.items()]
@@ -93,6 +96,7 @@ class Summary:
     ended: int | None
     lost_calls: int
     damaged_bytes: int
+    ran: int | None
     params: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)

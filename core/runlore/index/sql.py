@@ -82,7 +82,7 @@ def to_sql(condition: Condition) -> Clause:
 
 def column_of(field: Field) -> str:
     """Return the SQL of a column of a run, a field without a table."""
-    return "((r.ended - r.started) / 1000000.0)" if field.column == "duration" else f"r.{field.column}"
+    return "(r.ran / 1000000.0)" if field.column == "duration" else f"r.{field.column}"
 
 
 def _joined(word: str, clauses: Sequence[Clause]) -> Clause:
@@ -137,7 +137,7 @@ def _compare_large(field: Field, operator: str, value: int) -> Clause:
 
 def _missing(field: Field) -> Clause:
     if not field.table:
-        return Clause(f"r.{field.column} IS NULL" if field.column != "duration" else "r.ended IS NULL")
+        return Clause(f"r.{field.column} IS NULL" if field.column != "duration" else "r.ran IS NULL")
     present = f"t.{field.column} IS NOT NULL" if field.table == "metrics" else "t.kind <> 'none'"
     if field.table == "metrics" and field.column == "last":
         present = "t.count > 0"  # a last value of NaN is not missing

@@ -10,7 +10,7 @@ from runlore.log.folder import Folder, WriterFile
 from runlore.log.liveness import boot_id
 from runlore.log.record import Record, Writers
 
-VERSION = "6"  # of the tables and of what their rows mean
+VERSION = "7"  # of the tables and of what their rows mean
 
 
 def is_ready(database: Sqlite) -> bool:

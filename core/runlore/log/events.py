@@ -63,7 +63,7 @@ def _is_end(event: Event) -> bool:
     error = event.get("error")
     if error is not None and not (isinstance(error, dict) and _is_text(error.get("type"))):
         return False
-    return isinstance(event.get("status"), str) and is_int64(event.get("lost", 0))
+    return isinstance(event.get("status"), str) and all(is_int64(event.get(key, 0)) for key in ("lost", "ran"))
 
 
 def _has_seeds(event: Event) -> bool:

@@ -50,6 +50,8 @@ class LogFile:
         self.closed = False
         self.successor: Self | None = None  # takes over when this is closed
         self.newest_us = 0  # the time of the newest frame
+        self._began_ns, self._began_us = time.monotonic_ns(), time.time_ns() // 1000
+        self._is_segment = opening.get("mode") in ("start", "resume") and "time" not in opening  # from its beginning
         self._gap: Event | None = None  # calls and points that were lost since the last write
         self._waiting: list[bytes] = []  # frames of events that found no room
         self._warned: set[str] = set()
@@ -201,6 +203,7 @@ class LogFile:
     def _write_end(self, end: Event | None) -> bool:
         """Return True if everything, the end record included, reached the log."""
         if end is not None:
+            end = self._with_time(end)
             self._waiting.append(event_frame(self._stamped(end)))
         if not self._waiting and not self._gap:
             return True
@@ -210,6 +213,15 @@ class LogFile:
         if end is not None:
             self._write_end_in_slot(end)
         return False
+
+    def _with_time(self, end: Event) -> Event:
+        """Return the end of a segment with the time that it ran, where its first and its last time don't tell that.
+
+        The monotonic clock stands still while the machine sleeps, and nobody sets it.
+        """
+        ran = (time.monotonic_ns() - self._began_ns) // 1000
+        lasted = time.time_ns() // 1000 - self._began_us
+        return {**end, "ran": ran} if self._is_segment and abs(lasted - ran) > SET_BACK_US else end
 
     def _write_end_in_slot(self, end: Event) -> None:
         """Write the end record, shortened, into the room that is reserved for it at the head."""

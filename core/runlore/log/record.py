@@ -44,6 +44,7 @@ class Segment:
     cut: int | None
     argv: tuple[str, ...]
     error: str | None
+    ran: int | None = None  # µs that it ran, without the sleep of its machine, where it told its end
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class Record:
     status: str = "running"
     started: int = 0
     ended: int | None = None
+    ran: int | None = None  # µs of all segments together, None while it runs
     params: dict[str, Plain] = field(default_factory=dict)
     summary: dict[str, Plain] = field(default_factory=dict)  # numbers of the run as a whole
     tags: dict[str, str] = field(default_factory=dict)
@@ -284,6 +286,8 @@ def build_record(folder: Folder, run_id: str, writers: Writers) -> Record:
         ends = [_end_of(folder, content, writers.contents) for content in tellers]
         _apply_end(record, tellers[-1], ends[-1])
         record.segments = [_segment(content, end) for content, end in zip(owners, ends[: len(owners)], strict=True)]
+    if record.ended is not None:
+        record.ran = sum(map(_time_of, record.segments)) if record.segments else max(0, record.ended - record.started)
     record.live = any(content.life is not Life.DEAD for content in writers.contents)
     record.damaged_bytes = sum(damage.length for content in writers.contents for damage in content.damage)
     record.damaged_bytes += sum(map(_broken_bytes, writers.contents))
@@ -355,7 +359,13 @@ def _segment(content: Content, end: Event | None) -> Segment:
     told = ": ".join(filter(None, (error.get("type"), str(error.get("message") or "").partition("\n")[0]))) or None
     argv = opening.get("argv")
     arguments = tuple(map(str, argv)) if isinstance(argv, list) else ()
-    return Segment(opening.get("time", 0), ended, status, opening.get("cut"), arguments, told)
+    return Segment(opening.get("time", 0), ended, status, opening.get("cut"), arguments, told, (end or {}).get("ran"))
+
+
+def _time_of(segment: Segment) -> int:
+    if segment.ran is not None:
+        return max(0, segment.ran)
+    return 0 if segment.ended is None else max(0, segment.ended - segment.started)
 
 
 def _last_time(content: Content) -> int:

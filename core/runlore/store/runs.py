@@ -56,6 +56,7 @@ class RecordedRun(Details):
         self.status = summary.status
         self.started = as_time(summary.started)
         self.ended = None if summary.ended is None else as_time(summary.ended)
+        self._ran = summary.ran
         self.params: dict[str, Any] = {key: plain_value(value) for key, value in summary.params.items()}
         self.summary: dict[str, Any] = {key: plain_value(value) for key, value in summary.summary.items()}
         self.tags = dict(summary.tags)
@@ -64,8 +65,8 @@ class RecordedRun(Details):
 
     @property
     def duration(self) -> float | None:
-        """Seconds from start to end; None while it runs."""
-        return None if self.ended is None else (self.ended - self.started).total_seconds()
+        """Seconds that it ran: all its segments together, without its machine's sleep; None while it runs."""
+        return None if self._ran is None else self._ran / 1e6
 
     @property
     def parent(self) -> "RecordedRun | None":
