@@ -102,7 +102,8 @@ class Served:
         finally:
             self.process.kill()
             self._errors.close()
-            self.running.remove(self)
+            if self in self.running:
+                self.running.remove(self)
         return self.process.returncode
 
 

@@ -147,7 +147,7 @@ def value_columns(value: Plain) -> tuple[str, float | None, str | None]:
 
 def _exact_number(value: dict[str, Any]) -> float | None:
     """Return the float of a Decimal or a Fraction."""
-    if value.get("$type") not in ("decimal.Decimal", "fractions.Fraction"):
+    if not isinstance(value, dict) or value.get("$type") not in ("decimal.Decimal", "fractions.Fraction"):
         return None
     try:
         number = float(Fraction(str(value.get("text"))))

@@ -12,6 +12,8 @@ TYPED = "typed"  # the artifact of code that lies in no file
 CELLS = "cells.py"  # its file for a notebook, or IPython: all cells that ran, in order, each as often as it ran
 ARGUMENT = "argument.py"  # its file for python -c
 MAX_TYPED_BYTES = 4 << 20
+# How programs start Python to run modules of theirs: multiprocessing, and execnet below pytest-xdist.
+BOOTSTRAPS = ("from multiprocessing", "import sys;exec(eval(sys.stdin")
 UNKNOWN = "what ran is not known, and the run can't be reproduced"
 
 
@@ -25,6 +27,8 @@ def typed_code() -> list[CapturedFile]:
         gone = not os.path.isfile(file) and not is_installed(file)  # noqa: PTH113  # a pipe is no file
         return [_withheld(file, f"the script is no file any more: {UNKNOWN}")] if gone else []
     text = _argument()
+    if text is not None and text.startswith(BOOTSTRAPS):
+        return []
     if text is None:
         return [_withheld("the script", f"it was typed or read from a pipe: {UNKNOWN}")]
     return [CapturedFile(ARGUMENT, _content(text), "code", folder=TYPED)]
