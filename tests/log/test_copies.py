@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from runlore import Store
 from runlore.log.folder import holds_more
 from runlore.log.sealing import seal
+from tests.commands import runlore
 from tests.process import Process
 
 LIVE = """
@@ -94,6 +96,26 @@ def test_a_longer_log_is_not_hidden_by_a_file_that_was_made_of_a_shorter_one(
         assert copied.reindex() == 1
         assert log.exists()
     run.finish()
+
+
+@pytest.mark.parametrize("cut", [0, 10, 2000])
+def test_a_file_that_was_still_arriving_is_looked_at_again(store: Store, cut: int) -> None:
+    """Half a file was remembered as a nameless crashed run for ever, without a word."""
+    with store.start_run("big", params={"lr": 0.1}) as run:
+        for step in range(2000):
+            run.log_metrics({"loss": float(step % 977)})
+    (path,) = store.root.rglob("*.run")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:cut])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is damaged
+        assert [found.name for found in store.runs()] == [""]
+    assert "damaged or still arriving" in runlore("ls", "--store", str(store.root)).stderr
+    assert "damaged or still arriving" in runlore("doctor", "--store", str(store.root)).stdout
+    path.write_bytes(whole)
+    (found,) = store.runs()
+    assert (found.name, found.status, found.metrics["loss"].count) == ("big", "finished", 2000)
+    assert "arriving" not in runlore("ls", "--store", str(store.root)).stderr
 
 
 def test_a_log_that_holds_no_more_than_its_sealed_file_is_removed(store: Store, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from runlore._ids import id_day
 from runlore.errors import FormatError
-from runlore.index.database import Sqlite
+from runlore.index.database import DAMAGED, LIVE, Sqlite
 from runlore.log import liveness
 from runlore.log.folder import YOUNG_NS, Folder, WriterFile, holds_more, visible
 from runlore.log.frames import DecodeError
@@ -30,7 +30,7 @@ class Change:
     day: str
     run_id: str
     files: list[WriterFile]
-    sizes: dict[str, int] = field(default_factory=dict)  # bytes by file name
+    states: dict[str, tuple[int, int]] = field(default_factory=dict)  # bytes and mtime (ns) by file name
     record: Record | None = None
     writers: Writers | None = None
     tallies: dict[str, Tally] = field(default_factory=dict)  # by metric
@@ -129,13 +129,16 @@ def _compare_day(news: News, day: str, path: Path, known: Mapping[str, set[str]]
 
 
 def _compare_live(news: News, folder: Folder, database: Sqlite) -> None:
-    """Add the runs that were being written, if a file grew or its writer died."""
+    """Add the runs that were being written, if a file grew or its writer died, and damaged ones that have changed."""
     changed = {change.run_id for change in news.changes} | {run_id for _, run_id in news.gone}
     rows = database.query(
-        "SELECT f.day, f.run, f.name, f.size, f.replay FROM runs r JOIN files f ON f.run = r.id WHERE r.live = 1"
+        "SELECT f.day, f.run, f.name, f.size, f.mtime, f.replay, r.live "
+        f"FROM runs r JOIN files f ON f.run = r.id WHERE r.live IN ({LIVE}, {DAMAGED})"
     )
-    for day, run_id, name, size, replay in rows:
-        if run_id not in changed and _has_changed(folder.runs / day / name, size, replay):
+    for day, run_id, name, size, mtime, replay, live in rows:
+        path = folder.runs / day / name
+        changes = _has_changed(path, size, replay) if live == LIVE else _has_another_state(path, (size, mtime))
+        if run_id not in changed and changes:
             changed.add(run_id)
             news.changes.append(Change(day, run_id, []))
 
@@ -153,6 +156,19 @@ def _has_changed(path: Path, size: int, replay: str | None) -> bool:
         return True
 
 
+def _has_another_state(path: Path, known: tuple[int, int]) -> bool:
+    try:
+        return _state(path) != known
+    except OSError:
+        return True
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Return size and mtime (ns) of a file."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
 def _known_replays(database: Sqlite, change: Change) -> dict[str, Replay]:
     """Return how far the logs of a run were read, by file name."""
     sql = "SELECT name, replay FROM files WHERE day = ? AND run = ? AND replay IS NOT NULL"
@@ -168,7 +184,7 @@ def _read_change(folder: Folder, change: Change, replays: dict[str, Replay]) -> 
     for _ in range(MAX_TRIES):
         change.files = change.files or folder.files_of(change.run_id)
         try:
-            change.sizes = {item.path.name: item.path.stat().st_size for item in change.files}
+            change.states = {item.path.name: _state(item.path) for item in change.files}
             change.writers = read_writers(change.files, replays)
             change.tallies = change.writers.tallies()
             change.record = build_record(folder, change.run_id, change.writers)

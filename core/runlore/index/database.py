@@ -19,8 +19,8 @@ TABLES = {
     "meta": "key TEXT PRIMARY KEY, value TEXT NOT NULL",
     "days": "day TEXT PRIMARY KEY, mtime BIGINT NOT NULL",
     "files": (
-        "day TEXT NOT NULL, run TEXT NOT NULL, name TEXT NOT NULL, size BIGINT NOT NULL, replay TEXT, "
-        "PRIMARY KEY (day, run, name)"
+        "day TEXT NOT NULL, run TEXT NOT NULL, name TEXT NOT NULL, size BIGINT NOT NULL, mtime BIGINT NOT NULL, "
+        "replay TEXT, PRIMARY KEY (day, run, name)"
     ),
     "runs": (
         "n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT, experiment TEXT, status TEXT, parent TEXT, "
@@ -80,6 +80,11 @@ INDEXES = {
 # Tables whose rows belong to a run:
 BY_RUN = ("params", "summary", "tags", "metrics", "sections", "data", "artifacts", "members", "links", "weights")
 WITHOUT_ROWID = (*BY_RUN, "env")
+
+
+# Values of runs.live; 0 stands for runs whose files no longer change
+LIVE = 1
+DAMAGED = 2  # files that can't be read whole, and may still be arriving
 
 
 class Locked(Exception):

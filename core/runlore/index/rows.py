@@ -9,7 +9,7 @@ from typing import Any
 
 from runlore.artifacts.blobs import Blobs
 from runlore.errors import ArtifactNotFound
-from runlore.index.database import BY_RUN, Sqlite
+from runlore.index.database import BY_RUN, DAMAGED, LIVE, Sqlite
 from runlore.log.folder import Folder
 from runlore.log.points import Tally
 from runlore.log.record import Record
@@ -48,7 +48,7 @@ class Batch:
                 _text(record.parent),
                 record.started,
                 record.ended,
-                int(record.live),
+                LIVE if record.live else DAMAGED if record.is_damaged else 0,
                 record.lost_calls,
                 record.damaged_bytes,
                 record.ran,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runlore.errors import QueryError
-from runlore.index.database import Sqlite, is_refused
+from runlore.index.database import DAMAGED, Sqlite, is_refused
 from runlore.index.fields import Field
 from runlore.index.rows import RUN_COLUMNS, Summary, load_summaries
 from runlore.index.sql import TEXT_KINDS, Clause, Compiled, column_of
@@ -74,8 +74,9 @@ def list_names(database: Sqlite) -> list[str]:
 
 
 def list_damaged(database: Sqlite) -> list[str]:
-    """Return the ids of the runs with damaged files."""
-    return [run_id for (run_id,) in database.query("SELECT id FROM runs WHERE damaged > 0")]
+    """Return the ids of the runs with files that are damaged or still arriving."""
+    sql = f"SELECT id FROM runs WHERE live = {DAMAGED} OR damaged > 0"
+    return [run_id for (run_id,) in database.query(sql)]
 
 
 def read_states(database: Sqlite) -> dict[str, tuple[int, int, str]]:

@@ -10,7 +10,7 @@ from runlore.log.folder import Folder, WriterFile
 from runlore.log.liveness import boot_id
 from runlore.log.record import Record, Writers
 
-VERSION = "7"  # of the tables and of what their rows mean
+VERSION = "8"  # of the tables and of what their rows mean
 
 
 def is_ready(database: Sqlite) -> bool:
@@ -99,4 +99,5 @@ def _file_row(change: Change, item: WriterFile) -> tuple[Any, ...]:
     if change.record is not None and change.record.live and change.writers is not None:
         found = next((content for content in change.writers.contents if content.path.name == name), None)
         replay = found.replay.encode() if found is not None and found.replay is not None else None
-    return (change.day, change.run_id, name, change.sizes.get(name, -1), replay)
+    size, mtime = change.states.get(name, (-1, 0))
+    return (change.day, change.run_id, name, size, mtime, replay)

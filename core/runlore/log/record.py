@@ -133,6 +133,11 @@ class Record:
         self.status = "running"
         self.command = {key: opening[key] for key in _COMMAND_FIELDS if key in opening}
 
+    @property
+    def is_damaged(self) -> bool:
+        """True if bytes of its files can't be read, or nothing tells what it is: they may still be arriving."""
+        return self.damaged_bytes > 0 or not (self.segments or self.name)
+
     def missing(self, writers: "Writers") -> list[dict[str, Any]]:
         """Return what could not be captured or read, and why: `{"what", "why"}`; `writers` are the run's."""
         found = list(self.losses)
@@ -141,7 +146,7 @@ class Record:
         if self.lost_calls:
             found.append({"what": f"{self.lost_calls} log calls", "why": "no room on the disk"})
         if self.damaged_bytes:
-            found.append({"what": f"{self.damaged_bytes} bytes of its files", "why": "damaged on the disk"})
+            found.append({"what": f"{self.damaged_bytes} bytes of its files", "why": "damaged or still arriving"})
         blocks = sum(len(content.damaged_blocks) for content in writers.contents)
         if blocks:
             found.append({"what": f"{blocks} blocks of points", "why": "damaged on the disk"})

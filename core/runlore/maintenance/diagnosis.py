@@ -14,6 +14,7 @@ from runlore._text import closest, size_text
 from runlore.errors import SettingError
 from runlore.hookspecs import Integration
 from runlore.index.contents import count_pending
+from runlore.index.select import list_damaged
 from runlore.log import liveness
 from runlore.maintenance.garbage import sizes
 from runlore.plugins.autolog import wanted_by_setting
@@ -211,9 +212,11 @@ def _store(store: Store) -> Iterator[Finding]:
         states[run.status] = states.get(run.status, 0) + 1
     text = ", ".join(f"{count} {status}" for status, count in states.items()) or "none"
     yield Finding("runs", "ok", f"{len(runs)}: {text}" if states else text, {"count": len(runs), "by_status": states})
-    damaged = [run.name for run in runs if run.damaged_bytes]
+    damaged = set(store.ask(list_damaged))
     if damaged:
-        yield Finding("damage", "bad", f"files of {len(damaged)} runs are damaged: {', '.join(damaged[:5])}")
+        names = [run.name or run.id for run in runs if run.id in damaged]
+        text = f"files of {len(damaged)} runs are damaged or still arriving: {', '.join(names[:5])}"
+        yield Finding("damage", "bad", text)
     parts = sizes(store)
     text = ", ".join(f"{name} {size_text(size)}" for name, size in parts.items())
     yield Finding("size", "ok", f"{size_text(sum(parts.values()))}: {text}", {"bytes": parts})

@@ -18,10 +18,12 @@ from runlore.documents import run_document
 from runlore.errors import QueryError, RunloreWarning, StoreNotFound
 from runlore.index.fields import BARE, Field
 from runlore.index.parse import parse_field, parse_sort
+from runlore.index.select import list_damaged
 from runlore.store.runs import RecordedRun, RunList
 from runlore.store.store import Store, open_store
 
 DEFAULT_LIMIT = 20  # runs
+UNKNOWN = "(damaged or arriving)"  # in place of a name that can't be read
 NAME_CHARS = 24  # of a run, and of the head of a column
 VALUE_CHARS = 22
 TAG_CHARS = 14  # of a tag that nobody asked for
@@ -76,6 +78,10 @@ def ls(
     console(width).print(table)
     for hint in opened.runs(sort=sort, limit=0).hints:
         click.echo(f"runlore: {hint}", err=True)
+    damaged = opened.ask(list_damaged)
+    if damaged:
+        count = "1 run has" if len(damaged) == 1 else f"{len(damaged)} runs have"
+        click.echo(f"{count} files that are damaged or still arriving: runlore doctor names them.", err=True)
     if most is not None and len(runs) > most:
         click.echo(f"More runs than {most} are there: -n N shows N of them.", err=True)
     if condition != where and opened.runs("parent is not None", limit=1):
@@ -111,7 +117,7 @@ def _table(store: Store, runs: RunList, fields: list[Field], asked: list[Field])
     ids = store.short_ids([run.id for run in runs])
     fixed = {
         "id": [ids[run.id] for run in runs],
-        "name": [line_text(run.name, NAME_CHARS) for run in runs],
+        "name": [line_text(run.name or UNKNOWN, NAME_CHARS) for run in runs],
         "status": [run.status for run in runs],
     }
     if not fields:
