@@ -24,6 +24,7 @@ def project(tmp_path: Path) -> Path:
         git(place, "init")
     for name in ("model.py", "old.py", "data.csv"):
         (library / name).write_text("SIZE = 1\n")
+    (library / ".gitignore").write_text("__pycache__\n")
     git(library, "add", ".")
     git(library, "commit", "-m", "library")
     git(folder, "-c", "protocol.file.allow=always", "submodule", "add", str(library), "third")
@@ -224,3 +225,13 @@ def test_installed_modules_and_our_own_are_no_code_of_the_users(store: Store, pr
     (project / "train.py").write_text(f"import pluggy, json\n{RECORDED}run.finish()\n")
     record(python, project, "x")
     assert [item.name for item in store.run("x").artifacts] == [code.PATCH]
+
+
+def test_packages_that_were_installed_elsewhere_are_told_by_their_version(
+    store: Store, tmp_path: Path, python: Python
+) -> None:
+    target = tmp_path / "target"
+    (target / "scaling-1.0.dist-info").mkdir(parents=True)
+    (target / "scaling.py").write_text("FACTOR = 2\n")
+    python(f"import scaling\n{RECORDED}run.finish()", "x", PYTHONPATH=str(target)).succeed()
+    assert members(store, "x", "imported") == {}

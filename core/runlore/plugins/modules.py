@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -89,7 +90,18 @@ def _look_at(name: str, values: Mapping[str, object], path: str) -> Loaded | Non
     package = values.get("__package__")
     dotted = f"{package}.{Path(path).stem}" if name == "__main__" and isinstance(package, str) and package else name
     depth = len(dotted.split(".")) + (Path(path).stem == "__init__")
-    return Loaded(path, real, "/".join(Path(path).parts[1:][-depth:]), archive)
+    below = "/".join(Path(path).parts[1:][-depth:])
+    return None if _holds_packages(path.removesuffix(below)) else Loaded(path, real, below, archive)
+
+
+@cache
+def _holds_packages(folder: str) -> bool:
+    """Return True if packages were installed into a folder (`pip install --target`): their versions tell of them."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.name.endswith(".dist-info") for entry in entries)
+    except OSError:
+        return False
 
 
 def _from(folder: str, path: str) -> str | None:
