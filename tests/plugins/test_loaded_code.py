@@ -228,10 +228,10 @@ def test_installed_modules_and_our_own_are_no_code_of_the_users(store: Store, pr
 
 
 def test_packages_that_were_installed_elsewhere_are_told_by_their_version(
-    store: Store, tmp_path: Path, python: Python
+    store: Store, tmp_path_factory: pytest.TempPathFactory, python: Python
 ) -> None:
-    target = tmp_path / "target"
-    (target / "scaling-1.0.dist-info").mkdir(parents=True)
+    target = tmp_path_factory.mktemp("target")
+    (target / "scaling-1.0.dist-info").mkdir()
     (target / "scaling.py").write_text("FACTOR = 2\n")
     python(f"import scaling\n{RECORDED}run.finish()", "x", PYTHONPATH=str(target)).succeed()
     assert members(store, "x", "imported") == {}

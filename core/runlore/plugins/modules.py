@@ -91,7 +91,8 @@ def _look_at(name: str, values: Mapping[str, object], path: str) -> Loaded | Non
     dotted = f"{package}.{Path(path).stem}" if name == "__main__" and isinstance(package, str) and package else name
     depth = len(dotted.split(".")) + (Path(path).stem == "__init__")
     below = "/".join(Path(path).parts[1:][-depth:])
-    return None if _holds_packages(path.removesuffix(below)) else Loaded(path, real, below, archive)
+    is_package = not path.startswith(_working_folder()) and _holds_packages(path.removesuffix(below))
+    return None if is_package else Loaded(path, real, below, archive)
 
 
 @cache
