@@ -1,4 +1,4 @@
-# Five verbs: install, check, lint, test, docs; what else CI runs: stress, others; and two shows: demo, bench.
+# Five verbs: install, check, lint, test, docs; what else CI runs: stress, others; two shows: demo, bench; and fuzz.
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,10 +11,10 @@ PARALLEL := -n $(WORKERS) --dist loadfile
 .DEFAULT_GOAL := help
 
 # Two workers on two cores: more threads would only wait for each other. Modules are compiled once, not in each process.
-check test stress others: export OMP_NUM_THREADS := 1
-check test stress others: export PYTHONDONTWRITEBYTECODE :=
+check test stress others fuzz: export OMP_NUM_THREADS := 1
+check test stress others fuzz: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help install check lint test stress others docs bench demo clean
+.PHONY: help install check lint test stress others fuzz docs bench demo clean
 
 help:  ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -54,6 +54,10 @@ test: $(VENV)/dev  ## The whole suite but for the stress tests, in ten minutes
 stress: $(VENV)/dev  ## What takes long, or shows in one more way what a test of the suite shows
 	$(PYTEST) $(PARALLEL) -m "stress and not quiet"
 	$(PYTEST) -m "stress and quiet"
+
+fuzz: $(VENV)/dev  ## Every fuzzer with 100,000 inputs: hours
+	RUNLORE_FUZZ=100000 $(PYTEST) $(PARALLEL) tests/fuzz
+	@if $(BIN)/python -c 'import atheris' 2>/dev/null; then $(BIN)/python -m tests.fuzz.guided $(VENV)/corpus 3600; else echo "not guided by coverage: pip install atheris"; fi
 
 $(OTHERS)/ready: pyproject.toml tests/requirements.txt
 	$(PYTHON) -m venv $(OTHERS)

@@ -38,6 +38,7 @@ FIXTURES = {
     "process": {"python", "warm_python"},
     "server": {"serve", "served", "real", "many", "own"},
     "browser": {"browser"},
+    "framework": {"real_store", "many_store"},  # trained, or of 10,000 runs: half a minute each
 }
 MARKERS = {
     "process": "starts Python processes of its own",
@@ -84,15 +85,26 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByFile(config, log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def unmeasured() -> None:
+    """Measure no machine in this process: its thread outlives tests, and a point of it would fall into any run."""
+    from runlore.recording import sampler
+
+    sampler.FIRST_S = sampler.INTERVAL_S = 1e6
+
+
 @pytest.fixture(autouse=True)
 def own_settings(runlore_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     from runlore.plugins import modules
 
     monkeypatch.chdir(tmp_path)  # nothing of this repository is captured, nor are the tests as modules from elsewhere
-    monkeypatch.setattr(modules, "OURS", re.compile(rf"{modules.OURS.pattern}|(tests|conftest|test_\w+)(\.|$)"))
+    monkeypatch.setattr(modules, "OURS", (*modules.OURS, "tests_", "conftest_", "test_"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path.parent / "state"))
     before = dict(os.environ)
+    on_interrupt = signal.getsignal(signal.SIGINT)
     yield
+    signal.signal(signal.SIGINT, on_interrupt)  # Lightning ignores it once a training was interrupted
     for name in os.environ.keys() - before.keys():  # such as the seed that Lightning leaves there for its workers
         del os.environ[name]
 

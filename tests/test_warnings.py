@@ -1,15 +1,20 @@
 """Warnings of runlore: silence is one thread's, a child's too when it is forked in it, and a report gets through it."""
 
+import errno
 import io
 import os
 import threading
 import warnings
 from contextlib import redirect_stderr
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from runlore import RunloreWarning
-from runlore._warnings import report, without_warnings
+import runlore
+from runlore import RunloreWarning, Store
+from runlore._warnings import report, without_reports, without_warnings
+from runlore.errors import StoreRefused
 
 
 def exit_code_of_child(child: int) -> int:
@@ -71,3 +76,56 @@ def test_the_silence_of_another_thread_ends_with_a_fork() -> None:
     leave.set()
     thread.join()
     assert exit_code_of_child(child) == 0
+
+
+def test_a_run_lets_no_warning_show_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python forgets which warnings it has shown whenever somebody changes its filters in the documented ways."""
+    changed: list[object] = []
+    monkeypatch.chdir(Path(__file__).parent)  # in a repository, so that git is asked
+    monkeypatch.setattr(warnings, "_filters_mutated", lambda: changed.append(None))
+    with runlore.start_run("quiet"):
+        pass
+    assert not changed
+    assert store.run("quiet").status == "finished"
+
+
+def test_reading_and_adding_let_no_warning_show_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with runlore.start_run("read", params={"path": "a1"}):
+        pass
+    changed: list[object] = []
+    monkeypatch.setattr(warnings, "_filters_mutated", lambda: changed.append(None))
+    assert len(store.runs(r"match(params.path, '\d')")) == 1  # Python warns of such an escape
+    with store.run("read").attach() as run:
+        run.log_params({"more": 1})
+    assert not changed
+    assert store.run("read").params["more"] == 1
+
+
+def test_what_can_not_be_added_is_an_error_and_no_warning(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with runlore.start_run("full"):
+        pass
+    run = store.run("full")
+
+    real_open = os.open
+
+    def open_without_making(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+        return real_open(path, flags, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", open_without_making)
+    with warnings.catch_warnings(record=True) as caught, pytest.raises(StoreRefused, match="'full'"):
+        warnings.simplefilter("always")
+        run.attach()
+    assert not caught
+
+
+def test_only_the_own_thread_reports_nothing() -> None:
+    with without_reports():
+        report("not heard")  # the tests make errors of warnings, which `report` would print
+        with pytest.warns(RunloreWarning, match="heard"):
+            thread = threading.Thread(target=report, args=("heard",))
+            thread.start()
+            thread.join()
+    with pytest.warns(RunloreWarning, match="again"):
+        report("again")

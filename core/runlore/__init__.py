@@ -7,7 +7,7 @@ from runlore import _startup  # noqa: F401  # at once: the script may leave the 
 from runlore._lazy import lazy
 
 if TYPE_CHECKING:
-    from runlore.api import current_run, log_artifact, log_metrics, log_params, set_tags, start_run
+    from runlore.api import current_run, group, log_artifact, log_metrics, log_params, set_tags, start_run
     from runlore.errors import RunloreError, RunloreWarning
     from runlore.guest.session import FitSession
     from runlore.hookspecs import hookimpl
@@ -27,6 +27,7 @@ _HOMES = {
     "Store": "store.store",
     "autolog": "plugins.autolog",
     "current_run": "api",
+    "group": "api",
     "hookimpl": "hookspecs",
     "log_artifact": "api",
     "log_metrics": "api",
@@ -35,7 +36,17 @@ _HOMES = {
     "set_tags": "api",
     "start_run": "api",
 }
-__getattr__, __dir__ = lazy(__name__, _HOMES)
+_VERBS = {
+    "autolog",
+    "current_run",
+    "group",
+    "log_artifact",
+    "log_metrics",
+    "log_params",
+    "set_tags",
+    "start_run",
+}  # of trainings
+__getattr__, __dir__ = lazy(__name__, _HOMES, _VERBS)
 
 __all__ = [
     "FitSession",
@@ -44,6 +55,7 @@ __all__ = [
     "Store",
     "autolog",
     "current_run",
+    "group",
     "hookimpl",
     "log_artifact",
     "log_metrics",

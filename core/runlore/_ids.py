@@ -1,13 +1,24 @@
-"""Run ids that sort by time, and names that a person can say."""
+"""Run ids that sort by time, names that a person can say, and the ids of contents, which are hashes."""
 
 import os
+import sys
 import time
+from importlib import import_module
+from typing import Any
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+_DIGITS = frozenset(ALPHABET)
+_PYTHONS_DIGITS = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 TIME_DIGITS = 11  # 55 bits of microseconds since 1970: until the year 3111
 RANDOM_DIGITS = 8
 ID_DIGITS = TIME_DIGITS + RANDOM_DIGITS
 SHORT_DIGITS = 6  # of the random end, which tables show
+
+try:
+    own_sha256: Any = import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256
+except ImportError:  # an interpreter that was built without
+    own_sha256 = None
+MAX_SLOWLY_HASHED = 1 << 16  # bytes that the interpreter's own sha256 hashes faster than OpenSSL is loaded
 
 ADJECTIVES = (
     "able amber ample arctic bold brave brief bright brisk broad calm candid careful civil clear clever cosmic crisp "
@@ -45,15 +56,17 @@ def new_suffix(digits: int) -> str:
 
 def is_run_id(text: str) -> bool:
     """Return True if `text` has the form of a run id."""
-    return len(text) == ID_DIGITS and all(digit in ALPHABET for digit in text)
+    return len(text) == ID_DIGITS and _DIGITS.issuperset(text)
+
+
+def is_sha256(text: str) -> bool:
+    """Return True for 64 hex digits."""
+    return len(text) == 64 and not text.strip("0123456789abcdef")
 
 
 def id_time(run_id: str) -> int:
     """Return the µs since 1970 that a run id begins with."""
-    time_us = 0
-    for digit in run_id[:TIME_DIGITS]:
-        time_us = time_us * 32 + ALPHABET.index(digit)
-    return time_us
+    return int(run_id[:TIME_DIGITS].translate(_PYTHONS_DIGITS) or "0", 32)
 
 
 def id_day(run_id: str) -> str:
@@ -73,3 +86,12 @@ def _base32(number: int, digits: int) -> str:
         number, digit = divmod(number, 32)
         text = ALPHABET[digit] + text
     return text
+
+
+def sha256_of(data: bytes) -> str:
+    """Return the sha256 of some bytes, in hex: as `random` does, without `hashlib` where that is not loaded."""
+    if own_sha256 is None or len(data) > MAX_SLOWLY_HASHED or "hashlib" in sys.modules:
+        from hashlib import sha256
+
+        return sha256(data).hexdigest()
+    return str(own_sha256(data).hexdigest())

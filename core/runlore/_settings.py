@@ -1,11 +1,16 @@
-"""Settings: environment variables first, then `[tool.runlore]` of the nearest pyproject.toml."""
+"""Settings: environment variables first, then `[tool.runlore]` of the nearest pyproject.toml of this user's."""
 
 import os
+import stat
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from runlore._process import Part, process
+from runlore._sharing import owner_of_another
 from runlore._startup import BEGAN_IN, working_folder
+from runlore._warnings import report
 from runlore.errors import SettingError
 
 CHECKPOINTS = ("best", "none", "all")  # values of RUNLORE_CHECKPOINTS; "best" keeps the last one, too
@@ -17,12 +22,17 @@ NAMES = {
     "quiet": "RUNLORE_QUIET",
     "progress": "RUNLORE_PROGRESS",
     "csv": "RUNLORE_CSV",
+    "csv_exact": "RUNLORE_CSV_EXACT",
     "output": "RUNLORE_OUTPUT",
     "autolog": "RUNLORE_AUTOLOG",
     "checkpoints": "RUNLORE_CHECKPOINTS",
     "dry_runs": "RUNLORE_DRY_RUNS",
     "job": "RUNLORE_JOB",
+    "shared": "RUNLORE_SHARED",
+    "trusted": "RUNLORE_TRUSTED",
 }
+FOR_ENVIRONMENT = {"trusted"}  # settings that no file can set
+MAX_FILE_BYTES = 4 << 20  # of a pyproject.toml; a larger one is left alone
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"", "0", "false", "no", "off"}
 
@@ -32,6 +42,57 @@ def present_folder() -> Path:
     return Path(working_folder() or BEGAN_IN or os.sep)
 
 
+def expanded(name: str) -> Path:
+    """Return the path that a text names; `~` and `~ann` stand for folders of users.
+
+    Raises:
+        SettingError: there is no such user, or nothing tells where the user's folder is.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise SettingError(f"{name!r} can't be found, as no such home folder is known: write a whole path") from None
+
+
+class _PassedOver(Part):
+    """The files and folders of other users that this process has been told of."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self.paths: set[Path] = set()
+
+
+def is_of_another(path: Path) -> bool:
+    """Return True if a file or folder belongs to another user, and RUNLORE_TRUSTED does not name its folder.
+
+    One that can't be looked at counts as another's.
+    """
+    try:
+        return owner_of_another(path) is not None and not _is_trusted(path.parent)
+    except OSError:
+        return True
+
+
+def tell_passed_over(path: Path) -> None:
+    """Warn, once, that a file or folder is not used because it belongs to another user."""
+    told = process.part(_PassedOver).paths
+    if path in told:
+        return
+    told.add(path)
+    try:
+        owner = f"belongs to user {owner_of_another(path)}, or its folder does"
+    except OSError:
+        owner = "can't be looked at"
+    way = f"RUNLORE_TRUSTED={path.parent} in the environment lets it count"
+    report(f"{str(path)!r} {owner}: it is passed over; {way}")
+
+
+def _is_trusted(folder: Path) -> bool:
+    named = os.environ.get(NAMES["trusted"], "")
+    return bool(named) and any(folder.is_relative_to(name) for name in filter(None, named.split(os.pathsep)))
+
+
 def setting(name: str, start: Path | None = None) -> str | None:
     """Return the value of a setting; None where it is not set.
 
@@ -39,14 +100,14 @@ def setting(name: str, start: Path | None = None) -> str | None:
         SettingError: pyproject.toml can't be read, or the value is no text, number, flag or list.
     """
     value = os.environ.get(NAMES[name])
-    if value is not None:
+    if value is not None or name in FOR_ENVIRONMENT:
         return value
     folder, settings = _project_settings(start or present_folder())
     found = settings.get(name)
     if found is None:
         return None
     if name in ("store", "csv") and isinstance(found, str) and "://" not in found:
-        return str(folder / Path(found).expanduser())  # relative to the file, wherever the script is started
+        return str(folder / expanded(found))  # relative to the file, wherever the script is started
     if isinstance(found, bool):
         return "1" if found else "0"
     if isinstance(found, list):
@@ -114,20 +175,52 @@ def disabled_names() -> frozenset[str]:
 
 
 def _project_settings(start: Path) -> tuple[Path, dict[str, Any]]:
-    """Return the folder of the nearest pyproject.toml upwards, and its table `tool.runlore`."""
-    for folder in (start, *start.parents):
-        path = folder / "pyproject.toml"
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+    """Return the folder of the nearest pyproject.toml upwards, and its table `tool.runlore`; not another user's."""
+    for place in (str(start), *map(str, start.parents)):
+        text = _text_of(f"{place.rstrip(os.sep)}{os.sep}pyproject.toml")
+        if text is None:
             continue
-        if "tool.runlore" not in text:
+        folder = Path(place)
+        path = folder / "pyproject.toml"
+        names_us = "tool.runlore" in text
+        if is_of_another(path):
+            if names_us:
+                tell_passed_over(path)
+            continue
+        if not names_us:
             break
-        import tomllib
-
         try:
-            found = tomllib.loads(text).get("tool", {}).get("runlore", {})
-        except tomllib.TOMLDecodeError as error:
+            return folder, _table(text)
+        except (ValueError, RecursionError) as error:
             raise SettingError(f"{path} can't be read: {error}") from error
-        return folder, found if isinstance(found, dict) else {}
     return start, {}
+
+
+@lru_cache(maxsize=4)  # each run asks for a dozen settings
+def _table(text: str) -> dict[str, Any]:
+    """Return the table `tool.runlore` of a pyproject.toml, which nobody changes.
+
+    Raises:
+        ValueError: it is no TOML.
+    """
+    import tomllib
+
+    found = tomllib.loads(text).get("tool", {}).get("runlore", {})
+    return found if isinstance(found, dict) else {}
+
+
+def _text_of(path: str) -> str | None:
+    """Return the text of a regular file; None for anything else, and for one that is too large or can't be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
+            return None
+        return os.read(descriptor, MAX_FILE_BYTES).decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    finally:
+        os.close(descriptor)

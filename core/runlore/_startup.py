@@ -1,6 +1,7 @@
-"""The folder that the process works in, now and when runlore was imported: a script may change it before its run."""
+"""Arguments and folder of the process, now and when runlore was imported: a script may change them before its run."""
 
 import os
+import sys
 
 
 def working_folder() -> str | None:
@@ -9,6 +10,11 @@ def working_folder() -> str | None:
         return os.getcwd()  # noqa: PTH109  # every import of runlore waits for this: pathlib is slow
     except OSError:
         return None
+
+
+def script_arguments() -> list[str]:
+    """Return `sys.argv` as texts, whatever a program has put there; empty where Python is embedded and has none."""
+    return [str(part) for part in getattr(sys, "argv", ())]
 
 
 BEGAN_IN = working_folder()

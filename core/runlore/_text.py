@@ -7,14 +7,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime  # a script's start needs none
 
+MAX_MEANT = 100  # characters of a name that others are compared with, which takes the square of the time
+
+
+_FORMULA_STARTS = "=+-@\t\r\n＝＋－＠"  # of cells in spreadsheets; the wide ones count in those of East Asia
+
 
 def number_text(value: float | None) -> str:
     """Write a number with five significant digits, a whole one below 10⁹ with all of them."""
     if value is None:
         return "–"
-    if math.isfinite(value) and value == int(value) and abs(value) < 1e9:
+    if -1e9 < value < 1e9 and value == int(value):
         return str(int(value))
-    return f"{value:.5g}"
+    try:
+        return f"{value:.5g}"
+    except OverflowError:  # a whole number that no float holds
+        from decimal import Decimal
+
+        return f"{Decimal(value):.5g}"
 
 
 def count_text(count: int, what: str) -> str:
@@ -50,6 +60,16 @@ def ago_text(moment: "datetime", now: "datetime | None" = None) -> str:
     return moment.strftime("%Y-%m-%d")
 
 
+def status_text(status: str, ended: "datetime | None") -> str:
+    """Write a status; of a run that is only not heard of since when, which is its end as far as it is known."""
+    if status != "silent" or ended is None:
+        return status
+    from datetime import UTC, datetime
+
+    is_recent = abs((datetime.now(UTC) - ended).total_seconds()) < 86400
+    return f"not heard of since {ended:%H:%M UTC}" if is_recent else f"not heard of since {ended:%Y-%m-%d}"
+
+
 def size_text(size: int | None) -> str:
     """Write a size in bytes with a decimal unit: "4.2 MB"."""
     if size is None:
@@ -62,19 +82,58 @@ def size_text(size: int | None) -> str:
     return f"{value:.1f} TB"
 
 
-def visible_text(text: str) -> str:
-    """Write foreign text with control characters, and those that reverse the direction, as escapes."""
+def is_hidden(char: str) -> bool:
+    """Return True for a character that acts on a terminal or on the text around it, instead of being shown.
+
+    Those are control characters (ESC, the C1 ones), marks of direction and other invisible marks, surrogates, and the
+    separators of lines and paragraphs.
+    """
+    if char.isprintable():
+        return False
     import unicodedata
 
-    return "".join(
-        char if char == "\n" or unicodedata.category(char) not in ("Cc", "Cf", "Cs") else _escape(char) for char in text
-    )
+    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def visible_text(text: str) -> str:
+    """Write foreign text with its hidden characters as escapes; only line breaks stay."""
+    if text.isprintable():
+        return text
+    return "".join(char if char == "\n" or not is_hidden(char) else _escape(char) for char in text)
+
+
+def one_line(text: str) -> str:
+    """Write foreign text as `visible_text` does, its line breaks as escapes, too."""
+    return visible_text(text).replace("\n", "\\n")
 
 
 def line_text(text: str, width: int) -> str:
-    """Write foreign text on one line of at most `width` characters."""
-    line = visible_text(text).replace("\n", "\\n")
-    return line if len(line) <= width else line[: max(0, width - 1)] + "…"
+    """Write foreign text on one line of at most `width` columns of a terminal."""
+    line = one_line(text)
+    if line.isascii():
+        return line if len(line) <= width else line[: max(0, width - 1)] + "…"
+    used = 0
+    cut = 0  # characters before "…"
+    for place, char in enumerate(line):
+        used += _columns_of(char)
+        if used > width:
+            return line[:cut] + "…"
+        cut = place + 1 if used < width else cut
+    return line
+
+
+def cell_text(text: str) -> str:
+    """Write a text for a cell of a CSV file: an apostrophe before what a spreadsheet would take for a formula.
+
+    That is a text that begins with = + - @, a tab or a line break, and is no number. It is undone by taking one
+    apostrophe off each text that has some before such a character, and no others are changed.
+    """
+    return f"'{text}" if _is_formula(text) else text
+
+
+def width_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes: two for each character of Chinese, Japanese or Korean."""
+    return len(text) if text.isascii() else sum(map(_columns_of, text))
 
 
 def spark_text(values: list[float], width: int = 24) -> str:
@@ -103,9 +162,30 @@ def closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """Return the known name that was probably meant; None where none is alike (0 to 1) by at least `cutoff`."""
     from difflib import get_close_matches  # only those who made a mistake wait for it
 
+    if len(name) > MAX_MEANT:
+        return None
     return next(iter(get_close_matches(name, list(known), 1, cutoff)), None)
+
+
+def _is_formula(text: str) -> bool:
+    first = text.lstrip("'")[:1]
+    if first not in _FORMULA_STARTS or not first:
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return "_" in text  # Python's alone: no spreadsheet reads 1_000 as a number
+
+
+def _columns_of(char: str) -> int:
+    import unicodedata
+
+    if unicodedata.category(char) in ("Mn", "Me"):
+        return 0  # it stands above the character before it
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def _escape(char: str) -> str:
     code = ord(char)
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"

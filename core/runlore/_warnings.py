@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from runlore._process import Part, process
+from runlore._threads import acting_for
 from runlore.errors import RunloreWarning, SettingError
 
 T = TypeVar("T")
@@ -23,11 +24,11 @@ class _ThisThread:
     pattern = "(?!)"  # matches nothing: for those who copy filters by their patterns, as scikit-learn does
 
     def __init__(self) -> None:
-        self.ident = threading.get_ident()
+        self.ident = acting_for()
         self.active = True
 
     def match(self, text: str) -> bool:
-        return self.active and threading.get_ident() == self.ident
+        return self.active and acting_for() == self.ident
 
 
 class _Silence(Part):
@@ -37,21 +38,29 @@ class _Silence(Part):
 
     def __init__(self) -> None:
         self.patterns: list[_ThisThread] = []
+        self.without_reports: list[int] = []  # threads, once for each block that they are in
 
     def forget(self) -> None:
         """Let go of the parent's other threads: a thread of the child may get the number of one."""
         for pattern in self.patterns:
             pattern.active = pattern.active and pattern.ident == threading.get_ident()
+        self.without_reports[:] = [ident for ident in self.without_reports if ident == threading.get_ident()]
 
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
     """Show no warning of this thread in the block; those of other threads show as ever.
 
+    Within `watched` the threads that it makes count as itself.
+
     `warnings.catch_warnings` would silence all threads, could leave its filters behind where two overlap, and would
     forget which warnings were shown already. So one filter is put in front and taken away again; a copy of it that
     somebody else has saved meanwhile matches nothing any more.
     """
+    front = warnings.filters[0][1] if warnings.filters else None
+    if isinstance(front, _ThisThread) and front.active and front.ident == acting_for():
+        yield  # in such a block
+        return
     pattern = _ThisThread()
     patterns = process.part(_Silence).patterns
     entry: Any = ("ignore", pattern, Warning, None, 0)
@@ -67,9 +76,20 @@ def without_warnings() -> Iterator[None]:
 
 
 @contextmanager
+def without_reports() -> Iterator[None]:
+    """Let `report` say nothing in this thread in the block: its caller tells of a failure by itself."""
+    threads, ident = process.part(_Silence).without_reports, acting_for()
+    threads.append(ident)
+    try:
+        yield
+    finally:
+        threads.remove(ident)
+
+
+@contextmanager
 def _aloud() -> Iterator[None]:
     """Show warnings of this thread in the block, also within `without_warnings`."""
-    own = [item for item in process.part(_Silence).patterns if item.ident == threading.get_ident() and item.active]
+    own = [item for item in process.part(_Silence).patterns if item.ident == acting_for() and item.active]
     for pattern in own:
         pattern.active = False
     try:
@@ -82,14 +102,26 @@ def _aloud() -> Iterator[None]:
 def report(message: str) -> None:
     """Warn about something that could not be recorded; never raises, whatever the warning filters say.
 
-    The warning points to the code that called us.
+    Within `without_reports` it says nothing. The warning points to the code that called us.
     """
     try:
+        if acting_for() in process.part(_Silence).without_reports:
+            return
         with _aloud():
             warnings.warn(message, RunloreWarning, stacklevel=_level_of_user())
     except Exception:  # a filter that makes errors of warnings, a hook on them that fails, a closed stderr
         with suppress(Exception):
-            sys.stderr.write(f"runlore: {message}\n")
+            tell(message)
+
+
+def tell(text: str) -> None:
+    """Write a line to stderr, hidden characters as escapes; nobody reads it where there is no stderr."""
+    if not text.isprintable():
+        from runlore._text import one_line  # hardly any name needs it
+
+        text = one_line(text)
+    with suppress(OSError, ValueError, AttributeError):  # closed, a broken pipe, or one that can't spell the text
+        sys.stderr.write(f"runlore: {text}\n")
 
 
 def valid_or(default: T, read: Callable[..., T], *arguments: Any) -> T:

@@ -4,17 +4,18 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from runlore._warnings import report
+from runlore._process import process
 from runlore.errors import RunloreError
 from runlore.recording.current import current_run, require_current_run
-from runlore.recording.run import Run, silent_run
+from runlore.recording.open_runs import OpenRuns
+from runlore.recording.run import Run, unrecorded
 from runlore.store.store import Store, open_store
 
 if TYPE_CHECKING:
     from runlore.store.runs import RecordedRun
 
 
-__all__ = ["Run", "current_run", "log_artifact", "log_metrics", "log_params", "set_tags", "start_run"]
+__all__ = ["Run", "current_run", "group", "log_artifact", "log_metrics", "log_params", "set_tags", "start_run"]
 
 
 def start_run(
@@ -38,16 +39,52 @@ def start_run(
         StoreRefused, BackendNotFound, FormatError: `store` names what is no store for runs.
         RunNotFound, AmbiguousRun: no run matches `resume` or `parent`, or several runs do.
     """
-    try:
-        place = store if isinstance(store, Store) else open_store(store)
-    except (OSError, RunloreError) as error:
-        if store is not None and isinstance(error, RunloreError):
-            raise  # the caller named what is no store
-        report(f"nothing of run {name or ''!r} can be recorded: {error}")
-        return silent_run(name=name or "")
+    place = _place(name, store)
+    if isinstance(place, Run):
+        return place
     return place.start_run(
         name, experiment=experiment, params=params, tags=tags, parent=parent, resume=resume, at_step=at_step
     )
+
+
+def group(
+    name: str | None = None,
+    *,
+    experiment: str | None = None,
+    params: object | None = None,
+    tags: Mapping[str, Any] | None = None,
+    parent: "str | Run | RecordedRun | None" = None,
+    resume: str | None = None,
+    store: Store | str | os.PathLike[str] | None = None,
+) -> Run:
+    """Start a run whose block holds others: each fit in it, the first one too, is a child, and so is each started run.
+
+    `with runlore.group("cv"):` around the loop over the folds. Otherwise it is a run as `start_run` starts it.
+
+    Raises:
+        StoreRefused, BackendNotFound, FormatError: `store` names what is no store for runs.
+        RunNotFound, AmbiguousRun: no run matches `resume` or `parent`, or several runs do.
+    """
+    place = _place(name, store)
+    if isinstance(place, Run):
+        return place
+    return place.group(name, experiment=experiment, params=params, tags=tags, parent=parent, resume=resume)
+
+
+def _place(name: object, store: Store | str | os.PathLike[str] | None) -> Store | Run:
+    """Return the store of a run that is to be started; where the default one can't be used, a run without a record.
+
+    Raises:
+        StoreRefused, BackendNotFound, FormatError: `store` names what is no store for runs.
+    """
+    try:
+        return store if isinstance(store, Store) else open_store(store)
+    except (OSError, RunloreError) as error:
+        if store is not None and isinstance(error, RunloreError):
+            raise  # the caller named what is no store
+        run = unrecorded(name, error)
+        process.part(OpenRuns).start(run)
+        return run
 
 
 def log_metrics(

@@ -11,9 +11,12 @@ from runlore.log.record import Segment
 from runlore.log.series import Series
 from runlore.log.values import json_value
 from runlore.store.runs import RecordedRun
+from runlore.store.segments import ParamChange, changed_params
 
 if TYPE_CHECKING:  # no command should wait for the imports of another one
     from runlore.analysis.comparison import Comparison
+    from runlore.analysis.row_diff import RowDiff
+    from runlore.analysis.scope import LeftOut
     from runlore.analysis.statistics import Statistics
     from runlore.provenance.lineage import Lineage
     from runlore.provenance.origins import Origin
@@ -43,19 +46,20 @@ def run_document(run: RecordedRun) -> dict[str, Any]:
 def run_details(run: RecordedRun) -> dict[str, Any]:
     """Return what `show --json` prints of a run."""
     return run_document(run) | {
+        "captured": sorted(run.captured),
         "command": run.command,
         "environment": {
             section: {key: plain(json_value(value)) for key, value in values.items()}
             for section, values in run.environment.items()
         },
-        "data": run.data,
+        "data": {name: {key: plain(value) for key, value in facts.items()} for name, facts in run.data.items()},
         "artifacts": [artifact_document(artifact) for artifact in run.artifacts],
         "links": run.links,
         "children": [child.id for child in run.children],
         "error": run.error,
         "notes": run.notes,
         "missing": run.missing,
-        "segments": [segment_document(segment) for segment in run.segments],
+        "segments": segment_documents(run.segments),
     }
 
 
@@ -70,13 +74,22 @@ def series_document(series: Series) -> dict[str, Any]:
     }
 
 
+def segment_documents(segments: Sequence[Segment]) -> list[dict[str, Any]]:
+    """Return the segments, from one start or resumption to its end; `changed` are params, by key with both values."""
+    changes: list[dict[str, ParamChange]] = [{}, *map(changed_params, segments, segments[1:])]
+    return [
+        segment_document(segment) | {"changed": {key: list(map(plain, values)) for key, values in changed.items()}}
+        for segment, changed in zip(segments, changes, strict=False)
+    ]
+
+
 def segment_document(segment: Segment) -> dict[str, Any]:
-    """Return a segment: a run from one start or resumption to its end."""
+    """Return a segment but for what it changed."""
     return {
         "started": iso_time(as_time(segment.started)),
         "ended": None if segment.ended is None else iso_time(as_time(segment.ended)),
         "status": segment.status,
-        "from_step": segment.cut,
+        "from_step": segment.from_step,
         "argv": list(segment.argv),
         "error": segment.error,
     }
@@ -106,13 +119,22 @@ def comparison_document(found: "Comparison") -> dict[str, Any]:
     changes = []
     for change in found.changes:
         item = {"group": change.group, "key": change.key, "a": plain(change.a), "b": plain(change.b)}
+        rows = {} if change.rows is None else {"rows": rows_document(change.rows)}
         shown = {"diff": change.diff} if change.diff is not None else {"aside": True} if change.aside else {}
-        changes.append(item | shown)
+        changes.append(item | rows | shown)
     metrics: dict[str, dict[str, Any]] = {}
     for key, (a, b) in found.metrics.items():
         parted = {"parts_at": found.partings[key]} if key in found.partings else {}
         metrics[key] = {"a": plain(a), "b": plain(b), **parted}
     return {"a": found.a.id, "b": found.b.id, "changes": changes, "metrics": metrics, "notes": list(found.notes)}
+
+
+def rows_document(found: "RowDiff") -> dict[str, Any]:
+    """Return what became of the rows of a file; only the text where they are too many to compare."""
+    if found.too_large:
+        return {"text": found.text}
+    counts = {name: getattr(found, name) for name in ("before", "after", "removed", "added", "changed", "reordered")}
+    return {"text": found.text, **counts}
 
 
 def origin_document(origin: "Origin") -> dict[str, Any]:
@@ -141,7 +163,7 @@ def lineage_document(graph: "Lineage") -> dict[str, Any]:
 
 
 def statistics_document(
-    found: "Statistics", by: Sequence[str], over: Sequence[str], left_out: Sequence[RecordedRun] = ()
+    found: "Statistics", by: Sequence[str], over: Sequence[str], left_out: "Sequence[LeftOut]" = ()
 ) -> dict[str, Any]:
     """Return what `stats --json` prints; `left_out` are runs of the query that did not count."""
     groups = []

@@ -3,13 +3,21 @@
 A message says what is wrong, names the value, and tells the way out.
 """
 
+SHOWN = 400  # characters of a query that its error shows
+
 
 class RunloreError(Exception):
-    """The root of all exceptions that runlore raises on purpose."""
+    """The root of all exceptions that runlore raises on purpose. Hidden characters in its text are shown as escapes."""
+
+    def __str__(self) -> str:
+        return _visible(super().__str__())
 
 
 class RunloreWarning(UserWarning):
-    """Something could not be recorded; the training goes on."""
+    """Something could not be recorded; the training goes on. Hidden characters in its text are shown as escapes."""
+
+    def __str__(self) -> str:
+        return _visible(super().__str__())
 
 
 class FormatError(RunloreError, ValueError):
@@ -24,6 +32,10 @@ class StoreRefused(RunloreError, PermissionError):
     """The store that was found belongs to another user."""
 
 
+class StoreBusy(RunloreError, BlockingIOError):
+    """Another process is still reading a store whose runs must all be known."""
+
+
 class BackendNotFound(RunloreError, ValueError):
     """No backend is registered for the scheme of a store's URL."""
 
@@ -34,6 +46,14 @@ class SettingError(RunloreError, ValueError):
 
 class RunNotFound(RunloreError, LookupError):
     """No run matches the given name or part of an id."""
+
+
+class RunNotReadable(RunloreError, PermissionError):
+    """The run is there, but this user can't read its files."""
+
+
+class StillRunning(RunloreError, ValueError):
+    """A run that is being written can't be removed or set aside."""
 
 
 class AmbiguousRun(RunloreError, LookupError):
@@ -52,7 +72,7 @@ class MetricNotFound(RunloreError, KeyError):
     """The run has no such metric."""
 
     def __str__(self) -> str:
-        return str(self.args[0])  # KeyError would show its repr
+        return _visible(str(self.args[0]))  # KeyError would show its repr
 
 
 class PlaceTaken(RunloreError, FileExistsError):
@@ -67,6 +87,14 @@ class NoCurrentRun(RunloreError, RuntimeError):
     """A function of the module, such as `runlore.log_metrics`, was called while no run was open."""
 
 
+def excerpt(query: str, column: int) -> tuple[str, int]:
+    """Return the part of a long query around a place, and the place in it."""
+    begin = max(0, min(column - SHOWN // 2, len(query) - SHOWN))
+    cut = query[begin : begin + SHOWN]
+    before, behind = "…" if begin else "", "…" if begin + SHOWN < len(query) else ""
+    return f"{before}{cut}{behind}", column - begin + len(before)
+
+
 class QueryError(RunloreError, ValueError):
     """A query can't be understood.
 
@@ -77,8 +105,17 @@ class QueryError(RunloreError, ValueError):
         self.reason = message
         self.query = query
         self.column = column
-        super().__init__(f"{message}\n  {query}\n  {' ' * column}^")
+        shown, place = excerpt(query, column)
+        super().__init__(f"{message}\n  {shown}\n  {' ' * place}^")
 
 
 class MissingDependency(RunloreError, ImportError):
     """A library that is needed is not installed; the message says how to install it."""
+
+
+def _visible(text: str) -> str:
+    if text.isprintable():
+        return text
+    from runlore._text import visible_text  # only messages of several lines, or with foreign text, need it
+
+    return visible_text(text)

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 import pluggy
+
+from runlore._frozen import Frozen, fresh, late
 
 hookspec = pluggy.HookspecMarker("runlore")
 hookimpl = pluggy.HookimplMarker("runlore")
@@ -15,8 +16,8 @@ UNSEEDED = "unseeded"  # the state of a generator that was never seeded and has 
 SYSTEM_PREFIX = "system/"  # begins the keys of measurements of the machine
 
 
-@dataclass(frozen=True, slots=True)
-class RunInfo:
+@late
+class RunInfo(Frozen):
     """The run that an observer hears of. `store` is the folder of its store, `started` is in seconds since 1970."""
 
     id: str
@@ -27,8 +28,8 @@ class RunInfo:
     started: float
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
+@late
+class LoggedEvent(Frozen):
     """One event of the log: params, tags, artifact, … (docs/format.md lists them). `time` is seconds since 1970."""
 
     type: str
@@ -36,8 +37,8 @@ class LoggedEvent:
     values: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedPoints:
+@late
+class LoggedPoints(Frozen):
     """New points of one metric, in the order of the calls; the sequences have equal length.
 
     `epochs` holds None where none was given; `times` are seconds since 1970. A (key, step) may come again: the later
@@ -52,11 +53,12 @@ class LoggedPoints:
     values: Sequence[float]
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureRequest:
+@late
+class CaptureRequest(Frozen):
     """The circumstances of a capture: the process's folder and arguments, and the time limit of a provider.
 
-    `modules` names the modules that were imported since an earlier capture; None for a first one.
+    `modules` names the modules that were imported since an earlier capture; None for a first one. `recording` is false
+    where a reader compares a run with what is here: nothing may be run then that a folder names, such as git's filters.
     """
 
     cwd: Path
@@ -64,10 +66,11 @@ class CaptureRequest:
     timeout: float  # seconds that one provider may take
     since: float = math.inf  # the run's start in seconds since 1970; files written later are not its code
     modules: frozenset[str] | None = None
+    recording: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class CapturedFile:
+@late
+class CapturedFile(Frozen):
     """A file that is kept as part of a run: a patch, a source file, output, a fitted model.
 
     Files with the same `folder` become one artifact of that name. `kind` is "code", "log" or "model". A rewriter that
@@ -83,8 +86,8 @@ class CapturedFile:
     withheld: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DataDescription:
+@late
+class DataDescription(Frozen):
     """The form of a dataset, without its values.
 
     `kind` names the library and the type ("numpy.ndarray"). `dtypes` is one name for all columns, or one for each.
@@ -101,11 +104,11 @@ class DataDescription:
     size_bytes: int | None = None
     fingerprint: str | None = None
     sampled: bool = False
-    more: Mapping[str, Any] = field(default_factory=dict)
+    more: Mapping[str, Any] = fresh(factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+@late
+class Tensor(Frozen):
     """One tensor of a model file. `sha256` is the hash of its values in C order, little-endian.
 
     `dtype` is the common name of the type: "float32", "bfloat16", "int64", "bool".
@@ -117,8 +120,57 @@ class Tensor:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class Integration:
+class ModelFile:
+    """A model file that may come from anybody: a regular file, open, and one budget for all that reading it costs.
+
+    Readers spend before they work: a step for each item that the file makes them look at, the length of each name that
+    they put together. Reading bytes is charged by itself. Every method raises ValueError once the file has cost more
+    than an honest one of its size does. docs/security.md has the limits.
+    """
+
+    size: int  # in bytes
+
+    def spend(self, what: Literal["steps", "names", "bytes"], amount: int = 1) -> None:
+        """Charge steps, characters of names, or bytes that are hashed or made beside those that were read."""
+        raise NotImplementedError
+
+    def shape(self, lengths: Any) -> tuple[int, ...]:
+        """Return lengths that the file names as a shape; ValueError for those that no tensor has."""
+        raise NotImplementedError
+
+    def read(self, start: int, length: int) -> bytes:
+        """Return bytes of the file, fewer at its end."""
+        raise NotImplementedError
+
+    def sha256(self, start: int, length: int) -> str:
+        """Return the hash of bytes of the file, all of which must be there."""
+        raise NotImplementedError
+
+    def opened(self, start: int = 0, length: int | None = None) -> BinaryIO:
+        """Return a part of the file as a file of its own."""
+        raise NotImplementedError
+
+    def members(self) -> Mapping[str, tuple[int, int] | None] | None:
+        """Return the files in a zip archive; None for another kind of file.
+
+        With the place of the first byte and the size of each; None for one that is compressed.
+        """
+        raise NotImplementedError
+
+    def member(self, name: str) -> BinaryIO:
+        """Return a file of the archive, open; a compressed one lies unpacked in a file without a name."""
+        raise NotImplementedError
+
+    def apart(self, reader: "Callable[[ModelFile], Sequence[Tensor]]") -> "Sequence[Tensor]":
+        """Return what a function of a module finds in the file, called in another process with the same budget.
+
+        For libraries in C, which a hostile file can stall or crash.
+        """
+        raise NotImplementedError
+
+
+@late
+class Integration(Frozen):
     """A framework that autolog can record.
 
     `enable` is called once `module` has been imported; at once where it is None, and then it must import nothing.
@@ -160,9 +212,11 @@ def runlore_run_finished(run: RunInfo, status: str, error: Mapping[str, Any] | N
     """
 
 
-# Rewriters are called on the thread that logs, before anything reaches the disk, so they must be fast. They form a
-# chain: each gets what the previous one returned, and those marked `trylast` come last. Where one raises, the content
-# that it should have rewritten is left out, and the run says so.
+# Rewriters are called while the thread that logs waits, before anything reaches the disk, so they must be fast; each on
+# a thread of its own, in the context of the one that waits. They form a chain: each gets what the previous one
+# returned, and those marked `trylast` come last. Where one raises, the content that it should have rewritten is left
+# out, and the run says so; one that does not return within 5 s is left out for the rest of the process, with all such
+# contents.
 
 
 @hookspec
@@ -196,13 +250,13 @@ def runlore_describe_data(data: Any) -> DataDescription | None:
 
 
 @hookspec
-def runlore_describe_weights(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
+def runlore_describe_weights(path: Path, file: ModelFile) -> Mapping[str, Sequence[Tensor]] | None:
     """Describe the tensors of a model file, or return None for a format that you don't know.
 
     Return sets of tensors by their name in the file, "" for a file with only one; the state of an optimizer is no set
     of weights. Called by readers (`runlore which-run`), never while training. The file may come from anybody: never
-    execute anything in it, so load no pickle. It may have any name: recognise it by its content. The first answer
-    counts. May raise: the file then counts as unknown.
+    execute anything in it, so load no pickle, and read it through `file`, which bounds what that costs. It may have any
+    name: recognise it by its content. The first answer counts. May raise: the weights are then not compared.
     """
 
 

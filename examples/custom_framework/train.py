@@ -5,8 +5,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from runlore_tinynet import RunloreCallback
 from tinynet import Settings, Trainer
-from tinynet.recording import RunloreCallback
 
 chance = np.random.default_rng(0)
 X = chance.normal(size=(256, 4))

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runlore import guest
-from runlore.guest.loaders import kind_of, length, record_loader
+from runlore import FitSession, guest
+from runlore.guest.datasets import kind_of, length
 from runlore.guest.recorder import Recorder
 from runlore.hookspecs import DataDescription
 
@@ -30,10 +30,21 @@ def record_data(target: Recorder, name: str, data: Any, found: DataDescription |
     if found is not None:
         target.data(name, found)
     elif hasattr(data, "dataset"):
-        record_loader(target, name, data)
+        target.loader(name, data)
     elif data is not None:  # a generator, say, or a dataset that makes its batches as they are asked for
         batches = length(data)
         target.data(name, kind=kind_of(data), **({} if batches is None else {"batches": batches}))
+
+
+def record_data_of(session: FitSession, arguments: Mapping[str, Any]) -> None:
+    """Record the data of a fit, and which of it is the set of its own validation."""
+    data = dict(data_in(arguments))
+    found = {name: guest.describe(part) for name, part in data.items()}
+    for name, part in data.items():
+        session.record(lambda session, name=name, part=part: record_data(session, name, part, found[name]))  # type: ignore[misc]
+    validation = {name: part for name, part in data.items() if name.startswith("val")}
+    if validation:
+        session.evaluated_on("val", validation, found={name: found[name] for name in validation}, fits=True)
 
 
 def _flat(name: str, data: Any) -> Iterator[tuple[str, Any]]:

@@ -44,6 +44,40 @@ def compiled_with(model: Any) -> Mapping[str, Any] | None:
     return config
 
 
+def has_own_step(model: Any) -> bool:
+    """Return True if the class of a model overrides how Keras trains a batch."""
+    step = getattr(type(model), "train_step", None)
+    return getattr(step, "__module__", "").partition(".")[0] != "keras"
+
+
+def call_under_way(model: Any) -> tuple[Any, tuple[Any, ...], Mapping[str, Any]] | None:
+    """Return the frame and the arguments of a call of `fit` that began before Keras was wrapped; None where none did.
+
+    Every `fit` of Keras is called by the `error_handler` that shortens its tracebacks.
+    """
+    frame = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "error_handler" and code.co_filename.endswith("traceback_utils.py"):
+            found = frame.f_locals
+            if getattr(found.get("fn"), "__name__", "") == "fit" and found["args"][:1] == (model,):
+                return frame, found["args"], found["kwargs"]
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def tracebacks() -> ModuleType:
+    """Return the module whose `_process_traceback_frames` is called while an exception leaves a function of Keras.
+
+    Raises:
+        ImportError: Keras has changed inside.
+    """
+    from keras.src.utils import traceback_utils
+
+    module: ModuleType = traceback_utils
+    return module
+
+
 def schedule_of(optimizer: Any) -> Any:
     """Return the learning rate as it was set; the public `learning_rate` would call a schedule."""
     return getattr(optimizer, "_learning_rate", None)

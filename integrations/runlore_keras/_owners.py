@@ -1,14 +1,21 @@
 """Finds the recorded fit, or the file, that the weights of a model come from."""
 
-import os
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from runlore import FitSession, guest
+from runlore.guest.additions import Additions, KnownWeights, Source, Tensors
 from runlore.guest.wrapping import ByIdentity
-from runlore_keras._calls import Fit
+from runlore_keras._calls import Evaluated, Fit
 from runlore_keras._metrics import steps_of
+
+MAX_WAITING = 20  # evaluations of one model
+
+Sets = dict[tuple[object, ...], tuple[str, str]]  # stages and endings of data, by what identifies its parts
 
 
 @dataclass(eq=False, slots=True)
@@ -18,17 +25,26 @@ class Owner:
     session: FitSession
     training: Fit | None  # None once the fit is over
     step: int | None = None  # of the weights, or of the newest epoch
+    epoch: int | None = None  # likewise
     optimizer_steps: int | None = None  # when the fit ended
-    sets: dict[Any, str] = field(default_factory=dict)  # suffixes of metrics' names, by the data evaluated on
+    weights: KnownWeights = field(default_factory=KnownWeights)  # then
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The file that a model was last loaded from, and what tells whether either has changed since."""
+    """The file that a model was last loaded from, and the steps of the model's optimizer at that time."""
 
-    path: Path
-    extent: tuple[int, int] | None  # size in bytes and time of change in ns; None for a file that is gone
-    optimizer_steps: int | None  # at that time
+    source: Source
+    optimizer_steps: int | None
+    weights: KnownWeights
+
+
+@dataclass(eq=False, slots=True)
+class Waiting:
+    """Evaluations of a model that no run has made, and the steps of its optimizer then."""
+
+    optimizer_steps: int | None
+    evaluations: list[Evaluated] = field(default_factory=list)
 
 
 class Owners(guest.Part):
@@ -40,6 +56,8 @@ class Owners(guest.Part):
         self._owners: ByIdentity[Owner] = ByIdentity()  # by model
         self._trainings: ByIdentity[Fit] = ByIdentity()  # by CallbackList
         self._loaded: ByIdentity[Loaded] = ByIdentity()  # by model
+        self._waiting: ByIdentity[Waiting] = ByIdentity()  # by model
+        self._sets: ByIdentity[Sets] = ByIdentity()  # that were evaluated in a fit, by session
 
     def last(self, model: Any) -> Owner | None:
         """Return the last fit of a model, if that was recorded; it may be under way."""
@@ -48,8 +66,10 @@ class Owners(guest.Part):
     def of(self, model: Any) -> Owner | None:
         """Return the recorded fit that made the weights of a model; None where they were trained on since."""
         found = self._owners.get(model)
-        is_stale = found is not None and found.training is None and not _is_at(model, found.optimizer_steps)
-        return None if is_stale else found
+        if found is not None and found.training is None:
+            is_left = _is_at(model, found.optimizer_steps) and found.weights.place(weights_in(model)) is not None
+            return found if is_left else None
+        return found
 
     def set(self, model: Any, owner: Owner) -> None:
         """Note the recorded fit that trains a model from now on."""
@@ -59,18 +79,57 @@ class Owners(guest.Part):
         """Forget where the weights of a model come from: they are about to change."""
         self._owners.pop(model)
         self._loaded.pop(model)
+        self._waiting.pop(model)
+
+    def wait(self, model: Any, evaluation: Evaluated) -> None:
+        """Hold an evaluation of a model that no run has made, for the run of its next fit."""
+        found = self._waiting.get(model)
+        if found is None:
+            found = Waiting(steps_of(model))
+            self._waiting.set(model, found)
+        found.evaluations.append(evaluation)
+
+    def has_room(self, model: Any) -> bool:
+        """Return True if another evaluation of a model can wait; those of earlier weights are forgotten for it."""
+        found = self._waiting.get(model)
+        if found is not None and found.optimizer_steps != steps_of(model):
+            self._waiting.pop(model)
+            return True
+        return found is None or len(found.evaluations) < MAX_WAITING
+
+    def pop_waiting(self, model: Any) -> list[Evaluated]:
+        """Return the evaluations of the weights that a model has, and forget them; the fit of it begins."""
+        found = self._waiting.pop(model)
+        return found.evaluations if found is not None and _is_at(model, found.optimizer_steps) else []
+
+    def sets_in(self, session: FitSession) -> Sets:
+        """Return the sets that were evaluated in a fit so far, to be added to."""
+        found = self._sets.get(session)
+        if found is None:
+            self._sets.set(session, found := {})
+        return found
 
     def set_training(self, callbacks: Any, training: Fit) -> None:
         """Note the recorded fit of a CallbackList."""
         self._trainings.set(callbacks, training)
 
+    def is_recorded(self, callbacks: Any) -> bool:
+        """Return True for the CallbackList of a recorded fit that is under way."""
+        return self._trainings.get(callbacks) is not None
+
     def pop_training(self, callbacks: Any) -> Fit | None:
         """Return the recorded fit of a CallbackList, and forget it."""
         return self._trainings.pop(callbacks)
 
-    def set_file(self, model: Any, path: Path) -> None:
+    def set_source(self, model: Any, source: Source) -> None:
         """Note the file that a model, or its weights, were loaded from."""
-        self._loaded.set(model, Loaded(path, _extent(path), steps_of(model)))
+        weights = KnownWeights()
+        weights.note(None, None, weights_in(model))
+        self._loaded.set(model, Loaded(source, steps_of(model), weights))
+        self._waiting.pop(model)
+        owner = self._owners.get(model)
+        if owner is not None and owner.training is not None:
+            owner.training.restored(path=str(source.path))
 
     def discard_file(self, model: Any) -> None:
         """Forget the file that a model was loaded from: an epoch has changed the weights."""
@@ -83,9 +142,22 @@ class Owners(guest.Part):
     def file_of(self, model: Any) -> Path | None:
         """Return the file that a model was loaded from, if neither has changed since."""
         found = self._loaded.get(model)
-        if found is None or _extent(found.path) != found.extent or not _is_at(model, found.optimizer_steps):
+        if found is None or not found.source.is_unchanged or not _is_at(model, found.optimizer_steps):
             return None
-        return found.path
+        return found.source.path if found.weights.place(weights_in(model)) is not None else None
+
+
+def additions_of(model: Any) -> Additions | None:
+    """Return additions to the run that the weights of a model come from, at their step; None where none made them."""
+    known = owners()
+    if known.was_loaded(model):
+        path = known.file_of(model)
+        return None if path is None else Additions.to_writer_of(path)
+    owner = known.of(model)
+    if owner is None:
+        return None
+    step, epoch = (owner.step, owner.epoch) if owner.training is None else owner.training.place()
+    return Additions(owner.session.run, step, epoch)
 
 
 def owners() -> Owners:
@@ -96,19 +168,18 @@ def owners() -> Owners:
 @guest.harmless
 def note_loaded(model: Any, path: Any) -> None:
     """Note a local file that a model, or its weights, were loaded from."""
-    if isinstance(path, str | os.PathLike) and "://" not in str(path):
-        place = Path(os.path.abspath(path))  # noqa: PTH100  # unlike resolve() it leaves links alone
-        owners().set_file(model, place)
+    source = Source.at(path)
+    if source is not None:
+        owners().set_source(model, source)
+
+
+def weights_in(model: Any) -> Tensors:
+    """Return what gives the weights of a model to the core."""
+    return lambda: [
+        keras.ops.convert_to_numpy(weight).reshape(-1) for weight in model.weights if math.prod(weight.shape)
+    ]
 
 
 def _is_at(model: Any, steps: int | None) -> bool:
     """Return True if a model's optimizer has made as many steps, or is a new one that has made none."""
     return steps_of(model) in (steps, None, 0)
-
-
-def _extent(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns

@@ -8,13 +8,16 @@ import keras
 
 from runlore import FitSession, guest
 from runlore.guest.options import RunOptions
+from runlore.guest.wrapping import token_of
 from runlore_keras import _params
 from runlore_keras._calls import FitCall
-from runlore_keras._checkpoints import roles_and_score
-from runlore_keras._data import data_in, record_data
+from runlore_keras._checkpoints import absolute, roles_and_score
+from runlore_keras._data import record_data_of
+from runlore_keras._endings import Ending
 from runlore_keras._framework import NAME, leads
-from runlore_keras._metrics import by_split, rate_of, steps_of
-from runlore_keras._owners import Owner, owners
+from runlore_keras._metrics import Epochs, steps_of
+from runlore_keras._optimizers import Optimizers
+from runlore_keras._owners import Owner, owners, weights_in
 
 
 class Listener(keras.callbacks.Callback):
@@ -44,27 +47,31 @@ class Listener(keras.callbacks.Callback):
 class Training:
     """Records one fit, into a session that the caller has begun; its owner stays known once the fit is over."""
 
-    def __init__(self, session: FitSession, model: Any, callbacks: Any, arguments: Mapping[str, Any]) -> None:
+    def __init__(self, session: FitSession, model: Any, callbacks: Any, call: FitCall | None) -> None:
         params = callbacks.params or {}
         self.session = session
         self._owner = Owner(session, self)
         self._model = model
         self._callbacks: list[Any] = callbacks.callbacks  # this list does not keep the CallbackList alive
         self._listener = Listener(self)
-        self._epoch: int | None = arguments.get("initial_epoch")
+        self._is_looped = call is None  # by the user
+        self._optimizers: Optimizers | None = None  # None where they can't be asked
+        self._numbers = Epochs(session)
+        self._epoch: int | None = None if call is None else call.arguments.get("initial_epoch")
         self._epochs: int | None = params.get("epochs")
         self._batches: int | None = params.get("steps")  # of an epoch
         self._steps_before: int | None = None  # of the optimizer, when the fit began
         self._counts_batches: bool | None = None  # True: the optimizer makes no steps; None: not known yet
-        self._logs: Mapping[str, Any] = {}  # of the newest epoch; callbacks after ours may change it
-        self._taken: Mapping[str, Any] = {}  # the numbers of that epoch that are recorded
+        self._steps: dict[int, int | None] = {}  # by epoch, at its end
+        self._files: dict[str, tuple[int | None, int | None]] = {}  # step and epoch of the files written in this fit
+        self._is_restored = False  # the weights are those of an earlier epoch, which the owner names
         self._parts = _params.PARTS  # those that are still to be asked
 
     @classmethod
-    def begin(cls, model: Any, callbacks: Any, options: RunOptions, call: FitCall | None) -> None:
-        """Begin to record a fit, if anything is to be recorded; `call` is None in a loop of the user's own."""
+    def begin(cls, model: Any, callbacks: Any, options: RunOptions, call: FitCall | None) -> bool:
+        """Begin to record a fit, and return True, if it is to be recorded; `call` is None in a loop of the user's."""
         known = owners()
-        before, origin = known.last(model), known.file_of(model)
+        before, origin, waiting = known.last(model), known.file_of(model), known.pop_waiting(model)
         known.discard(model)
         session = FitSession.begin(
             NAME,
@@ -76,33 +83,42 @@ class Training:
             ),
         )
         if not session:
-            return
-        arguments = {} if call is None else call.arguments
-        training = cls(session, model, callbacks, arguments)
+            return False
+        training = cls(session, model, callbacks, call)
+        session.trains, session.place = token_of(model), training.place
         try:
-            training._describe(callbacks, arguments)
+            training._describe(callbacks, {} if call is None else call.arguments)
+            step = training._steps_before or 0
+            epoch = None if step else 0.0
+            for item in waiting:
+                session.record(lambda session, item=item: item.add_to(session, step, epoch))  # type: ignore[misc]
             known.set(model, training._owner)
             known.set_training(callbacks, training)
             callbacks.callbacks.insert(0, training._listener)
             if call is not None:
                 call.trainings.append(training)
-            else:
+            if call is None or call.is_late:
                 training._watch(callbacks)
         except BaseException as error:  # Ctrl-C while the data is read
             session.end(error)
             raise
+        return True
 
     def _describe(self, callbacks: Any, arguments: Mapping[str, Any]) -> None:
         session = self.session
         session.record(lambda _: self._note_steps_before())
         session.params(lambda: _params.fit(arguments, callbacks.params))
+        session.params(self._optimizer_params)
         self._record_parts()
         session.params(lambda: _params.callbacks(self._callbacks))
-        for name, data in data_in(arguments):
-            session.record(lambda session, name=name, data=data: record_data(session, name, data))  # type: ignore[misc]
+        session.record(lambda session: record_data_of(session, arguments))
 
     def _note_steps_before(self) -> None:
         self._steps_before = steps_of(self._model)
+
+    def _optimizer_params(self) -> dict[str, Any]:
+        self._optimizers = Optimizers(self._model, is_looped=self._is_looped)
+        return self._optimizers.params(self._model)
 
     def _record_parts(self) -> None:
         """Record the params of the model; one that gets its shape from its first batch has some of them later."""
@@ -124,37 +140,27 @@ class Training:
 
     def begin_epoch(self, epoch: int) -> None:
         """Begin an epoch; the one before is complete now."""
-        self._record_rest()
+        self._numbers.write_new()
         self._epoch = epoch
 
     def take(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        """Record the numbers of an epoch, and the learning rate beside them."""
+        """Record the numbers of an epoch, and the learning rates beside them."""
         if self._parts:
             self._record_parts()
         owners().discard_file(self._model)
         self._epoch = epoch
-        self._owner.step = None  # the run counts on where the optimizer can't be asked
+        self._is_restored = False
+        self._owner.step, self._owner.epoch = None, epoch  # the run counts on where the optimizer can't be asked
         self.session.record(lambda _: self._note_step(epoch))
-        self._logs, self._taken = logs, dict(logs)
-        self._record(logs)
-        if "learning_rate" not in logs:
-            self.session.record(lambda _: self._record_rate())
+        self._numbers.take(logs, self._owner.step, epoch)
+        self.session.record(lambda _: self._record_optimizers())
 
-    def _record_rate(self) -> None:
-        rate = rate_of(getattr(self._model, "optimizer", None))
-        if rate is not None:
-            self._taken = {"learning_rate": rate, **self._taken}
-            self._record({"learning_rate": rate})
-
-    def _record_rest(self) -> None:
-        """Record numbers of the epoch that callbacks after ours have added or changed, as Keras's History does."""
-        logs, self._logs = self._logs, {}
-        rest = {name: value for name, value in logs.items() if not _is_same(value, self._taken.get(name))}
-        self._record(rest)
-
-    def _record(self, logs: Mapping[str, Any]) -> None:
-        for split, metrics in by_split(logs).items():
-            self.session.metrics(metrics, step=self._owner.step, epoch=self._epoch, split=split)
+    def _record_optimizers(self) -> None:
+        if self._optimizers is not None:
+            new = self._optimizers.params_of_new(self._model)
+            if new:
+                self.session.params(new)
+            self._numbers.add(self._optimizers.rates(self._model))
 
     def _note_step(self, epoch: int) -> None:
         """Note the optimizer's step; where a model steps other optimizers, batches of whole epochs are counted."""
@@ -162,15 +168,29 @@ class Training:
         if self._counts_batches is None:
             self._counts_batches = steps is None or steps == self._steps_before
         self._owner.step = (epoch + 1) * (self._batches or 1) if self._counts_batches or steps is None else steps
+        self._steps[epoch] = self._owner.step
+
+    def place(self) -> tuple[int | None, int | None]:
+        """Return step and epoch of the weights that the model has now."""
+        step = self._owner.step if self._counts_batches or self._is_restored else steps_of(self._model)
+        return step, self._owner.epoch if self._is_restored else self._epoch
 
     def saved(self, model: Any, path: str) -> None:
         """Record a checkpoint: of the model that is fitted, or of another one, such as a part of it."""
-        step = self._owner.step if self._counts_batches else steps_of(self._model)
+        step, epoch = self.place()
         if model is self._model:
+            self._files[absolute(path)] = step, epoch
             roles, monitor, value = roles_and_score(path, self._callbacks)
         else:
             roles, monitor, value = (), None, None
-        self.session.checkpoint(path, step=step, epoch=self._epoch, monitor=monitor, value=value, roles=roles)
+        self.session.checkpoint(path, step=step, epoch=epoch, monitor=monitor, value=value, roles=roles)
+
+    def restored(self, *, epoch: int | None = None, path: str | None = None) -> None:
+        """Note that the model has the weights of an earlier epoch again, or those of a file of this fit."""
+        place = (self._steps.get(epoch), epoch) if epoch is not None else self._files.get(path or "")
+        if place is not None:
+            self._owner.step, self._owner.epoch = place
+            self._is_restored = True
 
     def end(self, error: BaseException | None, *, left: bool = False) -> None:
         """End the run. A fit is `left` by an exception that runlore does not see; a second call does nothing."""
@@ -188,26 +208,44 @@ class Training:
             self.session.end(error)
 
     def _conclude(self, model: Any, callbacks: list[Any]) -> None:
-        self._record_rest()
+        self._numbers.write_new()
         owner = self._owner
         owner.optimizer_steps = steps_of(model)
-        if owner.step is None:
+        owner.weights.note(None, None, weights_in(model))
+        if owner.step is None and not self._is_restored:
             owner.step = owner.optimizer_steps
-        why = _why_stopped(model, callbacks, self._epoch, self._epochs)
-        if why is not None:
-            self.session.run.set_tags({"stopped": why})
+        if getattr(model, "stop_training", False):
+            step = owner.optimizer_steps if not self._counts_batches else self._steps.get(self._epoch or 0)
+            epochs = None if self._epochs is None or self._epoch is None else self._epochs - self._epoch - 1
+            reason = Ending(callbacks, self._numbers.logs, epochs, self._batches_left_out(model)).reason()
+            if reason is not None:
+                self.session.stopped(reason, step=step, epoch=self._epoch)
+
+    def _batches_left_out(self, model: Any) -> int | None:
+        """Return how many batches of the newest epoch were left out; None where the optimizer doesn't tell."""
+        steps, epoch = steps_of(model), self._epoch
+        if steps is None or epoch is None or self._batches is None or self._counts_batches is not False:
+            return None
+        if getattr(model.optimizer, "gradient_accumulation_steps", None):
+            return None
+        return self._batches - (steps - (self._steps.get(epoch - 1, self._steps_before) or 0))
 
 
-def _is_same(value: Any, other: Any) -> bool:
-    return value is other or (isinstance(value, float) and isinstance(other, float) and value == other)
-
-
-def _why_stopped(model: Any, callbacks: list[Any], epoch: int | None, epochs: int | None) -> str | None:
-    """Return why a fit stopped after `epoch`, before the last of its `epochs`; None where it did not."""
-    rest = 0 if epochs is None or epoch is None else epochs - epoch - 1
-    if rest <= 0 or not getattr(model, "stop_training", False):
-        return None
-    for callback in callbacks:
-        if isinstance(callback, keras.callbacks.EarlyStopping) and callback.stopped_epoch:
-            return f"epoch {callback.stopped_epoch}: {callback.monitor} did not improve for {callback.patience} epochs"
-    return f"epoch {epoch}: stop_training was set, with {rest} epochs to go"
+def record_failed(call: FitCall, options: RunOptions, error: BaseException) -> None:
+    """Record a fit that failed before its first hook: of a model that was not compiled, or on data that doesn't fit."""
+    model, before = call.model, owners().last(call.model)
+    request = options.request(
+        tags={"model": type(model).__name__},
+        resume_from=owners().file_of(model),
+        after=None if before is None else before.session.run,
+        leader=leads(),
+    )
+    session = FitSession.begin(NAME, request, params=lambda: _params.fit(call.arguments, None))
+    try:
+        session.params(lambda: Optimizers(model, is_looped=False).params(model))
+        for part in _params.PARTS:
+            if getattr(model, "built", True) or part not in _params.OF_BUILT:
+                session.params(lambda part=part: part(model))  # type: ignore[misc]
+        session.record(lambda session: record_data_of(session, call.arguments))
+    finally:
+        session.end(error)

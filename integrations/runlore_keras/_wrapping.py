@@ -6,20 +6,22 @@ a callback of ours, or autolog is on; the wrappers do nothing for others.
 """
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
 
 from runlore import guest
 from runlore.guest.options import RunOptions
-from runlore.guest.wrapping import OnDemand, Wrappers, arguments
+from runlore.guest.wrapping import OnDemand, Wrappers, arguments, as_written
 from runlore_keras import _checkpoints, _framework
 from runlore_keras._callback import RunloreCallback
 from runlore_keras._calls import FitCall, evaluate_calls, fit_call_of, fit_calls
-from runlore_keras._evaluation import Evaluation
+from runlore_keras._evaluation import Evaluation, beside_fit
 from runlore_keras._owners import note_loaded, owners
-from runlore_keras._training import Training
+from runlore_keras._parts import record_part
+from runlore_keras._training import Training, record_failed
 
 
 class Wrapped(OnDemand, guest.Part):
@@ -44,7 +46,9 @@ def _wrap(wrappers: Wrappers) -> None:
     wrappers.wrap(keras.callbacks.CallbackList, "on_train_begin", _begin)
     wrappers.wrap(keras.callbacks.CallbackList, "on_train_end", _finish)
     wrappers.wrap(keras.callbacks.CallbackList, "on_test_end", _evaluated)
+    wrappers.wrap(keras.callbacks.EarlyStopping, "on_train_end", _restore)
     try:
+        wrappers.wrap(_framework.tracebacks(), "_process_traceback_frames", _left)
         saving_lib, legacy_h5_format = _framework.saving_modules()
         wrappers.wrap(saving_lib, "save_model", _save)
         wrappers.wrap(saving_lib, "save_weights_only", _save)
@@ -61,7 +65,26 @@ def _wrap(wrappers: Wrappers) -> None:
 @guest.unseen
 def _fit(fit: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
     """Call `fit`; only here its exception is seen, and that all callbacks have returned."""
-    return fit_calls.during(FitCall(model, arguments(fit, model, *args, **kwargs)), fit, model, *args, **kwargs)
+    call = FitCall(model, arguments(fit, model, *args, **kwargs), _failed)
+    return fit_calls.during(call, fit, model, *args, **kwargs)
+
+
+@guest.harmless
+def _failed(call: FitCall, error: BaseException) -> None:
+    """Record a call that raised before its callbacks were told of a fit, if the fit would have been recorded."""
+    given = call.arguments.get("callbacks")
+    given = getattr(given, "callbacks", given)  # of a CallbackList
+    options = _wanted(given if isinstance(given, list | tuple) else [given])
+    if options is not None and call.arguments:  # else the call itself was wrong
+        record_failed(call, options, error)
+
+
+def _wanted(callbacks: Iterable[Any]) -> RunOptions | None:
+    """Return the options for the run of a fit with these callbacks; None where it is not to be recorded."""
+    ours = next((item for item in callbacks if isinstance(item, RunloreCallback)), None)
+    if ours is not None:
+        return ours.options
+    return RunOptions() if wrapped().is_wanted("autolog") else None
 
 
 @guest.unseen
@@ -78,13 +101,65 @@ def _begin_training(callbacks: Any) -> None:
     model = getattr(callbacks, "model", None)
     if model is None:  # of a list that was given none
         return
-    ours = next((item for item in callbacks.callbacks if isinstance(item, RunloreCallback)), None)
-    if ours is not None:
-        Training.begin(model, callbacks, ours.options, fit_call_of(model))
-    elif wrapped().is_wanted("autolog"):
-        Training.begin(model, callbacks, RunOptions(), fit_call_of(model))
-    else:
+    call = fit_call_of(model)
+    if call is not None:
+        call.has_begun = True
+    options = _wanted(callbacks.callbacks)
+    if call is None and options is not None:
+        call = _late_call(model)
+    if options is None:
         owners().discard(model)
+    elif not Training.begin(model, callbacks, options, call):
+        record_part(model, callbacks, call)
+
+
+def _late_call(model: Any) -> FitCall | None:
+    """Return a call of `fit` that names our callback first, and so began before Keras was wrapped."""
+    found = _framework.call_under_way(model)
+    if found is None or not keras.config.is_traceback_filtering_enabled():
+        return None
+    frame, args, kwargs = found
+    call = FitCall(model, arguments(keras.Model.fit, *args, **kwargs), has_begun=True, is_late=True)
+    late_calls().calls.append((frame, call))
+    return call
+
+
+class Late(guest.Part):
+    """The calls of `fit` under way that began before Keras was wrapped, with their frames."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, FitCall]] = []
+
+    def end(self) -> None:
+        """End with the process."""
+        self.calls.clear()
+
+
+def late_calls() -> Late:
+    """Return the late calls of this process."""
+    return guest.part(Late)
+
+
+@guest.unseen
+def _left(process: Callable[..., Any], traceback: Any) -> Any:
+    """Shorten the traceback of an exception that leaves a function of Keras: a late call, maybe."""
+    _end_late(sys.exception())
+    return process(traceback)
+
+
+@guest.harmless
+def _end_late(error: BaseException | None) -> None:
+    calls = late_calls().calls
+    if not calls or error is None:
+        return
+    frames, step = set(), error.__traceback__
+    while step is not None:
+        frames.add(id(step.tb_frame))
+        step = step.tb_next
+    for frame, call in list(calls):
+        if id(frame) in frames:
+            calls.remove((frame, call))
+            call.end(error)
 
 
 @guest.unseen
@@ -97,10 +172,28 @@ def _finish(on_train_end: Callable[..., Any], callbacks: Any, logs: Any = None) 
 
 @guest.harmless
 def _finish_training(callbacks: Any) -> None:
-    if fit_call_of(getattr(callbacks, "model", None)) is None:
+    model = getattr(callbacks, "model", None)
+    late = late_calls().calls
+    late[:] = [item for item in late if item[1].model is not model]
+    if fit_call_of(model) is None:
         training = owners().pop_training(callbacks)
         if training is not None:
             training.end(None)
+
+
+@guest.unseen
+def _restore(on_train_end: Callable[..., Any], callback: Any, logs: Any = None) -> Any:
+    """Let early stopping put the best weights back, and note of which epoch they are."""
+    result = on_train_end(callback, logs)
+    _note_restored(callback)
+    return result
+
+
+@guest.harmless
+def _note_restored(callback: Any) -> None:
+    owner = owners().last(callback.model) if callback.restore_best_weights else None
+    if owner is not None and owner.training is not None and callback.best_weights is not None:
+        owner.training.restored(epoch=callback.best_epoch)
 
 
 # Evaluating
@@ -108,14 +201,32 @@ def _finish_training(callbacks: Any) -> None:
 
 @guest.unseen
 def _evaluate(evaluate: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call `evaluate`, and add its metrics to the run of the weights, unless it is a part of a fit."""
+    """Call `evaluate`, and add its metrics to the run of the weights, unless it is the validation of a fit."""
     evaluation = None
-    if not guest.in_fit() and fit_call_of(model) is None:
-        evaluation = Evaluation.begin(model, arguments(evaluate, model, *args, **kwargs))
+    beside = beside_fit(model) if guest.in_fit() and not _is_fitted(model) else None
+    if beside is not None or _is_told(model):
+        found = arguments(evaluate, model, *args, **kwargs)
+        if not owners().is_recorded(found.get("callbacks")):
+            evaluation = Evaluation(model, found, as_written(0, "x"), beside)
     if evaluation is None:
         return evaluate(model, *args, **kwargs)
     with guest.unrecorded():
         return evaluate_calls.during(evaluation, evaluate, model, *args, **kwargs)
+
+
+def _is_told(model: Any) -> bool:
+    """Return True for an evaluation that is no part of a fit, or is made by a callback of the model's own one."""
+    return _is_trained(model) or not (guest.in_fit() or _is_fitted(model))
+
+
+def _is_trained(model: Any) -> bool:
+    owner = owners().last(model)
+    return owner is not None and owner.training is not None
+
+
+def _is_fitted(model: Any) -> bool:
+    """Return True while a fit of a model is under way, whether or not it is recorded."""
+    return _is_trained(model) or fit_call_of(model) is not None
 
 
 @guest.unseen

@@ -1,24 +1,24 @@
 """The entry point, which names Keras to runlore without importing it."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from runlore.hookspecs import Integration, Tensor, hookimpl
-from runlore_keras._framework import NAME
+from runlore.hookspecs import Integration, ModelFile, Tensor, hookimpl
 
 
 @hookimpl
 def runlore_register_integrations() -> list[Integration]:
     """Return Keras. It has no registry of default callbacks, so autolog wraps what a fit goes through."""
+    from runlore_keras._framework import NAME
+
     return [Integration(NAME, "keras", _enable, _disable, ("keras",))]
 
 
 @hookimpl
-def runlore_describe_weights(path: Path) -> Mapping[str, Sequence[Tensor]] | None:
+def runlore_describe_weights(file: ModelFile) -> Mapping[str, Sequence[Tensor]] | None:
     """Return the variables of a `.weights.h5` or `.keras` file."""
     from runlore_keras import _weights
 
-    return _weights.read(path)
+    return _weights.read(file)
 
 
 def _enable() -> None:

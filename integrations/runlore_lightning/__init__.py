@@ -15,4 +15,4 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     home = "_callback" if name == "RunloreCallback" else "_logger"
-    return getattr(import_module(f"runlore_lightning.{home}"), name)
+    return getattr(import_module(f"runlore_lightning.{home}"), name).offered()

@@ -13,6 +13,7 @@ from typing import Any
 NAME = "lightning"
 NAMESPACES = ("lightning.pytorch", "pytorch_lightning")
 TESTED = ("2.6",)
+RANKS = "lightning_utilities.core.rank_zero"  # the module in which either namespace, and Fabric, note their rank
 
 
 @cache
@@ -35,7 +36,7 @@ def complete(cls: type, module: str, base: str) -> type:
         ImportError: Lightning is not installed.
     """
     bases = tuple(getattr(import_module(f"{name}.{module}"), base) for name in _loaded())
-    return cls if issubclass(cls, bases) else _completed(cls, bases)
+    return cls if all(issubclass(cls, base) for base in bases) else _completed(plain(cls), bases)
 
 
 def plain(cls: type) -> type:
@@ -61,8 +62,13 @@ def _completed(cls: type, bases: tuple[type, ...]) -> type:
     return type(cls.__name__, (cls, *bases), names | {"__doc__": cls.__doc__, "_plain": cls})
 
 
+def loaded_namespaces() -> list[str]:
+    """Return the namespaces that are imported, each to its end."""
+    return [name for name in NAMESPACES if hasattr(sys.modules.get(name), "Trainer")]
+
+
 def _loaded() -> list[str]:
-    found = [name for name in NAMESPACES if hasattr(sys.modules.get(name), "Trainer")] or [_import_one()]
+    found = loaded_namespaces() or [_import_one()]
     for name in found:
         check_version(str(getattr(sys.modules[name.partition(".")[0]], "__version__", "")))
     return found
@@ -78,6 +84,12 @@ def _import_one() -> str:
         else:
             return name
     raise ImportError("Lightning is not installed: pip install 'runlore[lightning]'")
+
+
+def is_leader() -> bool | None:
+    """Return True in the process of global rank 0, False in others, None where no rank was set."""
+    rank = getattr(getattr(sys.modules.get(RANKS), "rank_zero_only", None), "rank", None)
+    return None if rank is None else rank == 0
 
 
 # Private attributes of Lightning, each with the reason why no public one serves
@@ -96,6 +108,18 @@ def signal_connector(trainer: Any) -> Any:
 def logged_metrics(trainer: Any) -> list[str]:
     """Return the names of the metrics that were logged; `callback_metrics` would wait for ranks that are gone."""
     return sorted(map(str, trainer._logger_connector._callback_metrics))
+
+
+def loads_by_hook(trainer: Any, stage: str) -> bool:
+    """Return True if a module or a data module makes the loaders of "test" or "val": nothing public tells who does."""
+    loop = trainer.test_loop if stage == "test" else trainer.validate_loop
+    source = getattr(loop, "_data_source", None)
+    return source is not None and bool(source.is_module())
+
+
+def loading_function(namespace: str) -> tuple[Any, str]:
+    """Return the module and the name of what `load_from_checkpoint` calls, which itself is no plain function."""
+    return import_module(f"{namespace}.core.module"), "_load_from_checkpoint"
 
 
 def loop_results(loop: Any) -> Mapping[str, Any]:

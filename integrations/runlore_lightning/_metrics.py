@@ -1,10 +1,11 @@
 """Turn what a trainer gives to its loggers into points, and tell which metrics are missing."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from runlore import FitSession
 from runlore_lightning._framework import logged_metrics, loop_results
+from runlore_lightning._optimizers import steps_done
 
 SPLITS = {"train": "train", "validate": "val", "test": "test"}  # by stage
 
@@ -12,11 +13,13 @@ SPLITS = {"train": "train", "validate": "val", "test": "test"}  # by stage
 class Points:
     """Writes what one trainer gives to its loggers.
 
-    Points stand at the step that Lightning gives (in a validation its own count of batches), else at the step `at`,
-    else at the trainer's `global_step`.
+    Points stand at the step that Lightning gives (in a validation its own count of batches), else at that of `at`, step
+    and epoch of the weights; without it at the trainer's own.
     """
 
-    def __init__(self, trainer: Any, write: Callable[..., object], at: int | None = None) -> None:
+    def __init__(
+        self, trainer: Any, write: Callable[..., object], at: tuple[int | None, float | None] | None = None
+    ) -> None:
         self.written = False
         self._trainer = trainer
         self._write = write
@@ -31,32 +34,19 @@ class Points:
         stage = trainer.state.stage
         if stage is not self._stage:  # asked for its value, an enum takes half a microsecond
             self._stage, self._split = stage, None if stage is None else SPLITS.get(stage.value)
+        at, epoch = self._at or (None, trainer.current_epoch)
         if step is None:
-            step = trainer.global_step if self._at is None else self._at
+            step = steps_done(trainer) if self._at is None else at
         if "step" in metrics:
             metrics = {name: value for name, value in metrics.items() if name != "step"}
-        self._write(metrics, step=step, epoch=trainer.current_epoch, split=self._split)
-
-
-def rates(trainer: Any) -> Iterator[tuple[str, float]]:
-    """Yield the learning rate of every group of parameters, named as Lightning's LearningRateMonitor names it."""
-    seen: dict[str, int] = {}
-    for optimizer in trainer.optimizers:
-        kind = type(optimizer).__name__
-        number = seen[kind] = seen.get(kind, 0) + 1
-        name = f"lr-{kind}" if number == 1 else f"lr-{kind}-{number - 1}"
-        groups = optimizer.param_groups
-        for place, group in enumerate(groups):
-            rate = group.get("lr")
-            if rate is not None:
-                yield name if len(groups) == 1 else f"{name}/pg{place + 1}", rate
+        self._write(metrics, step=step, epoch=epoch, split=self._split)
 
 
 def record_silence(session: FitSession, trainer: Any) -> None:
     """Say which metrics are missing because a short fit that logs only by step gives its loggers nothing."""
     logged = logged_metrics(trainer)
-    if logged and trainer.global_step < trainer.log_every_n_steps:
-        why = f"log_every_n_steps is {trainer.log_every_n_steps}, the fit had {trainer.global_step} steps"
+    if logged and steps_done(trainer) < trainer.log_every_n_steps:
+        why = f"log_every_n_steps is {trainer.log_every_n_steps}, the fit had {steps_done(trainer)} steps"
         session.missing(f"metrics {', '.join(logged)}", f"Lightning gives them to no logger: {why}")
 
 

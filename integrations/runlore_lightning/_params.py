@@ -1,8 +1,11 @@
 """Read how a Trainer, its modules, optimizers, schedulers and callbacks are set."""
 
+import re
 from typing import Any
 
-from runlore.guest.options import PLAIN, settings_of
+from runlore.guest.captured import PLAIN, Captured, defaults_of, marked
+from runlore.guest.options import settings_of
+from runlore_lightning._optimizers import numbered, optimizers
 
 TRAINER = (
     "max_epochs min_epochs max_steps min_steps max_time accumulate_grad_batches gradient_clip_val "
@@ -10,59 +13,88 @@ TRAINER = (
     "val_check_interval limit_train_batches limit_val_batches limit_test_batches overfit_batches num_sanity_val_steps "
     "reload_dataloaders_every_n_epochs fast_dev_run barebones"
 ).split()
+DEFAULTS = {  # which the Trainer works out where an argument is None; the others stand in its signature
+    "max_epochs": 1000, "min_epochs": 0, "precision": "32-true", "log_every_n_steps": 50, "val_check_interval": 1.0,
+    "limit_train_batches": 1.0, "limit_val_batches": 1.0, "limit_test_batches": 1.0, "num_sanity_val_steps": 2,
+}  # fmt: skip
+FOLLOWS = ("num_devices", "world_size", "accelerator", "strategy")  # from the machine and other arguments
+WORKED_OUT = {  # arguments of callbacks that are None by default, and what they become
+    "check_on_train_epoch_end": (True, False), "save_on_train_epoch_end": (True, False), "every_n_train_steps": (0,),
+    "every_n_epochs": (0, 1),
+}  # fmt: skip
 FOLDERS = ("dirpath", "save_dir", "root_dir")  # left out: artifacts have their paths, and no two runs share a folder
-OPTIMIZER_FLAGS = ("foreach", "fused", "capturable", "differentiable", "params", "param_names")
+HOW = {"interval": "epoch", "frequency": 1, "monitor": None}  # a scheduler is called, with the defaults
+NAMED = {"TensorBoardLogger", "CSVLogger"}  # their `version` may be a name that the user chose
+PROJECTS = {"WandbLogger", "CometLogger"}  # their `version` is an id
+UNNAMED = re.compile(r"version_\d+$")
+INTERNAL = ("_class_path", "_instantiator")  # which LightningCLI puts among the hyperparameters
 
 
-def optimizers(trainer: Any) -> dict[str, Any]:
-    """Return the settings of the optimizers."""
-    return {_numbered("optimizer", place): _optimizer(item) for place, item in enumerate(trainer.optimizers)}
-
-
-def _hparams(trainer: Any) -> dict[str, Any]:
-    """Return hyperparameters under their own names; where module and datamodule share one, the module's counts."""
-    found: dict[str, Any] = {}
-    for source in (trainer.lightning_module, trainer.datamodule):
-        hparams = dict(getattr(source, "hparams_initial", None) or {})
-        hparams.pop("_class_path", None)  # LightningCLI's own
-        found = {**hparams, **found}
+def carried(trainer: Any) -> dict[str, str | None]:
+    """Return the name and the experiment that the user gave to another logger: its `version`, its `name` or project."""
+    found: dict[str, str | None] = {}
+    for logger in trainer.loggers:
+        kinds = {cls.__name__ for cls in type(logger).__mro__}
+        if kinds & NAMED and isinstance(logger.version, str) and not UNNAMED.match(logger.version):
+            found.setdefault("name", logger.version)
+        if kinds & (NAMED | PROJECTS) and isinstance(logger.name, str) and logger.name not in ("", "lightning_logs"):
+            found.setdefault("experiment", logger.name)
     return found
 
 
+def hparams(trainer: Any) -> dict[str, Any]:
+    """Return hyperparameters as they are now, by their own names; those of the module before the datamodule's."""
+    module, datamodule = trainer.lightning_module, trainer.datamodule
+    found: dict[str, Any] = {}
+    for source in (module, datamodule):
+        if source is module or getattr(source, "hparams_initial", None):  # else asking would make an empty one
+            own = dict(getattr(source, "hparams", None) or {})
+            found = {**{name: value for name, value in own.items() if name not in INTERNAL}, **found}
+    return found
+
+
+def is_hparams_of(trainer: Any, params: Any) -> bool:
+    """Return True for what Lightning itself hands to a logger: the hyperparameters as they were initially."""
+    module, data = (
+        set(getattr(source, "hparams_initial", None) or ()) - {"_class_path"}
+        for source in (trainer.lightning_module, trainer.datamodule)
+    )
+    return isinstance(params, dict) and bool(params) and set(params) in (module, data, module | data)
+
+
 def _schedulers(trainer: Any) -> dict[str, Any]:
-    return {_numbered("scheduler", place): _scheduler(item) for place, item in enumerate(trainer.lr_scheduler_configs)}
+    return {numbered("scheduler", place): _scheduler(item) for place, item in enumerate(trainer.lr_scheduler_configs)}
 
 
 def _model(trainer: Any) -> dict[str, Any]:
     module = trainer.lightning_module
-    return {"model": {"class": type(module).__name__, **_counts(module)}}
+    return {"model": Captured({"class": type(module).__name__, **_counts(module)})}
 
 
 def _callbacks(trainer: Any) -> dict[str, Any]:
     found = settings_of(trainer.callbacks, but=FOLDERS)
-    return {"callbacks": found} if found else {}
+    told = {cls: {name: _worked_out(name, value) for name, value in own.items()} for cls, own in found.items()}
+    return {"callbacks": told} if told else {}
+
+
+def _worked_out(name: str, value: Any) -> Any:
+    """Return a setting, as captured where a callback of Lightning worked it out because the argument was None."""
+    return Captured(value) if not isinstance(value, Captured) and value in WORKED_OUT.get(name, ()) else value
 
 
 def _trainer(trainer: Any) -> dict[str, Any]:
     found = {name: getattr(trainer, name, None) for name in TRAINER}
     found["accelerator"] = type(trainer.accelerator).__name__
     found["strategy"] = type(trainer.strategy).__name__
-    return {"trainer": {name: value for name, value in found.items() if value is not None}}
+    told = {name: value for name, value in found.items() if value is not None}
+    defaults = {**defaults_of(type(trainer)), **DEFAULTS}
+    if told.get("max_epochs") == -1:  # as some other limit was passed
+        defaults["max_epochs"] = -1
+    return {"trainer": marked(told, {name: value for name, value in defaults.items() if name not in FOLLOWS})}
 
 
-PARTS = (_hparams, optimizers, _schedulers, _model, _callbacks, _trainer)  # recorded one by one: one may raise
-
-
-def _numbered(name: str, place: int) -> str:
-    return name if place == 0 else f"{name}_{place}"
-
-
-def _optimizer(optimizer: Any) -> dict[str, Any]:
-    plain = getattr(optimizer, "optimizer", optimizer)  # some strategies wrap it
-    groups = plain.param_groups
-    settings = {name: value for name, value in groups[0].items() if name not in OPTIMIZER_FLAGS}
-    settings.pop("initial_lr", None)
-    return {"name": type(plain).__name__, **settings, **({"groups": len(groups)} if len(groups) > 1 else {})}
+PARTS = (hparams, optimizers, _schedulers, _model, _callbacks, _trainer)  # recorded one by one: one may raise
+EVALUATED = (hparams, _model)  # of what is only evaluated
 
 
 def _scheduler(config: Any) -> dict[str, Any]:
@@ -72,8 +104,9 @@ def _scheduler(config: Any) -> dict[str, Any]:
         for name, value in vars(scheduler).items()
         if not name.startswith("_") and isinstance(value, PLAIN) and name not in ("last_epoch", "verbose")
     }
-    how = {name: getattr(config, name, None) for name in ("interval", "frequency", "monitor")}
-    return {"name": type(scheduler).__name__, **settings, **{name: value for name, value in how.items() if value}}
+    how = {name: getattr(config, name, None) for name in HOW}
+    told = {**settings, **{name: value for name, value in how.items() if value}}
+    return {"name": type(scheduler).__name__, **marked(told, {**defaults_of(type(scheduler)), **HOW})}
 
 
 def _counts(module: Any) -> dict[str, int]:

@@ -4,94 +4,23 @@ Lightning has no hook that is called at the end of every fit, none for what it g
 and removing checkpoints. So methods of the one Trainer that the callback was given to are tapped, and no class.
 """
 
-import copy
 import sys
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from runlore import guest
+from runlore import FitSession, guest
 from runlore.guest.launch import Launch
-from runlore_lightning._evaluation import Evaluation
-from runlore_lightning._framework import logger_connector, signal_connector
-from runlore_lightning._owners import owners
+from runlore.guest.wrapping import as_written
+from runlore_lightning._evaluation import Evaluation, beside_fit
+from runlore_lightning._framework import NAME, logger_connector, signal_connector
+from runlore_lightning._options import Options
+from runlore_lightning._params import hparams
 from runlore_lightning._search import is_of_a_search, is_searching
-from runlore_lightning._training import Options, Training
+from runlore_lightning._taps import Call, Taps
+from runlore_lightning._training import Training, request_of
 
-Call = Callable[..., Any]  # called with the original method before its arguments
 Method = tuple[Any, str]  # of an object, and its name
-_MISSING = object()
-
-
-class Tap:
-    """Stands in an object's attributes for a method of its class. A copy of the object gets the method, and no tap."""
-
-    def __init__(self, owner: Any, name: str, call: Call) -> None:
-        self.owner = owner
-        self.name = name
-        self.before = vars(owner).get(name, _MISSING)  # what somebody else had put there
-        self._original = getattr(owner, name)
-        self._call: Call | None = call
-
-    def close(self) -> None:
-        """Take the tap off, unless somebody has put something else there; who still holds it calls the original."""
-        self._call = None
-        if vars(self.owner).get(self.name) is not self:
-            return
-        before = self.before
-        while isinstance(before, Tap) and before._call is None:  # closed meanwhile, out of turn
-            before = before.before
-        if before is _MISSING:
-            delattr(self.owner, self.name)
-        else:
-            setattr(self.owner, self.name, before)
-
-    @guest.unseen
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        call = self._call
-        return self._original(*args, **kwargs) if call is None else call(self._original, *args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_original"], name)  # its name, signature, documentation
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        if self.before is not _MISSING:
-            return copy.deepcopy(self.before, memo)
-        return getattr(copy.deepcopy(self.owner, memo), self.name)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self.before is not _MISSING:
-            return _itself, (self.before,)
-        return getattr, (self.owner, self.name)
-
-
-def _itself(value: Any) -> Any:
-    return value
-
-
-class Taps:
-    """Taps that are taken off together."""
-
-    def __init__(self) -> None:
-        self._open: list[Tap] = []
-
-    def set(self, owner: Any, name: str, call: Call) -> None:
-        """Let `call(original, …)` be called instead of a method.
-
-        Raises:
-            AttributeError: there is no such method.
-        """
-        tap = Tap(owner, name, call)
-        setattr(owner, name, tap)
-        self._open.append(tap)
-
-    def close(self) -> None:
-        """Take the taps off."""
-        while self._open:
-            self._open.pop().close()
-
-    def __bool__(self) -> bool:
-        return bool(self._open)
 
 
 class Ending:
@@ -188,7 +117,7 @@ class TappedFit:
         finally:
             self.giving = False
         try:  # not by a decorator, as this is done at every step
-            if metrics and not is_searching(self._trainer, self._had_callbacks):
+            if not is_searching(self._trainer, self._had_callbacks):
                 self.training.take(metrics, *args, **kwargs)
         except Exception as error:  # Lightning calls us, and must not meet our exceptions
             self.training.session.missing("metrics that Lightning logged", f"{type(error).__name__}: {error}")
@@ -249,8 +178,10 @@ class TappedEvaluation:
     """A test or validation under way whose trainer is tapped; it ends with the strategy's teardown."""
 
     def __init__(self, trainer: Any, evaluation: Evaluation) -> None:
-        self._evaluation = evaluation
+        self.evaluation = evaluation
+        self.giving = False  # True while the trainer gives metrics to its loggers
         self._trainer = trainer
+        self._ending = Ending()
         self._taps = Taps()
         self._taps.set(logger_connector(trainer), "log_metrics", self._log_metrics)
         self._taps.set(trainer.strategy, "teardown", self._teardown)
@@ -258,15 +189,20 @@ class TappedEvaluation:
 
     def close(self) -> None:
         """Take the taps off, and end the evaluation."""
+        self._ending.note_propagating()
         self._taps.close()
         guest.part(UnderWay).drop(self, self._trainer)
-        self._evaluation.end()
+        self.evaluation.end(self._ending.error)
 
     @guest.unseen
     def _log_metrics(self, log_metrics: Call, metrics: Any, step: int | None = None) -> Any:
-        result = log_metrics(metrics, step)
+        self.giving = True
+        try:
+            result = log_metrics(metrics, step)
+        finally:
+            self.giving = False
         if metrics:
-            self._evaluation.take(self._trainer, metrics, step)
+            self.evaluation.take(metrics, step)
         return result
 
     @guest.unseen
@@ -316,25 +252,52 @@ def fit_under_way(trainer: Any) -> TappedFit | None:
     return guest.part(UnderWay).fit_of(trainer)
 
 
-def record_fit(trainer: Any, options: Options, launch: Launch | None = None) -> None:
-    """Record the fit that begins, unless it is a dry run, a part of another fit, or of a process that records none."""
-    if (trainer.fast_dev_run or trainer.barebones) and not (options.dry_runs or guest.records_dry_runs()):
-        return
-    if guest.in_fit():
-        return
+def evaluation_under_way(trainer: Any) -> TappedEvaluation | None:
+    """Return the recorded test or validation that a trainer is in, or was left in without a word."""
+    return guest.part(UnderWay).evaluation_of(trainer)
+
+
+def record_fit(
+    trainer: Any, options: Options, launch: Launch | None = None, early: FitSession | None = None
+) -> TappedFit | None:
+    """Record the fit that begins; None where `is_recorded` says no, or this process records none."""
+    if not is_recorded(trainer, options):
+        return None
     methods = _methods_of_a_fit(trainer)  # before a run is begun whose end we would not learn
-    training = Training.begin(trainer, options, launch)
-    if training is not None:
-        TappedFit(trainer, training).open(methods)
+    training = Training.begin(trainer, options, launch, early)
+    if training is None:
+        return None
+    fit = TappedFit(trainer, training)
+    fit.open(methods)
+    return fit
+
+
+def is_recorded(trainer: Any, options: Options) -> bool:
+    """Return False for a dry run that nobody wants, and for a part of another fit."""
+    is_dry = trainer.fast_dev_run or trainer.barebones
+    return not guest.in_fit() and (not is_dry or options.dry_runs or guest.records_dry_runs())
+
+
+def record_failure(trainer: Any, options: Options, error: BaseException) -> None:
+    """Record a fit that failed before it began: in `setup`, `configure_optimizers`, as its checkpoint was read."""
+    if is_recorded(trainer, options):
+        session = FitSession.begin(NAME, request_of(trainer, options, None), params=lambda: hparams(trainer))
+        session.end(error)
 
 
 def record_evaluation(trainer: Any, options: Options) -> None:
-    """Record the test or validation that begins: of a module that was fitted, or of a checkpoint that a run wrote."""
-    if not trainer.is_global_zero or trainer.fast_dev_run or guest.in_fit():
+    """Record the test or validation that begins."""
+    if not trainer.is_global_zero or trainer.fast_dev_run or trainer.barebones:
         return
-    module = trainer.lightning_module
-    if guest.part(UnderWay).fit_of(module) is None:
-        TappedEvaluation(trainer, Evaluation(owners().of(module), options.store))
+    under_way, module = guest.part(UnderWay), trainer.lightning_module
+    if under_way.fit_of(trainer) is not None or under_way.evaluation_of(trainer) is not None:
+        return
+    beside = beside_fit(module) if guest.in_fit() else None
+    if beside is None and (guest.in_fit() or under_way.fit_of(module) is not None):
+        return
+    asked = getattr(type(trainer), trainer.state.fn.value)  # `test` or `validate`, which is running
+    written = as_written(1, "dataloaders", "datamodule", running=asked)
+    TappedEvaluation(trainer, Evaluation(trainer, options, written, beside))
 
 
 def end_left(trainer: Any) -> None:

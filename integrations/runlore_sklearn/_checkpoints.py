@@ -1,56 +1,60 @@
-"""Keep the fitted model with its run, and record the files that joblib.dump and pickle.dump write of it."""
+"""Record the files that joblib and pickle write of a fitted model, and note those that they read models from."""
 
 import io
 import os
-import pickle
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from runlore import FitSession, guest
-from runlore.guest.additions import Additions
-from runlore_sklearn._owners import Owner, owners
+from runlore import guest
+from runlore.guest.additions import Additions, Source
+from runlore_sklearn._copies import MAX_KEPT_BYTES
+from runlore_sklearn._owners import owners
 
-MAX_KEPT_BYTES = 100 << 20  # of a fitted model
-PLAIN_FILES = (io.BufferedWriter, io.BufferedRandom, io.FileIO)
+PLAIN_FILES = (io.BufferedWriter, io.BufferedReader, io.BufferedRandom, io.FileIO)
 MAX_DEPTH = 4  # of dicts, lists and tuples around an estimator
-MAX_ITEMS = 1_000  # of one of them that are looked at
-
-
-def pickled(session: FitSession, estimator: Any) -> bytes | None:
-    """Return the pickle of a fitted estimator; None if it is too large or can't be made, which the run then tells."""
-    buffer = _Bounded()
-    try:
-        pickle.Pickler(buffer, protocol=5).dump(estimator)
-    except _TooLarge:
-        session.missing("the fitted model", f"larger than {MAX_KEPT_BYTES >> 20} MiB when pickled")
-    except Exception as error:  # an estimator's own pickling may raise anything
-        session.missing("the fitted model", f"it can't be pickled: {type(error).__name__}: {error}")
-    else:
-        return buffer.getvalue()
-    return None
+MAX_ITEMS = 1_000  # of all of them together that are looked at
 
 
 def record_dump(value: Any, target: Any) -> None:
     """Record the file that estimators were just written to, alone or inside dicts, lists and tuples."""
     if not owners() or guest.in_fit():
         return
-    runs = {owner.session.run.id: owner.session.run for owner in _owners_in(value, MAX_DEPTH)}
+    found = (owners().of(item) for item in _items_in(value))
+    runs = {owner.session.run.id: owner.session.run for owner in found if owner is not None}
     path = _path_of(target) if runs else None
     if path is not None and path.is_file():
         for run in runs.values():
             Additions(run).file(path.absolute(), kind="model", most=MAX_KEPT_BYTES)
 
 
-def _owners_in(value: Any, depth: int) -> Iterator[Owner]:
-    owner = owners().of(value)
-    if owner is not None:
-        yield owner
-    elif depth and type(value) in (dict, list, tuple):
-        items = list(value.values() if isinstance(value, dict) else value[:MAX_ITEMS])[:MAX_ITEMS]
-        for item in items:
-            yield from _owners_in(item, depth - 1)
+def record_load(value: Any, source: Any) -> None:
+    """Note the file that estimators were just read from, alone or inside dicts, lists and tuples."""
+    if guest.in_fit():
+        return
+    found = [item for item in _items_in(value) if hasattr(type(item), "get_params") and hasattr(item, "score")]
+    path = _path_of(source) if found else None
+    read = None if path is None else Source.at(path)
+    if read is not None:
+        for item in found:
+            owners().set_source(item, read)
+
+
+def _items_in(value: Any) -> Iterator[Any]:
+    """Yield a value, or what its dicts, lists and tuples hold, those nearest to it first."""
+    level, room = [value], MAX_ITEMS
+    for _ in range(MAX_DEPTH + 1):
+        inner: list[Any] = []
+        for item in level:
+            if type(item) not in (dict, list, tuple):
+                yield item
+            elif room > 0:
+                items = item.values() if isinstance(item, dict) else item
+                inner += islice(items, room)
+                room = MAX_ITEMS - len(inner)
+        level = inner
 
 
 def _path_of(target: Any) -> Path | None:
@@ -73,14 +77,3 @@ def _path_of_descriptor(descriptor: int, name: Any) -> Path | None:
         except OSError:
             continue
     return None
-
-
-class _TooLarge(Exception):
-    pass
-
-
-class _Bounded(io.BytesIO):
-    def write(self, data: Any, /) -> int:
-        if self.tell() + memoryview(data).nbytes > MAX_KEPT_BYTES:
-            raise _TooLarge
-        return super().write(data)

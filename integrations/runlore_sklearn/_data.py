@@ -1,9 +1,13 @@
 """Describe the data that an estimator is fitted on, and copy what is small enough to be scored."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import sklearn
+from sklearn.utils.metadata_routing import MetadataRouter, get_routing_for_object
 
 from runlore import FitSession
 
@@ -13,25 +17,52 @@ MAX_CLASSES = 1_000  # whose names are recorded
 
 Args = tuple[Any, ...]
 Kwargs = Mapping[str, Any]
-Data = tuple[Any, Any]  # X and y
+Named = dict[str, Any]  # arguments by name, X and y among them
 
 
-def data_of(args: Args, kwargs: Kwargs) -> Data:
+@dataclass(slots=True)
+class Sample:
+    """Data to be scored: copies, as a fit may change its data in place. `others` are further arguments of `score`."""
+
+    features: Any
+    target: Any
+    others: Named = field(default_factory=dict)
+
+
+class NotScored(Exception):
+    """There will be no score on the training data, for the reason that this says."""
+
+
+def data_of(args: Args, kwargs: Kwargs) -> tuple[Any, Any]:
     """Return X and y of a call, given by position or by name."""
     return args[0] if args else kwargs.get("X"), args[1] if len(args) > 1 else kwargs.get("y")
 
 
-def record_data(session: FitSession, args: Args, kwargs: Kwargs) -> str | None:
-    """Describe X, y and what else of a call has rows, such as weights; return the fingerprint of X."""
-    named = dict(zip(("X", "y"), data_of(args, kwargs), strict=True))
+def named_arguments(method: Callable[..., Any], args: Args, kwargs: Kwargs) -> Named:
+    """Return the arguments of a call by name; the first two are X and y, whatever the method calls them."""
+    named: Named = dict(zip(("X", "y"), data_of(args, kwargs), strict=True)) | dict(kwargs)
     if len(args) > 2:
-        named["sample_weight"] = args[2]
-    named |= {name: value for name, value in kwargs.items() if name not in ("X", "y")}
+        further = list(inspect.signature(method).parameters)[3:]  # behind self, X and y
+        named |= dict(zip(further, args[2:], strict=False))
+    return named
+
+
+def record_data(session: FitSession, named: Named) -> str | None:
+    """Describe X, y and what else of a call has rows, such as weights; return the fingerprint of X."""
     prints = {}
     for name, value in named.items():
-        if value is not None and (name in ("X", "y") or hasattr(value, "shape") or isinstance(value, list)):
+        if value is not None and (name in ("X", "y") or _has_rows(value)):
             prints[name] = session.data(name, value)
+        for place, pair in enumerate(value if isinstance(value, list) else ()):
+            if isinstance(pair, tuple) and all(map(_has_rows, pair)):  # a set of data to be evaluated on meanwhile
+                for part, data in zip(("", ".y"), pair, strict=False):
+                    session.data(f"{name}.{place}{part}", data)
     return prints.get("X")
+
+
+def _has_rows(value: Any) -> bool:
+    plain = (bool, int, float, str, list, type(None))
+    return hasattr(value, "shape") or (isinstance(value, list) and bool(value) and isinstance(value[0], plain))
 
 
 def record_classes(session: FitSession, estimator: Any) -> None:
@@ -41,11 +72,48 @@ def record_classes(session: FitSession, estimator: Any) -> None:
         session.data("y", n_classes=len(classes), classes=np.asarray(classes)[:MAX_CLASSES].tolist())
 
 
-def copy_to_score(data: Any) -> Any:
-    """Return a copy of data that is small enough to be scored; None for other data."""
-    shape = getattr(data, "shape", None) or ((len(data),) if isinstance(data, list | tuple) else None)
-    if not shape or shape[0] > MAX_SCORED_ROWS or getattr(data, "nbytes", 0) > MAX_SCORED_BYTES:
+def sample_of(estimator: Any, named: Named) -> Sample | None:
+    """Return a copy of the data that an estimator is fitted on; None where there is nothing to score.
+
+    Raises:
+        NotScored: it is too large, or can't be copied.
+    """
+    if named.get("X") is None or named.get("y") is None or not hasattr(estimator, "score"):
         return None
+    features, target = _copy("X", named["X"]), _copy("y", named["y"])
+    others = score_arguments(estimator, {name: value for name, value in named.items() if name not in ("X", "y")})
+    return Sample(features, target, {name: _copy(name, value) for name, value in others.items()})
+
+
+def score_arguments(estimator: Any, others: Kwargs) -> Named:
+    """Return what `score` takes, too, of a fit's further arguments: sample weights, metadata that is routed to it."""
+    others = {name: value for name, value in others.items() if value is not None}
+    if not others:
+        return {}
+    if sklearn.get_config()["enable_metadata_routing"]:
+        routing = get_routing_for_object(estimator)
+        if isinstance(routing, MetadataRouter):
+            return {name: others[name] for name in routing.consumes("score", others)}
+    weights = others.get(f"{_prefix_of_last(estimator)}sample_weight")
+    takes_weights = weights is not None and "sample_weight" in inspect.signature(estimator.score).parameters
+    return {"sample_weight": weights} if takes_weights else {}
+
+
+def _prefix_of_last(estimator: Any) -> str:
+    """Return what stands before the name of an argument that is for the last step of a pipeline."""
+    steps = getattr(estimator, "steps", None)
+    return f"{steps[-1][0]}__{_prefix_of_last(steps[-1][1])}" if steps else ""
+
+
+def _copy(name: str, data: Any) -> Any:
+    shape = getattr(data, "shape", None) or ((len(data),) if isinstance(data, list | tuple) else None)
+    if shape and shape[0] > MAX_SCORED_ROWS:
+        raise NotScored(f"{name} has {shape[0]:,} rows, and at most {MAX_SCORED_ROWS:,} are scored")
+    if getattr(data, "nbytes", 0) > MAX_SCORED_BYTES:
+        raise NotScored(f"{name} has more than {MAX_SCORED_BYTES >> 20} MiB")
     if isinstance(data, list | tuple):
         return [list(item) if isinstance(item, list) else item for item in data]
-    return data.copy() if hasattr(data, "copy") else data.clone() if hasattr(data, "clone") else None
+    copy = getattr(data, "copy", None) or getattr(data, "clone", None)
+    if not shape or copy is None:
+        raise NotScored(f"{name} is a {type(data).__qualname__}, which can't be copied")
+    return copy()

@@ -4,18 +4,29 @@ from typing import Any
 
 import sklearn
 
+from runlore.guest.captured import Captured, defaults_of, is_default
+
 
 def estimator_params(estimator: Any) -> dict[str, Any]:
-    """Return the parameters by scikit-learn's own names; those that are estimators by class."""
-    params: dict[str, Any] = {"sklearn_version": sklearn.__version__}
+    """Return the parameters by scikit-learn's own names; those that are estimators by class, defaults as captured."""
+    params: dict[str, Any] = {"sklearn_version": Captured(sklearn.__version__)}
     try:
         found = estimator.get_params(deep=True)
     except Exception:  # a value that raises when it is asked for parts of its own
         found = estimator.get_params(deep=False)
-    return params | {name: _readable(value) for name, value in found.items()}
+    defaults: dict[type, dict[str, Any]] = {}
+    for name, value in found.items():
+        owner, _, argument = name.rpartition("__")
+        cls = type(found.get(owner) if owner else estimator)
+        if cls not in defaults:
+            defaults[cls] = defaults_of(cls)
+        is_captured = is_default(value, defaults[cls].get(argument))  # a step of a pipeline is no argument, but passed
+        params[name] = Captured(readable(value)) if is_captured else readable(value)
+    return params
 
 
-def _readable(value: Any) -> Any:
+def readable(value: Any) -> Any:
+    """Return a parameter's value as it is recorded: an estimator by class, the steps of a pipeline by name."""
     try:
         if isinstance(value, dict):
             return str(value)  # a grid, say: one value, not to be taken apart into params of its own

@@ -2,18 +2,20 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from runlore import FitSession, guest
+from runlore.guest.captured import Captured
 from runlore_sklearn._framework import validation_of
+from runlore_sklearn._params import readable
 
 MAX_CHILDREN = 1_000  # candidates or folds that become runs of their own
 HALVING = ("iter", "n_resources")  # columns that tell the candidates of a halving search apart
 
-Call = Callable[[Any, Iterable[Any]], Any]
 Begin = Callable[[Any, str], "FitSession | None"]
 
 
@@ -21,7 +23,8 @@ def record_search(session: FitSession, search: Any) -> None:
     """Record the best candidate with the run, and each candidate as a child: fold scores, mean, std and rank."""
     results = search.cv_results_
     if hasattr(search, "best_index_"):
-        session.params({f"best.{name}": value for name, value in results["params"][search.best_index_].items()})
+        best = results["params"][search.best_index_]
+        session.params({f"best.{name}": Captured(readable(value)) for name, value in best.items()})
     if hasattr(search, "best_score_"):
         session.metrics({"best_score": search.best_score_})
     for place, params in enumerate(results["params"][:MAX_CHILDREN]):
@@ -38,39 +41,47 @@ def record_search(session: FitSession, search: Any) -> None:
         folds = len(next(iter(points.values()), []))
         seconds = sum(float(columns.get(f"mean_{kind}_time", 0.0)) for kind in ("fit", "score")) * folds
         session.child(
-            f"candidate-{place}", params={**params, **extra}, points=points, tags={}, failed=failed, seconds=seconds
+            f"candidate-{place}",
+            params=_readable(params) | extra,
+            points=points,
+            tags={},
+            failed=failed,
+            seconds=seconds,
         )
     _record_cap(session, len(results["params"]), "candidates")
 
 
-def record_validation(call: Call, parallel: Any, tasks: Iterable[Any], begin: Begin) -> Any:
-    """Run the tasks of a cross-validation as one run, each fold a child; run any other tasks as they are.
+@contextmanager
+def validation(tasks: Iterable[Any], begin: Begin) -> Iterator[tuple[Iterable[Any], list[Any]]]:
+    """Give a block tasks to run, and let it tell the results: a cross-validation is one run, each fold a child of it.
 
-    The tasks are recognised by the function that they call, as `cross_validate` may have been imported by name before
+    Its tasks are recognised by the function that they call, as `cross_validate` may have been imported by name before
     autolog was switched on. `begin` gets the arguments of the first task and the kind of validation.
     """
+    told: list[Any] = []
     remaining = iter(tasks)
     first = next(remaining, None)
     tasks = chain(() if first is None else (first,), remaining)
     kind = validation_of(first)
     if kind is None or first is None:
-        return call(parallel, tasks)
+        yield tasks, told
+        return
     session = begin(first[1], kind)
     if not session:
         with guest.unrecorded():
-            return call(parallel, tasks)
+            yield tasks, told
+        return
     settings: list[dict[str, Any]] = []
     try:
-        results = call(parallel, _noting_settings(tasks, settings))
+        yield _noting_settings(tasks, settings), told
     except BaseException as error:
         session.end(error)
         raise
     failure: list[BaseException] = []
     try:
-        session.record(lambda session: failure.extend(_record_folds(session, results, settings)))
+        session.record(lambda session: failure.extend(_record_folds(session, told[0], settings)))
     finally:
         session.end(failure[0] if failure else None)
-    return results
 
 
 def _noting_settings(tasks: Iterable[Any], settings: list[dict[str, Any]]) -> Iterator[Any]:
@@ -100,7 +111,7 @@ def _record_folds(session: FitSession, results: Any, settings: list[dict[str, An
         if place < MAX_CHILDREN:
             failed = str(error).strip().rpartition("\n")[2] if error else None
             single = {name: [value] for name, value in points.items()}
-            params = settings[place] if varied and place < len(settings) else {}
+            params = _readable(settings[place]) if varied and place < len(settings) else {}
             seconds = points.get("fit_time", 0.0) + points.get("score_time", 0.0)
             session.child(f"fold-{place}", params=params, points=single, tags={}, failed=failed, seconds=seconds)
     for name, values in series.items():
@@ -112,6 +123,10 @@ def _record_folds(session: FitSession, results: Any, settings: list[dict[str, An
     _record_cap(session, len(folds), "folds")
     if folds and len(errors) == len(folds):
         yield ValueError(f"none of {len(folds)} folds could be fitted; the first: {errors[0]}")
+
+
+def _readable(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: readable(value) for name, value in params.items()}
 
 
 def _varies(settings: list[dict[str, Any]]) -> bool:

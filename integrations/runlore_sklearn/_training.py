@@ -1,30 +1,47 @@
 """One recorded fit of an estimator, from its call to its return."""
 
 import time
+from types import TracebackType
 from typing import Any, Self
 
 from runlore import FitSession, guest
-from runlore_sklearn._checkpoints import pickled
-from runlore_sklearn._data import Args, Data, Kwargs, copy_to_score, data_of, record_classes, record_data
+from runlore_sklearn._copies import TooLarge, copy_of, pickled
+from runlore_sklearn._data import Args, Named, NotScored, Sample, record_classes, record_data, sample_of
 from runlore_sklearn._framework import NAME
-from runlore_sklearn._metrics import record_iterations, record_train_score
+from runlore_sklearn._histories import epochs_of, record_epochs
+from runlore_sklearn._metrics import (
+    iterations,
+    kept_history,
+    record_history,
+    record_monitored,
+    record_stop,
+    record_train_score,
+    reporting,
+    starts_warm,
+)
 from runlore_sklearn._owners import owners
 from runlore_sklearn._params import estimator_params
 from runlore_sklearn._search import record_search
+from runlore_sklearn._selection import is_search, record_selection
+
+SCORE = "train_score"
 
 
 class Training:
-    """A fit that is recorded, with a copy of its data to score, as the fit may change its data in place."""
+    """A fit that is recorded, as a block or from its construction to `end`."""
 
     def __init__(self, session: FitSession, estimator: Any) -> None:
         self.session = session
         self._estimator = estimator
-        self._data: Data = (None, None)
+        self._sample: Sample | None = None
+        self._unscored = ""  # why there is none, where a score is expected
         self._trained_on: str | None = None
+        self._earlier: dict[str, Any] = {}  # curves that the fit goes on with
+        self._epochs = 0  # in the history that it goes on with
         self._began = time.perf_counter()
 
     @classmethod
-    def begin(cls, estimator: Any, args: Args, kwargs: Kwargs) -> Self | None:
+    def begin(cls, estimator: Any, named: Named) -> Self | None:
         """Open the run of a fit; None where the fit is part of another, or of a kind that is not recorded."""
         if guest.in_fit() or not makes_a_run(estimator):
             return None
@@ -33,48 +50,88 @@ class Training:
             return None
         training = cls(session, estimator)
         try:
-            training.take_data(args, kwargs)
+            training.take_data(named)
         except BaseException as error:  # Ctrl-C while the data is read
             session.end(error)
             raise
         return training
 
-    def take_data(self, args: Args, kwargs: Kwargs) -> None:
+    def take_data(self, named: Named) -> None:
         """Describe and copy the data, before the fit may change it."""
-        self.session.record(lambda _: self._describe(args, kwargs))
-        self.session.record(lambda _: self._copy(*data_of(args, kwargs)))
+        self.session.record(lambda _: self._describe(named))
+        self.session.record(lambda _: self._copy(named))
+        self.session.record(lambda _: self._note_earlier())
         self._began = time.perf_counter()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end(error)
+
+    @guest.harmless
     def end(self, error: BaseException | None) -> None:
         """Record the results, or the exception that the fit raised."""
-        seconds = time.perf_counter() - self._began
+        numbers = {"fit_seconds": time.perf_counter() - self._began}
         session = self.session
         try:
-            session.metrics({"fit_seconds": seconds})
+            if error is None:
+                session.record(lambda _: numbers.update(iterations(self._estimator)))
+            session.metrics(numbers)
             if error is None:
                 session.record(self._record_results)
                 session.record(lambda session: owners().set(self._estimator, session, self._trained_on))
         finally:  # also when Ctrl-C comes while the score is computed
             session.end(error)
 
-    def _describe(self, args: Args, kwargs: Kwargs) -> None:
-        self._trained_on = record_data(self.session, args, kwargs)
+    def _describe(self, named: Named) -> None:
+        self._trained_on = record_data(self.session, named)
 
-    def _copy(self, features: Any, target: Any) -> None:
-        self._data = (copy_to_score(features), copy_to_score(target))
+    def _note_earlier(self) -> None:
+        telling = reporting(self._estimator)
+        if starts_warm(telling):
+            self._earlier, self._epochs = kept_history(telling), epochs_of(telling)
+
+    def _copy(self, named: Named) -> None:
+        try:
+            self._sample = sample_of(self._estimator, named)
+        except NotScored as error:
+            self._unscored = str(error)
 
     def _record_results(self, session: FitSession) -> None:
         """Record what can be read off the fitted estimator, the model itself, and its score on the training data."""
-        estimator = self._estimator
-        session.record(lambda session: record_iterations(session, estimator))
+        estimator, telling = self._estimator, reporting(self._estimator)
+        session.record(lambda session: record_epochs(session, telling, self._epochs))
         session.record(lambda session: record_classes(session, estimator))
-        model = pickled(session, estimator)
+        session.record(lambda session: record_history(session, telling, self._earlier))
+        session.record(lambda session: _record_told(session, telling))
+        if is_search(telling):
+            session.record(lambda session: record_search(session, telling))
+        try:
+            model = pickled(session, estimator)
+        except TooLarge as error:
+            model, self._sample, self._unscored = None, None, f"the model is {error}"
         if model is not None:
             session.keep_bytes(model, name="model.pkl", kind="model")
-        if hasattr(estimator, "cv_results_"):
-            session.record(lambda session: record_search(session, estimator))
-        elif model is not None:
-            session.record(lambda session: record_train_score(session, model, self._data))
+        if not is_search(estimator):
+            self._score(session, model)
+
+    def _score(self, session: FitSession, model: bytes | None) -> None:
+        try:
+            if self._sample is not None:
+                record_train_score(session, copy_of(self._estimator, model), self._sample)
+        except (Exception, SystemExit) as error:  # the user's own pickling, and the user's own score
+            self._unscored = f"{type(error).__name__}: {error}"
+        if self._unscored:
+            session.missing(SCORE, self._unscored)
+
+
+def _record_told(session: FitSession, estimator: Any) -> None:
+    """Record what only some estimators tell: scores by iteration, why they stopped, what they chose."""
+    for record in (record_monitored, record_stop, record_selection):
+        record(session, estimator)
 
 
 def begin_session(estimator: Any, **tags: str) -> FitSession:
@@ -94,7 +151,7 @@ def begin_validation(args: Args, method: str) -> FitSession | None:
     session = begin_session(args[0], method=method)
     if session:
         try:
-            session.record(lambda session: _record_data(session, args[1:3]))
+            session.record(lambda session: _record_data(session, args))
         except BaseException as error:  # Ctrl-C while the data is read
             session.end(error)
             raise
@@ -108,8 +165,8 @@ def makes_a_run(estimator: Any) -> bool:
     try:
         predicts = any(_offers(estimator, name) for name in ("predict", "fit_predict"))
         return predicts or not _offers(estimator, "transform")
-    except Exception:  # a class that raises when it is asked for its methods: it is fitted as without us
-        return False
+    except Exception:  # it raises when it is asked for its methods, as a pipeline with a wrong step does
+        return True
 
 
 def _offers(estimator: Any, name: str) -> bool:
@@ -118,4 +175,4 @@ def _offers(estimator: Any, name: str) -> bool:
 
 
 def _record_data(session: FitSession, args: Args) -> None:
-    record_data(session, args, {})
+    record_data(session, {"X": args[1], "y": args[2]})

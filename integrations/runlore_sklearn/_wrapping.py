@@ -4,7 +4,6 @@ import functools
 import pickle
 import weakref
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
@@ -13,14 +12,26 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import parallel
 
 from runlore import guest
-from runlore_sklearn import _checkpoints, _evaluation, _search
-from runlore_sklearn._data import Args, Kwargs
+from runlore_sklearn import _search
 from runlore_sklearn._framework import check_version, task_class
-from runlore_sklearn._partial import call_partial_fit
-from runlore_sklearn._training import Training, begin_validation
+from runlore_sklearn._methods import (
+    Recorded,
+    Watch,
+    busy,
+    is_inner_fit,
+    is_inner_score,
+    is_ours,
+    ours,
+    recorded_dump,
+    recorded_fit,
+    recorded_load,
+    recorded_partial,
+    recorded_score,
+    switch,
+)
+from runlore_sklearn._training import begin_validation
 
 FITTING = ("fit", "fit_predict", "fit_transform")
-_busy: ContextVar[bool] = ContextVar("runlore_sklearn_busy", default=False)  # in a score, or in a task of a pool
 
 
 class Wrapped(guest.Part):
@@ -32,7 +43,6 @@ class Wrapped(guest.Part):
     inherited = True
 
     def __init__(self) -> None:
-        self.on = False
         self._attributes: list[tuple[weakref.ref[Any], str]] = []
         self._descriptors: list[weakref.ref[Any]] = []
         self._classes: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -55,7 +65,7 @@ class Wrapped(guest.Part):
         for reference, name in reversed(self._attributes):
             owner = reference()
             current = None if owner is None else owner.__dict__.get(name)
-            if not _is_ours(current):
+            if not is_ours(current):
                 continue
             original: Any = getattr(getattr(current, "__func__", current), "__wrapped__", None)
             if original is None:
@@ -64,58 +74,95 @@ class Wrapped(guest.Part):
                 setattr(owner, name, original)
         for reference in self._descriptors:
             descriptor = reference()
-            if descriptor is not None and _is_ours(descriptor.fn):
+            if descriptor is not None and is_ours(descriptor.fn):
                 descriptor.fn = descriptor.fn.__wrapped__
         self._attributes.clear()
         self._descriptors.clear()
         self._classes.clear()
 
     def _wrap_methods(self, owner: type) -> None:
-        wrappers = dict.fromkeys(FITTING, _recorded_fit) | {"partial_fit": _recorded_partial, "score": _recorded_score}
-        for name, wrap in wrappers.items():
+        wrappers: dict[str, tuple[Callable[..., Any], Callable[[], bool]]] = dict.fromkeys(
+            FITTING, (recorded_fit, is_inner_fit)
+        )
+        wrappers |= {"partial_fit": (recorded_partial, is_inner_fit), "score": (recorded_score, is_inner_score)}
+        for name, (wrap, is_inner) in wrappers.items():
             found = owner.__dict__.get(name)
             if isinstance(found, staticmethod | classmethod | type):
                 continue
             if callable(found) and hasattr(found, "__name__") and hasattr(type(found), "__get__"):
-                self.replace(owner, name, wrap(found))
-            elif callable(getattr(found, "fn", None)) and not _is_ours(found.fn):  # type: ignore[union-attr]
+                self.replace(owner, name, Recorded(found, wrap(found), is_inner))
+            elif callable(getattr(found, "fn", None)) and not is_ours(found.fn):  # type: ignore[union-attr]
                 self._descriptors.append(weakref.ref(found))  # of available_if, which holds the method
                 found.fn = wrap(found.fn)  # type: ignore[union-attr]
 
 
+class Watched(Wrapped):
+    """The attributes that are replaced for estimators with our callback, whether autolog is on or not."""
+
+
 def wrapped() -> Wrapped:
-    """Return what this process has replaced."""
+    """Return what this process has replaced for autolog."""
     return guest.part(Wrapped)
 
 
 def enable() -> None:
     """Record every outermost fit from now on; twice is once."""
     part = wrapped()
-    if part.on:
+    if switch().on:
         return
-    part.on = True
+    switch().on = True
     check_version()
     for cls in (BaseEstimator, *_subclasses(BaseEstimator)):
         part.wrap_class(cls)
     _wrap_parallel(part)
-    dump = _recorded_dump(joblib.numpy_pickle.dump)
+    dump = recorded_dump(joblib.numpy_pickle.dump)
+    load = recorded_load(joblib.numpy_pickle.load)
     for module in (joblib, joblib.numpy_pickle):
         part.replace(module, "dump", dump)
-    part.replace(pickle, "dump", _recorded_dump(pickle.dump, "pickle"))
+        part.replace(module, "load", load)
+    part.replace(pickle, "dump", recorded_dump(pickle.dump, "pickle"))
+    part.replace(pickle, "load", recorded_load(pickle.load, "pickle"))
 
     def init_subclass(cls: Any, **kwargs: Any) -> None:
         super(BaseEstimator, cls).__init_subclass__(**kwargs)
-        if wrapped().on:
+        if switch().on:
             wrapped().wrap_class(cls)
 
-    _ours(init_subclass).__wrapped__ = BaseEstimator.__dict__.get("__init_subclass__")
+    ours(init_subclass).__wrapped__ = BaseEstimator.__dict__.get("__init_subclass__")
     part.replace(BaseEstimator, "__init_subclass__", classmethod(init_subclass))  # type: ignore[arg-type]
 
 
 def disable() -> None:
     """Put every attribute back."""
-    wrapped().on = False
+    switch().on = False
     wrapped().restore()
+
+
+def watch_callbacks(watch: Watch) -> None:
+    """Call `watch` with an estimator that has callbacks, for a block around its fit; None where there is nothing to do.
+
+    Callbacks learn of a fit only when it has accepted parameters and data.
+
+    Raises:
+        ImportError: scikit-learn has no callbacks.
+    """
+    import sklearn.callback
+
+    part, mixin = guest.part(Watched), sklearn.callback.CallbackSupportMixin
+    set_callbacks = mixin.set_callbacks
+    if switch().watch is not None:
+        return
+    switch().watch = watch
+
+    @ours
+    @functools.wraps(set_callbacks)
+    def watched_set_callbacks(self: Any, *callbacks: Any) -> Any:
+        result = set_callbacks(self, *callbacks)
+        if watch(self) is not None:
+            guest.part(Watched).wrap_class(type(self))
+        return result
+
+    part.replace(mixin, "set_callbacks", watched_set_callbacks)
 
 
 def _subclasses(cls: type) -> Iterator[type]:
@@ -123,16 +170,6 @@ def _subclasses(cls: type) -> Iterator[type]:
     for subclass in type.__subclasses__(cls):
         yield subclass
         yield from _subclasses(subclass)
-
-
-def _ours(function: Any) -> Any:
-    """Mark a function as one that can be put back, and let warnings pass over its frame."""
-    function.runlore_wrapper = True
-    return guest.unseen(function)
-
-
-def _is_ours(found: Any) -> bool:
-    return bool(getattr(getattr(found, "__func__", found), "runlore_wrapper", False))
 
 
 def _wrap_parallel(part: Wrapped) -> None:
@@ -143,132 +180,33 @@ def _wrap_parallel(part: Wrapped) -> None:
         return
     dispatch, call = parallel.Parallel.__call__, task_cls.__call__
 
-    @_ours
+    @ours
     @functools.wraps(dispatch)
     def recorded_dispatch(self: Any, iterable: Any) -> Any:
-        if not wrapped().on or guest.in_fit():
-            return give_tokens(self, iterable)
-        return _search.record_validation(give_tokens, self, iterable, begin_validation)
+        if not switch().on or guest.in_fit():
+            with guest.frameless():
+                return dispatch(self, with_token(iterable))
+        with guest.frameless(), _search.validation(iterable, begin_validation) as (tasks, told):
+            results = dispatch(self, with_token(tasks))
+            told.append(results)
+            return results
 
-    def give_tokens(self: Any, iterable: Any) -> Any:
+    def with_token(tasks: Any) -> Any:
         token = guest.token()  # here, as the tasks may be taken from the iterable by a thread of the pool
+        return tasks if token is None else marked(tasks, token)
 
-        def tasks() -> Iterator[Any]:
-            for task in iterable:
-                if isinstance(task[0], task_cls):
-                    task[0].runlore_token = token
-                yield task
+    def marked(tasks: Any, token: Any) -> Iterator[Any]:
+        for task in tasks:
+            if isinstance(task[0], task_cls):
+                task[0].runlore_token = token
+            yield task
 
-        return dispatch(self, iterable if token is None else tasks())
-
-    @_ours
+    @ours
     @functools.wraps(call)
     def use_token(self: Any, *args: Any, **kwargs: Any) -> Any:
-        before = _busy.set(True)  # what a task scores is not what the user asked for
-        try:
-            with guest.within(getattr(self, "runlore_token", None)):
-                return call(self, *args, **kwargs)
-        finally:
-            _busy.reset(before)
+        token = getattr(self, "runlore_token", None)
+        with guest.frameless(), busy(), guest.within(token):  # what a task scores is no matter of the user's
+            return call(self, *args, **kwargs)
 
     part.replace(parallel.Parallel, "__call__", recorded_dispatch)
     part.replace(task_cls, "__call__", use_token)
-
-
-# cloudpickle takes classes of __main__ to loky's workers by value, and our wrappers with them. So a wrapper closes over
-# nothing but the original, finds us by an import, and goes without us where we are not installed.
-
-
-def _recorded_fit(fit: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(fit)
-    def recorded_fit(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            from runlore_sklearn._wrapping import call_fit
-        except ImportError:
-            return fit(self, *args, **kwargs)
-        return call_fit(fit, self, args, kwargs)
-
-    return _ours(recorded_fit)  # type: ignore[no-any-return]
-
-
-def _recorded_partial(method: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def recorded_partial_fit(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            from runlore_sklearn._wrapping import call_partial
-        except ImportError:
-            return method(self, *args, **kwargs)
-        return call_partial(method, self, args, kwargs)
-
-    return _ours(recorded_partial_fit)  # type: ignore[no-any-return]
-
-
-def _recorded_score(score: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(score)
-    def recorded_score(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            from runlore_sklearn._wrapping import call_score
-        except ImportError:
-            return score(self, *args, **kwargs)
-        return call_score(score, self, args, kwargs)
-
-    return _ours(recorded_score)  # type: ignore[no-any-return]
-
-
-def _recorded_dump(dump: Callable[..., Any], module: str = "") -> Callable[..., Any]:
-    @functools.wraps(dump)
-    def recorded_dump(*args: Any, **kwargs: Any) -> Any:
-        result = dump(*args, **kwargs)
-        if wrapped().on:
-            _record_dump(dict(zip(("value", "file"), args, strict=False)) | kwargs)
-        return result
-
-    recorded_dump.__module__ = module or dump.__module__  # pickled by this name, which leads to the original elsewhere
-    return _ours(recorded_dump)  # type: ignore[no-any-return]
-
-
-def _record_dump(named: dict[str, Any]) -> None:
-    try:
-        _checkpoints.record_dump(named.get("value", named.get("obj")), named.get("file", named.get("filename")))
-    except Exception as error:  # the file is written, which is all that the caller may notice
-        guest.warn(f"a file of a model is not recorded: {type(error).__name__}: {error}")
-
-
-@_ours
-def call_fit(fit: Callable[..., Any], estimator: Any, args: Args, kwargs: Kwargs) -> Any:
-    """Fit, recorded if this is an outermost fit and autolog is on in this process."""
-    if not wrapped().on or guest.in_fit():
-        return fit(estimator, *args, **kwargs)
-    training = Training.begin(estimator, args, kwargs)
-    if training is None:
-        with guest.unrecorded():  # what a transformer fits inside makes no runs either
-            return fit(estimator, *args, **kwargs)
-    try:
-        result = fit(estimator, *args, **kwargs)
-    except BaseException as error:
-        training.end(error)
-        raise
-    training.end(None)
-    return result
-
-
-@_ours
-def call_partial(method: Callable[..., Any], estimator: Any, args: Args, kwargs: Kwargs) -> Any:
-    """Fit a part, recorded with the estimator's run if autolog is on in this process."""
-    if not wrapped().on:
-        return method(estimator, *args, **kwargs)
-    return call_partial_fit(method, estimator, args, kwargs)
-
-
-@_ours
-def call_score(score: Callable[..., Any], estimator: Any, args: Args, kwargs: Kwargs) -> Any:
-    """Score, recorded with the estimator's run if nobody but the user asked for it."""
-    if not wrapped().on or _busy.get() or guest.in_fit():
-        return score(estimator, *args, **kwargs)
-    before = _busy.set(True)
-    try:
-        value = score(estimator, *args, **kwargs)
-    finally:
-        _busy.reset(before)
-    _evaluation.record_score(estimator, args, kwargs, value)
-    return value

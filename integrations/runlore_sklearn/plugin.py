@@ -1,12 +1,13 @@
 """The entry point that names scikit-learn to runlore without importing it."""
 
 from runlore.hookspecs import Integration, hookimpl
-from runlore_sklearn._framework import NAME
 
 
 @hookimpl
 def runlore_register_integrations() -> list[Integration]:
     """Name scikit-learn, to be wrapped once `sklearn.base` is imported."""
+    from runlore_sklearn._framework import NAME
+
     return [Integration(NAME, "sklearn.base", _enable, _disable)]
 
 

@@ -8,7 +8,8 @@ from transformers import TrainerCallback
 
 from runlore import Store, guest
 from runlore.guest.options import RunOptions
-from runlore_transformers._calls import receiver_for, recorded_call_of
+from runlore_transformers._calls import receiver_for, recorded_call_of, taken
+from runlore_transformers._metrics import qualified
 
 
 class Hooks(TrainerCallback):
@@ -24,18 +25,29 @@ class Hooks(TrainerCallback):
             call.begin(state)
 
     @guest.harmless
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Note the rates that the optimizer has in this step."""
+        call = recorded_call_of(self)
+        if call is not None:
+            call.steps()
+
+    @guest.harmless
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Record numbers of training steps, of an evaluation, or of a whole training."""
         receiver = receiver_for(self, state)
         if receiver is not None:
-            receiver.take(logs or {}, state)
+            told = qualified(logs or {})
+            receiver.take(told, state)
+            names = taken.get()
+            if names is not None:
+                names.update(told)
 
     @guest.harmless
     def on_predict(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
         """Record numbers of a prediction, which are not logged."""
         receiver = receiver_for(self, state)
         if receiver is not None:
-            receiver.take(metrics or {}, state)
+            receiver.take(qualified(metrics or {}), state)
 
     @guest.harmless
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:

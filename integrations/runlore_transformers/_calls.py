@@ -1,11 +1,15 @@
 """The calls of a Trainer's methods that are under way in this context, and which callback hears of them."""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from runlore.guest.wrapping import Call, Calls
+from runlore import guest
+from runlore.guest.wrapping import ByIdentity, Call, Calls
 from runlore_transformers._owners import Owner, owners
+
+MAX_EARLY = 1_000  # logs before a training
 
 
 class RecordedCall(Call, Protocol):
@@ -19,7 +23,10 @@ class RecordedCall(Call, Protocol):
         """Begin a training; a second time in one call when a batch did not fit into memory."""
 
     def take(self, logs: Mapping[str, Any], state: Any) -> None:
-        """Record numbers that the Trainer logs."""
+        """Record numbers that the Trainer logs, or that callbacks have added to them."""
+
+    def steps(self) -> None:
+        """Note what the optimizer is about to step with."""
 
     def saved(self, state: Any) -> None:
         """Record a checkpoint."""
@@ -39,12 +46,13 @@ class TrainerCall:
             self.recorded.end(error)
 
 
+taken: ContextVar[set[Any] | None] = ContextVar("runlore_transformers_taken", default=None)  # names in the logs
 calls: Calls[TrainerCall] = Calls("runlore_transformers_calls")  # of train, evaluate, predict
 
 
-def is_under_way(trainer: Any) -> bool:
-    """Return True while a call of a Trainer's method is under way."""
-    return any(call.trainer is trainer for call in calls)
+def call_of(trainer: Any) -> TrainerCall | None:
+    """Return the innermost call of a Trainer's method that is under way; None where there is none."""
+    return next((call for call in calls if call.trainer is trainer), None)
 
 
 def recorded_call_of(callback: Any) -> RecordedCall | None:
@@ -60,3 +68,24 @@ def receiver_for(callback: Any, state: Any) -> RecordedCall | Owner | None:
         return recorded_call_of(callback)
     owner = owners().with_state(state)
     return owner if owner is not None and owner.listener is callback else None
+
+
+class Early(guest.Part):
+    """The numbers that a Trainer logs before its first training, by its CallbackHandler: they wait for the run."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self._logs: ByIdentity[list[dict[str, Any]]] = ByIdentity()
+
+    def keep(self, handler: Any, logs: Mapping[str, Any]) -> None:
+        """Keep what is logged now; a Trainer that is never trained logs on without end."""
+        kept = self._logs.get(handler)
+        if kept is None:
+            self._logs.set(handler, kept := [])
+        if len(kept) < MAX_EARLY:
+            kept.append(dict(logs))
+
+    def pop(self, handler: Any) -> list[dict[str, Any]]:
+        """Return what was logged so far, and forget it."""
+        return self._logs.pop(handler) or []

@@ -7,7 +7,6 @@ from typing import Any
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
 
 from runlore import guest
-from runlore.guest.additions import Additions
 from runlore_transformers._framework import checkpoint_folder
 from runlore_transformers._owners import owners
 
@@ -45,7 +44,11 @@ class Saving:
     """A call of `save_model` after a recorded training; the files that it writes become one artifact."""
 
     def __init__(self, trainer: Any, folder: Any) -> None:
-        self._owner = owners().of(trainer) if trainer.args.should_save else None
+        owner = owners().of(trainer) if trainer.args.should_save else None
+        self._owner = (
+            owner if owner is not None and owner.training is None else None
+        )  # else it is a part of the training
+        self._model = trainer.model
         self._folder = Path(folder or trainer.args.output_dir)
         self._before = self._files() if self._owner is not None else {}
 
@@ -57,8 +60,10 @@ class Saving:
             return
         written = [path for path, state in self._files().items() if self._before.get(path) != state]
         if written:
-            additions = Additions(owner.session.run)
-            additions.files(self._folder, written, kind="model", most=MAX_KEPT_BYTES, step=owner.step)
+            additions = owner.additions_for(self._model)
+            if additions is None:
+                return  # the weights have changed since
+            additions.files(self._folder, written, kind="model", most=MAX_KEPT_BYTES, step=additions.step)
             additions.close()
 
     def _files(self) -> dict[Path, tuple[int, int]]:

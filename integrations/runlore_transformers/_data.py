@@ -1,12 +1,13 @@
 """Descriptions of the datasets of a Trainer; nothing is loaded for them."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from runlore import guest
-from runlore.guest.loaders import kind_of, length, record_loader
+from runlore.guest.datasets import kind_of, length
 from runlore.guest.recorder import Recorder
-from runlore.guest.wrapping import token_of
+from runlore.guest.sets import EvaluatedSet
+from runlore.guest.wrapping import Written
 from runlore_transformers._framework import fingerprint_of
 
 MAX_SETS = 10  # that are described where a Trainer evaluates several
@@ -26,13 +27,29 @@ def record_data(target: Recorder, name: str, dataset: Any) -> None:
     elif isinstance(dataset, list | tuple) and len(dataset) <= MAX_HASHED_ROWS:
         target.data(name, guest.describe(dataset))
     else:
-        record_loader(target, name, dataset)
+        target.loader(name, dataset)
 
 
-def identity_of(dataset: Any) -> Hashable:
-    """Return what tells a dataset from others: the fingerprint of its library, or a token of this very object."""
-    found: Hashable = fingerprint_of(dataset) or token_of(dataset)
-    return found
+def record_evaluated(
+    target: Recorder, stage: str, dataset: Any, written: Written | None = None, *, fits: bool = False
+) -> str:
+    """Record the data of an evaluation, or of those of a training; return what the names of its metrics end in."""
+    named = _name_set(target, stage, dataset, written, fits=fits)
+    if named.is_new:
+        record_data(target, f"{stage}{named.ending}", dataset)
+    return named.ending
+
+
+def _name_set(target: Recorder, stage: str, dataset: Any, written: Written | None, *, fits: bool) -> EvaluatedSet:
+    """Return the name of a set of data; a text, by which a Trainer knows one of several, is its name."""
+    if dataset is None:
+        return EvaluatedSet(stage)
+    if isinstance(dataset, str):
+        return EvaluatedSet(stage, f"/{dataset}")
+    several = dict(list(dataset.items())[:MAX_SETS]) if isinstance(dataset, Mapping) else {}
+    parts = {f"{stage}_{key}": part for key, part in several.items()} or {stage: dataset}
+    prints = {name: fingerprint_of(part) for name, part in parts.items()}
+    return target.evaluated_on(stage, parts, found={}, prints=prints, fits=fits, written=written)
 
 
 def _record_table(target: Recorder, name: str, dataset: Any) -> None:

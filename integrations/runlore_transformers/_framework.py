@@ -3,7 +3,7 @@
 from typing import Any
 
 NAME = "transformers"
-TESTED = ("5.23",)
+TESTED = ("5.23", "5.24")
 PARALLEL = ("DataParallel", "DistributedDataParallel", "FullyShardedDataParallel", "DeepSpeedEngine")
 
 

@@ -6,6 +6,25 @@ from typing import Any
 WHOLE = {"train_runtime", "train_loss", "total_flos"}  # logged together only at the end of a training
 SPLITS = ("eval", "test", "val", "valid", "validation", "dev")  # as prefixes of metrics' names
 AXES = ("epoch", "step")
+COMMON = (*AXES, "num_input_tokens_seen")  # in all logs, with no prefix
+RUNTIME = "_runtime"
+
+
+def qualified(logs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return logs in which all numbers of an evaluation begin with its prefix.
+
+    Some Trainers log numbers under the same names in training and in evaluations. Those of an evaluation are known by
+    its duration.
+    """
+    timed = (str(name).removesuffix(RUNTIME) for name in logs if str(name).endswith(RUNTIME))
+    prefix = next((item for item in timed if item != "train"), None)
+    if prefix is None:
+        return logs
+    known = tuple(f"{item}_" for item in (prefix, "train", *SPLITS))
+    return {
+        name if name in COMMON or str(name).startswith(known) else f"{prefix}_{name}": value
+        for name, value in logs.items()
+    }
 
 
 def by_split(logs: Mapping[str, Any], prefix: str | None = None) -> dict[str, dict[str, Any]]:

@@ -1,16 +1,18 @@
-"""Finds the recorded training that the weights of a Trainer come from, and the run that wrote a loaded model."""
+"""Finds the recorded training that the weights of a model come from, and the run that wrote a loaded model."""
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from runlore import FitSession, guest
-from runlore.guest.additions import Additions, Sets
+from runlore import FitSession, Store, guest
+from runlore.guest.additions import Additions, KnownWeights, tensors_of
+from runlore.guest.options import RunOptions
 from runlore.guest.wrapping import ByIdentity
-from runlore_transformers._data import identity_of, record_data
-from runlore_transformers._framework import loaded_from
+from runlore_transformers._framework import loaded_from, unwrapped
 from runlore_transformers._metrics import by_split
+from runlore_transformers._weights import holds
 
 
 class Takes(Protocol):
@@ -26,57 +28,61 @@ class Owner:
     def __init__(self, session: FitSession, listener: Any, training: Takes) -> None:
         self.session = session
         self.training: Takes | None = training  # None once it is over
-        self.step: int | None = None  # of the weights that the training ended with
-        self.is_current = True  # False once the Trainer was trained without being recorded
+        self.weights = KnownWeights()  # those that the training saved, and ended with
+        self.is_current = True  # False once the model was trained without being recorded
         self._listener = weakref.ref(listener)  # it may hold the Trainer
-        self._sets = Sets()  # that were evaluated after the training
 
     @property
     def listener(self) -> Any:
         """The callback that hears what the Trainer tells."""
         return self._listener()
 
+    def additions(self) -> Additions:
+        """Return additions to the run, which are about the weights that the training ended with."""
+        return Additions(self.session.run, *self.weights.last)
+
+    def additions_for(self, model: Any) -> Additions | None:
+        """Return additions to the run, at the step of a model's weights; None where the training did not make these."""
+        place = self.weights.last if self.training is not None else self.weights.place(tensors_of(unwrapped(model)))
+        return None if place is None else Additions(self.session.run, *place)
+
     def take(self, logs: Mapping[str, Any], state: Any) -> None:
         """Record numbers that are logged outside of all calls that are recorded."""
         if self.training is not None:  # it is under way in another thread
             self.training.take(logs, state)
-        else:
-            self.add(by_split(logs), state)
+            return
+        additions = self.additions()
+        for split, metrics in by_split(logs).items():
+            additions.metrics(metrics, split=split)
 
-    def add(
-        self, found: Mapping[str, Mapping[str, Any]], state: Any, *, usual: Any = None, dataset: Any = None
-    ) -> None:
-        """Add metrics by split that were measured after the training.
 
-        A `dataset` other than the Trainer's `usual` one has names of its own: a text is one of several sets, by name.
-        """
-        additions = Additions(self.session.run)
-        for split, metrics in found.items():
-            if split == "eval" and usual is not None:
-                self._sets.suffix(split, "usual")  # it keeps the plain names, as in the training
-            if isinstance(dataset, str):
-                suffix = f"/{dataset}"
-            else:
-                identity = "usual" if dataset is None or dataset is usual else identity_of(dataset)
-                suffix = self._sets.suffix(split, identity)
-            named = {f"{name}{suffix}": value for name, value in metrics.items()}
-            additions.metrics(named, step=self.step, epoch=state.epoch, split=split)
-            if dataset is not None and not isinstance(dataset, str):
-                record_data(additions, f"{split}{suffix}", dataset)
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The session of an evaluation of a model that no recorded training has made, and the options of its run."""
+
+    session: FitSession
+    options: RunOptions
 
 
 class Owners(guest.Part):
-    """Holds, by Trainer, the recorded training that its weights come from, as long as the Trainer lives."""
+    """Holds, by model, where its weights come from, as long as the model lives."""
 
-    inherited = True  # a forked child goes on with the Trainers of its parent
+    inherited = True  # a forked child goes on with the models of its parent
 
     def __init__(self) -> None:
-        self._owners: ByIdentity[Owner] = ByIdentity()  # by Trainer
+        self._owners: ByIdentity[Owner] = ByIdentity()  # by model
+        self._baselines: ByIdentity[Baseline] = ByIdentity()  # by model
         self._by_state: ByIdentity[Owner] = ByIdentity()  # by TrainerState
+        self._folders: ByIdentity[str] = ByIdentity()  # that adapters were loaded from, by model
 
     def of(self, trainer: Any) -> Owner | None:
-        """Return the last training of a Trainer, if that was recorded."""
-        return self._owners.get(trainer)
+        """Return the training that the weights of a Trainer come from, by whatever Trainer, if that was recorded."""
+        return self._owners.get(unwrapped(trainer.model))
+
+    def baseline_of(self, trainer: Any, options: RunOptions) -> FitSession | None:
+        """Return the session of an earlier evaluation of the same untrained model, recorded with these options."""
+        found = self._baselines.get(unwrapped(trainer.model))
+        return found.session if found is not None and found.options == options else None
 
     def with_state(self, state: Any) -> Owner | None:
         """Return the recorded training that has this state."""
@@ -84,20 +90,35 @@ class Owners(guest.Part):
         return found if found is not None and found.is_current else None
 
     def set(self, trainer: Any, owner: Owner) -> None:
-        """Note the recorded training of a Trainer."""
-        self._owners.set(trainer, owner)
+        """Note the recorded training of a Trainer's model."""
+        self._owners.set(unwrapped(trainer.model), owner)
+
+    def set_baseline(self, trainer: Any, baseline: Baseline) -> None:
+        """Note the run of an evaluation of a model that no recorded training has made."""
+        self._baselines.set(unwrapped(trainer.model), baseline)
 
     def set_state(self, state: Any, owner: Owner) -> None:
         """Note the state of a recorded training: a new one each time it begins."""
         self._by_state.set(state, owner)
 
+    def set_folder(self, model: Any, folder: str) -> None:
+        """Note the folder that the adapters of a model were loaded from."""
+        self._folders.set(model, folder)
+
+    def folder_of(self, model: Any) -> Path | None:
+        """Return the folder that a model, or the adapters on it, were loaded from; None where that is none."""
+        path = self._folders.get(unwrapped(model)) or loaded_from(model)
+        return Path(path).absolute() if path is not None and Path(path).is_dir() else None
+
     def pop(self, trainer: Any) -> Owner | None:
-        """Return the last training of a Trainer, and forget it: its weights are about to change."""
-        return self._owners.pop(trainer)
+        """Return the last training of a Trainer's model, and forget it: its weights are about to change."""
+        model = unwrapped(trainer.model)
+        self._baselines.pop(model)
+        return self._owners.pop(model)
 
     def discard(self, trainer: Any) -> None:
-        """Forget the last training of a Trainer, which is about to be trained without being recorded."""
-        owner = self._owners.pop(trainer)
+        """Forget the last training of a model, which is about to be trained without being recorded."""
+        owner = self.pop(trainer)
         if owner is not None:
             owner.is_current = False
 
@@ -107,14 +128,26 @@ def owners() -> Owners:
     return guest.part(Owners)
 
 
+def additions_to_writer(model: Any, store: Store | None) -> Additions | None:
+    """Return additions to the run that wrote the weights that a model was loaded with, and has still."""
+    folder = owners().folder_of(model)
+    if folder is None or not holds(folder, unwrapped(model)):
+        return None
+    found = (Additions.to_writer_of(place, store) for place in _places(folder))
+    return next((additions for additions in found if additions is not None), None)
+
+
 def link_to_writer(session: FitSession, kind: str, model: Any) -> None:
     """Link to the run that wrote the folder that a model was loaded from, or its weights, if the store knows it."""
-    path = loaded_from(model)
-    if path is None or not Path(path).is_dir():
-        return
-    folder = Path(path).absolute()
-    for place in (folder, *sorted(folder.glob("*.safetensors"))[:1]):
+    folder = owners().folder_of(model)
+    for place in [] if folder is None else _places(folder):
         found = guest.writer_of(session.store, place)
         if found is not None:
-            session.link(kind, *found)
+            session.link(kind, found.run, found.step, found.sha256)
             return
+
+
+def _places(folder: Path) -> Iterator[Path]:
+    """Yield a folder, and the first file of weights in it: it may be known by either."""
+    yield folder
+    yield from sorted(folder.glob("*.safetensors"))[:1]

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from runlore import FitSession, guest
+from runlore.guest.captured import Captured
 from runlore_transformers._framework import NAME
-from runlore_transformers._params import labels
+from runlore_transformers._params import labels, names
 
 
 class Search:
@@ -13,7 +14,8 @@ class Search:
 
     def __init__(self, trainer: Any, listener: Any) -> None:
         tags = {**labels(trainer), "purpose": "hyperparameter search"}
-        request = listener.options.request(tags=tags, leader=bool(trainer.is_world_process_zero()))
+        leads, named = bool(trainer.is_world_process_zero()), names(trainer, listener.options)
+        request = listener.options.request(tags=tags, leader=leads, **named)
         self._session = FitSession.begin(NAME, request)
 
     @guest.unseen
@@ -36,6 +38,6 @@ def _record_best(session: FitSession, result: Any) -> None:
     best = result[0] if isinstance(result, list) else result
     if best is None:
         return
-    session.params({"best": {**best.hyperparameters, "trial": str(best.run_id)}})
+    session.params({"best": Captured({**best.hyperparameters, "trial": str(best.run_id)})})
     if isinstance(best.objective, int | float):
         session.summary({"best_objective": best.objective})

@@ -2,22 +2,26 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
-from accelerate import tracking
+from accelerate import Accelerator, tracking
 from accelerate.tracking import GeneralTracker, on_main_process
 
-from runlore import FitSession, Store
+from runlore import FitSession, Store, guest
 from runlore.guest.options import RunOptions
+from runlore.guest.wrapping import Wrappers
 from runlore_transformers._framework import NAME
+
+_project: ContextVar[str | None] = ContextVar("runlore_transformers_project", default=None)  # that is being begun
 
 
 class RunloreTracker(GeneralTracker):
     """Records a loop with accelerate: `Accelerator(log_with=RunloreTracker("digits"))`, or `log_with="runlore"`.
 
-    The first argument is the experiment; with `log_with="runlore"` that is the name of the project that `init_trackers`
-    is given. The run begins with `init_trackers` and ends with `end_training`, or with Python.
+    The first argument is the experiment; without it that is the name of the project that `init_trackers` is given. The
+    run begins with `init_trackers` and ends with `end_training`, or with Python.
     """
 
     name = "runlore"
@@ -53,7 +57,8 @@ class RunloreTracker(GeneralTracker):
             return
         self.finish()
         self._before, self._used = sys.exception(), False
-        self._session = FitSession.begin(NAME, self._options.request(leader=True))
+        experiment = self._options.experiment or _project.get()
+        self._session = FitSession.begin(NAME, self._options.request(leader=True, experiment=experiment))
         self._session.pause()
 
     @on_main_process
@@ -82,6 +87,19 @@ class RunloreTracker(GeneralTracker):
             self._session.end(None if error is self._before else error)
             self._session = self._before = None
 
+
+@guest.unseen
+def _init_trackers(init_trackers: Callable[..., Any], accelerator: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call `init_trackers`, which names the project to trackers that are given by name, and not to objects."""
+    project = kwargs.get("project_name", args[0] if args else None)  # its signature doesn't tell
+    token = _project.set(None if project is None else str(project))
+    try:
+        return init_trackers(accelerator, *args, **kwargs)
+    finally:
+        _project.reset(token)
+
+
+Wrappers().wrap(Accelerator, "init_trackers", _init_trackers)
 
 if hasattr(tracking, "register_tracker_class"):  # older versions take only the object
     tracking.register_tracker_class(RunloreTracker)  # for Accelerator(log_with="runlore")

@@ -2,17 +2,22 @@
 
 import weakref
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from transformers import EarlyStoppingCallback
 
-from runlore import FitSession
+from runlore import FitSession, guest
+from runlore.guest.additions import tensors_of
+from runlore.guest.captured import Captured
+from runlore.guest.wrapping import token_of
+from runlore_transformers._calls import Early
 from runlore_transformers._checkpoints import checkpoint_at, checkpoint_to_resume, roles_and_score
-from runlore_transformers._data import record_data
-from runlore_transformers._framework import NAME, batch_size_of
+from runlore_transformers._data import record_data, record_evaluated
+from runlore_transformers._framework import NAME, batch_size_of, unwrapped
 from runlore_transformers._metrics import by_split, summary_in
 from runlore_transformers._owners import Owner, link_to_writer, owners
-from runlore_transformers._params import labels, record_params
+from runlore_transformers._params import groups_of, labels, names, record_params
 
 
 class Training:
@@ -20,10 +25,13 @@ class Training:
 
     def __init__(self, trainer: Any, listener: Any, arguments: Mapping[str, Any]) -> None:
         self._trainer = trainer
+        self._arguments = arguments
         self._listener = weakref.ref(listener)  # it may hold the Trainer
         self._session: FitSession | None = None
         self._owner: Owner | None = None  # None, too, in a process that does not record
         self._trial = arguments.get("trial")
+        self._rates: dict[str, Any] = {}  # of the groups of parameters, in the last step
+        self._ending = ""  # of the names of the evaluations' metrics
         self._resume_from = checkpoint_to_resume(trainer, arguments.get("resume_from_checkpoint"))
 
     @property
@@ -36,29 +44,44 @@ class Training:
         if self._session is not None:
             self._begin_again(self._session, state)
             return
-        trainer, before = self._trainer, owners().pop(self._trainer)
+        session = self._open()
+        if session:
+            self._owner = Owner(session, self.listener, self)
+            owners().set(self._trainer, self._owner)
+            owners().set_state(state, self._owner)
+            for logs in guest.part(Early).pop(self._trainer.callback_handler):
+                self.take(logs, state)
+
+    def _open(self) -> FitSession:
+        trainer, options = self._trainer, self.listener.options
+        baseline, before = owners().baseline_of(trainer, options), owners().pop(trainer)
         if self._trial is not None:  # each trial has a model of its own
-            before = None
+            baseline = before = None
         self._session = session = FitSession.begin(
             NAME,
-            self.listener.options.request(
+            options.request(
                 tags=labels(trainer),
                 resume_from=self._resume_from,
                 after=None if before is None else before.session.run,
-                leader=bool(state.is_world_process_zero),
-                **self._name_of_trial(),
+                continues=None if baseline is None else baseline.run,
+                leader=bool(trainer.is_world_process_zero()),
+                **{**names(trainer, options), **self._name_of_trial()},
             ),
         )
         if not session:
-            return
-        self._owner = Owner(session, self.listener, self)
-        owners().set(trainer, self._owner)
-        owners().set_state(state, self._owner)
+            return session
+        session.trains = token_of(trainer.model)
+        session.place = lambda: (trainer.state.global_step, trainer.state.epoch)
         record_params(session, trainer)
         session.record(lambda session: record_data(session, "train", trainer.train_dataset))
-        session.record(lambda session: record_data(session, "eval", trainer.eval_dataset))
+        session.record(lambda session: self._record_eval(session, trainer.eval_dataset))
         if self._resume_from is None:
             session.record(lambda session: link_to_writer(session, "started_from", trainer.model))
+        return session
+
+    def _record_eval(self, session: FitSession, dataset: Any) -> None:
+        """Record the data of the evaluations; in a run that was evaluated on other data before it has another name."""
+        self._ending = record_evaluated(session, "eval", dataset, fits=True)
 
     def _name_of_trial(self) -> dict[str, str]:
         number = getattr(self._trial, "number", None)
@@ -70,7 +93,20 @@ class Training:
         size = batch_size_of(self._trainer)
         session.rewind(state.global_step)
         session.record(lambda session: session.run.note(f"begun again with a batch size of {size}"))
-        session.params(lambda: {"retried_with_batch_size": size})
+        session.params({"retried_with_batch_size": Captured(size)})
+
+    @property
+    def target(self) -> FitSession | None:
+        """The run of the training, once it has begun."""
+        return self._session
+
+    def place(self, state: Any) -> Mapping[str, Any]:
+        """Return step and epoch of what is recorded now."""
+        return {"step": state.global_step, "epoch": state.epoch}
+
+    def is_about(self, dataset: Any, prefix: str) -> bool:
+        """Return True if this is the data that the training evaluates itself."""
+        return dataset is self._trainer.eval_dataset and prefix == "eval"
 
     def take(self, logs: Mapping[str, Any], state: Any) -> None:
         """Record numbers of some steps, of an evaluation, or, at the end, of the whole training."""
@@ -81,8 +117,17 @@ class Training:
         if summary:
             session.summary(summary)
         rest = {name: value for name, value in logs.items() if name not in summary}
+        if "learning_rate" in rest and len(set(self._rates.values())) > 1:
+            rest |= {f"learning_rate/{name}": rate for name, rate in self._rates.items()}
         for split, metrics in by_split(rest).items():
-            session.metrics(metrics, step=state.global_step, epoch=state.epoch, split=split)
+            if split == "eval" and self._ending:
+                metrics = {f"{name}{self._ending}": value for name, value in metrics.items()}
+            session.metrics(metrics, split=split, **self.place(state))
+
+    def steps(self) -> None:
+        """Note the rates of an optimizer's groups, with which it is about to step."""
+        groups = groups_of(self._trainer.optimizer)
+        self._rates = {name: group["lr"] for name, group in groups.items() if "lr" in group}
 
     def saved(self, state: Any) -> None:
         """Record a checkpoint, and those that the Trainer has removed."""
@@ -93,18 +138,26 @@ class Training:
         folder = checkpoint_at(self._trainer, self._trial, state.global_step)
         roles, monitor, value = roles_and_score(folder, state, self._trainer.args)
         session.checkpoint(folder, step=state.global_step, epoch=state.epoch, monitor=monitor, value=value, roles=roles)
+        if self._owner is not None:
+            self._owner.weights.note(int(state.global_step), state.epoch, tensors_of(unwrapped(self._trainer.model)))
 
     def end(self, error: BaseException | None) -> None:
         """End the run: the call has returned, or raised `error`."""
+        if error is not None and self._session is None and self._arguments:  # before it began, in a call that fits
+            before = owners().of(self._trainer)
+            self._open()
+            if before is not None:  # the weights are as they were
+                owners().set(self._trainer, before)
         trainer, session, owner = self._trainer, self._session, self._owner
         stopped = None
-        if type(error).__name__ == "TrialPruned":  # the search goes on with another trial
+        if guest.is_pruned(error):  # the search goes on with another trial
             error, stopped = None, "pruned"
         try:
             if session and owner is not None:
                 session.record(lambda session: _conclude(session, trainer, owner, error, stopped))
         finally:  # also when Ctrl-C comes meanwhile
             self._trainer = self._trial = None
+            self._arguments = {}
             if owner is not None:
                 owner.training = None
             if session:
@@ -116,11 +169,19 @@ def _conclude(
 ) -> None:
     """Note the step of the weights that the Trainer has now, and tag the run with why it stopped early."""
     state = trainer.state
-    best = trainer.args.load_best_model_at_end and state.best_model_checkpoint and state.best_global_step
-    owner.step = int(best) if best and error is None else int(state.global_step)
+    place = int(state.global_step), state.epoch
+    folder, best = state.best_model_checkpoint, state.best_global_step
+    if error is None and trainer.args.load_best_model_at_end and folder and best and Path(folder).is_dir():
+        place = int(best), _epoch_at(state, int(best))
+    owner.weights.note(*place, tensors_of(unwrapped(trainer.model)))
     why = stopped or (_why_stopped(trainer) if error is None else None)
     if why is not None:
-        session.run.set_tags({"stopped": why})
+        session.stopped(why, step=state.global_step, epoch=state.epoch)
+
+
+def _epoch_at(state: Any, step: int) -> float | None:
+    """Return the epoch of a step, which the log tells, as the Trainer has evaluated there."""
+    return next((item["epoch"] for item in state.log_history if item.get("step") == step and "epoch" in item), None)
 
 
 def _why_stopped(trainer: Any) -> str | None:
@@ -133,5 +194,5 @@ def _why_stopped(trainer: Any) -> str | None:
             patience := callback.early_stopping_patience
         ):
             metric = trainer.args.metric_for_best_model
-            return f"step {state.global_step}: {metric} did not improve for {patience} evaluations"
-    return f"step {state.global_step}: a callback asked for it, with {state.max_steps - state.global_step} steps to go"
+            return f"{metric} did not improve for {patience} evaluations"
+    return f"a callback asked for it, with {state.max_steps - state.global_step} steps to go"

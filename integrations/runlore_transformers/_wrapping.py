@@ -8,22 +8,26 @@ A Trainer that was made before autolog was switched on has no callback of ours, 
 what it tells them goes to a stand-in, too.
 """
 
-from collections.abc import Callable, Mapping
+import os
+import sys
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, cast
 
 from runlore import guest
-from runlore.guest.wrapping import ByIdentity, OnDemand, Wrappers, arguments
+from runlore.guest.wrapping import ByIdentity, OnDemand, Wrappers, Written, arguments, as_written
 from runlore_transformers import _framework
 from runlore_transformers._callback import AutologCallback, RunloreCallback
-from runlore_transformers._calls import TrainerCall, calls, is_under_way
+from runlore_transformers._calls import Early, TrainerCall, call_of, calls, receiver_for, taken
 from runlore_transformers._checkpoints import Saving
-from runlore_transformers._evaluation import Evaluation
+from runlore_transformers._evaluation import Evaluation, InnerEvaluation, Outer, beside_fit
+from runlore_transformers._metrics import qualified
 from runlore_transformers._owners import owners
 from runlore_transformers._search import Search
 from runlore_transformers._training import Training
 
-HEARD = ("on_train_begin", "on_log", "on_predict", "on_save")  # the hooks that our callbacks implement
+STAGES = ("eval", "test")  # what the names of metrics begin with where nobody asks for more
+HEARD = "on_train_begin on_pre_optimizer_step on_log on_predict on_save".split()  # what our callbacks implement
 
 
 class Wrapped(OnDemand, guest.Part):
@@ -70,11 +74,14 @@ def _wrap(wrappers: Wrappers) -> None:
     wrappers.wrap(Trainer, "predict", _predict)
     wrappers.wrap(Trainer, "hyperparameter_search", _hyperparameter_search)
     wrappers.wrap(Trainer, "save_model", _save_model)
+    adapters = sys.modules.get("peft")  # transformers has imported it, if it is there
+    if adapters is not None:
+        wrappers.wrap(adapters.PeftModel, "load_adapter", _load_adapter)
     try:
         from transformers.trainer_callback import CallbackHandler
 
         for hook in HEARD:
-            wrappers.wrap(CallbackHandler, hook, _tell)
+            wrappers.wrap(CallbackHandler, hook, _tell_of_logs if hook == "on_log" else _tell)
     except (ImportError, AttributeError) as error:  # an internal class
         guest.warn(f"transformers has changed inside: Trainers made before autolog are not recorded ({error})")
 
@@ -85,7 +92,10 @@ def _wrap(wrappers: Wrappers) -> None:
 @guest.harmless
 def _listener_of(trainer: Any) -> Any:
     """Return the callback that hears what a Trainer tells: the user's, else autolog's; None where it has neither."""
-    handler = trainer.callback_handler
+    return _listener_in(trainer.callback_handler)
+
+
+def _listener_in(handler: Any) -> Any:
     found = next((item for item in handler.callbacks if isinstance(item, RunloreCallback)), None)
     if found is None and wrapped().is_wanted("autolog"):
         found = next((item for item in handler.callbacks if isinstance(item, AutologCallback)), None)
@@ -110,6 +120,33 @@ def _tell(hook: Callable[..., Any], handler: Any, *args: Any, **kwargs: Any) -> 
     if stand_in is not None:
         getattr(stand_in, hook.__name__)(*args, **kwargs)
     return hook(handler, *args, **kwargs)
+
+
+@guest.unseen
+def _tell_of_logs(hook: Callable[..., Any], handler: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call `on_log` of all callbacks, and record what those behind ours have added to the logs."""
+    names: set[Any] = set()
+    token = taken.set(names)
+    try:
+        return _tell(hook, handler, *args, **kwargs)
+    finally:
+        taken.reset(token)
+        _take_rest(handler, names, arguments(hook, handler, *args, **kwargs))
+
+
+@guest.harmless
+def _take_rest(handler: Any, names: Collection[str], named: Mapping[str, Any]) -> None:
+    """Record the logs but those `names` that our callback has taken; before a training they wait for its run."""
+    state: Any = named.get("state")
+    listener = _listener_in(handler)
+    rest = {name: value for name, value in qualified(named.get("logs") or {}).items() if name not in names}
+    if not rest or listener is None:
+        return
+    receiver = receiver_for(listener, state)
+    if receiver is not None:
+        receiver.take(rest, state)
+    elif calls.innermost is None and not guest.in_fit() and state.global_step == 0:
+        guest.part(Early).keep(handler, rest)
 
 
 # Calls
@@ -144,20 +181,39 @@ def _predict(predict: Callable[..., Any], trainer: Any, *args: Any, **kwargs: An
 @guest.unseen
 def _measure(measure: Callable[..., Any], dataset: str, trainer: Any, *args: Any, **kwargs: Any) -> Any:
     """Call `evaluate` or `predict`; `dataset` is the name of its argument for the data."""
-    if is_under_way(trainer):  # its numbers are those of the training, or of an evaluation on several sets
+    outer = call_of(trainer)
+    if outer is not None and _is_several(outer.recorded):
         return measure(trainer, *args, **kwargs)
-    evaluation = _evaluation_of(trainer, dataset, arguments(measure, trainer, *args, **kwargs))
-    with guest.unrecorded() if evaluation is not None else nullcontext():  # fits of `compute_metrics` are a part of it
+    written = as_written(0, dataset)
+    evaluation = _evaluation_of(trainer, dataset, arguments(measure, trainer, *args, **kwargs), written)
+    is_alone = evaluation is not None and outer is None
+    with guest.unrecorded() if is_alone else nullcontext():  # fits of `compute_metrics` are a part of it
         return calls.during(TrainerCall(trainer, evaluation), measure, trainer, *args, **kwargs)
 
 
+def _is_several(outer: Any) -> bool:
+    """Return True for an evaluation that calls itself for each of several sets, and where nothing is recorded."""
+    return outer is None or getattr(outer, "is_several", False)
+
+
 @guest.harmless
-def _evaluation_of(trainer: Any, dataset: str, named: Mapping[str, Any]) -> Evaluation | None:
-    """Return what records a call of `evaluate` or `predict` with these arguments; None where nothing does."""
-    listener = _listener_of(trainer)
-    if listener is None or guest.in_fit():
+def _evaluation_of(
+    trainer: Any, dataset: str, named: Mapping[str, Any], written: Written
+) -> Evaluation | InnerEvaluation | None:
+    """Return what records a call of `evaluate` or `predict` with these arguments; None where nothing does.
+
+    `written` is the dataset in the call.
+    """
+    listener, outer = _listener_of(trainer), call_of(trainer)
+    is_beside = outer is None and guest.in_fit()
+    beside = beside_fit(trainer) if is_beside and listener is not None else None
+    if listener is None or (is_beside and beside is None):
         return None
-    return Evaluation(trainer, listener, named.get(dataset), named.get("metric_key_prefix"))
+    given, prefix = named.get(dataset), named.get("metric_key_prefix")
+    said = written if given is not None and prefix in STAGES else None
+    if outer is not None:
+        return InnerEvaluation(cast(Outer, outer.recorded), trainer, given, prefix, said)
+    return Evaluation(trainer, listener, given, prefix, said, beside)
 
 
 @guest.unseen
@@ -187,6 +243,18 @@ def _save_model(save_model: Callable[..., Any], trainer: Any, *args: Any, **kwar
 @guest.harmless
 def _saving_of(trainer: Any, named: Mapping[str, Any]) -> Saving | None:
     """Return what records a call of `save_model` with these arguments; None where nothing does."""
-    if is_under_way(trainer) or _listener_of(trainer) is None:
+    if call_of(trainer) is not None or _listener_of(trainer) is None:
         return None
     return Saving(trainer, named.get("output_dir"))
+
+
+@guest.unseen
+def _load_adapter(load_adapter: Callable[..., Any], model: Any, folder: Any, *args: Any, **kwargs: Any) -> Any:
+    result = load_adapter(model, folder, *args, **kwargs)
+    _note_folder(model, folder)
+    return result
+
+
+@guest.harmless
+def _note_folder(model: Any, folder: Any) -> None:
+    owners().set_folder(model, os.fspath(folder))

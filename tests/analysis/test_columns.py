@@ -33,5 +33,31 @@ def test_params_and_tags_are_shown_only_where_they_differ(store: Store) -> None:
     assert [field.text for field in telling_columns(store.runs())] == ["tags.team", "params.lr", "params.width"]
 
 
+def test_what_somebody_passed_is_shown_before_what_was_captured(store: Store) -> None:
+    for number in range(2):
+        given = {"width": number, "own_a": number, "own_b": number, "own_c": number, "own_d": number}
+        with store.start_run(f"run-{number}", params=given) as run:
+            run.log_params({"alpha": number, "learning_rate": number, "width": number}, captured=True)
+            run.log_metrics({"loss": 1.0, "acc": 1.0})
+    columns = [field.text for field in telling_columns(store.runs())]
+    passed = ["params.own_a", "params.own_b", "params.own_c", "params.own_d", "params.width"]
+    assert columns[0] == "metrics.acc"
+    assert columns[1:5] == passed[:4]
+    assert columns[5:] == ["metrics.loss", passed[4], "params.alpha", "params.learning_rate"]
+
+
+def test_a_param_that_one_run_passed_and_another_left_as_it_is_counts_as_passed(store: Store) -> None:
+    for number, captured in ((50, False), (100, True)):
+        with store.start_run() as run:
+            run.log_params({"n_trees": number}, captured=captured)
+            run.log_params({"alpha": number}, captured=True)
+    assert [field.text for field in telling_columns(store.runs())] == ["params.n_trees", "params.alpha"]
+
+
+def test_passed_params_come_before_captured_ones_in_a_run() -> None:
+    params = {"lr": 1, "a.b.c": 2, "a.b": 3, "z": 4, "alpha": 5}
+    assert list(by_use(params, {"lr", "z"})) == ["alpha", "a.b", "a.b.c", "lr", "z"]
+
+
 def test_params_that_people_vary_come_before_those_of_frameworks() -> None:
     assert list(by_use({"adam.eps": 1, "width": 2, "lr": 3, "adam.lr": 4})) == ["lr", "adam.lr", "width", "adam.eps"]

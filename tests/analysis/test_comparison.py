@@ -13,6 +13,7 @@ import pytest
 
 from runlore import Store
 from runlore.analysis.comparison import compare
+from runlore.plugins import row_hashes
 from runlore.recording.companions import capture_afresh
 from tests.commands import document, runlore
 from tests.git import git
@@ -52,6 +53,28 @@ def test_params_data_metrics_and_the_environment_are_compared(store: Store) -> N
     assert [change.group for change in found.changes] == sorted(
         (change.group for change in found.changes), key=["data", "params", "code", "packages", "environment"].index
     )
+
+
+def test_data_that_was_only_shuffled_is_told_so(store: Store) -> None:
+    rows = np.random.default_rng(0).normal(size=(1400, 3))
+    for name, data in (("a", rows), ("b", rows[::-1]), ("c", rows + 1)):
+        with store.start_run(name) as run:
+            run.log_data("X", data)
+    (change,) = compare(store.run("a"), store.run("b")).changes
+    assert (change.key, change.rows and change.rows.text) == ("X.fingerprint", "the same 1,400 rows in another order")
+    assert "X.fingerprint: the same 1,400 rows in another order" in runlore("diff", "a", "b").stdout
+    assert document("diff", "a", "b", "--json")["changes"][0]["rows"]["reordered"] is True
+    (change,) = compare(store.run("a"), store.run("c")).changes
+    assert (change.key, change.rows) == ("X.fingerprint", None)
+
+
+def test_a_run_without_hashes_of_rows_does_not_differ_for_that(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older runs lack them."""
+    for name, limit in (("a", row_hashes.MAX_ROWS), ("b", 0)):
+        monkeypatch.setattr(row_hashes, "MAX_ROWS", limit)
+        with store.start_run(name) as run:
+            run.log_data("X", np.ones((4, 2)))
+    assert not compare(store.run("a"), store.run("b"))
 
 
 def test_command_packages_and_variables_are_compared(store: Store, python: Python) -> None:
@@ -175,7 +198,7 @@ def test_the_step_where_curves_part_is_told(store: Store) -> None:
 
 def test_a_run_is_compared_with_the_working_tree(store: Store, repository: Path) -> None:
     store.start_run("a", params={"lr": 1}).finish()
-    assert "do not differ" in runlore("diff", "a", ".").stdout
+    assert "do not differ in what could be compared" in runlore("diff", "a", ".").stdout
     (repository / "train.py").write_text("lr = 7\n")
     (repository / "helper.py").write_text("x = 1\n")
     found = json.loads(runlore("diff", "a", ".", "--json").stdout)
@@ -315,3 +338,18 @@ def test_runs_that_nothing_tells_apart_are_told_that_they_had_no_seed(store: Sto
     assert not [change for change in found.changes if change.group != "command" and not change.aside]
     assert "nobody had seeded the random generators of torch, python and numpy" in found.notes[0]
     assert "nobody had seeded" in " ".join(runlore("diff", "a", "b").output.split())
+
+
+def test_values_that_are_cut_alike_are_shown_where_they_differ(store: Store) -> None:
+    """Of two long arrays the same elided text stood there twice."""
+    for name, value in (("a", 0.0), ("b", 1.0)):
+        weights = np.arange(100_000.0)
+        weights[50_000] = value
+        with store.start_run(name, params={"weights": weights, "text": "x" * 500 + name}):
+            pass
+    printed = runlore("diff", "a", "b").stdout
+    (line,) = [line for line in printed.splitlines() if line.strip().startswith("weights")]
+    first, second = line.split()[1:]
+    assert (first[:8], second[:8], first == second) == ("…sha256:", "…sha256:", False)
+    (line,) = [line for line in printed.splitlines() if line.strip().startswith("text")]
+    assert [cell[-2:] for cell in line.split()[1:]] == ["xa", "xb"]

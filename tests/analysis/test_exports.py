@@ -2,14 +2,18 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runlore import Store
+from runlore._text import cell_text
 from runlore.analysis.exports import export, points_to_arrow
 from tests.commands import runlore
 
@@ -76,3 +80,52 @@ def test_an_empty_store_exports_empty_files(store: Store, tmp_path: Path) -> Non
     assert len(pandas.read_parquet(tmp_path / "out" / "points.parquet")) == 0
     assert pandas.read_csv(tmp_path / "out" / "points.csv").columns[0] == "run"
     assert list(store.runs().to_pandas().columns) == store.runs().to_arrow().column_names
+
+
+FORMULAS = [
+    "=1+1",
+    '=HYPERLINK("http://x.invalid")',
+    "+1+1",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "=cmd|' /C calc'!A0",
+    "'=1",
+]
+
+
+def undone(text: str) -> str:
+    """Do what docs/commands.md says."""
+    return text[1:] if re.match(r"'+[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]", text) else text
+
+
+def test_csv_holds_no_formula_and_every_number_as_it_is(store: Store, tmp_path: Path) -> None:
+    for place, text in enumerate(FORMULAS):
+        with store.start_run(text, params={"small": -1e-5, "text": text, "number": "-1e-5"}, tags={text: text}) as run:
+            run.log_metrics({text: -1e-5}, step=place)
+            run.log_metrics({"inf": float("-inf")})
+    for kind, options in (("cells", []), ("exact", ["--exact"])):
+        done = runlore("export", "--format", "csv", "--to", str(tmp_path / kind), *options)
+        assert done.exit_code == 0, done.output
+    for name in ("runs.csv", "points.csv"):
+        with (tmp_path / "cells" / name).open(newline="") as file:
+            cells = list(csv.reader(file))
+        with (tmp_path / "exact" / name).open(newline="") as file:
+            exact = list(csv.reader(file))
+        assert [[undone(cell) for cell in row] for row in cells] == exact
+        risky = [cell for row in cells for cell in row if cell[:1] in tuple("=+-@\t\r")]
+        assert set(risky) == {"-1e-05", "-1e-5", "-Infinity"} & set(risky), "numbers"
+        assert any(cell[:1] == "=" for row in exact for cell in row)
+    frame = pandas.read_csv(tmp_path / "cells" / "points.csv")
+    assert sorted(set(frame["value"])) == [float("-inf"), -1e-5]
+
+
+@given(st.text(st.sampled_from("'=+-@\t\r\n1e.x"), max_size=6))
+def test_a_cell_that_was_changed_can_be_changed_back(text: str) -> None:
+    cell = cell_text(text)
+    assert undone(cell) == text
+    try:
+        float(cell)
+    except ValueError:
+        assert cell[:1] not in tuple("=+-@\t\r\n")

@@ -9,6 +9,9 @@ import pytest
 
 from runlore import Store
 from runlore.analysis.comparison import compare
+from runlore.analysis.source_diff import compare_code
+from runlore.plugins.code import SNAPSHOT
+from runlore.provenance.source import Code
 from runlore.recording.companions import capture_afresh
 from tests.commands import runlore
 from tests.git import git
@@ -29,6 +32,19 @@ def test_the_code_is_compared_by_a_real_unified_diff(store: Store, repository: P
     assert "-lr = 1\n+lr = 2\n" in str(code["train.py"].diff)
     assert (code["new.py"].a, "+extra = 1" in str(code["new.py"].diff)) == (None, True)
     assert found.notes == ()
+
+
+def test_sources_that_are_no_utf_8_differ_where_they_do(store: Store, repository: Path) -> None:
+    """Two such bytes looked alike once, and the change was taken for one of masked secrets."""
+    (repository / "train.py").write_bytes(b"# coding: latin-1\nname = 'K\xf6ln'\n")
+    store.start_run("a").finish()
+    (repository / "train.py").write_bytes(b"# coding: latin-1\nname = 'K\xfcln'\n")
+    capture_afresh()
+    store.start_run("b").finish()
+    (change,) = [change for change in compare(store.run("a"), store.run("b")).changes if change.group == "code"]
+    assert "-name = 'K\\xf6ln'\n+name = 'K\\xfcln'\n" in str(change.diff)
+    assert "K\\xfcln" in runlore("diff", "a", "b").output
+    assert json.loads(runlore("diff", "a", "b", "--json").stdout)["changes"][0]["diff"] == change.diff
 
 
 def test_committed_and_uncommitted_changes_are_seen_through(store: Store, repository: Path) -> None:
@@ -186,3 +202,55 @@ def test_long_lines_of_code_are_not_cut(store: Store, repository: Path) -> None:
     printed = runlore("diff", "a", "b").output
     assert "long a'" in printed
     assert "long b'" in printed
+
+
+# Files of rows
+
+
+def test_the_rows_of_a_data_file_are_counted_before_its_lines(store: Store, repository: Path) -> None:
+    rows = [f"{number},text {number},{number % 3}\n" for number in range(0, 2800, 2)]
+    table, words = repository / "train.csv", repository / "words.txt"
+    table.write_text("id,text,label\n" + "".join(rows))
+    words.write_text("".join(f"word{number}\n" for number in range(40)))
+    git(repository, "add", ".")
+    git(repository, "commit", "-m", "data")
+    capture_afresh()
+    store.start_run("a").finish()
+    table.write_text("id,text,label\n" + "".join(rows[200:]))
+    words.write_text("".join(f"word{number}\n" for number in reversed(range(40))))
+    capture_afresh()
+    store.start_run("b").finish()
+    lines = runlore("diff", "a", "b").stdout.splitlines()
+    told = next(place for place, line in enumerate(lines) if "rows removed" in line)
+    assert lines[told].strip() == "train.csv: 200 of 1,400 rows removed, none changed"
+    assert lines[told + 1].strip().startswith("diff --git")
+    assert "  words.txt: the same 40 rows in another order" in lines
+    assert "200 of 1,400 rows removed, none changed" in runlore("diff", "a", "b", "--stat").stdout
+    changes = {change["key"]: change for change in json.loads(runlore("diff", "a", "b", "--json").stdout)["changes"]}
+    assert changes["train.csv"]["rows"] == {
+        "text": "200 of 1,400 rows removed, none changed", "before": 1400, "after": 1200, "removed": 200, "added": 0,
+        "changed": 0, "reordered": False,
+    }  # fmt: skip
+
+
+def test_a_line_that_only_moved_is_a_difference(store: Store, repository: Path) -> None:
+    """It was taken for a masked secret, as the diff removes the same line as it adds."""
+    lines = [f"{number},{number % 7}\n" for number in range(100)]
+    (repository / "data.csv").write_text("".join(lines))
+    git(repository, "add", ".")
+    git(repository, "commit", "-m", "data")
+    capture_afresh()
+    store.start_run("a").finish()
+    (repository / "data.csv").write_text("".join([*lines[:10], *lines[11:80], lines[10], *lines[80:]]))
+    capture_afresh()
+    store.start_run("b").finish()
+    (change,) = [change for change in compare(store.run("a"), store.run("b")).changes if change.group == "code"]
+    assert (change.key, change.rows and change.rows.text) == ("data.csv", "the same 100 rows in another order")
+
+
+def test_data_that_lies_in_no_repository_is_compared_by_rows_too() -> None:
+    states = ["".join(f"word{number}\n" for number in range(begin, 40)) for begin in (0, 9)]
+    codes = [Code("x", None, None, {SNAPSHOT: {"words.txt": state.encode()}}) for state in states]
+    (change,) = compare_code(*codes).changes
+    assert change.rows is not None
+    assert change.rows.text == "9 of 40 rows removed, none changed"

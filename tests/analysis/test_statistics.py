@@ -226,3 +226,80 @@ def test_only_runs_that_finished_count_and_the_others_are_named(store: Store) ->
     assert [item["name"] for item in told["left_out"]] == ["broken"]
     asked = document("stats", 'status in ["finished", "failed"]', "-m", "m", "--by", "lr", "--json")
     assert (asked["groups"][0]["n"], "left_out" in asked) == (4, False)
+
+
+def test_groups_of_ls_count_as_those_of_stats(store: Store) -> None:
+    """`ls --group-by` counted runs of every status."""
+    for value in (1.0, 3.0):
+        with store.start_run("well", params={"lr": 1}) as run:
+            run.log_metrics({"m": value})
+    with pytest.raises(ValueError, match="diverged"), store.start_run("broken", params={"lr": 1}) as run:
+        run.log_metrics({"m": 100.0})
+        raise ValueError("diverged")
+    told = runlore("ls", "--group-by", "params.lr", "-c", "m")
+    assert told.stderr == runlore("stats", "-m", "m", "--by", "lr").stderr
+    assert "1 run left out, not finished: broken (failed)" in told.stderr
+    assert told.stdout.splitlines()[1].split()[:3] == ["1", "2", "2"], "the value, the runs, and their mean"
+    (found,) = document("ls", "--group-by", "params.lr", "-c", "m", "--json")
+    assert [item["name"] for item in found["left_out"]] == ["broken"]
+    asked = runlore("ls", "status in ['finished', 'failed']", "--group-by", "params.lr", "-c", "m")
+    assert (asked.stdout.splitlines()[1].split()[1], asked.stderr) == ("3", "")
+    (found,) = document("ls", "--group-by", "status", "-c", "m", "--json")
+    assert {group["by"]["status"]: group["n"] for group in found["groups"]} == {"finished": 2, "failed": 1}
+
+
+@pytest.fixture
+def grouped(store: Store) -> Store:
+    """Two runs of each of three models, the worst and best of which sort otherwise than their names do."""
+    for model, best in (("b", 0.9), ("a", 0.5), ("c", 0.7)):
+        for seed in range(2):
+            with store.start_run(params={"model": model, "seed": seed}, tags={"kind": model * 2}) as run:
+                run.log_metrics({"acc": best + seed / 100, "time": ord(model)})
+    return store
+
+
+def models(*arguments: str) -> list[str]:
+    (found,) = document("ls", "--group-by", "model", "-c", "acc", "--json", *arguments)
+    return [group["by"]["model"] for group in found["groups"]]
+
+
+def test_groups_are_sorted_as_asked(grouped: Store) -> None:
+    """`--sort` once did nothing there."""
+    assert models() == ["b", "c", "a"], "the best mean first"
+    assert models("--sort", "metrics.acc") == ["a", "c", "b"]
+    assert models("--sort", "-params.model") == ["c", "b", "a"]
+    assert models("--sort", "metrics.time", "-n", "2") == ["a", "b"]
+    printed = runlore("ls", "--group-by", "model", "-c", "acc", "--sort", "params.model").stdout
+    assert [line.split()[0] for line in printed.splitlines()[1:4]] == ["a", "b", "c"]
+    refused = runlore("ls", "--group-by", "model", "--sort", "started")
+    assert (refused.exit_code, "sort by params.model or a metric, by its mean" in refused.output) == (2, True)
+
+
+def test_a_bare_name_stands_for_the_same_in_columns_and_groups(grouped: Store) -> None:
+    """A column headed `kind` was that of a tag, while `--group-by kind` asked for a param."""
+    assert runlore("ls", "-c", "kind").stdout.splitlines()[0].split()[-1] == "kind"
+    (found,) = document("ls", "--group-by", "kind", "-c", "acc", "--json")
+    assert [group["by"]["kind"] for group in found["groups"]] == ["bb", "cc", "aa"]
+    with grouped.start_run("both", params={"kind": "param"}, tags={"kind": "tag"}):
+        pass
+    assert "param" in runlore("ls", "-c", "kind").stdout
+    assert "tags.kind" in runlore("ls", "-c", "tags.kind").stdout.splitlines()[0]
+
+
+def test_groups_by_parent_are_named_and_told_apart_where_names_are_the_same(store: Store) -> None:
+    for name, start in (("sgd", 1.0), ("adam", 3.0), ("adam", 5.0)):
+        with store.start_run(name) as parent:
+            for seed in (1, 2):
+                with store.start_run(f"fold-{seed}", parent=parent.id, params={"seed": seed}) as run:
+                    run.log_metrics({"m": start + seed**2})
+    short = [run.id[-6:] for run in store.runs("name == 'adam'")]
+    asked = ("--by", "parent", "parent is not None")
+    printed = runlore("stats", "-m", "m", *asked, "--over", "seed", "--between", "sgd", short[0]).output
+    assert [line.strip().split("  ")[0] for line in printed.splitlines()[2:5]] == [
+        f"adam ({short[0]})", f"adam ({short[1]})", "sgd",
+    ]  # fmt: skip
+    assert f"adam ({short[0]}) - sgd = 4" in printed
+    lines = runlore("ls", "--group-by", "parent", "parent is not None").output.splitlines()
+    assert sorted(line.strip().split("  ")[0] for line in lines[1:4]) == sorted(
+        [f"adam ({short[0]})", f"adam ({short[1]})", "sgd"]
+    )

@@ -1,6 +1,5 @@
 """Folders as artifacts: links, odd names and rights come back or are named, and none of them costs another file."""
 
-import errno
 import os
 import stat
 from pathlib import Path
@@ -102,7 +101,7 @@ def test_one_bad_name_costs_nobody_else(store: Store, tmp_path: Path) -> None:
 def test_a_name_that_a_disk_can_not_have_costs_nobody_else(tmp_path: Path) -> None:
     blobs = Blobs(tmp_path / "blobs")
     members = [Member(name, 1, blobs.put_bytes(b"1")) for name in ("a", "x" * 300, "z")]
-    with pytest.raises(UnsafePath, match=os.strerror(errno.ENAMETOOLONG)):
+    with pytest.raises(UnsafePath, match="has a name over 255 bytes"):
         blobs.restore(members, tmp_path / "out")
     assert sorted(os.listdir(tmp_path / "out")) == ["a", "z"]
 

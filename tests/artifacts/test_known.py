@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,11 @@ def pieces_read(blobs: Blobs, path: Path) -> tuple[str, int]:
     return blobs.put_file(path, proceed=lambda: pieces.append(None)).sha256, len(pieces)
 
 
-def drafts_of(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+def drafts_of(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Return the list that the copies made from now on are put into."""
-    made: list[Path] = []
+    made: list[object] = []
 
-    def noted(file: object, draft: Path, *more: object) -> object:
+    def noted(file: object, draft: object, *more: object) -> object:
         made.append(draft)
         return copy_hashing(file, draft, *more)  # type: ignore[arg-type]
 
@@ -141,8 +142,8 @@ def test_the_notes_stay_small(blobs: Blobs, tmp_path: Path) -> None:
 def test_a_large_file_is_hashed_while_it_is_written(tmp_path: Path) -> None:
     data = os.urandom(9 << 20) + b"end"
     written(tmp_path / "w.bin", data)
-    with open_regular(tmp_path / "w.bin") as file:
-        found = copy_hashing(file, tmp_path / "copy")
+    with open_regular(tmp_path / "w.bin") as file, FileIO(tmp_path / "copy", "x+") as copy:
+        found = copy_hashing(file, copy)
     assert found == (len(data), hashlib.sha256(data).hexdigest())
     assert (tmp_path / "copy").read_bytes() == data
 
@@ -186,8 +187,8 @@ def test_a_copy_needs_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(threading.Thread, "start", refused)
     sha256 = written(tmp_path / "w.bin", os.urandom(9 << 20))
-    with open_regular(tmp_path / "w.bin") as file:
-        assert copy_hashing(file, tmp_path / "copy")[1] == sha256
+    with open_regular(tmp_path / "w.bin") as file, FileIO(tmp_path / "copy", "x+") as copy:
+        assert copy_hashing(file, copy)[1] == sha256
 
 
 def test_a_run_keeps_the_same_file_again_for_nothing(store: Store, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import math
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from runlore import Store
 from tests.commands import document, runlore
 
@@ -82,3 +84,20 @@ def test_a_key_that_no_run_has_is_hinted_at_where_it_may_be(store: Store) -> Non
     assert "did you mean params.lr ?" in runlore("ls", "--sort=-metrics.lr").stderr
     assert "no run has metrics.other" in runlore("ls", "--sort=metrics.other").stderr
     assert runlore("ls", "--sort=-params.lr").stderr == ""
+
+
+def test_texts_take_the_room_that_the_terminal_has(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tags were cut after 14 or 22 characters however wide the terminal was."""
+    reason = "epoch 3: Monitored metric val_loss did not improve in the last 5 records."
+    for lr in (0.1, 0.2):
+        params = {"lr": lr, "path": f"/data/{lr}/" + "long/" * 8}
+        store.start_run(params=params, tags={"stopped": f"{lr} {reason}"}).finish()
+    for arguments in ([], ["-c", "stopped"], ["-c", "params.lr", "-c", "stopped"], ["-c", "path", "-c", "stopped"]):
+        monkeypatch.setenv("COLUMNS", "190")
+        assert f"0.2 {reason}" in runlore("ls", *arguments).stdout, arguments
+        monkeypatch.setenv("COLUMNS", "80")
+        lines = runlore("ls", *arguments).stdout.splitlines()
+        assert max(map(len, lines)) <= 80, arguments
+        assert reason not in "".join(lines)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert "0.2 epoch 3: Moni" in runlore("ls", "-c", "stopped").stdout

@@ -119,3 +119,14 @@ def test_an_output_that_cannot_be_written_is_one_line(filled: Store) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "No space left" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["ls"], ["ls", "--json"], ["--help"], ["show", "read"], ["plugins"]])
+def test_a_reader_that_leaves_is_no_reason_to_complain(store: Store, arguments: list[str]) -> None:
+    """`runlore ls | true` once ended with status 1."""
+    store.start_run("read").finish()
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([command(), *arguments], stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")

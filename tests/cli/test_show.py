@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from runlore import Store
-from tests.commands import document
+from tests.commands import document, runlore
+from tests.forged import ForgedStore
 
 
 def test_show_json_is_what_the_design_pins(filled: Store, tmp_path: Path) -> None:
@@ -21,3 +22,28 @@ def test_show_json_is_what_the_design_pins(filled: Store, tmp_path: Path) -> Non
         "name", "kind", "path", "size", "sha256", "stored", "step", "epoch", "roles", "present",
         "monitor", "value", "why",
     ]  # fmt: skip
+
+
+def test_what_somebody_passed_stands_before_what_was_captured(store: Store) -> None:
+    for number in range(2):
+        with store.start_run(f"run-{number}", params={"width": number}) as run:
+            run.log_params({"alpha": number, "adam.eps": 1e-8}, captured=True)
+            run.log_metrics({"loss": 1.0})
+    shown = runlore("show", "run-1").stdout.partition("\nparams\n")[2].splitlines()
+    assert [line.split() for line in shown[:3]] == [["width", "1"], ["alpha", "1"], ["adam.eps", "1e-08"]]
+    with store.start_run("parent") as parent:
+        for number in range(2):
+            with store.start_run(f"part-{number}", params={"width": number}, parent=parent) as run:
+                run.log_params({"a": number, "b": number, "c": number}, captured=True)
+    children = runlore("show", "parent").stdout.partition("\nchildren\n")[2].splitlines()
+    assert children[0].split() == ["name", "status", "width", "a", "b"]
+    assert runlore("ls").stdout.splitlines()[0].split()[-3:] == ["loss", "width", "alpha"]
+
+
+def test_numbers_that_no_float_holds_and_a_fact_that_is_none_are_shown(tmp_path: Path) -> None:
+    forged = ForgedStore(tmp_path)
+    facts = {"mean": {"$float": "NaN"}, "rows": 3}
+    forged.run([{"type": "summary", "values": {"large": 10**400}}, {"type": "data", "name": "x", "values": facts}])
+    store = str(tmp_path)
+    assert "1.0000e+400" in runlore("show", "forged", "--store", store).output
+    assert document("show", "forged", "--json", "--store", store)["data"] == {"x": {"mean": "NaN", "rows": 3}}

@@ -8,7 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from runlore import FitSession, Store, guest
+from runlore._text import duration_text
 from runlore.cli import main
+from tests.commands import runlore
 
 
 def call(*arguments: str) -> Result:
@@ -43,9 +45,28 @@ def test_show_has_the_best_and_the_last_first_and_counts_the_others(run: Any) ->
     assert call("show", "long", "--full").output.count("last.bin") == 40
 
 
+def test_a_narrow_terminal_cuts_no_name_and_no_number(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "epoch=3-val_accuracy=0.94.ckpt"
+    path.write_bytes(b"weights")
+    with FitSession.begin("own", guest.FitRequest(name="narrow")) as session:
+        for step in range(20):
+            session.metrics({"eval_model_preparation_time": 0.69772 + step}, step=step)
+        session.checkpoint(path, step=19, monitor="loss", value=0.5, roles=("best", "best_val_accuracy"))
+    monkeypatch.setenv("COLUMNS", "60")
+    shown, found = runlore("show", "narrow").stdout, runlore("which-run", str(path)).stdout
+    for text in (path.name, "best, best_val_accuracy"):
+        assert text in shown
+        assert text in found
+    for text in ("eval_model_preparation_time", "0.69772", "kept"):
+        assert text in shown
+
+
 def test_show_tells_the_segments_of_a_run(run: Any) -> None:
     page = call("show", "long").output
-    assert "in 2 segments" in page
+    seconds = (run.ended - run.started).total_seconds()
+    assert f"{duration_text(run.duration)} in 2 segments, {duration_text(seconds)} from first to last" in page
     first, second = page.partition("segments\n")[2].splitlines()[:2]
     assert "interrupted after" in first
     assert "KeyboardInterrupt" in first

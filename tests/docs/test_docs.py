@@ -82,6 +82,17 @@ def test_the_example_of_a_hook_works_in_a_run(hook: str, store: runlore.Store, r
         assert store.run("watched").missing == []
 
 
+def test_the_example_of_adding_from_a_hook_works_in_a_run(store: runlore.Store, runlore_plugins: Any) -> None:
+    page = (ROOT / "docs" / "plugins.md").read_text()
+    (example,) = re.findall(r"^## Adding to a run.*?```python\n(.*?)^```", page, re.M | re.S)
+    module = ModuleType("example")
+    exec(example, vars(module))
+    runlore_plugins(module)
+    with store.start_run("watched") as run:
+        run.companions.drain()
+    assert (store.run("watched").tags, store.run("watched").missing) == ({"team": "vision"}, [])
+
+
 def test_every_command_and_setting_has_its_heading() -> None:
     for command in COMMANDS:
         assert f"`runlore {command}`" in headings("commands.md")

@@ -43,7 +43,8 @@ def test_its_script_trains_and_its_plugins_are_found(installed: Path, tmp_path: 
     assert "failed" not in listed
 
 
-def test_the_integration_stays_below_forty_lines() -> None:
-    source = EXAMPLE / "tinynet" / "recording.py"
-    assert len(source.read_text().splitlines()) < 40
-    subprocess.run([sys.executable, "-m", "ruff", "format", "--check", "--line-length", "100", source], check=True)
+def test_the_integration_stays_below_ninety_lines() -> None:
+    sources = [EXAMPLE / "runlore_tinynet" / name for name in ("plugin.py", "recording.py")]
+    assert sum(len(source.read_text().splitlines()) for source in sources) < 90
+    for source in sources:
+        subprocess.run([sys.executable, "-m", "ruff", "format", "--check", "--line-length", "100", source], check=True)

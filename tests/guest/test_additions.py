@@ -2,10 +2,11 @@
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
-from runlore import RunloreWarning, Store
+from runlore import FitSession, RunloreWarning, Store
 from runlore.guest.additions import Additions
 from runlore.maintenance import removal
 from runlore.recording import additions
@@ -39,3 +40,32 @@ def test_nothing_is_added_to_a_run_that_was_removed(store: Store) -> None:
     with pytest.warns(RunloreWarning, match="not in .* any more"):
         Additions(run).metrics({"late": 1.0})
     assert len(store.runs()) == 0
+
+
+def test_evaluations_of_checkpoints_leave_a_limited_number_of_files_open(store: Store, tmp_path: Path) -> None:
+    """Each evaluation of a loaded checkpoint once left a log of its run open, up to as many as a process may have."""
+    paths = []
+    for number in range(additions.MAX_OPEN + 8):
+        paths.append(tmp_path / f"{number}.bin")
+        paths[-1].write_bytes(os.urandom(100))
+        with FitSession.begin("own") as session:
+            session.checkpoint(paths[-1], step=number)
+    opened = []
+    for path in paths * 2:
+        found = Additions.to_writer_of(path, store)
+        assert found is not None
+        found.metrics({"test_loss": 1.0})
+        opened.append(found)
+        assert len(list(store.root.rglob("*.log"))) <= additions.MAX_OPEN
+    for found in opened:
+        found.close()
+    assert not list(store.root.rglob("*.log"))
+
+
+def test_no_addition_need_replace_a_point(store: Store) -> None:
+    with store.start_run("run") as run:
+        run.log_metrics({"val_loss": 0.5, "acc": float("nan")}, step=3, split="val")
+    found = Additions(run, 3).beside_recorded({"val_loss": 0.5, "acc": 0.75, "new": 1.0}, "val")
+    assert found == {"acc/after": 0.75, "new": 1.0}
+    assert Additions(run, 3).beside_recorded({"val_loss": 0.5}, "val") == {}
+    assert Additions(run, 2).beside_recorded({"val_loss": 0.25}, "val") == {"val_loss": 0.25}

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from runlore import FitSession, Store, hookimpl
 from runlore.artifacts import events
 from runlore.cli import main
+from runlore.errors import ArtifactNotFound
 from runlore.guest import checkpoints
 from runlore.hookspecs import CapturedFile
 from runlore.log import liveness
@@ -54,6 +55,18 @@ def test_a_checkpoint_is_told_before_it_is_hashed(store: Store, tmp_path: Path) 
     session.end()
     (item,) = records(store)
     assert (item.sha256, item.size, item.stored, item.roles) == (digest(b"content"), 7, True, ("last",))
+
+
+def test_the_best_one_is_found_by_its_metric_whether_or_not_several_rank(store: Store, tmp_path: Path) -> None:
+    """With one callback that ranks its role is `best`, with several it is `best_<metric>`."""
+    with begin() as session:
+        session.checkpoint(write(tmp_path / "a.bin", b"a"), monitor="loss", value=0.5, roles=("best",))
+        session.checkpoint(write(tmp_path / "b.bin", b"b"), monitor="loss", value=0.2, roles=("best", "last"))
+        session.checkpoint(write(tmp_path / "c.bin", b"c"), monitor="acc", value=0.9, roles=("best_acc",))
+    (run,) = store.runs()
+    assert [run.artifact(role).name for role in ("best", "best_loss", "best_acc")] == ["b.bin", "b.bin", "c.bin"]
+    with pytest.raises(ArtifactNotFound, match="'best_recall'"):
+        run.artifact("best_recall")
 
 
 def test_a_file_that_is_written_again_has_a_version_for_each_content(store: Store, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from runlore import FitSession, Store
+from runlore.guest.captured import Captured
 from runlore.guest.options import RunOptions, settings_of
 
 
@@ -16,7 +17,8 @@ class Stopping:
 
 def test_settings_are_the_plain_arguments_that_are_kept() -> None:
     found = settings_of([Stopping(), Stopping(5, model=object()), object()], but=("path",))
-    assert found == {"Stopping": {"patience": 3, "model": None}, "Stopping_1": {"patience": 5}}
+    captured, none = Captured(3), Captured(None)
+    assert found == {"Stopping": {"patience": captured, "model": none}, "Stopping_1": {"patience": 5}}
 
 
 def test_options_become_the_request_of_a_session(store: Store) -> None:

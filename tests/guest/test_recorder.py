@@ -81,14 +81,25 @@ def test_additions_to_the_writer_of_a_file_share_one_open_log(
     path = tmp_path / "model.bin"
     path.write_bytes(BYTES)
     with store.start_run("run") as run:
-        run.log_artifact(path, kind="model", step=7)
+        run.log_artifact(path, kind="model", step=7, epoch=1.5)
     python(f"""
         from runlore.guest.additions import Additions
         first, second = (Additions.to_writer_of({str(path)!r}) for _ in range(2))
-        assert first[0].run is second[0].run and first[1] == 7
-        first[0].metrics({{"score": 0.5}}, step=first[1])
-        second[0].close()
-        first[0].metrics({{"score": 0.7}}, step=8)
+        assert first.run is second.run and (first.step, first.epoch) == (7, 1.5)
+        first.metrics({{"score": 0.5}})
+        second.close()
+        first.metrics({{"score": 0.7}}, step=8)
     """).succeed()
-    assert store.run("run").metrics["score"].values.tolist() == [0.5, 0.7]
+    score = store.run("run").metrics["score"]
+    assert (score.steps.tolist(), score.values.tolist()) == ([7, 8], [0.5, 0.7])
+    assert score.epochs.tolist()[0] == 1.5
     assert not [path.name for path in store.root.rglob("*.log")]
+
+
+def test_why_training_stopped_is_told_with_its_place(recorder: Recorder, store: Store) -> None:
+    recorder.stopped("loss is NaN")
+    assert store.run("run").tags["stopped"] == "loss is NaN"
+    recorder.stopped("loss did not improve", step=20, epoch=1.0)
+    assert store.run("run").tags["stopped"] == "step 20, epoch 1: loss did not improve"
+    recorder.stopped("max_time", step=12_345_678, epoch=0.5)
+    assert store.run("run").tags["stopped"] == "step 12345678, epoch 0.5: max_time"

@@ -1,6 +1,7 @@
 """Fits that begin again from an earlier step."""
 
 import threading
+import time
 import warnings
 
 from runlore import FitSession, Store
@@ -57,3 +58,27 @@ def test_beginning_again_loses_nothing_of_another_thread(store: Store) -> None:
     thread.join()
     run.finish()
     assert store.run("threads").metrics["other"].count == len(logged)
+
+
+def test_beginning_again_loses_no_step_that_another_thread_counts(store: Store) -> None:
+    """Both files once counted the same one: a point was lost each time."""
+    run = store.start_run("threads")
+    stop = threading.Event()
+    logged = [0, 0]
+
+    def work(number: int) -> None:
+        while not stop.is_set():
+            run.log_metrics({f"other{number}": 1.0})
+            logged[number] += 1
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(30):
+        run.run_log.rewind(10**12)
+        time.sleep(0.005)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    run.finish()
+    assert [store.run("threads").metrics[f"other{number}"].count for number in range(2)] == logged

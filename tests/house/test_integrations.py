@@ -5,18 +5,26 @@ import pytest
 from tests.house.test_rooms import arrows
 
 FLOORS = [  # from the ground; files of one floor may import each other, without a circle
-    {"_framework", "_weights", "_inert", "_seeds"},
-    {"_calls", "_owners", "_checkpoints", "_params", "_data", "_metrics"},
-    {"_callback", "_tracker", "_training", "_partial", "_evaluation", "_search"},
+    {"_framework", "_weights", "_inert", "_seeds", "_taps", "_options", "_switch"},
+    {
+        "_calls", "_owners", "_checkpoints", "_copies", "_params", "_data", "_metrics", "_optimizers", "_endings",
+        "_histories", "_selection",
+    },
+    {"_callback", "_tracker", "_training", "_partial", "_evaluation", "_search", "_entry", "_parts", "_methods"},
     {"_wrapping"},
     {"", "plugin", "factory"},
-]
-CALLED_BY_LIGHTNING = {"runlore_lightning._callback", "runlore_lightning._logger"}  # their hooks tap the Trainer
+]  # fmt: skip
+WRAPPING = {  # callbacks and loggers that wrap what they are given to
+    "runlore_lightning._by_hand",
+    "runlore_lightning._callback",
+    "runlore_lightning._logger",
+    "runlore_sklearn._callback",
+}
 
 
 def floor(module: str) -> int:
     """Return the floor that a file of an integration lies on."""
-    if module in CALLED_BY_LIGHTNING:
+    if module in WRAPPING:
         return 3
     name = module.partition(".")[2]
     return next(place for place, files in enumerate(FLOORS) if name in files)

@@ -1,7 +1,7 @@
 """Questions about links."""
 
 from runlore import Store
-from runlore.index.links import Link, count_linked, find_links, find_links_to_content
+from runlore.index.contents import Link, count_linked, find_links, find_links_to_content
 
 
 def test_links_are_found_by_run_and_by_content(store: Store) -> None:

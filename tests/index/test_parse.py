@@ -1,5 +1,9 @@
 """From text to conditions: what each part becomes, and errors that point and suggest."""
 
+import gc
+import sys
+import threading
+
 import pytest
 
 from runlore.errors import QueryError
@@ -108,6 +112,7 @@ def test_what_is_no_field_is_explained(text: str, message: str) -> None:
         ("metrics.val/loss < 3", r'did you mean metrics\["val/loss"\]', 0),
         ("metrics.val/loss.min < 3", r'did you mean metrics\["val/loss"\]\.min', 0),
         ("params.lambda < 3", r'params\["lambda"\]', None),
+        ("metrics.auc.1 > 0.5", r'metrics\["auc\.1"\]', None),
         ("params.n", "compare params.n with something", 0),
         ("params < 3", "params is a table", 0),
         ("lr < 3", "did you mean params.lr or metrics.lr", 0),
@@ -146,3 +151,42 @@ def test_a_sort_by_nothing_is_explained() -> None:
     for sort in ("3", "metrics", "-", "foo.bar", "name,,id"):
         with pytest.raises(QueryError):
             parse_sort(sort)
+
+
+class Cycle:
+    """Garbage that runs Python code when it is collected."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        for _ in range(50):
+            pass
+
+
+def test_queries_of_several_threads_are_parsed_whatever_comes_between() -> None:
+    """A question of the page failed now and then: SystemError, "AST constructor recursion depth mismatch"."""
+    text = f"id in {[str(number) for number in range(20)]!r}"
+    failed: list[BaseException] = []
+
+    def parse() -> None:
+        try:
+            for _ in range(400):
+                parse_query(text, lambda: 0.0)
+        except SystemError as error:
+            failed.append(error)
+
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(5)
+    try:
+        threads = [threading.Thread(target=parse) for _ in range(6)]
+        threads.append(threading.Thread(target=lambda: [Cycle() for _ in range(20_000)] and None))
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*threshold)
+    assert failed == []

@@ -113,3 +113,12 @@ def test_every_mark_has_its_argument(tree: Any) -> None:
 )
 def test_a_condition_finds_its_runs(filled: Store, where: str, expected: list[int]) -> None:
     assert sorted(numbers(filled, where)) == expected
+
+
+def test_metrics_are_asked_for_as_they_were_computed_and_params_as_they_were_written(store: Store) -> None:
+    np = pytest.importorskip("numpy")
+    with store.start_run(params={"lr": np.float32(0.7)}) as run:
+        run.log_metrics({"acc": np.float32(0.7)})
+    expected = {"params.lr == 0.7": 1, "metrics.acc == 0.7": 0, "metrics.acc >= 0.7": 0}
+    assert {query: len(store.runs(query)) for query in expected} == expected
+    assert len(store.runs("metrics.acc == 0.699999988079071 and metrics.acc > 0.6999")) == 1

@@ -19,9 +19,10 @@ def rows(count: int = 16) -> tuple[Any, Any]:
     return x, x.sum(1, keepdims=True)
 
 
-def model(rate: float = 0.125, **settings: Any) -> Any:
+def model(rate: float = 0.125, name: str | None = None, **settings: Any) -> Any:
     keras.utils.set_random_seed(1)
-    made = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, activation="relu"), keras.layers.Dense(1)])
+    layers = [keras.Input((3,)), keras.layers.Dense(4, activation="relu"), keras.layers.Dense(1)]
+    made = keras.Sequential(layers, name=name)
     made.compile(keras.optimizers.SGD(rate), "mse", metrics=["mae"], **settings)
     return made
 

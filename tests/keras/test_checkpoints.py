@@ -88,6 +88,29 @@ def test_only_what_the_callback_has_written_is_the_best(store: Store, tmp_path: 
     assert run.artifact("best").name != "m-last.keras"
 
 
+def test_several_callbacks_that_rank_have_roles_of_their_own(store: Store, tmp_path: Path) -> None:
+    """The role of the best went to whatever callback had written last."""
+    values = {"first": iter([3.0, 1.0, 2.0]), "second": iter([3.0, 2.0, 1.0])}
+    scoring = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: logs.update({name: next(value) for name, value in values.items()})
+    )
+    ranking = [
+        keras.callbacks.ModelCheckpoint(tmp_path / f"{place}.keras", monitor, save_best_only=True, mode="min")
+        for place, monitor in enumerate(("first", "second", "first"))
+    ]
+    each = keras.callbacks.ModelCheckpoint(tmp_path / "each-{epoch}.keras")
+    fit(model(), RunloreCallback(), scoring, each, *ranking)
+    run = only(store)
+    found = {role: (run.artifact(role).name, run.artifact(role).step, run.artifact(role).monitor) for role in (
+        "best", "best_first", "best_first_2", "best_second", "last")}  # fmt: skip
+    assert found == {
+        "best": ("0.keras", 4, "first"), "best_first": ("0.keras", 4, "first"), "best_first_2": ("2.keras", 4, "first"),
+        "best_second": ("1.keras", 6, "second"), "last": ("1.keras", 6, "second"),
+    }  # fmt: skip
+    assert run.artifact("best").value == 1.0
+    assert run.artifact("best").stored
+
+
 @pytest.mark.parametrize("held", [{"backup_dir": True}, {"filepath": "x", "save_best_only": True}])
 def test_attributes_of_the_users_callbacks_cost_nothing(store: Store, tmp_path: Path, held: dict[str, Any]) -> None:
     """Callbacks were told by attributes, and one of another type made the record of a checkpoint fail."""
@@ -112,7 +135,7 @@ print(model.predict(rows, verbose=0).tobytes().hex())
 """
 
 
-@pytest.mark.parametrize("suffix", [".keras", ".weights.h5"])
+@pytest.mark.parametrize("suffix", [".keras", pytest.param(".weights.h5", marks=pytest.mark.stress)])
 def test_a_restored_checkpoint_loads_where_runlore_is_not(store: Store, tmp_path: Path, suffix: str) -> None:
     made = model()
     path = tmp_path / f"kept{suffix}"

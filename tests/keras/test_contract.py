@@ -1,6 +1,7 @@
 """Keras fulfils the contract of integrations, on the backend that the process has."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from runlore.testing import IntegrationContract, Training
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
+ROWS = np.random.default_rng(1).normal(size=(8, 3)).astype("float32")
 
 
 class TestKeras(IntegrationContract):
@@ -18,28 +20,47 @@ class TestKeras(IntegrationContract):
     steps = 12
     warm = ("keras",)
 
-    def train(self, training: Training) -> Any:
+    def make(self, training: Training) -> Any:
         import keras
 
-        from runlore_keras import RunloreCallback
-
         keras.utils.set_random_seed(1)
-        calling = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: epoch == 6 and training.midway())
-        callbacks = [keras.callbacks.ModelCheckpoint(training.folder / "newest.keras"), calling]
-        rows = np.random.default_rng(1).normal(size=(8, 3)).astype("float32")
-        begin = 0
-        if training.resume_from is None:
-            model = keras.Sequential([keras.layers.Dense(4, activation="relu"), keras.layers.Dense(1)])
-            model.compile(keras.optimizers.SGD(0.125), "mse")
-        else:
-            model = keras.models.load_model(training.resume_from)
-            begin = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
-        model.fit(
-            rows, rows.sum(1, keepdims=True), batch_size=8, initial_epoch=begin, verbose=0,
+        if training.resume_from is not None:
+            import runlore_keras  # noqa: F401  # or nobody would see what is loaded
+
+            return keras.models.load_model(training.resume_from)
+        layers = [keras.layers.Dense(4, activation="relu"), keras.layers.Dropout(0.1), keras.layers.Dense(1)]
+        model = keras.Sequential(layers)
+        model.compile(keras.optimizers.SGD(0.125), "mse")
+        return model
+
+    def fit(self, trainer: Any, training: Training) -> Any:
+        import keras
+
+        import runlore_keras
+
+        own = runlore_keras if training.how == "callback" else None  # its callback is named as late as users may
+        begin = 0 if training.resume_from is None else int(keras.ops.convert_to_numpy(trainer.optimizer.iterations))
+        history = trainer.fit(
+            ROWS, ROWS.sum(1, keepdims=True), batch_size=8, initial_epoch=begin, verbose=0,
             epochs=self.steps * (2 if training.longer else 1),
-            callbacks=[RunloreCallback(), *callbacks] if training.how == "callback" else callbacks,
+            callbacks=[
+                *([own.RunloreCallback()] if own else []),
+                keras.callbacks.ModelCheckpoint(training.folder / "newest.keras"),
+                *users(training),
+            ],
         )  # fmt: skip
-        return [weight.tolist() for weight in model.get_weights()]
+        return [weight.tolist() for weight in trainer.get_weights()], history.history
+
+    def evaluate(self, trainer: Any, training: Training, number: int) -> Mapping[str, float]:
+        model = self.make(training) if training.resume_from is not None else trainer
+        rows = np.random.default_rng([2, number]).normal(size=(8, 3)).astype("float32")
+        return {"loss": float(model.evaluate(rows, rows.sum(1, keepdims=True), verbose=0))}
+
+    def saved_at(self, checkpoint: Path) -> tuple[int, float | None]:
+        import keras
+
+        step = int(keras.ops.convert_to_numpy(keras.models.load_model(checkpoint).optimizer.iterations))
+        return step, None
 
     def random_states(self) -> Any:
         import keras
@@ -51,6 +72,26 @@ class TestKeras(IntegrationContract):
 
     def checkpoint(self, folder: Path) -> Path:
         return folder / "newest.keras"
+
+
+def users(training: Training) -> list[Any]:
+    import keras
+
+    class Users(keras.callbacks.Callback):  # type: ignore[misc,name-defined]
+        def on_train_begin(self, logs: Any = None) -> None:
+            training.early()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            training.point(int(self.model.optimizer.iterations), logs["loss"], epoch)
+            unusual = training.unusual()
+            if unusual is not None:
+                logs["odd"] = unusual
+            if epoch == 6:
+                training.midway()
+            if epoch == 4 and training.stop:
+                self.model.stop_training = True
+
+    return [Users()]
 
 
 def torch_state() -> Any:

@@ -85,6 +85,18 @@ def test_what_other_callbacks_add_to_an_epoch_is_recorded(store: Store, place: i
     assert run.metrics["val_f1"].epochs.tolist() == [0, 1, 2]
 
 
+def test_numbers_of_an_evaluation_in_the_fit_have_the_split_of_their_name(store: Store) -> None:
+    """What a callback had evaluated on the test set after each epoch counted as a number of the training."""
+    made = model()
+    names = ("test_loss", "val_f1", "tests", "test")
+    adding = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(dict.fromkeys(names, 1.0)))
+    fit(made, adding, RunloreCallback())
+    splits = {name: series.split for name, series in only(store).metrics.items()}
+    assert {name: splits[name] for name in names} == {
+        "test_loss": "test", "val_f1": "val", "tests": "train", "test": "train"
+    }  # fmt: skip
+
+
 def test_values_that_callbacks_change_are_those_of_the_history(store: Store) -> None:
     """Only new names were read at the end of an epoch, not values that were changed."""
     changing = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(loss=-1.0))

@@ -90,3 +90,37 @@ def test_a_model_that_is_built_lazily_is_recorded(store: Store) -> None:
     made.compile("sgd", "mse")
     fit(made, RunloreCallback())
     assert (only(store).params["model.parameters"], only(store).params["layers.0.units"]) == (4, 1)
+
+
+def test_arguments_that_were_written_are_told_from_defaults(store: Store) -> None:
+    made = model()
+    made.compile(keras.optimizers.SGD(0.125), keras.losses.BinaryCrossentropy(from_logits=True))
+    fit(made, RunloreCallback(), keras.callbacks.EarlyStopping("loss", patience=7), validation_split=0.25)
+    run = only(store)
+    assert set(run.params) - run.captured == {
+        "optimizer.name", "optimizer.learning_rate", "compile.loss.name", "compile.loss.from_logits", "fit.epochs",
+        "fit.batch_size", "fit.validation_split", "layers.0.units", "layers.0.activation", "layers.1.units",
+        "callbacks.EarlyStopping.monitor", "callbacks.EarlyStopping.patience",
+    }  # fmt: skip
+    assert {"fit.shuffle", "optimizer.momentum", "model.parameters", "layers.0.class"} <= run.captured
+
+
+TRAINER = next(cls for cls in keras.Model.__mro__ if "fit" in vars(cls))
+
+
+class NoModel(TRAINER, keras.layers.Dense):  # type: ignore[misc, valid-type]
+    """A layer with a Trainer is all that a fit needs."""
+
+    def __init__(self) -> None:
+        keras.layers.Dense.__init__(self, 1)
+        TRAINER.__init__(self)
+
+
+def test_a_trainer_that_is_no_model_has_params(store: Store) -> None:
+    """It has no list of layers, and the params of the model were missing."""
+    made = NoModel()
+    made.compile("sgd", "mse")
+    fit(made, RunloreCallback())
+    run = only(store)
+    assert (run.missing, run.params["model.parameters"], run.params["model.class"]) == ([], 4, "NoModel")
+    assert "model.layers" not in run.params

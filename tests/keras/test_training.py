@@ -107,7 +107,7 @@ def test_early_stopping_finishes_with_its_reason(store: Store) -> None:
     fit(model(), RunloreCallback(), stopping, epochs=9)
     run = only(store)
     assert (run.status, run.metrics["loss"].count) == ("finished", 2)
-    assert run.tags["stopped"] == "epoch 1: loss did not improve for 1 epochs"
+    assert run.tags["stopped"] == "step 4, epoch 1: loss did not improve for 1 epoch"
 
 
 def test_a_stop_that_somebody_asked_for_is_told(store: Store) -> None:
@@ -116,8 +116,56 @@ def test_a_stop_that_somebody_asked_for_is_told(store: Store) -> None:
     assert "stopped" not in only(store).tags
     made.set_weights([np.full_like(weight, np.nan) for weight in made.get_weights()])
     fit(made, RunloreCallback("nan"), keras.callbacks.TerminateOnNaN(), epochs=9)
-    assert store.run("nan").tags["stopped"] == "epoch 0: stop_training was set, with 8 epochs to go"
+    assert store.run("nan").tags["stopped"] == "step 19, epoch 0: the loss is nan"
     assert np.isnan(store.run("nan").metrics["loss"].values).all()
+
+
+def test_what_cuts_the_last_epoch_short_is_told(store: Store) -> None:
+    """A stop in the last epoch, or in the only one, was told by no tag."""
+    made = model()
+
+    def stop(batch: int, logs: Any) -> None:
+        made.stop_training = made.stop_training or batch == 1
+
+    x, y = rows()
+    stopping = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
+    made.fit(x, y, batch_size=4, verbose=0, callbacks=[RunloreCallback("cut"), stopping])
+    assert store.run("cut").tags["stopped"] == "step 2, epoch 0: stop_training was set, with 2 batches to go"
+    fit(made, RunloreCallback("whole"), when(2, lambda: setattr(made, "stop_training", True)))
+    assert "stopped" not in store.run("whole").tags
+    made.set_weights([np.full_like(weight, np.nan) for weight in made.get_weights()])
+    fit(made, RunloreCallback("nan"), keras.callbacks.TerminateOnNaN(), epochs=1)
+    assert store.run("nan").tags["stopped"] == "step 9, epoch 0: the loss is nan"
+
+
+def test_a_fit_that_fails_before_its_first_hook_is_a_failed_run(store: Store) -> None:
+    """Nothing was recorded of a model that was not compiled, nor of data of another shape."""
+    x, y = rows()
+    made = model()
+    with runlore.autolog("keras"):
+        with pytest.raises(ValueError, match="compile"):
+            keras.Sequential([keras.layers.Dense(1)]).fit(x, y, verbose=0)
+        with pytest.raises(ValueError, match="shape|axis"):
+            narrow = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
+            narrow.compile("sgd", "mse")
+            fit(narrow)
+        with pytest.raises(ValueError, match="") as caught:
+            made.fit(x[:, :2], y, epochs=2, verbose=0, callbacks=[RunloreCallback("shapes")])
+        with pytest.raises(TypeError):
+            made.fit(x, y, epoch=2)
+        fit(model())  # and nothing is under way any more
+    run: Any = store.run("shapes")
+    assert [run.status for run in store.runs(sort="id")] == ["failed", "failed", "failed", "finished"]
+    assert (run.error["type"], run.error["message"]) == ("ValueError", str(caught.value))
+    assert run.error["traceback"]
+    assert (run.params["fit.epochs"], run.params["optimizer.name"], run.data["x"]["shape"]) == (2, "SGD", [16, 2])
+
+
+def test_a_failing_fit_that_is_not_recorded_makes_no_run(store: Store) -> None:
+    RunloreCallback()
+    with pytest.raises(ValueError, match="compile"):
+        fit(keras.Sequential([keras.layers.Dense(1)]))
+    assert len(store.runs()) == 0
 
 
 class AsInTheGuide(keras.callbacks.Callback):
@@ -140,4 +188,4 @@ def test_callbacks_of_the_users_may_look_like_keras_own(store: Store) -> None:
     """A callback with an attribute of EarlyStopping was taken for it, and its `monitor` was missing."""
     history = fit(model(), AsInTheGuide(), RunloreCallback(), epochs=5)
     assert len(history.history["loss"]) == 2
-    assert only(store).tags["stopped"] == "epoch 1: stop_training was set, with 3 epochs to go"
+    assert only(store).tags["stopped"] == "step 4, epoch 1: stop_training was set, with 3 epochs to go"

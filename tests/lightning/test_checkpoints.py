@@ -161,9 +161,29 @@ def test_two_monitors_have_a_best_each(store: Store, tmp_path: Path) -> None:
     by_loss = checkpoint(tmp_path / "a", monitor="val_loss", save_top_k=1)
     by_train = checkpoint(tmp_path / "b", monitor="train_loss_epoch", mode="max", save_top_k=1)
     fit(by_loss, by_train)
-    roles = {item.path: set(item.roles) for item in records(store) if item.present}
-    assert "best" in roles[by_loss.best_model_path]
-    assert "best_train_loss_epoch" in roles[by_train.best_model_path]
+    found = {item.path: item for item in records(store) if item.present}
+    assert {"best", "best_val_loss"} <= set(found[by_loss.best_model_path].roles)
+    assert "best_train_loss_epoch" in found[by_train.best_model_path].roles
+    assert all(item.stored for item in found.values())
+
+
+@pytest.mark.parametrize("first", ["each", "ranking"])
+def test_one_that_ranks_nothing_takes_no_role_of_the_best(store: Store, tmp_path: Path, first: str) -> None:
+    """The last checkpoint of one without a monitor had the role `best`, and the truly best one was not kept."""
+    each = checkpoint(tmp_path / "each", filename="each-{epoch}")
+    ranking = checkpoint(tmp_path / "best", filename="best-{epoch}", monitor="val_loss")
+    fit(*((each, ranking) if first == "each" else (ranking, each)), losses=[0.5, 0.1, 0.3])
+    roles = {item.name: (item.roles, item.stored) for item in records(store) if item.roles}
+    assert roles == {"best-epoch=1.ckpt": (("best",), True), "each-epoch=2.ckpt": (("last",), True)}
+
+
+def test_two_that_rank_by_the_same_metric_have_a_role_each(store: Store, tmp_path: Path) -> None:
+    lowest, highest = (checkpoint(tmp_path / mode, monitor="val_loss", mode=mode) for mode in ("min", "max"))
+    fit(lowest, highest, losses=[0.2, 0.4, 0.3])
+    run = store.runs()[0]
+    assert run.artifact("best").path == run.artifact("best_val_loss").path == lowest.best_model_path
+    assert run.artifact("best_val_loss_2").path == highest.best_model_path
+    assert run.artifact("best_val_loss_2").stored
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,15 @@ import pytest
 
 from runlore import Store
 from runlore_lightning import RunloreCallback, RunloreLogger
-from tests.lightning.models import Tiny, data, pl, trainer
+from tests.lightning.models import Tiny, data, only, pl, trainer
 
 
 def record_of(run: Any) -> Any:
-    metrics = {key: (series.steps.tolist(), series.values.tolist()) for key, series in run.metrics.items()}
+    metrics = {
+        key: (series.steps.tolist(), series.values.tolist())
+        for key, series in run.metrics.items()
+        if not key.startswith("system/")  # which a slow run has, too
+    }
     artifacts = [(item.kind, item.step, item.roles, item.sha256 is not None) for item in run.artifacts]
     return metrics, dict(run.params), artifacts, run.status, run.missing
 
@@ -54,8 +58,8 @@ def test_what_is_logged_by_hand_and_by_other_callbacks_is_recorded(store: Store)
     assert (run.name, run.experiment, run.params["late"]) == ("by-hand", "digits", 3)
     assert run.metrics["mine"].steps.tolist() == [10, 20, 30]
     assert run.notes == ["epoch 0", "epoch 1", "epoch 2"]
-    assert run.metrics["lr-SGD"].count == 3
-    assert logger.experiment is None
+    assert run.metrics["lr-SGD"].steps.tolist() == list(range(31))
+    assert logger.experiment.id == run.id
 
 
 def test_checkpoints_without_a_folder_go_below_the_runs_name(store: Store, tmp_path: Path) -> None:
@@ -87,12 +91,77 @@ def test_a_failed_fit_is_failed_and_a_second_one_is_linked(store: Store) -> None
     assert second.links == [{"kind": "refit_of", "run": first.id}]
 
 
-def test_no_fit_no_run(store: Store) -> None:
+def test_hyperparameters_alone_make_no_run_where_trainers_are_made(store: Store) -> None:
     logger = RunloreLogger()
-    trainer(logger=logger).test(Tiny(), data(), verbose=False)
-    logger.log_metrics({"x": 1.0}, step=1)
+    trainer(logger=logger)
     logger.log_hyperparams({"x": 1})
     logger.finalize("success")
+    assert len(store.runs()) == 0
+
+
+def test_what_is_logged_before_and_behind_a_fit_is_a_part_of_its_run(store: Store) -> None:
+    """Both were lost without a word, and `experiment` was None."""
+    logger = RunloreLogger("hydra")
+    made = trainer(logger=logger, max_epochs=1)
+    logger.log_hyperparams({"seed": 42, "net": {"width": 64}})
+    model = Tiny()
+    made.fit(model, data(2))
+    logger.log_metrics({"best": 0.5}, step=1)
+    logger.log_metrics({"final": 0.25})
+    logger.log_hyperparams({"late": 1})
+    logger.experiment.note("a fine one")
+    made.test(model, data(1), verbose=False)
+    run = only(store)
+    assert [run.params[key] for key in ("seed", "net.width", "lr", "late")] == [42, 64, 0.1, 1]
+    assert (run.metrics["best"].steps.tolist(), run.metrics["final"].steps.tolist()) == ([1], [2])
+    assert (run.status, run.notes, run.missing) == ("finished", ["a fine one"], [])
+    assert run.metrics["test_loss"].steps.tolist() == [2]
+
+
+def test_the_experiment_before_a_fit_is_the_run_of_the_fit(store: Store) -> None:
+    logger = RunloreLogger("early", tags={"team": "vision"})
+    made = trainer(logger=logger, max_epochs=1)
+    logger.experiment.set_tags({"stage": "first"})
+    logger.log_metrics({"rows": 8.0}, step=0)
+    made.fit(Tiny(), data(2))
+    run = only(store)
+    assert (run.name, run.status, run.params["lr"]) == ("early", "finished", 0.1)
+    assert {"team": "vision", "stage": "first", "model": "Tiny"}.items() <= run.tags.items()
+    assert run.metrics["train_loss_step"].count == 2
+    assert run.metrics["rows"].steps.tolist() == [0]
+
+
+def test_what_lightning_hands_over_replaces_no_hyperparameter(store: Store) -> None:
+    """It hands the initial ones to its loggers; what a user hands over counts."""
+
+    class Handing(Tiny):
+        def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+            self.logger.log_hyperparams({"depth": 4})
+
+    model = Handing()
+    model.hparams["lr"] = 0.5
+    trainer(logger=RunloreLogger(), max_epochs=1).fit(model, data(2))
+    run = only(store)
+    assert (run.params["lr"], run.params["depth"]) == (0.5, 4)
+
+
+def test_metrics_by_hand_in_a_test_belong_to_it(store: Store) -> None:
+    class Tested(Tiny):
+        def on_test_epoch_end(self) -> None:
+            self.logger.log_metrics({"by_hand": 1.0})
+
+    made, model = trainer(logger=RunloreLogger(), max_epochs=1), Tested()
+    made.fit(model, data(2))
+    made.test(model, data(1), verbose=False)
+    assert only(store).metrics["by_hand"].steps.tolist() == [2]
+
+
+def test_a_fit_that_nobody_records_makes_no_run_by_its_logger(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNLORE_DISABLED", "lightning")
+    logger = RunloreLogger()
+    made = trainer(logger=logger, max_epochs=1)
+    made.fit(Tiny(), data(2))
+    logger.log_metrics({"x": 1.0})
     assert len(store.runs()) == 0
 
 
@@ -123,3 +192,13 @@ def test_a_test_that_logger_and_callback_record_is_added_once(store: Store) -> N
     made.test(model, data(2), verbose=False)
     run = store.runs()[0]
     assert [run.metrics[name].count for name in run.metrics if name.startswith("test")] == [1]
+
+
+def test_one_logger_for_several_trainers_tells_their_hyperparameters_apart(store: Store) -> None:
+    """What was logged before the second fit was added to the run of the first."""
+    logger = RunloreLogger("loop")
+    for number in range(3):
+        made = trainer(logger=logger, max_epochs=1)
+        logger.log_hyperparams({"number": number})
+        made.fit(Tiny(), data(2))
+    assert [run.params["number"] for run in store.runs()] == [2, 1, 0]

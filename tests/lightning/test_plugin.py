@@ -8,8 +8,8 @@ import pytest
 
 import runlore
 from runlore import RunloreWarning, Store
-from runlore_lightning import RunloreCallback
-from tests.lightning.models import Tiny, data, trainer
+from runlore_lightning._callback import RunloreCallback  # of which all others are
+from tests.lightning.models import At, Tiny, checkpoint, data, only, pl, trainer
 from tests.process import Process
 
 Python = Callable[..., Process]
@@ -22,8 +22,14 @@ def switched_off_again(tmp_path: Path) -> Iterator[None]:
     runlore.autolog().disable()
 
 
-def ours(made: Any) -> list[Any]:
-    return [callback for callback in made.callbacks if isinstance(callback, RunloreCallback)]
+def seen_by_a_fit() -> list[Any]:
+    """Fit, and return the callbacks of ours that the trainer had meanwhile."""
+    seen: list[Any] = []
+    made = trainer(At("on_train_start", lambda trainer: seen.extend(trainer.callbacks)), max_epochs=1)
+    before = list(made.callbacks)
+    made.fit(Tiny(), data())
+    assert made.callbacks == before
+    return [callback for callback in seen if isinstance(callback, RunloreCallback)]
 
 
 def test_autolog_records_a_fit_without_a_line(store: Store) -> None:
@@ -34,15 +40,48 @@ def test_autolog_records_a_fit_without_a_line(store: Store) -> None:
 
 
 def test_nothing_is_there_without_autolog_or_after_it(store: Store) -> None:
-    assert ours(trainer()) == []
+    fit = vars(pl.Trainer)["fit"]
+    assert seen_by_a_fit() == []
     with runlore.autolog("lightning"):
-        made = trainer(max_epochs=1)
-        assert len(ours(made)) == 1
-    assert ours(trainer()) == []
-    runlore.autolog("lightning")
+        assert len(seen_by_a_fit()) == 1
+    assert seen_by_a_fit() == []
     runlore.autolog("lightning").disable()
-    assert ours(trainer()) == []
-    assert len(store.runs()) == 0
+    assert seen_by_a_fit() == []
+    assert len(store.runs()) == 1
+    assert vars(pl.Trainer)["fit"] is fit
+
+
+def test_a_trainer_has_no_callback_but_while_it_fits(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """Each Trainer had one more, and Lightning announced it."""
+    earlier = trainer(max_epochs=1)
+    runlore.autolog("lightning")
+    with caplog.at_level("INFO"):
+        made = trainer(max_epochs=1)
+        assert (made.callbacks, earlier.callbacks) == ([], [])
+        earlier.fit(Tiny(), data(2))
+        made.validate(Tiny(), data(2), verbose=False)
+        assert (made.callbacks, earlier.callbacks) == ([], [])
+    assert "entry point" not in caplog.text
+    assert len(store.runs()) == 2
+
+
+def test_it_stands_before_those_that_save_and_leaves_what_a_module_adds(store: Store, tmp_path: Path) -> None:
+    class Adding(Tiny):
+        def configure_callbacks(self) -> Any:
+            return [At("on_train_end", order.extend)]
+
+    class Order(At):
+        pass
+
+    order: list[Any] = []
+    runlore.autolog("lightning")
+    look = Order("on_train_start", lambda trainer: order.extend(type(item).__name__ for item in trainer.callbacks))
+    made = trainer(look, checkpoint(tmp_path), enable_checkpointing=True, max_epochs=1)
+    with pytest.raises(TypeError):
+        made.fit(Adding(), data(2))
+    assert order == ["Order", "RunloreCallback", "At", "ModelCheckpoint"]
+    assert [type(item).__name__ for item in made.callbacks] == ["Order", "At", "ModelCheckpoint"]
+    assert only(store).status == "failed"
 
 
 @pytest.mark.parametrize(

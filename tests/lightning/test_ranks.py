@@ -45,6 +45,13 @@ if __name__ == "__main__":
     if how == "joined":
         with runlore.start_run("mine"):
             made.fit(Ranked(failing, how), data())
+    elif how == "twice":
+        again = trainer(RunloreCallback("again"), max_epochs=1, strategy=strategy, devices=2)
+        alone = trainer(RunloreCallback("alone"), max_epochs=1)
+        with runlore.start_run("mine"):
+            made.fit(Ranked(failing, how), data())
+            again.fit(Ranked(failing, how), data())
+            alone.fit(Tiny(), data())
     else:
         made.fit(Ranked(failing, how), data())
     print(f"parent {keep.best_model_path}", flush=True)
@@ -114,6 +121,16 @@ def test_spawned_processes_join_the_users_run(store: Store, start: Start, way: s
     (run,) = store.runs()
     assert (run.name, run.status) == ("mine", "finished")
     assert run.metrics["synced"].count == 10
+
+
+@pytest.mark.parametrize("way", CHILDREN)
+def test_of_several_fits_in_the_users_run_the_first_joins_it(store: Store, start: Start, way: str) -> None:
+    """The process of each fit knew of no other one, so that all joined, and their curves were mixed."""
+    start(way, -1, "twice").succeed()
+    mine = store.run("mine")
+    assert mine.metrics["synced"].steps.tolist() == list(range(1, 11))
+    assert [(child.name, child.status) for child in mine.children] == [("again", "finished"), ("alone", "finished")]
+    assert mine.children[0].metrics["synced"].count == 5
 
 
 @pytest.mark.parametrize("way", SCRIPTS)

@@ -34,4 +34,4 @@ def test_early_stopping_finishes_and_says_why(store: Store) -> None:
     trainer(RunloreCallback(), stop, max_epochs=20).fit(Tiny(), data())
     run = only(store)
     assert run.status == "finished"
-    assert run.tags["stopped"].startswith(f"epoch {stop.stopped_epoch}: ")
+    assert run.tags["stopped"].startswith(f"step 20, epoch {stop.stopped_epoch}: ")

@@ -17,8 +17,9 @@ import torch
 
 from runlore import Store, guest
 from runlore_lightning import RunloreCallback
-from runlore_lightning._training import Options
-from runlore_lightning._wrapping import Taps, record_fit
+from runlore_lightning._options import Options
+from runlore_lightning._taps import Taps
+from runlore_lightning._wrapping import record_fit
 from tests.lightning.models import ROOT, At, Tiny, checkpoint, data, fail, only, pl, trainer
 from tests.process import Process
 
@@ -229,7 +230,7 @@ def test_a_fit_that_was_left_in_a_thread_is_failed_at_the_end(store: Store, pyth
     assert store.runs()[0].status == "failed"
 
 
-@pytest.mark.parametrize("ending", ["good", "failed"])
+@pytest.mark.parametrize("ending", ["good", pytest.param("failed", marks=pytest.mark.stress)])
 def test_sigterm_after_a_fit_within_the_users_run_reads_interrupted(store: Store, python: Python, ending: str) -> None:
     """Lightning put back the handler of SIGTERM that it had found, and the mark for it was gone."""
     process = python(

@@ -8,7 +8,7 @@ import pandas
 import pytest
 import torch
 
-from runlore.log.values import describe, text_of
+from runlore.log.values import describe, flatten, text_of
 
 
 def frame(values: list[float]) -> pandas.DataFrame:
@@ -22,6 +22,28 @@ def test_arrays_differ_where_they_differ(make: Callable[[Any], Any]) -> None:
     other = [*values[:1000], 1e-12, *values[1001:]]
     assert describe(make(values)) == describe(make(list(values)))
     assert text_of(describe(make(values))) != text_of(describe(make(other)))
+
+
+@pytest.mark.parametrize("make", [lambda item: [item], lambda item: (1, {"weights": item}), lambda item: {"w": [item]}])
+def test_arrays_within_lists_and_mappings_count_too(make: Callable[[Any], Any]) -> None:
+    """The repr of a list elides what its arrays hold."""
+    zeros, other = np.zeros(2000), np.zeros(2000)
+    other[1000] = 1e-12
+    assert flatten({"x": make(zeros)}) == flatten({"x": make(zeros.copy())})
+    assert flatten({"x": make(zeros)}) != flatten({"x": make(other)})
+
+
+@pytest.mark.parametrize("value", [np.float32(0.1), np.float16(0.1), torch.tensor(0.1), np.array(0.1, "f4")])
+def test_a_number_of_fewer_bits_is_the_one_that_people_wrote(value: Any) -> None:
+    """It read 0.10000000149011612, which `params.lr == 0.1` did not find."""
+    assert describe(value) == 0.1
+
+
+@pytest.mark.parametrize("value", [3.4028234663852886e38, 1e-45, 0.0, 16777217.0, 1 / 3])
+def test_a_number_of_fewer_bits_stays_itself(value: float) -> None:
+    found = describe(np.float32(value))
+    assert isinstance(found, float)
+    assert np.float32(found) == np.float32(value)
 
 
 def test_tensors_of_every_kind_have_a_hash() -> None:

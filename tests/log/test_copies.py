@@ -4,30 +4,33 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from runlore import Store
+from runlore._text import status_text
+from runlore.log import liveness
 from runlore.log.folder import holds_more
 from runlore.log.sealing import seal
 from tests.commands import runlore
 from tests.process import Process
 
 LIVE = """
-import sys
+import time
 import runlore
 run = runlore.start_run("job")
-for step in range(3):
-    run.log_metrics({"loss": 1.0}, step)
-    print("logged", flush=True)
-    sys.stdin.readline()
+run.log_metrics({"loss": 1.0}, 0)
+print("logged", flush=True)
+time.sleep(100)
 """
 
 
 def copy(store: Store, folder: Path) -> Store:
-    """Copy a store over another one, as `cp -a` and rsync do, but for the index."""
-    shutil.copytree(store.root, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index*"))
+    """Copy a store over another one, as `cp -a` and rsync do, but for the index and drafts."""
+    shutil.copytree(store.root, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index*", ".*.tmp"))
     return Store(folder)
 
 
@@ -62,6 +65,32 @@ def test_a_copy_of_a_live_log_is_not_sealed_and_grows_by_a_later_copy(store: Sto
     assert copied.run("job").metrics["loss"].values.tolist() == [1.0, 0.5]
 
 
+@pytest.mark.parametrize(("machine", "status"), [("this", "crashed"), ("another", "silent")])
+def test_what_can_not_be_known_from_here_is_not_called_crashed(
+    store: Store, monkeypatch: pytest.MonkeyPatch, python: Callable[..., Process], machine: str, status: str
+) -> None:
+    process = python(LIVE)
+    process.line()
+    process.kill()
+    (log,) = store.root.rglob("*.log")
+    os.utime(log, (0, 0))
+    monkeypatch.setattr(liveness, "boot_id", lambda: "of another start")
+    if machine == "another":
+        monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(nodename=machine))
+    found = store.run("job")
+    assert (found.status, [segment.status for segment in found.segments]) == (status, [status])
+    assert found.ended is not None
+    assert found.ended - found.started < timedelta(minutes=1)
+    assert log.exists()
+
+
+def test_the_time_that_a_run_was_last_heard_of_is_told() -> None:
+    now = datetime.now(UTC)
+    assert status_text("silent", now) == f"not heard of since {now:%H:%M} UTC"
+    assert status_text("silent", datetime(2026, 2, 3, tzinfo=UTC)) == "not heard of since 2026-02-03"
+    assert status_text("crashed", now) == "crashed"
+
+
 def test_a_copy_of_a_dead_log_stays_as_it_is(store: Store, tmp_path: Path, python: Callable[..., Process]) -> None:
     process = python(LIVE)
     process.line()
@@ -69,7 +98,10 @@ def test_a_copy_of_a_dead_log_stays_as_it_is(store: Store, tmp_path: Path, pytho
     copied = copy(store, tmp_path / "b")
     (log,) = copied.root.rglob("*.log")
     os.utime(log, (0, 0))
-    assert copied.run("job").status == "crashed"
+    assert copied.run("job").status == "silent"  # it may have gone on elsewhere
+    for command in (["ls"], ["show", "job"]):
+        assert "not heard of since " in runlore(*command, "--store", str(copied.root)).stdout
+    assert len(copied.runs("status == 'silent'")) == 1
     assert copied.reindex() == 1
     assert names(copied) == {".log"}
     assert store.run("job").status == "crashed"
@@ -98,6 +130,18 @@ def test_a_longer_log_is_not_hidden_by_a_file_that_was_made_of_a_shorter_one(
     run.finish()
 
 
+def test_what_was_added_to_a_run_does_not_make_it_crash_while_its_own_file_arrives(store: Store) -> None:
+    """A tag of the run had arrived, and told when it was given."""
+    with store.start_run("big"):
+        pass
+    (path,) = store.root.rglob("*.run")
+    store.run("big").note("arrives first")
+    path.write_bytes(b"")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is damaged
+        assert [found.status for found in store.runs()] == ["damaged"]
+
+
 @pytest.mark.parametrize("cut", [0, 10, 2000])
 def test_a_file_that_was_still_arriving_is_looked_at_again(store: Store, cut: int) -> None:
     """Half a file was remembered as a nameless crashed run for ever, without a word."""
@@ -109,7 +153,7 @@ def test_a_file_that_was_still_arriving_is_looked_at_again(store: Store, cut: in
     path.write_bytes(whole[:cut])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it is damaged
-        assert [found.name for found in store.runs()] == [""]
+        assert [(found.name, found.status) for found in store.runs()] == [("", "damaged")]
     assert "damaged or still arriving" in runlore("ls", "--store", str(store.root)).stderr
     assert "damaged or still arriving" in runlore("doctor", "--store", str(store.root)).stdout
     path.write_bytes(whole)

@@ -1,8 +1,13 @@
 """A store's folder, as processes make it and as people copy it."""
 
 import shutil
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from runlore import Store, open_store
+from runlore.log.folder import Folder
 
 
 def test_a_store_that_is_just_being_made_is_no_foreign_folder(store: Store) -> None:
@@ -31,3 +36,21 @@ def test_ten_thousand_writers_stay_in_order(store: Store) -> None:
     for copied in (later, earlier):
         shutil.copy(path, copied)
     assert [item.ordinal for item in store.folder.files_of(run.id)] == [0, 9999, 10000]
+
+
+def test_a_store_is_made_by_several_threads_at_once(tmp_path: Path) -> None:
+    """All but one once found a file of it in the way, and their runs were not recorded."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for number in range(40):
+            together = threading.Barrier(4)
+
+            def create(root: Path, together: threading.Barrier = together) -> None:
+                together.wait()
+                Folder(root).create()
+
+            with ThreadPoolExecutor(4) as pool:
+                list(pool.map(create, [tmp_path / str(number)] * 4))
+    finally:
+        sys.setswitchinterval(interval)

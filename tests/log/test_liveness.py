@@ -6,8 +6,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from runlore import Store
-from runlore.log.liveness import HEARTBEAT_S, STALE_S, Life, life_of, on_network_disk, process_identity
+from runlore.log.liveness import (
+    HEARTBEAT_S,
+    STALE_S,
+    Life,
+    is_network_kind,
+    life_of,
+    on_network_disk,
+    process_identity,
+)
 from runlore.log.writer import LogWriter
 from tests.process import Process
 
@@ -67,3 +77,14 @@ def test_a_lock_that_a_stranger_holds_does_not_revive_a_dead_process(store: Stor
 
 def test_a_local_disk_is_no_network_disk(tmp_path: Path) -> None:
     assert not on_network_disk(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_network"),
+    [("nfs4", True), ("lustre", True), ("virtiofs", True), ("fuse.sshfs", True), ("fuse.gcsfuse", True), ("fuse", True),
+     ("fuse.a-new-one", True), ("ext4", False), ("tmpfs", False), ("overlay", False), ("fuseblk", False),
+     ("fuse.fuse-overlayfs", False), ("fuse.ntfs-3g", False), ("fusectl", False)],
+)  # fmt: skip
+def test_what_others_may_see_is_a_network_disk(kind: str, is_network: bool) -> None:
+    """Locks of a disk of a kind that nobody had listed were believed on other machines."""
+    assert is_network_kind(kind) is is_network

@@ -1,5 +1,7 @@
 """The record of a run: several files are one run."""
 
+import pytest
+
 from runlore import Store
 
 
@@ -24,3 +26,18 @@ def test_a_finished_run_takes_additions_and_keeps_its_end(store: Store) -> None:
     assert (after.tags, after.notes) == ({"good": "yes"}, ["worth a second look"])
     assert after.metrics["test/accuracy"].values.tolist() == [0.9]
     assert [run.id for run in store.runs("tags.good == 'yes'")] == [after.id]
+
+
+def test_a_param_that_was_passed_once_counts_as_passed(store: Store) -> None:
+    with pytest.raises(RuntimeError, match="down"), store.start_run("first", params={"lr": 0.1}) as run:
+        run.log_params({"lr": 0.2, "eps": 1e-8, "betas": {"first": 0.9}}, captured=True)
+        assert store.run("first").captured == {"eps", "betas.first"}
+        raise RuntimeError("the node goes down")
+    with store.start_run(resume="first") as run:
+        run.log_params({"eps": 1e-6})
+        run.log_params({"eps": 1e-7}, captured=True)
+    before = store.run("first")
+    store.reindex()
+    for found in (before, store.run("first")):
+        assert found.params == {"lr": 0.2, "eps": 1e-7, "betas.first": 0.9}
+        assert found.captured == {"betas.first"}

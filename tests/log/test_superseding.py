@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from runlore import RunloreWarning, Store
 from runlore.log import frames
 from runlore.log.reader import Content, read_log, read_sealed
 from runlore.log.superseding import exact_tallies, merge_tallies, read_series
-from runlore.log.writer import LogWriter
+from runlore.log.writer import AddingWriter, LogWriter
 from tests.process import Process
 
 Python = Callable[..., Process]
@@ -112,6 +113,46 @@ def written(folder: Path, segments: list[Segment]) -> list[Content]:
             contents.append(read_log(writer.path, ordinal))
             writer.abandon()
     return contents[::-1]
+
+
+@settings(deadline=None)
+@given(files=st.lists(st.tuples(st.lists(st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1)), st.booleans())))
+def test_points_that_were_counted_all_count(
+    files: list[tuple[list[dict[str, float]], bool]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("counted")
+    contents = []
+    for ordinal, (rows, sealed) in enumerate(files):
+        writer = AddingWriter(folder, f"run.{ordinal:04d}aaaa", {"type": "open", "mode": "attach"})
+        for metrics in rows:
+            writer.row(metrics)
+        if sealed:
+            writer.finish({"type": "end", "status": "finished"})
+            contents.append(read_sealed(writer.path.with_suffix(".run"), ordinal))
+        else:
+            contents.append(read_log(writer.path, ordinal))
+            writer.abandon()
+    tallies = merge_tallies(contents)
+    curves = read_series(contents, KEYS)
+    for key in KEYS:
+        values = [metrics[key] for rows, _ in files for metrics in rows if key in metrics]
+        assert curves[key][0].tolist() == list(range(len(values)))
+        assert repr(curves[key][1].tolist()) == repr(values)
+        assert (tallies[key].count if key in tallies else 0) == len(values)
+
+
+@pytest.mark.parametrize("step", [0.5, math.nan, "first"])
+@pytest.mark.filterwarnings("ignore:step .* is not a whole number")
+def test_points_with_steps_that_are_no_steps_all_count(tmp_path: Path, step: Any) -> None:
+    """They are counted by their writer, and once replaced those of others."""
+    contents = []
+    for ordinal in range(2):
+        writer = AddingWriter(tmp_path, f"run.{ordinal:04d}aaaa", {"type": "open", "mode": "attach"})
+        for value in (1.0, 2.0):
+            writer.row({"loss": value + 10 * ordinal}, step)
+        writer.finish({"type": "end", "status": "finished"})
+        contents.append(read_sealed(writer.path.with_suffix(".run"), ordinal))
+    assert read_series(contents, ["loss"])["loss"][1].tolist() == [1.0, 2.0, 11.0, 12.0]
 
 
 def expected(segments: list[Segment], key: str) -> dict[int, float]:

@@ -4,6 +4,7 @@ import enum
 import json
 import math
 import threading
+import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -48,6 +49,21 @@ def test_a_list_that_holds_mappings_comes_back_as_its_text(store: Store) -> None
     (run,) = store.runs()
     assert run.params == {"metrics": "[{'name': 'auc'}]", "sizes": [1, 2]}
     assert store.run("listed").params == run.params
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ([Path("a/b.csv"), "c.csv"], ["a/b.csv", "c.csv"]),
+        ((Speed.SLOW, 1), ["SLOW", 1]),
+        ([np.int64(3), np.float32(0.1)], [3, 0.1]),
+        ([[Decimal("0.10")], None], [["0.10"], None]),
+        ({Path("b"), Path("a")}, ["a", "b"]),
+    ],
+)
+def test_a_list_of_what_people_write_comes_back_as_such_a_list(store: Store, value: Any, found: list[Any]) -> None:
+    """It was one text, of which nobody could know the spelling."""
+    assert recorded(store, {"x": value}) == {"x": found}
 
 
 def test_plain_values_come_back_as_themselves(store: Store) -> None:
@@ -180,7 +196,75 @@ def test_a_huge_value_is_cut_and_its_hash_kept() -> None:
 def test_a_mapping_that_contains_itself_ends() -> None:
     loop: dict[str, Any] = {"a": 1}
     loop["self"] = loop
-    assert flatten(loop)["a"] == 1
+    loop["more"] = {"up": loop, "b": 2}
+    assert {key: text_of(value) for key, value in flatten(loop).items()} == {
+        "a": "1", "self": "…", "more.up": "…", "more.b": "2",
+    }  # fmt: skip
+
+
+def test_a_tree_whose_nodes_know_each_other_ends_soon() -> None:
+    """Each way through it was once followed, eight nodes deep."""
+    root = Namespace(name="root")
+    root.root = root
+    for number in range(20):
+        setattr(root, f"child{number}", Namespace(name=f"{number}", up=root, root=root))
+    flat = flatten(root)
+    assert len(flat) == 2 + 20 * 3
+    assert text_of(flat["child7.up"]) == "…"
+
+
+def test_a_list_that_contains_itself_ends_soon() -> None:
+    """Each way through it was once followed, eight lists deep: ten times itself took minutes."""
+    loop: list[Any] = [1]
+    loop.extend([loop] * 40)
+    mapping: dict[str, Any] = {}
+    mapping.update({str(number): mapping for number in range(40)})
+    began = time.perf_counter()
+    assert [text_of(describe(value))[:5] for value in (loop, [mapping])] == ["[1, [", "[{'0'"]
+    assert time.perf_counter() - began < 2
+
+
+def test_objects_in_a_list_are_kept_with_their_fields(store: Store) -> None:
+    """Their repr stood there, which may say nothing, or the place in memory."""
+
+    @dataclass(repr=False)
+    class Layer:
+        size: int
+        inner: object = None
+
+    class Odd(Namespace):
+        @property
+        def size(self) -> int:
+            raise RuntimeError
+
+    layers = [Layer(3), Layer(4, Layer(5))]
+    params = recorded(store, {"layers": layers, "named": [{"a": Layer(1)}], "pair": (Namespace(a=1), [2])})
+    assert params["layers"] == "[{'size': 3, 'inner': None}, {'size': 4, 'inner': {'size': 5, 'inner': None}}]"
+    assert params["named"] == "[{'a': {'size': 1, 'inner': None}}]"
+    assert params["pair"] == "({'a': 1}, [2])"
+    assert text_of(describe([Odd(), 1])).endswith(", 1]")
+
+
+def test_a_whole_number_of_very_many_digits_costs_no_list() -> None:
+    huge = 10**5000
+    assert text_of(describe([1, huge])).startswith('[1, "0X31E2')
+    assert text_of(describe([Namespace(a=huge), object()])).startswith("[{'a': '0X31E2")
+    assert text_of(describe({huge, 1})).startswith('["0X31E2')
+    assert describe([1, huge]) != describe([1, huge + 1])
+
+
+def test_a_list_with_more_numbers_than_its_text_can_show_is_told_by_its_hash() -> None:
+    rows = [[number] * 2000 for number in range(2000)]
+    found, other = describe(rows), describe([*rows[:-1], [0] * 2000])
+    assert isinstance(found, dict)
+    assert isinstance(other, dict)
+    assert (found["$type"], len(found["text"])) == ("list", 1025)
+    assert found["sha256"] != other["sha256"]
+
+
+def test_a_mapping_that_stands_in_two_places_is_recorded_in_both() -> None:
+    shared = {"lr": 0.1}
+    assert flatten({"actor": shared, "critic": shared}) == {"actor.lr": 0.1, "critic.lr": 0.1}
 
 
 def test_odd_text_survives_the_disk(store: Store) -> None:

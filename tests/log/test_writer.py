@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import torch
 
 from runlore import RunloreWarning, Store
 from runlore.log.reader import read_log, read_sealed
-from runlore.log.writer import LogWriter
+from runlore.log.writer import MAX_OVERLAPPING, LogWriter
 from tests.process import Process
 
 Python = Callable[..., Process]
@@ -83,6 +84,13 @@ def test_what_is_no_number_is_named_once_and_costs_nothing_else(store: Store, ba
     metrics = store.run("bad").metrics
     assert list(metrics) == ["good"]
     assert metrics["good"].count == 3
+
+
+@pytest.mark.parametrize("step", [4096.0, np.float32(4096), np.int64(4096), torch.tensor(4096.0), Decimal(4096)])
+def test_a_step_that_a_framework_made_another_number_is_that_step(store: Store, step: Any) -> None:
+    with store.start_run("float") as run:
+        run.log_metrics({"loss": 1.0}, step=step)
+    assert store.run("float").metrics["loss"].steps.tolist() == [4096]
 
 
 @pytest.mark.parametrize("step", ["7", 1.5, 2**63])
@@ -250,3 +258,39 @@ def test_nested_metrics_get_dotted_keys_and_short_vectors_numbered_ones(store: S
         "val.loss": 1.0, "val.per.a": 2.0, "auc.0": 0.5, "auc.1": 0.25, "grad.0": 1.0, "grad.1": 1.0, "grad.2": 1.0,
         "test/t.0": 1.0, "test/t.1": 1.0,
     }  # fmt: skip
+
+
+def test_keys_that_differ_from_call_to_call_have_few_key_sets(store: Store) -> None:
+    """Each set was once defined, and compared with all others, and had blocks of its own."""
+    draw = random.Random(0)
+    names = [f"agent_{number}" for number in range(30)]
+    expected: dict[str, list[tuple[int, float]]] = {}
+    with store.start_run("agents") as run:
+        for step in range(600):
+            chosen = draw.sample(names, 12)
+            run.log_metrics({name: float(step) for name in chosen}, step=step if step % 3 else None, epoch=0.5)
+            for name in chosen:
+                points = expected.setdefault(name, [])
+                points.append((step if step % 3 else points[-1][0] + 1 if points else 0, float(step)))
+    metrics = store.run("agents").metrics
+    for name, points in expected.items():
+        last = dict(points)
+        assert metrics[name].steps.tolist() == sorted(last)
+        assert metrics[name].values.tolist() == [last[step] for step in sorted(last)]
+        assert set(metrics[name].epochs.tolist()) == {0.5}
+    (content,) = store.run("agents").writers.contents
+    assert content.chunks is not None
+    assert len(content.chunks) <= MAX_OVERLAPPING + len(names) + 1
+
+
+def test_odd_values_among_many_key_sets_cost_only_themselves(store: Store) -> None:
+    with store.start_run("odd sets") as run:
+        for number in range(2 * MAX_OVERLAPPING):
+            run.log_metrics({"always": 1, f"of-{number}": 2.0}, step=number)
+        with pytest.warns(RunloreWarning, match="'bad' is 'text'"):
+            run.log_metrics({"always": np.float32(3.0), "bad": "text", "nested": {"a": 4}}, step=900)
+        with pytest.warns(RunloreWarning, match="step 'x' is not a whole number"):
+            run.log_metrics({"always": 5.0, "of-0": 6.0}, step="x")  # type: ignore[arg-type]  # what is tested
+    metrics = store.run("odd sets").metrics
+    assert (metrics["always"].count, metrics["always"].last_step, metrics["always"].last) == (258, 901, 5.0)
+    assert (metrics["nested.a"].last, metrics["of-0"].values.tolist()) == (4.0, [2.0, 6.0])

@@ -1,5 +1,6 @@
 """Freeing the space of files that no run needs, and of no others."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from runlore.maintenance.garbage import collect, find_garbage
 from runlore.maintenance.removal import NothingToUndo, remove, undo
 from tests.commands import document
 from tests.maintenance.files import age, blobs
+from tests.process import Process
+
+Python = Callable[..., Process]
 
 
 def test_room_is_freed_of_what_no_run_names_and_of_nothing_else(family: Store) -> None:
@@ -69,3 +73,25 @@ def test_no_content_is_freed_while_a_file_cannot_be_read(family: Store) -> None:
     garbage = find_garbage(family)
     assert garbage.blobs == ()
     assert "blobs are left alone" in garbage.kept[0]
+
+
+def test_marks_of_processes_that_are_gone_are_freed_and_no_others(family: Store, python: Python) -> None:
+    """One stayed for ever of each process that was killed."""
+    script = "import runlore, time\nrunlore.start_run()\nprint('on', flush=True)\ntime.sleep(60)"
+    killed, alive = python(script, RUNLORE_STORE=str(family.root)), python(script, RUNLORE_STORE=str(family.root))
+    assert (killed.line(), alive.line()) == ("on", "on")
+    killed.kill()
+    left = {path.name for path in family.folder.marks.iterdir()}
+    age(family.root)
+    collect(family, find_garbage(family))
+    assert {name.split("-")[1] for name in left} - {name.split("-")[1] for name in marks(family)} == {str(killed.pid)}
+    assert str(alive.pid) in {name.split("-")[1] for name in marks(family)}
+    alive.kill()
+    family.runs()
+    age(family.root)
+    collect(family, find_garbage(family))
+    assert marks(family) == set()
+
+
+def marks(store: Store) -> set[str]:
+    return {path.name for path in store.folder.marks.iterdir()}

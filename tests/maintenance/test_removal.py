@@ -3,9 +3,10 @@
 import pytest
 
 from runlore import Store
+from runlore.errors import StillRunning
 from runlore.maintenance import garbage as maintenance_garbage
 from runlore.maintenance import removal
-from runlore.maintenance.removal import NothingToUndo, StillRunning, remove, undo
+from runlore.maintenance.removal import NothingToUndo, remove, undo
 from tests.commands import document, runlore
 from tests.maintenance.files import age
 

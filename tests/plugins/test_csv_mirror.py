@@ -31,3 +31,27 @@ def test_the_csv_mirror_has_every_point_and_param(store: Store, tmp_path: Path, 
     params = {row["key"]: row["value"] for row in csv.DictReader((place / "params.csv").read_text().splitlines())}
     assert params == {"lr": "0.5", "model.depth": "3"}
     assert (place / "status").read_text() == "finished\n"
+
+
+def test_the_csv_mirror_holds_no_formula(store: Store, tmp_path: Path, python: Python) -> None:
+    script = """
+        import runlore
+        with runlore.start_run("=1+1", params={"=a": "@x", "small": -1e-5, "text": "'=1"}) as run:
+            run.log_metrics({"-key": -1e-5, "=key": 2.0}, split="+split")
+        """
+    python(script, RUNLORE_CSV=str(tmp_path / "cells")).succeed()
+    python(script, RUNLORE_CSV=str(tmp_path / "exact"), RUNLORE_CSV_EXACT="1").succeed()
+    found = {}
+    for kind in ("cells", "exact"):
+        (place,) = (tmp_path / kind).iterdir()
+        params = dict(csv.reader((place / "params.csv").read_text().splitlines()))
+        points = [row[3:] for row in csv.reader((place / "metrics.csv").read_text().splitlines()[1:])]
+        found[kind] = params, points
+    assert found["cells"] == (
+        {"key": "value", "'=a": "'@x", "small": "-1e-05", "text": "''=1"},
+        [["'+split", "'+split/-key", "-1e-05"], ["'+split", "'+split/=key", "2.0"]],
+    )
+    assert found["exact"] == (
+        {"key": "value", "=a": "@x", "small": "-1e-05", "text": "'=1"},
+        [["+split", "+split/-key", "-1e-05"], ["+split", "+split/=key", "2.0"]],
+    )

@@ -8,6 +8,7 @@ import pluggy
 
 from runlore import Store
 from runlore.plugins.environment import git_state, installed_packages
+from runlore.plugins.git import Git
 from tests.git import git
 
 
@@ -32,20 +33,20 @@ def test_the_environment_is_kept_once_per_content(store: Store) -> None:
 
 
 def test_the_state_of_a_git_repository_is_recorded(tmp_path: Path) -> None:
-    assert git_state(tmp_path, 5) is None
+    assert git_state(Git(tmp_path, 5)) is None
     git(tmp_path, "init")
-    empty = git_state(tmp_path, 5)
+    empty = git_state(Git(tmp_path, 5))
     assert empty is not None
     assert empty["commit"] is None
     (tmp_path / "train.py").write_text("print(1)\n")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-m", "first")
-    clean = git_state(tmp_path, 5)
+    clean = git_state(Git(tmp_path, 5))
     assert clean is not None
     assert (clean["commit"], clean["dirty"]) == (git(tmp_path, "rev-parse", "HEAD").strip(), False)
     (tmp_path / "train.py").write_text("print(2)\n")
     (tmp_path / "new.py").touch()
-    dirty = git_state(tmp_path, 5)
+    dirty = git_state(Git(tmp_path, 5))
     assert dirty is not None
     assert (dirty["dirty"], dirty["changed_files"], dirty["untracked_files"]) == (True, 1, 1)
     assert dirty["branch"] == "main"

@@ -3,12 +3,15 @@
 import threading
 import warnings
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import runlore
 from runlore import RunloreWarning, Store, hookimpl
+from runlore.plugins import manager
 from tests.distributions import plugin
 from tests.process import Process
 
@@ -77,13 +80,14 @@ def test_recording_imports_no_framework_and_no_numpy(python: Callable[..., Proce
     assert printed == "[]\n"
 
 
-def test_a_rewriter_changes_what_is_written_on_the_thread_that_logs(store: Store, plug: Any) -> None:
-    threads = set()
+def test_a_rewriter_changes_what_is_written_while_the_thread_that_logs_waits(store: Store, plug: Any) -> None:
+    contexts = []
+    asked: ContextVar[str] = ContextVar("asked")
 
     class Rewriter:
         @hookimpl
         def runlore_rewrite_event(self, event: Any) -> Any:
-            threads.add(threading.current_thread())
+            contexts.append((asked.get(None), runlore.current_run()))
             if event["type"] == "params":
                 return {**event, "values": {key: f"<{value}>" for key, value in event["values"].items()}}
             return None
@@ -91,9 +95,12 @@ def test_a_rewriter_changes_what_is_written_on_the_thread_that_logs(store: Store
     plug(Rewriter())
     run = store.start_run("x", params={"a": 1})
     run.companions.await_captures()
-    threads.clear()
+    contexts.clear()
+    asked.set("here")
+    before = threading.active_count()
     run.log_params({"b": 2})
-    assert threads == {threading.main_thread()}
+    assert contexts == [("here", run)]
+    assert threading.active_count() == before
     run.finish()
     assert store.run("x").params == {"a": "<1>", "b": "<2>"}
 
@@ -125,6 +132,76 @@ def test_what_a_failing_rewriter_should_have_masked_is_not_written(store: Store,
     assert [item.name for item in found.artifacts] == []
     assert any(item["what"] == "f.txt" and "broken masks" in item["why"] for item in found.missing)
     assert not any(b"08-15-fish" in path.read_bytes() for path in store.root.rglob("*") if path.is_file())
+
+
+def test_a_rewriter_that_hangs_is_left_out_with_what_it_should_have_masked(
+    store: Store, plug: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It once held a training for ever, without a word."""
+    let_go = threading.Event()
+    calls = []
+
+    class Rewriter:
+        @hookimpl
+        def runlore_rewrite_event(self, event: Any) -> Any:
+            if event["type"] == "params":
+                calls.append(event)
+                let_go.wait()
+
+    plug(Rewriter(), "endless")
+    monkeypatch.setattr(manager, "REWRITE_WAIT_S", 0.1)
+    with pytest.warns(RunloreWarning) as said, store.start_run("x", params={"pin": "08-15-fish"}) as run:
+        run.log_params({"pin": "08-15-fish"})
+        run.log_metrics({"loss": 1.0})
+    let_go.set()
+    assert [str(item.message) for item in said] == [
+        "plugin 'endless' is left out: it did not return within 0.1 s. What it should have masked is not recorded."
+    ]
+    assert len(calls) == 1
+    found = store.run("x")
+    assert (found.params, found.status) == ({}, "finished")
+    assert {item["why"] for item in found.missing} == {"left out: plugin 'endless' did not return within 0.1 s"}
+    assert not any(b"08-15-fish" in path.read_bytes() for path in store.root.rglob("*") if path.is_file())
+
+
+def test_a_rewriter_that_prints_holds_up_no_recorded_output(
+    store: Store, plug: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is called while the thread that printed holds the lock of the output: both waited until it was left out."""
+
+    class Rewriter:
+        @hookimpl
+        def runlore_rewrite_file(self, file: Any) -> Any:
+            print("a rewriter's own word")
+
+    plug(Rewriter(), "talks")
+    monkeypatch.setenv("RUNLORE_OUTPUT", "1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with store.start_run("x"):
+            print("the script's word")
+    printed = store.run("x").artifact("output.log").read_bytes().decode()
+    assert "the script's word" in printed
+    assert "a rewriter's own word" not in printed
+
+
+def test_every_event_may_be_left_out_and_the_rest_of_the_run_is_read(store: Store, plug: Any, tmp_path: Path) -> None:
+    class Rewriter:
+        @hookimpl
+        def runlore_rewrite_event(self, event: Any) -> Any:
+            raise ValueError("broken masks")
+
+    file = tmp_path / "a.txt"
+    file.write_text("kept")
+    plug(Rewriter(), "masks")
+    with pytest.warns(RunloreWarning, match="without its content"), store.start_run("x") as run:
+        run.log_artifact(file)
+        run.link("resumed_from", "an earlier one")
+        run.log_metrics({"loss": 1.0})
+    (found,) = store.runs()
+    assert (found.status, found.metrics["loss"].last) == ("finished", 1.0)
+    assert {"artifact", "link"} <= {item["what"] for item in found.missing}
+    assert not [item for item in found.missing if item["what"] == "a file"]
 
 
 OBJECT = """

@@ -14,7 +14,7 @@ import pytest
 from runlore import Store
 from runlore.hookspecs import CapturedFile
 from runlore.log.frames import FrameReader
-from runlore.plugins.secret_text import MASK
+from runlore.plugins.secret_words import MASK
 from runlore.plugins.secrets import Masker
 from tests.git import git
 from tests.process import Process

@@ -203,8 +203,10 @@ def test_keras_weights_lead_to_the_run_that_wrote_the_model(store: Store, tmp_pa
     loaded.save_weights(tmp_path / "again.weights.h5")
     loaded.compile("adam", "mse")  # another optimizer, with other state
     loaded.save(tmp_path / "recompiled.keras")
-    for name in ("again.weights.h5", "recompiled.keras"):
-        assert by_weights(store, tmp_path / name).artifact == "model.keras"
+    (run,) = store.runs()
+    for name in ("again.weights.h5", "recompiled.keras"):  # written by Keras, so recorded; a copy by its weights
+        (written,) = which_run(store, tmp_path / name).found
+        assert (written.run, written.artifact, written.step) == (run.id, name, run.artifact("model.keras").step)
     with_keras.fit(loaded, epochs=1)
     loaded.save_weights(tmp_path / "trained.weights.h5")
     assert which_run(store, tmp_path / "trained.weights.h5").found == ()

@@ -21,10 +21,10 @@ OPEN = """
     store = runlore.open_store()
     with store.start_run("ended") as ended:
         pass
-    own = store.start_run("own")
     session = FitSession.begin("mine", guest.FitRequest(name="fit"))
     session.metrics({"loss": 1.0}, step=1)
     session.look = lambda: None
+    own = store.start_run("own")
     Additions(ended).metrics({"score": 0.5})
     added = addition_to(ended)
 """
@@ -88,7 +88,7 @@ def test_a_forked_child_ends_nothing_of_its_parents(store: Store, python: Python
     printed = python(f"""{OPEN}
     if not os.fork():
         session.look = lambda: print("looked")
-        print(guest.in_fit(), bool(FitSession.begin("inner")), runlore.current_run() is None)
+        print(guest.in_fit(), bool(FitSession.begin("inner")), runlore.current_run() is own)
         own.log_metrics({{"of_child": 1.0}}, step=1)
         Additions(ended).metrics({{"of_child": 1.0}}, step=1)
         session.look = lambda: print("looked at exit")

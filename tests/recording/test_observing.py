@@ -1,5 +1,7 @@
 """Observers follow the log of a run on a thread of their own."""
 
+import gc
+import pickle
 import threading
 import time
 from collections.abc import Sequence
@@ -8,7 +10,9 @@ from typing import Any
 import pytest
 
 from runlore import RunloreWarning, Store, hookimpl
+from runlore._process import process
 from runlore.hookspecs import LoggedEvent, LoggedPoints, RunInfo
+from runlore.recording.run import MAX_RECEIVED, ReceivedRuns
 
 
 class Observer:
@@ -111,6 +115,22 @@ def test_an_observer_that_fails_warns_once_goes_on_being_called_and_is_summed_up
     assert missing["why"] == "it failed 3 times, first: RuntimeError: no network"
 
 
+def test_an_observer_that_fails_at_the_end_is_told_in_the_run(store: Store, plug: Any) -> None:
+    class Webhook:
+        @hookimpl
+        def runlore_run_finished(self) -> None:
+            raise OSError("no network")
+
+    plug(Webhook(), "webhook")
+    with pytest.warns(RunloreWarning, match="'webhook' failed while it observed"), store.start_run("x"):
+        pass
+    run = store.run("x")
+    assert run.status == "finished"
+    assert run.missing == [
+        {"what": "what plugin 'webhook' does with the end of a run", "why": "OSError: no network"},
+    ]  # fmt: skip
+
+
 def test_a_slow_observer_keeps_a_run_waiting_once_and_never_training(
     store: Store, plug: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,3 +152,25 @@ def test_a_slow_observer_keeps_a_run_waiting_once_and_never_training(
     assert len(caught) == 1
     assert {item.metrics["loss"].count for item in store.runs()} == {1000}
     assert {item.status for item in store.runs()} == {"finished"}
+
+
+def test_nobody_observes_a_received_run_that_nobody_holds(store: Store, plug: Any) -> None:
+    """A thread and a descriptor were left of each run that came by pickle: a pool for many runs filled up with them."""
+    pickles = []
+    for number in range(MAX_RECEIVED + 10):
+        with store.start_run(f"run-{number}") as run:
+            pickles.append(pickle.dumps(run))
+
+    def followers() -> int:
+        return sum(thread.name == "runlore-follower" for thread in threading.enumerate())
+
+    observer = plug(Observer())
+    for data in pickles:
+        pickle.loads(data).log_metrics({"x": 1.0})
+    gc.collect()
+    until = time.monotonic() + 10
+    while followers() > MAX_RECEIVED and time.monotonic() < until:
+        time.sleep(0.05)
+    assert followers() <= MAX_RECEIVED
+    process.part(ReceivedRuns).end()
+    assert [what for what, _ in observer.told].count("points") == len(pickles)

@@ -13,6 +13,7 @@ import pytest
 import runlore
 from runlore import RunloreWarning, Store
 from runlore.maintenance.diagnosis import diagnose
+from tests.git import git
 from tests.process import Process
 
 Python = Callable[..., Process]
@@ -98,6 +99,57 @@ def test_a_script_that_goes_into_folders_of_its_own_has_one_store(
         script = f"import os, runlore; os.makedirs({folder!r}); os.chdir({folder!r}); runlore.start_run('r')"
         python(script, **({"RUNLORE_STORE": named} if named else {})).succeed()
     assert len(Store(tmp_path / (named or ".runlore")).runs()) == 2
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with a commit, `main`, and a linked worktree beside it, `feature`."""
+    monkeypatch.delenv("RUNLORE_STORE")
+    main = tmp_path / "main"
+    main.mkdir()
+    git(main, "init", "-q")
+    git(main, "commit", "-qm", "first", "--allow-empty")
+    git(main, "worktree", "add", "-q", "../feature")
+    return main
+
+
+def record_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    with runlore.start_run(folder.name) as run:
+        run.log_metrics({"loss": 1.0})
+
+
+def test_the_runs_of_a_linked_worktree_outlive_it(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They had a store of their own there, which `git worktree remove` deleted without a word."""
+    for folder in (repository / "../feature", repository):
+        record_in(folder.resolve(), monkeypatch)
+    git(repository, "worktree", "remove", "../feature")
+    assert {run.name for run in runlore.open_store().runs()} == {"feature", "main"}
+
+
+def test_a_worktree_of_a_bare_repository_has_its_own_store(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(repository, "clone", "-q", "--bare", ".", "../bare.git")
+    git(repository.parent / "bare.git", "worktree", "add", "-q", "../tree")
+    record_in(repository.parent / "tree", monkeypatch)
+    assert (repository.parent / "tree" / ".runlore").is_dir()
+
+
+def test_a_worktree_with_a_store_keeps_it(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = repository.parent / "feature" / ".runlore"
+    Store(own).start_run("earlier").finish()
+    record_in(own.parent, monkeypatch)
+    assert len(Store(own).runs()) == 2
+
+
+@pytest.mark.parametrize("text", ["", "gitdir: nowhere", "gitdir: ../main/.git", "gitdir: \0"])
+def test_a_git_file_that_tells_no_other_tree_is_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.delenv("RUNLORE_STORE")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / ".git").write_text(text)
+    record_in(tmp_path / "sub", monkeypatch)
+    assert (tmp_path / "sub" / ".runlore").is_dir()
 
 
 @pytest.fixture

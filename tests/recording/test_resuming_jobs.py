@@ -11,6 +11,7 @@ import pytest
 from runlore import RunloreWarning, Store
 from runlore.log import liveness
 from runlore.recording import resuming
+from tests.commands import runlore
 from tests.process import Process
 
 Python = Callable[..., Process]
@@ -182,3 +183,13 @@ def test_allow_without_a_name_or_a_job_says_so_and_starts_a_run(store: Store) ->
     with pytest.warns(RunloreWarning, match="neither a name nor a job"):
         store.start_run(resume="allow").finish()
     assert len(store.runs()) == 1
+
+
+def test_a_job_whose_run_was_removed_starts_another_one(store: Store) -> None:
+    with pytest.raises(RuntimeError, match="first"), store.start_run("job", resume="allow") as first:
+        raise RuntimeError("first")
+    assert runlore("rm", "job").exit_code == 0
+    with store.start_run("job", resume="allow") as second:
+        assert second.id != first.id
+    assert runlore("undo").exit_code == 0
+    assert {run.id for run in store.runs("name == 'job'")} == {first.id, second.id}

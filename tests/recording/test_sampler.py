@@ -42,3 +42,67 @@ def test_a_run_without_psutil_says_so_once(store: Store, python: Python) -> None
     """).succeed()
     (missing,) = store.run("long").missing
     assert "pip install 'runlore[system]'" in missing["why"]
+
+
+def test_no_thread_of_ours_outlives_the_last_run(store: Store, python: Python) -> None:
+    """One lived on for 15 seconds: whoever looks for threads that a test has left behind, such as Lightning, met it."""
+    python("""
+        import threading, time
+        import runlore.recording.sampler as sampler
+        import runlore
+        from runlore import hookimpl
+        from runlore.plugins.manager import plugins
+
+        class Slow:
+            @hookimpl
+            def runlore_capture_environment(self, request):
+                time.sleep(0.3)
+                return {}
+
+            @hookimpl
+            def runlore_run_finished(self, run, status, error):
+                time.sleep(0.1)
+
+        def left():
+            return [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+
+        plugins().register(Slow(), "slow")
+        runlore.start_run("short").finish()
+        assert not left(), left()
+        sampler.FIRST_S, sampler.INTERVAL_S = 0.05, 0.1
+        with runlore.start_run("long") as run:
+            while not any(key.startswith("system/") for key in runlore.open_store().run(run).metrics):
+                time.sleep(0.02)
+            with runlore.start_run("other"):
+                pass
+            assert "runlore-sampler" in left()
+        assert not left(), left()
+        with runlore.start_run("again") as run:
+            while not any(key.startswith("system/") for key in runlore.open_store().run(run).metrics):
+                time.sleep(0.02)
+        assert not left(), left()
+    """).succeed()
+
+
+def test_runs_that_wait_for_one_capture_start_no_thread_each(store: Store, python: Python) -> None:
+    python("""
+        import threading, time
+        import runlore
+        from runlore import hookimpl
+        from runlore.plugins.manager import plugins
+
+        class Slow:
+            @hookimpl
+            def runlore_capture_environment(self, request):
+                go.wait()
+                return {"slow": {"a": 1}}
+
+        go = threading.Event()
+        plugins().register(Slow(), "slow")
+        runs = [runlore.start_run() for _ in range(10)]
+        assert sum("capture" in thread.name for thread in threading.enumerate()) <= 2
+        go.set()
+        for run in runs:
+            run.finish()
+    """).succeed()
+    assert [run.environment["slow"]["a"] for run in store.runs()] == [1] * 10

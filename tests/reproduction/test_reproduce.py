@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from runlore import Store
+from runlore.log.frames import EVENT, LOG_SIGNATURE, SIGNATURE_SIZE, SLOT_END, FrameReader, frame
 from runlore.reproduction.plan import CannotReproduce
 from runlore.reproduction.reproduce import distrust, prepare
 from tests.commands import document, runlore
+from tests.forged import json_frame
 from tests.reproduction.projects import everything, reproduce, train
 
 
@@ -140,25 +142,64 @@ def test_what_somebody_else_recorded_needs_trust(store: Store, project: Path) ->
     assert "belongs to another user" in reproduce().stderr
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root may call its machine otherwise")
-def test_what_came_from_another_machine_needs_trust(store: Store, project: Path) -> None:
-    command = f"hostname elsewhere && exec {sys.executable} train.py 3"
-    subprocess.run(["unshare", "--uts", "sh", "-c", command], check=True, capture_output=True)
+def test_what_came_from_another_machine_needs_trust(
+    store: Store, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, the host's name was believed, which a record tells itself; names are guessed easily."""
+    with monkeypatch.context() as there:
+        there.setenv("XDG_STATE_HOME", str(tmp_path / "there"))
+        train(project)
     result = reproduce()
     assert result.exit_code == 1
-    assert "was recorded on another machine (elsewhere)" in result.stderr
+    assert "nothing proves that you recorded run 'first' on this machine" in result.stderr
+    assert os.uname().nodename in result.stderr
     assert reproduce("--trust").exit_code == 0
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may call its machine otherwise")
-def test_the_code_of_a_run_is_trusted_no_more_than_that_of_those_above_it(store: Store, project: Path) -> None:
-    """Once, only the run itself was examined, and not its parent, whose script is executed."""
+def test_what_the_same_user_recorded_is_trusted_whatever_the_machine_is_called(store: Store, project: Path) -> None:
+    """As on a cluster, whose nodes share the user's home."""
     command = f"hostname elsewhere && exec {sys.executable} train.py 3"
     subprocess.run(["unshare", "--uts", "sh", "-c", command], check=True, capture_output=True)
+    assert store.run("first").command["host"] == "elsewhere"
+    assert distrust(store.run("first")) is None
+
+
+def test_the_code_of_a_run_is_trusted_no_more_than_that_of_those_above_it(
+    store: Store, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, only the run itself was examined, and not its parent, whose script is executed."""
+    with monkeypatch.context() as there:
+        there.setenv("XDG_STATE_HOME", str(tmp_path / "there"))
+        train(project)
     with store.start_run("mine", parent="first"):
         pass
-    assert "another machine" in str(distrust(store.run("mine")))
+    assert "recorded run 'first'" in str(distrust(store.run("mine")))
     assert runlore("reproduce", "mine", "--here").exit_code == 1
+
+
+def test_what_somebody_added_to_a_run_of_this_user_is_not_trusted(store: Store, project: Path) -> None:
+    """The opening may be the user's own, and what follows somebody else's."""
+    train(project)
+    run = store.run("first")
+    assert distrust(run) is None
+    run.set_tags({"good": "yes"})
+    assert distrust(store.run("first")) is None
+    (sealed, *_) = store.folder.files_of(run.id)
+    added = sealed.path.with_name(f"{run.id}.0009aaaa.log")
+    more = {"type": "environment", "time": 1, "sections": {"variables": {"values": {"LD_PRELOAD": "x"}, "sha256": "a"}}}
+    opening = {"type": "open", "time": 1, "mode": "attach", "run": run.id}
+    head = LOG_SIGNATURE + (1).to_bytes(2, "little")
+    added.write_bytes(head.ljust(SLOT_END, b"\0") + json_frame("J", opening) + json_frame("J", more))
+    assert "something was added" in str(distrust(store.run("first")))
+    with sealed.path.open("rb") as file:
+        proven = [payload for kind, payload in FrameReader(file, SIGNATURE_SIZE) if kind == EVENT]
+    other = store.start_run("other")
+    other.finish()
+    (place, *_) = store.folder.files_of(other.id)
+    copied = place.path.with_name(f"{other.id}.0009aaaa.log")  # proofs of another run count for nothing
+    copied.write_bytes(head.ljust(SLOT_END, b"\0") + b"".join(frame(EVENT, payload) for payload in proven))
+    assert "something was added" in str(distrust(store.run("other")))
 
 
 # Signals

@@ -43,6 +43,16 @@ def test_levels(store: Store, first: dict[str, list[float]], again: dict[str, li
     assert judged_curves(store, first, again).level == level
 
 
+def test_data_that_was_only_shuffled_is_told_so(store: Store) -> None:
+    for name, data in (("a", [1, 2, 3]), ("b", [3, 2, 1])):
+        with store.start_run(name) as run:
+            run.log_data("X", data)
+            run.log_metrics({"loss": 1.0})
+    assert judge(store.run("a"), store.run("b")).reasons == (
+        "data 'X' is not the same: the same 3 rows in another order",
+    )
+
+
 def test_a_difference_within_the_tolerance_is_measured(store: Store, project: Path) -> None:
     train(project)
     result = reproduce("--", "env", "FACTOR=1.0000001", "python", "train.py", "3")

@@ -13,7 +13,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import runlore
-from runlore import RunloreWarning, Store
+from runlore import RunloreWarning, Store, guest
 from tests.sklearn.models import Own, X, Y, only
 
 DUPLICATES = pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"])
@@ -171,3 +171,15 @@ def test_static_methods_and_objects_that_raise_are_left_alone(autologged: Store)
     Extra().fit(X, Y, extra=Handle())
     Own().fit(X, Y)
     assert [run.status for run in autologged.runs()] == ["finished", "finished"]
+
+
+@pytest.mark.parametrize("broken", ["begin_session", "record_data", "sample_of", "iterations", "owners", "pickled"])
+def test_a_recorder_that_breaks_costs_no_fit(autologged: Store, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(f"runlore_sklearn._training.{broken}", fail)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RunloreWarning)
+        assert (Own(shift=1).fit(X, Y).predict(X[:3]) == 0).all()
+    assert not guest.in_fit()

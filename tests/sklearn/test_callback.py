@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 import runlore
 from runlore import Store
 from runlore_sklearn import RunloreCallback
+from tests.process import Process
 
 pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks since 1.9")
 
@@ -106,3 +108,33 @@ def test_it_does_nothing_where_runlore_is_switched_off(store: Store, monkeypatch
     monkeypatch.setenv("RUNLORE_DISABLED", "sklearn")
     LogisticRegression(max_iter=300).set_callbacks(RunloreCallback()).fit(X, Y)
     assert len(store.runs()) == 0
+
+
+@pytest.mark.parametrize("data", [(X, Y), (X * np.nan, Y)])
+def test_a_fit_that_fails_before_callbacks_are_set_up_is_a_failed_run(store: Store, data: Any) -> None:
+    """scikit-learn sets callbacks up when it has accepted parameters and data: nothing was recorded."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  # of either kind
+        LogisticRegression(C=-1 if data[0] is X else 1).set_callbacks(RunloreCallback()).fit(*data)
+    LogisticRegression(max_iter=300).fit(X, Y)
+    (run,) = store.runs()
+    assert (run.status, run.params["max_iter"]) == ("failed", 100)
+    assert run.error is not None
+    assert run.error["message"] == str(caught.value)
+
+
+def test_a_callback_that_is_made_in_the_call_records_the_first_fit(
+    store: Store, python: Callable[..., Process]
+) -> None:
+    python("""
+        import runlore_sklearn
+        from sklearn.linear_model import LogisticRegression
+        model = LogisticRegression()
+        for data in (([[0.0], [1.0]], [0, 1]), ([[0.0], [1.0]], [0])):
+            try:
+                model.set_callbacks(runlore_sklearn.RunloreCallback()).fit(*data)
+            except ValueError:
+                pass
+    """).succeed()
+    failed, finished = store.runs()
+    assert (failed.status, finished.status) == ("failed", "finished")
+    assert {"iteration_score", "train_score"} <= set(finished.metrics)

@@ -62,7 +62,7 @@ def test_what_pickle_dumps_into_a_file_leads_back_to_the_run(autologged: Store, 
 
 
 def dumps() -> list[Any]:
-    return [joblib.dump, joblib.numpy_pickle.dump, pickle.dump]
+    return [joblib.dump, joblib.numpy_pickle.dump, pickle.dump, joblib.load, joblib.numpy_pickle.load, pickle.load]
 
 
 def test_dumps_are_the_very_same_functions_after_disabling() -> None:
@@ -107,3 +107,31 @@ def test_a_file_opened_by_a_relative_path_is_found_after_a_change_of_folder(
         pickle.dump(model, file)
     assert len(which_run(autologged, tmp_path / "rel.pkl").found) == 1
     assert len(which_run(autologged, tmp_path / "sub" / "rel.pkl").found) == 0
+
+
+def test_the_score_of_a_loaded_model_goes_to_the_run_that_wrote_it(
+    autologged: Store, tmp_path: Path, python: Callable[..., Process]
+) -> None:
+    joblib.dump({"model": LogisticRegression().fit(X[::2], Y[::2])}, tmp_path / "model.joblib")
+    with (tmp_path / "model.pkl").open("wb") as file:
+        pickle.dump(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y), file)
+    done = python(
+        """
+        import joblib, pickle, runlore
+        runlore.autolog()
+        from tests.sklearn.models import X, Y
+        model = joblib.load("model.joblib")["model"]
+        print(model.score(X[::2], Y[::2]) > 0.9, model.score(X[1::2], Y[1::2]))  # the first is of the training data
+        with open("model.pkl", "rb") as file:
+            print(pickle.load(file).score(X[::3], Y[::3]))
+        refitted = joblib.load("model.joblib")["model"].fit(X, Y)
+        refitted.score(X[::3], Y[::3])
+        """,
+        PYTHONPATH=str(Path(__file__).parents[2]),
+    ).succeed()
+    scores = [float(word) for word in done.split()[1:]]
+    refitted, whole, half = autologged.runs(sort="-id")
+    for run, score in ((half, scores[0]), (whole, scores[1])):
+        assert run.metrics["test_score"].values.tolist() == [score]
+        assert run.data["test"]["shape"]
+    assert refitted.metrics["test_score"].count == 1

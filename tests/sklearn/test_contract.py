@@ -1,5 +1,6 @@
 """scikit-learn fulfils the contract of integrations."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sklearn.datasets import load_iris
@@ -12,6 +13,7 @@ class Calling(MLPClassifier):  # type: ignore[misc]
     """Calls something in the midst of its fit."""
 
     def _validate_input(self, *args: Any, **kwargs: Any) -> Any:
+        self.early()
         self.calling()
         return super()._validate_input(*args, **kwargs)
 
@@ -32,9 +34,17 @@ class TestSklearn(IntegrationContract):
     has_checkpoints = False
     warm = ("sklearn.neural_network",)
 
-    def train(self, training: Training) -> Any:
+    def make(self, training: Training) -> Any:
+        return Calling(max_iter=3, random_state=0)
+
+    def fit(self, trainer: Any, training: Training) -> Any:
         data = load_iris()
-        model = Calling(max_iter=3, random_state=0)
-        model.calling = training.midway
-        model.fit(data.data, data.target)
-        return [weights.tolist() for weights in model.coefs_]
+        trainer.calling = training.midway
+        trainer.early = training.early
+        trainer.fit(data.data, data.target)
+        del trainer.calling, trainer.early
+        return [weights.tolist() for weights in trainer.coefs_]
+
+    def evaluate(self, trainer: Any, training: Training, number: int) -> Mapping[str, float]:
+        data = load_iris()
+        return {"score": trainer.score(data.data[number * 40 :], data.target[number * 40 :])}

@@ -295,7 +295,7 @@ def runlore_run_finished(run): bad()
     assert process.err.count("Warning") == 1
     (run,) = store.runs()
     assert run.status == "finished"
-    assert len([item for item in run.missing if "broken" in item["what"] + item["why"]]) == 3
+    assert len([item for item in run.missing if "broken" in item["what"] + item["why"]]) == 4
 
 
 def test_a_disk_that_is_full_costs_no_fit(tmp_path: Path, python: Python) -> None:

@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import joblib
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import StackingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -37,3 +40,25 @@ def test_parts_of_a_fitted_estimator_lead_to_its_run_however_deep_they_are_dumpe
     assert len(which_run(autologged, tmp_path / "both").found) == 2
     search.best_estimator_.score(X[::2], Y[::2])
     assert autologged.run(best.run).metrics["test_score"].count == 1
+
+
+def test_parts_that_were_fitted_before_keep_their_runs_and_are_linked(autologged: Store) -> None:
+    """The score of a model on its own went to the run of whatever had used it since."""
+    base = LogisticRegression(max_iter=500).fit(X, Y)
+    stack = StackingClassifier([("base", base)], DummyClassifier(), cv="prefit").fit(X, Y)
+    CalibratedClassifierCV(FrozenEstimator(base), cv=2).fit(X, Y)
+    base.score(X[::2], Y[::2])
+    stack.score(X[::3], Y[::3])
+    calibrated, stacked, first = autologged.runs()
+    assert [run.metrics.get("test_score") is not None for run in (calibrated, stacked, first)] == [False, True, True]
+    assert [run.links for run in (stacked, calibrated)] == [[{"kind": "uses", "run": first.id}]] * 2
+
+
+def test_steps_that_are_fitted_again_belong_to_the_new_run(autologged: Store) -> None:
+    steps = [StandardScaler(), LogisticRegression(max_iter=500)]
+    make_pipeline(*steps).fit(X, Y)
+    make_pipeline(*steps).fit(X, Y)
+    steps[1].score(X[::2], Y[::2])
+    second, first = autologged.runs()
+    assert (second.metrics.get("test_score") is not None, "test_score" in first.metrics) == (True, False)
+    assert second.links == []

@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -42,3 +43,19 @@ def test_params_that_look_like_steps_and_ones_that_raise_cost_no_others(autologg
     raising, empty, boosting = autologged.runs()
     assert boosting.params["interaction_cst"] == [[0, 1], [2, 3]]
     assert (empty.params["a"], raising.params["a"]) == (1, 1)
+
+
+def test_arguments_that_were_written_are_told_from_defaults(autologged: Store) -> None:
+    RandomForestClassifier(n_estimators=5, max_features=0.5).fit(X, Y)
+    make_pipeline(StandardScaler(), LogisticRegression(C=2)).fit(X, Y)
+    GridSearchCV(LogisticRegression(max_iter=500), {"C": [1, 2]}, cv=2).fit(X, Y)
+    search, pipeline, forest = (run for run in autologged.runs("parent is None"))
+
+    def passed(run: Any) -> set[str]:
+        return {key for key in run.params if key not in run.captured}
+
+    assert passed(forest) == {"n_estimators", "max_features"}
+    assert passed(pipeline) == {"steps", "standardscaler", "logisticregression", "logisticregression__C"}
+    assert passed(search) == {"estimator", "estimator__max_iter", "param_grid", "cv"}
+    assert {"best.C", "sklearn_version", "estimator__C", "refit"} <= search.captured
+    assert passed(search.children[0]) == {"C"}

@@ -19,9 +19,10 @@ from sklearn.feature_selection import SelectFromModel, SequentialFeatureSelector
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.manifold import TSNE
 from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier, LocalOutlierFactor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
@@ -92,6 +93,30 @@ def test_a_fit_that_raises_fails_its_run_with_the_same_exception(autologged: Sto
     error = autologged.runs()[1].error
     assert error is not None
     assert (error["type"], error["message"]) == ("RuntimeError", "the data is cursed")
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda: Pipeline([("a", object()), ("b", SVC())]).fit(X, Y),
+        lambda: Pipeline([("a", StandardScaler()), ("b", object())]).fit(X, Y),
+        lambda: Pipeline([]).fit(X, Y),
+        lambda: VotingClassifier([]).fit(X, Y),
+        lambda: GridSearchCV(SVC(), {"nope": [1]}).fit(X, Y),
+        lambda: GridSearchCV(object(), {}).fit(X, Y),
+        lambda: SVC().fit(X),
+        lambda: SVC().fit(X, Y, nope=1),
+        lambda: SVC().fit([[float("nan")]], [1]),
+    ],
+)
+def test_a_fit_that_fails_before_it_begins_is_a_failed_run(autologged: Store, fit: Callable[[], Any]) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # of any kind
+        fit()
+    run = only(autologged)
+    assert (run.status, run.missing) == ("failed", [])
+    assert run.error is not None
+    assert run.error["message"] == str(caught.value)
+    assert "Traceback" in str(run.error["traceback"])
 
 
 def test_a_fit_joins_the_run_that_the_user_opened(autologged: Store) -> None:

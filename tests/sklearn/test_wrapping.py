@@ -1,7 +1,12 @@
 """Attributes are replaced while autolog is on, and then are the very same again."""
 
+import copy
 import gc
+import inspect
+import pickle
 import sys
+import traceback
+import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -13,13 +18,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  # makes HalvingGridSearchCV importable
-from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
+from sklearn.model_selection import GridSearchCV, cross_val_score
 
 # By name, before autolog is switched on: that is how people import them.
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.parallel import Parallel, delayed
 
 import runlore
 from runlore import Store
@@ -264,3 +270,50 @@ def test_diamonds_and_descriptors_are_put_back() -> None:
     before = D.__dict__["fit"].fn
     runlore.autolog("sklearn").disable()
     assert D.__dict__["fit"].fn is before
+
+
+def test_inside_a_fit_scikit_learn_calls_its_own_functions(autologged: Store) -> None:
+    """The text of its warnings held two more lines, of frames of ours."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        GridSearchCV(Own(), {"fail": [False, True]}, cv=2).fit(X, Y)
+        with pytest.raises(RuntimeError) as error:
+            cross_val_score(Own(fail=True), X, Y, cv=2, error_score="raise")
+    assert [item.category.__name__ for item in caught] == ["FitFailedWarning", "UserWarning"]
+    assert "cursed" in str(caught[0].message)
+    assert "runlore" not in str(caught[0].message)
+    assert not [frame for frame in traceback.extract_tb(error.value.__traceback__) if "runlore" in frame.filename]
+
+
+@pytest.mark.parametrize(
+    "fail",
+    [
+        lambda: Own(fail=True).fit(X, Y),
+        lambda: SGDClassifier(loss="none").partial_fit(X, Y),
+        lambda: Own().score(X, Y),
+        lambda: GridSearchCV(Own(), {"fail": [True]}, cv=2, error_score="raise").fit(X, Y),
+        lambda: GridSearchCV(Own(), {"fail": [True]}, cv=2, error_score="raise", n_jobs=2).fit(X, Y),
+        lambda: Parallel(n_jobs=2, backend="threading")(delayed(Own(fail=True).fit)(X, Y) for _ in range(2)),
+        lambda: joblib.load("none.joblib"),
+        lambda: joblib.dump(Own(), "no/folder/model.joblib"),
+    ],
+)
+def test_the_traceback_of_a_users_error_has_no_frame_of_ours(autologged: Store, fail: Any) -> None:
+    """With `error_score="raise"` three lines stood there that say nothing to a user, else one."""
+    with pytest.raises(Exception) as error:  # noqa: PT011
+        fail()
+    names = [frame.filename for frame in traceback.extract_tb(error.value.__traceback__)]
+    assert names[0] == __file__
+    assert not [name for name in names if "runlore, passed over" in name or "runlore_sklearn" in name]
+
+
+def test_a_method_of_a_class_is_a_function_and_goes_to_workers_as_it_was() -> None:
+    before = Own.__dict__["fit"]
+    with runlore.autolog():
+        assert inspect.isfunction(Own.fit)
+        assert inspect.signature(Own.fit) == inspect.signature(before)
+        ours = Own.__dict__["fit"]
+        assert ours is not before
+        assert ours.__reduce__() == (copy.copy, (before,))
+        assert pickle.loads(pickle.dumps(Own().fit)).__func__ is Own.fit
+    assert Own.__dict__["fit"] is before

@@ -10,9 +10,8 @@ import pytest
 import runlore
 from runlore import Store, open_store
 from runlore.errors import AmbiguousRun, FormatError, RunloreWarning, RunNotFound, StoreRefused
-from runlore.index.contents import count_pending, group_stored
+from runlore.index.contents import count_linked, count_pending, group_stored
 from runlore.index.keys import count_keys
-from runlore.index.links import count_linked
 from runlore.index.select import list_names
 
 

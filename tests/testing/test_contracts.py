@@ -1,79 +1,70 @@
-"""The contract of integrations fails where it should, and says why."""
+"""The contract of integrations passes a sound one, fails each that is broken, and says why."""
 
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["pytester"]
+from tests.testing.mutants import BROKEN, NOTHING, Mutant
 
-GOOD = """
-import json
-from runlore import FitSession, guest
-from runlore.testing import IntegrationContract, Training
-
-class TestMini(IntegrationContract):
-    integration = "mini"
-    metric = "loss"
-    param = ("lr", 0.1)
-    steps = 3
-    hows = ("callback",)
-
-    def train(self, training):
-        weight, first = 1.0, 0
-        if training.resume_from is not None:
-            weight, first = json.loads(training.resume_from.read_text())
-        leader = None if training.how == "callback" else False
-        request = guest.FitRequest(resume_from=training.resume_from, leader=leader)
-        steps = 6 if training.longer else 3
-        with FitSession.begin("mini", request, params=lambda: {"lr": 0.1}) as session:
-            for step in range(first, steps):
-                weight *= 0.9
-                session.metrics({"loss": weight}, step=step + 1)
-                path = training.folder / "last.json"
-                path.write_text(json.dumps([weight, step + 1]))
-                session.checkpoint(path, step=step + 1)
-                if step == 1:
-                    training.midway()
-        return weight
-
-    def checkpoint(self, folder):
-        return folder / "last.json"
-"""
-BROKEN = {
-    'metric = "loss"': ("", "TestMini lacks: metric"),
-    "        return weight\n": ("", "TestMini.train returned None"),
-    "training.midway()": ("pass", "did not call training.midway()"),
-    'hows = ("callback",)': ('hows = ("calback",)', "TestMini.hows has 'calback'"),
-    "def checkpoint(": ("def other(", "the method checkpoint(folder), or has_checkpoints = False"),
-    "def train(": ("def other(", "the method train(training)"),
-    'session.metrics({"loss": weight}, step=step + 1)': (
-        'session.metrics({"loss": weight}, step=1)', "test_every_step_has_its_point_once"
-    ),
-    "weight *= 0.9": ("weight *= 0.9 if training.how == 'plain' else 0.8", "test_a_recorded_training_is_the_same"),
-    'params=lambda: {"lr": 0.1}': ("params=lambda: {}", "test_params_are_written_before_the_middle"),
-    'leader = None if training.how == "callback" else False': ("leader = True", "test_a_recorded_training_is_the_same"),
-}  # fmt: skip
+HERE = Path(__file__).parent
+SOUND = Mutant("sound", "", "", "")
+CAN_PASS = {"test_its_plugin_imports_no_framework"}  # where nothing is recorded
 
 
-@pytest.fixture
-def mini(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    pytester.makeconftest('pytest_plugins = ["runlore.testing"]')
-    monkeypatch.setenv("PYTHONPATH", "")
-    return pytester
+def made(mutant: Mutant, folder: Path) -> Path:
+    """Write an integration as an installed package has it."""
+    package = folder / "mini"
+    shutil.copytree(HERE / "mini", package, ignore=shutil.ignore_patterns("__pycache__"))
+    file = package / mutant.file
+    source = file.read_text()
+    assert mutant.right in source, mutant.name
+    file.write_text(source.replace(mutant.right, mutant.wrong) + mutant.more)
+    (package / "contract.py").rename(package / "test_contract.py")
+    points = folder / "mini-1.0.dist-info" / "entry_points.txt"
+    points.parent.mkdir()
+    points.write_text("[runlore]\nmini = mini.plugin\n")
+    (folder / "conftest.py").write_text('pytest_plugins = ["runlore.testing"]\n')
+    return folder
 
 
-def test_an_integration_of_one_s_own_passes(mini: pytest.Pytester) -> None:
-    mini.makepyfile(test_mini=GOOD)
-    result = mini.runpytest_subprocess("-q", "-p", "no:cacheprovider")
-    assert result.parseoutcomes().get("failed") is None, result.outlines[-30:]
-    assert result.parseoutcomes()["passed"] >= 20
+def tried(mutants: Iterable[Mutant], folder: Path) -> Mapping[str, str]:
+    """Return what pytest says of each integration."""
+    import subprocess
+
+    folders = {item.name: made(item, folder / str(place)) for place, item in enumerate(mutants)}
+    asked = [text for item in mutants for text in (str(folders[item.name]), item.statement)]
+    subprocess.run([sys.executable, HERE / "trial.py", *asked], check=True)
+    return {name: (place / "output.txt").read_text() for name, place in folders.items()}
 
 
-@pytest.mark.parametrize(("right", "wrong"), BROKEN.items())
-def test_a_broken_one_fails_and_is_told_why(mini: pytest.Pytester, right: str, wrong: tuple[str, str]) -> None:
-    assert right in GOOD
-    mini.makepyfile(test_mini=GOOD.replace(right, wrong[0]))
-    result = mini.runpytest_subprocess("-q", "-x", "-p", "no:cacheprovider", "-k", "not killed and not told_to_stop")
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert wrong[1] in "\n".join(result.outlines), result.outlines[-40:]
-    assert Path(mini.path).is_dir()
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    return tried([SOUND, NOTHING, *BROKEN], tmp_path_factory.mktemp("mutants"))
+
+
+def named(outcome: str, output: str) -> set[str]:
+    return set(re.findall(rf"^(?:{outcome}) .*::(test_\w+)", output, re.M))
+
+
+def test_a_sound_one_passes(outcomes: Mapping[str, str]) -> None:
+    output = outcomes["sound"]
+    assert named("FAILED|ERROR", output) == set(), output
+    assert "SKIPPED" not in output
+    assert len(named("PASSED", output)) > 40
+
+
+@pytest.mark.parametrize("mutant", BROKEN, ids=lambda mutant: mutant.name.replace(" ", "-"))
+def test_a_broken_one_fails_and_is_told_why(outcomes: Mapping[str, str], mutant: Mutant) -> None:
+    output = outcomes[mutant.name]
+    failed = named("FAILED|ERROR", output)
+    assert failed, f"{mutant.statement} lets it pass: {output}"
+    assert all(name.startswith(mutant.statement) for name in failed)
+    assert mutant.says in output
+
+
+def test_one_that_records_nothing_passes_nothing(outcomes: Mapping[str, str]) -> None:
+    assert named("PASSED", outcomes["records nothing"]) <= CAN_PASS

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from runlore import Store
 from runlore.provenance.origins import which_run
 from runlore_transformers import RunloreCallback
 from tests.process import Process
-from tests.transformers.models import ROOT, SAVING, At, only, saved, trainer
+from tests.transformers.models import ROOT, SAVING, At, Rows, only, saved, trainer
 
 Python = Callable[..., Process]
 
@@ -179,9 +180,50 @@ def test_going_on_from_ones_own_run_is_one_link(store: Store, tmp_path: Path) ->
     assert [link["kind"] for link in store.runs()[0].links] == ["resumed_from"]
 
 
-def test_a_wrong_checkpoint_is_the_same_error_and_no_run(store: Store, tmp_path: Path) -> None:
+def test_a_wrong_checkpoint_is_the_same_error_and_a_failed_run(store: Store, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Can't find a valid checkpoint"):
         trainer(tmp_path, RunloreCallback()).train(resume_from_checkpoint=str(tmp_path / "absent"))
     with pytest.raises(ValueError, match="No valid checkpoint"):
         trainer(tmp_path, RunloreCallback()).train(resume_from_checkpoint=True)
-    assert len(store.runs()) == 0
+    assert [run.status for run in store.runs()] == ["failed"] * 2
+
+
+class Exports(transformers.TrainerCallback):
+    """Saves the model by a Trainer of its own at the end, as callbacks of other trackers do."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        transformers.Trainer(args=args, model=model, eval_dataset=Rows(2)).save_model(str(self.folder))
+
+
+def test_a_trainer_that_a_callback_makes_to_save_the_model_is_a_part_of_the_training(
+    store: Store, tmp_path: Path
+) -> None:
+    made = trainer(tmp_path / "a", Exports(tmp_path / "exported"), RunloreCallback(), **SAVING)
+    made.train()
+    run = only(store)
+    assert (run.status, (tmp_path / "exported" / "model.safetensors").is_file()) == ("finished", True)
+    assert [item.name for item in run.artifacts if item.kind == "model"] == []
+
+
+def test_the_best_model_is_the_one_that_is_kept_and_saved(store: Store, tmp_path: Path) -> None:
+    """Other trackers keep the last one, although the best one is loaded at the end."""
+    made = trainer(
+        tmp_path / "a", RunloreCallback(), **SAVING, load_best_model_at_end=True, metric_for_best_model="score",
+        save_total_limit=1,
+    )  # fmt: skip
+    scores = iter([0.1, 0.9, 0.3])
+    made.compute_metrics = lambda _: {"score": next(scores)}
+    made.train()
+    made.save_model(str(tmp_path / "final"))
+    run = only(store)
+    (kept,) = [item for item in run.artifacts if "best" in item.roles]
+    (final,) = [item for item in run.artifacts if item.kind == "model"]
+    assert (kept.step, kept.stored, final.step) == (4, True, 4)
+    weights = [
+        next(member.sha256 for member in item.members if member.path.endswith("model.safetensors"))
+        for item in (kept, final)
+    ]
+    assert weights[0] == weights[1]

@@ -1,11 +1,14 @@
 """The numbers that a Trainer logs: by split, and those of a whole training."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import pytest
 import transformers
 from transformers import Trainer
 
+import runlore
 from runlore import Store
 from runlore_transformers import RunloreCallback
 from tests.transformers.models import Rows, only, trainer
@@ -77,3 +80,71 @@ def test_the_train_set_can_be_evaluated_at_every_epoch(store: Store, tmp_path: P
     run = only(store)
     assert run.metrics["train_loss"].steps.tolist() == [6, 12, 18]
     assert run.summary["train_loss"] != run.metrics["train_loss"].last
+
+
+class Adds(transformers.TrainerCallback):
+    """Adds a number to what is logged, and takes another away, as PrinterCallback does."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        if "loss" in logs:
+            logs["perplexity"] = 2 ** logs["loss"]
+            logs.pop("grad_norm", None)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_a_callback_adds_is_recorded_wherever_it_stands(store: Store, tmp_path: Path, first: bool) -> None:
+    """Numbers of callbacks behind ours were lost."""
+    callbacks = [Adds(), RunloreCallback()] if first else [RunloreCallback(), Adds()]
+    trainer(tmp_path, *callbacks).train()
+    run = only(store)
+    assert run.metrics["perplexity"].steps.tolist() == run.metrics["loss"].steps.tolist() == [1, 2, 3, 4, 5, 6]
+    assert run.metrics["perplexity"].epochs.tolist() == run.metrics["loss"].epochs.tolist()
+    assert ("grad_norm" in run.metrics) == (not first)
+
+
+def test_numbers_that_a_failing_callback_was_told_are_recorded(store: Store, tmp_path: Path) -> None:
+    class Fails(transformers.TrainerCallback):
+        def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        trainer(tmp_path, Fails(), RunloreCallback()).train()
+    assert only(store).metrics["loss"].steps.tolist() == [1]
+
+
+@pytest.mark.parametrize("how", ["callback", "autolog"])
+def test_what_is_logged_before_a_training_is_at_its_step_0(store: Store, tmp_path: Path, how: str) -> None:
+    """It was lost without a word."""
+    with runlore.autolog("transformers") if how == "autolog" else nullcontext():
+        made = trainer(tmp_path, *([RunloreCallback()] if how == "callback" else []))
+        made.log({"baseline": 0.5})
+        assert not store.exists
+        made.train()
+        made.train()
+    second, first = store.runs()
+    assert (first.metrics["baseline"].steps.tolist(), first.metrics["baseline"].last) == ([0], 0.5)
+    assert "baseline" not in second.metrics
+
+
+class SameNames(Trainer):
+    """Logs a part of the loss, in training and in evaluations, under one name, as Trainers for several losses do."""
+
+    part = 0.0
+
+    def log(self, logs: Any, *args: Any, **kwargs: Any) -> None:
+        if "loss" in logs or "eval_loss" in logs:
+            logs["part"] = logs.get("loss", 10.0)
+        super().log(logs, *args, **kwargs)
+
+
+def test_numbers_of_an_evaluation_are_no_points_of_a_curve_of_training(store: Store, tmp_path: Path) -> None:
+    """Without a prefix they counted as those of training, and took the place of a point at the same step."""
+    made = trainer(tmp_path, RunloreCallback(), Adds(), cls=SameNames, eval_strategy="steps", eval_steps=3)
+    made.train()
+    made.evaluate(metric_key_prefix="holdout")
+    run = only(store)
+    assert run.metrics["part"].values.tolist() == run.metrics["loss"].values.tolist()
+    assert run.metrics["eval_part"].steps.tolist() == [3, 6]
+    assert run.metrics["eval_part"].values.tolist() == [10.0, 10.0]
+    assert (run.metrics["part"].split, run.metrics["eval_part"].split) == ("train", "eval")
+    assert "holdout_part" not in run.metrics

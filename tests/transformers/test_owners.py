@@ -4,17 +4,23 @@ import gc
 import os
 import warnings
 import weakref
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 import transformers
 from transformers import Trainer
 
+import runlore
 from runlore import Store
 from runlore_transformers import RunloreCallback
 from runlore_transformers._owners import owners
+from runlore_transformers._weights import holds
 from runlore_transformers._wrapping import wrapped
-from tests.transformers.models import SAVING, only, trainer
+from tests.process import Process
+from tests.transformers.models import ROOT, SAVING, Rows, model, only, trainer
 
 
 def test_a_second_training_is_a_second_run(store: Store, tmp_path: Path) -> None:
@@ -97,8 +103,9 @@ def test_a_model_loaded_from_a_checkpoint_is_linked_to_its_run(store: Store, tmp
     trainer(tmp_path / "a", RunloreCallback(), **SAVING).train()
     first = only(store)
     loaded = transformers.BertForSequenceClassification.from_pretrained(tmp_path / "a" / "checkpoint-4")
+    with runlore.start_run("judged"):
+        trainer(tmp_path / "c", RunloreCallback(), model=loaded).evaluate()
     trainer(tmp_path / "b", RunloreCallback("tuned"), model=loaded).train()
-    trainer(tmp_path / "c", RunloreCallback("judged"), model=loaded).evaluate()
     for name, kind in (("tuned", "started_from"), ("judged", "evaluates")):
         (link,) = store.run(name).links
         content = link.pop("sha256")
@@ -121,3 +128,86 @@ def test_a_look_at_an_origin_writes_nothing_there(store: Store, tmp_path: Path) 
         assert sorted(path.name for path in store.root.rglob(f"{first.id}*")) == before
         (link,) = store.runs()[0].links
         assert (link["kind"], link["run"], link["step"]) == ("started_from", first.id, 4 if "4" in place else 6)
+
+
+def load(folder: Path) -> Any:
+    return transformers.BertForSequenceClassification.from_pretrained(folder)
+
+
+def test_an_evaluation_of_a_loaded_checkpoint_is_added_to_the_run_that_wrote_it(
+    store: Store, tmp_path: Path, warm_python: Callable[..., Process]
+) -> None:
+    """It was a run of its own; what was seen of the weights was the step only."""
+    made = trainer(tmp_path / "a", RunloreCallback("first"), **SAVING)
+    made.train()
+    before = only(store).metrics["eval_loss"]
+    other = trainer(tmp_path / "b", RunloreCallback("second"), model=load(tmp_path / "a" / "checkpoint-4"))
+    told = [other.evaluate()["eval_loss"], other.predict(Rows(5)).metrics["test_loss"]]
+    run = only(store)
+    assert told[0] == before.values[1]
+    assert run.metrics["eval_loss"].steps.tolist() == [2, 4, 6]
+    assert run.metrics["eval_loss"].epochs.tolist() == before.epochs.tolist()
+    assert (run.metrics["test_loss"].steps[0], run.metrics["test_loss"].last) == (4, told[1])
+    assert run.metrics["test_loss"].epochs.tolist() == [before.epochs[1]]
+    script = f"""
+    import sys
+    from pathlib import Path
+    from runlore_transformers import RunloreCallback
+    sys.path.insert(0, {ROOT!r})
+    from tests.transformers.models import Rows, trainer
+    from tests.transformers.test_owners import load
+    folder = Path({str(tmp_path)!r})
+    noisy = Rows(7)
+    trainer(folder / "c", RunloreCallback(), model=load(folder / "a" / "checkpoint-2")).evaluate(noisy)
+    """
+    warm_python(script).succeed()
+    run = only(store)
+    assert run.metrics["eval_loss"].count == 3
+    assert [series.steps.tolist() for key, series in run.metrics.items() if key.startswith("eval_loss/")] == [[2]]
+
+
+def test_weights_that_are_not_those_of_the_file_are_not_its_runs(store: Store, tmp_path: Path) -> None:
+    trainer(tmp_path / "a", RunloreCallback("first"), **SAVING).train()
+    folder = tmp_path / "a" / "checkpoint-4"
+    changed, headless = load(folder), transformers.BertForTokenClassification.from_pretrained(folder)
+    with torch.no_grad():
+        changed.classifier.bias.add_(1)
+    assert [holds(folder, model) for model in (load(folder), changed, headless)] == [True, False, False]
+    trainer(tmp_path / "b", RunloreCallback("changed"), model=changed).evaluate()
+    assert store.run("changed").tags["purpose"] == "evaluation"
+    assert "eval_loss" in store.run("changed").metrics
+    assert store.run("first").metrics["eval_loss"].count == 3
+
+
+def test_a_model_of_another_trainer_is_known(store: Store, tmp_path: Path) -> None:
+    """An evaluation by another Trainer was a run of its own."""
+    first = trainer(tmp_path / "a", RunloreCallback())
+    first.train()
+    second = trainer(tmp_path / "b", RunloreCallback(), model=first.model)
+    told = second.evaluate()
+    run = only(store)
+    assert (run.metrics["eval_loss"].steps.tolist(), run.metrics["eval_loss"].last) == ([6], told["eval_loss"])
+    assert run.metrics["eval_loss"].epochs.tolist() == [1.0]
+    second.train()
+    assert store.runs()[0].links == [{"kind": "refit_of", "run": run.id}]
+    first.evaluate()
+    assert [run.metrics["eval_loss"].count for run in store.runs()] == [1, 1]
+
+
+def test_adapters_know_the_run_that_wrote_them(store: Store, tmp_path: Path) -> None:
+    """Only the configuration of a model was asked, and that of adapters tells no folder."""
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    adapted = get_peft_model(model(), LoraConfig(r=2, target_modules=["query"]))
+    trainer(tmp_path / "a", RunloreCallback("first"), model=adapted, **SAVING).train()
+    first = store.run("first")
+    folder = tmp_path / "a" / "checkpoint-2"
+    loaded = PeftModel.from_pretrained(model(), folder, is_trainable=True)
+    made = trainer(tmp_path / "b", RunloreCallback("second"), model=loaded)
+    told = made.evaluate()
+    assert [run.name for run in store.runs()] == ["first"]
+    assert first.metrics["eval_loss"].values[0] == told["eval_loss"]
+    assert store.run("first").metrics["eval_loss"].steps.tolist() == [2, 4, 6]
+    made.train()
+    (link,) = store.run("second").links
+    assert (link["kind"], link["run"], link["step"]) == ("started_from", first.id, 2)

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import transformers
 
 from runlore import Store
 from runlore_transformers import RunloreCallback
-from tests.transformers.models import model, only, trainer
+from tests.transformers.models import Rows, arguments, model, only, trainer
 
 
 def test_params_tell_how_everything_was_set(store: Store, tmp_path: Path) -> None:
@@ -105,3 +106,88 @@ def test_a_tokenizer_is_told(store: Store, tmp_path: Path) -> None:
     made.train()
     params = only(store).params
     assert (params["tokenizer.model_max_length"], params["tokenizer.vocab_size"]) == (77, 2)
+
+
+def test_arguments_that_were_written_are_told_from_defaults(store: Store, tmp_path: Path) -> None:
+    trainer(tmp_path, RunloreCallback(), weight_decay=0.25, eval_strategy="steps").train()
+    run = only(store)
+    assert set(run.params) - run.captured == {
+        "output_dir", "max_steps", "per_device_train_batch_size", "logging_steps", "save_strategy", "seed", "use_cpu",
+        "learning_rate", "weight_decay", "eval_strategy",
+        "model.vocab_size", "model.hidden_size", "model.num_hidden_layers", "model.num_attention_heads",
+        "model.intermediate_size", "model.max_position_embeddings",
+    }  # fmt: skip
+
+
+def test_a_configuration_that_a_model_was_loaded_with_is_captured(store: Store, tmp_path: Path) -> None:
+    model().save_pretrained(tmp_path / "saved")
+    loaded = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "saved")
+    trainer(tmp_path, RunloreCallback(), model=loaded).train()
+    run = only(store)
+    assert {key for key in run.params.keys() - run.captured if key.startswith("model.")} == set()
+
+
+def test_adapters_tell_what_was_written(store: Store, tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    adapted = get_peft_model(model(), LoraConfig(r=2, target_modules={"query"}))
+    trainer(tmp_path, RunloreCallback(), model=adapted).train()
+    run = only(store)
+    assert {key for key in run.params.keys() - run.captured if key.startswith("peft.")} == {
+        "peft.r", "peft.target_modules",
+    }  # fmt: skip
+
+
+class Discriminating(transformers.Trainer):
+    """Trains the head at a rate of its own."""
+
+    names = True
+
+    def create_optimizer(self, *_: Any, **__: Any) -> Any:
+        head = list(self.model.classifier.parameters())
+        rest = [item for name, item in self.model.named_parameters() if not name.startswith("classifier")]
+        own = {"params": head, "lr": 0.5, "weight_decay": 0.25, "name": "head"}
+        groups: list[dict[str, Any]] = [{"params": rest, "name": "body"}, own]
+        if not self.names:
+            for group in groups:
+                del group["name"]
+        self.optimizer = torch.optim.SGD(groups, lr=0.01, momentum=0.5)
+        return self.optimizer
+
+
+@pytest.mark.parametrize("names", [["body", "head"], ["0", "1"]])
+def test_each_group_of_parameters_is_told_with_its_rates(store: Store, tmp_path: Path, names: list[str]) -> None:
+    """The arguments' rate stood for all of them, also where none of them had it."""
+    made = type("Named", (Discriminating,), {"names": names[0] == "body"})
+    trainer(tmp_path, RunloreCallback(), cls=made, max_steps=4, logging_steps=2).train()
+    run = only(store)
+    params = {key: value for key, value in run.params.items() if key.startswith("optimizer.")}
+    assert (params["optimizer.name"], params["optimizer.momentum"]) == ("SGD", 0.5)
+    assert "optimizer.lr" not in params
+    assert [params[f"optimizer.groups.{name}.lr"] for name in names] == [0.01, 0.5]
+    assert [params[f"optimizer.groups.{name}.weight_decay"] for name in names] == [0, 0.25]
+    rates = [run.metrics[f"learning_rate/{name}"] for name in names]
+    assert rates[0].values.tolist() == run.metrics["learning_rate"].values.tolist()
+    assert rates[1].values.tolist() == [pytest.approx(50 * rate) for rate in rates[0].values]
+    assert rates[1].steps.tolist() == [2, 4]
+
+
+def test_an_optimizer_of_the_users_is_told_as_it_is(store: Store, tmp_path: Path) -> None:
+    net = model()
+    optimizers = torch.optim.SGD(net.parameters(), lr=0.25), None
+    made = transformers.Trainer(net, arguments(tmp_path), train_dataset=Rows(), optimizers=optimizers)
+    made.add_callback(RunloreCallback())
+    made.train()
+    params = only(store).params
+    assert (params["optimizer.name"], params["optimizer.lr"], params["scheduler.name"]) == ("SGD", 0.25, "LambdaLR")
+    assert not [key for key in only(store).metrics if key.startswith("learning_rate/")]
+
+
+def test_the_arguments_name_run_and_experiment(store: Store, tmp_path: Path) -> None:
+    """Their own names for both were params only."""
+    trainer(tmp_path / "a", RunloreCallback(), run_name="warm", project="digits").train()
+    trainer(tmp_path / "b", RunloreCallback("mine", experiment="own"), run_name="warm", project="digits").evaluate()
+    trainer(tmp_path / "c", RunloreCallback()).train()
+    found = [(run.name, run.experiment) for run in store.runs(sort="id")]
+    assert found[:2] == [("warm", "digits"), ("mine", "own")]
+    assert found[2][1] == "default"

@@ -78,3 +78,16 @@ def test_init_trackers_twice_is_one_run(store: Store) -> None:
     made.log({"loss": 1.0}, step=3)
     made.end_training()
     assert only(store).metrics["loss"].steps.tolist() == [3]
+
+
+def test_the_project_is_the_experiment_of_a_tracker_without_one(store: Store) -> None:
+    """Only trackers that are asked for by name were told of it."""
+    from accelerate import Accelerator
+
+    from runlore_transformers import RunloreTracker
+
+    for tracker in (RunloreTracker(), RunloreTracker("own")):
+        made = Accelerator(cpu=True, log_with=tracker)
+        made.init_trackers(project_name="digits")
+        made.end_training()
+    assert [run.experiment for run in store.runs(sort="id")] == ["digits", "own"]

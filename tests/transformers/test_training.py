@@ -126,8 +126,6 @@ def test_a_failure_in_any_hook_fails_the_run(store: Store, tmp_path: Path, hook:
     def fail(*_: Any, **__: Any) -> None:
         raise ValueError(hook)
 
-    if first and hook == "on_train_begin":
-        pytest.skip("training has not begun for us, so there is no run yet")
     failing = type("Failing", (transformers.TrainerCallback,), {hook: fail})()
     callbacks = [failing, RunloreCallback()] if first else [RunloreCallback(), failing]
     with pytest.raises(ValueError, match=hook):
@@ -144,7 +142,7 @@ def test_early_stopping_finishes_with_its_reason(store: Store, tmp_path: Path) -
     ).train()  # fmt: skip
     run = only(store)
     assert run.status == "finished"
-    assert run.tags["stopped"].endswith("loss did not improve for 1 evaluations")
+    assert run.tags["stopped"] == "step 2, epoch 0.333333: loss did not improve for 1 evaluations"
 
 
 class AlmostEarlyStopping(transformers.TrainerCallback):
@@ -159,7 +157,10 @@ def test_callbacks_of_the_users_may_look_like_others(store: Store, tmp_path: Pat
     """A callback with an attribute of EarlyStoppingCallback was taken for it, and the run never ended."""
     trainer(tmp_path, AlmostEarlyStopping(), RunloreCallback()).train()
     run = only(store)
-    assert (run.status, run.tags["stopped"][:7]) == ("finished", "step 3:")
+    assert (run.status, run.tags["stopped"]) == (
+        "finished",
+        "step 3, epoch 0.5: a callback asked for it, with 3 steps to go",
+    )
     assert not guest.in_fit()
 
 
@@ -173,6 +174,36 @@ def test_the_users_exception_is_the_one_that_comes_out(store: Store, tmp_path: P
     with pytest.raises(KeyError, match="users own"):
         trainer(tmp_path, Failing(), RunloreCallback()).train()
     assert only(store).status == "failed"
+
+
+class Broken(Trainer):
+    """Fails in a method of its own, before training begins."""
+
+    broken = ""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == type(self).broken:
+            raise LookupError(f"no {name}")
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("method", ["get_train_dataloader", "create_optimizer", "_inner_training_loop"])
+def test_a_training_that_fails_before_it_begins_is_a_failed_run(store: Store, tmp_path: Path, method: str) -> None:
+    """There was no run, and no word of it."""
+    made = trainer(tmp_path, RunloreCallback(), cls=type("Broken", (Broken,), {"broken": method}))
+    with pytest.raises(LookupError, match=method) as caught:
+        made.train()
+    run = only(store)
+    assert (run.status, run.error["message"]) == ("failed", str(caught.value))
+    assert "__getattribute__" in run.error["traceback"]
+    assert (run.params["learning_rate"], run.data["train"]["rows"]) == (0.001, 24)
+    assert not guest.in_fit()
+
+
+def test_a_call_that_does_not_fit_is_no_training(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(TypeError):
+        trainer(tmp_path, RunloreCallback()).train(no_such_argument=1)
+    assert not store.exists
 
 
 # Other Trainers

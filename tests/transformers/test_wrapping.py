@@ -53,7 +53,7 @@ assert len(transformers.trainer.DEFAULT_CALLBACKS) == 1
 """
 
 
-@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("early", [True, pytest.param(False, marks=pytest.mark.stress)])
 def test_disabling_puts_the_very_functions_back(python: Python, early: bool) -> None:
     python(REVERSED.format(early=early), KERAS_BACKEND="torch").succeed()
 

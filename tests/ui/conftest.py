@@ -5,9 +5,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
+from runlore import Store
 from tests.ui.serving import Serve, Served
 from tests.ui.stores import make_many, make_real
 
@@ -31,6 +33,16 @@ def real_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def many_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_many(tmp_path_factory.mktemp("many"))
+
+
+@pytest.fixture
+def store_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store of one run, `only`, where writing warns of nothing."""
+    monkeypatch.setenv("RUNLORE_QUIET", "1")
+    store = Store(tmp_path / "store")
+    with store.start_run("only") as run:
+        run.log_metrics({"loss": 1.0})
+    return store
 
 
 @pytest.fixture
@@ -70,20 +82,31 @@ def own(real_store: Path, tmp_path: Path, serve: Serve) -> Served:
 
 
 @pytest.fixture(scope="package")
-def browser() -> "Iterator[Browser]":
+def chromium() -> str:
     if not Path(CHROMIUM).exists():
         assert "CI" not in os.environ, "in CI these tests must not skip"
         pytest.skip("no Chromium here: apt-get install chromium")
+    return CHROMIUM
+
+
+@pytest.fixture(scope="package")
+def browser(chromium: str) -> "Iterator[Browser]":
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        found = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield found
         found.close()
 
 
 @pytest.fixture
-def page(browser: "Browser", serve: Serve) -> "Iterator[Page]":
+def expected() -> list[str]:
+    """Parts of what the browser may complain of; a test that is refused something adds that."""
+    return [*EXPECTED]
+
+
+@pytest.fixture
+def page(browser: "Browser", serve: Serve, expected: list[str]) -> "Iterator[Page]":
     """A page in a context of its own; at its end nothing may have been complained of, nor asked for elsewhere.
 
     It ends before the servers that the test starts.
@@ -103,6 +126,7 @@ def page(browser: "Browser", serve: Serve) -> "Iterator[Page]":
     errors = [(response.url, response.text()) for response in answered if response.status >= 500]
     context.close()
     assert errors == [], "\n".join(served.err for served in Served.running)
-    assert [line for line in said if not any(word in line for word in EXPECTED)] == []
+    assert [line for line in said if not any(word in line for word in expected)] == []
     assert hacked is None
-    assert {url.split("/")[2].split(":")[0] for url in asked if url.startswith("http")} <= {"127.0.0.1"}
+    hosts = {str(urlsplit(url).hostname) for url in asked if url.startswith("http")}
+    assert {host for host in hosts if not host.endswith(".localhost")} <= {"127.0.0.1"}

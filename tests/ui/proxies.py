@@ -23,8 +23,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def small_proxy(prefix: str, port: int, *, strip: bool, keep_host: bool = True) -> Iterator[int]:
-    """A proxy below `prefix`, as JupyterHub and code-server have one; yields its port."""
+def small_proxy(
+    prefix: str, port: int, to: str = "", *, keep_host: bool = True, packs: bool = False, **told: str
+) -> Iterator[int]:
+    """A proxy below `prefix`, as JupyterHub and code-server have one; yields its port.
+
+    `to` takes the place of the prefix; `told` are headers of its own, with _ for -. One that `packs` compresses what it
+    may, and so keeps an answer back until it is whole.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -33,8 +39,9 @@ def small_proxy(prefix: str, port: int, *, strip: bool, keep_host: bool = True) 
             if not self.path.startswith(prefix):
                 self.send_error(404)
                 return
-            target = self.path.removeprefix(prefix) if strip else self.path
+            target = to + self.path.removeprefix(prefix)
             sent = {key: value for key, value in self.headers.items() if key.lower() not in OF_A_HOP}
+            sent |= {key.replace("_", "-"): value for key, value in told.items()}
             if not keep_host:
                 sent["Host"] = f"127.0.0.1:{port}"
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -48,7 +55,8 @@ def small_proxy(prefix: str, port: int, *, strip: bool, keep_host: bool = True) 
             self.send_header("Connection", "close")
             self.end_headers()
             with suppress(OSError):  # the browser has gone
-                while block := answer.read1():
+                held = packs and "no-transform" not in (answer.getheader("cache-control") or "")
+                while block := answer.read() if held else answer.read1():
                     self.wfile.write(block)
             upstream.close()
             self.close_connection = True
@@ -58,7 +66,33 @@ def small_proxy(prefix: str, port: int, *, strip: bool, keep_host: bool = True) 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with listening(Handler) as found:
+        yield found
+
+
+@contextmanager
+def other_page(body: str) -> Iterator[int]:
+    """A server whose only page is not ours; yields its port."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = f'<!doctype html><link rel="icon" href="data:,">{body}'.encode()
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    with listening(Page) as found:
+        yield found
+
+
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -54,12 +54,13 @@ class Served:
         printed = []
         for line in self.process.stdout:
             printed.append(line)
-            if "?token=" in line:
+            if "#token=" in line:
                 break
         else:
             raise AssertionError(f"no address was printed: {printed} {self.err}")
         self.address = printed[-1].strip()
-        self.base, _, self.token = self.address.partition("/?token=")
+        self.root, _, self.token = self.address.partition("enter#token=")
+        self.base = self.root.rstrip("/")
         self.port = urlsplit(self.base).port or 0
         self.running.append(self)
 
@@ -78,7 +79,8 @@ class Served:
         try:
             connection.request(method, path, body, sent)
             response = connection.getresponse()
-            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+            found = {name.lower(): ", ".join(response.headers.get_all(name, [])) for name in response.headers}
+            return Answer(response.status, found, response.read())
         finally:
             connection.close()
 

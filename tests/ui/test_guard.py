@@ -6,11 +6,17 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
+from starlette.datastructures import Headers
 
 from runlore import Store
+from runlore.errors import SettingError
+from runlore.ui.reach import Reach
+from runlore.ui.server import Server
 from tests.commands import runlore
 from tests.ui.serving import Answer, Serve, Served
 
@@ -57,8 +63,8 @@ def test_a_page_without_the_token_says_what_to_do(served: Served) -> None:
 
 
 def test_the_address_trades_its_token_for_a_cookie(served: Served) -> None:
-    answer = served.request("GET", f"/run/k3f9?tab=charts&token={served.token}", key=False)
-    assert (answer.status, answer.headers["location"]) == (303, "./k3f9?tab=charts")
+    answer = served.request("GET", f"/?tab=charts&token={served.token}", key=False)
+    assert (answer.status, answer.headers["location"]) == (303, "./?tab=charts")
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
@@ -68,9 +74,28 @@ def test_the_address_trades_its_token_for_a_cookie(served: Served) -> None:
     assert served.request("GET", f"/api/store?token={served.token}", key=False).status == 401
 
 
+def test_the_cookie_is_for_the_folder_of_the_page_alone(served: Served) -> None:
+    """Behind a proxy others have other folders: a link into the page leads to its root first, which sets the cookie."""
+    inside = served.request("GET", f"/run/k3f9?tab=charts&token={served.token}", key=False)
+    assert (inside.status, "set-cookie" in inside.headers) == (303, False)
+    up, _, query = inside.headers["location"].partition("?")
+    assert up == "../"
+    root = served.request("GET", f"/?{query}", key=False)
+    assert (root.status, root.headers["location"]) == (303, "./run/k3f9?tab=charts")
+    assert "path" not in root.headers["set-cookie"].lower()
+
+
+@pytest.mark.parametrize("then", ["//evil.example/", "%5C%5Cevil.example", "https:%2F%2Fevil.example", "%2F%2Fevil"])
+def test_what_follows_leads_to_no_other_host(served: Served, then: str) -> None:
+    answer = served.request("GET", f"/?token={served.token}&then={then}", key=False)
+    joined = urljoin("http://127.0.0.1:1/lab/", answer.headers["location"])
+    assert joined.startswith("http://127.0.0.1:1/lab/")
+    assert served.request("GET", f"/?token=wrong&then={then}", key=False).status == 401
+
+
 def test_the_address_leads_to_no_other_host(served: Served) -> None:
     answer = served.request("GET", f"//evil.example/?token={served.token}", key=False)
-    assert answer.headers["location"] == "./"
+    assert answer.headers["location"].partition("?")[0] == "../../"
 
 
 @pytest.mark.parametrize(
@@ -167,17 +192,22 @@ touch {done}
     command = [sys.executable, "-m", "runlore", "ui", "--port", "0", "--store", str(store.root)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    address = next(line.strip() for line in process.stdout if "?token=" in line)
+    address = next(line.strip() for line in process.stdout if "#token=" in line)
     while not done.exists():
         assert process.poll() is None
         os.sched_yield()
-    arguments, mode, page = told.read_text().splitlines()
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    arguments, mode, page = told.read_text().split("\n", 2)
+    for _ in range(12):  # it may not hear of the first one yet, where whoever started the tests ignores them
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=5)
+            break
+    assert process.poll() is not None
     token = address.partition("token=")[2]
     assert token not in arguments
     assert mode == "600"
-    assert token in page
+    assert f'value="{token}"' in page
+    assert f'action="{address.partition("enter#")[0]}enter"' in page
     assert not Path(arguments.removeprefix("file://")).exists()
 
 
@@ -203,14 +233,14 @@ def test_forwarded_headers_count_only_from_a_named_proxy(served: Served, serve: 
         told = {"x_forwarded_host": name, "x_forwarded_proto": "https", "Host": "inner.example"}
         return server.request("GET", f"/?token={server.token}", None, key=False, **told)
 
-    assert visit(served).status == 400
+    assert visit(served).status == 403
     near = serve(served.store, "--allow-host", "runs.lab.example", "--trust-proxy", "127.0.0.1")
     far = serve(served.store, "--allow-host", "runs.lab.example", "--trust-proxy", "10.0.0.1")
-    for server, status in ((near, 303), (far, 400)):
+    for server, status in ((near, 303), (far, 403)):
         answer = visit(server)
         assert answer.status == status
         assert ("Secure" in answer.headers.get("set-cookie", "")) == (status == 303)
-    assert visit(near, "evil.example").status == 400
+    assert visit(near, "evil.example").status == 403
 
 
 def test_a_base_path_is_no_way_around_the_token(served: Served, serve: Serve) -> None:
@@ -218,3 +248,142 @@ def test_a_base_path_is_no_way_around_the_token(served: Served, serve: Serve) ->
     assert below.request("GET", "/api/api/runs", key=False).status == 401
     assert below.request("GET", f"/api/api/runs?token={below.token}", key=False).status == 401
     assert below.request("POST", "/api/api/undo", b"{}").status == 403
+
+
+def test_a_base_path_without_its_slash_leads_to_the_page(served: Served, serve: Serve) -> None:
+    below = serve(served.store, "--base-path", "/lab/runs/")
+    for query in ("", f"?q=x&token={below.token}"):
+        answer = below.request("GET", f"/lab/runs{query}", key=False)
+        assert (answer.status, answer.headers["location"]) == (307, f"./runs/{query}")
+    assert below.request("GET", "/lab/runs", Host="evil.example").status == 403
+
+
+@pytest.mark.parametrize("given", ["/user/ann@lab/runs", "/user/ann%40lab/runs/"])
+def test_a_base_path_may_have_escapes(served: Served, serve: Serve, given: str) -> None:
+    """A link into the page once led to the root of the proxy, with the token: that may be somebody else's."""
+    below = serve(served.store, "--base-path", given)
+    for path in ("/user/ann@lab/runs/run/k3f9", "/user/ann%40lab/runs/run/k3f9"):
+        link = below.request("GET", f"{path}?token={below.token}", key=False)
+        assert (link.status, link.headers["location"].partition("?")[0]) == (303, "../")
+        assert b'src="../static/app.js"' in below.request("GET", path).body
+    assert below.request("GET", "/user/ann%40lab/runs").headers["location"] == "./runs/"
+    server = Server(served.store, Reach(names=("hub",), base_path=given), 0)
+    server.close()
+    assert server.ways[0].startswith("//hub/user/ann%40lab/runs/enter#")
+
+
+def test_a_frame_is_only_for_the_pages_that_are_named(served: Served, serve: Serve) -> None:
+    named = serve(served.store, "--allow-frame", "http://LAB.example:8888/", "--allow-frame", "https://dash.example")
+    for path in ("/", "/run/x", "/static/app.js"):
+        alone = served.request("GET", path).headers
+        assert alone["content-security-policy"].endswith("; frame-ancestors 'none'")
+        assert alone["x-frame-options"] == "DENY"
+        framed = named.request("GET", path).headers
+        assert framed["content-security-policy"].endswith(
+            "; frame-ancestors http://lab.example:8888 https://dash.example"
+        )
+        assert framed["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
+        assert "x-frame-options" not in framed
+    assert named.request("GET", "/api/runs").headers["x-frame-options"] == "DENY"  # as files are
+
+
+def test_a_frame_opens_no_way_around_the_guard(served: Served, serve: Serve) -> None:
+    named = serve(served.store, "--allow-frame", "http://lab.example")
+    frame = {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "iframe"}
+    for site in ("cross-site", "same-site"):
+        for path, status in (("/", 200), ("/run/x", 200), ("/api/runs", 403), ("/api/session", 403)):
+            assert named.request("GET", path, None, key=True, Sec_Fetch_Site=site, **frame).status == status
+        assert named.request("GET", "/", Sec_Fetch_Site=site, Sec_Fetch_Mode="no-cors").status == 403
+        told = {"Sec_Fetch_Site": site, "x_runlore_token": named.token, **frame}
+        assert named.request("POST", "/api/undo", b"{}", key=True, **told).status == 403
+    for origin in ("http://lab.example", "null"):
+        assert named.request("GET", "/api/runs", Origin=origin).status == 403
+        assert named.request("POST", "/api/undo", b"{}", Origin=origin, x_runlore_token=named.token).status == 403
+    assert named.request("GET", "/", Host="lab.example").status == 403
+    locked = named.request("GET", "/", None, key=False, Sec_Fetch_Site="cross-site", **frame)
+    assert (locked.status, b"tab of its own" in locked.body) == (401, True)
+
+
+def test_a_cookie_for_frames_is_made_only_in_them(served: Served, serve: Serve) -> None:
+
+    def cookies(server: Served, kind: str) -> list[str]:
+        told = {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": kind}
+        answer = server.request("GET", f"/?token={server.token}", None, key=False, **told)
+        return answer.headers["set-cookie"].split(", ")
+
+    named = serve(served.store, "--allow-frame", "http://lab.example")
+    lax, framed = cookies(named, "iframe")
+    assert ("SameSite=lax" in lax, "Secure" in lax) == (True, False)
+    assert framed.endswith("HttpOnly; SameSite=none; Secure; Partitioned")
+    for server, kind in ((named, "document"), (served, "document"), (served, "iframe")):
+        (only,) = cookies(server, kind)
+        assert "SameSite=lax" in only
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        "'self'",
+        "lab.example",
+        "http://*.lab.example",
+        "http://lab.example/lab",
+        "http://a; script-src *",
+        "null",
+        "",
+    ],
+)
+def test_what_is_no_origin_gets_no_frame(store: Store, origin: str) -> None:
+    result = runlore("ui", "--no-browser", "--port", "0", "--allow-frame", origin)
+    assert (result.exit_code, "is no origin" in result.stderr) == (1, True)
+
+
+def test_a_proxy_that_is_named_otherwise_than_it_comes_is_told(store: Store) -> None:
+    result = runlore("ui", "--no-browser", "--port", "0", "--trust-proxy", "localhost")
+    assert (result.exit_code, "127.0.0.1" in result.stderr) == (1, True)
+    reach = Reach(proxies=("10.0.0.1",))
+    told = Headers({"x-forwarded-host": "lab.example", "host": "inner"})
+    for address, name in (("10.0.0.1", "lab.example"), ("::ffff:10.0.0.1", "lab.example"), ("10.0.0.2", "inner")):
+        assert reach.called({"client": (address, 1)}, told) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "path"),
+    [
+        ("JUPYTERHUB_SERVICE_PREFIX", "/user/ann/", "/user/ann/proxy/{port}"),
+        ("VSCODE_PROXY_URI", "https://code.lab.example/proxy/{{port}}/", "/proxy/{port}"),
+        ("VSCODE_PROXY_URI", "./proxy/{{port}}", "/proxy/{port}"),
+        ("VSCODE_PROXY_URI", "https://{{port}}.code.lab.example/", ""),
+        ("VSCODE_PROXY_URI", "https://[", ""),
+        ("OTHER", "", ""),
+    ],
+)
+def test_the_address_behind_a_proxy_has_its_path(
+    store: Store, monkeypatch: pytest.MonkeyPatch, name: str, value: str, path: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    server = Server(store.root, Reach(names=("lab.example",)), 0)
+    port = server.sockets[0].getsockname()[1]
+    server.close()
+    assert server.ways == [f"//lab.example{path.format(port=port)}/enter#token={server.address.partition('token=')[2]}"]
+
+
+@pytest.mark.parametrize("path", ["/", "/run/abc", "/style.css"])
+def test_a_person_behind_an_unknown_proxy_is_told_in_words(served: Served, path: str) -> None:
+    answer = served.request("GET", path, Host="hub.lab.example:8443", key=False)
+    assert (answer.status, answer.headers["content-type"]) == (403, "text/html; charset=utf-8")
+    assert "runlore ui --allow-host hub.lab.example</code>" in answer.body.decode()
+    odd = served.request("GET", path, Host="<script>alert(1)</script>", key=False)
+    assert (odd.status, "<script>" in odd.body.decode()) == (403, False)
+
+
+@pytest.mark.parametrize("name", ["http://runs.lab.example", "runs.lab.example/lab", "ann@lab.example", "", "a b"])
+def test_what_is_no_name_of_a_host_is_refused(name: str) -> None:
+    """Such a name never fitted any request, and nothing said so."""
+    with pytest.raises(SettingError, match="no name of a host: write it without the rest, as in "):
+        Reach(names=(name,))
+
+
+@pytest.mark.parametrize("name", ["runs.lab.example", "localhost:8080", "[::1]:80", "::1", "10.0.0.7"])
+def test_a_name_of_a_host_may_have_a_port(name: str) -> None:
+    Reach(names=(name,))

@@ -7,19 +7,29 @@ from runlore.hookspecs import SYSTEM_PREFIX
 from runlore.index.fields import Field
 from runlore.store.runs import RunList
 
+MIN_PARAMS = 2  # before the second metric
+MAX_PASSED = 4  # params before the second metric that somebody passed
+
 
 def telling_columns(runs: RunList, asked: Sequence[Field] = ()) -> list[Field]:
-    """Return the columns that distinguish these runs: those asked for, a metric, a tag, two params, then the others."""
+    """Return the columns that distinguish these runs.
+
+    Those asked for come first, then a metric, a tag, params that were passed to some run, at most `MAX_PASSED` of them,
+    then the other metrics and params. Where fewer than `MIN_PARAMS` were passed, others stand in for them.
+    """
     measured = dict.fromkeys(
         key for run in runs for key in run.metrics if not key.startswith(SYSTEM_PREFIX) and not is_extent(key)
     )
     metrics = [Field("metrics", key, "last", 0) for key in _by_coverage(runs, sorted(measured, key=_rank(runs)))]
     settings = [key for key in _frequent(run.params for run in runs) if not is_place(key)]
-    params = [Field("params", key, "", 0) for key in sorted(settings, key=lambda key: not is_telling(key))]
+    passed = {key for run in runs for key in run.params.keys() - run.captured}
+    settings.sort(key=lambda key: (key not in passed, not is_telling(key)))
+    params = [Field("params", key, "", 0) for key in settings]
     tags = [Field("tags", key, "", 0) for key in _frequent(run.tags for run in runs) if key not in ASIDE_TAGS]
     params = [field for field in params if _differs(run.params.get(field.key) for run in runs)]
     tags = [field for field in tags if _differs(run.tags.get(field.key) for run in runs)]
-    order = [*asked, *metrics[:1], *tags[:1], *params[:2], *metrics[1:], *params[2:]]
+    first = max(MIN_PARAMS, min(MAX_PASSED, sum(field.key in passed for field in params)))
+    order = [*asked, *metrics[:1], *tags[:1], *params[:first], *metrics[1:], *params[first:]]
     chosen: dict[tuple[str, str, str], Field] = {}
     for field in order:
         chosen.setdefault((field.table, field.key, field.column), field)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runlore.analysis.ranking import is_aside, is_place, is_telling
+from runlore.analysis.row_diff import RowDiff, reordered
 from runlore.analysis.source_diff import compare_code
 from runlore.hookspecs import UNSEEDED
 from runlore.log.liveness import process_identity
@@ -16,13 +17,16 @@ from runlore.plugins.code import is_program
 from runlore.plugins.environment import git_state
 from runlore.plugins.git import TIMEOUT_S
 from runlore.plugins.manager import plugins
+from runlore.provenance.repository import reading
 from runlore.provenance.source import Code, code_now, code_of
 from runlore.recording.captures import look_at_environment
 from runlore.store.runs import RecordedRun
+from runlore.store.segments import histories
 
 GROUPS = ("data", "params", "code", "packages", "seeds", "environment", "hardware", "command")
 TREE_GROUPS = ("code", "packages", "environment", "hardware")  # those known of a working tree
 ASIDE = "names and places"  # the title under which changes with `aside` are shown
+DATA_ASIDE = ("rows_fingerprint", "order_fingerprint", "set", "called")  # of datasets: their fingerprints tell enough
 GIT_FACTS = ("commit", "branch", "remote")  # other facts of git follow from the code itself, or name its place
 PYTHON_PLACES = ("executable", "prefix")  # facts of Python that name its place
 SEED, STATE = "_seed", "_state"  # endings of the facts of a random generator; its state follows from its seed
@@ -34,7 +38,8 @@ Groups = dict[str, dict[str, Any]]
 class Change:
     """One fact that differs; a value is None if its run lacks the fact. `diff` is the unified diff of a source file.
 
-    `aside` marks a param that differs only by the run's name or the place of its files; it is sorted last.
+    `rows` tells what became of the rows of a data file, or of a dataset where its fingerprint differs. `aside` marks a
+    param that differs only by the run's name or the place of its files; it is sorted last.
     """
 
     group: str
@@ -43,6 +48,7 @@ class Change:
     b: Any
     diff: str | None = None
     aside: bool = False
+    rows: RowDiff | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ def compare(a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree) -> Compa
     codes = _codes(a, b)
     code = compare_code(*codes)
     first, second = _by_group(a), _by_group(b)
-    changes = [Change("code", *change) for change in code.changes]
+    changes = [Change("code", *file[:4], rows=file.rows) for file in code.changes]
     changes += _without_states_of_seeds(list(_differences(a, b, first, second)))
     changes.sort(key=_rank)
     notes = [*code.notes, *_unread(a), *_unread(b)]
@@ -140,7 +146,15 @@ def _differences(
                 continue  # those of this shell, which tell nothing about the folder
             if not is_same(*values):
                 aside = group == "params" and (is_place(key) or _differ_as_names(a.name, b.name, *values))
-                yield Change(group, key, *values, aside=aside)
+                yield Change(group, key, *values, aside=aside, rows=_rows(a, b, key) if group == "data" else None)
+
+
+def _rows(a: RecordedRun | WorkingTree, b: RecordedRun | WorkingTree, key: str) -> RowDiff | None:
+    """Return what is known of the rows of a dataset whose fingerprint differs."""
+    name, _, fact = key.rpartition(".")
+    if fact != "fingerprint" or not isinstance(a, RecordedRun) or not isinstance(b, RecordedRun):
+        return None
+    return reordered(a.data.get(name, {}), b.data.get(name, {}))
 
 
 def _without_states_of_seeds(changes: list[Change]) -> list[Change]:
@@ -224,8 +238,13 @@ def _by_group(side: RecordedRun | WorkingTree) -> Groups:
         groups["hardware"]["host"] = process_identity()["host"]
     else:
         environment = side.environment
-        groups["data"] = {f"{name}.{key}": value for name, facts in side.data.items() for key, value in facts.items()}
-        groups["params"] = dict(sorted(side.params.items()))
+        groups["data"] = {
+            f"{name}.{key}": value
+            for name, facts in side.data.items()
+            for key, value in facts.items()
+            if key not in DATA_ASIDE
+        }
+        groups["params"] = dict(sorted((side.params | histories(side.segments)).items()))
         groups["command"] = {"argv": side.command.get("argv"), "cwd": side.command.get("cwd")}
     for section, values in environment.items():
         plain = {key: json_value(value) for key, value in values.items()}
@@ -246,8 +265,9 @@ def _by_group(side: RecordedRun | WorkingTree) -> Groups:
 def _environment_now(folder: Path) -> dict[str, dict[str, Any]]:
     """Capture the environment of this process, with git's facts of the folder; secrets are masked as in a record."""
     loaded = plugins()
-    (here,) = look_at_environment(loaded, lambda *_: None)
-    of_folder = {"type": "environment", "sections": {"git": git_state(folder, TIMEOUT_S) or {}}}
+    (here,) = look_at_environment(loaded, lambda *_: None, recording=False)
+    with reading(folder, TIMEOUT_S) as git:
+        of_folder = {"type": "environment", "sections": {"git": git_state(git) or {}}}
     return {**here["sections"], **loaded.rewrite_event(of_folder)["sections"]}
 
 

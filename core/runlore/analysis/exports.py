@@ -5,10 +5,11 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from runlore._text import as_time
+from runlore._text import as_time, cell_text
 from runlore.errors import MissingDependency
 from runlore.log.points import plain_float
 from runlore.log.series import Series
@@ -23,18 +24,21 @@ Write = Callable[[Path, Iterator[Chunk]], None]
 POINT_COLUMNS = ("run", "name", "key", "split", "step", "epoch", "time", "value")
 
 
-def export(runs: RunList, folder: Path, kind: Format) -> list[Path]:
+def export(runs: RunList, folder: Path, kind: Format, *, exact: bool = False) -> list[Path]:
     """Write `runs.<kind>` and `points.<kind>` into a folder, over existing files. Return their paths.
 
     JSON has one object per line. In CSV and JSON, numbers that are not finite become the texts NaN, Infinity and
-    -Infinity.
+    -Infinity. In CSV an apostrophe stands before a text that a spreadsheet would take for a formula, unless `exact`.
 
     Raises:
         MissingDependency: Parquet needs pyarrow.
         OSError: the folder can't be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write = {"parquet": _write_parquet, "csv": _write_csv, "json": _write_json}[kind]
+    ways: dict[Format, Write] = {
+        "parquet": _write_parquet, "csv": partial(_write_csv, exact=exact), "json": _write_json,
+    }  # fmt: skip
+    write = ways[kind]
     targets = [folder / f"{name}.{kind}" for name in ("runs", "points")]
     for target, writing in zip(targets, (_runs_writer, _points_writer), strict=True):
         draft = target.with_name(f".{target.name}.tmp")
@@ -95,13 +99,14 @@ def _write_parquet(target: Path, chunks: Iterator[Chunk]) -> None:
             writer.write_table(pyarrow.table(chunk, schema=schema))
 
 
-def _write_csv(target: Path, chunks: Iterator[Chunk]) -> None:
+def _write_csv(target: Path, chunks: Iterator[Chunk], *, exact: bool) -> None:
+    cells = _plain if exact else _cells
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         for place, chunk in enumerate(chunks):
             if place == 0:
-                writer.writerow(chunk)
-            writer.writerows(zip(*map(_plain, chunk.values()), strict=True))
+                writer.writerow(cells(list(chunk)))
+            writer.writerows(zip(*map(cells, chunk.values()), strict=True))
         if file.tell() == 0:
             writer.writerow(POINT_COLUMNS)
 
@@ -123,6 +128,13 @@ def _plain(column: Sequence[Any]) -> Sequence[Any]:
         plain_float(value) if isinstance(value, float) else value.isoformat() if isinstance(value, datetime) else value
         for value in column
     ]
+
+
+def _cells(column: Sequence[Any]) -> Sequence[Any]:
+    """Return a column as cells that no spreadsheet takes for a formula."""
+    column = _plain(column)
+    changed = {text: cell_text(text) for text in {value for value in column if isinstance(value, str)}}
+    return [changed.get(value, value) if isinstance(value, str) else value for value in column] if changed else column
 
 
 def _point_schema() -> Any:

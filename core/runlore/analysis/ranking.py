@@ -1,7 +1,7 @@
 """Rank params and metrics by how likely people look for them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from runlore.hookspecs import SYSTEM_PREFIX
@@ -21,9 +21,16 @@ def is_telling(key: str) -> bool:
     return not TELLING.isdisjoint({key, key.rpartition(".")[2]}) or key in ("optimizer.name", "model.class")
 
 
-def by_use(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Sort params: those that people vary, then those without a dot in their name, then those of frameworks."""
-    return dict(sorted(params.items(), key=lambda item: (not is_telling(item[0]), "." in item[0], item[0])))
+def by_use(params: Mapping[str, Any], captured: Collection[str] = ()) -> dict[str, Any]:
+    """Sort params: those that somebody passed before the `captured` ones.
+
+    Of either first those that people usually vary, then those with the fewest dots in their name.
+    """
+
+    def rank(key: str) -> tuple[bool, bool, int, str]:
+        return key in captured, not is_telling(key), key.count("."), key
+
+    return {key: params[key] for key in sorted(params, key=rank)}
 
 
 def is_place(key: str) -> bool:

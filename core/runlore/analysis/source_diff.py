@@ -4,10 +4,12 @@ import difflib
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
+from runlore.analysis.row_diff import MAX_BYTES, RowDiff, compare_rows, may_hold_rows
 from runlore.hookspecs import CapturedFile
 from runlore.plugins.code import PATCH, UNTRACKED
 from runlore.plugins.manager import plugins
@@ -15,9 +17,20 @@ from runlore.provenance.source import ARTIFACTS, CannotRebuild, Code, Rebuilt
 
 MAX_LINES = 200_000  # of a file that is compared line by line
 MIN_SIMILARITY = 0.5  # share of common lines from which two files count as one that was renamed
+ESCAPED = "backslashreplace"  # sources in other encodings than UTF-8: two bytes that differ must not look alike
 DIFF = ("diff-tree", "-r", "-M", "--no-color", "--no-ext-diff", "--no-textconv")
 
-FileChange = tuple[str, str | None, str | None, str | None]  # path, hash in a, hash in b, unified diff
+Hashes = tuple[str | None, str | None]  # of a file in a and in b; None where there is none
+
+
+class FileChange(NamedTuple):
+    """A file that differs: its hashes in a and b, the unified diff, and what became of its rows if it is data."""
+
+    path: str
+    a: str | None
+    b: str | None
+    diff: str | None
+    rows: RowDiff | None
 
 
 @dataclass(slots=True)
@@ -56,10 +69,14 @@ def _compare_trees(a: Code, b: Code) -> Iterator[FileChange]:
         both = (trees[0].tree(), trees[1].tree())
         text = trees[1].git(*DIFF, "-p", *both)
         raw = trees[1].git(*DIFF, "-z", "--abbrev=64", *both)
-    yield from _parse(text.decode("utf-8", "replace"), raw.decode("utf-8", "surrogateescape"))
+
+        def rows_of(path: str, sides: Hashes) -> RowDiff | None:
+            return _compare_rows_in_git(path, (trees[0], sides[0]), (trees[1], sides[1]))
+
+        yield from _parse(text.decode("utf-8", ESCAPED), raw.decode("utf-8", "surrogateescape"), rows_of)
 
 
-def _parse(text: str, raw: str) -> Iterator[FileChange]:
+def _parse(text: str, raw: str, rows_of: Callable[[str, Hashes], RowDiff | None]) -> Iterator[FileChange]:
     """Yield the files of git's raw diff, each with its part of the unified diff; both have the same order."""
     remaining = iter(re.split(r"(?m)^(?=diff --git )", text)[1:])
     fields = iter(raw.split("\0"))
@@ -70,25 +87,43 @@ def _parse(text: str, raw: str) -> Iterator[FileChange]:
         name = next(fields)
         if kind.startswith(("R", "C")):
             name = f"{name} → {next(fields)}"
-        sides = [None if set(side) == {"0"} else side for side in (old, new)]
+        first, last = [None if set(side) == {"0"} else side for side in (old, new)]
         count = 2 if kind.startswith("T") else 1  # git shows a change of type as two parts
-        pieces = [next(remaining, "") for _ in range(count)]
-        part = _masked("".join(pieces))
-        if not _is_masked_away(part):
-            yield name, sides[0], sides[1], part
+        whole = "".join(next(remaining, "") for _ in range(count))
+        part = _masked(whole)
+        if not _is_masked_away(whole, part):
+            yield FileChange(name, first, last, part, rows_of(name, (first, last)) if count == 1 else None)
+
+
+def _compare_rows_in_git(path: str, *sides: tuple[Rebuilt, str | None]) -> RowDiff | None:
+    """Compare the rows of a file; None where it has none, or git can't tell."""
+    if not may_hold_rows(path):
+        return None
+    try:
+        if any(int(tree.git("cat-file", "-s", sha)) > MAX_BYTES for tree, sha in sides if sha is not None):
+            return RowDiff(too_large=True)
+        a, b = [None if sha is None else tree.git("cat-file", "blob", sha) for tree, sha in sides]
+    except CannotRebuild:  # a submodule's commit, or a file that a partial clone lacks
+        return None
+    return compare_rows(path, a, b)
 
 
 def _masked(part: str) -> str:
     """Mask the secrets in a diff as in a captured file; committed files still contain theirs."""
     file = CapturedFile(PATCH, part.encode("utf-8", "surrogateescape"), "code")
-    return plugins().rewrite_file(file).content.decode("utf-8", "replace")
+    return plugins().rewrite_file(file).content.decode("utf-8", ESCAPED)
 
 
-def _is_masked_away(part: str) -> bool:
-    """Return True if a masked diff removes the same lines as it adds: only secrets differ."""
+def _is_masked_away(part: str, masked: str) -> bool:
+    """Return True if only secrets differ: a diff removes the same lines as it adds once it is masked, and only then."""
+    old, new = _sides(masked)
+    return bool(old) and old == new and len(set(map(tuple, _sides(part)))) == 2
+
+
+def _sides(part: str) -> list[list[str]]:
+    """Return the lines that a diff removes, and those that it adds."""
     lines = part.splitlines()
-    sides = [[line[1:] for line in lines if line.startswith(sign) and not line.startswith(sign * 3)] for sign in "-+"]
-    return bool(sides[0]) and sides[0] == sides[1]
+    return [[line[1:] for line in lines if line.startswith(sign) and not line.startswith(sign * 3)] for sign in "-+"]
 
 
 # From stored files
@@ -104,15 +139,16 @@ def _compare_files(a: dict[str, bytes], b: dict[str, bytes]) -> Iterator[FileCha
         hashes = [None if side is None else hashlib.sha256(side).hexdigest() for side in sides]
         texts = [_lines(side or b"") for side in sides]
         title = path if path == other else f"{path} → {other}"
+        rows = compare_rows(title, *sides)
         if max(map(len, texts)) > MAX_LINES:
-            yield title, hashes[0], hashes[1], None
+            yield FileChange(title, hashes[0], hashes[1], None, rows)
             continue
         names = [
             "/dev/null" if side is None else f"{letter}/{name}"
             for letter, name, side in zip("ab", (path, other), sides, strict=True)
         ]
         diff = difflib.unified_diff(texts[0], texts[1], names[0], names[1])
-        yield title, hashes[0], hashes[1], "".join(_mark_missing_newlines(diff))
+        yield FileChange(title, hashes[0], hashes[1], "".join(_mark_missing_newlines(diff)), rows)
 
 
 def _renamed(a: dict[str, bytes], b: dict[str, bytes]) -> Iterator[tuple[str, str]]:
@@ -128,7 +164,7 @@ def _renamed(a: dict[str, bytes], b: dict[str, bytes]) -> Iterator[tuple[str, st
 
 
 def _lines(content: bytes) -> list[str]:
-    return content.decode("utf-8", "replace").splitlines(keepends=True)
+    return content.decode("utf-8", ESCAPED).splitlines(keepends=True)
 
 
 def _mark_missing_newlines(lines: Iterator[str]) -> Iterator[str]:

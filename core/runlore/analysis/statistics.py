@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from runlore._text import closest
 from runlore.analysis.ranking import is_place, is_telling
+from runlore.analysis.scope import field_named
 from runlore.errors import MissingDependency, QueryError
 from runlore.index.database import Sqlite
 from runlore.index.fields import Field
@@ -114,7 +115,7 @@ def group_runs(
         MissingDependency: SciPy is not installed.
     """
     chosen = parse_field(metric, "metrics")
-    fields = [*[parse_field(text, "params") for text in by], *[parse_field(text, "params") for text in over]]
+    fields = [field_named(store, text, "params") for text in (*by, *over)]
     compiled = compile_query(where, time.time)
     rows = store.ask(_rows, compiled, [chosen, *fields], [metric, *by, *over])
     good = best or direction(chosen.key or chosen.column)

@@ -3,10 +3,12 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from runlore.artifacts.blobs import Blobs, Member, restore_files
+from runlore.artifacts.blobs import Blobs, Member, Opener, restore_files
+from runlore.artifacts.copying import open_regular
 from runlore.artifacts.events import hashed
 from runlore.artifacts.folders import safe_join, unescaped
 from runlore.errors import ArtifactNotFound, PlaceTaken, UnsafePath
@@ -123,11 +125,15 @@ class Artifact:
             raise ArtifactNotFound(f"the content of {self.name!r} {why}, and its hash is not known")
         source = self.source
         sources = [_below(source, item) if self.is_folder else source for item in members]
-        kept = [self.blobs.path(item.sha256) for item in members]  # as another artifact's, say
-        sources = [blob if blob.is_file() else place for blob, place in zip(kept, sources, strict=True)]
-        files = list(zip(members, sources, strict=True))
+        files = [(item, self._opener(item, place)) for item, place in zip(members, sources, strict=True)]
         folder = target if self.is_folder else target.parent
         restore_files(files, folder, f"{why}, and {self.path!r} is gone", f"{why}, and {self.path!r} has changed since")
+
+    def _opener(self, member: Member, place: Path) -> Opener:
+        """Return what opens a file: its content, which may be kept as another artifact's, or its place."""
+        if self.blobs.holds(member.sha256):
+            return partial(self.blobs.open, member.sha256)
+        return partial(open_regular, place)
 
     def read_bytes(self) -> bytes:
         """Return the content of a file.

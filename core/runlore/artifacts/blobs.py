@@ -1,28 +1,35 @@
 """Files kept by their content: `blobs/ab/abcdef…`, named by sha256, read-only, each content once."""
 
 import errno
-import hashlib
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 from io import FileIO
 from pathlib import Path
+from typing import NamedTuple
 
-from runlore._ids import new_suffix
-from runlore.artifacts.copying import Proceed, can_read, copy_hashing, hash_open, open_regular
-from runlore.artifacts.folders import list_files, safe_join, unescaped
+from runlore._ids import is_sha256, new_suffix, sha256_of
+from runlore._inside import OddFile, is_regular, open_file
+from runlore._sharing import make_folder, settle
+from runlore._sharing import open_file as make_file
+from runlore.artifacts.copying import NoFile, Proceed, can_read, copy_hashing, hash_open, open_regular
+from runlore.artifacts.folders import list_files, makes_repository, safe_join, unescaped
 from runlore.artifacts.known import MIN_BYTES, Known, samples_of
 from runlore.errors import ArtifactNotFound, UnsafePath
 
 Skipped = list[tuple[Path, OSError]]  # files that could not be read
+Opener = Callable[[], FileIO]  # opens a content to be read
 
 MAX_NAMED = 20  # files or places that a message names
 
-_ODD_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)  # errors of a name that a file system can't have
+# Errors of a name that a disk can't have, or that another file has taken.
+ODD_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+HEAD_BYTES = 100
+_GONE = (FileNotFoundError, NotADirectoryError, OddFile, NoFile)  # errors of a content that is not there
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A file of an artifact: its path within the artifact, with forward slashes, its size in bytes and its hash.
 
     `executable` tells whether its owner may run it, `escaped` whether its path stands with escapes for bytes that are
@@ -48,12 +55,35 @@ class Blobs:
         self.root = root
 
     def path(self, sha256: str) -> Path:
-        """Return the path of a content, kept or not."""
+        """Return the path of a content, kept or not.
+
+        Raises:
+            ArtifactNotFound: it is no sha256, which alone can name one.
+        """
+        if not is_sha256(sha256):
+            raise ArtifactNotFound(f"{sha256[:80]!r} is no sha256: a content is named by 64 hex digits")
         return self.root / sha256[:2] / sha256
 
     def holds(self, sha256: str) -> bool:
         """Return True if a content is kept."""
-        return self.path(sha256).exists()
+        return is_regular(self.path(sha256))
+
+    def open(self, sha256: str) -> FileIO:
+        """Open a content that is kept, to be read.
+
+        Raises:
+            OddFile: it is no regular file, or is reached through a link.
+            OSError: it is not kept, or can't be read.
+        """
+        return FileIO(open_file(self.path(sha256), self.root.parent), "rb")
+
+    def create(self) -> None:
+        """Create the folder of the contents; a store that was removed is not made anew for it.
+
+        Raises:
+            OSError: the store is gone, or can't be written.
+        """
+        make_folder(self.root, self.root.parent)
 
     def put_bytes(self, data: bytes) -> str:
         """Keep some bytes; return their sha256.
@@ -61,14 +91,17 @@ class Blobs:
         Raises:
             OSError: no room, or the store is read-only.
         """
-        digest = hashlib.sha256(data).hexdigest()
+        digest = sha256_of(data)
         target = self.path(digest)
         if not _has_size(target, len(data)):
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.create()
+            make_folder(target.parent, self.root)
             draft = target.parent / f".{new_suffix(6)}.tmp"
             try:
-                draft.write_bytes(data)
-                self._settle(draft, target)
+                with os.fdopen(_make(draft), "wb") as file:
+                    file.write(data)
+                    settle(file.fileno(), 0o400, target.parent)
+                draft.rename(target)
             finally:
                 draft.unlink(missing_ok=True)
         return digest
@@ -128,23 +161,28 @@ class Blobs:
             raise skipped[0][1]
         return members
 
-    def read(self, sha256: str) -> bytes:
+    def read(self, sha256: str, max_bytes: int | None = None) -> bytes:
         """Return a content.
 
         Raises:
-            ArtifactNotFound: it was not kept, or is damaged.
+            ArtifactNotFound: it was not kept, is damaged, or has more than `max_bytes`.
         """
+        from hashlib import sha256 as digest_of  # which writers of small contents need not
+
         try:
-            data = self.path(sha256).read_bytes()
-        except FileNotFoundError:
+            with self.open(sha256) as file:
+                if max_bytes is not None and os.fstat(file.fileno()).st_size > max_bytes:
+                    raise ArtifactNotFound(f"the content {sha256!r} has more than {max_bytes:,} bytes")
+                data = file.readall()
+        except (FileNotFoundError, OddFile):
             raise ArtifactNotFound(f"the content {sha256!r} is not in this store") from None
-        if hashlib.sha256(data).hexdigest() != sha256:
+        if digest_of(data).hexdigest() != sha256:
             raise ArtifactNotFound(f"the content {sha256!r} is damaged on the disk")
         return data
 
     def restore(self, members: list[Member], target: Path) -> None:
         """Write files below `target`, byte for byte; see `restore_files`."""
-        files = [(member, self.path(member.sha256)) for member in members]
+        files = [(member, partial(self.open, member.sha256)) for member in members]
         restore_files(files, target, "is not in this store", "is damaged on the disk")
 
     def _put_like(
@@ -161,47 +199,56 @@ class Blobs:
     def _put_open(self, file: FileIO, max_bytes: int | None, proceed: Proceed | None) -> tuple[int, str]:
         """Keep an open file; return size and sha256."""
         draft = self.root / f".{os.getpid()}-{new_suffix(6)}.tmp"
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.create()
         try:
-            size, sha256 = copy_hashing(file, draft, max_bytes, proceed)
+            with FileIO(_make(draft), "r+") as copy:
+                size, sha256 = copy_hashing(file, copy, max_bytes, proceed)
+                settle(copy.fileno(), 0o400, self.root)
             target = self.path(sha256)
             if not _has_size(target, size):
-                target.parent.mkdir(mode=0o700, exist_ok=True)
-                self._settle(draft, target)
+                make_folder(target.parent, self.root)
+                draft.rename(target)
         finally:
             draft.unlink(missing_ok=True)
         return size, sha256
 
-    def _settle(self, draft: Path, target: Path) -> None:
-        draft.chmod(0o400)
-        draft.rename(target)
+
+def _make(draft: Path) -> int:
+    """Make the file of a content that is being written; nobody can open it but those who may read it later."""
+    return make_file(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL)
 
 
-def restore_files(files: list[tuple[Member, Path]], target: Path, gone: str, changed: str) -> None:
-    """Write files below `target`, each a copy of the path beside it; `gone` and `changed` end the error messages.
+def restore_files(files: Sequence[tuple[Member, Opener]], target: Path, gone: str, changed: str) -> None:
+    """Write files below `target`, each a copy of what is opened for it; `gone` and `changed` end the error messages.
 
     A name that can't be written costs no other file.
 
     Raises:
-        UnsafePath: a recorded path would lead outside, or can't be a name here; the other files were written.
+        UnsafePath: a recorded path would lead outside, is git's, or can't be a name here; the others were written.
         ArtifactNotFound: a content is not there (nothing was written), or is not the recorded one.
         OSError: it can't be written.
     """
     refused: list[str] = []
-    places: list[tuple[Member, Path, Path]] = []
+    places: list[tuple[Member, Opener, Path]] = []
     for member, source in files:
         try:
             places.append((member, source, safe_join(target, member.place)))
         except UnsafePath as error:
             refused.append(str(error))
     for member, source, _ in places:
-        if not source.is_file():
-            raise ArtifactNotFound(f"the content of {member.path!r} ({member.sha256}) {gone}")
+        try:
+            source().close()
+        except _GONE:
+            raise ArtifactNotFound(f"the content of {member.path!r} ({member.sha256}) {gone}") from None
     for member, source, place in places:
         try:
+            if makes_repository(place.name, _beginning(source) if place.name.lower() == "head" else b""):
+                raise UnsafePath(f"{member.path!r} would make a repository of its folder: not restored")
             _restore_file(member, source, place, changed)
+        except UnsafePath as error:
+            refused.append(str(error))
         except OSError as error:
-            if error.errno not in _ODD_NAME:
+            if error.errno not in ODD_NAME:
                 raise
             refused.append(f"{member.path!r} can't be written here: {error.strerror}")
     if refused:
@@ -210,12 +257,17 @@ def restore_files(files: list[tuple[Member, Path]], target: Path, gone: str, cha
         raise UnsafePath("; ".join(refused[:MAX_NAMED]) + told)
 
 
-def _restore_file(member: Member, source: Path, place: Path, changed: str) -> None:
+def _beginning(source: Opener) -> bytes:
+    with source() as file:
+        return file.read(HEAD_BYTES)
+
+
+def _restore_file(member: Member, source: Opener, place: Path, changed: str) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     draft = place.parent / f".{new_suffix(8)}.tmp"
     try:
-        with open_regular(source) as file:
-            if copy_hashing(file, draft)[1] != member.sha256:
+        with source() as file, draft.open("x+b", buffering=0) as copy:
+            if copy_hashing(file, copy)[1] != member.sha256:
                 raise ArtifactNotFound(f"the content of {member.path!r} ({member.sha256}) {changed}")
         if member.executable:
             mode = draft.stat().st_mode
@@ -231,9 +283,9 @@ def _has_size(path: Path, size: int) -> bool:
     Its time becomes now, so that nobody who frees room removes it before a log names it.
     """
     try:
-        if path.stat().st_size != size:
+        if not is_regular(path) or path.stat().st_size != size:
             return False
-        os.utime(path)
+        os.utime(path, follow_symlinks=False)
     except FileNotFoundError:
         return False
     except OSError:  # somebody else's file, or a read-only store
@@ -244,4 +296,4 @@ def _has_size(path: Path, size: int) -> bool:
 def folder_sha256(members: list[Member]) -> str:
     """Return the hash of a folder: that of the lines "<sha256>  <path>" of its files, sorted."""
     lines = sorted(f"{member.sha256}  {member.path}\n" for member in members)
-    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    return sha256_of("".join(lines).encode("utf-8", "surrogateescape"))

@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import hashlib
 import os
 import stat
 import threading
@@ -10,6 +9,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
+
+
+class NoFile(OSError):
+    """A folder, pipe, socket or device is where a file should be read."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EINVAL, "it is no regular file")
+
 
 Proceed = Callable[[], None]  # called between pieces of a file; raises to end the work
 
@@ -23,12 +30,13 @@ def open_regular(path: Path) -> FileIO:
     """Open a file to read its bytes. Unlike `open` it never waits, as it would for the writer of a pipe.
 
     Raises:
-        OSError: it can't be read, or is a folder, a pipe, a socket or a device.
+        NoFile: it is a folder, a pipe, a socket or a device.
+        OSError: it can't be read.
     """
     file = FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise OSError(errno.EINVAL, "it is no regular file")
+        raise NoFile
     return file
 
 
@@ -58,6 +66,8 @@ def hash_open(file: FileIO, proceed: Proceed | None = None) -> tuple[int, str]:
     Raises:
         OSError: it can't be read.
     """
+    import hashlib  # which takes long to import: a script that keeps no file needs it not
+
     digest = hashlib.sha256()
     size = 0
     buffer = memoryview(bytearray(_PIECE_BYTES))
@@ -70,32 +80,33 @@ def hash_open(file: FileIO, proceed: Proceed | None = None) -> tuple[int, str]:
 
 
 def copy_hashing(
-    reader: FileIO, target: Path, max_bytes: int | None = None, proceed: Proceed | None = None
+    reader: FileIO, writer: FileIO, max_bytes: int | None = None, proceed: Proceed | None = None
 ) -> tuple[int, str]:
-    """Copy an open file and hash the bytes that are written; return size and sha256.
+    """Copy an open file to another, open to be read and written; return size and sha256 of what is written.
 
     Above `max_bytes` it is copied only where the file system shares the blocks; `proceed` is called between pieces.
 
     Raises:
         OSError: it can't be read, is above `max_bytes`, or can't be written.
     """
-    with target.open("x+b", buffering=0) as writer:
-        with suppress(OSError):
-            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
-            return hash_open(writer, proceed)
-        size = os.fstat(reader.fileno()).st_size
-        if max_bytes is not None and size > max_bytes:
-            raise OSError(errno.EFBIG, f"larger than the {max_bytes >> 20:,} MiB that a copy may have here")
-        copy = _Copy(writer.fileno(), beside=size >= _BESIDE_BYTES)
-        try:
-            found = _hash_copying(reader, copy, proceed)
-        finally:
-            copy.end()
-        copy.check()
-        return found
+    with suppress(OSError):
+        fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+        return hash_open(writer, proceed)
+    size = os.fstat(reader.fileno()).st_size
+    if max_bytes is not None and size > max_bytes:
+        raise OSError(errno.EFBIG, f"larger than the {max_bytes >> 20:,} MiB that a copy may have here")
+    copy = _Copy(writer.fileno(), beside=size >= _BESIDE_BYTES)
+    try:
+        found = _hash_copying(reader, copy, proceed)
+    finally:
+        copy.end()
+    copy.check()
+    return found
 
 
 def _hash_copying(reader: FileIO, copy: "_Copy", proceed: Proceed | None) -> tuple[int, str]:
+    import hashlib  # which takes long to import: a script that keeps no file needs it not
+
     digest = hashlib.sha256()
     size = 0
     while count := reader.readinto(buffer := copy.buffer()):

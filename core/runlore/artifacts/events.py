@@ -56,7 +56,7 @@ def kept_or_hashed(path: Path, blobs: Blobs, rewrite: Rewrite, proceed: Proceed 
     Raises:
         OSError: it can't be read, or there is no room.
     """
-    blobs.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    blobs.create()
     disk = os.statvfs(blobs.root)
     room = min(MAX_COPY_BYTES, int(disk.f_bavail * disk.f_frsize * MAX_FREE_PART))
     why = withheld(path, rewrite)

@@ -14,6 +14,14 @@ CLOSED = "folders that can't be read"
 EMPTY = "folders without files are not kept"
 UNSAFE = "names that mean another place on other systems are not restored"
 
+MAX_NAME_BYTES = 255  # of a file or folder, on nearly every disk
+
+# Git takes a folder of this name, however it is written on a disk of Windows or of Apple, for a repository, and runs
+# what its settings name; a shell's prompt asks git.
+_GITS = re.compile(r"\.git[ .]*(:.*)?|git~\d+", re.IGNORECASE)
+_UNSEEN = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")  # characters that Apple's disks leave out
+_HEAD = re.compile(rb"ref:\s*refs/|[0-9a-fA-F]{40}")  # begins the file HEAD, without which no folder is a repository
+
 _ESCAPE = r"\\u(dc[89a-f][0-9a-f])"  # a byte of a name that is no UTF-8, as it stands in a log
 
 
@@ -68,15 +76,41 @@ def is_unsafe(recorded: str) -> bool:
     )
 
 
+def is_of_git(recorded: str) -> bool:
+    """Return True for a path that lies in git's own folder, `.git`, on some system."""
+    return any(_GITS.fullmatch(_UNSEEN.sub("", part)) for part in re.split(r"[/\\]", recorded))
+
+
+def makes_repository(name: str, beginning: bytes) -> bool:
+    """Return True for a file that could make the folder around it a bare repository, by its name and how it begins."""
+    return name.lower() == "head" and _HEAD.match(beginning) is not None
+
+
 def safe_join(folder: Path, recorded: str) -> Path:
     r"""Return the place of a recorded path below `folder`.
 
     Raises:
-        UnsafePath: the path is absolute, has "..", a drive or begins with a backslash, or leads outside through a link.
+        UnsafePath: the path is absolute, has "..", a drive or begins with a backslash, or leads outside through a link;
+            it lies in git's own folder, or among the hidden files of the home folder; or a part of it is too long.
     """
     if is_unsafe(recorded):
         raise UnsafePath(f"the recorded path {recorded!r} would lead outside {str(folder)!r}: not restored")
+    if is_of_git(recorded):
+        raise UnsafePath(f"the recorded path {recorded!r} lies in git's own folder: not restored")
+    if any(len(os.fsencode(part)) > MAX_NAME_BYTES for part in PurePosixPath(recorded).parts):
+        raise UnsafePath(f"the recorded path {recorded!r} has a name over {MAX_NAME_BYTES} bytes: not restored")
     place = folder.joinpath(*PurePosixPath(recorded).parts)
     if not place.parent.resolve().is_relative_to(folder.resolve()):
         raise UnsafePath(f"{recorded!r} leads outside {str(folder)!r} through a link: not restored")
+    if _is_hidden_at_home(folder, place):
+        raise UnsafePath(f"{recorded!r} is hidden in your home folder, where shells read: name another folder")
     return place
+
+
+def _is_hidden_at_home(folder: Path, place: Path) -> bool:
+    """Return True for a file or folder beside `.bashrc` that the name of `folder` does not lead to."""
+    home = Path(os.path.realpath(os.path.expanduser("~")))  # noqa: PTH111  # pathlib's raises where there is none
+    whole = Path(os.path.realpath(folder), *place.relative_to(folder).parts)
+    if Path(os.path.realpath(folder)) != home and not home.is_relative_to(os.path.realpath(folder)):
+        return False
+    return whole.is_relative_to(home) and whole != home and whole.relative_to(home).parts[0].startswith(".")

@@ -1,6 +1,5 @@
 """Large files that the store remembers: unchanged ones need no second reading, and kept contents no second copy."""
 
-import hashlib
 import os
 import time
 from contextlib import suppress
@@ -8,6 +7,8 @@ from io import FileIO
 from pathlib import Path
 
 from runlore._ids import new_suffix
+from runlore._inside import read_bytes
+from runlore._sharing import open_file
 
 MIN_BYTES = 256 << 10  # of a file that is remembered: to read a smaller one takes less than a millisecond
 
@@ -27,7 +28,7 @@ class Known:
         self._path = path
         self._notes: Notes = b""
         with suppress(OSError):
-            self._notes = b"\n" + path.read_bytes()
+            self._notes = b"\n" + read_bytes(path, path.parent.parent)
 
     def sha256_of(self, status: os.stat_result) -> str | None:
         """Return the hash of a file that has not changed since it was noted."""
@@ -53,8 +54,8 @@ class Known:
                 return
             if len(self._notes) + len(line) > _MAX_BYTES:
                 self._forget_half()
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(self._path, flags, 0o600)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+            descriptor = open_file(self._path, flags)
             try:
                 os.write(descriptor, line)  # lines of other processes stay whole
             finally:
@@ -63,8 +64,8 @@ class Known:
     def _forget_half(self) -> None:
         draft = self._path.with_name(f"{self._path.name}-{new_suffix(6)}.tmp")
         try:
-            draft.write_bytes(self._notes[self._notes.index(b"\n", len(self._notes) // 2) + 1 :])
-            draft.chmod(0o600)
+            with os.fdopen(open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+                file.write(self._notes[self._notes.index(b"\n", len(self._notes) // 2) + 1 :])
             draft.rename(self._path)
         finally:
             draft.unlink(missing_ok=True)
@@ -76,6 +77,8 @@ def samples_of(file: FileIO, size: int) -> str:
     Raises:
         OSError: it can't be read.
     """
+    import hashlib  # which takes long to import: a script that keeps no file needs it not
+
     digest = hashlib.sha256(str(size).encode())
     for number in range(_SAMPLES):
         place = max(0, size - _SAMPLE_BYTES) * number // (_SAMPLES - 1)

@@ -1,15 +1,30 @@
 """The command `runlore`."""
 
+import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import add_completion_class
 
 from runlore import __version__
+from runlore._process import process
 from runlore._text import closest
+from runlore.cli.printing import (
+    Progress,
+    message_text,
+    mute_output,
+    print_everywhere,
+    print_message,
+    print_traceback,
+)
+from runlore.cli.shells import COMPLETE, Bash
 from runlore.errors import QueryError, RunloreError, RunloreWarning
+from runlore.index.watching import Watching
 
 # Every command, in the order of the help text, with its module in `runlore.cli.commands`. The module defines a click
 # command of that name, with _ for -. It is imported only when the command is called or its help is shown.
@@ -33,6 +48,7 @@ COMMANDS = {
     "gc": "remove",
     "ui": "ui",
     "reindex": "doctor",
+    "quarantine": "doctor",
     "doctor": "doctor",
     "plugins": "plugins",
     "completion": "completion",
@@ -60,8 +76,21 @@ class _Commands(click.Group):
                 raise click.UsageError(f"No such command {args[0]!r}. Did you mean {close!r}?", context) from None
             raise
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        sys.excepthook = print_traceback
+        if COMPLETE in os.environ:
+            add_completion_class(Bash)
+        return super().main(*args, **kwargs)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _quiet_where_cut_off(), _visible_errors():  # of the help, which is printed here
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, context: click.Context) -> Any:
-        with warnings.catch_warnings():
+        print_everywhere()
+        if sys.stderr is not None and sys.stderr.isatty():
+            process.part(Watching).tell = Progress()
+        with _quiet_where_cut_off(), _visible_errors(), warnings.catch_warnings():
             warnings.simplefilter("always", RunloreWarning)
             warnings.showwarning = _print_warning
             try:
@@ -71,10 +100,33 @@ class _Commands(click.Group):
             except (RunloreError, TimeoutError) as error:
                 raise _Failure(str(error), 1) from None
             except OSError as error:
-                if not isinstance(error, BrokenPipeError):
-                    raise _Failure(f"{error.filename or 'output'}: {error.strerror or error}", 1) from None
-                sys.stderr.close()  # the reader of our output has closed it: no reason to complain
-                raise SystemExit(0) from None
+                if isinstance(error, BrokenPipeError):
+                    raise
+                raise _Failure(f"{error.filename or 'output'}: {error.strerror or error}", 1) from None
+
+
+@contextmanager
+def _quiet_where_cut_off() -> Iterator[None]:
+    """End the command well, and without a word, where the reader of its output has closed it."""
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # else Python does it at the end, and complains
+    except BrokenPipeError:
+        mute_output()
+        raise SystemExit(0) from None
+
+
+@contextmanager
+def _visible_errors() -> Iterator[None]:
+    """Write the hidden characters of an error's message as escapes: click prints it."""
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = message_text(error.message)  # type: ignore[misc]  # click prints it from the instance
+        raise
 
 
 class _Failure(click.ClickException):
@@ -84,7 +136,7 @@ class _Failure(click.ClickException):
 
 
 def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
-    click.echo(f"runlore: {message}", err=True)
+    print_message(f"runlore: {message}")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from runlore.errors import RunloreError
 from runlore.store.store import open_store
 
 MAX_COMPLETED = 200  # of the newest runs, whose names and ids shells complete
@@ -27,8 +28,12 @@ class RunPart(click.ParamType):  # type: ignore[type-arg]
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return the newest runs whose name or id begins with the text."""
-        runs = open_store(ctx.params.get("store")).runs(limit=MAX_COMPLETED)
-        found = [CompletionItem(run.name, help=run.status) for run in runs if run.name.startswith(incomplete)]
+        try:
+            runs = open_store(ctx.params.get("store")).runs(limit=MAX_COMPLETED)
+        except (RunloreError, OSError):
+            return []  # the command itself will say why; here it would be written into the line that is typed
+        names = ((run.name, run.status) for run in runs if run.name.isprintable() and not run.name.startswith("-"))
+        found = [CompletionItem(name, help=status) for name, status in names if name.startswith(incomplete)]
         return found + [CompletionItem(run.id) for run in runs if incomplete and run.id.startswith(incomplete)]
 
 

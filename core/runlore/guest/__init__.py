@@ -3,7 +3,8 @@
 Offered here: the fits under way (`in_fit`, `current`, `unrecorded`, `token`, `within`), guards that leave no trace in
 somebody's training, and `part`, the place for an integration's own state. The modules: `session` (`FitSession`),
 `options` (arguments of callbacks), `wrapping` (functions of a framework), `additions` (after a fit), `launch` (other
-processes), `loaders` (descriptions of data loaders).
+processes), `datasets` (data loaders, and what tells one dataset from another), `sets` (names for those
+that a model is evaluated on).
 """
 
 from typing import TYPE_CHECKING
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from runlore.guest.guards import (
         autolog_wanted,
         describe,
+        frameless,
         harmless,
+        is_pruned,
         rearm,
         records_dry_runs,
         run_name,
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     )
     from runlore.guest.request import FitRequest
     from runlore.guest.session import current
-    from runlore.guest.state import Part, part
+    from runlore.guest.state import Part, once_imported, part
 
 _HOMES = {
     "Part": "state",
@@ -34,8 +37,11 @@ _HOMES = {
     "autolog_wanted": "guards",
     "current": "session",
     "describe": "guards",
+    "frameless": "guards",
     "harmless": "guards",
     "in_fit": "fits",
+    "is_pruned": "guards",
+    "once_imported": "state",
     "part": "state",
     "rearm": "guards",
     "records_dry_runs": "guards",
@@ -56,8 +62,11 @@ __all__ = [
     "autolog_wanted",
     "current",
     "describe",
+    "frameless",
     "harmless",
     "in_fit",
+    "is_pruned",
+    "once_imported",
     "part",
     "rearm",
     "records_dry_runs",

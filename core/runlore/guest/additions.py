@@ -1,13 +1,19 @@
 """Additions: what is learnt of a model after its fit goes to the run that made it."""
 
+import hashlib
+import math
 import os
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from runlore._warnings import report
-from runlore.artifacts.events import local_path
+from runlore.artifacts.events import extent, local_path
 from runlore.guest.recorder import Recorder
+from runlore.log.points import stored_key
+from runlore.log.record import read_files
+from runlore.log.superseding import read_series
 from runlore.recording.additions import addition, addition_to, close_addition_to
 from runlore.recording.ranks import is_worker
 from runlore.recording.run import Run
@@ -15,6 +21,11 @@ from runlore.store.store import Store, open_store
 
 if TYPE_CHECKING:
     from runlore.provenance.origins import Writing
+
+VALUES = 16  # of each tensor that are looked at, at least, to tell weights from others
+MAX_PLACES = 1000  # of a fit that are known by their weights
+Place = tuple[int | None, float | None]  # step and epoch
+Tensors = Callable[[], Sequence[Any] | None]  # gives flat arrays or tensors
 
 
 def writer_of(store: Store, path: Path) -> "Writing | None":
@@ -28,17 +39,106 @@ def writer_of(store: Store, path: Path) -> "Writing | None":
     return origins.writer_of(store, path)
 
 
-class Additions(Recorder):
-    """Adds to a run, which may have ended. No method raises; workers add nothing."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The local file or folder that a model was loaded from, and what tells whether it has changed since."""
 
-    def __init__(self, run: Run) -> None:
-        super().__init__(run, self._add_metrics)
+    path: Path
+    extent: tuple[int, int] | None  # size in bytes and time of change in ns; None where it is gone
 
     @classmethod
-    def to_writer_of(
-        cls, checkpoint: str | os.PathLike[str], store: Store | None = None
-    ) -> "tuple[Self, int | None] | None":
-        """Return additions to the run that wrote a checkpoint, by its content, and its step; None where no run did.
+    def at(cls, path: object) -> "Source | None":
+        """Return what lies at a path now; None for what is no path, and for one of another machine."""
+        place = local_path(path) if isinstance(path, str | os.PathLike) else None
+        return None if place is None else cls(place, _extent(place))
+
+    @property
+    def is_unchanged(self) -> bool:
+        """True if the file or folder is as it was."""
+        return _extent(self.path) == self.extent
+
+
+def _extent(path: Path) -> tuple[int, int] | None:
+    try:
+        return extent(path)
+    except OSError:
+        return None
+
+
+class KnownWeights:
+    """Tells the weights that a fit has made from others, by some of their values: at which step and epoch it made them.
+
+    An evaluation claims no step whose weights it did not have: a user may train on, set or load them unseen. Weights of
+    another type than those noted can't be told from them, nor those that `Tensors` gives no values of (of a model that
+    is spread over processes): they count for the ones that were noted last.
+    """
+
+    def __init__(self) -> None:
+        self.last: Place = (None, None)
+        self._places: dict[_Values, Place] = {}
+
+    def note(self, step: int | None, epoch: float | None, tensors: "Tensors") -> None:
+        """Note the weights that a model has now. Never raises."""
+        self.last = step, epoch
+        found = _values(tensors)
+        if found is not None:
+            self._places.pop(found, None)
+            self._places[found] = self.last
+            for other in list(self._places)[:-MAX_PLACES]:
+                del self._places[other]
+
+    def place(self, tensors: "Tensors") -> Place | None:
+        """Return step and epoch of the weights that a model has now; None for weights that were not noted."""
+        found = _values(tensors)
+        if found is None or all(found.types != other.types for other in self._places):
+            return self.last
+        return self._places.get(found)
+
+
+def tensors_of(module: Any) -> Tensors:
+    """Return what gives the parameters and buffers of a module; nothing of one that is spread over processes."""
+
+    def tensors() -> Sequence[Any] | None:
+        found = [*module.parameters(), *module.buffers()]
+        is_whole = all(type(item).__name__ in ("Parameter", "Tensor") and item.numel() for item in found)
+        return [item.detach().reshape(-1) for item in found] if is_whole else None
+
+    return tensors
+
+
+class _Values(NamedTuple):
+    types: frozenset[str]
+    digest: str
+
+
+def _values(tensors: "Tensors") -> _Values | None:
+    try:
+        flat = tensors()
+        if not flat:
+            return None
+        digest = hashlib.sha256()
+        for tensor in flat:
+            some = tensor[:: max(1, len(tensor) // VALUES)][: 2 * VALUES].tolist()
+            digest.update(f"{tensor.dtype} {len(tensor)} {some}".encode())
+        return _Values(frozenset(str(tensor.dtype) for tensor in flat), digest.hexdigest())
+    except Exception:  # tensors of a framework, which may have been freed or moved
+        return None
+
+
+class Additions(Recorder):
+    """Adds to a run, which may have ended. No method raises; workers add nothing.
+
+    `step` and `epoch` are those of the weights that the additions are about; metrics that name neither are of them.
+    """
+
+    def __init__(self, run: Run, step: int | None = None, epoch: float | None = None) -> None:
+        super().__init__(run, self._add_metrics)
+        self.step = step
+        self.epoch = epoch
+
+    @classmethod
+    def to_writer_of(cls, checkpoint: str | os.PathLike[str], store: Store | None = None) -> "Self | None":
+        """Return additions to the run that wrote a checkpoint, by its content, at its step; None where no run did.
 
         Never raises. Hashes the checkpoint, even a large one, where it was moved.
         """
@@ -46,26 +146,23 @@ class Additions(Recorder):
         try:
             place = store or open_store()
             found = None if path is None or is_worker() or not path.exists() else writer_of(place, path)
-            return None if found is None else (cls(addition(place.folder, found.run)), found.step)
+            return None if found is None else cls(addition(place.folder, found.run), found.step, found.epoch)
         except Exception as error:  # a framework calls us here, and must not meet our exceptions
             report(f"the run that wrote {os.fspath(checkpoint)!r} can't be looked up: {type(error).__name__}: {error}")
             return None
 
-    def suffix(self, stage: str, fingerprints: Mapping[str, str | None]) -> str:
-        """Return the ending for the names of a set that the model is tested on: "" for the first one, "/test_2", ….
+    def opened(self) -> Run | None:
+        """Return the run itself, open for whatever a user adds by hand; None in workers. Never raises."""
+        return self._write("what is logged by hand", lambda run: run)
 
-        A set that the run knows already gets the ending that it had. `fingerprints` are those of the set's parts, by
-        the names that they have in the first set.
+    def beside_recorded(self, metrics: Mapping[str, Any], split: str) -> Mapping[str, Any]:
+        """Return metrics by names under which they replace no point that the run has at the step of the weights.
+
+        One with the value that is recorded there is left out; another value is "<name>/after". Only this run's files
+        are read. Never raises.
         """
-        place = 1
-        data = Store(self.run.folder.root).run(self.run).data
-        while True:
-            suffix = "" if place == 1 else f"/{stage}_{place}"
-            known = {part: data.get(part.replace(stage, stage + suffix, 1)) for part in fingerprints}
-            recorded = {part: facts.get("fingerprint") for part, facts in known.items() if facts is not None}
-            if not recorded or (recorded == fingerprints and None not in recorded.values()):
-                return suffix
-            place += 1
+        found = self._write("metrics", lambda run: _beside(run, metrics, split, self.step))
+        return metrics if found is None else found
 
     def close(self) -> None:
         """Close the run's log for now; a later addition opens it again."""
@@ -76,6 +173,8 @@ class Additions(Recorder):
     ) -> None:
         run = self._open_run()
         if run is not None:
+            if step is None and epoch is None:
+                step, epoch = self.step, self.epoch
             run.log_metrics(metrics, step, epoch, split)
 
     def _open_run(self) -> Run | None:
@@ -85,16 +184,19 @@ class Additions(Recorder):
         report(f"{what} can't be added to {self.run!r}: {type(error).__name__}: {error}")
 
 
-class Sets:
-    """Names for the datasets that one model is tested on, one after the other."""
+def _beside(run: Run, metrics: Mapping[str, Any], split: str, step: int | None) -> Mapping[str, Any]:
+    keys = {name: stored_key(name, split) for name in metrics}
+    recorded = read_series(read_files(run.folder, run.id).contents, keys.values())
+    found = {}
+    for name, value in metrics.items():
+        steps, values, *_ = recorded[keys[name]]
+        at = values[steps == step].tolist()
+        if not at:
+            found[name] = value
+        elif not _is_close(at[-1], float(value)):
+            found[f"{name}/after"] = value
+    return found
 
-    def __init__(self) -> None:
-        self._seen: dict[str, list[Hashable]] = {}
 
-    def suffix(self, stage: str, identity: Hashable) -> str:
-        """Return the ending of a metric's name: "" for the first dataset of a stage, "/test_2" for the second."""
-        seen = self._seen.setdefault(stage, [])
-        if identity not in seen:
-            seen.append(identity)
-        place = seen.index(identity)
-        return f"/{stage}_{place + 1}" if place else ""
+def _is_close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=1e-5) or (math.isnan(one) and math.isnan(other))

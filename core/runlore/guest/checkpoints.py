@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +18,14 @@ from runlore.log.events import Event
 from runlore.log.record import read_record
 from runlore.log.values import as_number, as_step
 from runlore.plugins.manager import plugins
+from runlore.provenance.trust import Proven
 from runlore.recording.run import Run
 
 END_WAIT_S = 5.0  # seconds that the end of a fit waits for hashes and copies; readers complete the rest
 REMOVAL_WAIT_S = 1.0  # seconds that a removal waits for a hash under way, where an open file would hinder it
 VERSION_DIGITS = 10  # of the name of a version
 
-KEPT_ROLES = {"best", "last"}
+KEPT_ROLES = ("best", "last")  # and those that begin with "best_"
 
 Later = Callable[[Callable[[], None]], object]  # hands a function to the thread that writes a checkpoint
 
@@ -209,16 +210,19 @@ class Checkpoints:
         self._versions[version.path] = version
 
     def _is_wanted(self, version: _Version) -> bool:
-        return self._keep == "best" and not version.kept and bool(version.roles & KEPT_ROLES)
+        return self._keep == "best" and not version.kept and _is_kept(version.roles)
 
     def _left_by_earlier_segments(self) -> Iterator[_Version]:
         """Return the best and last checkpoints of earlier segments that were cut off before they could keep them."""
         if self._run.run_log.mode != "resume" or self._keep != "best":
             return
+        proven = Proven(self._run.folder, self._run.id)
         for item in read_record(self._run.folder, self._run.id)[0].artifacts:
             roles = set(item.get("roles") or ())
             place = Path(item.get("path") or "")
-            if roles & KEPT_ROLES and "id" in item and place not in self._versions and not item.get("stored"):
+            if not (_is_kept(roles) and "id" in item) or place in self._versions or item.get("stored"):
+                continue
+            if proven.has(item):  # else it may be any file of this user's
                 yield _Version(place, roles, item["id"], item.get("size"), item.get("mtime_ns"))
 
     def _forget(self, place: Path) -> None:
@@ -239,6 +243,22 @@ class Checkpoints:
             if not self._over:
                 self._run.run_log.event(event)
             return not self._over
+
+
+def best_roles(monitors: Sequence[str], place: int) -> tuple[str, ...]:
+    """Return the roles of the best checkpoint by the monitor at a place, of all that checkpoints are ranked by.
+
+    The first one's is "best". Where several rank, each has a role of its own besides: "best_<monitor>", and
+    "best_<monitor>_2" for a second one of the same.
+    """
+    monitor = monitors[place]
+    number = monitors[: place + 1].count(monitor)
+    own = f"best_{monitor}" if number == 1 else f"best_{monitor}_{number}"
+    return ("best",) * (place == 0) + (own,) * (len(monitors) > 1)
+
+
+def _is_kept(roles: Iterable[str]) -> bool:
+    return any(role in KEPT_ROLES or role.startswith("best_") for role in roles)
 
 
 def _completion(version: _Version) -> Event:

@@ -19,6 +19,12 @@ class Fit(Protocol):
 
     look: Callable[[], None] | None  # ends the fit if its training call is over
 
+    def end(self, error: BaseException | None = None) -> None:
+        """End the fit: its call returned, or raised `error`."""
+
+    def missing(self, what: str, why: str) -> None:
+        """Record that something could not be captured."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stay:
@@ -67,6 +73,15 @@ class Fits(Part):
         stay.fit.look()
         return self._known(_innermost.get())
 
+    def begun_since(self, stay: Stay | None) -> list[Stay]:
+        """Return the stays of this context within another one, the innermost first."""
+        found = []
+        inner = _innermost.get()
+        while inner is not None and inner is not stay:
+            found.append(inner)
+            inner = inner.outer
+        return [item for item in found if self._known(item) is not None]
+
     def find(self, token: Token | None) -> Stay | None:
         """Return the stay that a token of this process names, if it is not over."""
         return self._stays.get(token[1]) if token is not None and token[0] == os.getpid() else None
@@ -91,6 +106,11 @@ class Fits(Part):
 def in_fit() -> bool:
     """Return True while a fit is under way in this context, so that another one would be a part of it."""
     return process.part(Fits).under_way() is not None
+
+
+def innermost() -> Stay | None:
+    """Return the innermost stay of this context, which may be over: to ask later which ones were begun since."""
+    return _innermost.get()
 
 
 def token() -> Token | None:

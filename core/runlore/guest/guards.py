@@ -2,7 +2,8 @@
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from runlore._ids import new_name
@@ -12,6 +13,7 @@ from runlore.hookspecs import DataDescription
 from runlore.log import sigterm
 from runlore.plugins.autolog import wanted_by_setting
 from runlore.plugins.manager import plugins
+from runlore.recording.output import without_output
 from runlore.recording.random_states import without_draws
 from runlore.recording.ranks import is_worker
 
@@ -23,14 +25,24 @@ F = TypeVar("F", bound=Callable[..., Any])
 UNSEEN = "<runlore, passed over like importlib._bootstrap>"
 
 
-@contextmanager
-def without_trace(*, draws: bool = False) -> Iterator[None]:
+def without_trace(*, draws: bool = False, prints: bool = False) -> AbstractContextManager[None]:
     """Do in the block what only the record needs: no warning of this thread shows.
 
     With `draws`, random states are restored, too: Python's own and numpy's, if numpy is loaded and no other thread may
-    be drawing from them; an integration takes care of its framework's.
+    be drawing from them; an integration takes care of its framework's. With `prints`, nothing shows that is
+    printed by Python's `sys.stdout` and `sys.stderr`, either. Threads that this one makes count as itself, but for
+    those that are given `daemon`; all others print on, and start threads, as ever.
     """
-    with without_warnings(), without_draws() if draws else nullcontext():
+    return _without_trace(draws=draws, prints=prints) if draws or prints else without_warnings()
+
+
+@contextmanager
+def _without_trace(*, draws: bool, prints: bool) -> Iterator[None]:
+    with (
+        without_warnings(),
+        without_draws() if draws else nullcontext(),
+        without_output() if prints else nullcontext(),
+    ):
         yield
 
 
@@ -71,11 +83,50 @@ def unseen(wrapper: F) -> F:
     """Hide the frame of a function that stands between a user's call and a framework's function.
 
     `warnings` skips it when it counts levels, as it skips frames of importlib, so that a warning points to the line
-    that it would point to without us; tracebacks in runs leave it out.
+    that it would point to without us; tracebacks in runs leave it out, those of the user where it is `frameless`.
     """
     function: Any = wrapper
     function.__code__ = function.__code__.replace(co_filename=UNSEEN)
     return wrapper
+
+
+def hide_frames(error: BaseException) -> None:
+    """Take the frames of `unseen` functions out of an exception's traceback.
+
+    For an exception that passes through one of them, too: what a block or a bare `raise` lets go on has no new entry.
+    """
+    trace = _next_seen(error.__traceback__)
+    error.with_traceback(trace)
+    while trace is not None:
+        after = _next_seen(trace.tb_next)
+        if after is not trace.tb_next:
+            trace.tb_next = after
+        trace = after
+
+
+def _next_seen(trace: TracebackType | None) -> TracebackType | None:
+    while trace is not None and trace.tb_frame.f_code.co_filename == UNSEEN:
+        trace = trace.tb_next
+    return trace
+
+
+class _Frameless:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            hide_frames(error)
+
+
+def frameless() -> AbstractContextManager[None]:
+    """Return a block for an `unseen` function: what is raised in it goes on with no frame of such functions."""
+    return _Frameless()
+
+
+def is_pruned(error: BaseException | None) -> bool:
+    """Return True for what a search raises to end a trial that shows no promise: its class is named `…Pruned`."""
+    return any(kind.__name__.endswith("Pruned") for kind in type(error).__mro__)
 
 
 def autolog_wanted(integration: str) -> bool:

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from runlore._settings import setting
+from runlore._warnings import valid_or
+from runlore.guest.captured import PLAIN, defaults_of, marked
 from runlore.guest.request import FitRequest
 from runlore.store.store import Store, open_store
-
-PLAIN = (bool, int, float, str, type(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,22 @@ class RunOptions:
         place = store if store is None or isinstance(store, Store) else open_store(store)
         return cls(None if name is None else str(name), experiment, tags, place, **more)
 
-    def request(self, *, tags: Mapping[str, Any] | None = None, **more: Any) -> FitRequest:
-        """Return a request with these options; `tags` are the integration's own, `more` further fields of it."""
-        tags = {**(tags or {}), **(self.tags or {})}
-        options = {"name": self.name, "experiment": self.experiment, "tags": tags, "store": self.store}
+    def request(
+        self, *, tags: Mapping[str, Any] | None = None, carried: Mapping[str, str | None] | None = None, **more: Any
+    ) -> FitRequest:
+        """Return a request with these options; `tags` are the integration's own, `more` further fields of it.
+
+        `carried` are a "name" and an "experiment" that arguments of the framework carry: they count where the user gave
+        none, and no setting names an experiment.
+        """
+        found = dict(carried or {})
+        experiment = None if valid_or(None, setting, "experiment") else found.get("experiment")
+        options = {
+            "name": self.name or found.get("name"),
+            "experiment": self.experiment or experiment,
+            "tags": {**(tags or {}), **(self.tags or {})},
+            "store": self.store,
+        }
         return FitRequest(**{**options, **more})
 
 
@@ -52,6 +65,7 @@ def settings_of(items: Iterable[Any], *, but: Collection[str] = ()) -> dict[str,
     """Return the settings of callbacks and the like, by class: arguments of the class kept as attributes of that name.
 
     A second object of a class gets a number. Only plain values count; names in `but` and runlore's own objects don't.
+    Defaults are marked as captured.
     """
     found: dict[str, dict[str, Any]] = {}
     seen: dict[str, int] = {}
@@ -65,5 +79,5 @@ def settings_of(items: Iterable[Any], *, but: Collection[str] = ()) -> dict[str,
         if names:
             number = seen[cls.__name__] = seen.get(cls.__name__, 0) + 1
             key = cls.__name__ if number == 1 else f"{cls.__name__}_{number - 1}"
-            found[key] = {name: held[name] for name in names}
+            found[key] = marked({name: held[name] for name in names}, defaults_of(cls))
     return found

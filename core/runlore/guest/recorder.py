@@ -3,14 +3,19 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
-from runlore.guest import guards
+from runlore.guest import datasets, guards
+from runlore.guest.captured import told_apart
+from runlore.guest.sets import Descriptions, EvaluatedSet, Prints, find_set, name_set
 from runlore.hookspecs import CapturedFile
 from runlore.plugins.manager import plugins
+from runlore.provenance.call_site import Written
 from runlore.recording.run import Run
 
 T = TypeVar("T")
+NO_PRINTS: Prints = MappingProxyType({})
 WriteMetrics = Callable[[Mapping[str, Any], int | None, float | None, str | None], None]
 
 
@@ -23,13 +28,14 @@ class Recorder(ABC):
     def __init__(self, run: Run, write_metrics: WriteMetrics) -> None:
         self.run = run
         self._write_metrics = write_metrics
+        self.was_stopped = False  # True once `stopped` was told
 
     def params(self, params: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
-        """Record parameters, or those that a call returns.
+        """Record parameters, or those that a call returns; what nobody passed is marked by `guest.captured.Captured`.
 
         An exception of the call is noted in the run only, and its warnings don't show.
         """
-        self._write("params", lambda run: run.log_params(self._called(params) if callable(params) else params))
+        self._write("params", lambda run: _log_params(run, self._called(params) if callable(params) else params))
 
     def metrics(
         self,
@@ -53,13 +59,67 @@ class Recorder(ABC):
         """Describe a dataset that the model meets, and return its fingerprint; see `Run.log_data`."""
         return self._write(f"data {name}", lambda run: run.log_data(name, data, **facts))
 
-    def file(self, path: Path, *, kind: str, most: int, step: int | None = None) -> None:
-        """Record a file or folder that was written; `step` is the step of its weights.
+    def loader(self, name: str, loader: Any) -> None:
+        """Describe a data loader, or a dataset itself: class, rows, batch size; tensors in memory as data of their own.
+
+        Nothing of it is loaded.
+        """
+
+        def describe(run: Run) -> None:
+            facts, tensors = datasets.facts_of(loader)
+            run.log_data(name, **facts)
+            for place, tensor in enumerate(tensors):
+                self.data(f"{name}.{place}", tensor)
+
+        self._write(f"data {name}", describe)
+
+    def evaluated_on(
+        self,
+        stage: str,
+        parts: Mapping[str, Any],
+        *,
+        found: Descriptions | None = None,
+        prints: Prints = NO_PRINTS,
+        fits: bool = False,
+        written: Written | None = None,
+    ) -> EvaluatedSet:
+        """Return the name of a set of data that the model is evaluated on, by the rule of `guest.sets`.
+
+        `parts` are its data by the names under which they are described, which begin with that of the stage. `found`
+        are descriptions of them, asked for where there are none yet, and `prints` fingerprints that somebody else
+        knows. `fits` marks the set of a fit's own validation. `written` is the argument of the user's call that the set
+        comes from, as `guest.wrapping.as_written` returns it: with that a set may have a name, else only a number.
+        """
+
+        def name(run: Run) -> EvaluatedSet:
+            seen = _described(parts) if found is None else found
+            named = name_set(self.run, stage, parts, seen, prints, fits=fits, written=written)
+            facts = {"set": named.content, "called": named.called}
+            if named.is_new and any(facts.values()):
+                run.log_data(named.name_of(next(iter(parts))), **{key: text for key, text in facts.items() if text})
+            return named
+
+        return self._write(f"data {stage}", name) or EvaluatedSet(stage)
+
+    def met_before(
+        self, stage: str, parts: Mapping[str, Any], *, found: Descriptions | None = None
+    ) -> EvaluatedSet | None:
+        """Return the name of a set of data that the run has met in a stage; None where it has not.
+
+        `parts` and `found` are those of `evaluated_on`: by the names that this stage has for them.
+        """
+        return self._write(
+            f"data {stage}",
+            lambda run: find_set(self.run, stage, parts, _described(parts) if found is None else found),
+        )
+
+    def file(self, path: Path, *, kind: str, most: int, step: int | None = None, epoch: float | None = None) -> None:
+        """Record a file or folder that was written; `step` and `epoch` are those of its weights.
 
         A file of up to `most` bytes is kept. A larger one, or a folder, is hashed by the next reader, so that the
         caller need not wait.
         """
-        self._write(repr(str(path)), lambda run: _add_file(run, path, kind, most, step))
+        self._write(repr(str(path)), lambda run: _add_file(run, path, kind, most, (step, epoch)))
 
     def files(self, folder: Path, paths: Sequence[Path], *, kind: str, most: int, step: int | None = None) -> None:
         """Record files of one folder that were written together as one artifact; kept are up to `most` bytes."""
@@ -75,6 +135,17 @@ class Recorder(ABC):
     def link(self, kind: str, run_id: str, step: int | None = None, sha256: str | None = None) -> None:
         """Record that the run is based on another: "refit_of", "resumed_from", …; see `Run.link`."""
         self._write(f"the link to {run_id}", lambda run: run.link(kind, run_id, step=step, sha256=sha256))
+
+    def stopped(self, reason: str, *, step: int | None = None, epoch: float | None = None) -> None:
+        """Record as the tag `stopped` why training ended before its planned end, and where."""
+
+        def tag(run: Run) -> None:
+            places = [] if step is None else [f"step {int(step)}"]
+            places += [] if epoch is None else [f"epoch {float(epoch):g}"]
+            run.set_tags({"stopped": ": ".join(filter(None, (", ".join(places), reason)))})
+
+        self.was_stopped = True
+        self._write("why it stopped", tag)
 
     def missing(self, what: str, why: str) -> None:
         """Record that something could not be captured."""
@@ -106,15 +177,29 @@ class Recorder(ABC):
         """Report that something could not be written. Never raises."""
 
 
+def _described(parts: Mapping[str, Any]) -> Descriptions:
+    return {name: guards.describe(part) for name, part in parts.items() if part is not None}
+
+
+def _log_params(run: Run, params: Mapping[str, Any]) -> None:
+    if type(params) is not dict:  # another mapping is the user's own
+        run.log_params(params)
+        return
+    passed, captured = told_apart(params)
+    run.log_params(passed)
+    run.log_params(captured, captured=True)
+
+
 def _size(paths: Sequence[Path]) -> int:
     return sum(path.stat().st_size for path in paths)
 
 
-def _add_file(run: Run, path: Path, kind: str, most: int, step: int | None) -> None:
+def _add_file(run: Run, path: Path, kind: str, most: int, place: tuple[int | None, float | None]) -> None:
+    step, epoch = place
     if path.is_dir() or path.stat().st_size > most:
-        run.log_artifact(path, kind=kind, step=step, keep=False)
+        run.log_artifact(path, kind=kind, step=step, epoch=epoch, keep=False)
         return
     file = plugins().rewrite_file(CapturedFile(path.name, path.read_bytes(), kind))
     if file.withheld is not None:
         run.log_missing(path.name, file.withheld)
-    run.log_artifact(path, kind=kind, step=step, keep=file.withheld is None)
+    run.log_artifact(path, kind=kind, step=step, epoch=epoch, keep=file.withheld is None)

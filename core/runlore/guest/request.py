@@ -18,7 +18,10 @@ class FitRequest:
     `resume_from` is the checkpoint that training starts from: the run that wrote it goes on, or, if that has finished,
     the new one is linked to it. `after` is the run of the model's previous fit. `leader` is True in the process that
     records, where the framework knows better than the variables of launchers; `launch` is what the process that started
-    this one prepared. A request that only `visits` joins the user's open run and leaves it to the first training.
+    this one prepared. A request that only `visits`, as for an evaluation, joins the user's open run and leaves it to
+    the first training; a run of its own gets the tag `purpose`. `continues` is the run of an evaluation that came
+    before the first training of the same model: it goes on as the run of the training, with the numbers of the
+    evaluation at step 0.
     """
 
     name: str | None = None
@@ -27,6 +30,7 @@ class FitRequest:
     store: "Store | None" = None
     resume_from: str | os.PathLike[str] | None = None
     after: "Run | None" = None
+    continues: "Run | None" = None
     leader: bool | None = None
     launch: "Launch | None" = None
     visits: bool = False

@@ -4,6 +4,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
@@ -16,10 +17,15 @@ from runlore.guest.fits import Fits, Stay, unrecorded
 from runlore.guest.opening import open_for
 from runlore.guest.recorder import Recorder
 from runlore.guest.request import FitRequest
+from runlore.guest.wrapping import token_of
 from runlore.recording.ending import status_of
 from runlore.recording.run import Run, silent_run
 from runlore.recording.starting import StartRequest, start
 from runlore.store.store import Store
+
+MAX_LABELS = 20  # of models of one name that are told apart in a fit
+
+Place = tuple[int | None, float | None]  # step and epoch
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,6 +58,9 @@ class FitSession(Recorder):
     Where a framework may leave a training call without calling any hook, an integration sets `look`: called before
     somebody asks for the fit under way, it ends the session if the call is over.
 
+    An integration that sets `trains`, the `token_of` the model, and `place`, which returns step and epoch, lets others
+    record what they evaluate within the fit: see `Beside`.
+
     The methods may be called from any thread; `begin`, `pause`, `resume` and `end` belong to the one that trains.
     """
 
@@ -62,6 +71,9 @@ class FitSession(Recorder):
         self.owned = owned
         self.recorded = recorded
         self.look: Callable[[], None] | None = None
+        self.trains: object | None = None
+        self.place: Callable[[], Place] | None = None
+        self.others: list[_Other] = []  # models that were evaluated in it
         self._has_failed = False
         self._earlier_keys = set() if owned else run.run_log.keys()  # that the user had logged before
         self._saved: Checkpoints | None = None  # None until there is something to record of checkpoints
@@ -175,8 +187,9 @@ class FitSession(Recorder):
 
         It is hashed on a thread of its own; written again later, it is a new version. `value` is the value of the
         metric `monitor`. A role belongs to the newest checkpoint that was saved with it; those with the role "best" or
-        "last" at the end of the fit are kept. Where another thread writes the file, `later` hands that thread a
-        function to call when it is done, before it writes another: `executor.submit`, say.
+        "last", or with one that begins with "best_", are kept at the end of the fit. Where another thread writes the
+        file, `later` hands that thread a function to call when it is done, before it writes another:
+        `executor.submit`, say.
         """
         self._deferred.flush()
         self._checkpoints().saved(path, step=step, epoch=epoch, monitor=monitor, value=value, roles=roles, later=later)
@@ -207,7 +220,15 @@ class FitSession(Recorder):
         duration.
         """
         tags = {"integration": self.integration, **tags}
-        wanted = StartRequest(name=name, params=params, tags=tags, parent=self.run.id, lasted=seconds, like=self.run)
+        wanted = StartRequest(
+            name=name,
+            experiment=self.run.run_log.opening.get("experiment"),
+            params=params,
+            tags=tags,
+            parent=self.run.id,
+            lasted=seconds,
+            like=self.run,
+        )
         run = start(self.store.folder, wanted)
         for step in range(max(map(len, points.values()), default=0)):
             run.log_metrics({key: values[step] for key, values in points.items() if step < len(values)}, step)
@@ -219,9 +240,15 @@ class FitSession(Recorder):
     def end(self, error: BaseException | None = None, *, interrupted: bool = False) -> None:
         """End the fit: the training call returned, or raised `error`; `interrupted`: because of a signal.
 
-        A joined run stays open. A second call does nothing.
+        A search that ends a trial (`guest.is_pruned`) makes no failure of it. A joined run stays open. A second call
+        does nothing.
         """
+        if guards.is_pruned(error):
+            if not self.was_stopped:
+                self.stopped(f"pruned: {error}".rstrip(": "))
+            error = None
         self.pause()
+        self.place = None  # it may hold the trainer
         saved, self._saved = self._saved, None
         if self.run.ended:  # by its user, during the fit
             if saved is not None:
@@ -235,7 +262,8 @@ class FitSession(Recorder):
                 saved.settle()
         finally:  # also when Ctrl-C comes while it waits
             if self.owned:
-                self.run.finish("interrupted" if interrupted else status_of(error), error)
+                cut_off = interrupted or isinstance(error, GeneratorExit)  # a generator that trains was closed
+                self.run.finish("interrupted" if cut_off else status_of(error), error)
 
     def _checkpoints(self) -> Checkpoints:
         if self._saved is None:
@@ -254,6 +282,81 @@ class FitSession(Recorder):
             _note_loss(self, error)
         except Exception as second:  # the run itself is broken: the report above has to do
             report(f"{self.integration}: {type(second).__name__}: {second}")
+
+
+class Beside(Recorder):
+    """Records within a fit what is evaluated there, and is no part of it: of another model, or by another trainer.
+
+    The numbers are in the run of the fit, at its step. Their names end in that of the other model ("/teacher"), in its
+    number where several have the same one; those of the fit's own model in "/again", unless they are of a test.
+    """
+
+    def __init__(self, session: FitSession, model: Any, label: str) -> None:
+        super().__init__(session.run, self._take)
+        self.session = session
+        self._label = _label(session, model, label)
+
+    @classmethod
+    def fit_under_way(cls, model: Any, label: str, made_by: str | None = None) -> Self | None:
+        """Return what records an evaluation within the fit of this context; None where none is, or is recorded.
+
+        `label` names the other model, and `made_by` is the id of the run of its weights, as far as it is known.
+        """
+        session = current()
+        if not session:
+            return None
+        count = len(session.others)
+        found = cls(session, model, label)
+        if made_by is not None and made_by != session.run.id and len(session.others) > count:
+            session.link("uses", made_by)
+        return found
+
+    def _take(self, metrics: Mapping[str, Any], step: int | None, epoch: float | None, split: str | None) -> None:
+        session = self.session
+        label = self._label if self._label or split == "test" else "/again"
+        at = session.place() if session.place is not None else (None, None)
+        named = {f"{name}{label}": value for name, value in metrics.items()}
+        session.metrics(named, step=at[0], epoch=at[1], split=split)
+
+    def _open_run(self) -> Run | None:
+        return self.run
+
+    def _failed(self, what: str, error: Exception) -> None:
+        self.session.missing(f"{what} of an evaluation in the fit", f"{type(error).__name__}: {error}")
+
+
+@dataclass(slots=True)
+class _Other:
+    """A model that is evaluated within a fit and not trained by it, or several of one name, one after the other."""
+
+    label: str
+    token: object
+    step: int | None  # of the last evaluation
+    is_kept: bool = False  # it was evaluated at two steps
+
+
+def _label(session: FitSession, model: Any, label: str) -> str:
+    """Return what names end in that are of a model: nothing for the one that the fit trains.
+
+    Copies that are made anew for each evaluation, such as those of averaged weights, are one model. Of others of one
+    name all but the first have a number.
+    """
+    token, step = token_of(model), None if session.place is None else session.place()[0]
+    if session.trains is token:
+        return ""
+    same = [item for item in session.others if item.label == label]
+    found = next((item for item in same if item.token is token), None)
+    if found is not None:
+        found.is_kept = found.is_kept or found.step != step
+    else:
+        found = next((item for item in same if not item.is_kept and item.step != step), None)
+    if found is None:
+        found = _Other(label, token, step)
+        session.others.append(found)
+        same.append(found)
+    found.token, found.step = token, step
+    place = next(place for place, item in enumerate(same) if item is found)
+    return f"/{label}" if place == 0 else f"/{label}_{place + 1}" if place < MAX_LABELS else f"/{label}_more"
 
 
 def _note_loss(session: FitSession, error: BaseException) -> None:

@@ -1,7 +1,21 @@
-"""The door to what an integration keeps for the process: see `Part`, and `part(SomePart)` for this process's own."""
+"""The doors to the process: `part` for what an integration keeps there, `once_imported` for its framework's import."""
+
+from collections.abc import Callable
 
 from runlore._process import Part, process
+from runlore.plugins.entry_points import is_loading
 
-__all__ = ["Part", "part"]
+__all__ = ["Part", "once_imported", "part"]
 
 part = process.part
+
+
+def once_imported(module: str, action: Callable[[], None]) -> None:
+    """Call `action` once a framework is imported, or now where it is; not for a package that a plugin's code lies in.
+
+    For the package of an integration, which calls it when it is imported: by its user, not for its entry point.
+    """
+    if not is_loading():
+        from runlore.plugins import autolog  # late: every first run loads this file, few need that one
+
+        autolog.once_imported(module, action)

@@ -2,15 +2,17 @@
 
 import functools
 import inspect
+import sys
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
-from types import ModuleType
+from types import FrameType, ModuleType, TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
 from runlore._process import Part, process
-from runlore.guest import guards
+from runlore.guest import fits, guards
+from runlore.provenance.call_site import Written as Written  # offered here, too
 
 T = TypeVar("T")
 
@@ -27,6 +29,147 @@ class Call(Protocol):
 C = TypeVar("C", bound=Call)
 
 
+class _Watched:
+    """An original function as its wrapper calls it: knows what became of the call, should the wrapper fail."""
+
+    __slots__ = ("__wrapped__", "error", "is_called", "result", "trace")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.__wrapped__ = function
+        self.is_called = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.trace: TracebackType | None = None
+
+    @guards.unseen
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.is_called = True
+        try:
+            self.result = self.__wrapped__(*args, **kwargs)
+        except BaseException as error:
+            self.error, self.trace = error, getattr(error.__traceback__, "tb_next", None)  # without this frame
+            raise
+        return self.result
+
+    @guards.unseen
+    def complete(self, before: "fits.Stay | None", failure: str, args: Any, kwargs: Any) -> Any:
+        """Return what the call returns, or raise what it raises; it is made now if the wrapper has not made it.
+
+        Fits that were begun since `before`, and not ended, end with it.
+        """
+        if not self.is_called:
+            with suppress(BaseException):
+                self(*args, **kwargs)
+        _end_since(before, failure, self.error)
+        if self.error is not None:
+            raise self.error.with_traceback(self.trace)
+        return self.result
+
+    def __get__(self, instance: object, owner: type | None = None) -> Callable[..., Any]:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__wrapped__, name)  # its name and documentation
+
+
+def guarded(wrapper: Wrapper, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that calls `wrapper(original, …)`, and can't harm the call: the original is called just once.
+
+    What the original returns or raises is what the caller gets, whether the wrapper fails before or behind it. Its
+    tracebacks don't show the wrapper. The first failure is reported; fits that the wrapper has begun end with the call.
+    """
+    reported = False
+
+    @guards.unseen
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        nonlocal reported
+        watched, before = _Watched(original), fits.innermost()
+        try:
+            try:
+                return wrapper(watched, *args, **kwargs)
+            except BaseException as error:
+                if error is watched.error:
+                    error.with_traceback(watched.trace)
+                    guards.hide_frames(error)
+                    raise
+                if not isinstance(error, Exception):
+                    raise  # Ctrl-C meanwhile
+                failure = f"{type(error).__name__}: {error}"
+            if not reported:
+                reported = True
+                guards.warn(f"less is recorded: {wrapper.__qualname__} failed: {failure}")
+            return watched.complete(before, failure, args, kwargs)
+        finally:
+            watched.error = watched.trace = None  # else they would hold the frames that they went through
+
+    return wrapped
+
+
+class _Block:
+    """A block around a call, which it can't harm; see `guarded_block`."""
+
+    def __init__(self, begin: Callable[[], AbstractContextManager[Any]], name: str, instead: Callable[[], Any]) -> None:
+        self._begin = begin
+        self._name = name
+        self._instead = instead
+        self._before = fits.innermost()
+        self._failure = ""
+        self._inner: AbstractContextManager[Any] | None = None
+
+    def __enter__(self) -> Any:
+        try:
+            inner = self._begin()
+            given = inner.__enter__()
+        except Exception as error:  # ours, and the user's call comes now
+            self._fail(error)
+            return self._instead()
+        self._inner = inner
+        return given
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._inner is not None:
+                self._inner.__exit__(kind, error, trace)
+        except Exception as second:  # ours, and the user's call has ended
+            if second is not error:
+                self._fail(second)
+        if self._failure:
+            _end_since(self._before, self._failure, error)
+        if error is not None:
+            guards.hide_frames(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = f"{type(error).__name__}: {error}"
+        guards.warn(f"less is recorded: {self._name} failed: {self._failure}")
+
+
+def guarded_block(
+    make: Callable[..., AbstractContextManager[Any]], instead: Callable[[], Any] = lambda: None
+) -> Callable[..., AbstractContextManager[Any]]:
+    """Return `make` with blocks that can't harm a call: where one fails, before the call or behind it, it is reported.
+
+    What could not begin gives what `instead` returns. Fits that the block has begun end with it. It swallows nothing
+    that the call raises, and what passes through it has no frame of an `unseen` function in its traceback.
+    """
+
+    @functools.wraps(make)
+    def made(*args: Any, **kwargs: Any) -> AbstractContextManager[Any]:
+        return _Block(functools.partial(make, *args, **kwargs), make.__qualname__, instead)
+
+    return made
+
+
+def _end_since(before: "fits.Stay | None", failure: str, error: BaseException | None) -> None:
+    """End the fits that this context has begun since a stay as their call ended; they tell that they lack a part."""
+    for stay in process.part(fits.Fits).begun_since(before):
+        if stay.fit is not None:
+            stay.fit.missing("part of the record", failure)
+            stay.fit.end(error)
+        process.part(fits.Fits).leave(stay)
+
+
 class Wrappers:
     """Wraps functions of a framework. `restore` puts every attribute back, the very object that was there."""
 
@@ -36,8 +179,8 @@ class Wrappers:
     def wrap(self, owner: type | ModuleType, name: str, wrapper: Wrapper) -> None:
         """Let `wrapper(original, …)` be called instead of a function, or of a method where `owner` is a class.
 
-        A method is wrapped in the base class that defines it. Warnings and tracebacks pass over our frame; name,
-        signature and documentation stay the original's.
+        It is `guarded`. A method is wrapped in the base class that defines it. Warnings and tracebacks pass over our
+        frame; name, signature and documentation stay the original's.
 
         Raises:
             AttributeError: there is no such function.
@@ -47,14 +190,10 @@ class Wrappers:
         original = vars(owner).get(name)
         if not callable(original):
             raise AttributeError(f"{owner.__name__} has no function {name!r}")
-
-        @functools.wraps(original)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            return wrapper(original, *args, **kwargs)
-
-        guards.unseen(wrapped)
-        setattr(owner, name, wrapped)
-        self._done.append((owner, name, original, wrapped))
+        wrapped = functools.wraps(original)(guarded(wrapper, original))
+        ours = staticmethod(wrapped) if isinstance(original, staticmethod) else wrapped
+        setattr(owner, name, ours)
+        self._done.append((owner, name, original, ours))
 
     def restore(self) -> None:
         """Put the originals back, except where somebody else has replaced our wrapper since."""
@@ -150,6 +289,10 @@ class ByIdentity(Generic[T]):
             del self._values[id(key)]
         return value
 
+    def values(self) -> list[T]:
+        """Return the values of all objects that live."""
+        return [value for _, value in list(self._values.values())]
+
     def __bool__(self) -> bool:
         return bool(self._values)
 
@@ -184,3 +327,23 @@ def arguments(function: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[s
         return {}
     bound.apply_defaults()
     return dict(bound.arguments)
+
+
+def as_written(place: int, *keywords: str, running: Callable[..., Any] | None = None) -> Written:
+    """Return what the user wrote for an argument of a call: by its place behind `self`, or by one of its keywords.
+
+    The call is that of the wrapped function whose wrapper asks, which is `unseen`, or of one that is `running`, from
+    which a framework has come to call us.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    if running is None:
+        while frame is not None and frame.f_code.co_filename != guards.UNSEEN:
+            frame = frame.f_back
+    else:
+        code = getattr(running, "__code__", None)
+        while frame is not None and frame.f_code is not code:
+            frame = frame.f_back
+        frame = None if frame is None else frame.f_back
+    while frame is not None and frame.f_code.co_filename == guards.UNSEEN:
+        frame = frame.f_back
+    return Written.at(frame, place, *keywords)

@@ -2,25 +2,31 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runlore._ids import id_day
+from runlore._ids import id_day, id_time
+from runlore._inside import is_regular, list_names, unlink
+from runlore._warnings import report
 from runlore.errors import FormatError
-from runlore.index.database import DAMAGED, LIVE, Sqlite
+from runlore.index.database import DAMAGED, LIVE, UNSEALED, Sqlite
 from runlore.log import liveness
 from runlore.log.folder import YOUNG_NS, Folder, WriterFile, holds_more, visible
-from runlore.log.frames import DecodeError
+from runlore.log.frames import DecodeError, fault_text, load_json
 from runlore.log.liveness import Life
 from runlore.log.points import Tally
-from runlore.log.reader import Content, Replay
+from runlore.log.reader import Content
+from runlore.log.record import DAMAGED as DAMAGED_RUN
 from runlore.log.record import Record, Writers, build_record, closing_of, read_writers
+from runlore.log.replay import Replay
 from runlore.log.sealing import seal
 
 MAX_TRIES = 5  # to read a run whose files are sealed or removed meanwhile
+PART_RUNS = 250  # that are read before they are stored, which bounds the memory that this takes
+PART_BYTES = 32 << 20
 
 
 @dataclass(slots=True)
@@ -30,64 +36,115 @@ class Change:
     day: str
     run_id: str
     files: list[WriterFile]
-    states: dict[str, tuple[int, int]] = field(default_factory=dict)  # bytes and mtime (ns) by file name
+    states: dict[str, tuple[int, int]] = field(default_factory=dict)  # bytes and ctime (ns) by file name
     record: Record | None = None
     writers: Writers | None = None
     tallies: dict[str, Tally] = field(default_factory=dict)  # by metric
+    fault: str = ""  # why nothing of it can be used but that it is there
+
+    def fail(self, error: Exception) -> None:
+        """Leave the run without its content, which can't be used, and say why."""
+        self.fault = fault_text(error)
+        self.writers = Writers([], [f"its files can't be used: {self.fault}"])
+        self.record = Record(self.run_id, status=DAMAGED_RUN, started=id_time(self.run_id))
+        self.tallies = {}
+        report(f"run {self.run_id}: its files can't be used: {self.fault}; `runlore quarantine` sets it aside")
 
 
 @dataclass(slots=True)
 class News:
-    """The changes in a store's folder since the last look. Days are those of its folders, "2026-11/23"."""
+    """Changes in a store's folder since the last look. Days are those of its folders, "2026-11/23".
+
+    A day is told with or behind the last of its changes, so that whoever stores one part after the other can be
+    interrupted at any time. `goes_on` says that more follows, and `share` how much of the days was looked at.
+    """
 
     days: list[tuple[str, int]] = field(default_factory=list)  # with the mtime (ns) up to which each is known
     changes: list[Change] = field(default_factory=list)
     gone: list[tuple[str, str]] = field(default_factory=list)  # day and run id
     gone_days: list[str] = field(default_factory=list)
+    closed: list[Path] = field(default_factory=list)  # folders that this user can't list
+    goes_on: bool = False
+    share: float = 1.0
+    size: int = 0  # bytes of the files that were read
+
+    def add(self, change: Change) -> None:
+        """Add a run that was read."""
+        self.changes.append(change)
+        self.size += sum(size for size, _ in change.states.values())
+
+    @property
+    def is_partial(self) -> bool:
+        """True if this user can't read all of it, while others may."""
+        return bool(self.closed) or any(change.writers and change.writers.closed for change in self.changes)
 
     def __bool__(self) -> bool:
         return bool(self.days or self.changes or self.gone or self.gone_days)
 
 
-def read_all(folder: Folder) -> News:
-    """Read every run."""
-    news = News()
-    for day, path, mtime in _days(folder):
-        news.days.append((day, mtime))
-        _compare_day(news, day, path, {})
-    for change in news.changes:
-        _read_change(folder, change, {})
-    return news
+def read_news(folder: Folder, database: Sqlite) -> Iterator[News]:
+    """Read the runs that are not as the index knows them, in parts of bounded size; the last one may be empty.
 
-
-def read_news(folder: Folder, database: Sqlite) -> News:
-    """Read the runs that are not as the index knows them; slow, so that no transaction should be open meanwhile."""
-    news = News()
+    This is slow, so that no transaction should be open meanwhile; the parts before are best stored at once.
+    """
     known = dict(database.query("SELECT day, mtime FROM days"))
-    seen = set()
-    for day, path, mtime in _days(folder):
-        seen.add(day)
-        if not mtime or known.get(day) != mtime:
-            news.days.append((day, mtime))
-            _compare_day(news, day, path, _known_files(database, day))
-    news.gone_days = [day for day in known if day not in seen]
-    _compare_live(news, folder, database)
-    if news.days and not (news.changes or news.gone or news.gone_days):
-        news.days = [item for item in news.days if known.get(item[0]) != item[1]]
-    for change in news.changes:
+    part = News()
+    days = list(_days(folder, part.closed))
+    for place, (day, path, mtime) in enumerate(days):
+        if mtime and known.get(day) == mtime:
+            continue
+        names = _known_files(database, day)
+        changes = _compare_day(part, folder, day, path, names)
+        for change in changes or ():
+            _read_change(folder, change, _known_replays(database, change) if change.run_id in names else {})
+            part.add(change)
+            if len(part.changes) >= PART_RUNS or part.size >= PART_BYTES:
+                part.goes_on, part.share = True, place / len(days)
+                yield part
+                part = News(closed=part.closed)
+        if changes is not None:
+            part.days.append((day, mtime))
+    part.gone_days = list(known.keys() - {day for day, _, _ in days})
+    for change in list(_live_changes(part, folder, database)):
         _read_change(folder, change, _known_replays(database, change))
-    return news
+        part.add(change)
+    if part.days and not (part.changes or part.gone or part.gone_days):
+        part.days = [item for item in part.days if known.get(item[0]) != item[1]]
+    yield part
 
 
-def seal_dead(folder: Folder, news: News, budget: int | None = None) -> None:
+def seal_waiting(folder: Folder, database: Sqlite, budget: int) -> list[str]:
+    """Seal logs of dead writers that an earlier look has left, the first of any size; see `seal_dead`.
+
+    Return the ids of runs whose logs can't be sealed.
+    """
+    refused = []
+    rows = database.query(
+        f"SELECT f.day, f.run, SUM(f.size) FROM runs r JOIN files f ON f.run = r.id WHERE r.live = {UNSEALED} "
+        "GROUP BY f.day, f.run ORDER BY f.run"
+    )
+    for place, (day, run_id, size) in enumerate(rows):
+        budget -= size
+        if place and budget < 0:
+            break
+        change = Change(day, run_id, [])
+        if os.access(folder.runs / day, os.W_OK):
+            _read_change(folder, change, {})
+            seal_dead(folder, [change])
+        if any(not item.sealed for item in folder.files_of(run_id)):
+            refused.append(run_id)
+    return refused
+
+
+def seal_dead(folder: Folder, changes: Sequence[Change], budget: int | None = None) -> None:
     """Seal the logs whose writers died, up to `budget` bytes of them; a log that can't be sealed stays."""
-    for change in news.changes:
+    for change in changes:
         for item in change.files:
             log = item.path.with_suffix(".log")
-            if item.sealed and log.exists() and not holds_more(log, item.path):
+            if item.sealed and is_regular(log) and not holds_more(log, item.path):
                 with suppress(OSError):  # its writer died before it removed the log
-                    log.unlink()
-    for log, closing in _dead_logs(folder, news.changes):
+                    unlink(log)
+    for log, closing in _dead_logs(folder, changes):
         with suppress(OSError, FormatError):
             if budget is not None:
                 budget -= log.stat().st_size
@@ -96,10 +153,14 @@ def seal_dead(folder: Folder, news: News, budget: int | None = None) -> None:
             seal(log, closing)
 
 
-def _days(folder: Folder) -> Iterator[tuple[str, Path, int]]:
+def _days(folder: Folder, closed: list[Path]) -> Iterator[tuple[str, Path, int]]:
     """Yield the folders of days with their mtime in ns; 0 while one may change again without its mtime showing it."""
-    for path in folder.days():
-        mtime = path.stat().st_mtime_ns
+    for path in folder.days(closed):
+        try:
+            mtime = path.stat().st_mtime_ns
+        except PermissionError:
+            closed.append(path)
+            continue
         yield path.relative_to(folder.runs).as_posix(), path, 0 if time.time_ns() - mtime < YOUNG_NS else mtime
 
 
@@ -111,9 +172,18 @@ def _known_files(database: Sqlite, day: str) -> dict[str, set[str]]:
     return known
 
 
-def _compare_day(news: News, day: str, path: Path, known: Mapping[str, set[str]]) -> None:
-    """Add the runs of a day whose files are not the known ones."""
-    names = os.listdir(path)
+def _compare_day(
+    news: News, folder: Folder, day: str, path: Path, known: Mapping[str, set[str]]
+) -> list[Change] | None:
+    """Return the runs of a day whose files are not the known ones; None if its folder can't be listed.
+
+    Runs whose files are gone are added to `news`.
+    """
+    try:
+        names = list_names(path, folder.root)
+    except PermissionError:
+        news.closed.append(path)
+        return None
     # Most runs have the known names, and need no further look:
     differing = set(names) ^ {name for files in known.values() for name in files}
     touched = {name.partition(".")[0] for name in differing}
@@ -121,37 +191,38 @@ def _compare_day(news: News, day: str, path: Path, known: Mapping[str, set[str]]
     for item in visible(path, [name for name in names if name.partition(".")[0] in touched]):
         if id_day(item.run_id) == day:  # else it is a copy of another day's
             runs.setdefault(item.run_id, []).append(item)
-    for run_id, files in runs.items():
-        if not files:
-            news.gone.append((day, run_id))
-        elif known.get(run_id) != {item.path.name for item in files}:
-            news.changes.append(Change(day, run_id, files))
+    news.gone += [(day, run_id) for run_id, files in runs.items() if not files]
+    return [
+        Change(day, run_id, files)
+        for run_id, files in runs.items()
+        if files and known.get(run_id) != {item.path.name for item in files}
+    ]
 
 
-def _compare_live(news: News, folder: Folder, database: Sqlite) -> None:
-    """Add the runs that were being written, if a file grew or its writer died, and damaged ones that have changed."""
+def _live_changes(news: News, folder: Folder, database: Sqlite) -> Iterator[Change]:
+    """Yield the runs that were being written, if a file grew or its writer died, and damaged ones that have changed."""
     changed = {change.run_id for change in news.changes} | {run_id for _, run_id in news.gone}
     rows = database.query(
-        "SELECT f.day, f.run, f.name, f.size, f.mtime, f.replay, r.live "
+        "SELECT f.day, f.run, f.name, f.size, f.ctime, f.identity, r.live "
         f"FROM runs r JOIN files f ON f.run = r.id WHERE r.live IN ({LIVE}, {DAMAGED})"
     )
-    for day, run_id, name, size, mtime, replay, live in rows:
+    for day, run_id, name, size, ctime, identity, live in rows:
         path = folder.runs / day / name
-        changes = _has_changed(path, size, replay) if live == LIVE else _has_another_state(path, (size, mtime))
+        changes = _has_changed(path, size, identity) if live == LIVE else _has_another_state(path, (size, ctime))
         if run_id not in changed and changes:
             changed.add(run_id)
-            news.changes.append(Change(day, run_id, []))
+            yield Change(day, run_id, [])
 
 
-def _has_changed(path: Path, size: int, replay: str | None) -> bool:
+def _has_changed(path: Path, size: int, identity: str | None) -> bool:
     """Return True if a file of a live run grew, was sealed or removed, or lost its writer."""
-    if path.suffix == ".run":
-        return not path.exists()
     try:
-        if path.stat().st_size != size:
+        found = os.lstat(path)  # noqa: PTH116  # pathlib takes twice as long
+        if path.suffix == ".run":
+            return False
+        if found.st_size != size:
             return True
-        opening = next((event for _, event in Replay.decode(replay or "{}").events if event["type"] == "open"), {})
-        return liveness.life_of(path, opening) is not Life.ALIVE
+        return liveness.life_of(path, load_json(identity.encode()) if identity else {}) is not Life.ALIVE
     except (OSError, DecodeError):
         return True
 
@@ -164,9 +235,12 @@ def _has_another_state(path: Path, known: tuple[int, int]) -> bool:
 
 
 def _state(path: Path) -> tuple[int, int]:
-    """Return size and mtime (ns) of a file."""
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
+    """Return size and ctime (ns) of a file, which changes with its mode, too; -1 and 0 where nothing is told."""
+    try:
+        status = os.lstat(path)  # noqa: PTH116  # pathlib takes twice as long
+    except PermissionError:
+        return -1, 0
+    return status.st_size, status.st_ctime_ns
 
 
 def _known_replays(database: Sqlite, change: Change) -> dict[str, Replay]:
@@ -182,8 +256,8 @@ def _known_replays(database: Sqlite, change: Change) -> dict[str, Replay]:
 def _read_change(folder: Folder, change: Change, replays: dict[str, Replay]) -> None:
     """Read the files of a run, listed again while they are sealed or removed."""
     for _ in range(MAX_TRIES):
-        change.files = change.files or folder.files_of(change.run_id)
         try:
+            change.files = change.files or folder.files_of(change.run_id)
             change.states = {item.path.name: _state(item.path) for item in change.files}
             change.writers = read_writers(change.files, replays)
             change.tallies = change.writers.tallies()
@@ -191,6 +265,13 @@ def _read_change(folder: Folder, change: Change, replays: dict[str, Replay]) -> 
             return
         except FileNotFoundError:
             change.files = []
+        except PermissionError as error:  # the folder was closed to this user since it was listed
+            change.writers = Writers([], [f"its folder: {error.strerror}"], closed=True)
+            change.record = build_record(folder, change.run_id, change.writers)
+            return
+        except Exception as error:  # of files that somebody else has written: a fault in one run costs no other
+            change.fail(error)
+            return
     change.record = None
 
 
@@ -198,11 +279,12 @@ def _dead_logs(folder: Folder, changes: Iterable[Change]) -> Iterator[tuple[Path
     """Yield the undamaged logs whose writers died, each with the end record that SIGTERM left, if it did."""
     for change in changes:
         for content in change.writers.contents if change.writers else []:
-            if not content.sealed and content.life is Life.DEAD and _is_whole(content):
+            if is_dead_log(content):
                 yield content.path, closing_of(folder, content)
 
 
-def _is_whole(content: Content) -> bool:
-    """Return True if nothing of a log is damaged, so that it loses nothing when it is sealed."""
+def is_dead_log(content: Content) -> bool:
+    """Return True for a log whose writer died, and that loses nothing when it is sealed."""
     replay = content.replay
-    return not (content.damage or content.orphans or (replay is not None and replay.broken))
+    is_whole = not (content.damage or content.orphans or (replay is not None and replay.broken))
+    return not content.sealed and content.life is Life.DEAD and is_whole

@@ -1,4 +1,4 @@
-"""Questions about contents: the artifacts, datasets and weights that runs recorded, by their hashes."""
+"""Questions about contents and links: the artifacts, datasets and weights that runs recorded, by their hashes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -55,6 +55,15 @@ class Stored:
     size: int
     stored: bool
     blobs: tuple[str, ...]
+
+
+class Link(NamedTuple):
+    """The link of a run to another: its kind, and the step and hash of the content that it went on from, if known."""
+
+    run: str
+    kind: str
+    step: int | None
+    sha256: str | None
 
 
 # Hashes that are still to be made
@@ -226,3 +235,31 @@ def add_without_weights(database: Sqlite, contents: Mapping[str, Sequence[str]],
         for sha256 in hashes
     ]
     database.insert("weights", rows)
+
+
+# Runs that go back to other runs
+
+
+def find_links(database: Sqlite, target: str) -> list[Link]:
+    """Return the links of other runs to a run, those of the oldest runs first."""
+    return _links(database, "l.target = ? ORDER BY r.id", target)
+
+
+def find_links_to_content(database: Sqlite, target: str, step: int | None, sha256: str | None) -> list[Link]:
+    """Return the links to a content that a run wrote at a step, those of the newest runs first.
+
+    Links that name no content are taken to mean the one of their step.
+    """
+    condition = "(l.target = ? AND l.sha256 IS NULL AND l.step = ?) OR l.sha256 = ? ORDER BY r.id DESC"
+    return _links(database, condition, target, step, sha256)
+
+
+def count_linked(database: Sqlite, kind: str, target: str) -> int:
+    """Return how many runs have a link of a kind to a run."""
+    sql = "SELECT COUNT(DISTINCT run) FROM links WHERE kind = ? AND target = ?"
+    return int(database.query(sql, (kind, target))[0][0])
+
+
+def _links(database: Sqlite, condition: str, *arguments: str | int | None) -> list[Link]:
+    sql = f"SELECT r.id, l.kind, l.step, l.sha256 FROM links l JOIN runs r ON r.n = l.run WHERE {condition}"
+    return [Link(run_id, str(kind), step, sha256) for run_id, kind, step, sha256 in database.query(sql, arguments)]

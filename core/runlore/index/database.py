@@ -2,31 +2,39 @@
 
 import fcntl
 import os
-import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from runlore._inside import open_file, read_bytes
+from runlore.index.matching import Matcher
+from runlore.index.mistakes import MAX_PATTERN
+from runlore.index.place import lock_of
+
+T = TypeVar("T")
 BUSY_WAIT_S = 2.0  # for the commit of another process, which takes milliseconds
 WRITE_WAIT_S = 0.05  # for a writer that did not take our lock file
 CACHE_KIB = 8 << 10  # of a connection: a server has several
+PROGRESS_STEPS = 20_000  # of SQLite's machine, some tenths of a millisecond, between two looks at the clock
 WRITE_CACHE_KIB = 64 << 10  # a large transaction that spills would lock readers out before its commit
 
-VALUES = "run INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num NUMERIC, text TEXT, PRIMARY KEY (run, key)"
+VALUE = "run INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num NUMERIC, text TEXT"
+VALUES = f"{VALUE}, PRIMARY KEY (run, key)"
 TABLES = {
     "meta": "key TEXT PRIMARY KEY, value TEXT NOT NULL",
     "days": "day TEXT PRIMARY KEY, mtime BIGINT NOT NULL",
     "files": (
-        "day TEXT NOT NULL, run TEXT NOT NULL, name TEXT NOT NULL, size BIGINT NOT NULL, mtime BIGINT NOT NULL, "
-        "replay TEXT, PRIMARY KEY (day, run, name)"
+        "day TEXT NOT NULL, run TEXT NOT NULL, name TEXT NOT NULL, size BIGINT NOT NULL, ctime BIGINT NOT NULL, "
+        "identity TEXT, replay TEXT, PRIMARY KEY (day, run, name)"
     ),
     "runs": (
         "n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT, experiment TEXT, status TEXT, parent TEXT, "
         "started BIGINT, ended BIGINT, live INTEGER NOT NULL, lost BIGINT, damaged BIGINT, ran BIGINT"
     ),
-    "params": VALUES,
+    "params": f"{VALUE}, captured INTEGER NOT NULL, PRIMARY KEY (run, key)",
     "summary": VALUES,
     "tags": VALUES,
     "metrics": (
@@ -39,6 +47,7 @@ TABLES = {
         "text TEXT, PRIMARY KEY (section, sha256, key)"
     ),
     "data": VALUES,
+    "keys": "held TEXT NOT NULL, key TEXT NOT NULL, count BIGINT NOT NULL, PRIMARY KEY (held, key)",  # rows by table
     "artifacts": (
         "run INTEGER NOT NULL, position INTEGER NOT NULL, name TEXT, kind TEXT, sha256 TEXT, size BIGINT, "
         "step BIGINT, pending INTEGER NOT NULL, stored INTEGER NOT NULL, PRIMARY KEY (run, position)"
@@ -77,6 +86,7 @@ INDEXES = {
     "weights_hash": "weights (kind, hash)",
     "weights_sha256": "weights (sha256)",
 }
+COUNTED = ("params", "summary", "tags", "metrics", "data")  # whose keys are counted, as those of `env` are
 # Tables whose rows belong to a run:
 BY_RUN = ("params", "summary", "tags", "metrics", "sections", "data", "artifacts", "members", "links", "weights")
 WITHOUT_ROWID = (*BY_RUN, "env")
@@ -85,6 +95,17 @@ WITHOUT_ROWID = (*BY_RUN, "env")
 # Values of runs.live; 0 stands for runs whose files no longer change
 LIVE = 1
 DAMAGED = 2  # files that can't be read whole, and may still be arriving
+UNSEALED = 3  # logs of dead writers, which the next look seals
+
+
+CHUNK = 500  # values in one statement
+
+
+def chunks(values: Sequence[T]) -> Iterator[tuple[str, Sequence[T]]]:
+    """Yield the marks of an IN list, and the values that they stand for, as many as one statement takes."""
+    for start in range(0, len(values), CHUNK):
+        some = values[start : start + CHUNK]
+        yield f"({', '.join('?' * len(some))})", some
 
 
 class Locked(Exception):
@@ -102,8 +123,27 @@ def is_damaged(error: sqlite3.Error) -> bool:
 
 
 def is_refused(error: sqlite3.Error) -> bool:
-    """Return True if a statement can't be prepared: it is too long or too deep, or names what is not there."""
-    return _code_of(error) in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG)
+    """Return True if the question is at fault: it is too long, too deep or too slow, or names what is not there."""
+    return _code_of(error) in (
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_TOOBIG,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_RANGE,
+    )
+
+
+def is_interrupted(error: sqlite3.Error) -> bool:
+    """Return True if a question was ended because it took too long."""
+    return _code_of(error) == sqlite3.SQLITE_INTERRUPT
+
+
+def is_of_value(error: Exception) -> bool:
+    """Return True if a value that was to be stored is the reason for an error, and not the database."""
+    return not isinstance(error, sqlite3.Error | OSError | MemoryError) or isinstance(
+        error, sqlite3.InterfaceError | sqlite3.ProgrammingError | sqlite3.IntegrityError | sqlite3.DataError
+    )
 
 
 def _code_of(error: sqlite3.Error) -> int:
@@ -125,19 +165,25 @@ class Sqlite:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self._lock_path = path.with_suffix(".lock") if path else None
+        self._lock_path = lock_of(path) if path else None
         if path is not None:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.close(open_file(path, path.parent, os.O_RDWR | os.O_CREAT))
         place = path or ":memory:"
         self._db = sqlite3.connect(place, timeout=BUSY_WAIT_S, isolation_level=None, check_same_thread=False)
         self._file = _file_at(path)
-        self._db.create_function("runlore_match", 2, _match, deterministic=True)
+        self._lock: int | None = None  # the descriptor of the lock file, while it is held
+        self.matcher = Matcher()
+        self._db.create_function("runlore_match", 2, self.matcher.match)
+        self._db.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 4 * MAX_PATTERN)  # bytes
+        self._db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        self._db.setlimit(sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 1)
         for pragma in (
             f"cache_size = -{CACHE_KIB}",
             "synchronous = OFF",
             "case_sensitive_like = ON",
             "temp_store = MEMORY",
+            "trusted_schema = OFF",
         ):
             self._db.execute(f"PRAGMA {pragma}")
 
@@ -177,6 +223,13 @@ class Sqlite:
         for name, target in INDEXES.items():
             self._db.execute(f"CREATE INDEX {name} ON {target}")
 
+    def count(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Add to the numbers of rows that tables have of their keys, by table and key, within `writing`."""
+        added = "ON CONFLICT (held, key) DO UPDATE SET count = keys.count + excluded.count"
+        self._db.executemany(
+            f"INSERT INTO keys VALUES (?, ?, ?) {added}", [(*item, number) for item, number in counts.items()]
+        )
+
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Let several questions see one state."""
@@ -187,18 +240,73 @@ class Sqlite:
             self._db.rollback()
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Make the block a transaction, rolled back if it raises.
+    def ending_after(self, seconds: float | None) -> Iterator[None]:
+        """Interrupt what is asked in the block after some seconds; never if they are None."""
+        if seconds is None:
+            yield
+            return
+        deadline = time.monotonic() + seconds
+        self._db.set_progress_handler(lambda: time.monotonic() > deadline, PROGRESS_STEPS)
+        try:
+            yield
+        finally:
+            self._db.set_progress_handler(None, 0)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let no other process write within the block, which may hold several transactions.
 
         Raises:
             Locked: another process is writing, or the file was replaced.
             sqlite3.OperationalError: the disk is full, or has no locks.
         """
+        if self._lock is not None:
+            yield
+            return
         descriptor = self._take_lock()
         try:
             if self.is_stale():
                 raise Locked
+            _empty(descriptor)
+            self._lock = descriptor
             self._db.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KIB}")
+            yield
+        finally:
+            self._lock = None
+            self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def is_flushed(self) -> bool:
+        """Return True if the disk has kept everything that was written to this file."""
+        try:
+            lock = self._lock_path
+            return lock is not None and read_bytes(lock, lock.parent) == self.identity.encode()
+        except OSError:
+            return False
+
+    def flush(self) -> None:
+        """Have the disk keep what was written, and note it in the lock file until somebody writes again.
+
+        Raises:
+            Locked: another process is writing.
+        """
+        if self.path is None:
+            return
+        with self.locked(), suppress(OSError):  # of a disk that can't
+            file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+            if self._lock is not None:
+                os.pwrite(self._lock, self.identity.encode(), 0)
+                os.fsync(self._lock)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Make the block a transaction, rolled back if it raises; see `locked` for what it raises."""
+        with self.locked():
             self._begin()
             try:
                 yield
@@ -206,10 +314,20 @@ class Sqlite:
             except BaseException:
                 self._db.rollback()
                 raise
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what the block changes, and nothing before it, if the block raises; within `writing`."""
+        self._db.execute("SAVEPOINT one")
+        try:
+            yield
+        except BaseException:
+            if self._db.in_transaction:  # SQLite has ended it where the disk is full
+                self._db.execute("ROLLBACK TO SAVEPOINT one")
+            raise
         finally:
-            self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-            if descriptor is not None:
-                os.close(descriptor)
+            if self._db.in_transaction:
+                self._db.execute("RELEASE SAVEPOINT one")
 
     def _begin(self) -> None:
         self._db.execute(f"PRAGMA busy_timeout = {WRITE_WAIT_S * 1000:.0f}")
@@ -231,7 +349,7 @@ class Sqlite:
         if self._lock_path is None:
             return None
         try:
-            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = open_file(self._lock_path, self._lock_path.parent, os.O_RDWR | os.O_CREAT)
         except OSError as error:  # a full or a foreign disk
             raise sqlite3.OperationalError(f"the index can't be locked: {error}") from error
         try:
@@ -244,14 +362,17 @@ class Sqlite:
         return descriptor
 
 
+def _empty(descriptor: int | None) -> None:
+    """Empty the lock file before anything is written: the database is not flushed any more."""
+    if descriptor is not None and os.fstat(descriptor).st_size:
+        os.ftruncate(descriptor, 0)
+        os.fsync(descriptor)
+
+
 def _file_at(path: Path | None) -> str | None:
     """Return device and inode of the file at a path; None where there is none."""
     try:
-        status = path.stat() if path else None
+        status = path.lstat() if path else None
     except FileNotFoundError:
         return None
     return None if status is None else f"{status.st_dev}:{status.st_ino}"
-
-
-def _match(pattern: str, text: Any) -> bool:
-    return isinstance(text, str) and re.search(pattern, text) is not None

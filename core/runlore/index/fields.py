@@ -7,9 +7,9 @@ from dataclasses import dataclass
 TEXT_FIELDS = ("status", "experiment", "name", "id", "parent")
 TIME_FIELDS = ("started", "ended")
 FIELDS = (*TEXT_FIELDS, *TIME_FIELDS, "duration")
-STATUSES = ("running", "finished", "failed", "interrupted", "crashed")
+STATUSES = ("running", "finished", "failed", "interrupted", "crashed", "silent", "unreadable", "damaged")
 TABLES = ("params", "metrics", "summary", "tags", "env", "data")
-BARE = ("metrics", "summary", "params", "tags")  # where a name without a table is looked for, in this order
+BARE = ("params", "tags", "metrics", "summary")  # where a name without a table is looked for, in this order
 AGGREGATES = ("last", "min", "max", "count")
 EXAMPLES = {
     "params": "params.lr",

@@ -1,38 +1,60 @@
 """The index: a cache of what the logs say, brought up to date by any reader, safe to delete."""
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from runlore.index.changes import read_all, read_news, seal_dead
-from runlore.index.database import Locked, Sqlite, is_busy, is_damaged, is_refused
-from runlore.index.update import apply, fill, is_ready
-from runlore.log import liveness
+from runlore._process import process
+from runlore._warnings import report
+from runlore.errors import QueryError, StoreBusy
+from runlore.index.changes import News, read_news, seal_dead, seal_waiting
+from runlore.index.database import Locked, Sqlite, is_busy, is_damaged, is_interrupted, is_refused
+from runlore.index.place import cache_place, delete, first_place, may_open
+from runlore.index.update import (
+    adopt,
+    apply,
+    begin,
+    count_runs,
+    give_up_sealing,
+    is_built,
+    is_ready,
+    set_built,
+)
+from runlore.index.watching import Watching
 from runlore.log.folder import Folder
 
 P = ParamSpec("P")
 T = TypeVar("T")
-FILE_NAME = "index-v1.sqlite"
 MAX_TRIES = 5  # while other processes delete or lock the index
 CATCH_UP_WAIT_S = 0.25  # for another process that brings the index up to date, before an answer may be stale
-BUILD_WAIT_S = 20.0  # for another process that builds the index
+BUILD_WAIT_S = 5.0  # for another process that builds the index
+FLUSHED_EVERY_S = 30.0  # at least between two times that a process has the disk keep what it wrote
 MAX_SEALED_BYTES = 64 << 20  # of dead logs that one look seals on the way
+
+
+class _PartialNews(Exception):
+    """This user can't read everything that an index holds which others share."""
 
 
 class Index:
     """The index of one store.
 
-    Its file lies in the store, or in the user's cache if the store can't be written or lies on a network disk. If the
-    cache can't be written either, or another process holds the lock for too long, the index is kept in memory.
+    Its file lies in the store, or in the user's cache if the store can't be written, or read as a whole, lies on a
+    network disk, or holds an index of another user. If the cache can't be written either, or another process holds the
+    lock for too long, the index is kept in memory.
     """
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._path: Path | None = _first_place(folder)
+        self.closed: list[Path] = []  # folders that this user can't list
+        folder.check_parts()
+        self.answer_s: float | None = None  # seconds that the answer to a question may take
+        self._flushed = -FLUSHED_EVERY_S  # by the monotonic clock
+        self._path: Path | None = first_place(folder)
         self._db = self._open()
 
     @property
@@ -41,21 +63,39 @@ class Index:
         return self._path
 
     def ask(self, question: Callable[Concatenate[Sqlite, P], T], *arguments: P.args, **options: P.kwargs) -> T:
-        """Return the answer of a question to the index brought up to date; all of the question sees one state."""
-        for _ in range(MAX_TRIES):
+        """Return the answer of a question to the index brought up to date; all of the question sees one state.
+
+        Raises:
+            QueryError: the question is too large, or takes too long.
+        """
+        begun = time.monotonic()
+        tries = 0
+        while tries < MAX_TRIES:
             self.refresh()
             try:
                 with self._db.reading():
-                    if is_ready(self._db):
-                        return question(self._db, *arguments, **options)
+                    if not is_ready(self._db):
+                        tries += 1
+                    elif self._is_enough(begun):
+                        return _answer(self._db, partial(question, self._db, *arguments, **options), self.answer_s)
             except sqlite3.DatabaseError as error:
                 if is_refused(error):
                     raise  # the question is wrong, not the index
                 if not is_busy(error):
                     self._recover(error)
+                tries += 1
         self._go_into_memory()
         self.refresh()
-        return question(self._db, *arguments, **options)
+        return _answer(self._db, partial(question, self._db, *arguments, **options), self.answer_s)
+
+    def _is_enough(self, begun: float) -> bool:
+        """Return True if the index holds all runs, or another process has been building it for long since `begun`."""
+        if is_built(self._db):
+            return True
+        waited = time.monotonic() - begun >= BUILD_WAIT_S
+        if waited:
+            report(_unbuilt(self._folder, self._db))
+        return waited
 
     def keep(self, addition: Callable[Concatenate[Sqlite, P], None], *arguments: P.args, **options: P.kwargs) -> None:
         """Let `addition` cache rows that stand in no log and took long to make; a run's rows go when it changes.
@@ -73,6 +113,8 @@ class Index:
             try:
                 self._build_or_catch_up()
                 return
+            except _PartialNews:
+                self._go_into_cache()
             except sqlite3.DatabaseError as error:
                 if is_busy(error):
                     return
@@ -86,21 +128,31 @@ class Index:
         Raises:
             Locked: another process went on writing.
         """
-        news = read_all(self._folder)
         deadline = time.monotonic() + BUILD_WAIT_S
         while True:
             try:
-                with self._db.writing():
-                    fill(self._db, self._folder, news)
-                break
+                with self._db.locked():
+                    begin(self._db)
+                    self._read_rest(None)
+                    return count_runs(self._db)
+            except _PartialNews:
+                self._go_into_cache()
             except Locked:
                 if time.monotonic() > deadline:
                     raise
                 self._wait()
             except sqlite3.DatabaseError as error:
                 self._recover(error)
-        seal_dead(self._folder, news)
-        return len(news.changes)
+
+    def require_all(self) -> None:
+        """Bring the index up to date, for who acts on what no run needs.
+
+        Raises:
+            StoreBusy: another process is still building it, so that runs are missing in it.
+        """
+        self.refresh()
+        if not is_built(self._db):
+            raise StoreBusy(f"{_unbuilt(self._folder, self._db)}: try again when it is done")
 
     # Opening
 
@@ -108,14 +160,17 @@ class Index:
         """Open the file, made anew if it is damaged; else the one in the cache; else one in memory."""
         damaged: list[Path] = []
         while self._path is not None:
+            if not may_open(self._path):
+                self._path = _next_place(self._folder, self._path)
+                continue
             try:
                 return Sqlite(self._path)
             except (OSError, sqlite3.Error) as error:
                 if self._path not in damaged and isinstance(error, sqlite3.Error) and is_damaged(error):
                     damaged.append(self._path)
-                    _delete(self._path)
+                    delete(self._path)
                 else:
-                    self._path = _cache_place(self._folder) if self._path.parent == self._folder.root else None
+                    self._path = _next_place(self._folder, self._path)
         return Sqlite(None)
 
     def _reopen(self) -> None:
@@ -125,6 +180,21 @@ class Index:
     def _go_into_memory(self) -> None:
         self._path = None
         self._reopen()
+
+    def _go_into_cache(self) -> None:
+        """Leave an index in the store to those who can read all that is in it."""
+        self._path = cache_place(self._folder)
+        self._reopen()
+
+    def _take(self, news: News) -> None:
+        """Note what this user can't read.
+
+        Raises:
+            _PartialNews: others share the index, and may read it.
+        """
+        self.closed = news.closed
+        if news.is_partial and self._path is not None and self._path.parent == self._folder.root:
+            raise _PartialNews
 
     def _recover(self, error: sqlite3.DatabaseError) -> None:
         """Open the index again: a new file if this one is damaged or was replaced, else one in memory.
@@ -136,7 +206,7 @@ class Index:
             raise error
         if not self._db.is_stale():
             if is_damaged(error):
-                _delete(self._path)
+                delete(self._path)
             else:
                 self._path = None  # no room, or a disk that fails
         self._reopen()
@@ -148,41 +218,95 @@ class Index:
         time.sleep(0.02)
 
     def _build_or_catch_up(self) -> None:
-        if not is_ready(self._db):
-            self._build()
-        deadline = time.monotonic() + CATCH_UP_WAIT_S
-        while not self._catch_up() and time.monotonic() < deadline:
-            time.sleep(0.005)
-
-    def _build(self) -> None:
-        """Fill the index: one process reads all files while it holds the lock, the others wait for it."""
-        deadline = time.monotonic() + BUILD_WAIT_S
-        while True:
-            try:
-                with self._db.writing():
-                    if is_ready(self._db):
-                        return
-                    news = read_all(self._folder)
-                    fill(self._db, self._folder, news)
-                break
-            except Locked:
-                if time.monotonic() > deadline:
+        """Read what changed, all of it where the index is new; another process may be at it for a moment."""
+        begun = time.monotonic()
+        while not self._catch_up():
+            if self._db.is_stale():
+                self._reopen()
+            wait = CATCH_UP_WAIT_S if is_ready(self._db) and is_built(self._db) else BUILD_WAIT_S
+            if time.monotonic() - begun > wait:
+                if not is_ready(self._db):
                     self._go_into_memory()
-                self._wait()
-        seal_dead(self._folder, news, budget=MAX_SEALED_BYTES)
+                    continue
+                break
+            time.sleep(0.005)
 
     def _catch_up(self) -> bool:
         """Read and store what changed; False while another process is writing."""
-        news = read_news(self._folder, self._db)
-        if not news:
-            return True
         try:
-            with self._db.writing():
-                apply(self._db, self._folder, news)
+            if not is_ready(self._db):
+                with self._db.locked():
+                    if not is_ready(self._db):
+                        begin(self._db)
+                    self._read_rest(MAX_SEALED_BYTES)
+                return True
+            if not is_built(self._db):  # whoever built it was interrupted
+                with self._db.locked():
+                    self._read_rest(MAX_SEALED_BYTES)
+                return True
+            adopt(self._db)
+            refused = seal_waiting(self._folder, self._db, MAX_SEALED_BYTES)
+            if refused:
+                with self._db.writing():
+                    give_up_sealing(self._db, refused)
+            news = next(read_news(self._folder, self._db))
+            if news or news.closed:
+                self._store(news, MAX_SEALED_BYTES)
+            if news.goes_on:
+                with self._db.locked():
+                    self._read_rest(MAX_SEALED_BYTES)
+            elif news and time.monotonic() - self._flushed > FLUSHED_EVERY_S:
+                self._flush()
         except Locked:
             return False
-        seal_dead(self._folder, news, budget=MAX_SEALED_BYTES)
         return True
+
+    def _read_rest(self, seal: int | None) -> None:
+        """Read and store what changed in parts, with the lock held; who is interrupted leaves whole parts."""
+        set_built(self._db, built=False)
+        for news in read_news(self._folder, self._db):
+            self._store(news, seal)
+            if (tell := process.part(Watching).tell) is not None:
+                tell(count_runs(self._db), news.share)
+        set_built(self._db, built=True)
+        self._flush()
+
+    def _flush(self) -> None:
+        self._db.flush()
+        self._flushed = time.monotonic()
+
+    def _store(self, news: News, seal: int | None) -> None:
+        """Store a part of the news, and seal the logs of dead writers in it, up to `seal` bytes of them.
+
+        Raises:
+            Locked: another process is writing.
+            _PartialNews: see `_take`.
+        """
+        self._take(news)
+        if not news:
+            return
+        with self._db.writing():
+            apply(self._db, self._folder, news)
+        seal_dead(self._folder, news.changes, seal)
+
+
+def _answer(database: Sqlite, question: Callable[[], T], seconds: float | None) -> T:
+    """Ask a question, again as long as regular expressions are left to match in another process."""
+    matcher = database.matcher
+    matcher.begin()
+    try:
+        with database.ending_after(seconds):
+            answer = question()
+            while matcher.settle():
+                answer = question()
+            return answer
+    except sqlite3.DatabaseError as error:
+        if matcher.failure is not None:
+            raise matcher.failure from None
+        if is_interrupted(error):
+            text = f"the answer took longer than {seconds:g} s: ask for less, or by a command"
+            raise QueryError(text, "", 0) from None
+        raise
 
 
 def ask_empty(question: Callable[Concatenate[Sqlite, P], T], *arguments: P.args, **options: P.kwargs) -> T:
@@ -193,21 +317,11 @@ def ask_empty(question: Callable[Concatenate[Sqlite, P], T], *arguments: P.args,
         return question(database, *arguments, **options)
 
 
-def _first_place(folder: Folder) -> Path | None:
-    root = folder.root
-    usable = os.access(root, os.W_OK) and not liveness.on_network_disk(root) and liveness.has_locks(root)
-    return folder.root / FILE_NAME if usable else _cache_place(folder)
+def _unbuilt(folder: Folder, database: Sqlite) -> str:
+    known = count_runs(database)
+    return f"another process still builds the index of {str(folder.root)!r}, with {known:,} runs so far"
 
 
-def _cache_place(folder: Folder) -> Path | None:
-    """Return the place of an index in the user's cache; None for a user without a home."""
-    try:
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    except RuntimeError:  # neither HOME nor an entry in passwd, as in a container with a user of its own
-        return None
-    return Path(home) / "runlore" / folder.store_id / FILE_NAME
-
-
-def _delete(path: Path) -> None:
-    with suppress(OSError):  # of another user, or gone
-        path.unlink()
+def _next_place(folder: Folder, path: Path) -> Path | None:
+    """Return where an index goes that can't be kept at a place: from the store into the cache, then into memory."""
+    return cache_place(folder) if path.parent == folder.root else None

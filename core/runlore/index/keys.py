@@ -2,19 +2,24 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 
 from runlore._text import closest
+from runlore.errors import excerpt
 from runlore.index.database import Sqlite
 from runlore.index.fields import BARE, TABLES, Field
 from runlore.index.sql import Compiled
 
 MAX_PARAMS = 100  # params that `varied_params` returns
+MAX_HINTS = 3  # each looks through all keys
 
 
 def count_keys(database: Sqlite) -> dict[str, dict[str, int]]:
     """Return by table of the query language the keys that runs have, and how many rows have each."""
-    counted = "SELECT key, COUNT(*) FROM {} GROUP BY key ORDER BY key"
-    return {table: dict(database.query(counted.format(table))) for table in TABLES}
+    found: dict[str, dict[str, int]] = {table: {} for table in TABLES}
+    for table, key, count in database.query("SELECT held, key, count FROM keys WHERE count > 0 ORDER BY key"):
+        found[table][key] = count
+    return found
 
 
 def has_key(database: Sqlite, field: Field) -> bool:
@@ -26,7 +31,7 @@ def other_keys(database: Sqlite, field: Field) -> list[str]:
     """Return the keys in a field's table; nothing if some run has the field's own key."""
     if has_key(database, field):
         return []
-    return [key for (key,) in database.query(f"SELECT DISTINCT key FROM {field.table}")]
+    return [key for (key,) in database.query("SELECT key FROM keys WHERE held = ? AND count > 0", (field.table,))]
 
 
 def hints_of(
@@ -35,7 +40,7 @@ def hints_of(
     """Return a hint for each key that a query or an order names and no run has, with a caret below the key."""
     asked = [(where, field) for field in compiled.fields] + [(sort, field) for field, _ in order]
     hints = (_hint(database, text, field) for text, field in asked if field.table and not has_key(database, field))
-    return list(filter(None, hints))
+    return list(islice(filter(None, hints), MAX_HINTS))
 
 
 def _hint(database: Sqlite, text: str, field: Field) -> str | None:
@@ -45,7 +50,8 @@ def _hint(database: Sqlite, text: str, field: Field) -> str | None:
     if not keys and meant is None:
         return None
     suggestion = "" if meant is None else f": did you mean {meant.text} ?"
-    return f"no run has {field.text}{suggestion}\n  {text}\n  {' ' * field.place}^"
+    shown, place = excerpt(text, field.place)
+    return f"no run has {field.text}{suggestion}\n  {shown}\n  {' ' * place}^"
 
 
 def _same_key_elsewhere(database: Sqlite, field: Field) -> Iterator[Field]:

@@ -4,16 +4,16 @@ Two-valued: a comparison with a missing value or another type is false, and its 
 """
 
 import ast
-import keyword
 import re
-import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, NoReturn
 
 from runlore._text import closest
+from runlore._warnings import without_warnings
 from runlore.errors import QueryError
 from runlore.index.conditions import (
     Always,
@@ -28,6 +28,21 @@ from runlore.index.conditions import (
     Value,
 )
 from runlore.index.fields import AGGREGATES, EXAMPLES, FIELDS, STATUSES, TABLES, TIME_FIELDS, Field
+from runlore.index.matching import why_no_pattern
+from runlore.index.mistakes import (
+    MAX_CONDITIONS,
+    MAX_DEPTH,
+    MAX_PATTERN,
+    MAX_SORTED,
+    MAX_VALUES,
+    arithmetic_reason,
+    check_length,
+    syntax_reason,
+    unknown_reason,
+    why_no_constant,
+    why_no_key,
+    written,
+)
 
 OPERATORS: dict[type[ast.cmpop], str] = {
     ast.Eq: "=",
@@ -38,8 +53,10 @@ OPERATORS: dict[type[ast.cmpop], str] = {
     ast.GtE: ">=",
 }
 MIRRORED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-FUNCTIONS = ("like", "match", "ago")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}  # of `ago`, in seconds
+MAX_AGO = 40  # characters of the text in `ago`
+MAX_REASON = 500  # characters of a message, which may name what the query has
+MAX_TRIES = 20  # to parse a query beside other threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +70,7 @@ def parse_query(text: str, now: Callable[[], float]) -> Condition:
     Raises:
         QueryError: with the column of what can't be understood, and a suggestion where there is one.
     """
+    check_length(text)
     text = re.sub(r"[\r\n]", " ", text)
     if not text.strip():
         return Always(True)
@@ -68,8 +86,11 @@ def parse_sort(text: str) -> list[tuple[Field, bool]]:
     Raises:
         QueryError: a part is no field.
     """
-    order = []
+    check_length(text)
+    order: list[tuple[Field, bool]] = []
     for place, part in _split_at_commas(text):
+        if len(order) == MAX_SORTED:
+            raise QueryError(f"an order has at most {MAX_SORTED} fields", text, place)
         name = part.strip()
         bare = name.removeprefix("-")
         begin = place + len(part) - len(part.lstrip())
@@ -99,6 +120,9 @@ def parse_field(text: str, table: str = "") -> Field:
     if fields:
         return fields[0]
     key, dot, aggregate = text.rpartition(".")
+    reason = why_no_key(text)
+    if reason is not None:
+        raise QueryError(reason, text, 0)
     if table == "metrics" and dot and aggregate in AGGREGATES:
         return Field(table, key, aggregate, 0)
     return Field.of_key(table, text)
@@ -138,10 +162,11 @@ class _Parser:
         self._source = part.strip()
         self._begin = begin + len(part) - len(part.lstrip())
         self._now = now
+        self._conditions = 0  # that were parsed
 
     def condition(self) -> Condition:
         """Parse a query."""
-        return self._condition(self._parse())
+        return self._condition(self._parse(), 0)
 
     def field(self) -> Field:
         """Parse a field to sort by."""
@@ -155,12 +180,11 @@ class _Parser:
 
     def _parse(self) -> ast.expr:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # "\d" in a pattern is meant
-                return ast.parse(self._source, mode="eval").body
+            with without_warnings():  # "\d" in a pattern is meant
+                return _tree_of(self._source)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             column = self._begin + max(0, (getattr(error, "offset", None) or 1) - 1)
-            raise QueryError(_syntax_reason(self._text, error), self._text, min(column, len(self._text))) from None
+            raise QueryError(syntax_reason(self._text, error), self._text, min(column, len(self._text))) from None
 
     def _place(self, node: ast.expr) -> int:
         """Return the place of a node in the whole text, in characters; `ast` counts bytes of UTF-8."""
@@ -168,16 +192,19 @@ class _Parser:
         return self._begin + len(before.decode("utf-8", "replace"))
 
     def _fail(self, node: ast.expr, message: str) -> NoReturn:
-        raise QueryError(message, self._text, self._place(node))
+        short = message if len(message) <= MAX_REASON else f"{message[:MAX_REASON]}…"
+        raise QueryError(short, self._text, self._place(node))
 
     # Conditions
 
-    def _condition(self, node: ast.expr) -> Condition:
+    def _condition(self, node: ast.expr, depth: int) -> Condition:
+        if depth > MAX_DEPTH:
+            self._fail(node, f"this query is nested too deeply: at most {MAX_DEPTH} conditions may be in each other")
         if isinstance(node, ast.BoolOp):
-            parts = tuple(self._condition(part) for part in node.values)
+            parts = tuple(self._condition(part, depth + 1) for part in node.values)
             return Junction("AND" if isinstance(node.op, ast.And) else "OR", parts)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            return Not(self._condition(node.operand))
+            return Not(self._condition(node.operand, depth + 1))
         if isinstance(node, ast.Compare):
             return self._comparisons(node)
         if isinstance(node, ast.Call):
@@ -187,8 +214,8 @@ class _Parser:
         if isinstance(node, ast.Constant) and isinstance(node.value, bool):
             return Always(node.value)
         found = self._operand(node)
-        written = found.text if isinstance(found, Field) else repr(found.value)
-        self._fail(node, f"compare {written} with something, such as {written} == 1")
+        text = found.text if isinstance(found, Field) else written(node)
+        self._fail(node, f"compare {text} with something, such as {text} == 1")
 
     def _comparisons(self, node: ast.Compare) -> Condition:
         sides = zip(pairwise([node.left, *node.comparators]), node.ops, strict=True)
@@ -196,6 +223,7 @@ class _Parser:
         return parts[0] if len(parts) == 1 else Junction("AND", parts)
 
     def _comparison(self, left: ast.expr, operator: ast.cmpop, right: ast.expr) -> Condition:
+        self._count(left)
         if isinstance(operator, ast.In | ast.NotIn):
             member = self._membership(left, right)
             return member if isinstance(operator, ast.In) else Not(member)
@@ -214,6 +242,16 @@ class _Parser:
             return Comparison(second, MIRRORED[symbol], self._value(second, first, left))
         self._fail(left, "both sides are constants: one should be a field, such as params.lr")
 
+    def _count(self, node: ast.expr) -> None:
+        """Count a condition.
+
+        Raises:
+            QueryError: there are too many.
+        """
+        self._conditions += 1
+        if self._conditions > MAX_CONDITIONS:
+            self._fail(node, f"this query is too large: it has more than {MAX_CONDITIONS} conditions")
+
     def _field_comparison(self, left: Field, symbol: str, right: Field) -> Condition:
         for field in (left, right):
             if field.table == "env":
@@ -223,6 +261,8 @@ class _Parser:
     def _membership(self, left: ast.expr, right: ast.expr) -> Condition:
         if not isinstance(right, ast.List | ast.Tuple | ast.Set):
             self._fail(right, "`in` wants a list such as [1, 2]; for a part of a text write like(field, '%part%')")
+        if len(right.elts) > MAX_VALUES:
+            self._fail(right, f"this list has {len(right.elts):,} values: at most {MAX_VALUES:,} are taken")
         field = self._operand(left)
         if not isinstance(field, Field):
             self._fail(left, "a field stands before `in`, such as params.model in ['a', 'b']")
@@ -244,26 +284,29 @@ class _Parser:
         return Missing(field)
 
     def _match(self, node: ast.Call) -> Condition:
+        self._count(node)
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name not in ("like", "match") or len(node.args) != 2 or node.keywords:
-            self._fail(
-                node, f"no condition {ast.unparse(node.func)}(…): write like(field, 'a%') or match(field, 'regex')"
-            )
+            self._fail(node, f"no condition {written(node.func)}(…): write like(field, 'a%') or match(field, 'regex')")
         field, pattern = self._operand(node.args[0]), self._operand(node.args[1])
         if not isinstance(field, Field) or not isinstance(pattern, _Constant) or not isinstance(pattern.value, str):
             self._fail(node, f"write {name}(field, 'pattern')")
         if name == "like":
+            if len(pattern.value) > MAX_PATTERN:
+                self._fail(node.args[1], f"this pattern is too long: at most {MAX_PATTERN} characters are taken")
             return Match(field, "like", pattern.value)
-        try:
-            re.compile(pattern.value)
-        except re.error as error:
-            self._fail(node.args[1], f"{pattern.value!r} is no regular expression: {error}")
+        reason = why_no_pattern(pattern.value)
+        if reason is not None:
+            self._fail(node.args[1], reason)
         return Match(field, "match", pattern.value)
 
     # Fields and constants
 
     def _operand(self, node: ast.expr) -> Field | _Constant:
         if isinstance(node, ast.Constant) and isinstance(node.value, Value):
+            reason = why_no_constant(node.value)
+            if reason is not None:
+                self._fail(node, reason)
             return _Constant(node.value)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
             inner = self._operand(node.operand)
@@ -274,8 +317,8 @@ class _Parser:
         if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
             return self._field(node)
         if isinstance(node, ast.BinOp):
-            self._fail(node, _arithmetic_reason(node))
-        self._fail(node, f"{ast.unparse(node)} is neither a field nor a constant")
+            self._fail(node, arithmetic_reason(node))
+        self._fail(node, f"{written(node)} is neither a field nor a constant")
 
     def _field(self, node: ast.expr) -> Field:
         names: list[str] = []
@@ -289,13 +332,16 @@ class _Parser:
                 self._fail(inner, 'a name in brackets is a text: params["learning rate"]')
             inner = inner.value
         if not isinstance(inner, ast.Name):
-            self._fail(inner, f"{ast.unparse(inner)} is no field")
+            self._fail(inner, f"{written(inner)} is no field")
         if inner.id in FIELDS and not names:
             return Field("", "", inner.id, self._place(inner))
         if inner.id not in TABLES:
-            self._fail(inner, _unknown_reason(inner.id, names))
+            self._fail(inner, unknown_reason(inner.id, names))
         if not names:
             self._fail(inner, f"{inner.id} is a table: name a key, such as {EXAMPLES[inner.id]}")
+        reason = why_no_key(".".join(names))
+        if reason is not None:
+            self._fail(inner, reason)
         quoted = isinstance(node, ast.Subscript)
         if inner.id == "metrics" and len(names) > 1 and names[-1] in AGGREGATES and not quoted:
             return Field("metrics", ".".join(names[:-1]), names[-1], self._place(inner))
@@ -317,42 +363,22 @@ class _Parser:
 
     def _ago(self, node: ast.Call) -> _Constant:
         value: Any = node.args[0].value if len(node.args) == 1 and isinstance(node.args[0], ast.Constant) else None
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", str(value))
-        if not found:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", value) if isinstance(value, str) else None
+        if not found or len(value) > MAX_AGO:
             self._fail(node, "write ago('7d'): a number and one of s, m, h, d, w")
         return _Constant(int((self._now() - float(found[1]) * UNITS[found[2]]) * 1e6))
 
 
-def _syntax_reason(text: str, error: Exception) -> str:
-    found = re.search(rf"\b({'|'.join(TABLES)})\.({'|'.join(keyword.kwlist)})\b", text)
-    if found:
-        return f'{found[2]!r} is a word of Python: write {found[1]}["{found[2]}"]'
-    if re.search(r"(?<![=<>!])=(?!=)", text):
-        return "did you mean == ?"
-    if re.search(r"&&|\|\|", text):
-        return "write `and` and `or`"
-    return f"this is not a query: {getattr(error, 'msg', error)}"
+def _tree_of(source: str) -> ast.expr:
+    """Parse an expression; again where another thread came between.
 
-
-def _arithmetic_reason(node: ast.BinOp) -> str:
-    """Return why a node can't be compared: `metrics.val/loss` was meant as a key, anything else is arithmetic."""
-    table, _, rest = re.sub(r"\s", "", ast.unparse(node)).partition(".")
-    if not isinstance(node.op, ast.Div) or table not in TABLES:
-        return "arithmetic is not part of the language: compare a field with a number"
-    key, _, aggregate = rest.rpartition(".")
-    meant = f'{table}["{key}"].{aggregate}' if aggregate in AGGREGATES else f'{table}["{rest}"]'
-    return f"did you mean {meant} ?"
-
-
-def _unknown_reason(name: str, parts: list[str]) -> str:
-    if name in FIELDS:
-        return f"{name} has no parts"
-    close = closest(name, (*FIELDS, *TABLES, *FUNCTIONS), 0.5)
-    if close:
-        return f"there is no {name!r}: did you mean {'.'.join([close, *parts])} ?"
-    if parts:
-        return f"there is no {name!r}: fields begin with {', '.join(TABLES)}"
-    return f"there is no field {name!r}: did you mean params.{name} or metrics.{name} ?"
+    Python 3.11 counts the depth of trees for all threads together, and raises SystemError where one is switched to in
+    the midst (python/cpython#106905).
+    """
+    for _ in range(MAX_TRIES):
+        with suppress(SystemError):
+            return ast.parse(source, mode="eval").body
+    return ast.parse(source, mode="eval").body
 
 
 def _is_none(node: ast.expr) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -9,8 +10,10 @@ from typing import Any
 
 from runlore.artifacts.blobs import Blobs
 from runlore.errors import ArtifactNotFound
-from runlore.index.database import BY_RUN, DAMAGED, LIVE, Sqlite
+from runlore.index.database import BY_RUN, COUNTED, DAMAGED, LIVE, Sqlite, chunks
+from runlore.log.events import are_plain
 from runlore.log.folder import Folder
+from runlore.log.frames import DecodeError, load_json
 from runlore.log.points import Tally
 from runlore.log.record import Record
 from runlore.log.values import Plain, is_list, text_of
@@ -19,67 +22,90 @@ INT64 = 1 << 63  # integers below it, and from its negative on, fit a column
 RUN_COLUMNS = (
     "n, id, name, experiment, status, parent, started, ended, lost, damaged, ran"  # the first fields of a Summary
 )
-MAX_NUMBERS = 500  # of runs in one statement; for more, the whole table is read
+MAX_SECTION_BYTES = 16 << 20  # of a section of the environment in a blob
 
 Row = tuple[Any, ...]
 
 
 class Batch:
-    """Collects the rows of many runs, to insert them table by table. `first` is the number of the next new run."""
+    """Collects the rows of many runs, to insert them table by table."""
 
-    def __init__(self, first: int) -> None:
-        self._next = first
+    def __init__(self) -> None:
         self._tables: dict[str, list[Row]] = {name: [] for name in ("runs", *BY_RUN)}
         self.files: list[Row] = []
 
-    def add(self, record: Record, tallies: Mapping[str, Tally], number: int | None) -> None:
-        """Add the rows of a run and of its series, under its known number or a new one."""
-        if number is None:
-            number = self._next
-            self._next += 1
-        tables = self._tables
-        tables["runs"].append(
-            (
-                number,
-                record.id,
-                _text(record.name),
-                _text(record.experiment),
-                record.status,
-                _text(record.parent),
-                record.started,
-                record.ended,
-                LIVE if record.live else DAMAGED if record.is_damaged else 0,
-                record.lost_calls,
-                record.damaged_bytes,
-                record.ran,
-            )
-        )
-        tables["params"] += [(number, key, *value_columns(value)) for key, value in record.params.items()]
-        tables["summary"] += [(number, key, *value_columns(value)) for key, value in record.summary.items()]
-        tables["tags"] += [(number, key, "str", None, _text(value)) for key, value in record.tags.items()]
-        tables["metrics"] += [(number, key, *_tally_columns(tally)) for key, tally in tallies.items()]
-        tables["sections"] += [(number, section, item["sha256"]) for section, item in record.environment.items()]
-        for position, item in enumerate(record.artifacts):
-            texts = [_text(item.get(key)) for key in ("name", "kind", "sha256")]
-            flags = [int(bool(item.get(key))) for key in ("pending", "stored")]
-            numbers = (_whole(item.get("size")), _whole(item.get("step")), *flags)
-            tables["artifacts"].append((number, position, *texts, *numbers))
-            if item.get("kind") != "code":  # every run has it, and none made it
-                members = item.get("files", ())
-                tables["members"] += [(number, position, str(path), str(sha)) for path, _, sha in members]
-        for position, link in enumerate(record.links):
-            target, sha256 = str(link["run"]), _text(link.get("sha256"))
-            tables["links"].append((number, position, _text(link["kind"]), target, _whole(link.get("step")), sha256))
-        for sha256, found in record.weights.items():
-            tables["weights"] += [(number, sha256, kind, item) for kind, hashes in found.items() for item in hashes]
-        for name, facts in record.data.items():
-            tables["data"] += [(number, f"{name}.{key}", *value_columns(value)) for key, value in facts.items()]
+    def add(self, record: Record, tallies: Mapping[str, Tally], number: int, state: int = 0) -> None:
+        """Add the rows of a run and of its series, under its number.
+
+        `state` is the value of `live` where the run is neither live nor damaged.
+        """
+        for table, rows in _rows_of(record, tallies, number, state).items():
+            self._tables[table] += rows
 
     def insert_into(self, database: Sqlite) -> None:
-        """Insert all rows, within a transaction."""
+        """Insert all rows and count their keys, within a transaction."""
         for table, rows in self._tables.items():
             database.insert(table, rows)
+        for table in COUNTED:
+            database.count(Counter((table, row[1]) for row in self._tables[table]))
         database.insert("files", self.files)
+
+
+def _rows_of(record: Record, tallies: Mapping[str, Tally], number: int, state: int) -> dict[str, list[Row]]:
+    """Return the rows of a run and of its series by table."""
+    tables: dict[str, list[Row]] = {"runs": [_run_row(record, number, state)], **_artifact_rows(record, number)}
+    tables["params"] = [
+        (number, key, *value_columns(value), int(key in record.captured)) for key, value in record.params.items()
+    ]
+    tables["summary"] = [(number, key, *value_columns(value)) for key, value in record.summary.items()]
+    tables["tags"] = [(number, key, "str", None, _text(value)) for key, value in record.tags.items()]
+    tables["metrics"] = [(number, key, *_tally_columns(tally)) for key, tally in tallies.items()]
+    tables["sections"] = [(number, section, item["sha256"]) for section, item in record.environment.items()]
+    tables["links"] = [
+        (number, position, _text(link["kind"]), str(link["run"]), _whole(link.get("step")), _text(link.get("sha256")))
+        for position, link in enumerate(record.links)
+    ]
+    tables["weights"] = [
+        (number, sha256, kind, item)
+        for sha256, found in record.weights.items()
+        for kind, hashes in found.items()
+        for item in hashes
+    ]
+    tables["data"] = [
+        (number, f"{name}.{key}", *value_columns(value))
+        for name, facts in record.data.items()
+        for key, value in facts.items()
+    ]
+    return tables
+
+
+def _run_row(record: Record, number: int, state: int) -> Row:
+    return (
+        number,
+        record.id,
+        _text(record.name),
+        _text(record.experiment),
+        record.status,
+        _text(record.parent),
+        record.started,
+        record.ended,
+        LIVE if record.live else DAMAGED if record.is_damaged else state,
+        _bounded(record.lost_calls),
+        _bounded(record.damaged_bytes),
+        _bounded(record.ran),
+    )
+
+
+def _artifact_rows(record: Record, number: int) -> dict[str, list[Row]]:
+    rows: list[Row] = []
+    members: list[Row] = []
+    for position, item in enumerate(record.artifacts):
+        texts = [_text(item.get(key)) for key in ("name", "kind", "sha256")]
+        flags = [int(bool(item.get(key))) for key in ("pending", "stored")]
+        rows.append((number, position, *texts, _whole(item.get("size")), _whole(item.get("step")), *flags))
+        if item.get("kind") != "code":  # every run has it, and none made it
+            members += [(number, position, str(path), str(sha)) for path, _, sha in item.get("files", ())]
+    return {"artifacts": rows, "members": members}
 
 
 @dataclass(slots=True)
@@ -98,6 +124,7 @@ class Summary:
     damaged_bytes: int
     ran: int | None
     params: dict[str, Any] = field(default_factory=dict)
+    captured: set[str] = field(default_factory=set)  # keys of params that nobody passed
     summary: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, Tally] = field(default_factory=dict)
@@ -105,25 +132,38 @@ class Summary:
 
 def load_summaries(database: Sqlite, numbers: Sequence[int]) -> list[Summary]:
     """Return the runs with these numbers, in this order; numbers without a run are left out."""
-    found: dict[int, Summary] = {}
-    for row in _select(database, RUN_COLUMNS, "runs", "n", numbers):
-        found[row[0]] = Summary(*row)
-    for table in ("params", "summary"):
-        for n, key, kind, num, text in _select(database, "run, key, kind, num, text", table, "run", numbers):
-            if n in found:
-                getattr(found[n], table)[key] = _value_of(kind, num, text)
+    found = {row[0]: Summary(*row) for row in _select(database, RUN_COLUMNS, "runs", "n", numbers)}
+    numbers = [number for number in numbers if number in found]
+    params = {number: summary.params for number, summary in found.items()}
+    _load_values(database, "params", numbers, params)
+    for n, key in _select(database, "run, key", "params", "captured = 1 AND run", numbers):
+        found[n].captured.add(key)
+    _load_values(database, "summary", numbers, {number: summary.summary for number, summary in found.items()})
     for n, key, text in _select(database, "run, key, text", "tags", "run", numbers):
-        if n in found:
-            found[n].tags[key] = text
+        found[n].tags[key] = text
     columns = "run, key, split, last, min, max, count, last_step"
     for n, key, split, last, low, high, count, last_step in _select(database, columns, "metrics", "run", numbers):
-        if n in found:
-            found[n].metrics[key] = Tally(split, count, math.nan if last is None else last, last_step, low, high)
-    return [found[number] for number in numbers if number in found]
+        found[n].metrics[key] = Tally.of(split, count, (last_step, math.nan if last is None else last), (low, high))
+    return [found[number] for number in numbers]
+
+
+def _load_values(database: Sqlite, table: str, numbers: Sequence[int], values: Mapping[int, dict[str, Any]]) -> None:
+    """Add the values that a table has of some runs to their dicts in `values`."""
+    for n, key, kind, num, text in _select(database, "run, key, kind, num, text", table, "run", numbers):
+        if kind == "str":  # most values need no call
+            values[n][key] = text
+        elif num and kind == "float":
+            values[n][key] = float(num)
+        else:
+            values[n][key] = _value_of(kind, num, text)
 
 
 def value_columns(value: Plain) -> tuple[str, float | None, str | None]:
     """Return kind, number and text of a value from a record."""
+    if isinstance(value, float):  # the most usual ones first
+        return "float", value, repr(value)
+    if isinstance(value, str):
+        return "str", None, value
     if value is None:
         return "none", None, None
     if isinstance(value, bool):
@@ -135,10 +175,6 @@ def value_columns(value: Plain) -> tuple[str, float | None, str | None]:
             return "int", float(value), str(value)
         except OverflowError:
             return "int", None, str(value)
-    if isinstance(value, float):
-        return "float", value, repr(value)
-    if isinstance(value, str):
-        return "str", None, value
     if "$float" in value:
         number = float(value["$float"])
         return "float", None if math.isnan(number) else number, str(value["$float"])
@@ -150,10 +186,14 @@ def _exact_number(value: dict[str, Any]) -> float | None:
     if not isinstance(value, dict) or value.get("$type") not in ("decimal.Decimal", "fractions.Fraction"):
         return None
     try:
-        number = float(Fraction(str(value.get("text"))))
+        text = str(value.get("text"))
+        above, bar, below = text.partition("/")
+        number = (
+            float(Fraction(int(above), int(below))) if bar else float(text)
+        )  # a Fraction of "1e999999999" never ends
     except (ValueError, ZeroDivisionError, OverflowError):  # NaN, infinite, or damaged
         return None
-    return number
+    return number if math.isfinite(number) else None
 
 
 def environment_rows(folder: Folder, section: str, item: dict[str, Any]) -> Iterator[Row]:
@@ -163,18 +203,23 @@ def environment_rows(folder: Folder, section: str, item: dict[str, Any]) -> Iter
 
 
 def read_section(folder: Folder, item: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of a section of the environment, from its event or its blob; empty where it is missing."""
+    """Return the values of a section of the environment, from its event or its blob; empty where it has none."""
     if item.get("values") is not None:
         return dict(item["values"])
     try:
-        found = json.loads(Blobs(folder.blobs).read(item["sha256"]))
-    except (ArtifactNotFound, OSError, ValueError):
+        found = load_json(Blobs(folder.blobs).read(item["sha256"], MAX_SECTION_BYTES))
+    except (ArtifactNotFound, OSError, DecodeError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if are_plain(found) else {}
 
 
 def _text(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else str(value)
+
+
+def _bounded(value: int | None) -> int | None:
+    """Return a sum of whole numbers as one of 64 bits."""
+    return None if value is None else max(-INT64, min(value, INT64 - 1))
 
 
 def _whole(value: Any) -> int | None:
@@ -198,9 +243,7 @@ def _value_of(kind: str, num: float | None, text: str | None) -> Any:
     return float(text or "nan") if kind == "float" else text
 
 
-def _select(database: Sqlite, columns: str, table: str, key: str, numbers: Sequence[int]) -> list[Row]:
-    """Return columns of the rows whose `key` is among some numbers; the rows of all runs, where these are many."""
-    if len(numbers) > MAX_NUMBERS:
-        return database.query(f"SELECT {columns} FROM {table}")
-    marks = ", ".join("?" * len(numbers))
-    return database.query(f"SELECT {columns} FROM {table} WHERE {key} IN ({marks})", numbers) if numbers else []
+def _select(database: Sqlite, columns: str, table: str, key: str, numbers: Sequence[int]) -> Iterator[Row]:
+    """Yield columns of the rows whose `key` is among some numbers."""
+    for marks, some in chunks(numbers):
+        yield from database.query(f"SELECT {columns} FROM {table} WHERE {key} IN {marks}", some)

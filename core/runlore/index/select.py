@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from runlore.errors import QueryError
-from runlore.index.database import DAMAGED, Sqlite, is_refused
+from runlore.index.database import DAMAGED, Sqlite, chunks, is_interrupted, is_refused
 from runlore.index.fields import Field
+from runlore.index.mistakes import check_columns
 from runlore.index.rows import RUN_COLUMNS, Summary, load_summaries
 from runlore.index.sql import TEXT_KINDS, Clause, Compiled, column_of
+from runlore.log.record import UNREADABLE
 
 MIN_PART = 3  # characters of an id that may stand for it
+MAX_PART = 64
+MAX_JOINED = 25  # fields that one SELECT brings in: SQLite joins at most 64 tables, and one of env takes two
 Order = Sequence[tuple[Field, bool]]  # fields, each with whether it descends
 Line = tuple[Summary, int, tuple[Any, ...]]  # a run, how many children it has, and the values of some fields
 
@@ -45,7 +49,7 @@ def read_page(
         return []
     marks = f"({', '.join('?' * len(numbers))})"
     own = [f"r.{name}" for name in RUN_COLUMNS.split(", ")]
-    rows = _values(database, own, fields, Clause(f"r.n IN {marks}", tuple(numbers)))
+    rows = _values(database, own, fields, Clause(f"r.n IN {marks} ORDER BY r.n", tuple(numbers)))
     found = {row[0]: (Summary(*row[: len(own)]), row[len(own) :]) for row in rows}
     for n, key, text in database.query(f"SELECT run, key, text FROM tags WHERE run IN {marks}", numbers):
         found[n][0].tags[key] = text
@@ -59,7 +63,7 @@ def resolve(database: Sqlite, part: str) -> list[Summary]:
     """Return the runs, newest first, with this id; else name; else end of an id; else part of an id."""
     part = str(part).encode("utf-8", "replace").decode()
     tests: list[tuple[str, str]] = [("id = ?", part), ("name = ?", part)]
-    if part.isalnum() and len(part) >= MIN_PART:
+    if part.isalnum() and MIN_PART <= len(part) <= MAX_PART:
         tests += [("id LIKE ?", f"%{part.lower()}"), ("id LIKE ?", f"%{part.lower()}%")]
     for test, argument in tests:
         rows = database.query(f"SELECT n FROM runs WHERE {test} ORDER BY id DESC", (argument,))
@@ -73,10 +77,28 @@ def list_names(database: Sqlite) -> list[str]:
     return [str(name) for (name,) in database.query("SELECT DISTINCT name FROM runs")]
 
 
+def count_by_status(database: Sqlite) -> dict[str, int]:
+    """Return how many runs have each status, in the order in which these first occurred."""
+    return dict(database.query("SELECT status, COUNT(*) FROM runs GROUP BY status ORDER BY MIN(id)"))
+
+
+def names_of(database: Sqlite, ids: Sequence[str]) -> list[str]:
+    """Return the names of runs, or the id of one without."""
+    found: dict[str, str | None] = {}
+    for marks, some in chunks(ids):
+        found |= dict(database.query(f"SELECT id, name FROM runs WHERE id IN {marks}", some))
+    return [found.get(run_id) or run_id for run_id in ids]
+
+
 def list_damaged(database: Sqlite) -> list[str]:
     """Return the ids of the runs with files that are damaged or still arriving."""
-    sql = f"SELECT id FROM runs WHERE live = {DAMAGED} OR damaged > 0"
+    sql = f"SELECT id FROM runs WHERE (live = {DAMAGED} OR damaged > 0) AND status != '{UNREADABLE}'"
     return [run_id for (run_id,) in database.query(sql)]
+
+
+def list_unreadable(database: Sqlite) -> list[str]:
+    """Return the ids of the runs whose files can't be read here."""
+    return [run_id for (run_id,) in database.query("SELECT id FROM runs WHERE status = ?", (UNREADABLE,))]
 
 
 def read_states(database: Sqlite) -> dict[str, tuple[int, int, str]]:
@@ -151,7 +173,18 @@ def _exact_terms(table: str, descending: bool) -> list[str]:
 def _values(
     database: Sqlite, columns: Sequence[str], fields: Sequence[Field], condition: Clause
 ) -> list[tuple[Any, ...]]:
-    """Return some columns and the values of some fields of each run."""
+    """Return some columns and the values of some fields of each run, which the condition brings in an order."""
+    check_columns(fields)
+    found = _few_values(database, columns, fields[:MAX_JOINED], condition)
+    for begin in range(MAX_JOINED, len(fields), MAX_JOINED):
+        more = _few_values(database, [], fields[begin : begin + MAX_JOINED], condition)
+        found = [row + rest for row, rest in zip(found, more, strict=True)]
+    return found
+
+
+def _few_values(
+    database: Sqlite, columns: Sequence[str], fields: Sequence[Field], condition: Clause
+) -> list[tuple[Any, ...]]:
     joins = [_join(field, place) for place, field in enumerate(fields)]
     values = [_value(field, place) for place, field in enumerate(fields)]
     joined = " ".join(join.sql for join in joins)
@@ -169,7 +202,7 @@ def _query(database: Sqlite, sql: str, arguments: Sequence[Any]) -> list[tuple[A
     try:
         return database.query(sql, arguments)
     except sqlite3.DatabaseError as error:
-        if is_refused(error):
+        if is_refused(error) and not is_interrupted(error) and database.matcher.failure is None:
             raise QueryError(f"this query is too large for the index: {error}", "", 0) from error
         raise
 

@@ -1,39 +1,101 @@
 """Updates of the index: what changed in a store, written into the tables."""
 
+import json
+import sqlite3
+from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 from runlore._warnings import report
-from runlore.index.changes import Change, News
-from runlore.index.database import BY_RUN, Sqlite
+from runlore.index.changes import Change, News, is_dead_log
+from runlore.index.database import BY_RUN, COUNTED, UNSEALED, Sqlite, chunks, is_of_value
+from runlore.index.place import proof_of
 from runlore.index.rows import Batch, environment_rows
+from runlore.log import liveness
 from runlore.log.folder import Folder, WriterFile
+from runlore.log.frames import fault_text
 from runlore.log.liveness import boot_id
-from runlore.log.record import Record, Writers
+from runlore.log.record import UNREADABLE, Record, Writers
 
-VERSION = "8"  # of the tables and of what their rows mean
+VERSION = "11"  # of the tables and of what their rows mean
+
+
+class Foreign(sqlite3.DatabaseError):
+    """A database is not this user's: it counts as none of ours, like a damaged one, and is replaced by a new file."""
+
+    sqlite_errorcode = sqlite3.SQLITE_NOTADB
 
 
 def is_ready(database: Sqlite) -> bool:
-    """Return True if the tables are there, made by this version in this very file since this machine was started.
+    """Return True if the tables are there, made by this user and version in this very file, and whole.
 
-    Commits are not flushed, so a machine that went down may have left half of one. A file that came along with copied
-    runs knows the days of the folder that it came from.
+    Commits are not flushed, so a machine that went down may have left half of one: what was written before this machine
+    was started counts only where it was flushed behind the last commit. A file that came along with copied runs knows
+    the days of the folder that it came from.
     """
     if not database.has_tables():
         return False
-    meta = dict(database.query("SELECT key, value FROM meta"))
-    return meta == _meta(database)
+    wanted = _meta(database)
+    meta = _known_meta(database)
+    return meta == wanted or (meta == {**wanted, "boot": meta["boot"]} and database.is_flushed())
+
+
+def adopt(database: Sqlite) -> None:
+    """Take a database that is ready for one that was written since this machine was started."""
+    if _known_meta(database)["boot"] != boot_id():
+        with database.writing():
+            database.execute("UPDATE meta SET value = ? WHERE key = 'boot'", (boot_id(),))
 
 
 def _meta(database: Sqlite) -> dict[str, str]:
-    return {"version": VERSION, "boot": boot_id(), "file": database.identity}
+    identity = database.identity
+    return {"version": VERSION, "boot": boot_id(), "file": identity, "proof": proof_of(identity)}
 
 
-def fill(database: Sqlite, folder: Folder, news: News) -> None:
-    """Make the tables anew and store all runs, within a transaction."""
-    database.make_tables()
-    database.insert("meta", list(_meta(database).items()))
-    apply(database, folder, news)
+def _known_meta(database: Sqlite) -> dict[str, str]:
+    known = dict(database.query("SELECT key, value FROM meta"))
+    return {key: known.get(key, "") for key in ("version", "boot", "file", "proof")}
+
+
+def begin(database: Sqlite) -> None:
+    """Make the tables anew, without runs; until `set_built` is told otherwise, more are missing than are new.
+
+    Raises:
+        Foreign: there are tables that nothing proves to be this user's.
+    """
+    with database.writing():
+        if database.has_tables() and not _is_ours(database):
+            raise Foreign
+        database.make_tables()
+        database.insert("meta", [*_meta(database).items(), ("built", "")])
+
+
+def is_built(database: Sqlite) -> bool:
+    """Return True if all runs were read once, False while the first process reads them or after it was interrupted."""
+    return database.query("SELECT value FROM meta WHERE key = 'built'") == [("yes",)]
+
+
+def set_built(database: Sqlite, *, built: bool) -> None:
+    """Note whether all runs were read."""
+    if is_built(database) != built:
+        with database.writing():
+            database.execute("UPDATE meta SET value = ? WHERE key = 'built'", ("yes" if built else "",))
+
+
+def count_runs(database: Sqlite) -> int:
+    """Return how many runs the index has."""
+    return int(database.query("SELECT COUNT(*) FROM runs")[0][0])
+
+
+def give_up_sealing(database: Sqlite, runs: Sequence[str]) -> None:
+    """Note that logs of runs can't be sealed, within a transaction."""
+    for run_id in runs:
+        database.execute("UPDATE runs SET live = 0 WHERE id = ? AND live = ?", (run_id, UNSEALED))
+
+
+def _is_ours(database: Sqlite) -> bool:
+    rows = database.query("SELECT value FROM meta WHERE key = 'proof' LIMIT 1")
+    return rows == [(proof_of(database.identity),)]
 
 
 def apply(database: Sqlite, folder: Folder, news: News) -> None:
@@ -44,28 +106,61 @@ def apply(database: Sqlite, folder: Folder, news: News) -> None:
         database.execute("DELETE FROM days WHERE day = ?", (day,))
     for day, run_id in news.gone:
         _delete_run(database, day, run_id)
-    known = dict(database.query("SELECT id, n FROM runs"))
-    damaged = dict(database.query("SELECT id, damaged FROM runs WHERE damaged > 0"))
-    batch = Batch(max(known.values(), default=0) + 1)
+    known = _known_runs(database, [change.run_id for change in news.changes])
+    ((last,),) = database.query("SELECT COALESCE(MAX(n), 0) FROM runs")
+    following = count(last + 1)
+    numbered: list[tuple[int, Change]] = []
     for change in news.changes:
+        number, damaged = known.get(change.run_id, (None, 0))
+        if number is not None or change.record is None:
+            _delete_run(database, change.day, change.run_id)
         if change.record is None or change.writers is None:
-            _delete_run(database, change.day, change.run_id)
             continue
-        number = known.get(change.run_id)
-        if number is not None:
-            _delete_run(database, change.day, change.run_id)
-        batch.add(change.record, change.tallies, number)
-        batch.files += [_file_row(change, item) for item in change.files]
-        _report_damage(change.record, change.writers, damaged.get(change.run_id, 0))
+        numbered.append((next(following) if number is None else number, change))
+        _report_damage(change.record, change.writers, damaged)
     _store_environments(database, folder, news)
-    batch.insert_into(database)
+    _store(database, numbered)
     for day, mtime in news.days:
         database.execute("DELETE FROM days WHERE day = ?", (day,))
         database.insert("days", [(day, mtime)])
 
 
+def _known_runs(database: Sqlite, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Return number and damaged bytes of those among some runs that the index knows."""
+    known: dict[str, tuple[int, int]] = {}
+    for marks, some in chunks(ids):
+        for run_id, number, damaged in database.query(f"SELECT id, n, damaged FROM runs WHERE id IN {marks}", some):
+            known[run_id] = (number, damaged)
+    return known
+
+
+def _store(database: Sqlite, numbered: Sequence[tuple[int, Change]]) -> None:
+    """Store runs under their numbers. What a run holds that can't be stored costs no other run."""
+    batch = Batch()
+    try:
+        for number, change in numbered:
+            if change.record is not None and change.writers is not None:
+                waits = any(is_dead_log(content) for content in change.writers.contents)
+                batch.add(change.record, change.tallies, number, UNSEALED if waits else 0)
+                batch.files += [_file_row(change, item) for item in change.files]
+        with database.savepoint():
+            batch.insert_into(database)
+    except Exception as error:  # of a value that somebody else has written
+        if not is_of_value(error):
+            raise
+        if len(numbered) == 1 and numbered[0][1].fault:
+            return  # not even its bare row
+        for item in numbered:
+            if len(numbered) == 1:
+                item[1].fail(error)
+            _store(database, [item])
+
+
 def _delete_run(database: Sqlite, day: str, run_id: str) -> None:
     for (number,) in database.query("SELECT n FROM runs WHERE id = ?", (run_id,)):
+        for table in COUNTED:
+            keys = database.query(f"SELECT key FROM {table} WHERE run = ?", (number,))
+            database.count({(table, key): -1 for (key,) in keys})
         for table in BY_RUN:
             database.execute(f"DELETE FROM {table} WHERE run = ?", (number,))
         database.execute("DELETE FROM runs WHERE n = ?", (number,))
@@ -82,22 +177,40 @@ def _store_environments(database: Sqlite, folder: Folder, news: News) -> None:
                 continue
             seen.add(identity)
             if not database.query("SELECT 1 FROM env WHERE section = ? AND sha256 = ? LIMIT 1", identity):
-                database.insert("env", environment_rows(folder, section, item))
+                _store_section(database, folder, change, section)
+
+
+def _store_section(database: Sqlite, folder: Folder, change: Change, section: str) -> None:
+    assert change.record is not None
+    try:
+        rows = list(environment_rows(folder, section, change.record.environment[section]))
+        with database.savepoint():
+            database.insert("env", rows)
+            database.count({("env", row[2]): 1 for row in rows})
+    except Exception as error:  # of a value that somebody else has written
+        if not is_of_value(error):
+            raise
+        report(f"run {change.run_id}: a section of its environment can't be read: {fault_text(error)}")
 
 
 def _report_damage(record: Record, writers: Writers, known: int) -> None:
     if record.damaged_bytes > known:
-        report(f"run {record.id}: {record.damaged_bytes} bytes of its files are damaged; the rest was read")
-    for reason in writers.unreadable:
+        places = writers.damages()
+        told = f" ({places[0]})" if places else ""
+        report(f"run {record.id}: {record.damaged_bytes} bytes of its files are damaged{told}; the rest was read")
+    for reason in writers.unreadable if record.status != UNREADABLE else ():
         report(f"run {record.id}: a file can't be read: {reason}")
 
 
 def _file_row(change: Change, item: WriterFile) -> tuple[Any, ...]:
     """Return the row of a file; of a live run's log with how far it was read, to go on from there."""
     name = item.path.name
-    replay = None
+    identity = replay = None
     if change.record is not None and change.record.live and change.writers is not None:
         found = next((content for content in change.writers.contents if content.path.name == name), None)
-        replay = found.replay.encode() if found is not None and found.replay is not None else None
-    size, mtime = change.states.get(name, (-1, 0))
-    return (change.day, change.run_id, name, size, mtime, replay)
+        if found is not None:
+            told = liveness.identity_of(found.events)
+            identity = json.dumps({key: told[key] for key in liveness.IDENTITY if key in told})
+            replay = found.replay.encode() if found.replay is not None else None
+    size, ctime = change.states.get(name, (-1, 0))
+    return (change.day, change.run_id, name, size, ctime, identity, replay)

@@ -1,21 +1,92 @@
-"""Events: the JSON objects of a log, checked before anything in them is used. docs/format.md lists them."""
+"""Events: the JSON objects of a log, checked against `SCHEMA` before anything in them is used.
 
-import re
-from collections.abc import Callable
-from typing import Any
+docs/format.md says what the fields mean.
+"""
 
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from runlore import _proof
+from runlore._ids import is_sha256
 from runlore.log import frames
 from runlore.log.frames import DecodeError, are_texts, is_int64
 
 Event = dict[str, Any]
 
-HASH = re.compile(r"[0-9a-f]{64}")
+MAX_NAME = 64 << 10  # characters of a name, of a key and of what else stands in one line
+MAX_TIME = 1 << 61  # µs before and after 1970
+MAX_EVENTS = 1_000_000  # of one file
+MAX_EVENT_BYTES = 256 << 20  # of one file
 WEIGHTS = ("fingerprints", "shapes", "tensors")  # kinds of hashes of a model file
 
 
-def event_frame(event: Event) -> bytes:
-    """Return the frame of an event; what JSON can't hold is written as its text."""
-    return frames.frame(frames.EVENT, frames.dump_json(event))
+def event_frame(event: Event, run_id: str = "") -> bytes:
+    """Return the frame of an event; what JSON can't hold is written as its text.
+
+    With the id of its run, an event that readers may act on gets the proof that this user has written it.
+    """
+    payload = frames.dump_json(event)
+    return frames.frame(
+        frames.EVENT, _proof.with_proof(payload, run_id) if run_id and event["type"] in _proof.KINDS else payload
+    )
+
+
+def event_frames(event: Event, run_id: str) -> list[bytes]:
+    """Return the frames of an event of a run: one, or one for each part of it that a frame can hold.
+
+    Values by name are shared out; what can't be parted, such as a note, becomes the event that it is missing.
+    """
+    whole = event_frame(event, run_id)
+    if len(whole) <= frames.MAX_PAYLOAD:
+        return [whole]
+    values = event.get("values")
+    if isinstance(values, dict) and len(values) > 1:
+        items = list(values.items())
+        half = len(items) // 2
+        return [
+            data
+            for part in (items[:half], items[half:])
+            for data in event_frames({**event, "values": dict(part)}, run_id)
+        ]
+    what = f"{event['type']} {event['name']!r}" if "name" in event else event["type"]
+    why = f"it has more than {frames.MAX_PAYLOAD >> 20} MiB: not kept"
+    return [event_frame({"type": "missing", "time": event["time"], "what": what, "why": why})]
+
+
+def first_of(kind: str, events: Iterable[Event]) -> Event | None:
+    """Return the first event of a kind; None where there is none."""
+    for event in events:  # a loop: it is nearly always the first one
+        if event["type"] == kind:
+            return event
+    return None
+
+
+class Kind(NamedTuple):
+    """Tells what a field may hold. Unless it is `strict`, null is as good as a field that is absent."""
+
+    name: str  # behind "is not"
+    holds: Callable[[Any], bool]
+    strict: bool = False
+
+
+class Room:
+    """The room that the events of one file have left, so that reading them ends."""
+
+    def __init__(self, events: int = MAX_EVENTS, size: int = MAX_EVENT_BYTES) -> None:
+        self.events = events
+        self.size = size
+
+    def load(self, payload: bytes) -> Event:
+        """Return the event of a frame; see `check_event`.
+
+        Raises:
+            DecodeError: the frame does not hold one, or the file has no room left.
+        """
+        if self.events < 1 or self.size < len(payload):
+            raise DecodeError(f"a file has room for {MAX_EVENTS:,} events of {MAX_EVENT_BYTES >> 20} MiB in all")
+        self.events -= 1
+        self.size -= len(payload)
+        return load_event(payload)
 
 
 def load_event(payload: bytes) -> Event:
@@ -28,166 +99,173 @@ def load_event(payload: bytes) -> Event:
 
 
 def check_event(value: Any) -> Event:
-    """Return a JSON value as an event. Only what every reader relies on is checked; `check_content` looks at the rest.
+    """Return a JSON value as an event whose fields are as `SCHEMA` has them.
+
+    Kinds and fields that a newer runlore added are left alone. An event of which a rewriter left out the rest may lack
+    any field.
 
     Raises:
-        DecodeError: it is no object with a type and a time, or an "open" or "end" that can't be used.
+        DecodeError: it is no object with a type and a time, or a field is missing or of another kind.
     """
-    if not isinstance(value, dict) or not isinstance(value.get("type"), str) or not is_int64(value.get("time")):
+    if not isinstance(value, dict) or type(value.get("type")) is not str or not _is_time(value.get("time")):
         raise DecodeError("an event has no type or no time")
-    if value["type"] == "open" and not _is_opening(value):
-        raise DecodeError("an opening names a process or a cut that can't be")
-    if value["type"] == "end" and not _is_end(value):
-        raise DecodeError("an end has no status, or an error that is none")
+    fields = SCHEMA.get(value["type"])
+    if fields is None:
+        return value
+    for name, item in value.items():
+        kind = fields.get(name)
+        if kind is not None and (item is not None or kind.strict) and not kind.holds(item):
+            raise DecodeError(f"{name!r} of an event {value['type']!r} is not {kind.name}")
+    for name in () if value.get("left_out") else NEEDED.get(value["type"], ()):
+        if value.get(name) is None and not (value["type"] == "artifact" and value.get("completes")):
+            raise DecodeError(f"an event {value['type']!r} has no {name!r}")
     return value
 
 
-def check_content(event: Event) -> None:
-    """Check the fields of an event that `Record.apply` uses; kinds that a newer runlore added are left alone.
-
-    Raises:
-        DecodeError: something is missing or has the wrong type, or a hash is none.
-    """
-    check = _CHECKS.get(event["type"])
-    if check is not None and not check(event):
-        raise DecodeError("it lacks a field, or has one of a wrong type")
-
-
-def _is_opening(event: Event) -> bool:
-    numbers = all(event.get(key) is None or is_int64(event[key]) for key in ("cut", "pid", "pid_start"))
-    spared = event.get("spared")
-    return numbers and _is_text(event.get("boot")) and (spared is None or are_texts(spared))
-
-
-def _is_end(event: Event) -> bool:
-    error = event.get("error")
-    if error is not None and not (isinstance(error, dict) and _is_text(error.get("type"))):
+def is_plain(value: Any) -> bool:
+    """Return True for a value as `runlore.log.values.describe` makes it."""
+    if value is None or type(value) in _SIMPLE:
+        return True
+    if type(value) is not dict:
         return False
-    return isinstance(event.get("status"), str) and all(is_int64(event.get(key, 0)) for key in ("lost", "ran"))
+    if "$float" in value:
+        return type(value["$float"]) is str and value["$float"] in _FLOATS
+    return type(value.get("$type")) is str and all(type(value.get(key, "")) is str for key in ("text", "error"))
 
 
-def _has_seeds(event: Event) -> bool:
-    return event.get("seeds") is None or _is_section(event["seeds"])
-
-
-def _has_values(event: Event) -> bool:
-    return _are_plain(event.get("values"))
-
-
-def _has_tags(event: Event) -> bool:
-    values = event.get("values")
-    return isinstance(values, dict) and all(map(_is_text, values.values()))
-
-
-def _is_edit(event: Event) -> bool:
-    return all(_is_text(event.get(key)) for key in ("name", "experiment"))
-
-
-def _has_text(event: Event) -> bool:
-    return isinstance(event.get("text"), str)
-
-
-def _is_data(event: Event) -> bool:
-    return isinstance(event.get("name"), str) and _are_plain(event.get("values"))
-
-
-def _is_removal(event: Event) -> bool:
-    return isinstance(event.get("path"), str)
-
-
-def _has_sections(event: Event) -> bool:
-    sections = event.get("sections")
-    return isinstance(sections, dict) and all(map(_is_section, sections.values()))
-
-
-def _is_link(event: Event) -> bool:
-    texts = isinstance(event.get("kind"), str) and isinstance(event.get("run"), str)
-    return texts and _is_text(event.get("sha256")) and (event.get("step") is None or is_int64(event["step"]))
-
-
-def _is_drop(event: Event) -> bool:
-    return are_texts(event.get("sha256")) and _is_text(event.get("why"))
-
-
-def _has_weights(event: Event) -> bool:
-    hashes = [event.get("sha256")]
-    for kind in WEIGHTS:
-        found = event.get(kind, [])
-        if not isinstance(found, list):
+def are_plain(values: Any) -> bool:
+    """Return True for values by name."""
+    if type(values) is not dict:
+        return False
+    for value in values.values():  # a loop: a reader of 10,000 runs looks at a million
+        if type(value) not in _SIMPLE and not is_plain(value):
             return False
-        hashes += found
-    return all(map(_is_hash, hashes))
+    return len(max(values, key=len, default="")) <= MAX_NAME
 
 
-def _is_loss(event: Event) -> bool:
-    return not any(isinstance(event.get(key, []), list | dict) for key in ("what", "why"))
+def is_hash(value: Any) -> bool:
+    """Return True for a sha256 as 64 hex digits."""
+    return type(value) is str and is_sha256(value)
 
 
-def _is_gap(event: Event) -> bool:
-    return is_int64(event.get("calls"))
+def _is_time(value: Any) -> bool:
+    return type(value) is int and -MAX_TIME <= value <= MAX_TIME
 
 
-def _is_artifact(event: Event) -> bool:
-    files = event.get("files")
-    roles = event.get("roles")
-    return (
-        all(_is_text(event.get(key)) for key in ("path", "id", "why", "monitor"))
-        and all(event.get(key) is None or type(event[key]) is int for key in ("size", "step", "mtime_ns"))
-        and all(event.get(key) is None or type(event[key]) in (int, float) for key in ("epoch", "value"))
-        and (event.get("sha256") is None or _is_hash(event["sha256"]))
-        and (files is None or (isinstance(files, list) and all(map(_is_member, files))))
-        and (roles is None or are_texts(roles))
-        and (event.get("executable") in (None, True) or are_texts(event["executable"]))
-        and (event.get("escaped_files") is None or are_texts(event["escaped_files"]))
-        and all(isinstance(event.get(key, "" if event.get("completes") else None), str) for key in ("name", "kind"))
+def _is_line(value: Any) -> bool:
+    return type(value) is str and len(value) <= MAX_NAME
+
+
+def _are_numbers(values: Any) -> bool:
+    return are_plain(values) and all(
+        (type(value) in (int, float)) if type(value) is not dict else "$float" in value for value in values.values()
     )
 
 
-def _is_member(value: Any) -> bool:
-    """Return True for a file of a folder: path, size in bytes and sha256."""
-    if not isinstance(value, list) or len(value) != 3:
-        return False
-    path, size, sha256 = value
-    return isinstance(path, str) and type(size) is int and _is_hash(sha256)
+def _are_tags(values: Any) -> bool:
+    return type(values) is dict and all(_is_line(key) and _is_text_if_any(text) for key, text in values.items())
 
 
 def _is_section(value: Any) -> bool:
     """Return True for a section of the environment: its values and their hash, or the hash of a blob with them."""
-    if not isinstance(value, dict) or not isinstance(value.get("sha256"), str):
+    if type(value) is not dict or type(value.get("sha256")) is not str:
         return False
-    return _are_plain(value["values"]) if "values" in value else _is_hash(value["sha256"])
+    return are_plain(value["values"]) if "values" in value else is_hash(value["sha256"])
 
 
-def _are_plain(values: Any) -> bool:
-    """Return True for values by name; a float that JSON can't spell has one of the three known names."""
-    if not isinstance(values, dict):
-        return False
-    named = (value["$float"] for value in values.values() if isinstance(value, dict) and "$float" in value)
-    return all(name in ("NaN", "Infinity", "-Infinity") for name in named)
+def _are_sections(value: Any) -> bool:
+    return type(value) is dict and all(_is_line(name) and _is_section(section) for name, section in value.items())
 
 
-def _is_text(value: Any) -> bool:
-    return value is None or isinstance(value, str)
+def _is_error(value: Any) -> bool:
+    return type(value) is dict and all(_is_text_if_any(value.get(key)) for key in ("type", "message", "traceback"))
 
 
-def _is_hash(value: Any) -> bool:
-    return isinstance(value, str) and HASH.fullmatch(value) is not None
+def _is_text_if_any(value: Any) -> bool:
+    return value is None or type(value) is str
 
 
-_CHECKS: dict[str, Callable[[Event], bool]] = {
-    "open": _has_seeds,
-    "params": _has_values,
-    "summary": _has_values,
-    "tags": _has_tags,
-    "note": _has_text,
-    "edited": _is_edit,
-    "data": _is_data,
-    "artifact": _is_artifact,
-    "removed": _is_removal,
-    "environment": _has_sections,
-    "link": _is_link,
-    "dropped": _is_drop,
-    "weights": _has_weights,
-    "missing": _is_loss,
-    "gap": _is_gap,
+def _are_members(value: Any) -> bool:
+    """Return True for the files of a folder: path, size in bytes and sha256 of each."""
+    return type(value) is list and all(
+        type(item) is list and len(item) == 3 and _is_line(item[0]) and is_int64(item[1]) and is_hash(item[2])
+        for item in value
+    )
+
+
+def _are_hashes(value: Any) -> bool:
+    return type(value) is list and all(map(is_hash, value))
+
+
+_SIMPLE = frozenset((str, float, int, bool, type(None)))
+_FLOATS = ("NaN", "Infinity", "-Infinity")
+
+LINE = Kind(f"a text of at most {MAX_NAME:,} characters", _is_line)
+TEXT = Kind("a text", lambda value: type(value) is str)
+TEXTS = Kind("a list of texts", are_texts)
+FLAG = Kind("true or false", lambda value: type(value) is bool)
+WHOLE = Kind("a whole number of 64 bits", is_int64)
+COUNT = Kind("a whole number of 64 bits", is_int64, strict=True)
+NUMBER = Kind("a number", lambda value: type(value) in (int, float))
+HASH_TEXT = Kind("a sha256", is_hash)
+HASHES = Kind("a list of sha256", _are_hashes)
+VALUES = Kind("an object of plain values", are_plain)
+NUMBERS = Kind("an object of numbers", _are_numbers)
+TAGS = Kind("an object of texts", _are_tags)
+SECTION = Kind("a section of the environment", _is_section)
+SECTIONS = Kind("an object of sections of the environment", _are_sections)
+ERROR = Kind("an object of texts", _is_error)
+MEMBERS = Kind("a list of path, size and sha256", _are_members, strict=True)
+RUNNABLE = Kind("true, or a list of texts", lambda value: value is True or are_texts(value))
+
+SCHEMA: dict[str, dict[str, Kind]] = {  # kinds of fields, by type of event
+    "open": {
+        **dict.fromkeys(("mode", "run", "name", "experiment", "parent", "cwd", "began_in", "script"), LINE),
+        **dict.fromkeys(("host", "boot", "pid_namespace", "predecessor", "launch", "reproduction"), LINE),
+        **dict.fromkeys(("argv", "program", "spared"), TEXTS),
+        **dict.fromkeys(("pid", "pid_start", "cut"), WHOLE),
+        "seeds": SECTION,
+    },
+    "params": {"values": VALUES, "captured": FLAG},
+    "summary": {"values": NUMBERS},
+    "tags": {"values": TAGS},
+    "note": {"text": TEXT},
+    "edited": {"name": LINE, "experiment": LINE},
+    "environment": {"sections": SECTIONS},
+    "artifact": {
+        **dict.fromkeys(("name", "kind", "path", "monitor"), LINE),
+        **dict.fromkeys(("size", "step", "mtime_ns"), WHOLE),
+        **dict.fromkeys(("epoch", "value"), NUMBER),
+        **dict.fromkeys(("roles", "escaped_files"), TEXTS),
+        **dict.fromkeys(("stored", "pending", "keep", "escaped", "completes"), FLAG),
+        "id": Kind("a text", _is_line, strict=True),
+        "sha256": HASH_TEXT,
+        "files": MEMBERS,
+        "executable": RUNNABLE,
+        "why": TEXT,
+    },
+    "removed": {"path": LINE},
+    "data": {"name": LINE, "values": VALUES},
+    "link": {"kind": LINE, "run": LINE, "step": WHOLE, "sha256": LINE},
+    "weights": {"sha256": HASH_TEXT, **dict.fromkeys(WEIGHTS, HASHES)},
+    "dropped": {"sha256": TEXTS, "why": TEXT},
+    "missing": {"what": TEXT, "why": TEXT},
+    "gap": {"calls": COUNT, "points": WHOLE, "since": WHOLE},
+    "counted": {"keys": TEXTS, "given": FLAG},
+    "end": {"status": LINE, "error": ERROR, "lost": COUNT, "ran": WHOLE, "with_process": FLAG},
+}
+NEEDED: dict[str, tuple[str, ...]] = {  # fields without which an event tells nothing
+    **dict.fromkeys(("params", "summary", "tags"), ("values",)),
+    "note": ("text",),
+    "environment": ("sections",),
+    "artifact": ("name", "kind"),
+    "removed": ("path",),
+    "data": ("name", "values"),
+    "link": ("kind", "run"),
+    "weights": ("sha256",),
+    "dropped": ("sha256",),
+    "missing": ("what", "why"),
+    "gap": ("calls",),
+    "counted": ("keys",),
+    "end": ("status",),
 }

@@ -1,6 +1,7 @@
 """The file of a log that is being written: created under the writer's lock, appended to, ended and sealed."""
 
 import os
+import sys
 import threading
 import time
 import weakref
@@ -10,15 +11,20 @@ from typing import Self
 
 from runlore._ids import new_suffix
 from runlore._process import Part, process
+from runlore._sharing import make_folder, open_file
 from runlore._warnings import report
 from runlore.errors import FormatError
 from runlore.log import frames, liveness
-from runlore.log.events import Event, event_frame
+from runlore.log.events import Event, event_frame, event_frames
+from runlore.log.folder import Folder, place_of, root_of
 from runlore.log.sealing import seal
 
 MAX_SEALED_BYTES = 16 << 20  # a longer log is sealed by the next reader, not by the training process
 MAX_WAITING_BYTES = 1 << 20  # of events that wait for room on a full disk
 SET_BACK_US = 1_000_000  # by less than this a clock is only adjusted
+LOOK_US = 1_000_000  # between looks at where the file lies, while it is written
+COPY_BYTES = 1 << 20  # in one piece
+PATIENCE = 100  # times as long as it took in vain is waited before a removed file is written anew again
 MAX_MESSAGE = 200  # characters of an error's message in the reserved room at the head
 
 
@@ -39,29 +45,36 @@ class LogFile:
 
     Nothing raises for the state of the disk. Where there is no room, events wait in memory, and rows are lost and
     counted; this is reported once, and both events and the count (a "gap" event) are written when there is room again.
+    Where its folder is renamed, `path` follows; where the file is removed, it is written anew.
+
+    `told` holds the topics that were reported already; the files that a process writes of one run share it.
 
     Raises (on construction only):
         OSError: the file can't be created.
     """
 
-    def __init__(self, folder: Path, name: str, opening: Event) -> None:
+    def __init__(self, folder: Path, name: str, opening: Event, told: set[str] | None = None) -> None:
         self.path = folder / f"{name}.log"
         self.lock = threading.RLock()
         self.closed = False
         self.successor: Self | None = None  # takes over when this is closed
         self.newest_us = 0  # the time of the newest frame
+        self.look_us = sys.maxsize  # from which on to look where the file lies
+        self.was_removed = False  # and written anew
         self._began_ns, self._began_us = time.monotonic_ns(), time.time_ns() // 1000
         self._is_segment = opening.get("mode") in ("start", "resume") and "time" not in opening  # from its beginning
+        self._run_id = name.partition(".")[0]
         self._gap: Event | None = None  # calls and points that were lost since the last write
         self._waiting: list[bytes] = []  # frames of events that found no room
-        self._warned: set[str] = set()
+        self._told = set[str]() if told is None else told
         self._stop_heartbeat = threading.Event()
         self.size = 0
         self.has_lock = True
         self._descriptor = self._create(folder / f".{name}.{new_suffix(4)}.tmp", opening)
+        self.look_us = self.newest_us + LOOK_US
         process.part(OpenLogs).files.add(self)
         if not self.has_lock or liveness.on_network_disk(folder.parent.parent):
-            self._start_heartbeat()
+            _start_heartbeat(self, self._stop_heartbeat)
 
     def append(self, data: bytes, points: int) -> bool:
         """Append the frames of a row of some points; return False if they were not written. The caller holds `lock`."""
@@ -77,8 +90,8 @@ class LogFile:
         return True
 
     def event(self, event: Event) -> None:
-        """Append an event, with the time unless it has one."""
-        data = event_frame(self._stamped(event))
+        """Append an event, with the time unless it has one; what no frame can hold is named as missing."""
+        data = event_frames(self._stamped(event), self._run_id)
         with self.lock:
             if self.closed:
                 if self.successor is None:
@@ -86,7 +99,7 @@ class LogFile:
                 else:
                     self.successor.event(event)
                 return
-            self._waiting.append(data)
+            self._waiting += data
             self._append_with_overdue(b"", 0)
 
     def finish(self, end: Event | None, successor: Self | None = None) -> None:
@@ -97,6 +110,7 @@ class LogFile:
         with self.lock:
             if self.closed:
                 return
+            self.look()
             self.successor = successor
             self._stop_heartbeat.set()
             complete = self._write_end(end)
@@ -111,11 +125,13 @@ class LogFile:
                 process.part(OpenLogs).files.discard(self)
 
     def abandon(self) -> None:
-        """Close without unlocking, in a forked child: the parent goes on writing."""
+        """Close without unlocking, in a forked child: the parent goes on writing. `path` is where the file lies now."""
         descriptor, self._descriptor = self._descriptor, -1
         self.closed = True
         self.lock = threading.RLock()  # another thread of the parent may have held it
         if descriptor >= 0:
+            with suppress(OSError):
+                self.path = place_of(descriptor, self.path) or self.path
             os.close(descriptor)
 
     def touch(self) -> None:
@@ -125,25 +141,37 @@ class LogFile:
                 with suppress(OSError):
                     os.utime(self._descriptor)
 
+    def look(self) -> None:
+        """Look where the file lies, and write it anew where somebody has removed it."""
+        with self.lock:
+            if self.closed:
+                return
+            self.look_us = time.time_ns() // 1000 + LOOK_US
+            with suppress(OSError):  # the disk is gone, which the next write tells
+                place = place_of(self._descriptor, self.path)
+                if place is None:
+                    self._write_anew()
+                else:
+                    self.path = place
+
     def warn_once(self, topic: str, message: str) -> bool:
-        """Report something that concerns this log; return False where it was reported before."""
-        if topic in self._warned:
+        """Report something that concerns this run; return False where it was reported before."""
+        if topic in self._told:
             return False
-        self._warned.add(topic)
+        self._told.add(topic)
         report(message)
         return True
 
     def _create(self, draft: Path, opening: Event) -> int:
         """Create the file whole, by a rename; return its descriptor, which holds the writer's lock."""
         head = frames.signature(frames.LOG_SIGNATURE).ljust(frames.SLOT_END, b"\0")
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        descriptor = os.open(draft, flags, 0o600)
+        descriptor = open_file(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND)
         try:
             known: Event = {"file": liveness.file_identity(descriptor)}
             self.has_lock = liveness.hold(descriptor)
             if not self.has_lock:
                 known["locks"] = False
-            data = head + event_frame(self._stamped({**opening, **known}))
+            data = head + event_frame(self._stamped({**opening, **known}), self._run_id)
             if os.write(descriptor, data) != len(data):
                 raise OSError("no room for the head of the log")
             draft.rename(self.path)
@@ -153,6 +181,28 @@ class LogFile:
             draft.unlink(missing_ok=True)
             raise
         return descriptor
+
+    def _write_anew(self) -> None:
+        """Write the file where it was: only this process can still read what was removed."""
+        where = f"{self.path.name} was removed while it was written"
+        began = time.monotonic_ns()
+        try:
+            descriptor, self.has_lock = _write_anew(self._descriptor, self.path, self.size)
+        except OSError as error:
+            self.look_us += PATIENCE * (time.monotonic_ns() - began) // 1000
+            why = error.strerror or str(error)
+            self.warn_once("lost", f"{where}, and can't be written anew: {why}. Training goes on; this run is lost")
+            return
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        self.was_removed = True
+        locks = {} if self.has_lock else {"locks": False}
+        self.event({"type": "rewritten", "file": liveness.file_identity(descriptor), **locks})
+        self.warn_once(
+            "removed",
+            f"{where}: it stands in {str(self.path.parents[3])!r} again, with all that was logged so far. Other runs "
+            "and kept files that were removed are gone. Training goes on",
+        )
 
     def _append_with_overdue(self, data: bytes, points: int) -> bool:
         """Append waiting events, the gap and `data` in one write."""
@@ -234,7 +284,7 @@ class LogFile:
             data = event_frame(self._stamped({"type": "end", "status": end.get("status")}))
         with suppress(OSError):
             # O_APPEND makes Linux append even with pwrite, so the slot needs a descriptor of its own.
-            slot = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+            slot = open_file(self.path, os.O_WRONLY)
             try:
                 os.pwrite(slot, data, frames.SIGNATURE_SIZE)
             finally:
@@ -243,28 +293,65 @@ class LogFile:
     def _now(self) -> int:
         """Return µs since 1970 by the clock of this moment: a machine may have slept, or its clock been set."""
         now = time.time_ns() // 1000
-        if now < self.newest_us:
-            now = self.not_before(now)
+        if not self.newest_us <= now < self.look_us:
+            now = self.attend(now)
         self.newest_us = now
         return now
 
-    def not_before(self, now: int) -> int:
-        """Return the time of a frame that is older than the one before it: the same, unless the clock was set back."""
-        return now if self.newest_us - now > SET_BACK_US else self.newest_us
+    def attend(self, now: int) -> int:
+        """Look where the file lies if it is time to; return the time of a frame, no earlier than the one before it.
+
+        It is earlier where the clock was set back.
+        """
+        if now >= self.look_us or now < self.look_us - 2 * LOOK_US:
+            self.look()
+        return now if self.newest_us - now > SET_BACK_US else max(now, self.newest_us)
 
     def _stamped(self, event: Event) -> Event:
         return event if "time" in event else {"type": event["type"], "time": self._now(), **event}
 
-    def _start_heartbeat(self) -> None:
-        stop = self._stop_heartbeat
-        reference = weakref.ref(self)
 
-        def beat() -> None:
-            while not stop.wait(liveness.HEARTBEAT_S):
-                file = reference()
-                if file is None or file.closed:
-                    return
-                file.touch()
-                del file
+def _write_anew(source: int, log: Path, size: int) -> tuple[int, bool]:
+    """Write a log that was removed to where it was, in a store that is made anew if it is gone, too.
 
-        threading.Thread(target=beat, name="runlore-heartbeat", daemon=True).start()
+    `source` is open for reading. Return a descriptor like it, and True if it holds the writer's lock.
+
+    Raises:
+        OSError: it can't be written, or the folder that the store lay in is gone as well.
+    """
+    root = root_of(log)
+    if root is None or not root.parent.is_dir():
+        raise FileNotFoundError("the folder that the store lay in is gone, too")
+    Folder(root).create()
+    make_folder(log.parent, root)
+    draft = log.with_name(f".{log.stem}.{new_suffix(4)}.tmp")
+    descriptor = open_file(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+    try:
+        has_lock = liveness.hold(descriptor)
+        copied = 0
+        while copied < size:
+            data = os.pread(source, min(COPY_BYTES, size - copied), copied)
+            if not data or os.write(descriptor, data) != len(data):
+                raise OSError("no room for it")
+            copied += len(data)
+        draft.rename(log)
+    except BaseException:
+        os.close(descriptor)
+        draft.unlink(missing_ok=True)
+        raise
+    return descriptor, has_lock
+
+
+def _start_heartbeat(file: LogFile, stop: threading.Event) -> None:
+    """Touch a file again and again, on a thread, until it is closed or forgotten."""
+    reference = weakref.ref(file)
+
+    def beat() -> None:
+        while not stop.wait(liveness.HEARTBEAT_S):
+            file = reference()
+            if file is None or file.closed:
+                return
+            file.touch()
+            del file
+
+    threading.Thread(target=beat, name="runlore-heartbeat", daemon=True).start()

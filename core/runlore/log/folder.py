@@ -2,26 +2,38 @@
 
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from runlore import _ids
-from runlore._settings import present_folder, setting
+from runlore._inside import OddFile, list_folders, list_names, open_binary, store_of
+from runlore._settings import choice, expanded, is_of_another, present_folder, setting, tell_passed_over
+from runlore._sharing import SHARING, is_of_my_group, make_folder, make_root, open_file
 from runlore._startup import BEGAN_IN
+from runlore._warnings import valid_or
 from runlore.errors import FormatError, StoreNotFound, StoreRefused
 from runlore.log.frames import FORMAT
 
 FOLDER = ".runlore"
+FOLDERS = ("runs", "blobs", "marks", "trash")  # of a store
+INDEX = "index-v1"  # begins the names of the index's files
+FILES = (
+    "format",
+    ".gitignore",
+    *(f"{INDEX}.{end}" for end in ("lock", "sqlite", "sqlite-journal", "sqlite-wal", "sqlite-shm")),
+)
+MAX_FORMAT_BYTES = 1000  # that are read of the file "format"
 YOUNG_NS = 2_000_000_000  # a folder that was changed so recently may change again with the same time
 
-_MONTH = re.compile(r"\d{4,}-\d\d")
-_DAY = re.compile(r"\d\d")
+_MONTH = r"\d{4,}-\d\d"
+_DAY = r"\d\d"
 
 
-@dataclass(frozen=True, slots=True)
-class WriterFile:
+class WriterFile(NamedTuple):
     """A log or sealed file by its name: `<run id>.<ordinal><suffix>.log` or `.run`."""
 
     path: Path
@@ -36,7 +48,7 @@ class WriterFile:
     @property
     def sealed(self) -> bool:
         """True for a sealed file, False for a log, which may grow."""
-        return self.path.suffix == ".run"
+        return self.path.name.endswith(".run")
 
     @classmethod
     def parse(cls, path: Path) -> "WriterFile | None":
@@ -57,24 +69,30 @@ class Folder:
         self.blobs = root / "blobs"
         self.marks = root / "marks"
         self.trash = root / "trash"  # of runs that were removed and can be brought back
+        self.quarantine = root / "quarantine"  # of runs that were set aside, as no reader looks there
         self._listed: dict[Path, tuple[int, dict[str, list[str]]]] = {}  # by day: its time, and names by run
 
     def create(self) -> None:
         """Create the folder if there is none. Many processes may do it at once.
 
         Raises:
+            StoreRefused: a part of it is a link, or no file or folder as it should be.
             OSError: it can't be created here.
         """
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        format_file = self.root / "format"
+        is_new = not format_file.exists()
+        self.check_parts()
+        if is_new:
+            make_root(self.root, valid_or(SHARING[0], choice, "shared", SHARING))
         for folder in (self.runs, self.blobs):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            make_folder(folder, self.root)
         ignore = self.root / ".gitignore"
         if not ignore.exists():
-            ignore.write_text("*\n")
-        format_file = self.root / "format"
-        if not format_file.exists():
+            with suppress(FileExistsError):  # another process or thread was faster
+                _write(ignore, "*\n")
+        if is_new:
             draft = self.root / f".format-{os.getpid()}-{_ids.new_suffix(4)}.tmp"
-            draft.write_text(f"{FORMAT}\n{_ids.new_suffix(12)}\n")
+            _write(draft, f"{FORMAT}\n{_ids.new_suffix(12)}\n")
             try:
                 os.link(draft, format_file)  # unlike a rename, it never replaces another process's
             except FileExistsError:
@@ -85,7 +103,7 @@ class Folder:
 
     def foreign(self) -> bool:
         """Return True if the folder holds anything that is no part of a store, finished or just being created."""
-        own = {"runs", "blobs", "marks", "trash", ".gitignore", "format"}
+        own = {"runs", "blobs", "marks", "trash", "quarantine", ".gitignore", "format"}
         names = (path.name for path in self.root.iterdir())
         return any(name not in own and not name.startswith(".format-") for name in names)
 
@@ -94,25 +112,58 @@ class Folder:
 
         Raises:
             StoreNotFound: there is none.
-            StoreRefused: it belongs to another user, and was found and not named.
+            StoreRefused: it belongs to another user, and was found and not named, and no group shares it; or a part of
+                it is a link, or no file or folder as it should be.
             FormatError: a newer runlore made it.
         """
-        try:
-            owner = self.root.stat().st_uid
-        except FileNotFoundError:
-            raise StoreNotFound(
-                f"no store at {str(self.root)!r}: train something first, or name a store with --store or RUNLORE_STORE"
-            ) from None
-        if owner != os.getuid() and not named:
-            raise StoreRefused(
-                f"the store at {str(self.root)!r} belongs to user {owner}: name it with --store or RUNLORE_STORE"
-            )
+        self.check_parts()
+        self.check_owner(named=named)
         number = self._format_lines()[0]
         if not number.isdecimal() or int(number) > FORMAT:
             raise FormatError(
                 f"the store at {str(self.root)!r} has format {number!r}, this runlore reads up to {FORMAT}: "
                 "upgrade with `pip install -U runlore`"
             )
+
+    def check_parts(self) -> None:
+        """Raise if a part of the store is not what it should be: what is in it would be read or changed elsewhere.
+
+        Raises:
+            StoreRefused: a folder or file of the store itself is a link, a pipe or the like.
+        """
+        for name in (*FOLDERS, *FILES):
+            path = f"{self.root}/{name}"
+            try:
+                mode = os.lstat(path).st_mode  # noqa: PTH116  # at the start of each run
+            except OSError:
+                continue
+            if stat.S_ISDIR(mode) if name in FOLDERS else stat.S_ISREG(mode):
+                continue
+            if stat.S_ISDIR(mode) and name != "format":
+                continue  # an index that can't be made is kept elsewhere
+            found = "a link, which leads out of the store" if stat.S_ISLNK(mode) else "something else"
+            raise StoreRefused(
+                f"{path!r} is no {'folder' if name in FOLDERS else 'file'} but {found}: the store is not used. Put "
+                "what it should be in its place, or name another store with --store or RUNLORE_STORE"
+            )
+
+    def check_owner(self, *, named: bool) -> None:
+        """Raise as `check` does, but don't look into the folder: there need not be a store in it yet."""
+        try:
+            owner = self.root.stat().st_uid
+        except FileNotFoundError:
+            raise StoreNotFound(
+                f"no store at {str(self.root)!r}: train something first, or name a store with --store or RUNLORE_STORE"
+            ) from None
+        if owner != os.getuid() and not named and not self.is_of_group():
+            raise StoreRefused(
+                f"the store at {str(self.root)!r} belongs to user {owner}: name it with --store or RUNLORE_STORE, "
+                "or set RUNLORE_SHARED=group if a group shares it"
+            )
+
+    def is_of_group(self) -> bool:
+        """Return True if this user wants to share stores with a group, and this one is a group's of the user's."""
+        return valid_or(SHARING[0], choice, "shared", SHARING) == "group" and is_of_my_group(self.root)
 
     @property
     def store_id(self) -> str:
@@ -128,7 +179,7 @@ class Folder:
         day = self.day(run_id)
         try:
             return visible(day, self._names(day, run_id))
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, OddFile):
             return []
 
     def _names(self, day: Path, run_id: str) -> list[str]:
@@ -136,7 +187,7 @@ class Folder:
         mtime = day.stat().st_mtime_ns
         known = self._listed.get(day)
         if known is None or known[0] != mtime:
-            names = os.listdir(day)
+            names = list_names(day, self.root)
             if time.time_ns() - mtime <= YOUNG_NS:
                 return [name for name in names if name.startswith(f"{run_id}.")]
             found: dict[str, list[str]] = {}
@@ -145,14 +196,25 @@ class Folder:
             known = self._listed[day] = mtime, found
         return known[1].get(run_id, [])
 
-    def days(self) -> Iterator[Path]:
-        """Iterate over the folders that may hold runs, oldest first."""
-        for month in _folders(self.runs, _MONTH):
-            yield from _folders(month, _DAY)
+    def days(self, closed: list[Path]) -> Iterator[Path]:
+        """Iterate over the folders that may hold runs, oldest first; those that can't be listed go into `closed`."""
+        for month in self._folders(self.runs, _MONTH, closed):
+            yield from self._folders(month, _DAY, closed)
+
+    def _folders(self, parent: Path, form: str, closed: list[Path]) -> list[Path]:
+        try:
+            names = list_folders(parent, self.root)
+        except FileNotFoundError:
+            return []
+        except OSError:
+            closed.append(parent)
+            return []
+        return [parent / name for name in sorted(names) if re.fullmatch(form, name)]
 
     def _format_lines(self) -> list[str]:
         try:
-            lines = (self.root / "format").read_text().split()
+            with open_binary(self.root / "format", self.root) as file:
+                lines = file.read(MAX_FORMAT_BYTES).decode(errors="replace").split()
         except FileNotFoundError:
             raise StoreNotFound(f"{str(self.root)!r} is no store: the file 'format' is missing") from None
         return [*lines, "0", "unknown"] if not lines else [*lines, "unknown"]
@@ -192,32 +254,92 @@ def holds_more(log: Path, sealed: Path) -> bool:
         return False
 
 
+def place_of(descriptor: int, known: Path) -> Path | None:
+    """Return where an open file lies, which lay at `known`; None where it was removed.
+
+    Where the system doesn't tell, it counts as where it was.
+
+    Raises:
+        OSError: the file is not to be reached any more, as on a disk that is gone.
+    """
+    status = os.fstat(descriptor)
+    try:
+        there = os.stat(known)  # noqa: PTH116  # while trainings log: pathlib takes twice as long
+        if (there.st_dev, there.st_ino) == (status.st_dev, status.st_ino):
+            return known
+    except OSError:
+        pass
+    try:
+        found = Path(f"/proc/self/fd/{descriptor}").readlink()
+    except OSError:  # not Linux
+        return known if status.st_nlink else None
+    return found if found.name == known.name else None  # with "(deleted)", or as NFS calls what is still open
+
+
+def root_of(log: Path) -> Path | None:
+    """Return the store that a log lies in; None where it lies elsewhere, as in the trash."""
+    root = store_of(log)
+    return root if root != log.parent else None
+
+
 def find_folder(start: Path | None = None) -> tuple[Path, bool]:
-    """Return the store to use from `start` (default: the working directory), and True if the user named it.
+    """Return the store to use from `start` (default: the working directory), and True if a setting names it.
 
     It is `$RUNLORE_STORE` or `tool.runlore.store`, else the nearest `.runlore` upwards, else one beside the nearest
-    `.git` or `pyproject.toml`, else one in `start`. It may not exist yet. A script that goes into a folder of its own
-    below the one where it began (as Hydra's do) has its store where it began; a relative name counts from there.
+    `.git` or `pyproject.toml`, else one in `start`. It may not exist yet. What belongs to another user is passed over.
+    Linked git worktrees, which are removed when their branch is done, have their store in the main tree. A script that
+    goes into a folder of its own below the one where it began (as Hydra's do) has its store where it began; a relative
+    name counts from there.
     """
     start = (start or present_folder()).absolute()
     began = Path(BEGAN_IN) if BEGAN_IN is not None and start.is_relative_to(BEGAN_IN) else start
     named = setting("store", start)
     if named:
-        return began / Path(named).expanduser(), True
+        return began / expanded(named), True
     places = [start, *start.parents]
-    for place in places:
-        if (place / FOLDER).is_dir():
-            return place / FOLDER, False
-    for place in places:
-        if (place / ".git").exists() or (place / "pyproject.toml").exists():
-            return place / FOLDER, False
-    return began / FOLDER, False
+    passed: list[Path] = []
+    root = next(_stores_upwards(places, passed), None) or next(_marked(places, passed), began) / FOLDER
+    for path in passed:
+        if path != root:  # else it is refused
+            tell_passed_over(path)
+    return root, False
 
 
-def _folders(parent: Path, form: re.Pattern[str]) -> list[Path]:
+def _stores_upwards(places: list[Path], passed: list[Path]) -> Iterator[Path]:
+    """Yield the stores in some folders; those of other users go into `passed`."""
+    for root in (place / FOLDER for place in places):
+        if root.is_dir():
+            if is_of_another(root) and not Folder(root).is_of_group():
+                passed.append(root)
+            else:
+                yield root
+
+
+def _marked(places: list[Path], passed: list[Path]) -> Iterator[Path]:
+    """Yield those of some folders that hold a repository or a project of this user's; others' go into `passed`."""
+    for place in places:
+        marks = [mark for mark in (place / ".git", place / "pyproject.toml") if mark.exists()]
+        foreign = [mark for mark in marks if is_of_another(mark)]
+        if len(marks) > len(foreign):
+            yield _main_tree(place)
+        passed += foreign[:1]
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a small new file, for whom its folder is open."""
+    descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
-        with os.scandir(parent) as entries:
-            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except FileNotFoundError:
-        return []
-    return [parent / name for name in sorted(names) if form.fullmatch(name)]
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+def _main_tree(place: Path) -> Path:
+    """Return the tree that a linked git worktree is of, if we may write there; any other folder as it is."""
+    try:
+        git = place / (place / ".git").read_text(encoding="utf-8").partition("gitdir:")[2].strip()
+        shared = (git / (git / "commondir").read_text(encoding="utf-8").strip()).resolve()
+    except (OSError, ValueError, RuntimeError):  # a folder, the file of a submodule, or anything else
+        return place
+    is_usable = shared.name == ".git" and os.access(shared.parent, os.W_OK)
+    return shared.parent if is_usable else place

@@ -1,11 +1,12 @@
 """Frames: the units that logs and sealed files are written in. docs/format.md has their layout."""
 
+import errno
 import json
+import os
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
 
 from runlore.errors import FormatError
@@ -24,25 +25,34 @@ COLUMNS = ord("C")
 FOOTER = ord("F")
 HEAD = struct.Struct("<4sII")  # magic and kind, length of the payload, crc32 of kind and payload
 MAX_PAYLOAD = 64 << 20  # bytes
+MAX_DEPTH = 64  # of lists and objects in JSON
+MAX_PARTS = 4_000_000  # of JSON: as many lists, objects and items
 READ_BYTES = 1 << 20  # of a file at a time
 
 CRC_OF_KIND = {kind: crc32(bytes([kind])) for kind in (EVENT, KEYS, ROW, COLUMNS, FOOTER)}
 MARK_OF_KIND = {kind: MAGIC + bytes([kind]) for kind in CRC_OF_KIND}
 
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = "[\ud800-\udfff]"  # compiled when it is needed: a script's only run has none
 
 
 class DecodeError(ValueError):
     """A frame is whole, but its content is not as docs/format.md has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """A stretch of a file, in bytes, that holds no readable frame."""
+class Damage(NamedTuple):
+    """A stretch of a file, in bytes, that holds no readable frame, and what is wrong with it, where that is known."""
 
     offset: int
     length: int
+    why: str = ""
+
+
+def fault_text(error: Exception) -> str:
+    """Return what an error says of a file."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return str(error) if isinstance(error, FormatError) else f"{type(error).__name__}: {str(error)[:200]}"
 
 
 def frame(kind: int, payload: bytes) -> bytes:
@@ -63,16 +73,34 @@ def load_json(payload: bytes) -> Any:
     """Return the value of a JSON payload; all its texts can be encoded again.
 
     Raises:
-        DecodeError: it is no JSON.
+        DecodeError: it is no JSON, or has more parts or levels than a reader takes.
     """
+    opened = payload.count(b"[") + payload.count(b"{")
+    if len(payload) > MAX_PARTS and opened + payload.count(b",") > MAX_PARTS:
+        raise DecodeError(f"JSON of more than {MAX_PARTS:,} parts")
     try:
         value = json.loads(str(payload, "utf-8"))  # of bytes, json would guess the encoding first
+        if opened > MAX_DEPTH and _is_deep(value):
+            raise DecodeError(f"JSON of more than {MAX_DEPTH} levels")
         if b"\\u" in payload:
             text = json.dumps(value, ensure_ascii=False)
-            value = json.loads(_escaped(text)) if _LONE_SURROGATE.search(text) else value
+            value = json.loads(_escaped(text)) if re.search(_LONE_SURROGATE, text) else value
+    except DecodeError:
+        raise
     except (ValueError, RecursionError) as error:
         raise DecodeError(f"{payload[:60]!r} is no JSON: {error}") from error
     return value
+
+
+def _is_deep(value: Any) -> bool:
+    """Return True if lists and objects lie in each other more than `MAX_DEPTH` levels deep."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        parts = [item.values() if type(item) is dict else item for item in level if type(item) in (dict, list)]
+        level = [item for part in parts for item in part if type(item) in (dict, list)]
+        if not level:
+            return False
+    return True
 
 
 def is_int64(value: Any) -> bool:
@@ -147,17 +175,22 @@ class FrameReader:
         lost = 0  # bytes skipped since the last good frame
         ended = False
         while True:
-            need = _needed(buffer, place)
-            while not ended and len(buffer) - place < need:
-                piece = self._file.read(max(READ_BYTES, need))
-                ended = not piece
-                buffer = buffer[place:] + piece
-                place = 0
-                need = _needed(buffer, place)
-            if len(buffer) - place < HEAD.size:
-                break
             found = _frame_at(buffer, place)
             if found is None:
+                need = _needed(buffer, place)
+                if not ended and len(buffer) - place < need:
+                    piece = self._file.read(max(READ_BYTES, need))
+                    ended = not piece
+                    if len(piece) >= READ_BYTES and need == HEAD.size and _is_hole(buffer, place, piece):
+                        self.broken = self.broken or not lost
+                        lost += len(buffer) - place + len(piece) + self._skip_hole()
+                        buffer, place = b"", 0
+                        continue
+                    buffer = buffer[place:] + piece
+                    place = 0
+                    continue
+                if len(buffer) - place < HEAD.size:
+                    break
                 self.broken = self.broken if lost else len(buffer) - place >= need
                 step = buffer.find(MAGIC, place + 1) - place
                 if step < 0:  # keep the bytes that may begin a magic
@@ -176,6 +209,25 @@ class FrameReader:
             yield found
         self.tail = lost + len(buffer) - place
 
+    def _skip_hole(self) -> int:
+        """Go to the end of the hole in the file that begins here, if one does; return the bytes that were skipped."""
+        try:
+            place = self._file.tell()
+            end = os.fstat(self._file.fileno()).st_size
+            try:
+                data = os.lseek(self._file.fileno(), place, os.SEEK_DATA)
+            except OSError as error:
+                data = end if error.errno == errno.ENXIO else place  # there is no data behind, or no such question
+            self._file.seek(data)
+        except (OSError, AttributeError):  # no file of the system, or of one without holes
+            return 0
+        return data - place
+
+
+def _is_hole(buffer: bytes, place: int, piece: bytes) -> bool:
+    """Return True if a piece of a file, behind what is left of the buffer, begins no frame: it holds zeros only."""
+    return piece.count(0) == len(piece) and not buffer.startswith(MAGIC, place)
+
 
 def _needed(buffer: bytes, place: int) -> int:
     """Return the size of the frame at `place` by its head, or of a head where there is no whole or credible one."""
@@ -187,8 +239,10 @@ def _needed(buffer: bytes, place: int) -> int:
 
 def _frame_at(buffer: bytes, place: int) -> tuple[int, bytes] | None:
     """Return kind and payload of the frame at `place`; None where it is damaged or not whole."""
-    mark, length, check = HEAD.unpack_from(buffer, place)
     begin = place + HEAD.size
+    if begin > len(buffer):
+        return None
+    mark, length, check = HEAD.unpack_from(buffer, place)
     if mark[:3] != MAGIC or mark[3] not in CRC_OF_KIND or begin + length > len(buffer):
         return None
     payload = buffer[begin : begin + length]
@@ -197,4 +251,4 @@ def _frame_at(buffer: bytes, place: int) -> tuple[int, bytes] | None:
 
 def _escaped(text: str) -> str:
     """Write half characters, which a file name that is no UTF-8 has, as their escapes."""
-    return _LONE_SURROGATE.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text)
+    return re.sub(_LONE_SURROGATE, lambda found: f"\\\\u{ord(found[0]):04x}", text)

@@ -8,18 +8,32 @@ locks a copy of a log either: its opening names the file that the writer has ope
 import errno
 import fcntl
 import os
+import re
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from enum import Enum
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from runlore._inside import open_file, store_of
+
 HEARTBEAT_S = 15.0  # between touches of a log on a network disk
 STALE_S = 90.0  # without a touch, after which a writer on another machine is taken for dead
-NETWORK_DISKS = {"nfs", "nfs4", "lustre", "cifs", "smb3", "smbfs", "gpfs", "beegfs", "ceph", "glusterfs", "9p", "afs"}
+NETWORK_DISKS = {
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "afp", "ncpfs", "coda", "davfs", "ceph", "glusterfs", "moosefs",
+    "lustre", "gpfs", "beegfs", "fhgfs", "panfs", "wekafs", "pvfs2", "orangefs", "cvfs", "acfs", "ocfs2", "gfs2",
+    "9p", "virtiofs", "drvfs", "vboxsf", "vmhgfs", "prl_fs", "fakeowner", "osxfs",
+}  # fmt: skip  # kinds in /proc/mounts of disks that other machines see, or the host of a virtual one
+LOCAL_FUSE = {
+    "bindfs", "cryfs", "encfs", "ext2", "fuse-overlayfs", "gocryptfs", "mergerfs", "ntfs", "ntfs-3g", "securefs",
+    "squashfuse", "unionfs", "unionfs-fuse", "zfs",
+}  # fmt: skip  # all others behind "fuse." count as network disks: sshfs, gcsfuse, mountpoint-s3, juicefs, rclone …
 
 
+_ESCAPED = r"\\([0-7]{3})"  # blanks and the like in the paths of /proc/mounts
+IDENTITY = ("host", "boot", "pid", "pid_start", "pid_namespace", "file", "locks")  # fields that tell a writer's life
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}  # Lustre without flock, NFS without lockd
 
 
@@ -42,7 +56,7 @@ def _identity_of(pid: int) -> dict[str, Any]:
         "host": os.uname().nodename,
         "boot": boot_id(),
         "pid": pid,
-        "pid_start": _process_start(pid),
+        "pid_start": process_start(pid),
         "pid_namespace": _pid_namespace(),
     }
 
@@ -88,10 +102,26 @@ def has_locks(folder: Path) -> bool:
     return True
 
 
+def was_restarted(identity: dict[str, Any]) -> bool:
+    """Return True if a process, by its opening event, ran on this machine before it was started again."""
+    return is_elsewhere(identity) and identity.get("host") == os.uname().nodename
+
+
 def file_identity(descriptor: int) -> list[int]:
     """Return device and inode of an open file, which no copy shares while both exist."""
     status = os.fstat(descriptor)
     return [status.st_dev, status.st_ino]
+
+
+def identity_of(events: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return the opening among a log's events, with the file that its writer has open now; empty if it is lost."""
+    found: dict[str, Any] = {}
+    for event in events:
+        if event["type"] == "open" and not found:
+            found = event
+        elif event["type"] == "rewritten":
+            found = {**found, "file": event.get("file"), "locks": event.get("locks")}
+    return found
 
 
 def is_elsewhere(identity: dict[str, Any]) -> bool:
@@ -100,14 +130,14 @@ def is_elsewhere(identity: dict[str, Any]) -> bool:
 
 
 def life_of(log: Path, identity: dict[str, Any]) -> Life:
-    """Return the life of a log's writer; `identity` is the opening event of the log.
+    """Return the life of a log's writer; `identity` is what the log tells of it (`identity_of`).
 
     Raises:
         FileNotFoundError: the log was sealed meanwhile.
     """
     if is_elsewhere(identity):
         return _remote_life(log)
-    descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = open_file(log, store_of(log))
     try:
         if identity.get("file") not in (file_identity(descriptor), None):
             return Life.ALIVE if _shares_pids(identity) and _is_running(identity) else _remote_life(log)
@@ -140,12 +170,18 @@ def _is_network_device(device: int, folder: Path) -> bool:
     folder = folder.resolve()
     best, kind = Path("/"), ""
     with suppress(OSError):
-        for line in Path("/proc/mounts").read_text().splitlines():
+        for line in Path("/proc/mounts").read_text(errors="replace").splitlines():
             _, place, disk, *_ = line.split(" ")
-            point = Path(place.replace("\\040", " "))
+            point = Path(re.sub(_ESCAPED, lambda found: chr(int(found[1], 8)), place))
             if point == folder or (point in folder.parents and len(point.parts) >= len(best.parts)):
                 best, kind = point, disk
-    return kind.removeprefix("fuse.") in NETWORK_DISKS or kind in ("fuse.sshfs", "fuse.s3fs")
+    return is_network_kind(kind)
+
+
+def is_network_kind(kind: str) -> bool:
+    """Return True if other machines may see disks of a kind in /proc/mounts."""
+    system, _, driver = kind.partition(".")
+    return kind in NETWORK_DISKS or (system == "fuse" and driver not in LOCAL_FUSE)
 
 
 def _unlocked_life(log: Path, identity: dict[str, Any]) -> Life:
@@ -156,7 +192,7 @@ def _unlocked_life(log: Path, identity: dict[str, Any]) -> Life:
 
 
 def _remote_life(log: Path) -> Life:
-    age_s = _server_time(log.parent) - log.stat().st_mtime
+    age_s = _server_time(log.parent) - log.lstat().st_mtime
     return Life.ALIVE if age_s < STALE_S else Life.SILENT
 
 
@@ -164,9 +200,12 @@ def _server_time(folder: Path) -> float:
     """Return the time by the file server's clock; by this machine's where the folder can't be written."""
     probe = folder / f".clock-{os.getpid()}.tmp"
     try:
-        probe.touch()
-        now = probe.stat().st_mtime
-        probe.unlink()
+        descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            now = os.fstat(descriptor).st_mtime
+        finally:
+            os.close(descriptor)
+            probe.unlink()
     except OSError:
         return time.time()
     return now
@@ -179,7 +218,7 @@ def _shares_pids(identity: dict[str, Any]) -> bool:
 
 def _is_running(identity: dict[str, Any]) -> bool:
     pid = identity.get("pid") or 0
-    start = _process_start(pid)
+    start = process_start(pid)
     if start is not None:
         return bool(start == identity.get("pid_start"))
     if Path("/proc/self/stat").exists():
@@ -193,10 +232,10 @@ def _is_running(identity: dict[str, Any]) -> bool:
     return True
 
 
-def _process_start(pid: int) -> int | None:
+def process_start(pid: int) -> int | None:
     """Return the clock ticks after boot at which a process began; None where it is gone (or a zombie), or unknown."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
     return None if fields[0] in "ZX" else int(fields[19])

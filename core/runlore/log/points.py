@@ -4,25 +4,29 @@ import math
 import struct
 from array import array
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runlore.log import columns
 from runlore.log.frames import MAX_PAYLOAD, DecodeError, are_texts, dump_json, is_int64, load_json
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 ROW_PREFIX = "Iqqd"  # key set, time in µs, step, epoch (NaN: none), then one float64 for each key
 BLOCK_BYTES = 1 << 20  # of raw rows that become a block of columns
 
-_MAX_BLOCK_BYTES = BLOCK_BYTES + MAX_PAYLOAD  # of a block's raw rows: the last one may be the longest there is
+MAX_KEYS = 100_000  # of metrics in one file
+MAX_KEY = 64 << 10  # characters
 _KEY_SETS = 1 << 32  # numbers of key sets are below this
 _NUMBER = struct.Struct("<I")
 
+Bounds = tuple[float | None, float | None]
 Unpack = Callable[[str, bytes, int], Any]  # encoding, bytes and rows to a column: one of `columns.unpack…`
 
 
-@dataclass(frozen=True, slots=True)
-class KeySet:
+class KeySet(NamedTuple):
     """Keys that are logged together under one number, and the split that they belong to."""
 
     number: int
@@ -54,6 +58,8 @@ class KeySet:
         """
         if not is_int64(number) or not 0 <= number < _KEY_SETS or not are_texts(keys) or not _is_split(split):
             raise DecodeError("a key set has not a number, a list of keys, and a split or none")
+        if len(max(keys, key=len, default="")) > MAX_KEY:
+            raise DecodeError(f"a key has more than {MAX_KEY:,} characters")
         return cls(number, tuple(keys), split)
 
     def row(self) -> struct.Struct:
@@ -142,7 +148,8 @@ class PackedBlock(NamedTuple):
             raise DecodeError("the head of a block is no JSON object")
         key_set = KeySet.checked(0, head.get("keys"), head.get("split"))
         rows: Any = head.get("rows")
-        if not is_int64(rows) or not 0 < rows * key_set.row().size <= _MAX_BLOCK_BYTES:
+        size = key_set.row().size
+        if not is_int64(rows) or rows < 1 or (rows - 1) * size > BLOCK_BYTES or size > MAX_PAYLOAD:
             raise DecodeError("a block has no rows, or more than fit into one")
         packed = []
         for encoding, length in _columns_of(head.get("columns"), len(key_set.keys)):
@@ -181,17 +188,16 @@ def _columns_of(value: Any, keys: int) -> list[tuple[str, int]]:
     return [(encoding, length) for encoding, length in value]
 
 
-@dataclass(slots=True)
 class RowBuffer:
     """Raw rows of one key set, in the order they were written."""
 
-    key_set: KeySet
-    raw: bytearray = field(default_factory=bytearray)
-    position: "array[int]" = field(default_factory=lambda: array("q"))
-    size: int = field(init=False)
+    __slots__ = ("key_set", "position", "raw", "size")
 
-    def __post_init__(self) -> None:
-        self.size = self.key_set.row().size
+    def __init__(self, key_set: KeySet) -> None:
+        self.key_set = key_set
+        self.raw = bytearray()
+        self.position = array("q")
+        self.size = key_set.row().size
 
     def add(self, payload: bytes, position: int) -> None:
         """Take the payload of a row; `position` counts the rows before it in its file.
@@ -232,7 +238,6 @@ def row_number(payload: bytes) -> int:
     return int(_NUMBER.unpack_from(payload)[0])
 
 
-@dataclass(slots=True)
 class Tally:
     """Count, last value, bounds and times of a series. `min` and `max` leave NaN out; None: there is nothing else.
 
@@ -240,15 +245,27 @@ class Tally:
     otherwise a point may have superseded another, which only the series itself can tell.
     """
 
-    split: str | None = None
-    count: int = 0
-    last: float = math.nan
-    last_step: int = -1
-    min: float | None = None
-    max: float | None = None
-    exact: bool = True
-    first_time: int = 0  # µs since 1970
-    last_time: int = 0
+    __slots__ = ("count", "exact", "first_time", "last", "last_step", "last_time", "max", "min", "split")
+
+    def __init__(self, split: str | None = None) -> None:
+        self.split = split
+        self.count = 0
+        self.last = math.nan
+        self.last_step = -1
+        self.min: float | None = None
+        self.max: float | None = None
+        self.exact = True
+        self.first_time = 0  # µs since 1970
+        self.last_time = 0
+
+    @classmethod
+    def of(cls, split: str | None, count: int, last: tuple[int, float], bounds: Bounds) -> "Tally":
+        """Return an exact tally of points without times; `last` is step and value of the last one."""
+        tally = cls(split)
+        tally.count = count
+        tally.last_step, tally.last = last
+        tally.min, tally.max = bounds
+        return tally
 
     def add(self, steps: "array[int]", values: "array[float]", times: "array[int]") -> None:
         """Add points, at least one, in the order they were logged."""
@@ -260,6 +277,21 @@ class Tally:
         self.last_time = max(self.last_time, times[-1])
         self.count += len(steps)
         self._widen(values)
+
+    def add_arrays(self, steps: "NDArray[np.int64]", values: "NDArray[np.float64]", times: "NDArray[np.int64]") -> None:
+        """Add points, at least one, in the order they were logged."""
+        if (self.count and steps[0] <= self.last_step) or not bool((steps[1:] > steps[:-1]).all()):
+            self.exact = False
+        if steps[-1] >= self.last_step or not self.count:
+            self.last, self.last_step = float(values[-1]), int(steps[-1])
+        self.first_time = self.first_time or int(times[0])
+        self.last_time = max(self.last_time, int(times[-1]))
+        self.count += len(steps)
+        numbers = values[values == values]  # noqa: PLR0124  # only NaN differs from itself
+        if len(numbers):
+            low, high = float(numbers.min()), float(numbers.max())
+            self.min = low if self.min is None else min(self.min, low)
+            self.max = high if self.max is None else max(self.max, high)
 
     def _widen(self, values: "array[float]") -> None:
         low, high = min(values), max(values)
@@ -295,11 +327,23 @@ class Tally:
         if not isinstance(item, list) or len(item) != 9:
             raise DecodeError("a tally is not a list of nine items of their types")
         split, count, last, last_step, low, high, exact, first_time, last_time = item
-        whole = all(map(is_int64, (count, last_step, first_time, last_time))) and count >= 0
+        whole = is_int64(count) and count >= 0 and is_int64(last_step) and is_int64(first_time) and is_int64(last_time)
         if not whole or not _is_split(split) or type(exact) is not bool:
             raise DecodeError("a tally is not a list of nine items of their types")
-        low, high = (None if bound is None else _float_of(bound) for bound in (low, high))
-        return cls(split, count, _float_of(last), last_step, low, high, exact, first_time, last_time)
+        bounds = None if low is None else _float_of(low), None if high is None else _float_of(high)
+        tally = cls.of(split, count, (last_step, _float_of(last)), bounds)
+        tally.exact, tally.first_time, tally.last_time = exact, first_time, last_time
+        return tally
+
+
+def check_room(known: Collection[str], keys: Collection[str]) -> None:
+    """Check that a file whose keys are `known` has room for others.
+
+    Raises:
+        DecodeError: it has not.
+    """
+    if len(known) + len(keys) > MAX_KEYS and len({*known, *keys}) > MAX_KEYS:
+        raise DecodeError(f"a file has room for the points of {MAX_KEYS:,} keys")
 
 
 def tally_block(tallies: dict[str, Tally], block: Block) -> None:
@@ -309,6 +353,17 @@ def tally_block(tallies: dict[str, Tally], block: Block) -> None:
         if tally is None:
             tally = tallies[key] = Tally(block.split)
         tally.add(block.step, values, block.time)
+
+
+def tally_packed(tallies: dict[str, Tally], block: PackedBlock) -> None:
+    """Add the points of a block that is still packed to the tallies of its keys.
+
+    Raises:
+        DecodeError: a column can't be unpacked; nothing was added.
+    """
+    _, times, steps, _, *columns_of_keys = (columns.unpack_numpy(*column, block.rows) for column in block.columns)
+    for key, values in zip(block.keys, columns_of_keys, strict=True):
+        tallies.setdefault(key, Tally(block.split)).add_arrays(steps, values, times)
 
 
 def plain_float(value: float) -> float | str:
@@ -328,6 +383,8 @@ def stored_key(name: Any, split: str | None) -> str:
 
 def _float_of(value: Any) -> float:
     """Return the float that `plain_float` gave."""
+    if type(value) is float:
+        return value
     if value in ("NaN", "Infinity", "-Infinity") or type(value) in (int, float):
         try:
             return float(value)

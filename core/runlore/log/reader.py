@@ -1,201 +1,28 @@
 """Reading one writer's file: a log that may still grow, or a sealed one."""
 
-import json
 import struct
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, NamedTuple
 
+from runlore._frozen import fresh, late
+from runlore._inside import open_binary
 from runlore.log import columns, frames
-from runlore.log.events import Event, check_event, load_event
+from runlore.log.events import Event, Room, first_of
 from runlore.log.frames import Damage, DecodeError, FrameReader, is_int64
 from runlore.log.liveness import Life
-from runlore.log.points import (
-    BLOCK_BYTES,
-    Block,
-    KeySet,
-    PackedBlock,
-    Points,
-    RowBuffer,
-    Tally,
-    Unpack,
-    row_number,
-    tally_block,
-)
+from runlore.log.points import PackedBlock, Points, Tally, Unpack, check_room, tally_packed
+from runlore.log.replay import Replay, damage_of, fields_of, lists_of, tallies_of
 
 TRAILER = struct.Struct("<QQ8s")  # offsets of the first event and of the footer, and the mark
 TRAILER_MARK = b"RLSEALED"
 WHOLE_BYTES = 1 << 16  # sealed files below this size are read at once
+FREE_ROWS = 11_000_000  # that a reader takes of a sealed file at a time, and one more for each byte of it
+VALUES_OF_BYTE = 4  # of all keys that are asked for at a time
 
 
-@dataclass(slots=True)
-class Replay:
-    """The content of a log as far as it was read. `advance` goes on from there, in another process, too (`encode`)."""
-
-    offset: int = frames.SLOT_END
-    rows: int = 0
-    key_sets: dict[int, KeySet] = field(default_factory=dict)
-    events: list[tuple[int, Event]] = field(default_factory=list)  # each with the number of rows before it
-    tallies: dict[str, Tally] = field(default_factory=dict)
-    damage: list[Damage] = field(default_factory=list)
-    tail: int = 0  # bytes behind the last good frame
-    broken: bool = False  # True if the tail is damage, and no frame that was never completed
-    orphans: int = 0  # rows whose key set could not be read
-    raw_events: list[bytes] | None = None  # a list here collects the payloads of the events
-
-    def advance(self, file: BinaryIO, on_block: Callable[[Block], None] | None = None) -> None:
-        """Read what was appended. `on_block` gets the new rows, in blocks of one key set and of bounded size.
-
-        Raises:
-            FormatError: the file is of a newer format.
-        """
-        head = self._check_head(file)
-        reader = FrameReader(file, self.offset)
-        gathering = _Gathering(self, on_block)
-        for kind, payload in reader:
-            try:
-                if kind == frames.ROW:
-                    gathering.add_row(payload)
-                elif kind == frames.KEYS:
-                    gathering.define(KeySet.decode(payload))
-                elif kind == frames.EVENT:
-                    self._add_event(payload)
-            except DecodeError:
-                size = frames.HEAD.size + len(payload)
-                self.damage.append(Damage(reader.offset - size, size))
-        self.orphans += gathering.end()
-        self.offset = reader.offset
-        self.damage += reader.damage
-        self.tail = reader.tail
-        self.broken = reader.broken and reader.tail > 0
-        self._add_slot(head)
-
-    @property
-    def end(self) -> Event | None:
-        """The end record, if one was written."""
-        return next((event for _, event in reversed(self.events) if event["type"] == "end"), None)
-
-    def encode(self) -> str:
-        """Return the replay as JSON, for the index to keep."""
-        return json.dumps(
-            {
-                "offset": self.offset,
-                "rows": self.rows,
-                "key_sets": [[item.number, item.keys, item.split] for item in self.key_sets.values()],
-                "events": self.events,
-                "tallies": {key: tally.encode() for key, tally in self.tallies.items()},
-                "damage": [[item.offset, item.length] for item in self.damage],
-                "orphans": self.orphans,
-            }
-        )
-
-    @classmethod
-    def decode(cls, text: str) -> "Replay":
-        """Return the replay that was encoded.
-
-        Raises:
-            DecodeError: the text is not what `encode` returns.
-        """
-        item = _fields_of(frames.load_json(text.encode(errors="surrogatepass")), "offset", "rows", "orphans")
-        key_sets = [KeySet.checked(*fields) for fields in _lists_of(item, "key_sets", 3)]
-        return cls(
-            offset=item["offset"],
-            rows=item["rows"],
-            key_sets={key_set.number: key_set for key_set in key_sets},
-            events=[(position, check_event(event)) for position, event in _lists_of(item, "events", 2)],
-            tallies=_tallies_of(item),
-            damage=_damage_of(item),
-            orphans=item["orphans"],
-        )
-
-    def _check_head(self, file: BinaryIO) -> bytes:
-        file.seek(0)
-        head = file.read(frames.SLOT_END)
-        if not frames.check_signature(head, frames.LOG_SIGNATURE, Path(file.name).name) and not self.damage:
-            self.damage.append(Damage(0, frames.SIGNATURE_SIZE))
-        return head
-
-    def _add_event(self, payload: bytes) -> None:
-        self.events.append((self.rows, load_event(payload)))
-        if self.raw_events is not None:
-            self.raw_events.append(payload)
-
-    def _add_slot(self, head: bytes) -> None:
-        """Take the end record from the reserved room, which counts where the log itself has none."""
-        payload = frames.slot_frame(head)
-        if payload is None or self.end is not None:
-            return
-        try:
-            is_end = load_event(payload)["type"] == "end"
-        except DecodeError:
-            is_end = False
-        damage = Damage(frames.SIGNATURE_SIZE, frames.HEAD.size + len(payload))
-        if is_end:
-            self._add_event(payload)
-        elif damage not in self.damage:
-            self.damage.append(damage)
-
-
-class _Gathering:
-    """Turns rows into blocks, one key set at a time."""
-
-    def __init__(self, replay: Replay, on_block: Callable[[Block], None] | None) -> None:
-        self._replay = replay
-        self._on_block = on_block
-        self._buffers = {number: RowBuffer(key_set) for number, key_set in replay.key_sets.items()}
-        self._waiting: dict[int, list[tuple[bytes, int]]] = {}  # rows whose definition was damaged: it comes again
-        self._misfits = 0
-
-    def add_row(self, payload: bytes) -> None:
-        """Take a row.
-
-        Raises:
-            DecodeError: it is too short, or has not the length that its key set says.
-        """
-        number = row_number(payload)
-        buffer = self._buffers.get(number)
-        if buffer is None:
-            self._waiting.setdefault(number, []).append((payload, self._replay.rows))
-        else:
-            self._add(buffer, payload, self._replay.rows)
-        self._replay.rows += 1
-
-    def define(self, key_set: KeySet) -> None:
-        """Take a definition, and the rows that waited for it.
-
-        Raises:
-            DecodeError: the number is defined already, as other keys.
-        """
-        if self._replay.key_sets.setdefault(key_set.number, key_set) != key_set:
-            raise DecodeError(f"key set {key_set.number} is defined again, as other keys")
-        buffer = self._buffers.setdefault(key_set.number, RowBuffer(key_set))
-        for payload, position in self._waiting.pop(key_set.number, ()):
-            try:
-                self._add(buffer, payload, position)
-            except DecodeError:
-                self._misfits += 1
-
-    def end(self) -> int:
-        """Hand out the last blocks; return the number of rows that no definition fits."""
-        for buffer in self._buffers.values():
-            if buffer.raw:
-                self._flush(buffer)
-        return self._misfits + sum(map(len, self._waiting.values()))
-
-    def _add(self, buffer: RowBuffer, payload: bytes, position: int) -> None:
-        buffer.add(payload, position)
-        if len(buffer.raw) > BLOCK_BYTES:
-            self._flush(buffer)
-
-    def _flush(self, buffer: RowBuffer) -> None:
-        block = buffer.drain()
-        tally_block(self._replay.tallies, block)
-        if self._on_block is not None:
-            self._on_block(block)
-
-
-@dataclass(slots=True)
+@late
 class Content:
     """The content of one writer's file but for its points, which `points` reads."""
 
@@ -209,22 +36,34 @@ class Content:
     replay: Replay | None = None  # of a log
     life: Life = Life.DEAD  # of the writer
     log_bytes: int | None = None  # of the log that a sealed file was made of, if known
-    damaged_blocks: dict[int, set[str]] = field(default_factory=dict)  # those found: keys lost by offset
+    damaged_blocks: dict[int, set[str]] = fresh(factory=dict)  # those found: keys lost by offset
 
     @property
     def sealed(self) -> bool:
         """True for a sealed file, False for a log, which may grow."""
-        return self.path.suffix == ".run"
+        return self.path.name.endswith(".run")
 
     @property
     def opening(self) -> Event:
         """The event that opens the file; empty if it is lost."""
-        return next((event for event in self.events if event["type"] == "open"), {})
+        return first_of("open", self.events) or {}
 
     @property
     def end(self) -> Event | None:
         """The end record, if one was written."""
-        return next((event for event in reversed(self.events) if event["type"] == "end"), None)
+        return first_of("end", reversed(self.events))
+
+    @property
+    def damaged_bytes(self) -> int:
+        """The bytes that are damage; those of a frame that a dead writer never completed are none."""
+        replay = self.replay
+        broken = replay.tail if replay is not None and replay.broken and self.life is Life.DEAD else 0
+        return broken + sum(item.length for item in self.damage)
+
+    def damages(self) -> list[str]:
+        """Return where the file is damaged, and what is wrong there, as far as that is known."""
+        places = [f"{self.path.name}, bytes {item.offset} to {item.offset + item.length}" for item in self.damage]
+        return [place + (f": {item.why}" if item.why else "") for place, item in zip(places, self.damage, strict=True)]
 
     def points(self, wanted: Collection[str], unpack: Unpack = columns.unpack) -> Iterator[Points]:
         """Iterate over the points of some keys, a block at a time; no other key's column is unpacked.
@@ -239,7 +78,7 @@ class Content:
             return
         found: list[Points] = []
         try:
-            with self.path.open("rb") as file:
+            with open_binary(self.path) as file:
                 Replay().advance(file, lambda block: found.extend(block.points(wanted)))
         except FileNotFoundError:  # it was sealed meanwhile
             yield from read_sealed(self.path.with_suffix(".run"), self.ordinal).points(wanted, unpack)
@@ -250,10 +89,19 @@ class Content:
         """Return the number of blocks with points of a key that were found damaged when they were read."""
         return sum(key in keys and key in self.damaged_blocks.get(offset, ()) for offset, keys in self.chunks or ())
 
+    def count_values(self, wanted: Collection[str]) -> int:
+        """Return how many values `points` reads of some keys, those that others supersede included."""
+        if not self.sealed:
+            return sum(self.tallies[key].count for key in wanted if key in self.tallies)
+        blocks = (_values_in(payload, wanted) for _, payload in self._block_frames(wanted))
+        return min(sum(values for _, values in blocks), _Points(self.path).values)
+
     def _sealed_points(self, wanted: Collection[str], unpack: Unpack) -> Iterator[Points]:
+        room = _Points(self.path)
         for offset, payload in self._block_frames(wanted):
             lost: set[str] = set()
             try:
+                room.take(*_values_in(payload, wanted))
                 yield from PackedBlock.decode(payload or b"").points(wanted, unpack, lost)
             except DecodeError:
                 lost.update(wanted)
@@ -262,13 +110,46 @@ class Content:
 
     def _block_frames(self, wanted: Collection[str]) -> Iterator[tuple[int, bytes | None]]:
         """Iterate over offset and payload of the frames that may hold a wanted key; None: the frame is damaged."""
-        with self.path.open("rb") as file:
+        with open_binary(self.path) as file:
             if self.chunks is None:
                 reader = FrameReader(file, frames.SIGNATURE_SIZE)
                 yield from ((reader.offset, payload) for kind, payload in reader if kind == frames.COLUMNS)
             for at, keys in self.chunks or ():
                 if not keys.isdisjoint(wanted):
                     yield at, frames.read_frame(file, at)
+
+
+class _Points:
+    """The room that is left for points of a sealed file, so that reading them ends.
+
+    An honest file has about a byte at least for each row, as no two times are the same; one of a few hundred bytes
+    could tell of any number.
+    """
+
+    def __init__(self, path: Path) -> None:
+        size = path.stat().st_size
+        self.rows = FREE_ROWS + size
+        self.values = FREE_ROWS + VALUES_OF_BYTE * size
+
+    def take(self, rows: int, values: int) -> None:
+        """Take the room of a block.
+
+        Raises:
+            DecodeError: there is not enough.
+        """
+        self.rows -= rows
+        self.values -= values
+        if self.rows < 0 or self.values < 0:
+            raise DecodeError("the file has more points than its size allows for")
+
+
+def _values_in(payload: bytes | None, wanted: Collection[str]) -> tuple[int, int]:
+    """Return how many rows and how many values of some keys a block has by its head; none where that is damaged."""
+    try:
+        block = PackedBlock.decode(payload or b"")
+    except DecodeError:
+        return 0, 0
+    return block.rows, block.rows * sum(key in wanted for key in block.keys)
 
 
 def read_log(path: Path, ordinal: int, replay: Replay | None = None) -> Content:
@@ -278,7 +159,7 @@ def read_log(path: Path, ordinal: int, replay: Replay | None = None) -> Content:
         FormatError: the file is of a newer format.
         FileNotFoundError: it was sealed or removed meanwhile.
     """
-    with path.open("rb") as file:
+    with open_binary(path) as file:
         (replay := replay or Replay()).advance(file)
     events = [event for _, event in replay.events]
     return Content(path, ordinal, events, replay.tallies, replay.damage, replay.orphans, replay=replay)
@@ -291,7 +172,7 @@ def read_sealed(path: Path, ordinal: int) -> Content:
         FormatError: the file is of a newer format.
         FileNotFoundError: it was removed meanwhile.
     """
-    with path.open("rb") as file:
+    with open_binary(path) as file:
         head = file.read(WHOLE_BYTES)
         if not frames.check_signature(head, frames.SEALED_SIGNATURE, path.name):
             return _read_damaged(path, ordinal)
@@ -303,19 +184,17 @@ def read_sealed(path: Path, ordinal: int) -> Content:
         if len(trailer) < TRAILER.size or not trailer.endswith(TRAILER_MARK):
             return _read_damaged(path, ordinal)
         start, footer_at, _ = TRAILER.unpack(trailer)
-        if start > footer_at:
+        if not start <= footer_at <= file.seek(0, 2):
             return _read_damaged(path, ordinal)
         try:
             events, footer = _read_events(file, start)
         except DecodeError:
             return _read_damaged(path, ordinal)
-    found = Content(path, ordinal, events, footer.tallies, footer.damage, footer.orphans, chunks=footer.chunks)
-    found.log_bytes = footer.log_bytes
-    return found
+    tallies, damage, orphans, chunks, log_bytes = footer
+    return Content(path, ordinal, events, tallies, damage, orphans, chunks, log_bytes=log_bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class Footer:
+class Footer(NamedTuple):
     """The footer of a sealed file; it only repeats what the other frames hold."""
 
     tallies: dict[str, Tally]
@@ -331,36 +210,44 @@ class Footer:
         Raises:
             DecodeError: the frame does not hold one.
         """
-        item = _fields_of(frames.load_json(payload), "orphans")
+        item = fields_of(frames.load_json(payload), "orphans")
         key_sets = item.get("key_sets")
-        chunks = _lists_of(item, "chunks", 2)
+        chunks = lists_of(item, "chunks", 2)
         if not isinstance(key_sets, list) or not all(map(frames.are_texts, key_sets)):
             raise DecodeError("a footer has key sets that are none")
         for offset, number in chunks:
             if not is_int64(offset) or offset < 0 or not is_int64(number) or not 0 <= number < len(key_sets):
                 raise DecodeError("a footer names a block that can't be")
+        if not all(before[0] < after[0] for before, after in pairwise(chunks)):
+            raise DecodeError("a footer names a block twice")
         keys = [frozenset(keys) for keys in key_sets]
         blocks = [(offset, keys[number]) for offset, number in chunks]
         size = item.get("log_bytes")
-        return cls(_tallies_of(item), _damage_of(item), item["orphans"], blocks, size if is_int64(size) else None)
+        return cls(tallies_of(item), damage_of(item), item["orphans"], blocks, size if is_int64(size) else None)
 
 
 def _read_events(file: BinaryIO, start: int) -> tuple[list[Event], Footer]:
-    """Read the events of a sealed file, and the footer behind them.
+    """Read the events of a sealed file, and the footer behind them; events that can't be used are added to its damage.
 
     Raises:
-        DecodeError: something of them is damaged.
+        DecodeError: a frame of them is damaged, or the footer.
     """
     events: list[Event] = []
     footer: Footer | None = None
+    room = Room()
+    foreign: list[Damage] = []
     reader = FrameReader(file, start)
     for kind, payload in reader:
         if kind == frames.EVENT:
-            events.append(load_event(payload))
+            try:
+                events.append(room.load(payload))
+            except DecodeError as error:
+                foreign.append(Damage(reader.offset - len(payload), len(payload), str(error)))
         elif kind == frames.FOOTER:
             footer = Footer.decode(payload)
     if footer is None or reader.damage:
         raise DecodeError("events or the footer are damaged")
+    footer.damage.extend(foreign)
     return events, footer
 
 
@@ -368,53 +255,21 @@ def _read_damaged(path: Path, ordinal: int) -> Content:
     """Read a sealed file whose footer, events or trailer are damaged: all its good frames count."""
     events: list[Event] = []
     tallies: dict[str, Tally] = {}
-    foreign = []
-    with path.open("rb") as file:
+    foreign: list[Damage] = []
+    room = Room()
+    points = _Points(path)
+    with open_binary(path) as file:
         reader = FrameReader(file, frames.SIGNATURE_SIZE)
         for kind, payload in reader:
             try:
                 if kind == frames.EVENT:
-                    events.append(load_event(payload))
+                    events.append(room.load(payload))
                 elif kind == frames.COLUMNS:
-                    tally_block(tallies, Block.decode(payload))
-            except DecodeError:
-                foreign.append(Damage(reader.offset - len(payload), len(payload)))
+                    block = PackedBlock.decode(payload)
+                    points.take(block.rows, block.rows * len(block.keys))
+                    check_room(tallies, block.keys)
+                    tally_packed(tallies, block)
+            except DecodeError as error:
+                foreign.append(Damage(reader.offset - len(payload), len(payload), str(error)))
     damage = [*reader.damage, *foreign] or [Damage(reader.offset, reader.tail)]
     return Content(path, ordinal, events, tallies, damage)
-
-
-def _fields_of(item: Any, *numbers: str) -> dict[str, Any]:
-    """Return a JSON object that has these whole numbers.
-
-    Raises:
-        DecodeError: it has not.
-    """
-    if not isinstance(item, dict) or not all(is_int64(item.get(name)) for name in numbers):
-        raise DecodeError(f"no object with the numbers {', '.join(numbers)}")
-    return item
-
-
-def _lists_of(item: dict[str, Any], name: str, length: int) -> list[list[Any]]:
-    """Return a field that is a list of lists of equal length.
-
-    Raises:
-        DecodeError: it is none.
-    """
-    found = item.get(name)
-    if not isinstance(found, list) or not all(isinstance(part, list) and len(part) == length for part in found):
-        raise DecodeError(f"{name!r} is no list of lists of {length}")
-    return found
-
-
-def _tallies_of(item: dict[str, Any]) -> dict[str, Tally]:
-    tallies = item.get("tallies")
-    if not isinstance(tallies, dict):
-        raise DecodeError("there are no tallies")
-    return {key: Tally.decode(tally) for key, tally in tallies.items()}
-
-
-def _damage_of(item: dict[str, Any]) -> list[Damage]:
-    found = _lists_of(item, "damage", 2)
-    if not all(is_int64(number) for pair in found for number in pair):
-        raise DecodeError("a place of damage is no number")
-    return [Damage(offset, length) for offset, length in found]

@@ -1,17 +1,19 @@
 """The record of a run: the events of all its log files, merged."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+from runlore._frozen import fresh, late
 from runlore._ids import id_time
-from runlore.errors import FormatError
+from runlore._inside import OddFile
 from runlore.log import sigterm
-from runlore.log.events import WEIGHTS, Event, check_content
+from runlore.log.events import NEEDED, WEIGHTS, Event
 from runlore.log.folder import Folder, WriterFile
-from runlore.log.frames import DecodeError
-from runlore.log.liveness import Life, life_of
+from runlore.log.frames import fault_text
+from runlore.log.liveness import Life, identity_of, life_of, was_restarted
 from runlore.log.points import Tally
-from runlore.log.reader import Content, Replay, read_log, read_sealed
+from runlore.log.reader import Content, read_log, read_sealed
+from runlore.log.replay import Replay
 from runlore.log.superseding import merge_tallies
 from runlore.log.values import Plain
 
@@ -20,22 +22,23 @@ RESUMED_FROM = "resumed_from"  # it goes on from weights of the other run
 REFIT_OF = "refit_of"  # a search fitted its best estimator again
 REPRODUCES = "reproduces"  # it does the other run again; also the name of the tag that holds the other run's name
 
+UNREADABLE = "unreadable"  # the status of a run whose files can't be read here; they may be another user's
+DAMAGED = "damaged"  # the status of a run of whose beginning nothing can be read: it may be arriving
 OWN_MODES = ("start", "resume")  # of writers that carry the run's status; an "attach" only adds to it
 
 _COMMAND_FIELDS = ("argv", "cwd", "host", "pid", "program", "script", "began_in")  # of an opening
-_COMPLETED_FIELDS = (  # told later
-    "size", "mtime_ns", "sha256", "stored", "files", "executable", "escaped_files", "why", "pending", "keep",
-)  # fmt: skip
-_EDITED_FIELDS = ("name", "experiment")
+_COMPLETED_FIELDS = "size mtime_ns sha256 stored files executable escaped_files why pending keep".split()  # told later
 _LINK_FIELDS = ("kind", "run", "step", "sha256")
+MAX_SECTIONS = 1_000  # of the environment
+MAX_PLACES = 3  # of damage that are named
 _TRIES = 5  # to read files that are sealed between the listing and the reading
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A run from one beginning to its end, in µs since 1970; a resumed run has several.
 
-    `cut` is the step that it was resumed at, `status` how it ended ("running": not yet), `error` type and message.
+    `cut` is the step that it was resumed at, `status` how it ended ("running": not yet), `error` type and message. Read
+    from a store, it has the `params` that it trained with, and `from_step`, the step that it goes on from.
     """
 
     started: int
@@ -45,9 +48,11 @@ class Segment:
     argv: tuple[str, ...]
     error: str | None
     ran: int | None = None  # µs that it ran, without the sleep of its machine, where it told its end
+    params: Mapping[str, Any] = {}  # which nobody changes
+    from_step: int | None = None
 
 
-@dataclass(slots=True)
+@late
 class Record:
     """Everything of a run but its points and the contents of its artifacts. Times are µs since 1970."""
 
@@ -59,50 +64,48 @@ class Record:
     started: int = 0
     ended: int | None = None
     ran: int | None = None  # µs of all segments together, None while it runs
-    params: dict[str, Plain] = field(default_factory=dict)
-    summary: dict[str, Plain] = field(default_factory=dict)  # numbers of the run as a whole
-    tags: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    artifacts: list[dict[str, Any]] = field(default_factory=list)
-    links: list[dict[str, Any]] = field(default_factory=list)
-    weights: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # hashes of model files, by sha256 and kind
-    environment: dict[str, dict[str, Any]] = field(default_factory=dict)  # section: {"sha256"} or {"values"}
-    command: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, dict[str, Plain]] = field(default_factory=dict)  # facts of datasets, by name
+    params: dict[str, Plain] = fresh(factory=dict)
+    captured: set[str] = fresh(factory=set)  # keys of params that nobody passed
+    summary: dict[str, Plain] = fresh(factory=dict)  # numbers of the run as a whole
+    tags: dict[str, str] = fresh(factory=dict)
+    notes: list[str] = fresh(factory=list)
+    artifacts: list[dict[str, Any]] = fresh(factory=list)
+    links: list[dict[str, Any]] = fresh(factory=list)
+    weights: dict[str, dict[str, list[str]]] = fresh(factory=dict)  # hashes of model files, by sha256 and kind
+    environment: dict[str, dict[str, Any]] = fresh(factory=dict)  # section: {"sha256"} or {"values"}
+    command: dict[str, Any] = fresh(factory=dict)
+    data: dict[str, dict[str, Plain]] = fresh(factory=dict)  # facts of datasets, by name
     error: dict[str, Any] | None = None
-    losses: list[dict[str, Any]] = field(default_factory=list)  # {"what", "why"} of what could not be captured
+    losses: dict[tuple[str, str], None] = fresh(factory=dict)  # what could not be captured, and why; each once
     lost_calls: int = 0  # log calls that found no room on the disk
     damaged_bytes: int = 0
-    segments: list[Segment] = field(default_factory=list)
+    segments: list[Segment] = fresh(factory=list)
     live: bool = False  # True while a writer may append
-    _edits: dict[str, str] = field(default_factory=dict)  # what people made of the opening's fields
-    _checkpoints: dict[Any, dict[str, Any]] = field(default_factory=dict)  # the newest of each path
-    _holders: dict[str, dict[str, Any]] = field(default_factory=dict)  # the checkpoint of each role
-    _known: dict[str, dict[str, Any]] = field(default_factory=dict)  # artifacts by id
+    _edits: dict[str, str] = fresh(factory=dict)  # what people made of the opening's fields
+    _checkpoints: dict[Any, dict[str, Any]] = fresh(factory=dict)  # the newest of each path
+    _holders: dict[str, dict[str, Any]] = fresh(factory=dict)  # the checkpoint of each role
+    _known: dict[str, dict[str, Any]] = fresh(factory=dict)  # artifacts by id
 
     def apply(self, event: Event) -> None:
-        """Take one event; kinds that a newer runlore added are passed over.
-
-        Raises:
-            DecodeError: its fields are not as docs/format.md has them; nothing was taken.
-        """
+        """Take one event that `check_event` took; kinds that a newer runlore added are passed over."""
         kind = event["type"]
         if event.get("left_out"):  # a rewriter has failed
-            self.losses.append({"what": kind, "why": str(event["left_out"])})
-        check_content(event)
+            self.losses[kind, str(event["left_out"])] = None
+            if any(event.get(name) is None for name in NEEDED.get(kind, ())):
+                return
         match kind:
             case "open":
                 if event.get("seeds") is not None:
                     self.environment.setdefault("seeds", event["seeds"])
             case "params":
-                self.params.update(event["values"])
+                self._take_params(event["values"], captured=event.get("captured") is True)
             case "summary":
                 self.summary.update(event["values"])
             case "tags":
                 self.tags.update(event["values"])
                 self.tags = {key: value for key, value in self.tags.items() if value is not None}
             case "edited":
-                self._edits.update({key: event[key] for key in _EDITED_FIELDS if event.get(key)})
+                self._edits.update({key: event[key] for key in ("name", "experiment") if event.get(key)})
             case "note":
                 self.notes.append(event["text"])
             case "data":
@@ -112,7 +115,7 @@ class Record:
             case "removed":
                 self._take_removal(event["path"])
             case "environment":
-                self.environment.update({name: item for name, item in event["sections"].items() if item["sha256"]})
+                self._take_sections(event["sections"])
             case "link":
                 self.links.append({key: event[key] for key in _LINK_FIELDS if event.get(key) is not None})
             case "dropped":
@@ -120,7 +123,7 @@ class Record:
             case "weights":
                 self._take_weights(event)
             case "missing":
-                self.losses.append({"what": event["what"], "why": event["why"]})
+                self.losses[event["what"], event["why"]] = None
             case "gap":
                 self.lost_calls += event["calls"]
 
@@ -140,17 +143,35 @@ class Record:
 
     def missing(self, writers: "Writers") -> list[dict[str, Any]]:
         """Return what could not be captured or read, and why: `{"what", "why"}`; `writers` are the run's."""
-        found = list(self.losses)
+        found = [{"what": what, "why": why} for what, why in self.losses]
         if not self.live and self.segments and self.parent is None and set(self.environment) <= {"seeds"}:
             found.append({"what": "environment", "why": "the process ended before it was known"})
         if self.lost_calls:
             found.append({"what": f"{self.lost_calls} log calls", "why": "no room on the disk"})
         if self.damaged_bytes:
-            found.append({"what": f"{self.damaged_bytes} bytes of its files", "why": "damaged or still arriving"})
+            places = writers.damages()
+            more = f" and {len(places) - MAX_PLACES} more places" if len(places) > MAX_PLACES else ""
+            why = "damaged or still arriving" + (f" ({'; '.join(places[:MAX_PLACES])}{more})" if places else "")
+            found.append({"what": f"{self.damaged_bytes} bytes of its files", "why": why})
         blocks = sum(len(content.damaged_blocks) for content in writers.contents)
         if blocks:
-            found.append({"what": f"{blocks} blocks of points", "why": "damaged on the disk"})
+            found.append({"what": f"{blocks} blocks of points", "why": "damaged, or more than a reader takes"})
         return found + [{"what": "a file", "why": reason} for reason in writers.unreadable]
+
+    def _take_sections(self, sections: dict[str, dict[str, Any]]) -> None:
+        for name, item in sections.items():
+            if name in self.environment or len(self.environment) < MAX_SECTIONS:
+                self.environment[name] = item
+            else:
+                self.losses["sections of the environment", f"a run has at most {MAX_SECTIONS:,}"] = None
+
+    def _take_params(self, values: Mapping[str, Plain], *, captured: bool) -> None:
+        """Take params; one that was passed once stays so, whatever is captured under its key later."""
+        if captured:
+            self.captured.update(values.keys() - self.params.keys())
+        else:
+            self.captured.difference_update(values)
+        self.params.update(values)
 
     def _take_artifact(self, event: Event) -> None:
         if event.get("completes"):
@@ -212,12 +233,20 @@ class Record:
             self.weights[event["sha256"]] = hashes
 
 
-@dataclass(slots=True)
+@late
 class Writers:
-    """The files of a run that can be read, in the order of their writers, and why others can't."""
+    """The files of a run that can be read, in the order of their writers, and why others can't.
+
+    `closed` tells whether one can't be opened, which may be otherwise for another user.
+    """
 
     contents: list[Content]
     unreadable: list[str]
+    closed: bool = False
+
+    def damages(self) -> list[str]:
+        """Return which files are damaged, where, and what is wrong, as far as that is known."""
+        return [place for content in self.contents for place in content.damages()]
 
     def owners(self) -> list[Content]:
         """Return the files that carry the run's status."""
@@ -245,7 +274,9 @@ def read_writers(files: list[WriterFile], replays: dict[str, Replay] | None = No
     Raises:
         FileNotFoundError: a file was sealed or removed meanwhile; list the folder again.
     """
-    contents, unreadable = [], []
+    contents: list[Content] = []
+    unreadable: list[str] = []
+    closed = False
     for item in files:
         try:
             if item.sealed:
@@ -254,9 +285,10 @@ def read_writers(files: list[WriterFile], replays: dict[str, Replay] | None = No
                 contents.append(_read_live(item, (replays or {}).get(item.path.name)))
         except FileNotFoundError:
             raise
-        except (OSError, FormatError) as error:
-            unreadable.append(f"{item.path.name}: {error}")
-    return Writers(contents, unreadable)
+        except Exception as error:  # of a file that somebody else has written: it costs no other
+            unreadable.append(f"{item.path.name}: {fault_text(error)}")
+            closed = closed or (isinstance(error, OSError) and not isinstance(error, OddFile))
+    return Writers(contents, unreadable, closed)
 
 
 def read_files(folder: Folder, run_id: str) -> Writers:
@@ -266,6 +298,8 @@ def read_files(folder: Folder, run_id: str) -> Writers:
             return read_writers(folder.files_of(run_id))
         except FileNotFoundError:
             continue  # one was sealed between the listing and the reading
+        except OSError as error:
+            return Writers([], [f"its folder: {error.strerror or error}"], closed=True)
     return Writers([], ["its files keep changing"])
 
 
@@ -276,14 +310,13 @@ def read_record(folder: Folder, run_id: str) -> tuple[Record, Writers]:
 
 
 def build_record(folder: Folder, run_id: str, writers: Writers) -> Record:
-    """Merge the events of a run's files; those that can't be used are noted in `writers.unreadable`."""
+    """Merge the events of a run's files."""
     record = Record(run_id, status="crashed", started=id_time(run_id))
     for content in writers.contents:
         for event in content.events:
-            try:
-                record.apply(event)
-            except DecodeError as error:
-                writers.unreadable.append(f"an event {event['type']!r}: {error}")
+            record.apply(event)
+    if writers.closed and not writers.contents:
+        record.status = UNREADABLE
     owners = writers.owners()
     tellers = owners or writers.contents
     if tellers and tellers[0].opening:
@@ -291,11 +324,12 @@ def build_record(folder: Folder, run_id: str, writers: Writers) -> Record:
         ends = [_end_of(folder, content, writers.contents) for content in tellers]
         _apply_end(record, tellers[-1], ends[-1])
         record.segments = [_segment(content, end) for content, end in zip(owners, ends[: len(owners)], strict=True)]
+    if record.status != UNREADABLE and not any(content.opening for content in owners):
+        record.status = DAMAGED
     if record.ended is not None:
         record.ran = sum(map(_time_of, record.segments)) if record.segments else max(0, record.ended - record.started)
     record.live = any(content.life is not Life.DEAD for content in writers.contents)
-    record.damaged_bytes = sum(damage.length for content in writers.contents for damage in content.damage)
-    record.damaged_bytes += sum(map(_broken_bytes, writers.contents))
+    record.damaged_bytes = sum(content.damaged_bytes for content in writers.contents)
     return record
 
 
@@ -311,7 +345,7 @@ def closing_of(folder: Folder, content: Content) -> Event | None:
 
 def _read_live(item: WriterFile, replay: Replay | None) -> Content:
     content = read_log(item.path, item.ordinal, replay)
-    content.life = life_of(item.path, content.opening)
+    content.life = life_of(item.path, identity_of(content.events))
     if content.end is None and content.life is not Life.ALIVE:
         again = read_log(item.path, item.ordinal, content.replay)  # with what was written before it died
         again.life = content.life
@@ -332,8 +366,10 @@ def _end_of(folder: Folder, content: Content, contents: list[Content]) -> Event 
 
 def _appended_end(contents: list[Content], owner: Content) -> Event | None:
     """Return the end that a launcher appended for its child, where the child told none, or only of SIGTERM."""
-    told = owner.end is not None and (owner.end.get("error") or {}).get("type") != "SIGTERM"
-    if owner.life is Life.ALIVE or told:
+    if owner.life is Life.ALIVE:
+        return None
+    end = owner.end
+    if end is not None and (end.get("error") or {}).get("type") != "SIGTERM":
         return None
     for content in contents:
         if content.ordinal > owner.ordinal:
@@ -351,14 +387,20 @@ def _apply_end(record: Record, content: Content, end: Event | None) -> None:
         record.error = end.get("error")
         record.lost_calls += end.get("lost", 0)
     elif content.life is not Life.ALIVE:
-        record.status = "crashed"
+        record.status = _status_without_end(content)
         record.ended = _last_time(content)
+
+
+def _status_without_end(content: Content) -> str:
+    """Return the status of a writer that does not write any more: it died, or nobody can know from here."""
+    is_known = content.life is Life.DEAD or was_restarted(content.opening)
+    return "crashed" if is_known else "silent"
 
 
 def _segment(content: Content, end: Event | None) -> Segment:
     opening = content.opening
     running = end is None and content.life is Life.ALIVE
-    status = "running" if running else "crashed" if end is None else end["status"]
+    status = "running" if running else _status_without_end(content) if end is None else end["status"]
     ended = None if running else _last_time(content) if end is None else end["time"]
     error = (end or {}).get("error") or {}
     told = ": ".join(filter(None, (error.get("type"), str(error.get("message") or "").partition("\n")[0]))) or None
@@ -368,17 +410,10 @@ def _segment(content: Content, end: Event | None) -> Segment:
 
 
 def _time_of(segment: Segment) -> int:
-    if segment.ran is not None:
-        return max(0, segment.ran)
-    return 0 if segment.ended is None else max(0, segment.ended - segment.started)
+    ended = segment.started if segment.ended is None else segment.ended
+    return max(0, ended - segment.started if segment.ran is None else segment.ran)
 
 
 def _last_time(content: Content) -> int:
     times = [event["time"] for event in content.events]
     return max([*times, *(tally.last_time for tally in content.tallies.values())], default=0)
-
-
-def _broken_bytes(content: Content) -> int:
-    """Return the bytes at the end of a dead writer's log that are damage, and no frame that was never completed."""
-    replay = content.replay
-    return replay.tail if replay is not None and replay.broken and content.life is Life.DEAD else 0

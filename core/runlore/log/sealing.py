@@ -5,11 +5,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from runlore import _inside
 from runlore._ids import new_suffix
+from runlore._sharing import open_file
 from runlore.log import frames
 from runlore.log.events import Event
 from runlore.log.points import Block
-from runlore.log.reader import TRAILER, TRAILER_MARK, Replay
+from runlore.log.reader import TRAILER, TRAILER_MARK
+from runlore.log.replay import Replay
 
 
 def seal(log: Path, closing: Event | None = None) -> Path | None:
@@ -24,23 +27,33 @@ def seal(log: Path, closing: Event | None = None) -> Path | None:
         FileNotFoundError: somebody else sealed it.
         FormatError: a newer runlore wrote it.
     """
+    store = _inside.store_of(log)
     target = log.with_suffix(".run")
     draft = log.with_name(f".{log.stem}.{new_suffix(4)}.tmp")
     try:
-        with log.open("rb") as source, draft.open("xb") as out:
-            draft.chmod(0o600)
+        made = open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        with os.fdopen(made, "wb") as out, _inside.open_binary(log) as source:
             replay = Replay(raw_events=[])
             _write_sealed(replay, source, out, closing)
             out.flush()
             os.fsync(out.fileno())
-        if replay.damage or replay.orphans or replay.broken:
-            return None
-        draft.rename(target)
-    finally:
-        draft.unlink(missing_ok=True)
+        is_whole = not (replay.damage or replay.orphans or replay.broken)
+        if is_whole:
+            _inside.rename(draft, target, store)
+    except BaseException:
+        _drop(draft, store)
+        raise
+    if not is_whole:
+        _drop(draft, store)
+        return None
     with suppress(FileNotFoundError):
-        log.unlink()
+        _inside.unlink(log, store)
     return target
+
+
+def _drop(draft: Path, store: Path) -> None:
+    with suppress(FileNotFoundError):
+        _inside.unlink(draft, store)
 
 
 def _write_sealed(replay: Replay, source: BinaryIO, out: BinaryIO, closing: Event | None) -> None:

@@ -5,15 +5,22 @@ time and wait status are those without us. Python's own view of the handlers doe
 """
 
 import faulthandler
-import signal
+import os
 import threading
 import time
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from runlore._inside import open_binary
 from runlore._process import Part, process
+from runlore._sharing import make_folder, open_file
+from runlore.log.folder import place_of
+from runlore.log.liveness import boot_id, process_start
 
+MAX_STACK_BYTES = 1 << 20  # that are read of a mark
+SIGTERM = 15  # on every system that has `faulthandler.register`
 ENDING_S = 60.0  # that a handler may take between the signal and the end of the process
 SURVIVED_US = 1_000_000  # a frame that is this much younger than the mark means that the process lived on
 
@@ -24,18 +31,26 @@ class Mark(Part):
     rank = 4  # behind the runs, which look at it when they end
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()  # runs may start on several threads
         self._path: Path | None = None
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
 
     def arm(self, folder: Path, identity: dict[str, Any]) -> None:
         """Have the signal written to a file in `folder`, unless it is already written to another."""
-        if self._file is not None:
-            self.rearm()
-            return
+        with self._lock:
+            self._arm(folder, identity)
+
+    def _arm(self, folder: Path, identity: dict[str, Any]) -> None:
+        if self._file is not None and self._path is not None:
+            with suppress(OSError):
+                if place_of(self._file.fileno(), self._path) is not None:
+                    self.rearm()
+                    return
+            self.forget()  # it was removed, with the store
         with suppress(OSError):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            make_folder(folder, folder.parent)
             path = folder / mark_name(identity)
-            file = path.open("ab", buffering=0)
+            file = FileIO(open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab")
             _register(file)
             self._path, self._file = path, file
 
@@ -46,31 +61,33 @@ class Mark(Part):
         """
         if self._file is None or not _is_default() or threading.current_thread() is not threading.main_thread():
             return
-        known = signal.getsignal(signal.SIGTERM)
-        faulthandler.unregister(signal.SIGTERM)
-        signal.signal(signal.SIGTERM, known)
+        import signal  # which makes enums of all signals: a script's only run needs none
+
+        known = signal.getsignal(SIGTERM)
+        faulthandler.unregister(SIGTERM)
+        signal.signal(SIGTERM, known)
         _register(self._file)
 
     def told(self) -> bool:
         """Return True if the process got SIGTERM a moment ago."""
-        if self._path is not None:
+        if self._file is not None:
             with suppress(OSError):
-                state = self._path.stat()
+                state = os.fstat(self._file.fileno())  # its folder may have been renamed
                 return state.st_size > 0 and time.time() - state.st_mtime < ENDING_S
         return False
 
     def end(self) -> None:
         """Disarm and remove the file: the process ends normally, and its runs say how they ended."""
-        path = self._path
-        if path is not None:
-            self.forget()
+        if self._file is not None and self._path is not None:
             with suppress(OSError):
+                path = place_of(self._file.fileno(), self._path) or self._path
+                self.forget()
                 path.unlink()
 
     def forget(self) -> None:
         """Disarm, in a forked child, too: the file is the parent's."""
         if self._file is not None:
-            faulthandler.unregister(signal.SIGTERM)
+            faulthandler.unregister(SIGTERM)
             self._file.close()
         self._path = self._file = None
 
@@ -96,25 +113,32 @@ def mark_name(identity: dict[str, Any]) -> str:
     return f"{str(identity.get('boot'))[:8]}-{identity.get('pid')}-{identity.get('pid_start')}"
 
 
+def is_of_the_gone(name: str) -> bool:
+    """Return True for the name of a mark whose process ran since this machine was started, and does not any more."""
+    boot, pid, start = name.split("-", 2) if name.count("-") == 2 else ("", "", "")
+    return boot == boot_id()[:8] and pid.isdecimal() and str(process_start(int(pid))) != start
+
+
 def read_mark(folder: Path, identity: dict[str, Any]) -> tuple[int, str] | None:
     """Return when (µs since 1970) a process got SIGTERM, and its stack then; None if it didn't."""
     path = folder / mark_name(identity)
     try:
-        stack = path.read_text(errors="replace")
-        time_us = path.stat().st_mtime_ns // 1000
+        with open_binary(path, folder.parent) as file:
+            stack = file.read(MAX_STACK_BYTES).decode(errors="replace")
+            time_us = os.fstat(file.fileno()).st_mtime_ns // 1000
     except (OSError, ValueError):  # ValueError: a zero byte in the name
         return None
     return (time_us, stack.strip()) if stack else None
 
 
-def _register(file: BinaryIO) -> None:
-    faulthandler.register(signal.SIGTERM, file=file, all_threads=False, chain=True)
+def _register(file: FileIO) -> None:
+    faulthandler.register(SIGTERM, file=file, all_threads=False, chain=True)
 
 
 def _is_default() -> bool:
     """Return True if the kernel says that no handler for SIGTERM stands."""
     with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
+        for line in Path("/proc/self/status").read_text(errors="replace").splitlines():
             if line.startswith("SigCgt:"):
-                return not int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1
+                return not int(line.split()[1], 16) >> (SIGTERM - 1) & 1
     return False

@@ -7,13 +7,16 @@ would take long to import; or arrays, for series.
 import math
 import warnings
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Protocol
 
 from runlore.errors import RunloreWarning
 from runlore.log import columns
+from runlore.log.frames import are_texts
 from runlore.log.points import Points, Tally, Unpack
 from runlore.log.reader import Content
+from runlore.log.values import MAX_STEP
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,21 +25,29 @@ if TYPE_CHECKING:
     Arrays = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]
 
 
+MAX_MAPPED = 100_000  # points that are looked at without numpy, which takes long to import
+MAX_AT_ONCE = 16_000_000  # points
+
+
 class Counting(Protocol):
     """The points of one key that count, as far as files were read."""
 
     def cut(self, step: int) -> None:
         """Drop the points behind a step."""
 
-    def add(self, blocks: list[Points]) -> None:
-        """Add the points of one file; a later one, by position, replaces those of the same step."""
+    def add(self, blocks: list[Points], *, behind: bool) -> None:
+        """Add the points of one file; a later one, by position, replaces those of the same step.
+
+        If they are to stand `behind` all others, and don't, their steps are moved as far as that takes.
+        """
 
 
 def supersede(contents: list[Content], series: Mapping[str, Counting], unpack: Unpack) -> None:
     """Add the points of each key that count, file by file in the order of their writers.
 
     A file that was opened with a cut drops what earlier files have behind that step, but of keys that it spares. Of
-    points with the same key and step the last one counts, by the order of files and then of rows.
+    points with the same key and step the last one counts, by the order of files and then of rows. Steps that a writer
+    has counted beside others stand for none: its points come behind those of the files before.
     """
     for content in contents:
         opening = content.opening
@@ -47,8 +58,9 @@ def supersede(contents: list[Content], series: Mapping[str, Counting], unpack: U
         found: dict[str, list[Points]] = {}
         for points in content.points(series, unpack):
             found.setdefault(points.key, []).append(points)
+        counted = _counted_keys(content)
         for key, blocks in found.items():
-            series[key].add(blocks)
+            series[key].add(blocks, behind=key in counted)
 
 
 def merge_tallies(contents: list[Content]) -> dict[str, Tally]:
@@ -67,10 +79,20 @@ def merge_tallies(contents: list[Content]) -> dict[str, Tally]:
 
 
 def exact_tallies(contents: list[Content], keys: set[str]) -> dict[str, Tally]:
-    """Return the tallies of some keys' points that count."""
-    series = {key: _PointsByStep() for key in keys}
-    supersede(contents, series, columns.unpack)
-    return {key: points.tally() for key, points in series.items()}
+    """Return the tallies of some keys' points that count; of many points with numpy, a part of the keys at a time."""
+    count = sum(content.count_values(keys) for content in contents)
+    if count <= MAX_MAPPED:
+        series = {key: _PointsByStep() for key in keys}
+        supersede(contents, series, columns.unpack)
+        return {key: points.tally() for key, points in series.items()}
+    found: dict[str, Tally] = {}
+    waiting = sorted(keys)
+    size = max(1, len(waiting) * MAX_AT_ONCE // count)
+    for place in range(0, len(waiting), size):
+        arrays = {key: _PointArrays() for key in waiting[place : place + size]}
+        supersede(contents, arrays, columns.unpack_numpy)
+        found |= {key: points.tally() for key, points in arrays.items()}
+    return found
 
 
 def read_series(contents: list[Content], keys: Iterable[str]) -> "dict[str, Arrays]":
@@ -105,10 +127,12 @@ class _PointsByStep:
     def cut(self, step: int) -> None:
         self._points = {known: point for known, point in self._points.items() if known <= step}
 
-    def add(self, blocks: list[Points]) -> None:
+    def add(self, blocks: list[Points], *, behind: bool) -> None:
         rows = [row for item in blocks for row in zip(item.position, item.step, item.value, item.time, strict=True)]
         rows.sort(key=itemgetter(0))
-        self._points.update({step: (value, time) for _, step, value, time in rows})
+        steps = [step for _, step, _, _ in rows]
+        moved = _distance(max(self._points), min(steps), max(steps)) if behind and self._points else 0
+        self._points.update({step + moved: (value, time) for _, step, value, time in rows})
         self._split = blocks[-1].split
 
     def tally(self) -> Tally:
@@ -119,7 +143,9 @@ class _PointsByStep:
         numbers = [value for value, _ in points.values() if not math.isnan(value)]
         times = [time for _, time in points.values()]
         low, high = min(numbers, default=None), max(numbers, default=None)
-        return Tally(self._split, len(points), points[last_step][0], last_step, low, high, True, min(times), max(times))
+        tally = Tally.of(self._split, len(points), (last_step, points[last_step][0]), (low, high))
+        tally.first_time, tally.last_time = min(times), max(times)
+        return tally
 
 
 class _PointArrays:
@@ -130,25 +156,41 @@ class _PointArrays:
 
         self._steps: NDArray[np.int64] = np.empty(0, np.int64)
         self._times: NDArray[np.int64] = np.empty(0, np.int64)
-        self._numbers: NDArray[np.float64] = np.empty((2, 0))  # values and epochs
+        self._values: NDArray[np.float64] = np.empty(0)
+        self._epochs: NDArray[np.float64] = np.empty(0)
+        self._split: str | None = None
 
     def cut(self, step: int) -> None:
         self._choose(self._steps <= step)
 
-    def add(self, blocks: list[Points]) -> None:
+    def add(self, blocks: list[Points], *, behind: bool) -> None:
         import numpy as np
 
-        position, steps, times, values, epochs = (
-            np.concatenate([np.asarray(getattr(block, column)) for block in blocks])
-            for column in ("position", "step", "time", "value", "epoch")
-        )
-        numbers = np.stack([values, epochs])
-        if not (position[1:] > position[:-1]).all():
-            order = np.argsort(position, kind="stable")
-            steps, times, numbers = steps[order], times[order], numbers[:, order]
-        self._steps = np.concatenate([self._steps, steps])
-        self._times = np.concatenate([self._times, times])
-        self._numbers = np.concatenate([self._numbers, numbers], axis=1)
+        names = ("position", "time", "step", "epoch", "value")
+        parts = [[np.asarray(getattr(block, name)) for block in blocks] for name in names]
+        self._split = blocks[-1].split
+        blocks.clear()  # each column goes as soon as it is joined: there may be gigabytes of them
+        positions = parts.pop(0)
+        if _are_rising(positions):
+            positions.clear()
+        times, steps, epochs, values = (np.concatenate(parts.pop(0)) for _ in range(4))
+        if positions:
+            order = np.argsort(np.concatenate(positions), kind="stable")
+            steps, times, values, epochs = steps[order], times[order], values[order], epochs[order]
+        if behind and len(self._steps):
+            steps = steps + _distance(int(self._steps.max()), int(steps.min()), int(steps.max()))
+        if len(self._steps):
+            steps, times = np.concatenate([self._steps, steps]), np.concatenate([self._times, times])
+            values, epochs = np.concatenate([self._values, values]), np.concatenate([self._epochs, epochs])
+        self._steps, self._times, self._values, self._epochs = steps, times, values, epochs
+
+    def tally(self) -> Tally:
+        steps, values, times, _ = self.arrays()
+        tally = Tally(self._split)
+        if len(steps):
+            tally.add_arrays(steps, values, times)
+            tally.first_time, tally.last_time = int(times.min()), int(times.max())
+        return tally
 
     def arrays(self) -> "Arrays":
         """Return steps, values, times and epochs in the order of steps, each step once."""
@@ -157,7 +199,29 @@ class _PointArrays:
         if len(self._steps) > 1 and not (self._steps[1:] > self._steps[:-1]).all():
             _, latest = np.unique(self._steps[::-1], return_index=True)  # of equal steps the last one
             self._choose(len(self._steps) - 1 - latest)
-        return self._steps, self._numbers[0], self._times, self._numbers[1]
+        return self._steps, self._values, self._times, self._epochs
 
     def _choose(self, chosen: "NDArray[np.bool_ | np.intp]") -> None:
-        self._steps, self._times, self._numbers = self._steps[chosen], self._times[chosen], self._numbers[:, chosen]
+        self._steps, self._times = self._steps[chosen], self._times[chosen]
+        self._values, self._epochs = self._values[chosen], self._epochs[chosen]
+
+
+def _are_rising(parts: "list[NDArray[np.int64]]") -> bool:
+    """Return True if each number is above the one before it, within arrays and from one to the next."""
+    within = all((part[1:] > part[:-1]).all() for part in parts)
+    return within and all(before[-1] < after[0] for before, after in pairwise(parts))
+
+
+def _distance(last: int, first: int, end: int) -> int:
+    """Return how far points from `first` to `end` are moved to come behind `last`; 0 where they do, or can't."""
+    moved = max(0, last + 1 - first)
+    return moved if end + moved <= MAX_STEP else 0
+
+
+def _counted_keys(content: Content) -> set[str]:
+    """Return the keys whose steps a writer has counted, while others may have counted the same ones."""
+    keys: set[str] = set()
+    for event in content.events:
+        if event["type"] == "counted" and are_texts(event.get("keys")):
+            (keys.difference_update if event.get("given") else keys.update)(event["keys"])
+    return keys

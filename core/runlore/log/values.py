@@ -1,30 +1,35 @@
 """Values as JSON can hold them: numbers and texts as they are, everything else described by type and text."""
 
-import dataclasses
-import hashlib
 import json
 import math
 import operator
 import os
 import re
+import struct
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from enum import Enum
+from itertools import islice, takewhile
 from typing import Any
 
+from runlore._ids import sha256_of
 from runlore.log.points import plain_float
 
 MAX_STEP = (1 << 63) - 1
-MAX_VECTOR = 64  # numbers of a metric that get a key each
+MAX_DEPTH = 8  # of nested mappings and lists
 MAX_TEXT = 64 << 10  # characters of a value; a longer one is cut, and its hash kept
 
 _CUT_TEXT = 1 << 10  # characters that a cut value keeps
 _MAX_KEY = 1024  # characters
 _MAX_INT_BITS = 1024  # of a whole number that is kept as one
-_MAX_DEPTH = 8  # of nested mappings and lists
 _MAX_REPR = 80  # characters of a foreign object in a message
 _MAX_HASHED_BYTES = 1 << 30  # of an array
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+|\b0x[0-9a-fA-F]{8,}")
+_MAX_LISTED = 1 << 20  # elements of a list and of those in it: the text of a larger one is its repr
+_MAX_SEARCHED = 1000  # elements of a list that are searched for arrays
+_MAX_FOUND = 10_000  # elements of all lists in a value that are searched
+_HIDDEN = object()  # in place of what a list can't show
+_ADDRESS = r" at 0x[0-9a-fA-F]+|\b0x[0-9a-fA-F]{8,}"
 _NAMESPACES = {"argparse.Namespace", "types.SimpleNamespace"}
 _SPOKEN = {  # classes whose str is what people write, of the standard library; subclasses, too
     f"{module}.{name}"
@@ -68,8 +73,10 @@ def mapping_of(value: object) -> Mapping[Any, Any] | None:
         return None
     if _is_one_of(kind, _NAMESPACES):
         return _Attributes(value, list(vars(value)))
-    if dataclasses.is_dataclass(value):
-        return _Attributes(value, [item.name for item in dataclasses.fields(value)])
+    if hasattr(kind, "__dataclass_fields__"):
+        from dataclasses import fields as fields_of  # whoever has one has loaded it
+
+        return _Attributes(value, [item.name for item in fields_of(value)])  # type: ignore[arg-type]
     fields = getattr(kind, "__pydantic_fields__", None) or getattr(kind, "__fields__", None)
     if isinstance(fields, dict):
         return _Attributes(value, list(fields))
@@ -89,7 +96,7 @@ def flatten(params: object) -> dict[str, Plain]:
     if found is None:
         raise TypeError(f"{short_repr(params)} is no mapping: write one, such as {{'key': 'value'}}")
     flat: dict[str, Plain] = {}
-    _flatten_into(flat, "", found, 0)
+    _flatten_into(flat, "", found, (id(params),))
     return flat
 
 
@@ -171,23 +178,25 @@ def json_value(value: Plain) -> Any:
     return value
 
 
-def _flatten_into(flat: dict[str, Plain], prefix: str, params: Mapping[Any, Any], depth: int) -> None:
+def _flatten_into(flat: dict[str, Plain], prefix: str, params: Mapping[Any, Any], above: tuple[int, ...]) -> None:
     try:
         names = list(params)
     except Exception as error:  # a foreign mapping
         flat[prefix.removesuffix(".") or "params"] = _unread(params, error)
         return
     for name in names:
-        key = f"{prefix}{_key(name)}"
+        key = f"{prefix}{key_text(name)}"
         try:
             value = params[name]
-            nested = mapping_of(value) if depth < _MAX_DEPTH else None
+            nested = mapping_of(value) if len(above) <= MAX_DEPTH else None
             filled = nested is not None and len(nested) > 0
         except Exception as error:  # likewise; or an attribute that is computed
             flat[key] = _unread(None, error)
             continue
-        if nested is not None and filled:
-            _flatten_into(flat, f"{key}.", nested, depth + 1)
+        if id(value) in above:  # one of the objects that the mapping lies in
+            flat[key] = {"$type": _type_name(value), "text": "…"}
+        elif nested is not None and filled:
+            _flatten_into(flat, f"{key}.", nested, (*above, id(value)))
         else:
             flat[key] = describe(value)
 
@@ -196,11 +205,9 @@ def _unread(value: Any, error: Exception) -> Plain:
     return {"$type": _type_name(value), "text": "", "error": f"{type(error).__name__} while it was read"}
 
 
-def _key(name: Any) -> str:
-    try:
-        return str(name)[:_MAX_KEY]
-    except Exception:  # a foreign object's str
-        return f"<{type(name).__name__}>"
+def key_text(name: Any) -> str:
+    """Return a name as a part of a key, of limited length."""
+    return as_text(name)[:_MAX_KEY]
 
 
 def _describe(value: Any) -> Plain:
@@ -216,26 +223,92 @@ def _describe(value: Any) -> Plain:
         return _describe(int(value) if isinstance(value, int) else float(value))
     if isinstance(value, str):
         return _describe(str.__str__(value))
-    if isinstance(value, list | tuple) and _is_plain(value, 0):
-        text = json.dumps(value, ensure_ascii=False)
+    listed = _listed(value) if isinstance(value, list | tuple) else _HIDDEN
+    if listed is not _HIDDEN:
+        text = json.dumps(listed, ensure_ascii=False)
         return {"$type": type(value).__name__, "text": text} if len(text) <= MAX_TEXT else _cut("list", text)
     if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
         return {"$type": type(value).__name__, "text": f"{value.__module__}.{value.__qualname__}"}
     if isinstance(value, set | frozenset):
         return _fitting(type(value).__name__, _set_text(value))
-    if isinstance(value, os.PathLike):
-        return _fitting(_type_name(value), str(os.fspath(value)))
-    if isinstance(value, Enum):
-        return _fitting(_type_name(value), str(value.name))
-    if _is_one_of(type(value), _SPOKEN):
-        return _fitting(_type_name(value), str(value))
+    spoken = _spoken_text(value)
+    if spoken is not None:
+        return _fitting(_type_name(value), spoken)
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         item = value.item()
         if isinstance(item, bool | int | float | str):
-            return _describe(item)
-    text = _without_addresses(repr(value)).replace(str(id(value)), "…")
-    digest = _array_hash(value) if getattr(value, "ndim", None) and hasattr(value, "shape") else None
-    return _fitting(_type_name(value), text if digest is None else f"{text} sha256:{digest[:16]}")
+            return _describe(_shortest(item, str(getattr(value, "dtype", ""))) if type(item) is float else item)
+    text = _without_addresses(repr(_with_fields(value))).replace(str(id(value)), "…")
+    hashes = _array_hashes(value)
+    if hashes:
+        digest = hashes[0] if len(hashes) == 1 else sha256_of(" ".join(hashes).encode())
+        text = f"{text} sha256:{digest[:16]}"
+    return _fitting(_type_name(value), text)
+
+
+def _spoken_text(value: Any) -> str | None:
+    """Return the text that people write for a value: a path, the name of an enum's member; None for most objects."""
+    if isinstance(value, os.PathLike):
+        return str(os.fspath(value))
+    if isinstance(value, Enum):
+        return str(value.name)
+    return str(value) if _is_one_of(type(value), _SPOKEN) else None
+
+
+def _listed(value: Any, depth: int = 0, room: list[int] | None = None) -> Any:
+    """Return an element of a list as JSON has it: plain, a list of such, or `_spoken_text`; `_HIDDEN` for others."""
+    if value is None or type(value) in (bool, str) or (type(value) is float and math.isfinite(value)):
+        return value
+    if type(value) is int:
+        return _short_int(value)
+    if isinstance(value, list | tuple):
+        room = [_MAX_LISTED] if room is None else room
+        room[0] -= len(value)
+        if depth == MAX_DEPTH or len(value) > MAX_TEXT or room[0] < 0:
+            return _HIDDEN
+        items = list(takewhile(lambda item: item is not _HIDDEN, (_listed(item, depth + 1, room) for item in value)))
+        return items if len(items) == len(value) else _HIDDEN  # what contains itself ends at the first branch
+    found = _spoken_text(value)
+    if found is not None:
+        return found
+    item = _describe(value) if isinstance(value, int | float | str) or getattr(value, "ndim", None) == 0 else None
+    return _HIDDEN if item is None or isinstance(item, dict) else item
+
+
+def _short_int(value: int) -> int | str:
+    """Return a whole number; one of very many digits, which Python refuses to write, as the text of its hex digits."""
+    return value if value.bit_length() <= _MAX_INT_BITS else f"0X{value:X}"  # 0x looks like an address
+
+
+def _with_fields(value: Any, depth: int = 0, room: list[int] | None = None) -> Any:
+    """Return what stands in lists and mappings with the fields of objects that declare some, as `mapping_of` has them.
+
+    Whole numbers of very many digits become texts.
+    """
+    room = [_MAX_FOUND] if room is None else room
+    kind = type(value)
+    if kind is int:
+        return _short_int(value)
+    items = value if kind in (list, tuple, dict) else mapping_of(value) if depth else None
+    if items is None or depth == MAX_DEPTH or len(items) > room[0]:
+        return value
+    room[0] -= len(items)
+    if isinstance(items, Mapping):
+        with suppress(Exception):  # of a foreign object, which its own repr may show
+            return {name: _with_fields(items[name], depth + 1, room) for name in items}
+        return value
+    return kind(_with_fields(item, depth + 1, room) for item in items)
+
+
+def _shortest(number: float, kind: str) -> float:
+    """Return the number that people wrote for one of fewer bits: 0.1 for float32's 0.10000000149011612."""
+    form = "f" if kind.endswith("float32") else "e" if kind.endswith("float16") and "bfloat" not in kind else ""
+    for digits in range(1, 10) if form and math.isfinite(number) else ():
+        found = float(f"{number:.{digits}g}")
+        with suppress(OverflowError):  # rounded beyond what that type can hold
+            if struct.unpack(form, struct.pack(form, found)) == (number,):
+                return found
+    return number
 
 
 def _fitting(kind: str, text: str) -> Plain:
@@ -247,14 +320,29 @@ def _is_one_of(kind: type, names: set[str]) -> bool:
 
 
 def _without_addresses(text: str) -> str:
-    return _ADDRESS.sub("", text) if "0x" in text else text
+    return re.sub(_ADDRESS, "", text) if "0x" in text else text
 
 
 def _set_text(value: "set[Any] | frozenset[Any]") -> str:
     """Return the elements in an order that depends on nothing but them."""
-    if all(_is_plain(item, 0) for item in value):
-        return "[" + ", ".join(sorted(json.dumps(item, ensure_ascii=False) for item in value)) + "]"
+    items = [_listed(item) for item in value]
+    if not any(item is _HIDDEN for item in items):
+        return "[" + ", ".join(sorted(json.dumps(item, ensure_ascii=False) for item in items)) + "]"
     return "{" + ", ".join(sorted(_without_addresses(repr(item)) for item in value)) + "}"
+
+
+def _array_hashes(value: Any, depth: int = 0, room: Iterator[int] | None = None) -> list[str]:
+    """Return the hashes of the arrays in a value: itself, or what lists and mappings hold, while there is `room`."""
+    if getattr(value, "ndim", None) and hasattr(value, "shape"):
+        return list(filter(None, [_array_hash(value)]))
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if not isinstance(value, list | tuple | set | frozenset) or depth == MAX_DEPTH:
+        return []
+    room = iter(range(_MAX_FOUND)) if room is None else room
+    items = zip(islice(value, _MAX_SEARCHED), room, strict=False)
+    found = [digest for item, _ in items for digest in _array_hashes(item, depth + 1, room)]
+    return sorted(found) if isinstance(value, set | frozenset) else found
 
 
 def _array_hash(value: Any) -> str | None:
@@ -270,19 +358,15 @@ def _array_hash(value: Any) -> str | None:
         content = repr(array.tolist()).encode() if array.dtype.hasobject else memoryview(array.reshape(-1).view("u1"))
     except Exception:  # a foreign object that is no array after all
         return None
+    import hashlib  # which takes long to import, as long as none is needed
+
     found = hashlib.sha256(f"{kind} {array.dtype} {array.shape} ".encode())
     found.update(content)
     return found.hexdigest()
 
 
-def _is_plain(value: Any, depth: int) -> bool:
-    if isinstance(value, list | tuple):
-        return depth < _MAX_DEPTH and len(value) <= MAX_TEXT and all(_is_plain(item, depth + 1) for item in value)
-    return value is None or type(value) in (bool, int, str) or (type(value) is float and math.isfinite(value))
-
-
 def _cut(kind: str, text: str) -> Plain:
-    digest = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+    digest = sha256_of(text.encode("utf-8", "backslashreplace"))
     return {"$type": kind, "text": text[:_CUT_TEXT] + "…", "sha256": digest, "length": len(text)}
 
 
@@ -291,12 +375,21 @@ def _type_name(value: Any) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
+def as_text(value: Any) -> str:
+    """Return the text of anything; never raises."""
+    try:
+        return str(value)
+    except Exception:  # a foreign object's str
+        return f"<{type(value).__name__}>"
+
+
 def as_step(step: Any) -> int | None:
     """Return a step as a number of 64 bits; None for anything that is no whole number of that size."""
     try:
-        number = int(step) if isinstance(step, float) and step.is_integer() else operator.index(step)
-    except TypeError:
-        return None
+        number = operator.index(step)
+    except Exception:  # whatever a foreign object raises; frameworks make floats and tensors of steps
+        value = as_number(step)
+        number = int(value) if value is not None and value.is_integer() else MAX_STEP + 1
     return number if -MAX_STEP - 1 <= number <= MAX_STEP else None
 
 
@@ -314,22 +407,6 @@ def as_number(value: Any) -> float | None:
         return float(value)
     except Exception:  # whatever a foreign object's conversion raises, it is not a number
         return None
-
-
-def spread(name: Any, value: Any, depth: int = 0) -> Iterator[tuple[Any, Any]]:
-    """Yield the numbers of a metric by their keys: a nested mapping gets dotted keys, a short vector numbered ones."""
-    if isinstance(value, Mapping) and depth < _MAX_DEPTH:
-        for key, item in value.items():
-            yield from spread(f"{name}.{_key(key)}", item, depth + 1)
-        return
-    items = value if isinstance(value, list | tuple) else None
-    if getattr(value, "ndim", 0) == 1 and 1 < len(value) <= MAX_VECTOR:
-        items = value.tolist()
-    if items is None or not 0 < len(items) <= MAX_VECTOR:
-        yield name, value
-        return
-    for place, item in enumerate(items):
-        yield f"{name}.{place}", item
 
 
 def short_repr(value: Any) -> str:

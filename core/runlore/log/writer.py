@@ -2,9 +2,8 @@
 
 import math
 import operator
-import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -13,8 +12,10 @@ from runlore.log import frames
 from runlore.log.events import Event
 from runlore.log.file import LogFile
 from runlore.log.points import KeySet, stored_key
-from runlore.log.values import MAX_STEP, as_number, as_step, short_repr, spread
+from runlore.log.values import MAX_DEPTH, MAX_STEP, as_number, as_step, as_text, key_text, short_repr
 
+MAX_OVERLAPPING = 128  # key sets of one log that share keys; further ones are written key by key
+MAX_VECTOR = 64  # numbers of a metric that get a key each
 REPEAT_BYTES = 256 << 10  # of log after which a key set is defined again, so that a damaged definition costs little
 
 Rewrite = Callable[[Event], Mapping[str, Any]]
@@ -28,11 +29,12 @@ _pack_head = frames.HEAD.pack
 class Shape:
     """A key set with the layout of its rows and the highest step that was logged with it."""
 
-    __slots__ = ("definition", "due", "last", "number", "pack", "shared", "size")
+    __slots__ = ("definition", "due", "keys", "last", "number", "pack", "shared", "size")
 
     def __init__(self, key_set: KeySet, last: int, *, shared: bool) -> None:
         row = key_set.row()
         self.number = key_set.number
+        self.keys = key_set.keys
         self.pack = row.pack
         self.size = row.size
         self.definition = frames.frame(frames.KEYS, key_set.encode())
@@ -52,15 +54,24 @@ class Shapes:
         self._shapes: dict[tuple[Any, ...], Shape] = {}
         self._by_key: dict[str, list[Shape]] = {}
         self._earlier: dict[str, int] = {}  # the last step of each key in earlier segments
+        self._overlapping = 0
         self.get = self._shapes.get  # by (split, *names); needs no lock
 
-    def define(self, split: str | None, names: tuple[str, ...]) -> Shape:
-        """Return the shape of a split and names, made by the first call for them."""
+    def define(self, split: str | None, names: tuple[str, ...]) -> Shape | None:
+        """Return the shape of a split and names, made by the first call for them.
+
+        None for several names of which some have too many shapes already: the cost of each call would grow with their
+        number, and each would have blocks of its own in the file.
+        """
         known = self.get((split, *names))
         if known is not None:
             return known  # another thread was faster
-        keys = self._stored(split, names)
-        others = [shape for key in keys for shape in self._by_key.get(key, ())]
+        keys = self.stored(split, names)
+        others = [self._by_key[key][0] for key in keys if key in self._by_key]  # later ones know that they share keys
+        if len(names) > 1 and others:
+            if self._overlapping >= MAX_OVERLAPPING:
+                return None
+            self._overlapping += 1
         for other in others:
             other.shared = True
         last_steps = {self._earlier.get(key, -1) for key in keys}
@@ -72,9 +83,8 @@ class Shapes:
         self._shapes[split, *names] = shape
         return shape
 
-    def next_step(self, split: str | None, name: str) -> int:
+    def next_step(self, key: str) -> int:
         """Return the step behind the highest one of a key that is defined."""
-        (key,) = self._stored(split, (name,))
         last = max((shape.last for shape in self._by_key[key]), default=-1)
         return min(max(last, self._earlier.get(key, -1)) + 1, MAX_STEP)
 
@@ -89,9 +99,9 @@ class Shapes:
         """Let automatic steps go on behind those of earlier segments."""
         self._earlier = dict(last_steps)
 
-    def _stored(self, split: str | None, names: tuple[str, ...]) -> tuple[str, ...]:
+    def stored(self, split: str | None, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return the keys of some names; rewriters see them as an event of type "keys"."""
-        keys = tuple(stored_key(name, split) for name in names)
+        keys = tuple(stored_key(as_text(name), split) for name in names)
         found = self._rewrite({"type": "keys", "keys": list(keys)}).get("keys")
         return tuple(map(str, found)) if isinstance(found, list) and len(found) == len(keys) else keys
 
@@ -99,7 +109,7 @@ class Shapes:
 class LogWriter(LogFile):
     """A log file that takes rows of metrics, too. Threads may share it; nothing raises for the state of the disk.
 
-    `rewrite` changes keys, and the events that are made here, before they are written.
+    `rewrite` changes keys, and the events that are made here, before they are written; `told` is that of `LogFile`.
 
     Raises (on construction only):
         OSError: the file can't be created.
@@ -111,8 +121,9 @@ class LogWriter(LogFile):
         name: str,
         opening: Event,
         rewrite: Rewrite = lambda event: event,
+        told: set[str] | None = None,
     ) -> None:
-        super().__init__(folder, name, opening)
+        super().__init__(folder, name, opening, told)
         self._rewrite = rewrite
         self._shapes = Shapes(rewrite)
 
@@ -140,20 +151,22 @@ class LogWriter(LogFile):
         for value in values:
             if type(value) is not float:
                 return self._convert(metrics, step, epoch, split)
+        if shape is None:
+            return self._row_of_each(metrics, step, epoch, split)
         with self.lock:
             if step is not None:
                 at_step = step
             elif not shape.shared:
                 at_step = min(shape.last + 1, MAX_STEP)
             else:
-                return self._row_by_key(metrics, epoch, split)
+                return self._row_by_key(shape, metrics, epoch, split)
             now = time.time_ns() // 1000
-            if now < self.newest_us:
-                now = self.not_before(now)
+            if not self.newest_us <= now < self.look_us:
+                now = self.attend(now)
             self.newest_us = now
             try:
                 body = shape.pack(shape.number, now, at_step, _NAN if epoch is None else epoch, *values)
-            except (struct.error, TypeError):
+            except Exception:  # no numbers of 64 bits, or a foreign object's conversion
                 return self._convert(metrics, step, epoch, split)
             if at_step > shape.last:
                 shape.last = at_step if type(at_step) is int else operator.index(at_step)
@@ -167,7 +180,7 @@ class LogWriter(LogFile):
             if not written and self.successor is not None:
                 self.successor.row(metrics, step, epoch, split)
 
-    def _define(self, split: str | None, names: tuple[str, ...]) -> Shape:
+    def _define(self, split: str | None, names: tuple[str, ...]) -> Shape | None:
         with self.lock:
             return self._shapes.define(split, names)
 
@@ -186,13 +199,13 @@ class LogWriter(LogFile):
     def _spread(self, values: dict[str, float], name: Any, value: Any) -> None:
         """Add the numbers of a nested mapping or a short vector; tell of what is none."""
         try:
-            items = list(spread(name, value))
+            items = list(_spread(name, value))
         except Exception:  # a foreign mapping or array
             items = [(name, value)]
         for key, item in items:
             number = as_number(item)
             if number is None:
-                self._leave_out(f"metric {key!r}", f"is {short_repr(item)}, not a number")
+                self._leave_out(f"metric {as_text(key)!r}", f"is {short_repr(item)}, not a number")
             else:
                 values[key] = number
 
@@ -214,10 +227,94 @@ class LogWriter(LogFile):
             self.warn_once("epoch", f"epoch {short_repr(epoch)} is not a number: left out")
         return number
 
-    def _row_by_key(self, metrics: Mapping[str, Any], epoch: float | None, split: str | None) -> None:
+    def _row_of_each(self, metrics: Mapping[str, Any], step: Any, epoch: Any, split: str | None) -> None:
+        """Write a row of its own for each key, all at once."""
+        with self.lock:
+            now = self._now()
+            data, shapes = [], []
+            for name, value in metrics.items():
+                shape = self._define(split, (name,))
+                assert shape is not None  # of one name it never is
+                at_step = self._shapes.next_step(*shape.keys) if step is None else step
+                try:
+                    body = shape.pack(shape.number, now, at_step, _NAN if epoch is None else epoch, value)
+                except Exception:  # likewise
+                    return self._convert(metrics, step, epoch, split)
+                shape.last = max(shape.last, operator.index(at_step))
+                data += [shape.definition] if self.size >= shape.due else []
+                data.append(_pack_head(_ROW_MARK, shape.size, crc32(body, _ROW_CRC)) + body)
+                shapes.append(shape)
+            written = self.append(b"".join(data), len(shapes))
+            for shape in shapes if written else ():
+                if self.size >= shape.due:
+                    shape.due = self.size + REPEAT_BYTES
+            if not written and self.successor is not None:
+                self.successor.row(metrics, step, epoch, split)
+
+    def _row_by_key(self, shape: Shape, metrics: Mapping[str, Any], epoch: float | None, split: str | None) -> None:
         """Write a row without a step whose keys may stand at different ones: a row for each step."""
         groups: dict[int, dict[str, Any]] = {}
-        for name, value in metrics.items():
-            groups.setdefault(self._shapes.next_step(split, name), {})[name] = value
+        for key, (name, value) in zip(shape.keys, metrics.items(), strict=True):
+            groups.setdefault(self._shapes.next_step(key), {})[name] = value
         for step, group in groups.items():
             self.row(group, step, epoch, split)
+
+
+class AddingWriter(LogWriter):
+    """A log that adds to a run that others may write at the same time: it tells which steps it has counted by itself.
+
+    Readers put such points behind those of other writers: nobody who counts knows of the others.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._counts: dict[tuple[str | None, str], bool] = {}  # by split and name: False where a step was ever given
+        self._is_counting = False
+        super().__init__(*arguments, **options)
+
+    def row(
+        self,
+        metrics: Mapping[str, Any],
+        step: int | None = None,
+        epoch: float | None = None,
+        split: str | None = None,
+    ) -> None:
+        """Write one row; see `LogWriter.row`."""
+        with self.lock:
+            if not self._is_counting:
+                self._tell(split, tuple(metrics), counted=step is None or as_step(step) is None)
+            super().row(metrics, step, epoch, split)
+
+    def _tell(self, split: str | None, names: tuple[str, ...], *, counted: bool) -> None:
+        """Write which keys are counted from now on, or are not any more as steps of them are given, too."""
+        told = []
+        for name in names:
+            before = self._counts.get((split, name))
+            if before is None or (before and not counted):
+                self._counts[split, name] = counted
+                told += [name] if counted or before else []
+        if told:
+            keys = list(self._shapes.stored(split, tuple(told)))
+            self.event({"type": "counted", "keys": keys} | ({} if counted else {"given": True}))
+
+    def _row_by_key(self, shape: Shape, metrics: Mapping[str, Any], epoch: float | None, split: str | None) -> None:
+        self._is_counting = True
+        try:
+            super()._row_by_key(shape, metrics, epoch, split)
+        finally:
+            self._is_counting = False
+
+
+def _spread(name: Any, value: Any, depth: int = 0) -> Iterator[tuple[Any, Any]]:
+    """Yield the numbers of a metric by their keys: a nested mapping gets dotted keys, a short vector numbered ones."""
+    if isinstance(value, Mapping) and depth < MAX_DEPTH:
+        for key, item in value.items():
+            yield from _spread(f"{name}.{key_text(key)}", item, depth + 1)
+        return
+    items = value if isinstance(value, list | tuple) else None
+    if getattr(value, "ndim", 0) == 1 and 1 < len(value) <= MAX_VECTOR:
+        items = value.tolist()
+    if items is None or not 0 < len(items) <= MAX_VECTOR:
+        yield name, value
+        return
+    for place, item in enumerate(items):
+        yield f"{name}.{place}", item

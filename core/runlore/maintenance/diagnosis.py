@@ -1,6 +1,8 @@
 """Diagnose what runs record in this environment, the settings, and the state of a store, for `runlore doctor`."""
 
+import grp
 import importlib.util
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -10,18 +12,22 @@ from typing import Any, Literal
 
 from runlore import _settings
 from runlore._settings import CHECKPOINTS
+from runlore._sharing import SHARING, is_shared
 from runlore._text import closest, size_text
+from runlore._warnings import valid_or
 from runlore.errors import SettingError
 from runlore.hookspecs import Integration
 from runlore.index.contents import count_pending
-from runlore.index.select import list_damaged
+from runlore.index.select import count_by_status, list_damaged, list_unreadable, names_of
 from runlore.log import liveness
 from runlore.maintenance.garbage import sizes
 from runlore.plugins.autolog import wanted_by_setting
 from runlore.plugins.code import is_secret
-from runlore.plugins.git import Git, GitTooSlow, code_folder
+from runlore.plugins.git import GitTooSlow, code_folder
 from runlore.plugins.manager import PluginInfo, plugins
 from runlore.plugins.system import gpus
+from runlore.provenance.repository import reading
+from runlore.store.quarantine import in_quarantine
 from runlore.store.store import Store
 
 TIMEOUT_S = 5.0  # for git, and for the tools that list GPUs
@@ -33,6 +39,7 @@ CHECKS: dict[str, Callable[[str], object]] = {
     "dry_runs": _settings.flag,
     "checkpoints": lambda name: _settings.choice(name, CHECKPOINTS),
     "autolog": lambda _: wanted_by_setting(),
+    "shared": lambda name: _settings.choice(name, SHARING),
 }
 
 
@@ -92,15 +99,14 @@ def _python() -> Iterator[Finding]:
 
 def _code() -> Iterator[Finding]:
     folder = code_folder()
-    git = Git(folder, TIMEOUT_S)
     try:
-        root = git.text("rev-parse", "--show-toplevel")
+        with reading(folder, TIMEOUT_S) as git:
+            root = git.text("rev-parse", "--show-toplevel")
+            status = git.status()
         if root is None:
             reason = f"{str(folder)!r} is not in a git repository" if shutil.which("git") else "git is not installed"
             yield Finding("code", "ok", f"{reason}: the script and its modules are kept instead")
             return
-        git.folder = Path(root)
-        status = git.status()
     except GitTooSlow as error:
         yield Finding("code", "bad", f"not captured: {error}")
         return
@@ -206,17 +212,21 @@ def _store(store: Store) -> Iterator[Finding]:
     if not store.exists:
         yield Finding("runs", "off", "the store is not there yet: the first run makes it", {"count": 0})
         return
-    runs = store.runs()
-    states: dict[str, int] = {}
-    for run in runs:
-        states[run.status] = states.get(run.status, 0) + 1
+    states = store.ask(count_by_status)
+    count = sum(states.values())
     text = ", ".join(f"{count} {status}" for status, count in states.items()) or "none"
-    yield Finding("runs", "ok", f"{len(runs)}: {text}" if states else text, {"count": len(runs), "by_status": states})
-    damaged = set(store.ask(list_damaged))
+    yield Finding("runs", "ok", f"{count}: {text}" if states else text, {"count": count, "by_status": states})
+    damaged = store.ask(list_damaged)
     if damaged:
-        names = [run.name or run.id for run in runs if run.id in damaged]
-        text = f"files of {len(damaged)} runs are damaged or still arriving: {', '.join(names[:5])}"
-        yield Finding("damage", "bad", text)
+        named = ", ".join(store.ask(names_of, damaged[:5]))
+        text = f"files of {len(damaged)} runs are damaged or still arriving: {named}"
+        text += "; `runlore show RUN` tells what is wrong, `runlore quarantine RUN` sets one aside"
+        yield Finding("damage", "bad", text, {"runs": damaged})
+    aside = in_quarantine(store.folder)
+    if aside:
+        text = f"{len(aside)} runs, {size_text(sum(aside.values()))}: `runlore quarantine` lists them"
+        yield Finding("quarantine", "ok", text, {"runs": list(aside)})
+    yield from _unread(store)
     parts = sizes(store)
     text = ", ".join(f"{name} {size_text(size)}" for name, size in parts.items())
     yield Finding("size", "ok", f"{size_text(sum(parts.values()))}: {text}", {"bytes": parts})
@@ -229,5 +239,47 @@ def _store(store: Store) -> Iterator[Finding]:
     locks = liveness.has_locks(store.root)
     text = "network disk: heartbeats every 15 s" if network else "local disk: locks"
     yield Finding("kind of disk", "ok", text if locks else "a disk without file locks: heartbeats every 15 s")
+    yield _sharing(store)
     index = store.index.path
     yield Finding("index", "ok" if index else "missing", str(index or "in memory: nothing can be written here"))
+
+
+def _unread(store: Store) -> Iterator[Finding]:
+    """Yield what this user can't read, while others may."""
+    runs = store.ask(list_unreadable)
+    places = [str(path.relative_to(store.root)) for path in store.index.closed]
+    if not runs and not places:
+        return
+    paths = [item.path for run in runs for item in store.folder.files_of(run)] + store.index.closed
+    owners = sorted({_owner_of(path) for path in paths})
+    named = ", ".join([*runs, *places][:5])
+    text = f"{len(runs)} runs and {len(places)} folders, of {', '.join(owners)}: {named}; chmod -R g+rwX opens them"
+    yield Finding("not readable", "missing", text, {"runs": runs, "folders": places})
+
+
+def _owner_of(path: Path) -> str:
+    try:
+        return path.owner()
+    except KeyError:  # no entry in passwd, as in containers
+        return f"user {path.stat().st_uid}"
+    except OSError:
+        return "somebody"
+
+
+def _sharing(store: Store) -> Finding:
+    if is_shared(store.root):
+        return Finding("sharing", "ok", f"with the group {_group_of(store.root)}")
+    wanted = valid_or(SHARING[0], _settings.choice, "shared", SHARING)
+    if wanted != "group":
+        return Finding("sharing", "ok", "this user's alone")
+    place = shlex.quote(str(store.root))
+    way = f"chmod -R g+rwX {place} && find {place} -type d -exec chmod g+s {{}} +"
+    return Finding("sharing", "missing", f"the store was made for its user alone; to share it: {way}")
+
+
+def _group_of(folder: Path) -> str:
+    number = folder.stat().st_gid
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:  # no entry, as in containers
+        return str(number)

@@ -1,6 +1,5 @@
 """Find the files of a store that no run needs, and delete them."""
 
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,13 +8,17 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from runlore import _inside
 from runlore.index.select import list_damaged
 from runlore.log.folder import Folder, WriterFile, visible
 from runlore.log.record import Record, Writers, build_record, read_record, read_writers
+from runlore.log.sigterm import is_of_the_gone
 from runlore.maintenance.retention import Surplus
+from runlore.store.quarantine import files_in_quarantine
 from runlore.store.store import Store
 
 SHA256 = re.compile(rb"[0-9a-f]{64}")
+MAX_SEARCHED_BYTES = 256 << 20  # of a file that is searched as a whole; a larger one of a run is read instead
 MIN_AGE_S = 3600.0  # of a file that is deleted: a run may be about to name a younger one
 
 
@@ -23,7 +26,7 @@ MIN_AGE_S = 3600.0  # of a file that is deleted: a run may be about to name a yo
 class Garbage:
     """Files that no run needs, with their sizes in bytes. `kept` says which blobs were left alone for safety, and why.
 
-    `removed` are files in the trash, `drafts` files that were never completed.
+    `removed` are files in the trash, `drafts` files that were never completed, and marks of processes that are gone.
     """
 
     blobs: tuple[tuple[Path, int], ...]
@@ -47,15 +50,17 @@ def find_garbage(store: Store, without: Sequence[Surplus] = ()) -> Garbage:
     kept: list[str] = []
     blobs = [item for item in _blobs(folder) if _is_old(item[0])]
     if blobs:
-        mentioned = _mentioned(folder, {item.run.id: item.blobs for item in without})
+        mentioned = _mentioned(folder, {item.run.id: item.blobs for item in without}, kept) | _set_aside(folder, kept)
         blobs = [item for item in blobs if item[0].name not in mentioned]
     if blobs and without:
         kept += map(_damaged, store.ask(list_damaged))
     elif blobs:
         needed = _needed(folder, kept)
         blobs = [item for item in blobs if item[0].name not in needed]
-    removed = list(_files(folder.trash))
-    drafts = [item for place in (folder.runs, folder.blobs) for item in _files(place, drafts=True) if _is_old(item[0])]
+    removed = list(_files(folder, folder.trash))
+    places = (folder.runs, folder.blobs)
+    drafts = [item for place in places for item in _files(folder, place, drafts=True) if _is_old(item[0])]
+    drafts += _marks(folder)
     return Garbage(() if kept else tuple(blobs), tuple(removed), tuple(drafts), tuple(kept))
 
 
@@ -65,16 +70,17 @@ def collect(store: Store, garbage: Garbage) -> int:
     Raises:
         OSError: the store can't be written.
     """
-    freed = sum(_unlink(path, size) for path, size in (*garbage.drafts, *garbage.removed))
+    folder = store.folder
+    freed = sum(_unlink(folder, path, size) for path, size in (*garbage.drafts, *garbage.removed))
     kept: list[str] = []
     needed = _needed(store.folder, kept) if garbage.blobs else set()  # again: a removal may have been undone
+    needed |= _set_aside(store.folder, kept) if garbage.blobs else set()
     for path, size in garbage.blobs:
         with suppress(FileNotFoundError):
             if not kept and path.name not in needed and _is_old(path):
-                freed += _unlink(path, size)
-    for place in (*store.folder.blobs.glob("??"), *sorted(store.folder.trash.rglob("*"), reverse=True)):
-        with suppress(OSError):
-            place.rmdir()  # only if it is an empty folder
+                freed += _unlink(folder, path, size)
+    for place in (folder.blobs, folder.trash):
+        _inside.remove_empty_folders(place, folder.root)
     return freed
 
 
@@ -82,16 +88,19 @@ def sizes(store: Store) -> dict[str, int]:
     """Return the bytes of each part of a store: runs, blobs, index and trash."""
     folder = store.folder
     index = store.index.path if store.exists else None
-    found = {"runs": sum(size for _, size in _files(folder.runs)), "blobs": sum(size for _, size in _blobs(folder))}
+    found = {
+        "runs": sum(size for _, size in _files(folder, folder.runs)),
+        "blobs": sum(size for _, size in _blobs(folder)),
+    }
     found["index"] = index.stat().st_size if index is not None and index.exists() else 0
-    found["trash"] = sum(size for _, size in _files(folder.trash))
+    found["trash"] = sum(size for _, size in _files(folder, folder.trash))
     return found
 
 
-def _unlink(path: Path, size: int) -> int:
+def _unlink(folder: Folder, path: Path, size: int) -> int:
     """Delete a file. Return the bytes freed: `size`, or 0 if another process has deleted it."""
     try:
-        path.unlink()
+        _inside.unlink(path, folder.root)
     except FileNotFoundError:
         return 0
     return size
@@ -100,7 +109,7 @@ def _unlink(path: Path, size: int) -> int:
 def _needed(folder: Folder, kept: list[str]) -> set[str]:
     """Return the hashes that the runs need. If that can't be known, reasons are appended to `kept`."""
     needed: set[str] = set()
-    for run_id, files in _by_run(folder):
+    for run_id, files in _by_run(folder, kept):
         record, writers = _read(folder, run_id, files)
         kept += [f"blobs are left alone: {reason}" for reason in writers.unreadable]
         if record.damaged_bytes:
@@ -128,11 +137,18 @@ def _needed_by(record: Record, writers: Writers) -> set[str]:
     return needed
 
 
-def _by_run(folder: Folder) -> Iterator[tuple[str, list[WriterFile]]]:
-    """Yield each run with its files; the folder of each day is listed once."""
-    for day in folder.days():
-        for run_id, files in groupby(visible(day, os.listdir(day)), key=lambda item: item.run_id):
+def _by_run(folder: Folder, kept: list[str]) -> Iterator[tuple[str, list[WriterFile]]]:
+    """Yield each run with its files; the folder of each day is listed once. `kept` is told of those that can't be."""
+    closed: list[Path] = []
+    for day in folder.days(closed):
+        try:
+            names = _inside.list_names(day, folder.root)
+        except PermissionError:
+            closed.append(day)
+            continue
+        for run_id, files in groupby(visible(day, names), key=lambda item: item.run_id):
             yield run_id, list(files)
+    kept += [f"blobs are left alone: this user can't list {str(place)!r}" for place in closed]
 
 
 def _read(folder: Folder, run_id: str, files: list[WriterFile]) -> tuple[Record, Writers]:
@@ -143,18 +159,23 @@ def _read(folder: Folder, run_id: str, files: list[WriterFile]) -> tuple[Record,
         return read_record(folder, run_id)
 
 
-def _mentioned(folder: Folder, without: Mapping[str, frozenset[str]]) -> set[str]:
+def _mentioned(folder: Folder, without: Mapping[str, frozenset[str]], kept: list[str]) -> set[str]:
     """Return every text in the files of runs that looks like a hash; `without` holds hashes to ignore, by run.
 
-    Runs with dropped artifacts are read instead, since their files still mention those.
+    `kept` is told of runs that can't be read. Runs with dropped artifacts are read instead, since their files still
+    mention those.
     """
     found: set[str] = set()
-    for run_id, files in _by_run(folder):
+    for run_id, files in _by_run(folder, kept):
         try:
-            contents = [item.path.read_bytes() for item in files]
+            large = any(item.path.stat().st_size > MAX_SEARCHED_BYTES for item in files)
+            contents = [] if large else [_inside.read_bytes(item.path) for item in files]
         except FileNotFoundError:  # sealed since the folder was listed: `_needed` reads it
             continue
-        if any(b'"dropped"' in content for content in contents):
+        except OSError as error:
+            kept.append(f"blobs are left alone: run {run_id} can't be read: {error.strerror}")
+            continue
+        if large or any(b'"dropped"' in content for content in contents):
             told = _needed_by(*_read(folder, run_id, files))
         else:
             told = {item.decode() for content in contents for item in SHA256.findall(content)}
@@ -162,19 +183,39 @@ def _mentioned(folder: Folder, without: Mapping[str, frozenset[str]]) -> set[str
     return found
 
 
+def _set_aside(folder: Folder, kept: list[str]) -> set[str]:
+    """Return every text in the files in quarantine that looks like a hash, so that a run can be taken back whole."""
+    found: set[str] = set()
+    for path in files_in_quarantine(folder):
+        if path.is_symlink() or not path.is_file():
+            continue
+        if path.stat().st_size > MAX_SEARCHED_BYTES:
+            kept.append(f"blobs are left alone: {str(path)!r} is too large to be searched for those that it names")
+            continue
+        try:
+            found |= {item.decode() for item in SHA256.findall(path.read_bytes())}
+        except OSError as error:
+            kept.append(f"blobs are left alone: {str(path)!r} can't be read: {error.strerror}")
+    return found
+
+
 def _blobs(folder: Folder) -> Iterator[tuple[Path, int]]:
-    yield from ((path, size) for path, size in _files(folder.blobs) if not path.name.startswith("."))
+    yield from ((path, size) for path, size in _files(folder, folder.blobs) if not path.name.startswith("."))
 
 
-def _files(place: Path, *, drafts: bool = False) -> Iterator[tuple[Path, int]]:
-    """Yield the files below a folder with their sizes in bytes; with `drafts` only unfinished ones."""
-    for parent, folders, names in os.walk(place):
-        folders.sort()
-        for name in sorted(names):
-            if not drafts or (name.startswith(".") and name.endswith(".tmp")):
-                with suppress(FileNotFoundError):
-                    yield Path(parent, name), os.stat(f"{parent}/{name}").st_size  # noqa: PTH116  # of thousands
+def _files(folder: Folder, place: Path, *, drafts: bool = False) -> Iterator[tuple[Path, int]]:
+    """Yield the files below a folder of the store with their sizes in bytes; with `drafts` only unfinished ones."""
+    for path, status in _inside.walk(place, folder.root):
+        if not drafts or (path.name.startswith(".") and path.name.endswith(".tmp")):
+            yield path, status.st_size
+
+
+def _marks(folder: Folder) -> Iterator[tuple[Path, int]]:
+    """Yield the marks that nobody will ask for: of processes that died without SIGTERM; all, if no run is unsealed."""
+    marks = [item for item in _files(folder, folder.marks) if _is_old(item[0])]
+    sealed = marks and not any(path.suffix == ".log" for path, _ in _files(folder, folder.runs))
+    yield from (item for item in marks if sealed or (item[1] == 0 and is_of_the_gone(item[0].name)))
 
 
 def _is_old(path: Path) -> bool:
-    return time.time() - path.stat().st_mtime > MIN_AGE_S
+    return time.time() - path.lstat().st_mtime > MIN_AGE_S

@@ -1,14 +1,15 @@
 """Remove runs into the trash of their store, and bring them back."""
 
-import os
 import shutil
+import stat
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from runlore import _ids
-from runlore.errors import RunloreError
+from runlore import _ids, _inside
+from runlore._sharing import make_folder
+from runlore.errors import RunloreError, RunNotReadable, StillRunning
 from runlore.log.liveness import Life
 from runlore.log.record import read_record
 from runlore.store.runs import RecordedRun
@@ -16,10 +17,6 @@ from runlore.store.store import Store
 
 PINNED = "pinned"  # the tag of runs that must not be removed
 NOTHING_TO_UNDO = "nothing was removed that could be brought back"
-
-
-class StillRunning(RunloreError, ValueError):
-    """A run that is being written can't be removed."""
 
 
 class Pinned(RunloreError, ValueError):
@@ -38,6 +35,7 @@ def remove(store: Store, runs: Sequence[RecordedRun]) -> list[RecordedRun]:
     Raises:
         StillRunning: one of them is being written; nothing is removed then.
         Pinned: one of them is pinned; nothing is removed then.
+        RunNotReadable: this user can't read one of them; nothing is removed then.
         OSError: the store can't be written.
     """
     chosen = with_descendants(runs)
@@ -45,16 +43,18 @@ def remove(store: Store, runs: Sequence[RecordedRun]) -> list[RecordedRun]:
         if PINNED in run.tags:
             raise Pinned(f"run {run.name!r} ({run.id}) is pinned: `runlore pin --off {run.id}` first")
         _, writers = read_record(store.folder, run.id)
+        if writers.closed:
+            raise RunNotReadable(f"run {run.id} can't be read by this user: whether it is still written is not known")
         if any(content.life is Life.ALIVE and not content.sealed for content in writers.contents):
             raise StillRunning(f"run {run.name!r} ({run.id}) is still being written: end it first")
     place = store.folder.trash / _ids.new_run_id(time.time_ns() // 1000)
     for run in chosen:
         day = store.folder.day(run.id)
         target = place / _ids.id_day(run.id)
-        target.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in sorted(os.listdir(day)):
+        make_folder(target, store.root)
+        for name in sorted(_inside.list_names(day, store.root)):
             if name.startswith(f"{run.id}."):
-                (day / name).rename(target / name)
+                _inside.rename(day / name, target / name, store.root)
     return chosen
 
 
@@ -78,9 +78,9 @@ def last_removal(store: Store) -> dict[str, int]:
     """
     for place in _removals(store):
         sizes: dict[str, int] = {}
-        for path in _files(place):
+        for path, size in _files(place, store.root):
             run_id = path.name.partition(".")[0]
-            sizes[run_id] = sizes.get(run_id, 0) + path.stat().st_size
+            sizes[run_id] = sizes.get(run_id, 0) + size
         if sizes:
             return sizes
     raise NothingToUndo(NOTHING_TO_UNDO)
@@ -96,11 +96,11 @@ def undo(store: Store) -> list[str]:
         found = set()
         mine = place.with_name(f".{place.name}.{_ids.new_suffix(4)}")
         with suppress(FileNotFoundError):  # another process is undoing this removal
-            place.rename(mine)
-            for path in _files(mine):
+            _inside.rename(place, mine, store.root)
+            for path, _ in _files(mine, store.root):
                 target = store.folder.runs / path.relative_to(mine)
-                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                path.rename(target)
+                make_folder(target.parent, store.root)
+                _inside.rename(path, target, store.root)
                 found.add(path.name.partition(".")[0])
             shutil.rmtree(mine)
         if found:
@@ -111,9 +111,19 @@ def undo(store: Store) -> list[str]:
 def _removals(store: Store) -> list[Path]:
     """Return the folders of the removals in the trash, newest first."""
     trash = store.folder.trash
-    places = sorted(place for place in trash.iterdir() if not place.name.startswith(".")) if trash.is_dir() else []
-    return places[::-1]
+    try:
+        names = _inside.list_folders(trash, store.root)
+    except FileNotFoundError:
+        return []
+    return [trash / name for name in sorted(names, reverse=True) if not name.startswith(".")]
 
 
-def _files(place: Path) -> list[Path]:
-    return sorted(path for path in place.rglob("*") if path.is_file())
+def _files(place: Path, root: Path) -> list[tuple[Path, int]]:
+    """Return the files of runs in a removal with their sizes in bytes; what lies elsewhere in it belongs to no run."""
+    found = []
+    for path, status in _inside.walk(place, root):
+        run_id = path.name.partition(".")[0]
+        is_runs = _ids.is_run_id(run_id) and path.parent == place / _ids.id_day(run_id)
+        if is_runs and stat.S_ISREG(status.st_mode):
+            found.append((path, status.st_size))
+    return sorted(found)

@@ -39,7 +39,9 @@ def find_surplus(
 
     Raises:
         QueryError: `by` is no metric, or no run has it.
+        StoreBusy: another process is still reading the runs for the first time.
     """
+    store.index.require_all()
     contents = store.ask(group_stored)
     found = [item for run in runs for item in _surplus_of(run, contents.get(run.id, ()))]
     kept = {run.id for run in runs if PINNED in run.tags or not _ended_before(run, older)}

@@ -2,19 +2,19 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from runlore._process import Part, process
 from runlore._settings import FALSE, TRUE, disabled_names, setting
 from runlore._text import closest
-from runlore._warnings import report
+from runlore._warnings import report, valid_or
 from runlore.errors import SettingError
 from runlore.plugins.manager import plugins
 
 if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+
     from runlore.hookspecs import Integration
 
 
@@ -60,7 +60,7 @@ def autolog(*frameworks: str) -> Autolog:
     found = _integrations()
     for name in frameworks:
         _check_known(name, found)
-    disabled = disabled_names()
+    disabled = valid_or(frozenset[str](), disabled_names)
     chosen = [
         item
         for item in found.values()
@@ -71,6 +71,14 @@ def autolog(*frameworks: str) -> Autolog:
     for integration in chosen:
         switches.enable(integration)
     return Autolog(chosen, before)
+
+
+def once_imported(module: str, action: Callable[[], None]) -> None:
+    """Call `action` once a framework is imported, or now where it is."""
+    if _is_imported(module):
+        _call(action, module)
+    else:
+        process.part(_Switches).after_import(module, action)
 
 
 def wanted_by_setting() -> frozenset[str]:
@@ -131,16 +139,20 @@ class _Switches(Part):
         if integration.module is None or _is_imported(integration.module):
             _call(integration.enable, integration.name)
         else:
-            self._after_import.add(integration.module, integration)
+            self._after_import.add(integration.module, integration.name, integration.enable)
 
     def disable(self, integration: "Integration") -> None:
         """Switch an integration off, if it is on."""
         if self._on.pop(integration.name, None) is None:
             return
         if integration.module is not None:
-            self._after_import.remove(integration.module)
+            self._after_import.remove(integration.module, integration.name)
         if integration.module is None or integration.module in sys.modules:
             _call(integration.disable, integration.name)
+
+    def after_import(self, module: str, action: Callable[[], None]) -> None:
+        """Call `action` once a module is imported."""
+        self._after_import.add(module, "", action)
 
 
 def _is_imported(name: str) -> bool:
@@ -156,31 +168,31 @@ def _call(action: Callable[[], None], name: str) -> None:
         report(f"{name} can't be recorded automatically: {type(error).__name__}: {error}")
 
 
-class _AfterImport(MetaPathFinder):
-    """Enables integrations as soon as their modules are imported.
+class _AfterImport:
+    """Calls actions as soon as the modules that they wait for are imported.
 
     It stands on `sys.meta_path` only while it waits for a module, which the other finders then find.
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[str, Integration] = {}
+        self._waiting: dict[str, dict[str, Callable[[], None]]] = {}  # by module, and by who waits
 
-    def add(self, module: str, integration: "Integration") -> None:
-        """Enable an integration after the import of a module."""
-        self._waiting[module] = integration
+    def add(self, module: str, name: str, action: Callable[[], None]) -> None:
+        """Call `action` after the import of a module; `name` tells who waits: the integration, "" for its package."""
+        self._waiting.setdefault(module, {})[name] = action
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
 
-    def remove(self, module: str) -> "Integration | None":
-        """Wait for a module no longer; return the integration that waited for it."""
-        integration = self._waiting.pop(module, None)
-        if not self._waiting and self in sys.meta_path:
-            sys.meta_path.remove(self)
-        return integration
+    def remove(self, module: str, name: str) -> None:
+        """Let the action of `name` wait no longer."""
+        actions = self._waiting.get(module, {})
+        actions.pop(name, None)
+        if not actions:
+            self._pop(module)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    ) -> "ModuleSpec | None":
         if fullname not in self._waiting:
             return None
         for finder in sys.meta_path:
@@ -188,19 +200,24 @@ class _AfterImport(MetaPathFinder):
                 continue
             spec = finder.find_spec(fullname, path, target)
             if spec is not None and spec.loader is not None:
-                self._enable_after(spec.loader)
+                self._act_after(spec.loader)
                 return spec
         return None
 
-    def _enable_after(self, loader: Any) -> None:
-        """Have a loader enable the integration once it has executed the module."""
+    def _pop(self, module: str) -> dict[str, Callable[[], None]]:
+        found = self._waiting.pop(module, {})
+        if not self._waiting and self in sys.meta_path:
+            sys.meta_path.remove(self)
+        return found
+
+    def _act_after(self, loader: Any) -> None:
+        """Have a loader call the actions once it has executed the module."""
         execute = loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
             del loader.exec_module
             execute(module)
-            integration = self.remove(module.__name__)
-            if integration is not None:
-                _call(integration.enable, integration.name)
+            for name, action in self._pop(module.__name__).items():
+                _call(action, name or module.__name__)
 
         loader.exec_module = exec_module

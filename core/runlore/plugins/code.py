@@ -1,17 +1,15 @@
 """The built-in plugin that keeps the code that ran and that git does not have."""
 
-import fnmatch
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from runlore.hookspecs import CapturedFile, CaptureRequest, hookimpl
 from runlore.plugins.git import Git, GitTooSlow, Status, code_folder, is_installed
 from runlore.plugins.modules import Loaded, loaded_modules
-from runlore.plugins.typed import is_notebook, typed_code
+from runlore.plugins.typed import is_notebook, reloads, run_files, typed_code
 
 PATCH = "uncommitted.patch"
 UNTRACKED = "untracked"  # the artifact of source files that git does not know
@@ -31,28 +29,39 @@ MAX_NAMED = 10  # of the files beyond these limits
 CLOCK_LAG_S = 0.01  # by which the clock of a file system may lag behind
 
 SOURCE_SUFFIXES = frozenset(
-    ".py .pyi .pyx .pxd .ipynb .c .cc .cpp .cu .cuh .h .hpp .rs .go .java .scala .jl .r .lua .js .ts .sh .bash .sql "
-    ".toml .yaml .yml .cfg .ini .json .gin .jsonnet .proto .md .rst .txt".split()
+    ".py .pyi .ipy .pyx .pxd .ipynb .c .cc .cpp .cu .cuh .h .hpp .rs .go .java .scala .jl .r .lua .js .ts .sh .bash "
+    ".sql .toml .yaml .yml .cfg .ini .json .gin .jsonnet .proto .md .rst .txt".split()
 )
 PROGRAM_SUFFIXES = SOURCE_SUFFIXES.difference(".toml .yaml .yml .cfg .ini .json .gin .jsonnet .md .rst .txt".split())
 SOURCE_NAMES = frozenset(["Makefile", "Dockerfile", "Snakefile", "Pipfile"])
-SECRET_NAMES = (  # patterns of files that are never kept
-    ".env .env.* *.env .envrc .netrc .pgpass .pypirc .npmrc *.pem *.key *.p12 *.pfx *.jks *.keystore *.kdbx *.asc "
-    "*.gpg id_rsa* id_dsa* id_ecdsa* id_ed25519* *credentials* *secret* .htpasswd *.tfvars *.tfstate"
-).split()
+# The names of files that are never kept, their beginnings, their ends, and parts of them.
+SECRET_NAMES = frozenset(".env .envrc .netrc .pgpass .pypirc .npmrc .htpasswd".split())
+SECRET_STARTS = (".env.", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519")
+SECRET_ENDS = tuple(".env .pem .key .p12 .pfx .jks .keystore .kdbx .asc .gpg .tfvars .tfstate".split())
+SECRET_PARTS = ("credentials", "secret")
 
 
 @hookimpl
 def runlore_capture_files(request: CaptureRequest) -> list[CapturedFile]:
     """Return the code that git does not have, wherever it was loaded from, and what was typed."""
-    return [*code_files(code_folder(), request.timeout, loaded_modules, request.since), *typed_code()]
+    found = [*code_files(Git(code_folder(), request.timeout), _loaded, request.since), *typed_code()]
+    if is_notebook() and not reloads():
+        from runlore.plugins.reloading import outdated  # which no script needs
+
+        found += outdated(loaded_modules())
+    return found
 
 
 @hookimpl
 def runlore_capture_late_files(request: CaptureRequest) -> list[CapturedFile]:
     """Return the modules that were imported since the run began and are not in git, and a notebook's cells."""
-    found = typed_code() if is_notebook() else []
-    loaded = loaded_modules(request.modules or ())
+    found: list[CapturedFile] = []
+    if is_notebook():
+        from runlore.plugins.reloading import loaded_again
+
+        found += typed_code()
+        found += loaded_again(loaded_modules(), request.since, by_itself=reloads())
+    loaded = _loaded(request.modules or ())
     if loaded:
         folder = code_folder()
         git = Git(folder, request.timeout)
@@ -65,15 +74,17 @@ def runlore_capture_late_files(request: CaptureRequest) -> list[CapturedFile]:
     return found
 
 
-def code_files(
-    folder: Path, timeout: float, loaded: Callable[[], list[Loaded]], since: float = math.inf
-) -> list[CapturedFile]:
+def _loaded(names: Iterable[str] | None = None) -> list[Loaded]:
+    return [*loaded_modules(names), *run_files()]
+
+
+def code_files(git: Git, loaded: Callable[[], list[Loaded]], since: float = math.inf) -> list[CapturedFile]:
     """Return the code of a folder that git does not have, and the sources of the modules that are `loaded`.
 
     Untracked settings and texts that were written after `since`, the start of the run, are its results: they are left
-    out. `timeout` is in seconds.
+    out.
     """
-    git = Git(folder, timeout)
+    folder = git.folder
     try:
         root = git.text("rev-parse", "--show-toplevel")
         if root is None:
@@ -90,23 +101,23 @@ def code_files(
         return [_withheld("the code", str(error))]
 
 
-@dataclass(slots=True)
 class Budget:
     """Counts down the limits of one capture."""
 
-    files: int = MAX_FILES
-    size: int = MAX_TOTAL_BYTES
+    def __init__(self, files: int = MAX_FILES, size: int = MAX_TOTAL_BYTES) -> None:
+        self.files = files
+        self.size = size
 
 
-@dataclass(slots=True)
 class LoadedFiles:
     """Lists files of loaded modules that git does not have, by artifact and by the name that they are kept under.
 
     `unkept` tells of those that can't be kept.
     """
 
-    of: dict[str, dict[str, Path]] = field(default_factory=lambda: {name: {} for name in SOURCES})
-    unkept: list[CapturedFile] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.of: dict[str, dict[str, Path]] = {name: {} for name in SOURCES}
+        self.unkept: list[CapturedFile] = []
 
     def add(self, artifact: str, name: str, item: Loaded) -> None:
         """Add a file, or the reason why it is not kept."""
@@ -364,7 +375,12 @@ def _is_written_after(path: Path, since: float) -> bool:
 def is_secret(path: str) -> bool:
     """Return True if a file holds secrets by its name."""
     name = PurePosixPath(path).name.lower()
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in SECRET_NAMES)
+    return (
+        name in SECRET_NAMES
+        or name.startswith(SECRET_STARTS)
+        or name.endswith(SECRET_ENDS)
+        or any(part in name for part in SECRET_PARTS)
+    )
 
 
 def _withheld(name: str, why: str) -> CapturedFile:

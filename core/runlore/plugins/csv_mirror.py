@@ -1,10 +1,12 @@
 """The built-in observer that mirrors runs as CSV files, where a setting names a folder for them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runlore._settings import setting
+from runlore._inside import open_beside_streams
+from runlore._settings import expanded, flag, setting
+from runlore._text import cell_text
 from runlore.hookspecs import LoggedEvent, LoggedPoints, RunInfo, hookimpl
 from runlore.log.values import text_of
 
@@ -14,32 +16,37 @@ COLUMNS = ("time", "step", "epoch", "split", "key", "value")
 class CsvMirror:
     """Writes `<folder>/<name>-<id>/metrics.csv`, a row per point, and `params.csv` beside it.
 
-    Rows are appended while a run lasts; the files lag at most a second behind it.
+    Rows are appended while a run lasts; the files lag at most a second behind it. An apostrophe stands before a text
+    that a spreadsheet would take for a formula, unless `exact`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, exact: bool = False) -> None:
         self._folder = folder
+        self._text: Callable[[str], str] = str if exact else cell_text
 
     @hookimpl
     def runlore_run_started(self, run: RunInfo) -> None:
         """Make the folder of the run, and its file `status`."""
-        self._place(run).joinpath("status").write_text("running\n", encoding="utf-8")
+        self._tell(run, "running")
 
     @hookimpl
     def runlore_points_logged(self, run: RunInfo, points: Sequence[LoggedPoints]) -> None:
         """Append the points, in the order of steps."""
-        rows = [
-            (f"{time:.6f}", step, "" if epoch is None else epoch, item.split or "", item.key, value)
-            for item in points
-            for time, step, epoch, value in zip(item.times, item.steps, item.epochs, item.values, strict=True)
-        ]
+        rows: list[Sequence[Any]] = []
+        for item in points:
+            split, key = self._text(item.split or ""), self._text(item.key)
+            columns = zip(item.times, item.steps, item.epochs, item.values, strict=True)
+            rows += [
+                (f"{time:.6f}", step, "" if epoch is None else epoch, split, key, value)
+                for time, step, epoch, value in columns
+            ]
         self._append(run, "metrics.csv", COLUMNS, rows)
 
     @hookimpl
     def runlore_events_logged(self, run: RunInfo, events: Sequence[LoggedEvent]) -> None:
         """Append params; of two rows with one key the later one counts."""
         rows = [
-            (key, text_of(value))
+            (self._text(key), self._text(text_of(value)))
             for event in events
             if event.type == "params"
             for key, value in event.values["values"].items()
@@ -50,13 +57,17 @@ class CsvMirror:
     @hookimpl
     def runlore_run_finished(self, run: RunInfo, status: str, error: Mapping[str, Any] | None) -> None:
         """Write how the run ended into the file `status`."""
-        self._place(run).joinpath("status").write_text(f"{status}\n", encoding="utf-8")
+        self._tell(run, status)
+
+    def _tell(self, run: RunInfo, status: str) -> None:
+        with open(self._place(run) / "status", "w", encoding="utf-8", opener=open_beside_streams) as file:  # noqa: PTH123
+            file.write(f"{status}\n")
 
     def _append(self, run: RunInfo, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         import csv
 
         path = self._place(run) / name
-        with path.open("a", newline="", encoding="utf-8") as file:
+        with open(path, "a", newline="", encoding="utf-8", opener=open_beside_streams) as file:  # noqa: PTH123
             writer = csv.writer(file)
             if not file.tell():
                 writer.writerow(columns)
@@ -72,4 +83,4 @@ class CsvMirror:
 def plugin() -> CsvMirror | None:
     """Return the observer; None where the setting `csv` names no folder."""
     folder = setting("csv")
-    return CsvMirror(Path(folder).expanduser().absolute()) if folder else None
+    return CsvMirror(expanded(folder).absolute(), exact=flag("csv_exact")) if folder else None

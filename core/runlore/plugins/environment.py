@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,25 +15,31 @@ METADATA_SUFFIXES = (".dist-info", ".egg-info")
 IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}  # as `platform` calls them
 ORIGIN_FILE = "direct_url.json"  # in the metadata of a distribution, by PEP 610
 # Environment variables that change results or the record: `runlore reproduce` sets them again.
-RESTORED = (
-    r"PYTHONHASHSEED|PYTHONOPTIMIZE|PYTHONPATH|(OMP|MKL|OPENBLAS|NUMEXPR|VECLIB|BLIS)_(NUM|MAXIMUM)_THREADS"
-    r"|OMP_(PROC_BIND|PLACES)|CUDA_(DEVICE_ORDER|LAUNCH_BLOCKING)|CUBLAS_WORKSPACE_CONFIG|NVIDIA_TF32_OVERRIDE"
-    r"|KERAS_BACKEND|XLA_FLAGS|JAX_(PLATFORMS|ENABLE_X64)|TF_(DETERMINISTIC_OPS|CUDNN_DETERMINISTIC|ENABLE_ONEDNN_OPTS)"
-    r"|PYTORCH_(CUDA_ALLOC_CONF|ENABLE_MPS_FALLBACK)|TOKENIZERS_PARALLELISM|HF_(HUB|DATASETS)_OFFLINE|JOBLIB_START_METHOD"
-    r"|LOKY_MAX_CPU_COUNT|SCIPY_ARRAY_API|TZ|LANG|LC_ALL|RUNLORE_(AUTOLOG|CHECKPOINTS|DISABLED|DRY_RUNS|EXPERIMENT)"
+RESTORED = frozenset(
+    (
+        "PYTHONHASHSEED PYTHONOPTIMIZE PYTHONPATH OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS "
+        "NUMEXPR_NUM_THREADS VECLIB_MAXIMUM_THREADS BLIS_NUM_THREADS OMP_PROC_BIND OMP_PLACES CUDA_DEVICE_ORDER "
+        "CUDA_LAUNCH_BLOCKING CUBLAS_WORKSPACE_CONFIG NVIDIA_TF32_OVERRIDE KERAS_BACKEND XLA_FLAGS JAX_PLATFORMS "
+        "JAX_ENABLE_X64 TF_DETERMINISTIC_OPS TF_CUDNN_DETERMINISTIC TF_ENABLE_ONEDNN_OPTS PYTORCH_CUDA_ALLOC_CONF "
+        "PYTORCH_ENABLE_MPS_FALLBACK TOKENIZERS_PARALLELISM HF_HUB_OFFLINE HF_DATASETS_OFFLINE JOBLIB_START_METHOD "
+        "LOKY_MAX_CPU_COUNT SCIPY_ARRAY_API TZ LANG LC_ALL RUNLORE_AUTOLOG RUNLORE_CHECKPOINTS RUNLORE_DISABLED "
+        "RUNLORE_DRY_RUNS RUNLORE_EXPERIMENT"
+    ).split()
 )
 # Variables that describe the machine and the cluster. All other variables are left out of the record.
-PLACING = (
-    r"(CUDA|HIP)_VISIBLE_DEVICES|(MASTER|NODE|GROUP|LOCAL|WORLD)_(RANK|SIZE)|RANK|WORLD_SIZE|CONDA_DEFAULT_ENV"
-    r"|SLURM_(JOB_ID|JOB_NAME|ARRAY_TASK_ID|ARRAY_JOB_ID|NNODES|NTASKS|PROCID|CPUS_PER_TASK|JOB_PARTITION|NODELIST)"
-    r"|PBS_JOBID|LSB_JOBID|JOB_ID|KUBERNETES_SERVICE_HOST"
+PLACING = frozenset(
+    (
+        "CUDA_VISIBLE_DEVICES HIP_VISIBLE_DEVICES NODE_RANK GROUP_RANK LOCAL_RANK LOCAL_SIZE WORLD_RANK "
+        "RANK WORLD_SIZE CONDA_DEFAULT_ENV SLURM_JOB_ID SLURM_JOB_NAME "
+        "SLURM_ARRAY_TASK_ID SLURM_ARRAY_JOB_ID SLURM_NNODES SLURM_NTASKS SLURM_PROCID SLURM_CPUS_PER_TASK "
+        "SLURM_JOB_PARTITION SLURM_NODELIST PBS_JOBID LSB_JOBID JOB_ID KUBERNETES_SERVICE_HOST"
+    ).split()
 )
-VARIABLES = f"{RESTORED}|{PLACING}"
 
 
 @hookimpl
 def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping[str, Any]]:
-    """Return the sections python, os, hardware, packages, local_packages, variables and git."""
+    """Return the sections python, os, hardware, packages, local_packages, variables and, of a run, git."""
     system = os.uname()
     sections: dict[str, Mapping[str, Any]] = {
         "python": {
@@ -47,13 +52,13 @@ def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping
         "hardware": {"cpus": os.cpu_count(), "usable_cpus": _usable_cpus(), "cpu": _cpu(), "memory_bytes": _memory()},
         "packages": installed_packages(sys.path),
     }
-    variables = {name: value for name, value in sorted(os.environ.items()) if re.fullmatch(VARIABLES, name)}
+    variables = {name: value for name, value in sorted(os.environ.items()) if name in RESTORED or name in PLACING}
     if variables:
         sections["variables"] = variables
     local = local_packages(sys.path)
     if local:
         sections["local_packages"] = local
-    git = git_state(code_folder(), request.timeout)
+    git = git_state(Git(code_folder(), request.timeout)) if request.recording else None
     if git is not None:
         sections["git"] = git
     return sections
@@ -93,13 +98,12 @@ def local_packages(path: list[str]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def git_state(folder: Path, timeout: float) -> dict[str, Any] | None:
+def git_state(git: Git) -> dict[str, Any] | None:
     """Return commit, branch, remote and the number of uncommitted files; None outside a repository or without git.
 
     Raises:
-        GitTooSlow: git took longer than `timeout` seconds.
+        GitTooSlow: git took longer than its time.
     """
-    git = Git(folder, timeout)
     root = git.text("rev-parse", "--show-toplevel")
     if root is None:
         return None

@@ -3,10 +3,11 @@
 import os
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from runlore._settings import present_folder
 
@@ -25,6 +26,9 @@ FIELDS = {"1": 7, "u": 9, "2": 8}
 SUBMODULE = "160000 "  # the mode of a submodule in git's index
 MAX_PATHS = 200  # in one question
 
+# No program watches for changes, and no bare repository counts that is part of a working tree.
+SAFELY = ("-c", "core.fsmonitor=false", "-c", "core.quotepath=false", "-c", "safe.bareRepository=explicit")
+
 # A partial clone fetches nothing that it lacks.
 OFFLINE = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
 
@@ -35,12 +39,27 @@ def git_environment(**settings: str) -> dict[str, str]:
     return {**kept, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **OFFLINE, **settings}
 
 
+def find_program(name: str) -> str | None:
+    """Return the path of a program on PATH; None where there is none.
+
+    `os.get_exec_path`, which Popen calls, makes Python forget which warnings it has shown; shutil is slow to import.
+    """
+    folders = filter(None, os.environ.get("PATH", os.defpath).split(os.pathsep))
+    places = (f"{folder}/{name}" for folder in folders)
+    return next((place for place in places if os.path.isfile(place) and os.access(place, os.X_OK)), None)  # noqa: PTH113
+
+
+def root_of(folder: Path) -> Path | None:
+    """Return the folder with the `.git` that a folder belongs to, as git sees it; None where there is none."""
+    real = folder.resolve()
+    return next((place for place in (real, *real.parents) if os.path.lexists(f"{place}/.git")), None)
+
+
 class GitTooSlow(Exception):
     """git did not answer in time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(NamedTuple):
     """A file that differs from the last commit; `tracked` is false for one that git does not know.
 
     `inside` is true for a submodule in which files differ from its own last commit; it counts as not tracked if these
@@ -55,21 +74,26 @@ class Changed:
 class Git:
     """Asks git about a repository; `timeout` is in seconds, for all questions together.
 
+    `settings` are environment variables of git's. `submodules_by` is what counts as a change of a submodule: a value of
+    git's `--ignore-submodules`.
+
     Methods return None outside a repository, where no process is started, and where git is missing or fails; they raise
     GitTooSlow once the time is up.
     """
 
-    def __init__(self, folder: Path, timeout: float) -> None:
+    submodules_by = "none"
+
+    def __init__(self, folder: Path, timeout: float, settings: Mapping[str, str] = MappingProxyType({})) -> None:
         self.folder = folder
-        self._until = time.monotonic() + timeout
-        self._timeout = timeout
-        real = folder.resolve()  # as git sees it
-        self._is_in_repository = any(os.path.lexists(f"{place}/.git") for place in (real, *real.parents))
+        self.until = time.monotonic() + timeout
+        self.timeout = timeout
+        self.settings = settings
+        self.is_in_repository = root_of(folder) is not None
 
     def at(self, folder: Path) -> "Git":
         """Return what asks about another repository, with what is left of the time."""
-        other = Git(folder, self._timeout)
-        other._until = self._until
+        other = Git(folder, self.timeout)
+        other.until = self.until
         return other
 
     def ask(self, *arguments: str, limit: int = 64 << 20) -> bytes | None:
@@ -78,16 +102,19 @@ class Git:
         Raises:
             GitTooSlow: the time is up.
         """
-        if not self._is_in_repository:
+        if not self.is_in_repository:
             return None
         import subprocess
 
-        command = ["git", "-c", "core.fsmonitor=false", "-c", "core.quotepath=false", *arguments]
+        program = find_program("git")
+        if program is None:
+            return None
+        command = [program, *SAFELY, *arguments]
         try:
             process = subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env=git_environment(),
+                env=git_environment(**self.settings),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -100,10 +127,10 @@ class Git:
                 whole = len(answer) <= limit
                 if not whole:
                     process.kill()
-                status = process.wait(max(0.1, self._until - time.monotonic()))
+                status = process.wait(max(0.1, self.until - time.monotonic()))
             except (GitTooSlow, subprocess.TimeoutExpired):
                 process.kill()
-                raise GitTooSlow(f"git {arguments[0]} took longer than {self._timeout:.0f} s") from None
+                raise GitTooSlow(f"git {arguments[0]} took longer than {self.timeout:.0f} s") from None
         return answer if status == 0 or not whole else None
 
     def text(self, *arguments: str) -> str | None:
@@ -113,7 +140,8 @@ class Git:
 
     def status(self) -> "Status | None":
         """Return the state of the working tree; None outside a repository."""
-        answer = self.text(*"status --porcelain=v2 --branch --untracked-files=all -z --ignore-submodules=none".split())
+        wanted = "status --porcelain=v2 --branch --untracked-files=all -z"
+        answer = self.text(*wanted.split(), f"--ignore-submodules={self.submodules_by}")
         if answer is None:
             return None
         commit = branch = None
@@ -155,7 +183,7 @@ class Git:
         pieces = []
         size = 0
         while size <= limit:
-            ready, _, _ = select.select([descriptor], [], [], max(0.0, self._until - time.monotonic()))
+            ready, _, _ = select.select([descriptor], [], [], max(0.0, self.until - time.monotonic()))
             if not ready:
                 raise GitTooSlow
             piece = os.read(descriptor, 1 << 20)
@@ -166,8 +194,7 @@ class Git:
         return b"".join(pieces)
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """The commit and branch of a working tree, and its changed files with paths from the root."""
 
     commit: str | None

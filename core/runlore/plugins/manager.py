@@ -2,16 +2,18 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from contextvars import ContextVar, copy_context
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, Self, TypeVar
 
 import pluggy
 
 from runlore import hookspecs
+from runlore._frozen import Frozen, changed, late
 from runlore._process import Part, process
 from runlore._settings import disabled_names
 from runlore._text import closest
-from runlore._warnings import report
+from runlore._warnings import report, valid_or
 from runlore.hookspecs import CapturedFile, DataDescription, Integration
 from runlore.plugins.entry_points import GROUP, EntryPoint, entry_points
 
@@ -21,17 +23,22 @@ ITEM_TYPES: dict[str, type] = {
     "runlore_capture_late_files": CapturedFile,
     "runlore_register_integrations": Integration,
 }
+FUNCTIONS = (FunctionType, MethodType)
+REWRITE_WAIT_S = 5.0  # for a rewriter of somebody else's, which then is left out for the rest of the process
+MARK = f"{GROUP}_impl"  # the attribute that `hookimpl` gives a function
 STRUCTURAL_FIELDS = frozenset(  # of events: a reader needs them, and they hold nothing that could be secret
     "type time mode run pid pid_start pid_namespace boot host parent kind status sha256 size stored step epoch cut "
     "predecessor".split()
 )
 
+_rewriting: ContextVar[bool] = ContextVar("runlore_rewriting", default=False)
+
 T = TypeVar("T")
 Complaint = Callable[[str, Exception], None]
 
 
-@dataclass(frozen=True, slots=True)
-class PluginInfo:
+@late
+class PluginInfo(Frozen):
     """A plugin as `runlore plugins` lists it.
 
     `state` is "loaded", "disabled" (by RUNLORE_DISABLED), "off" (a setting would switch it on), or "failed", with the
@@ -47,6 +54,22 @@ class PluginInfo:
     error: str | None = None
 
 
+class _Manager(pluggy.PluginManager):
+    """Asks only what can be a hook: a static look at each name of each plugin was a tenth of a first start."""
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        if name.startswith("__"):
+            return None
+        if type(plugin) is ModuleType:
+            value = vars(plugin).get(name)
+            if type(value) not in FUNCTIONS or (type(value) is FunctionType and MARK not in vars(value)):
+                return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+    def parse_hookspec_opts(self, module_or_class: Any, name: str) -> Any:
+        return super().parse_hookspec_opts(module_or_class, name) if name.startswith("runlore_") else None
+
+
 class Plugins:
     """Finds, loads and calls plugins; one that can't be loaded is reported by name and left out.
 
@@ -55,9 +78,11 @@ class Plugins:
 
     def __init__(self, disabled: frozenset[str] | None = None) -> None:
         self.listed: list[PluginInfo] = []
-        self._disabled = disabled_names() if disabled is None else disabled
-        self._manager = pluggy.PluginManager(GROUP)
+        self._disabled = valid_or(frozenset[str](), disabled_names) if disabled is None else disabled
+        self._manager = _Manager(GROUP)
         self._manager.add_hookspecs(hookspecs)
+        self._own: set[str] = set()  # names of the plugins that come with runlore
+        self._hung: set[str] = set()
 
     def load(self) -> Self:
         """Find and load the plugins; call it once."""
@@ -65,17 +90,19 @@ class Plugins:
             self._load(point)
         return self
 
-    def register(self, plugin: Any, name: str) -> None:
-        """Add a plugin that has no entry point, such as one of a test.
+    def register(self, plugin: Any, name: str) -> list[str]:
+        """Add a plugin, which needs no entry point, and return the names of its hooks.
 
         Raises:
             AttributeError: it has a hook of an unknown name.
         """
         self._manager.register(plugin, name)
-        unknown = [hook for hook in self._hooks_of(plugin) if not hasattr(hookspecs, hook)]
+        hooks = [caller.name for caller in self._manager.get_hookcallers(plugin) or ()]
+        unknown = [hook for hook in hooks if not hasattr(hookspecs, hook)]
         if unknown:
             self._manager.unregister(plugin)
             raise AttributeError(_unknown_hook(unknown[0]))
+        return sorted(hooks)
 
     def unregister(self, plugin: Any) -> None:
         """Remove a plugin that was registered."""
@@ -144,8 +171,10 @@ class Plugins:
             return isinstance(changed, Mapping) and changed.get("type") == event["type"]
 
         def empty(event: Mapping[str, Any], plugin: str, error: Exception) -> Mapping[str, Any]:
-            why = f"left out: plugin {plugin!r} raised {type(error).__name__}"
-            report(f"a {event['type']} event is recorded without its content: {why}")
+            how = error if isinstance(error, _Hung) else f"raised {type(error).__name__}"
+            why = f"left out: plugin {plugin!r} {how}"
+            if not isinstance(error, _Hung):  # which was reported
+                report(f"a {event['type']} event is recorded without its content: {why}")
             return _emptied(event, why)
 
         return self._rewritten("event", event, is_event, empty)
@@ -157,8 +186,9 @@ class Plugins:
             return isinstance(changed, CapturedFile)
 
         def withhold(file: CapturedFile, plugin: str, error: Exception) -> CapturedFile:
-            why = f"plugin {plugin!r} raised {type(error).__name__}: {error}"
-            return replace(file, content=b"", withheld=why)
+            how = error if isinstance(error, _Hung) else f"raised {type(error).__name__}: {error}"
+            why = f"plugin {plugin!r} {how}"
+            return changed(file, content=b"", withheld=why)
 
         return self._rewritten("file", file, is_file, withhold)
 
@@ -168,7 +198,7 @@ class Plugins:
         """Pass an event or a file through its rewriters; one that fails costs it the content."""
         for implementation in reversed(self._implementations(f"runlore_rewrite_{kind}")):
             try:
-                changed = _call(implementation, {kind: value})
+                changed = self._in_time(implementation, {kind: value})
                 if changed is not None and not is_valid(changed):
                     raise TypeError(f"it returned {_brief(changed)}")
                 value = value if changed is None else changed
@@ -176,34 +206,55 @@ class Plugins:
                 value = without_content(value, implementation.plugin_name, error)
         return value
 
+    def _in_time(self, implementation: Any, arguments: dict[str, Any]) -> Any:
+        """Call a rewriter; one of somebody else's on a thread of its own, so that it can be left behind.
+
+        Raises:
+            _Hung: it did not return in time, now or before.
+        """
+        plugin = implementation.plugin_name
+        if plugin in self._own:
+            return _call(implementation, arguments)
+        late = f"did not return within {REWRITE_WAIT_S:g} s"
+        if plugin in self._hung:
+            raise _Hung(late)
+        call = _Call(implementation, arguments)
+        if not call.returns_within(REWRITE_WAIT_S):
+            self._hung.add(plugin)
+            report(f"plugin {plugin!r} is left out: it {late}. What it should have masked is not recorded.")
+            raise _Hung(late)
+        return call.result()
+
     def _implementations(self, hook: str) -> list[Any]:
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         return caller.get_hookimpls()
 
     def _load(self, point: EntryPoint) -> None:
-        info = PluginInfo(point.name, "loaded", point.distribution, point.version, point.value)
+        def listed(state: str, hooks: list[str], error: str | None = None) -> None:
+            known = (point.name, state, point.distribution, point.version, point.value)
+            self.listed.append(PluginInfo(*known, tuple(hooks), error))
+
         if point.name in self._disabled or "all" in self._disabled:
-            self.listed.append(replace(info, state="disabled"))
+            listed("disabled", [])
             return
         try:
             plugin = _no_exit(point.load)
             if plugin is None:
-                self.listed.append(replace(info, state="off"))
+                listed("off", [])
                 return
             if isinstance(plugin, type):
                 raise TypeError(f"{point.value} is a class: name an object, or a function that returns one")
-            self.register(plugin, point.name)
-            if not self._hooks_of(plugin):
+            hooks = self.register(plugin, point.name)
+            if point.value.startswith("runlore."):
+                self._own.add(point.name)
+            if not hooks:
                 raise TypeError("it has no hooks: mark its functions with @runlore.hookimpl")
         except Exception as error:  # a plugin's import may raise anything
             message = f"{type(error).__name__}: {error}"
-            self.listed.append(replace(info, state="failed", error=message))
+            listed("failed", [], message)
             report(f"plugin {point.name!r} can't be loaded and is left out: {message}")
             return
-        self.listed.append(replace(info, hooks=tuple(sorted(self._hooks_of(plugin)))))
-
-    def _hooks_of(self, plugin: Any) -> list[str]:
-        return [caller.name for caller in self._manager.get_hookcallers(plugin) or ()]
+        listed("loaded", hooks)
 
 
 def plugins() -> Plugins:
@@ -225,6 +276,50 @@ class _Loaded(Part):
                 self._plugins = Plugins()
                 self._plugins.load()
             return self._plugins
+
+
+def is_rewriting() -> bool:
+    """Return True on a thread on which a rewriter is called, while another thread waits for it."""
+    return _rewriting.get()
+
+
+class _Hung(TimeoutError):
+    """A rewriter does not return."""
+
+
+class _Call:
+    """A call of a plugin on a thread of its own, in the context of the one that calls."""
+
+    def __init__(self, implementation: Any, arguments: dict[str, Any]) -> None:
+        self._call: Callable[[], Any] = lambda: _call(implementation, arguments)
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._work,), name=f"runlore-{implementation.plugin_name}", daemon=True
+        )
+
+    def returns_within(self, seconds: float) -> bool:
+        """Make the call; return False if it goes on after so many seconds."""
+        try:
+            self._thread.start()
+        except RuntimeError:  # no more threads
+            self._work()
+            return True
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def result(self) -> Any:
+        """Return what the plugin did, or raise what it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def _work(self) -> None:
+        _rewriting.set(True)
+        try:
+            self._result = self._call()
+        except BaseException as error:  # a plugin's own code: it is raised where the plugin was called
+            self._error = error
 
 
 def _call(implementation: Any, arguments: dict[str, Any]) -> Any:

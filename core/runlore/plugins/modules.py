@@ -1,24 +1,22 @@
 """The modules of the user's that this process has loaded: where their sources lie, and where they would be imported."""
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 from runlore._settings import present_folder
 from runlore.plugins.git import is_installed
 
-OURS = re.compile(r"runlore(_\w+)?(\.|$)")  # modules that the recorded version of runlore tells of
-SOURCE = ".py"
+OURS = ("runlore_",)  # begin the packages, with a stroke behind, that the recorded version of runlore tells of
+SOURCES = (".py", ".ipy", ".ipynb")
 COMPILED = (".so", ".pyd", ".pyc")
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A source file that a module was loaded from, outside of Python and its installed packages.
 
     `path` is absolute and `real` has its links followed. `name` is the path below a folder of `sys.path` from which the
@@ -61,7 +59,7 @@ def loaded_modules(names: Iterable[str] | None = None) -> list[Loaded]:
     for name in list(modules if names is None else names):
         module = modules.get(name)
         file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
-        if not isinstance(file, str) or not file.endswith((SOURCE, *COMPILED)) or OURS.match(name):
+        if not isinstance(file, str) or not file.endswith((*SOURCES, *COMPILED)) or _is_ours(name):
             continue
         path = file if file.startswith(os.sep) else here + file
         if path not in found and not is_installed(path) and not _is_own(path):
@@ -123,6 +121,10 @@ def _with_single_names(found: list[Loaded]) -> list[Loaded]:
         names.add(name)
         single.append(Loaded(item.path, item.real, name, item.archive))
     return single
+
+
+def _is_ours(name: str) -> bool:
+    return f"{name.partition('.')[0]}_".startswith(OURS)
 
 
 def _is_own(path: str) -> bool:

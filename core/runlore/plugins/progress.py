@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from runlore._settings import seconds
-from runlore._text import duration_text, number_text
+from runlore._text import duration_text, number_text, one_line
 from runlore.hookspecs import SYSTEM_PREFIX, LoggedPoints, RunInfo, hookimpl
 
 SHOWN_METRICS = 4  # in a line, those with the newest values
@@ -89,7 +89,7 @@ class ProgressLine:
 
     def _print(self, text: str) -> None:
         with suppress(OSError, ValueError, AttributeError):  # no stderr: nobody would read it
-            (self._write or sys.stderr.write)(f"runlore: {text}\n")
+            (self._write or sys.stderr.write)(f"runlore: {one_line(text)}\n")
 
 
 def plugin() -> ProgressLine | None:

@@ -8,28 +8,32 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from runlore._frozen import changed
 from runlore._process import Part, process
 from runlore.hookspecs import CapturedFile, hookimpl
-from runlore.plugins.secret_text import (
+from runlore.plugins.secret_words import (
     MASK,
-    find_values,
-    holds_value,
+    STRONG,
+    is_mixed,
     is_secret,
     is_uncommon,
-    mask_patch,
-    mask_text,
+    may_hold_value,
+    may_tell,
     strength,
 )
 
+MIN_CHARS = 4  # of a text that may hold a secret
 MAX_CLEAN_CHARS = 200  # of a text that is remembered as clean
 MAX_CLEAN_TEXTS = 10_000  # that are remembered
 MIN_SEARCHED_CHARS = 4  # of a known secret that fitted models are searched for
 MAX_COMMON_LETTERS = 5  # of a word that any model may hold by chance: it is not searched for
 PACKAGES = "packages"  # a section of names and versions: there a name such as google-auth tells of no secret
+BARE_NAMES = frozenset(["key", "keys", "value"])  # that say nothing without the name of their mapping
+COMMAND_SIGNS = frozenset(["-p", "-u", "-a", "-U", "lo"])  # beginnings of what may tell of a secret in a command line
+NAME = re.compile(r"[\w.-]+")  # of a value that follows as the next argument
 CODE_SUFFIXES = frozenset(
     ".py .pyi .pyx .pxd .c .cc .cpp .cu .cuh .h .hpp .rs .go .java .jl .js .ts .r .scala .lua".split()
 )
@@ -76,6 +80,11 @@ class Masker:
     def event(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return the event with its secrets masked; a value that one key tells to be secret is masked everywhere."""
         self._learn_from("", event)
+        known = len(self._learned)
+        masked = self._masked(event)
+        return masked if len(self._learned) == known else self._masked(masked)  # what one text tells, another may hold
+
+    def _masked(self, event: Mapping[str, Any]) -> dict[str, Any]:
         known = self._known_pattern()
         masked = {
             key: value if key in ("type", "sha256") else self._value(key, value, known) for key, value in event.items()
@@ -86,23 +95,26 @@ class Masker:
         return masked
 
     def _learn_from(self, key: str, value: Any) -> None:
-        if key == PACKAGES:
-            return
-        if isinstance(value, Mapping):
+        if isinstance(value, str):
+            if strength(key) and is_secret(key, value):
+                self._learn(value)
+        elif key != PACKAGES and isinstance(value, Mapping):
             for name, item in value.items():
-                self._learn_from(str(name), item)
-        elif isinstance(value, str) and is_secret(key, value):
-            self._learn(value)
+                self._learn_from(f"{key}.{name}" if name in BARE_NAMES and key else str(name), item)
 
     def _value(self, key: str, value: Any, known: "re.Pattern[str] | None") -> Any:
         if isinstance(value, str):
-            return self._learn(value) if is_secret(key, value) else self._text(value, known)
+            return self._learn(value) if strength(key) and is_secret(key, value) else self._text(value, known)
         if isinstance(value, dict):
             if key == PACKAGES:
                 return value
             if "$type" in value and is_secret(key, str(value.get("text"))):
                 return self._learn(str(value.get("text")))
-            return {self._text(str(name), known): self._value(str(name), item, known) for name, item in value.items()}
+            found = {}
+            for name, item in value.items():
+                below = f"{key}.{name}" if name in BARE_NAMES and key else str(name)
+                found[self._text(str(name), known)] = self._value(below, item, known)
+            return found
         if isinstance(value, list):
             return [self._value(key, item, known) for item in value]
         return value  # a number is no secret, whatever it is called
@@ -110,11 +122,14 @@ class Masker:
     def _text(self, text: str, known: "re.Pattern[str] | None") -> str:
         if known is not self._clean_for or len(self._clean) > MAX_CLEAN_TEXTS:
             self._clean_for, self._clean = known, set()
-        if text in self._clean:  # the same params come again with every fit
+        if len(text) < MIN_CHARS or text in self._clean:  # the same params come again with every fit
             return text
-        for value in find_values(text):
-            self._learn(value)
-        masked = mask_text(text, known)
+        if _may_hold(text):
+            from runlore.plugins.masking.text import mask_text  # few runs need it
+
+            masked = mask_text(text, known, learn_value=self._learn)
+        else:
+            masked = text if known is None else known.sub(MASK, text)
         if masked == text and len(text) <= MAX_CLEAN_CHARS:
             self._clean.add(text)
         return masked
@@ -131,12 +146,20 @@ class Masker:
         """Mask a command line, where the value of `--token` is the next argument."""
         masked = []
         option = ""
+        is_command = False
         for argument in arguments:
             bare = str(argument)
             follows = bool(option) and not bare.startswith("--") and is_secret(option, bare)
+            follows = follows and (option.startswith("-") or is_mixed(bare))
             masked.append(self._learn(bare) if follows else argument)
-            option = bare if bare.startswith("-") and "=" not in bare else ""
-        return masked
+            is_command = is_command or bare[:2] in COMMAND_SIGNS
+            is_name = bare[:1] == "-" or (strength(bare) == STRONG and NAME.fullmatch(bare) is not None)
+            option = bare if is_name and "=" not in bare else ""
+        if not is_command:
+            return masked
+        from runlore.plugins.masking.unassigned import mask_arguments  # few command lines need it
+
+        return mask_arguments(list(map(str, masked)), self._learn)
 
     # Files
 
@@ -146,9 +169,11 @@ class Masker:
         A model can't be masked: one that holds a secret is withheld.
         """
         if file.kind == "model":
+            from runlore.plugins.masking.forms import holds_value  # likewise
+
             values = self._searched.union(self._known_values())
             held = any(value.encode("utf-8", "surrogateescape") in file.content for value in values)
-            return replace(file, content=b"", withheld=WITHHELD_MODEL) if held or holds_value(file.content) else None
+            return changed(file, content=b"", withheld=WITHHELD_MODEL) if held or holds_value(file.content) else None
         text = file.content.decode("utf-8", "surrogateescape")
         masked = self._masked_file(file.name, text, self._known_pattern())
         known = self._known_pattern()  # with what was learned from the file itself
@@ -156,9 +181,13 @@ class Masker:
         if masked == text:
             return None
         places = _places_of_patch(text, masked) if file.name.endswith(".patch") else _places(file.name, text, masked)
-        return replace(file, content=masked.encode("utf-8", "surrogateescape"), masked=(*file.masked, *places))
+        return changed(file, content=masked.encode("utf-8", "surrogateescape"), masked=(*file.masked, *places))
 
     def _masked_file(self, name: str, text: str, known: "re.Pattern[str] | None") -> str:
+        if not _may_hold(text):
+            return text if known is None else known.sub(MASK, text)
+        from runlore.plugins.masking.text import mask_patch, mask_text
+
         if name.endswith(".ipynb"):
             return _mask_notebook(text, known, self._learn)
         if name.endswith(".patch"):
@@ -191,27 +220,37 @@ class Masker:
         return self._known
 
 
+def _may_hold(text: str) -> bool:
+    """Return False for a text that holds no secret but a known one; takes little time."""
+    return may_tell(text) or may_hold_value(text) or "PRIVATE KEY" in text
+
+
 def _is_code(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in CODE_SUFFIXES
 
 
 def _mask_notebook(text: str, known: "re.Pattern[str] | None", learn: Callable[[str], object]) -> str:
-    """Mask the sources of a notebook's cells as code, everything else as text; mask what is not JSON as text."""
+    """Mask the sources of a notebook's cells of code as code, all else, and what is not JSON, as text."""
+    from runlore.plugins.masking.text import mask_text
+
     try:
         notebook = json.loads(text)
     except ValueError:
         return mask_text(text, known, learn=learn)
 
-    def masked(value: Any, key: str) -> Any:
+    def masked(value: Any, in_code: bool) -> Any:
         if isinstance(value, str):
-            return mask_text(value, known, in_code=key == "source", learn=learn)
+            return mask_text(value, known, in_code=in_code, learn=learn)
         if isinstance(value, list):
-            if key == "source" and all(isinstance(line, str) for line in value):
+            if in_code and all(isinstance(line, str) for line in value):
                 return mask_text("".join(value), known, in_code=True, learn=learn).splitlines(keepends=True)
-            return [masked(item, key) for item in value]
-        return {name: masked(item, name) for name, item in value.items()} if isinstance(value, dict) else value
+            return [masked(item, False) for item in value]
+        if not isinstance(value, dict):
+            return value
+        is_cell = value.get("cell_type") == "code"
+        return {name: masked(item, is_cell and name == "source") for name, item in value.items()}
 
-    found = masked(notebook, "")
+    found = masked(notebook, False)
     return text if found == notebook else json.dumps(found, indent=1, ensure_ascii=False)
 
 

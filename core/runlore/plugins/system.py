@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runlore.hookspecs import CaptureRequest, hookimpl
+from runlore.plugins.git import find_program
 
 DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # of NVIDIA's driver on Linux, and on Windows' Linux subsystem
 
@@ -76,8 +77,7 @@ def gpus(timeout: float) -> dict[str, Any]:
 
 
 def _ask_nvidia_smi(timeout: float) -> dict[str, Any]:
-    places = (f"{folder}/nvidia-smi" for folder in os.get_exec_path())
-    tool = next((place for place in places if os.access(place, os.X_OK)), None)
+    tool = find_program("nvidia-smi")
     if tool is None:
         return {}
     import subprocess

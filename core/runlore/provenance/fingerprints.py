@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import extent, hashed
@@ -20,6 +20,9 @@ from runlore.index.contents import NO_MODELS, add_without_weights, list_unread
 from runlore.log.folder import Folder
 from runlore.log.record import read_record
 from runlore.plugins.manager import plugins
+from runlore.provenance.apart import Apart
+from runlore.provenance.model_files import check, open_model
+from runlore.provenance.trust import Proven
 from runlore.recording.run import attach
 from runlore.store.store import Store
 
@@ -49,15 +52,28 @@ class Weights:
         return {"type": "weights", "sha256": sha256, **told}
 
 
-def weights_of(paths: Sequence[Path], complain: Callable[[str], None] | None = None) -> Weights | None:
+class Unread(NamedTuple):
+    """Tells why the weights in a file are not compared; `may_pass`: another time they may be."""
+
+    why: str
+    may_pass: bool
+
+
+Complain = Callable[[Unread], None]
+
+
+def weights_of(paths: Sequence[Path], complain: Complain | None = None, apart: Apart | None = None) -> Weights | None:
     """Return the fingerprints of the model in one file, or in several; None where no plugin finds one.
 
-    A file that can't be read counts as none; `complain` is told why.
+    A file that can't be read counts as none; `complain` is told why. `apart` reads what this process should not.
     """
+    if apart is None:
+        with Apart() as apart:
+            return weights_of(paths, complain, apart)
     sets: list[Sequence[Tensor]] = []
     shards: list[Tensor] = []
     for path in paths:
-        found = _describe(path, complain)
+        found = _describe(path, apart, complain)
         if found:
             sets += [tensors for tensors in found.values() if tensors]
             shards += found.get("") or ()
@@ -74,13 +90,24 @@ def weights_of(paths: Sequence[Path], complain: Callable[[str], None] | None = N
     return Weights(whole, parts, shapes, tensors, sum(map(_values, largest)))
 
 
-def _describe(path: Path, complain: Callable[[str], None] | None) -> Mapping[str, Sequence[Tensor]] | None:
+def _describe(path: Path, apart: Apart, complain: Complain | None) -> Mapping[str, Sequence[Tensor]] | None:
+    """Return the sets of tensors in a file; None where no plugin finds any, or it can't be read within its budget."""
     try:
-        return plugins().first("runlore_describe_weights", Mapping, path=path)  # type: ignore[type-abstract]
-    except RuntimeError as error:  # a damaged file, a library that is not installed
+        with open_model(path, apart) as file:
+            found = plugins().first("runlore_describe_weights", Mapping, path=path, file=file)  # type: ignore[type-abstract]
+            if found is not None:
+                check(found, file)
+            return found
+    except (RuntimeError, ValueError, OSError) as error:  # a damaged or hostile file, a library that is not installed
         if complain is not None:
-            complain(f"the weights in {str(path)!r} can't be read: {error}")
+            why = f"the weights in {str(path)!r} are not compared: {error}"
+            complain(Unread(why, _may_pass(error.__cause__ or error)))
         return None
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Return True unless an error comes of the content: a library may be installed, a disk come back."""
+    return isinstance(error, ImportError | MemoryError) or (isinstance(error, OSError) and error.errno is not None)
 
 
 def _fingerprints(tensors: Sequence[Tensor]) -> Iterator[str]:
@@ -130,15 +157,18 @@ def record_weights(store: Store, least: int) -> dict[str, Weights]:
     readers = _readers()
     found: dict[str, Weights] = {}
     without: dict[str, list[str]] = {}
-    for run_id in store.ask(list_unread, least, readers):
-        fresh = {sha: weights for sha, weights in _unread_of(store, run_id, least) if sha not in found}
-        known = {sha: weights for sha, weights in fresh.items() if weights is not None}
-        if known and os.access(store.root, os.W_OK):
-            with attach(store.folder, run_id) as run:
-                for sha256, weights in known.items():
-                    run.run_log.event(weights.event(sha256))
-        without[run_id] = [sha256 for sha256 in fresh if sha256 not in known]
-        found |= known
+    with Apart() as apart:
+        for run_id in store.ask(list_unread, least, readers):
+            fresh = {sha: weights for sha, weights in _unread_of(store, run_id, least, apart) if sha not in found}
+            known = {sha: weights for sha, weights in fresh.items() if weights is not None}
+            if known and os.access(store.root, os.W_OK):
+                with attach(store.folder, run_id) as run:
+                    for sha256, weights in known.items():
+                        run.run_log.event(weights.event(sha256))
+            without[run_id] = [sha256 for sha256 in fresh if sha256 not in known]
+            found |= known
+    if found:
+        store.ask(list_unread, least, readers)  # the index reads the runs that have changed, before it keeps more
     store.index.keep(add_without_weights, without, readers)
     return found
 
@@ -149,7 +179,7 @@ def files_of(folder: Folder, run_id: str, sha256: str) -> list[Path]:
     for item in read_record(folder, run_id)[0].artifacts:
         if item.get("sha256") == sha256:
             try:
-                return list(_paths(item, blobs))
+                return list(_paths(item, blobs, Proven(folder, run_id)))
             except OSError:
                 return []
     return []
@@ -162,26 +192,27 @@ def _readers() -> str:
     return _digest([version("runlore"), *plugins().implementing("runlore_describe_weights")])
 
 
-def _unread_of(store: Store, run_id: str, least: int) -> Iterator[tuple[str, Weights | None]]:
+def _unread_of(store: Store, run_id: str, least: int, apart: Apart) -> Iterator[tuple[str, Weights | None]]:
     """Yield the contents of a run whose weights are not on record, with the weights; None where there are none."""
     record, _ = read_record(store.folder, run_id)
     blobs = Blobs(store.folder.blobs)
+    proven = Proven(store.folder, run_id)
     for item in record.artifacts:
         sha256 = item.get("sha256")
         if sha256 is None or sha256 in record.weights or item["kind"] in NO_MODELS or (item.get("size") or 0) < least:
             continue
-        complaints: list[str] = []
+        complaints: list[Unread] = []
         try:
-            paths = list(_paths(item, blobs))
-            weights = weights_of(paths, complaints.append)
+            paths = list(_paths(item, blobs, proven))
+            weights = weights_of(paths, complaints.append, apart)
         except OSError:
             continue
-        if weights is not None or (paths and not complaints):  # a library that is missing may be there tomorrow
+        if weights is not None or (paths and not any(complaint.may_pass for complaint in complaints)):
             yield sha256, weights
 
 
-def _paths(item: Mapping[str, Any], blobs: Blobs) -> Iterator[Path]:
-    """Yield the files of an artifact: in the store, or where they were written, if they still are the same.
+def _paths(item: Mapping[str, Any], blobs: Blobs, proven: Proven) -> Iterator[Path]:
+    """Yield the files of an artifact: in the store, or where this user has written them, if they still are the same.
 
     Raises:
         OSError: they can't be read.
@@ -191,7 +222,7 @@ def _paths(item: Mapping[str, Any], blobs: Blobs) -> Iterator[Path]:
         yield from map(blobs.path, hashes)
         return
     path = Path(str(item.get("path") or os.devnull))
-    if not path.is_absolute() or not path.exists():
+    if not path.is_absolute() or not proven.has(item) or not path.exists():
         return
     same = extent(path) == (item.get("size"), item.get("mtime_ns"))
     if same or hashed(path)["sha256"] == item["sha256"]:

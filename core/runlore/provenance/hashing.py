@@ -1,4 +1,7 @@
-"""Completing what was recorded without its hash: done by readers, so that training need not wait for it."""
+"""Completing what was recorded without its hash: done by readers, so that training need not wait for it.
+
+A reader opens only what it has proof of that this user has recorded it: a store may name any file of its reader's.
+"""
 
 import os
 import time
@@ -6,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from runlore._text import count_text
+from runlore._warnings import report
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import extent, hashed, kept_or_hashed
 from runlore.artifacts.folders import unescaped
@@ -13,6 +18,7 @@ from runlore.index.contents import list_pending
 from runlore.log.folder import Folder
 from runlore.log.record import read_record
 from runlore.plugins.manager import plugins
+from runlore.provenance.trust import Proven
 from runlore.recording.run import attach
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
@@ -40,18 +46,36 @@ def complete_all(store: Store) -> None:
 
 
 def complete_run(run: RecordedRun) -> RecordedRun:
-    """Hash what is pending in a run that has ended; return the run as it is recorded then."""
+    """Hash what is pending in a run that has ended; return the run as it is recorded then.
+
+    A warning tells of files that are not opened, as nothing proves that this user has recorded them.
+    """
     if run.status == "running" or not os.access(run.store.root, os.W_OK):
         return run
-    return run.store.run(run.id) if complete(run.store.folder, [run.id]) else run
+    found = run.store.run(run.id) if complete(run.store.folder, [run.id]) else run
+    foreign = _count_foreign(run.store.folder, run.id)
+    if foreign:
+        report(
+            f"{count_text(foreign, 'file')} of run {run.name!r} not hashed and not kept: nothing proves that you "
+            "recorded them on this machine. Their content stays unknown unless whoever recorded them reads the run"
+        )
+    return found
+
+
+def _count_foreign(folder: Folder, run_id: str) -> int:
+    """Return how many artifacts of a run are pending that nothing proves to be this user's."""
+    waiting = [item for item in read_record(folder, run_id)[0].artifacts if item.get("pending")]
+    proven = Proven(folder, run_id)
+    return sum(not proven.has(item) for item in waiting)
 
 
 def _completions(folder: Folder, run_id: str) -> Iterator[dict[str, Any]]:
-    """Yield the events that complete the artifacts of a run: with their hash, or why there is none."""
+    """Yield the events that complete this user's artifacts in a run: with their hash, or why there is none."""
     record, _ = read_record(folder, run_id)
+    proven = Proven(folder, run_id)
     latest = (record.ended or time.time_ns() // 1000) * 1000 + SLACK_NS
     for item in record.artifacts:
-        if not item.get("pending"):
+        if not item.get("pending") or not proven.has(item):
             continue
         event: dict[str, Any] = {"type": "artifact", "completes": True}
         event |= {key: item[key] for key in ("path", "id") if key in item}

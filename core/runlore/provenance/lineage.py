@@ -10,8 +10,7 @@ from typing import Any, Literal
 from runlore._text import size_text
 from runlore.artifacts.artifact import Artifact
 from runlore.errors import AmbiguousRun, RunNotFound, StoreNotFound
-from runlore.index.contents import NO_MODELS, find_readers, find_same_weights, find_writers
-from runlore.index.links import find_links
+from runlore.index.contents import NO_MODELS, find_links, find_readers, find_same_weights, find_writers
 from runlore.provenance.origins import FileOrHashNotFound, Target, find_known, readers_of, settle, target_of
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
@@ -320,7 +319,8 @@ def label_of(node: Node) -> str:
     if node.kind == "run":
         return f"run {node.name} ({node.id[-6:]}, {facts['status']})"
     if node.kind == "data":
-        extent = " × ".join(map(str, facts.get("shape") or ()))
+        shape = facts.get("shape") or ()
+        extent = " × ".join(map(str, shape)) if isinstance(shape, list | tuple) else str(shape)
         return f"data {node.name} ({', '.join(filter(None, (extent, node.id.removeprefix('data:')[:12])))})"
     told = [size_text(facts["size"]) if facts.get("size") is not None else "", *facts.get("roles", ()), node.id[:12]]
     return f"{facts.get('type', 'file')} {node.name} ({', '.join(filter(None, told))})"

@@ -14,10 +14,10 @@ from runlore.artifacts.copying import hash_file
 from runlore.artifacts.events import extent, hashed
 from runlore.errors import RunloreError
 from runlore.index import contents
-from runlore.index.links import find_links_to_content
+from runlore.index.contents import find_links_to_content
 from runlore.log.record import read_record
 from runlore.provenance import fingerprints, hashing
-from runlore.provenance.fingerprints import Weights
+from runlore.provenance.fingerprints import Unread, Weights
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 
@@ -68,7 +68,7 @@ class Target:
     sha256: str
     path: Path | None
     members: tuple[Member, ...] = ()  # of a folder
-    complaints: list[str] = field(default_factory=list, compare=False)  # why weights could not be read
+    complaints: list[Unread] = field(default_factory=list, compare=False)
 
     @cached_property
     def weights(self) -> Weights | None:
@@ -220,7 +220,7 @@ def readers_of(store: Store, run: RecordedRun, artifact: Artifact) -> Iterator[t
 def _hints(store: Store, target: Target) -> Iterator[str]:
     """Tell what resembles a target that no run knows, and why more could not be found."""
     yield from _similar_weights(store, target)
-    yield from target.complaints
+    yield from (complaint.why for complaint in target.complaints)
     name = target.sha256 if target.path is None else target.path.name
     for item in store.ask(contents.find_named, name):
         yield f"run {item.run_name} ({item.run}) wrote a {name!r} with other content"
@@ -263,11 +263,12 @@ def _may_hold_a_model(path: Path) -> bool:
 
 
 class Writing(NamedTuple):
-    """The run that wrote a checkpoint, its step then, and the hash of the content, where they are known."""
+    """The run that wrote a checkpoint, its step and epoch then, and the hash of the content, where they are known."""
 
     run: str
     step: int | None
     sha256: str | None
+    epoch: float | None = None
 
 
 def writer_of(store: Store, path: Path) -> Writing | None:
@@ -285,10 +286,14 @@ def writer_of(store: Store, path: Path) -> Writing | None:
         for item in reversed(read_record(store.folder, run_id)[0].artifacts):
             same = (item.get("size"), item.get("mtime_ns")) == (size, mtime_ns)
             if same and item.get("path") == str(path) and item.get("kind") == "checkpoint":
-                return Writing(run_id, item.get("step"), item.get("sha256"))
+                return Writing(run_id, item.get("step"), item.get("sha256"), item.get("epoch"))
     if not rows:
         return None
     hashing.complete(store.folder, [run_id for run_id, pending in rows if pending])
     sha256 = str(hashed(path)["sha256"])
     found = store.ask(contents.find_checkpoint, sha256)
-    return None if found is None else Writing(*found, sha256)
+    if found is None:
+        return None
+    artifacts = read_record(store.folder, found[0])[0].artifacts
+    epochs = (item.get("epoch") for item in artifacts if (item.get("sha256"), item.get("step")) == (sha256, found[1]))
+    return Writing(*found, sha256, next(epochs, None))

@@ -1,6 +1,7 @@
 """The code of a run, or of a folder now: a commit with a patch and untracked files, or a snapshot of sources."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,11 +14,13 @@ from runlore.plugins.git import TIMEOUT_S, Git, GitTooSlow, git_environment
 from runlore.plugins.manager import plugins
 from runlore.plugins.modules import Loaded
 from runlore.plugins.typed import TYPED
+from runlore.provenance.repository import ReadingGit, StandIn, reading
 from runlore.store.runs import RecordedRun
 
 ARTIFACTS = (PATCH, *SOURCES, TYPED)  # those that hold code
 OUTSIDE = (IMPORTED, TYPED)  # those of code that lies in no folder which could be looked at again
 LOST = ("git", "the code", "what was captured")  # what older records say of code that could not be captured
+COMMIT_ID = re.compile(r"[0-9a-f]{40,64}")
 FILE_MODE = "100644"  # of a file that can't be executed
 SAFE_SETTINGS = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.quotepath=false", "core.autocrlf=false")
 
@@ -52,7 +55,10 @@ class CannotRebuild(Exception):
 def code_of(run: RecordedRun) -> Code:
     """Return the code that a run recorded."""
     section = run.environment.get("git", {})
-    code = Code(run.name, section.get("commit"), section.get("root"), notes=list(_unknown_parts(run)))
+    commit, root = section.get("commit"), section.get("root")
+    known = isinstance(commit, str) and COMMIT_ID.fullmatch(commit) is not None
+    placed = isinstance(root, str) and root.startswith(os.sep) and "\0" not in root
+    code = Code(run.name, commit if known else None, root if placed else None, notes=list(_unknown_parts(run)))
     code.files = {name: files for name in ARTIFACTS if (files := _recorded(run, name))}
     return code
 
@@ -60,9 +66,13 @@ def code_of(run: RecordedRun) -> Code:
 def code_now(folder: Path, like: Code) -> Code:
     """Return the code in a folder now, secrets masked as in a record; of modules, the files that `like` has.
 
-    What lies elsewhere, or was typed, is taken over from `like`.
+    What lies elsewhere, or was typed, is taken over from `like`. Nothing that the folder names is run.
     """
-    git = Git(folder, TIMEOUT_S)
+    with reading(folder, TIMEOUT_S) as git:
+        return _code_by(git, folder, like)
+
+
+def _code_by(git: ReadingGit, folder: Path, like: Code) -> Code:
     code = Code(str(folder), None, git.text("rev-parse", "--show-toplevel"))
     code.commit = git.text("rev-parse", "--verify", "HEAD") if code.root else None
     for name in OUTSIDE:
@@ -72,12 +82,16 @@ def code_now(folder: Path, like: Code) -> Code:
     root = Path(code.root or folder)
     known = {**like.of(UNTRACKED), **like.of(SUBMODULES)} if code.root else like.of(SNAPSHOT)
     loaded = [Loaded.at(root, path) for path in known if (root / path).is_file()]
-    for found in code_files(folder, TIMEOUT_S, lambda: loaded):
+    for found in code_files(git, lambda: loaded):
         file = plugins().rewrite_file(found)
         if file.withheld is not None:
             code.notes.append(f"{folder}: {file.name}: {file.withheld}")
         else:
             code.files.setdefault(file.folder or file.name, {})[file.name] = file.content
+    code.notes += [
+        f"{folder}: {path} passes the filter {name!r}, which is not run: its bytes are compared as they are"
+        for path, name in sorted(git.filtered.items())
+    ]
     return code
 
 
@@ -95,7 +109,7 @@ def repository_with(folder: Path, commit: str | None) -> Path | None:
 class Rebuilt:
     """A state of the code as a tree of git, whose objects are written into the folder `place`.
 
-    Nothing is written into the repository, and none of its hooks runs.
+    Nothing is written into the repository, and nothing that it names is run.
 
     Raises:
         CannotRebuild: the repository is not here, or lacks the commit, or the patch does not fit.
@@ -104,20 +118,17 @@ class Rebuilt:
     def __init__(self, code: Code, place: Path) -> None:
         self.root = Path(code.root or os.devnull)
         self._code = code
-        self._own: dict[str, str] = {}
         self._tree: str | None = None
         if code.root is None:
             raise CannotRebuild(f"{code.name!r} is in no repository")
         if not self.root.is_dir():
             raise CannotRebuild(f"the repository of {code.name!r}, {str(self.root)!r}, is not here")
-        objects = place / "objects"
-        objects.mkdir(exist_ok=True)
-        self.original = self._path_in_git("objects")  # the repository's own objects
-        self._own = {
-            "GIT_INDEX_FILE": str(place / f"index-{len(list(place.iterdir()))}"),
-            "GIT_OBJECT_DIRECTORY": str(objects),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(self.original),
-        }
+        try:
+            stand_in = StandIn(Git(self.root, TIMEOUT_S), place)
+        except (ValueError, GitTooSlow) as error:
+            raise CannotRebuild(f"the repository of {code.name!r}, {str(self.root)!r}: {error}") from None
+        self.root, self.common, self.original = stand_in.root, stand_in.common, stand_in.objects
+        self._own = stand_in.environment | {"GIT_INDEX_FILE": str(place / f"index-{len(list(place.iterdir()))}")}
         self._build()
 
     def tree(self) -> str:
@@ -132,7 +143,7 @@ class Rebuilt:
 
     def path_of(self, name: str) -> Path | None:
         """Return a file of the repository's `.git` folder; None if it is not there."""
-        path = Path(self._path_in_git(name))
+        path = self.common / name
         return path if path.is_file() else None
 
     def large_file(self, sha256: str) -> Path | None:
@@ -160,10 +171,6 @@ class Rebuilt:
             raise CannotRebuild(f"git {arguments[0]} of {self._code.name!r}: {reason}")
         return done.stdout
 
-    def _path_in_git(self, name: str) -> str:
-        answer = self.git("rev-parse", "--path-format=absolute", "--git-path", name)
-        return os.fsdecode(answer.removesuffix(b"\n"))
-
     def _build(self) -> None:
         commit = self._code.commit
         if commit:
@@ -178,11 +185,6 @@ class Rebuilt:
         for path, data in self._code.of(UNTRACKED).items():
             blob = self.git("hash-object", "-w", "--stdin", stdin=data).decode().strip()
             self.git("update-index", "--add", "--cacheinfo", f"{FILE_MODE},{blob},{path}")
-
-
-def _quoted(path: str) -> str:
-    """Return a path as git reads it in a list of paths."""
-    return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _unknown_parts(run: RecordedRun) -> Iterator[str]:

@@ -1,18 +1,19 @@
 """Capture the environment and the code of runs on threads, once for runs that start close together."""
 
-import hashlib
 import json
 import math
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from runlore._frozen import changed
+from runlore._ids import sha256_of
 from runlore._settings import present_folder
-from runlore._startup import working_folder
+from runlore._startup import script_arguments, working_folder
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import kept_content, losses_of
 from runlore.hookspecs import CapturedFile, CaptureRequest
@@ -26,29 +27,32 @@ SHARED_TIMES = 20  # or of so many times its own duration, whatever is longer
 
 MAX_INLINE_BYTES = 512  # of a section's JSON; a longer one becomes a blob
 
+Taker = Callable[["Capture"], None]
 Look = Callable[[Plugins, Callable[[str, Exception], None], float], list[Event]]
 
 
-@dataclass(slots=True)
 class Capture:
-    """The environment or the code of the process at one moment; `done` is set when everything else is complete."""
+    """The environment or the code of the process at one moment; `done` is True when everything else is complete."""
 
-    what: str
-    done: threading.Event = field(default_factory=threading.Event)
-    found: list[Event] = field(default_factory=list)  # contents stand in the events
-    missing: list[dict[str, str]] = field(default_factory=list)
-    began: float = field(default_factory=time.monotonic)
-    since: float = field(default_factory=time.time)  # when it began, in seconds since 1970
-    ended: float | None = None  # on the clock of `began`
-    was_late: bool = False  # a run has waited for it in vain
-    cwd: str | None = field(default_factory=working_folder)
-    modules: frozenset[str] = frozenset()  # the names of those that were imported when it began
-    kept: dict[Path, list[Event]] = field(default_factory=dict)  # by folder of blobs: events with hashes of contents
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.done = False
+        self.found: list[Event] = []  # contents stand in the events
+        self.missing: list[dict[str, str]] = []
+        self.began = time.monotonic()
+        self.since = time.time()  # when it began, in seconds since 1970
+        self.ended: float | None = None  # on the clock of `began`
+        self.was_late = False  # a run has waited for it in vain
+        self.cwd = working_folder()
+        self.modules = frozenset[str]()  # the names of those that were imported when it began
+        self.kept: dict[Path, list[Event]] = {}  # by folder of blobs: events with hashes of contents
+        self.takers: list[Taker] = []  # called when it is done
+        self.thread: threading.Thread | None = None  # None where none was to be had
 
     @property
     def is_old(self) -> bool:
         """True if it is too old for a run that starts now."""
-        if self.cwd != working_folder():
+        if self.cwd != working_folder() or (self.thread is None and not self.done):
             return True
         if self.ended is None:
             return False
@@ -74,7 +78,7 @@ class Captures:
         self._lock = threading.Lock()
         self._latest: Capture | None = None
 
-    def start(self, then: Callable[[Capture], None]) -> "Awaited | None":
+    def start(self, then: Taker) -> "Awaited | None":
         """Capture on a thread, call `then` there, and return what to wait for.
 
         With a recent capture `then` is called at once, and there is nothing to wait for.
@@ -83,11 +87,12 @@ class Captures:
             capture = self._latest
             if capture is None or capture.is_old:
                 capture = self._latest = Capture(self.what)
-                return Awaited(self.what, capture, self._take, then)
-        if capture.done.is_set():
-            then(capture)
-            return None
-        return Awaited(self.what, capture, _wait, then)
+                self._begin(capture)
+            if not capture.done:
+                capture.takers.append(then)
+                return Awaited(self.what, capture)
+        then(capture)
+        return None
 
     def forget(self) -> None:
         """Let the next run capture anew."""
@@ -100,10 +105,20 @@ class Captures:
         self._fill(late, lambda note: look_again(plugins(), note, first, timeout))
         return late
 
-    def _take(self, capture: Capture, then: Callable[[Capture], None]) -> None:
+    def _begin(self, capture: Capture) -> None:
+        thread = threading.Thread(target=self._take, args=(capture,), name="runlore-capture", daemon=True)
+        with suppress(RuntimeError):  # no thread to be had: the run says that nothing was captured
+            thread.start()
+            capture.thread = thread
+
+    def _take(self, capture: Capture) -> None:
         capture.modules = frozenset(sys.modules)
         self._fill(capture, lambda note: self._look(plugins(), note, capture.since))
-        then(capture)
+        with self._lock:
+            capture.done = True
+            takers, capture.takers = capture.takers, []
+        for take in takers:
+            take(capture)
 
     def _fill(self, capture: Capture, look: Callable[[Callable[[str, Exception], None]], list[Event]]) -> None:
         def note(plugin: str, error: Exception) -> None:
@@ -114,45 +129,35 @@ class Captures:
         except Exception as error:  # a plugin may return anything; the training process must not see it
             note("a plugin", error)
         capture.ended = time.monotonic()
-        capture.done.set()
 
 
 class Awaited:
     """A capture on its thread, which a run waits for when it ends."""
 
-    def __init__(
-        self,
-        what: str,
-        capture: Capture,
-        work: Callable[[Capture, Callable[[Capture], None]], None],
-        then: Callable[[Capture], None],
-    ) -> None:
+    def __init__(self, what: str, capture: Capture) -> None:
         self.what = what
         self._capture = capture
-        self._thread = threading.Thread(target=work, args=(capture, then), name="runlore-capture", daemon=True)
-        try:
-            self._thread.start()
-        except RuntimeError:  # no thread to be had: the run says that nothing was captured
-            capture.was_late = True
 
     def wait(self, until: float) -> bool:
         """Wait until the monotonic time `until`, and return True if the capture is complete.
 
         One that has kept a run waiting in vain is not waited for again.
         """
-        if self._thread.ident is None:
+        capture, thread = self._capture, self._capture.thread
+        if thread is None:
             return False
-        self._thread.join(0 if self._capture.was_late else max(0.0, until - time.monotonic()))
-        self._capture.was_late |= self._thread.is_alive()
-        return not self._thread.is_alive()
+        thread.join(0 if capture.was_late else max(0.0, until - time.monotonic()))
+        capture.was_late |= thread.is_alive()
+        return not thread.is_alive()
 
 
 def look_at_environment(
-    plugins: Plugins, note: Callable[[str, Exception], None], since: float = math.inf
+    plugins: Plugins, note: Callable[[str, Exception], None], since: float = math.inf, *, recording: bool = True
 ) -> list[Event]:
     """Return the event of the environment, with the values of every section."""
+    request = changed(_request(since), recording=recording)
     found: dict[str, dict[str, Any]] = {}
-    for sections in plugins.results("runlore_capture_environment", note, request=_request(since)):
+    for sections in plugins.results("runlore_capture_environment", note, request=request):
         for name, values in sections.items():
             found.setdefault(name, {}).update({str(key): describe(value) for key, value in values.items()})
     event = plugins.rewrite_event({"type": "environment", "sections": found})
@@ -170,7 +175,7 @@ def look_again(plugins: Plugins, note: Callable[[str, Exception], None], first: 
     An artifact of the first one that has grown comes again, as a whole; of a file that both have, the later content
     counts only where it goes on from the earlier one, as a notebook's cells do.
     """
-    request = replace(_request(first.since), timeout=timeout, modules=frozenset(sys.modules) - first.modules)
+    request = changed(_request(first.since), timeout=timeout, modules=_loaded_since(first))
     known = {event["name"]: event["content"] for event in first.found if isinstance(event.get("content"), dict)}
     found = []
     for event in _file_events(plugins, plugins.results("runlore_capture_late_files", note, request=request)):
@@ -181,6 +186,11 @@ def look_again(plugins: Plugins, note: Callable[[str, Exception], None], first: 
         if event not in first.found:
             found.append(event)
     return found
+
+
+def _loaded_since(first: Capture) -> frozenset[str]:
+    """Return the names of the modules that were imported since a capture; one look at thousands is what it costs."""
+    return frozenset() if first.modules.issuperset(sys.modules) else frozenset(sys.modules) - first.modules
 
 
 def section_event(name: str, values: Mapping[str, Any]) -> Event:
@@ -207,13 +217,8 @@ def _file_events(plugins: Plugins, results: Iterable[Iterable[CapturedFile]]) ->
     return [*whole, *folders.values()]
 
 
-def _wait(capture: Capture, then: Callable[[Capture], None]) -> None:
-    if capture.done.wait(TIMEOUT_S):
-        then(capture)
-
-
 def _request(since: float) -> CaptureRequest:
-    return CaptureRequest(present_folder(), tuple(sys.argv), TIMEOUT_S, since)
+    return CaptureRequest(present_folder(), tuple(script_arguments()), TIMEOUT_S, since)
 
 
 def _kept(event: Event, blobs: Blobs) -> Event:
@@ -242,7 +247,7 @@ def _section(values: Mapping[str, Any], blobs: Blobs) -> dict[str, Any]:
 
 
 def _inline(values: Mapping[str, Any], data: bytes) -> dict[str, Any]:
-    return {"values": values, "sha256": hashlib.sha256(data).hexdigest()}
+    return {"values": values, "sha256": sha256_of(data)}
 
 
 def _json(values: Mapping[str, Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from runlore._ids import id_time
@@ -80,19 +81,28 @@ class Companions:
     def settle(self) -> None:
         """Write what belongs into the log before its end."""
         process.part(_Shared).sampler.forget(self._log)
+        if self._log.writer is not None:
+            self._log.writer.look()
         if self._output is not None:
             self._keep_output(self._output)
         self.await_captures()
         self._look_again()
+        self._replace_removed()
         self.drain()
         for plugin, (count, first) in (self._follower.failures if self._follower is not None else {}).items():
             times = "once" if count == 1 else f"{count} times"
             self._log.missing(f"what plugin {plugin!r} does with a run", f"it failed {times}, first: {first}")
 
-    def end(self) -> None:
-        """Let observers go, once the end is in the log."""
-        if self._follower is not None:
-            self._follower.close()
+    def end(self, *, wait: bool = True) -> None:
+        """Let observers go, once the end is in the log; what they raise then is added to the run."""
+        if self._follower is None:
+            return
+        self._follower.close(wait=wait)
+        if self._follower.end_failures:
+            added = self._log.reopened()
+            for plugin, why in self._follower.end_failures.items():
+                added.missing(f"what plugin {plugin!r} does with the end of a run", why)
+            added.close()
 
     def _look_again(self) -> None:
         """Record the code that came to run since the captures."""
@@ -100,6 +110,24 @@ class Companions:
         for first in self.taken:
             if first.what == code.what:
                 self._record(code.again(first, LATE_S))
+
+    def _replace_removed(self) -> None:
+        """Keep what was captured again, if the store was removed meanwhile, and write which contents are gone."""
+        log = self._log
+        if log.writer is None or not log.writer.was_removed:
+            return
+        with suppress(OSError):
+            for capture in self.taken:
+                capture.events(log.blobs)
+        from runlore.log.record import read_record
+
+        gone = []
+        for item in read_record(log.folder, log.id)[0].artifacts:
+            hashes = [member[2] for member in item["files"]] if "files" in item else [item.get("sha256")]
+            if item.get("stored") and not all(map(log.blobs.holds, filter(None, hashes))):
+                gone.append(item["sha256"])
+        if gone:
+            log.event({"type": "dropped", "sha256": gone, "why": "the store was removed while the run was recorded"})
 
     def _record_capture(self, capture: Capture) -> None:
         if self._log.ended:

@@ -4,18 +4,28 @@ from typing import cast
 
 from runlore._process import process
 from runlore.errors import NoCurrentRun
-from runlore.recording.open_runs import OpenRuns, entered
+from runlore.recording.open_runs import OpenRuns, entered, started
 from runlore.recording.run import Run
 
 
 def current_run() -> Run | None:
-    """Return the innermost run open in this context; where there is none, the only run that the process has open."""
+    """Return the run of the innermost block of this context; else the newest one that was started in it and is open.
+
+    Where there is none either, the only run that the process has open: of those that users started, if there are any.
+    A context is a thread or a task.
+    """
     return context_run() or cast(Run | None, process.part(OpenRuns).only())
 
 
 def context_run() -> Run | None:
-    """Return the innermost run open in this very context (thread or task)."""
-    return next((cast(Run, run) for run in reversed(entered()) if not run.ended), None)
+    """Return the innermost run open in this very context; where it is in no block, the newest that was started here."""
+    innermost = next((run for run in reversed(entered()) if not run.ended), None)
+    return cast(Run | None, innermost or next(reversed(started()), None))
+
+
+def users_run() -> Run | None:
+    """Return the run that a fit belongs to: as `current_run`, but no run of another fit."""
+    return context_run() or cast(Run | None, process.part(OpenRuns).only_of_users())
 
 
 def require_current_run() -> Run:
@@ -26,5 +36,9 @@ def require_current_run() -> Run:
     """
     run = current_run()
     if run is None:
-        raise NoCurrentRun("no run is open here: start one with `with runlore.start_run():`, or log on a run object")
+        count = process.part(OpenRuns).count
+        others = f", and {count} are open elsewhere" if count else ""
+        raise NoCurrentRun(
+            f"no run is open here{others}: start one with `with runlore.start_run():`, or log on a run object"
+        )
     return run

@@ -1,5 +1,6 @@
 """The end of a run: the status that an exception means, and the event that records it."""
 
+import sys
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -7,13 +8,14 @@ Status = Literal["finished", "failed", "interrupted"]
 STATUSES = get_args(Status)
 OWN_FOLDER = Path(__file__).parent.parent  # of all modules of the core
 MAX_ERROR_CHARS = 64 << 10  # of a message, and of a traceback
+CANCELLED = (("asyncio.exceptions", "CancelledError"), ("trio", "Cancelled"))  # what a task gets that is to end
 
 
 def status_of(error: BaseException | None) -> Status:
     """Return the status of a block that `error` left, or that returned."""
     if error is None:
         return "finished"
-    if isinstance(error, KeyboardInterrupt):
+    if _is_interruption(error):
         return "interrupted"
     if isinstance(error, SystemExit):
         if isinstance(error.__context__, KeyboardInterrupt):
@@ -22,9 +24,23 @@ def status_of(error: BaseException | None) -> Status:
     return "finished" if isinstance(error, GeneratorExit) else "failed"
 
 
+def _is_interruption(error: BaseException) -> bool:
+    """Return True for Ctrl-C, also in a group of exceptions, and for a task that was told to end.
+
+    asyncio turns Ctrl-C into the cancellation of the main task, and so do time-outs and groups of tasks.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(KeyboardInterrupt) is not None or all(map(_is_interruption, error.exceptions))
+    known = (getattr(sys.modules.get(module), name, None) for module, name in CANCELLED)
+    return isinstance(error, (KeyboardInterrupt, *filter(None, known)))
+
+
 def end_event(status: str, error: BaseException | None) -> dict[str, Any]:
     """Return the event that ends a run."""
-    end: dict[str, Any] = {"type": "end", "status": status if status in STATUSES else "failed"}
+    end: dict[str, Any] = {
+        "type": "end",
+        "status": status if isinstance(status, str) and status in STATUSES else "failed",
+    }
     return end if error is None else end | {"error": describe_error(error)}
 
 

@@ -1,18 +1,20 @@
 """Tell observers of a run what its log says, on a thread that exists only where somebody observes."""
 
+import os
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from runlore._inside import open_binary
 from runlore._process import Part, process
 from runlore._warnings import report
 from runlore.errors import FormatError
 from runlore.hookspecs import LoggedEvent, LoggedPoints, RunInfo
 from runlore.log.events import Event
 from runlore.log.points import Block
-from runlore.log.reader import Replay
+from runlore.log.replay import Replay
 from runlore.plugins.manager import Plugins
 
 INTERVAL_S = 1.0  # seconds between looks at the log
@@ -38,12 +40,14 @@ class Follower:
         self._plugins = plugins
         self._info = info
         self._starts = starts
-        self._file = log.open("rb")  # stays readable when the log is sealed and unlinked
+        self._log = log
+        self._file = open_binary(log)  # stays readable when the log is sealed and unlinked
         self._replay = Replay()
         self._wake = threading.Condition()
         self._asked = self._answered = 0
         self._closing = False
-        self.failures: dict[str, tuple[int, str]] = {}  # by plugin: how often, and the first message
+        self.failures: dict[str, tuple[int, str]] = {}  # by plugin, before the end: how often, and the first message
+        self.end_failures: dict[str, str] = {}  # by plugin: what it raised when it was told of the end
         self._thread = threading.Thread(target=self._follow, name="runlore-follower", daemon=True)
         self._thread.start()
 
@@ -59,11 +63,16 @@ class Follower:
                 observers.are_slow = True
                 report(f"observers of runs are slow: run {self._info.name!r} goes on without waiting for them")
 
-    def close(self) -> None:
-        """Tell observers the rest, and end the thread."""
+    def close(self, *, wait: bool = True) -> None:
+        """Tell observers the rest, and end the thread; without `wait` this returns at once."""
         with self._wake:
             self._closing = True
-        self.drain()
+            self._asked += 1
+            self._wake.notify_all()
+        if wait:
+            self.drain()
+            if self._answered >= self._asked and self._thread is not threading.current_thread():
+                self._thread.join(WAIT_S)
 
     def _follow(self) -> None:
         if self._starts:
@@ -82,6 +91,9 @@ class Follower:
                 return
 
     def _look(self) -> None:
+        if not os.fstat(self._file.fileno()).st_nlink and self._log.exists():  # it was removed, and written anew
+            self._file.close()
+            self._file = open_binary(self._log)
         self._replay.advance(self._file, self._tell_points)
         events = [event for _, event in self._replay.events]
         self._replay.events.clear()
@@ -96,14 +108,26 @@ class Follower:
         self._tell("runlore_points_logged", points=_points_of(block))
 
     def _tell(self, hook: str, **arguments: Any) -> None:
-        for _ in self._plugins.results(hook, self._failed, run=self._info, **arguments):
+        failed = self._failed_at_the_end if hook == "runlore_run_finished" else self._failed
+        for _ in self._plugins.results(hook, failed, run=self._info, **arguments):
             pass  # observers return nothing
 
     def _failed(self, plugin: str, error: Exception) -> None:
-        count, first = self.failures.get(plugin, (0, f"{type(error).__name__}: {error}"))
+        self._report_once(plugin, error)
+        count, first = self.failures.get(plugin, (0, _text(error)))
         self.failures[plugin] = (count + 1, first)
-        if not count:
-            report(f"plugin {plugin!r} failed while it observed run {self._info.name!r}: {first}")
+
+    def _failed_at_the_end(self, plugin: str, error: Exception) -> None:
+        self._report_once(plugin, error)
+        self.end_failures[plugin] = _text(error)
+
+    def _report_once(self, plugin: str, error: Exception) -> None:
+        if plugin not in self.failures:
+            report(f"plugin {plugin!r} failed while it observed run {self._info.name!r}: {_text(error)}")
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _logged(event: Event) -> LoggedEvent:

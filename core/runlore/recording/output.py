@@ -1,15 +1,21 @@
-"""Record what a process prints, as text in which redrawn progress bars stand once."""
+"""Record what a process prints, as text in which redrawn progress bars stand once; hold back what we make it print."""
 
 import os
 import re
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from runlore._process import Part, process
+from runlore._sharing import open_file
+from runlore._threads import acting_for, watched
 from runlore.hookspecs import CapturedFile
+from runlore.log.folder import place_of
+from runlore.plugins.manager import is_rewriting
 
 MAX_BYTES = 32 << 20  # of output that are kept of a run
 MAX_LINE_CHARS = 1 << 16
@@ -102,14 +108,14 @@ class Output:
         self.path = path
         self.missing: list[str] = []
         self._rewrite = rewrite
-        self._file = path.open("xb", buffering=0)
+        self._file = FileIO(open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL), "r+")
         self._owner = os.getpid()
         self._size = 0
         self._held: list[str] = []  # lines of a private key that has not ended
         self._lock = threading.RLock()
         self._screens: list[Screen] = []
         self._wrapped: list[tuple[Any, Any]] = []
-        self._busy = False  # with recording; what a rewriter prints meanwhile is not recorded
+        self._busy = False  # with recording; what it prints itself is not recorded
         self._stopped = False
         streams = [sys.stdout] if sys.stdout is sys.stderr else [sys.stdout, sys.stderr]
         for stream in streams:
@@ -132,11 +138,13 @@ class Output:
                     self._append(screen.rest + "\n")
             self._release()
             self._screens.clear()
-            self._file.close()
-        return self.path.read_bytes()
+            with self._file as file:
+                self.path = place_of(file.fileno(), self.path) or self.path
+                file.seek(0)
+                return file.read()
 
     def remove(self) -> None:
-        """Remove the file, once its content is kept elsewhere."""
+        """Remove the file, once its content is kept elsewhere; its folder may have been renamed."""
         self.path.unlink(missing_ok=True)
 
     def _wrap(self, stream: Any) -> None:
@@ -161,6 +169,8 @@ class Output:
         self._wrapped.append((stream, recorded_write))
 
     def _take(self, screen: Screen, text: str) -> None:
+        if is_rewriting():  # of what may be our own text: the thread that waits holds the lock
+            return
         try:
             with self._lock:
                 if self._busy or self._stopped:
@@ -194,7 +204,7 @@ class Output:
 
 
 def _take_off(stream: Any) -> None:
-    """Restore the `write` that our wrapper replaced; wrappers of recordings that have ended are left out."""
+    """Restore the `write` that our wrappers replaced, of those that have ended; one of somebody else stays."""
     found = vars(stream).get("write")
     while found is not None and hasattr(found, "runlore_output") and found.runlore_output[0]._stopped:
         found = found.runlore_output[1]
@@ -202,3 +212,72 @@ def _take_off(stream: Any) -> None:
         del stream.write
     else:
         stream.write = found
+
+
+class _Holding:
+    """A stream's `write` that prints nothing of the threads that are held, and passes on what others print."""
+
+    def __init__(self, stream: Any, threads: list[int]) -> None:
+        self.stream = stream
+        self._stopped = False
+        write, before = stream.write, vars(stream).get("write")
+
+        def held_write(text: str, *args: Any, **kwargs: Any) -> Any:
+            if threads and not self._stopped and acting_for() in threads:
+                return len(text)
+            return write(text, *args, **kwargs)
+
+        held_write.runlore_output = (self, before)  # type: ignore[attr-defined]
+        stream.write = held_write
+
+    def stop(self) -> None:
+        """Restore the stream; where somebody has wrapped ours, it passes text on."""
+        self._stopped = True
+        with suppress(AttributeError, TypeError):
+            _take_off(self.stream)
+
+
+class _Held(Part):
+    """The threads whose output is held back, and the streams whose `write` is replaced meanwhile."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._threads: list[int] = []
+        self._holding: list[_Holding] = []
+
+    def enter(self, thread: int) -> None:
+        """Hold a thread's output back, also where the streams are others than those that are held already."""
+        with self._lock:
+            self._threads.append(thread)
+            for stream in (sys.stdout, sys.stderr):
+                if hasattr(stream, "write") and not any(item.stream is stream for item in self._holding):
+                    with suppress(Exception):  # the stream may be anybody's: it prints on
+                        self._holding.append(_Holding(stream, self._threads))
+
+    def leave(self, thread: int) -> None:
+        """Let a thread print again."""
+        with self._lock:
+            self._threads.remove(thread)
+            while self._holding and not self._threads:
+                self._holding.pop().stop()
+
+    def forget(self) -> None:
+        """Let go of the parent's other threads."""
+        self._lock = threading.RLock()
+        self._threads[:] = [ident for ident in self._threads if ident == threading.get_ident()]
+        while self._holding and not self._threads:
+            self._holding.pop().stop()
+
+
+@contextmanager
+def without_output() -> Iterator[None]:
+    """Hold back what this thread, and those that it starts, print in the block by `sys.stdout` and `sys.stderr`."""
+    held = process.part(_Held)
+    with watched() as thread:
+        held.enter(thread)
+        try:
+            yield
+        finally:
+            held.leave(thread)

@@ -12,11 +12,21 @@ LAUNCHERS = (  # variables with the number of processes, and with the place of t
 
 def is_follower() -> bool:
     """Return True where a launcher started this process beside one that leads, by the variables that it set."""
+    return any(rank.isdecimal() and int(rank) > 0 for rank in _ranks())
+
+
+def was_launched() -> bool:
+    """Return True where a launcher started this process, as one that leads or beside it."""
+    return any(_ranks())
+
+
+def _ranks() -> list[str]:
+    """Return the place of this process as the first launcher tells it that set its variables; nothing without one."""
     for size, ranks in LAUNCHERS:
         found = [os.environ.get(name, "") for name in ranks]
         if os.environ.get(size, "").isdecimal() and any(found):
-            return any(rank.isdecimal() and int(rank) > 0 for rank in found)
-    return False
+            return found
+    return []
 
 
 def is_worker() -> bool:

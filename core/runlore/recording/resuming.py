@@ -2,29 +2,29 @@
 
 import os
 import re
-import sys
 import time
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from runlore._settings import setting
-from runlore._warnings import valid_or
+from runlore._warnings import tell, valid_or
 from runlore.log import liveness
 from runlore.log.folder import Folder
 from runlore.log.liveness import Life
-from runlore.log.reader import Content
-from runlore.log.record import Record, Writers, read_record
+
+if TYPE_CHECKING:  # what only a run that goes on with another needs
+    from runlore.log.reader import Content
+    from runlore.log.record import Record, Writers
 
 WATCH_S = 1.0  # between looks at a log that a process on another machine may still write
 STILL_WRITTEN = "is still being written"
+FINISHED = "had finished"
 SIGNS = 2  # of life that tell a living writer from one whose last write was only seen late
 
-_POD = re.compile(r"-[bcdfghjklmnpqrstvwxz2456789]{5}$")  # what Kubernetes puts behind the name of a job for each pod
+_POD = r"-[bcdfghjklmnpqrstvwxz2456789]{5}$"  # what Kubernetes puts behind the name of a job for each pod
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A job by its id, which it keeps when it is started again.
 
     `start` tells its starts apart, where the scheduler says that an earlier one has ended; else it is None.
@@ -40,12 +40,11 @@ class Job:
         return other.get("id") == self.id and other["start"] != self.start
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
+class Earlier(NamedTuple):
     """An earlier run, with its files; `obstacle` says why it is not gone on with, and is empty where it is."""
 
-    record: Record
-    writers: Writers
+    record: "Record"
+    writers: "Writers"
     obstacle: str
 
 
@@ -61,7 +60,7 @@ def find_job() -> Job | None:
         return Job(name, os.environ.get("SLURM_RESTART_COUNT") or "0")  # Slurm ends a job before it starts it again
     pod = os.environ.get("HOSTNAME", "")
     if os.environ.get("KUBERNETES_SERVICE_HOST") and pod:
-        return Job(f"kubernetes/{_POD.sub('', pod)}")
+        return Job(f"kubernetes/{re.sub(_POD, '', pod)}")
     return None
 
 
@@ -70,7 +69,11 @@ def look_at(folder: Folder, run_id: str, job: Job | None) -> Earlier:
 
     A start of the same job before this one has ended, as its scheduler says: its run goes on, whatever it seems to be.
     """
+    from runlore.log.record import read_record
+
     record, writers = read_record(folder, run_id)
+    if writers.closed:
+        return Earlier(record, writers, "can't be read here")
     owners = writers.owners()
     if job is not None and owners and job.is_later_start_of(owners[-1].opening.get("job")):
         return Earlier(record, writers, "")
@@ -79,27 +82,27 @@ def look_at(folder: Folder, run_id: str, job: Job | None) -> Earlier:
         if _is_written(busy, record.name):
             return Earlier(record, writers, STILL_WRITTEN)
         record, writers = read_record(folder, run_id)
-    return Earlier(record, writers, "had finished" if _is_whole(record, writers) else "")
+    return Earlier(record, writers, FINISHED if _is_whole(record, writers) else "")
 
 
-def _is_whole(record: Record, writers: Writers) -> bool:
+def _is_whole(record: "Record", writers: "Writers") -> bool:
     """Return True for a run that finished, unless the process left early: by `sys.exit`, or without its end."""
     end = writers.owners()[-1].end if writers.owners() else None
     left = end is not None and ((end.get("error") or {}).get("type") == "SystemExit" or end.get("with_process") is True)
     return record.status == "finished" and not left
 
 
-def _busy(writers: Writers) -> list[Content]:
+def _busy(writers: "Writers") -> "list[Content]":
     return [content for content in writers.owners() if content.life is Life.ALIVE and content.end is None]
 
 
-def _is_written(busy: list[Content], name: str) -> bool:
+def _is_written(busy: "list[Content]", name: str) -> bool:
     """Return True if somebody still writes; a writer on another machine has as long as it is not taken for dead."""
     if not all(liveness.is_elsewhere(content.opening) for content in busy):
         return True  # on this machine a lock tells
     until = time.monotonic() + 2 * liveness.STALE_S
     seen, signs = _states(busy), 0
-    _tell(f"runlore: run {name} may still be written on another machine: waiting for at most 90 s to see\n")
+    tell(f"run {name} may still be written on another machine: waiting for at most 90 s to see")
     while seen is not None and time.monotonic() < until:
         time.sleep(WATCH_S)
         if not any(_lives(content) for content in busy):
@@ -112,14 +115,14 @@ def _is_written(busy: list[Content], name: str) -> bool:
     return seen is not None
 
 
-def _lives(content: Content) -> bool:
+def _lives(content: "Content") -> bool:
     try:
-        return liveness.life_of(content.path, content.opening) is Life.ALIVE
+        return liveness.life_of(content.path, liveness.identity_of(content.events)) is Life.ALIVE
     except OSError:  # it was sealed meanwhile
         return False
 
 
-def _states(busy: list[Content]) -> list[tuple[int, int]] | None:
+def _states(busy: "list[Content]") -> list[tuple[int, int]] | None:
     """Return size and time of the logs; None where one is gone."""
     try:
         return [_state(content.path) for content in busy]
@@ -130,8 +133,3 @@ def _states(busy: list[Content]) -> list[tuple[int, int]] | None:
 def _state(path: Path) -> tuple[int, int]:
     found = os.stat(path)  # noqa: PTH116
     return found.st_size, found.st_mtime_ns
-
-
-def _tell(line: str) -> None:
-    with suppress(OSError, ValueError, AttributeError):  # no stderr, or one that can't spell the name
-        sys.stderr.write(line)

@@ -1,21 +1,22 @@
 """A run that is being written: the verbs of users, its opening and its end."""
 
 import os
+import threading
+import weakref
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from runlore._process import process
+from runlore._process import Part, process
 from runlore._warnings import report
 from runlore.artifacts.events import not_kept, recorded
-from runlore.errors import RunNotFound
+from runlore.errors import FormatError, RunNotFound, RunNotReadable
 from runlore.log import liveness, sigterm
 from runlore.log.folder import Folder
-from runlore.log.record import read_record
-from runlore.log.values import as_number, as_step, describe, facts_of, flatten, is_number, text_of, unreadable
+from runlore.log.values import as_number, as_step, as_text, describe, facts_of, flatten, is_number, text_of, unreadable
 from runlore.plugins.manager import plugins
 from runlore.recording.companions import Companions
 from runlore.recording.ending import Status, status_of
@@ -23,25 +24,26 @@ from runlore.recording.open_runs import OpenRuns, enter, entered, leave
 from runlore.recording.run_log import RunLog
 
 NOWHERE = Folder(Path(os.devnull))  # no file can be made there
+MAX_RECEIVED = 16  # runs that came by pickle and stay open while nobody holds them
 
 
-@dataclass(slots=True)
 class FitState:
     """Noted on a run by integrations.
 
     `joined`: a recorded fit has made the run its own. `visited`: the run holds something recorded, such as an
-    evaluation, which need not be a fit. `under_way`: a training call has not returned yet. `interruption`: the
-    exception that a framework raised because of a signal.
+    evaluation, which need not be a fit. `is_group`: it holds no fit itself, only runs below it. `under_way`: a training
+    call has not returned yet. `interruption`: the exception that a framework raised because of a signal.
     """
 
     joined: bool = False
     visited: bool = False
+    is_group: bool = False
     under_way: bool = False
     interruption: BaseException | None = None
 
     def join(self, *, visits: bool) -> bool:
         """Note a fit, or a mere visit, that joins the run; return False if it must be a run of its own."""
-        if self.joined or (visits and self.visited):
+        if self.is_group or self.joined or (visits and self.visited):
             return False
         self.joined, self.visited = not visits, True
         return True
@@ -62,6 +64,7 @@ class Run:
         self.run_log = log
         self.companions = Companions(log)
         self.fit = FitState()
+        self._entered_by: int | None = None  # the thread that has entered its block
 
     @property
     def folder(self) -> Folder:
@@ -93,23 +96,26 @@ class Run:
             writer = self.run_log.own_writer()
             if writer is None:
                 return
-        if type(metrics) is not dict and not isinstance(metrics, Mapping):  # the first test takes a tenth of the time
-            raise TypeError(f"metrics is {metrics!r}: write a mapping, such as {{'loss': 0.3}}")
+        if type(metrics) is not dict:  # which takes a tenth of the time of any other test
+            metrics = self.run_log.readable(metrics)
+        if split is not None and type(split) is not str:
+            split = as_text(split)
         writer.row(metrics, step, epoch, split)
 
-    def log_params(self, params: object) -> None:
+    def log_params(self, params: object, *, captured: bool = False) -> None:
         """Record parameters; nested mappings get dotted keys, a later value replaces an earlier one.
 
         Values may be any objects: those that JSON can't hold are described by type and text, a text of more than 65,536
         characters is cut and its sha256 kept. A Namespace, a dataclass, a pydantic model or an attrs class is a
-        mapping, too. A value that can't be read is named in the run, and costs no other.
+        mapping, too. A value that can't be read is named in the run, and costs no other. `captured` ones are those that
+        nobody passed, such as the defaults of a framework: they are shown after the others.
 
         Raises:
             TypeError: params are no mapping.
         """
         values = flatten(params)
         if values:
-            self.run_log.event({"type": "params", "values": values})
+            self.run_log.event({"type": "params", "values": values, **({"captured": True} if captured else {})})
         for key, why in unreadable(values).items():
             self.log_missing(f"param {key}", why)
 
@@ -133,7 +139,7 @@ class Run:
 
     def note(self, text: str) -> None:
         """Add a note for people to read."""
-        self.run_log.event({"type": "note", "text": str(text)})
+        self.run_log.event({"type": "note", "text": as_text(text)})
 
     def log_artifact(
         self,
@@ -166,12 +172,12 @@ class Run:
             return
         event: dict[str, Any] = {
             "type": "artifact",
-            "name": str(name or source.name),
-            "kind": str(kind),
+            "name": source.name if name is None else as_text(name) or source.name,
+            "kind": as_text(kind),
             "path": str(source.absolute()),
             "step": as_step(step),
             "epoch": as_number(epoch),
-            "roles": [str(role) for role in roles],
+            "roles": [as_text(role) for role in roles],
         }
         try:
             told = recorded(source, event, self.run_log.blobs, keep=keep)
@@ -200,25 +206,25 @@ class Run:
                 why = f"no plugin describes a {type(data).__qualname__}" if found is None else ""
                 fingerprint = None if found is None else found.fingerprint
             except Exception as error:  # a plugin's own code, on foreign data
-                why = f"it can't be described: {error}"
+                why = f"it can't be described: {as_text(error)}"
             if why:
-                self.log_missing(f"data {name}", why)
+                self.log_missing(f"data {as_text(name)}", why)
         if values:
-            self.run_log.event({"type": "data", "name": str(name), "values": values})
+            self.run_log.event({"type": "data", "name": as_text(name), "values": values})
         return fingerprint
 
     def log_missing(self, what: str, why: str) -> None:
         """Record that something could not be captured."""
-        self.run_log.missing(what, why)
+        self.run_log.missing(as_text(what), as_text(why))
 
     def link(self, kind: str, run_id: str, *, step: int | None = None, sha256: str | None = None) -> None:
         """Record that this run is based on another, at a step of it: "resumed_from", "reproduces", …
 
         `sha256` is the hash of the file that was read from that run, such as a checkpoint.
         """
-        facts = {"step": None if step is None else as_step(step), "sha256": sha256}
+        facts = {"step": None if step is None else as_step(step), "sha256": None if sha256 is None else as_text(sha256)}
         known = {key: value for key, value in facts.items() if value is not None}
-        self.run_log.event({"type": "link", "kind": kind, "run": run_id, **known})
+        self.run_log.event({"type": "link", "kind": as_text(kind), "run": as_text(run_id), **known})
 
     @contextmanager
     def as_parent(self) -> Iterator[None]:
@@ -245,9 +251,14 @@ class Run:
             self.companions.end()
 
     def end_with_process(self, error: BaseException | None) -> None:
-        """Finish the run because the process ends, by `error` or normally; a fit still under way was interrupted."""
+        """Finish the run because the process ends, by `error` or normally.
+
+        A fit that is still under way was interrupted, and so was the block of a thread that ends with the process.
+        """
         if self.run_log.is_of_this_process:
-            unfinished = error is None and self.fit.under_way
+            daemons = [thread.ident for thread in threading.enumerate() if thread.daemon]
+            cut_off = self._entered_by is not None and self._entered_by in daemons
+            unfinished = error is None and (self.fit.under_way or cut_off)
             self.run_log.ends_with_process = error is None
             self.finish("interrupted" if unfinished else status_of(error), error)
 
@@ -258,8 +269,10 @@ class Run:
         return error is not None and error is self.fit.interruption
 
     def __enter__(self) -> Self:
+        self._entered_by = threading.get_ident()
         if self not in entered():
             enter(self)
+            process.part(OpenRuns).enter(self)
         return self
 
     def __exit__(
@@ -306,25 +319,82 @@ def silent_run(folder: Folder = NOWHERE, run_id: str = "", name: str = "") -> Ru
     return open_run(folder, run_id, name, {"mode": "off"})
 
 
+def unrecorded(name: object, error: Exception) -> Run:
+    """Report that a run can't be recorded, and return one that records nothing."""
+    text = "" if name is None else as_text(name)
+    report(f"nothing of run {text!r} can be recorded: {error}")
+    return silent_run(name=text)
+
+
 def attach(folder: Folder, run_id: str) -> Run:
     """Open a run for additions from this process; its status and end stay as they are. `finish()` closes it.
 
     Raises:
         RunNotFound: the run was removed.
+        RunNotReadable: its files can't be read here.
     """
+    from runlore.log.record import read_record  # which a run of its own needs not
+
     record, writers = read_record(folder, run_id)
+    if writers.closed and not writers.contents:
+        raise RunNotReadable(f"run {run_id} can't be read by this user: {writers.unreadable[0]}")
     if not writers.contents:
         raise RunNotFound(f"run {run_id} is not in {str(folder.root)!r} any more")
     return open_run(folder, run_id, record.name, {"mode": "attach"}, last_steps=writers.last_steps())
 
 
+class ReceivedRuns(Part):
+    """The runs that came by pickle, each attached once: the tasks of a pool bring the same one again and again.
+
+    The newest stay open for the next task, older ones until nobody holds them any more. Threads may share it.
+    """
+
+    rank = 3
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._runs: weakref.WeakValueDictionary[tuple[str, str], Run] = weakref.WeakValueDictionary()
+        self._newest: deque[Run] = deque(maxlen=MAX_RECEIVED)
+
+    def take(self, root: str, run_id: str) -> Run:
+        """Return the run of a store's folder, attached now if there is none open; see `unpickled`."""
+        with self._lock:
+            found = self._runs.get((root, run_id))
+            if found is None or found.ended or found.run_log.writer is None:
+                found = self._runs[root, run_id] = _received(root, run_id)
+                weakref.finalize(found, _let_go, found.run_log, found.companions).atexit = False
+                self._newest.append(found)
+            return found
+
+    def end(self) -> None:
+        """Finish them all."""
+        for run in list(self._runs.values()):
+            run.finish()
+
+
 def unpickled(root: str, run_id: str) -> Run:
-    """Return an attached run in place of one that came by pickle; one that records nothing where that was removed."""
+    """Return the run that came by pickle, or a copy of one: itself in its own process while it is open there.
+
+    Elsewhere an attached run; one that records nothing where it was removed, or can't be written.
+    """
+    own = process.part(OpenRuns).get(run_id)
+    return own if isinstance(own, Run) else process.part(ReceivedRuns).take(root, run_id)
+
+
+def _received(root: str, run_id: str) -> Run:
     folder = Folder(Path(root))
     try:
         return attach(folder, run_id)
     except RunNotFound:
         return silent_run(folder, run_id)
+    except (OSError, FormatError) as error:
+        report(f"what this process logs of run {run_id} can't be recorded: {error}")
+        return silent_run(folder, run_id)
+
+
+def _let_go(log: RunLog, companions: Companions) -> None:
+    log.close()
+    companions.end(wait=False)
 
 
 def end_from_outside(folder: Folder, run_id: str, error: BaseException) -> None:

@@ -3,18 +3,20 @@
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from runlore._ids import new_suffix
 from runlore._process import Part, process
+from runlore._sharing import make_folder
 from runlore._warnings import report
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import UNPLACED, kept_content, kept_files, losses_of, not_kept, pending
 from runlore.hookspecs import SYSTEM_PREFIX, CapturedFile
 from runlore.log import liveness
 from runlore.log.events import Event
-from runlore.log.folder import Folder
-from runlore.log.values import as_step
-from runlore.log.writer import LogWriter
+from runlore.log.folder import Folder, root_of
+from runlore.log.values import as_step, as_text, short_repr
+from runlore.log.writer import AddingWriter, LogWriter
 from runlore.plugins.manager import plugins
 from runlore.recording.ending import Status, end_event
 
@@ -38,12 +40,24 @@ class RunLog:
     def __init__(self, folder: Folder, run_id: str, name: str, opening: Event) -> None:
         self.id = run_id
         self.name = name
-        self.folder = folder
+        self._folder = folder
+        self._told: set[str] = set()  # what was reported once
         self.opening = opening
         self.opened = opening
         self.ended = False
         self.ends_with_process = False  # True where nobody had ended the run when the process ended
-        self.writer: LogWriter | None = self._open(opening)
+        self.writer: LogWriter | None = None
+        self.writer = self._open(opening)
+
+    @property
+    def folder(self) -> Folder:
+        """The store's folder, where it is now: it may be renamed while the run is written."""
+        if self.writer is not None:
+            self.writer.look()
+            root = root_of(self.writer.path)
+            if root is not None and root != self._folder.root:
+                self._folder = Folder(root)
+        return self._folder
 
     @property
     def mode(self) -> str:
@@ -84,6 +98,21 @@ class RunLog:
         writer = self.own_writer()
         if writer is not None:
             writer.event(event if masked else dict(plugins().rewrite_event(event)))
+
+    def readable(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what can be read of a foreign mapping; the rest is told of once.
+
+        Raises:
+            TypeError: it is no mapping.
+        """
+        if not isinstance(metrics, Mapping):
+            raise TypeError(f"metrics is {short_repr(metrics)}: write a mapping, such as {{'loss': 0.3}}")
+        found, lost = _readable_items(metrics)
+        for what in lost:
+            text = f"metric {what}"
+            if self.writer is not None and self.writer.warn_once(text, f"{text}: left out, the others are kept"):
+                self.missing("metric", what)
+        return found
 
     def missing(self, what: str, why: str) -> None:
         """Write that something could not be captured."""
@@ -139,10 +168,11 @@ class RunLog:
         opened = self._open(opening | {"spared": sorted(spared), **liveness.process_identity()})
         if opened is None:
             return  # the disk is gone: points go on superseding each other
-        last_steps = {key: last if key in spared else min(last, step) for key, last in writer.last_steps().items()}
-        opened.continue_steps(last_steps)
-        self.writer = opened
-        writer.finish(end_event("interrupted", None), opened)  # ends this segment; the run goes on
+        with writer.lock:  # no other thread may count a step that the new file counts, too
+            known = writer.last_steps()
+            opened.continue_steps({key: last if key in spared else min(last, step) for key, last in known.items()})
+            self.writer = opened
+            writer.finish(end_event("interrupted", None), opened)  # ends this segment; the run goes on
 
     def end(self, status: Status, error: BaseException | None) -> None:
         """Write the run's end and close the file; a file that only adds to a run has no end of its own."""
@@ -162,18 +192,25 @@ class RunLog:
         if self.writer is not None:
             self.writer.finish(None)
 
+    def reopened(self) -> "RunLog":
+        """Return a log of this process that adds to the run, which has ended."""
+        opening = {"type": "open", "mode": "attach", "run": self.id, **liveness.process_identity()}
+        return RunLog(self.folder, self.id, self.name, opening)
+
     def _open(self, opening: Event) -> LogWriter | None:
         if opening["mode"] == "off":
             return None
         day = self.folder.day(self.id)
         try:
             self.folder.create()
-            day.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(day, self.folder.root)
             earlier = [] if opening["mode"] == "start" else self.folder.files_of(self.id)
-            ordinal = max((item.ordinal + 1 for item in earlier), default=0)
+            first = int(opening["mode"] != "start")  # 0 is the place of the run's own file, should that be gone for now
+            ordinal = max((item.ordinal + 1 for item in earlier), default=first)
             rewrite = plugins().rewrite_event
             self.opened = dict(rewrite(opening))
-            return LogWriter(day, f"{self.id}.{ordinal:04d}{new_suffix(4)}", self.opened, rewrite)
+            kind = AddingWriter if opening["mode"] == "attach" else LogWriter
+            return kind(day, f"{self.id}.{ordinal:04d}{new_suffix(4)}", self.opened, rewrite, self._told)
         except OSError as error:
             self._report_unwritable(error)
             return None
@@ -191,3 +228,24 @@ class RunLog:
 
 def _rewritten_end(status: Status, error: BaseException | None) -> Event:
     return dict(plugins().rewrite_event(end_event(status, error)))
+
+
+def _readable_items(values: Mapping[Any, Any]) -> tuple[dict[Any, Any], list[str]]:
+    """Return what can be read of a foreign mapping, and what can't, each with the reason."""
+    found: dict[Any, Any] = {}
+    lost = []
+    try:
+        names = list(values)
+    except Exception as error:  # a foreign mapping
+        return {}, [f"its keys can't be read: {type(error).__name__}"]
+    for name in names:
+        try:
+            found[name] = values[name]
+        except Exception as error:  # likewise
+            lost.append(f"{as_text(name)!r} can't be read: {type(error).__name__}")
+    return found, lost
+
+
+def segment_of(log: RunLog) -> str | None:
+    """Return the name of the file that is written, without its ending; None where nothing is recorded."""
+    return None if log.writer is None else log.writer.path.stem

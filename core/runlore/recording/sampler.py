@@ -1,55 +1,102 @@
 """Measure the machine while runs are open, on one thread for all runs of the process."""
 
-import sys
+import _thread
 import threading
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runlore._settings import present_folder
+from runlore._startup import script_arguments
 from runlore.hookspecs import SYSTEM_PREFIX, CaptureRequest
+from runlore.log.sigterm import SIGTERM
 from runlore.plugins.manager import plugins
 from runlore.recording.run_log import RunLog
 
+if TYPE_CHECKING:
+    from signal import SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, pthread_sigmask
+else:
+    from _signal import SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, pthread_sigmask  # `signal` makes enums of all signals
+
 FIRST_S = 5.0  # seconds until the first measurement, so that short runs cost nothing
 INTERVAL_S = 15.0  # seconds between measurements, counted from the start
+END_WAIT_S = 1.0  # seconds that the last run waits for the thread, which may be asking a plugin
+
+
+class _Turn:
+    """The measurements from the first run to the last of those that are open at a time."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self.going_on = _thread.allocate_lock()  # free once it has ended: its thread waits for that
+        self.going_on.acquire()
+        self.thread: threading.Thread | None = None  # from the first measurement on
+
+    def end(self) -> None:
+        """Let the thread go; called once."""
+        self.ended = True
+        self.going_on.release()
 
 
 class Sampler:
-    """Asks plugins for numbers every 15 seconds and records them with every run that it watches."""
+    """Asks plugins for numbers every 15 seconds and records them with every run that it watches.
+
+    No thread outlives the last of them.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._runs: dict[str, RunLog] = {}
         self._reported: set[tuple[str, str]] = set()  # run and plugin that failed
-        self._has_thread = False
+        self._turn: _Turn | None = None
 
     def watch(self, log: RunLog) -> None:
         """Record measurements with a run until `forget`."""
         with self._lock:
             self._runs[log.id] = log
-            if not self._has_thread:
-                with suppress(RuntimeError):  # no thread to be had: nothing is measured
-                    threading.Thread(target=self._work, name="runlore-sampler", daemon=True).start()
-                    self._has_thread = True
+            if self._turn is None:
+                turn = _Turn()
+                mask = pthread_sigmask(SIG_BLOCK, {SIGTERM})  # in a thread that Python doesn't know yet it left no mark
+                try:
+                    _thread.start_new_thread(self._wait, (turn,))
+                    self._turn = turn
+                except RuntimeError:
+                    pass  # no thread to be had: nothing is measured
+                finally:
+                    pthread_sigmask(SIG_SETMASK, mask)
 
     def forget(self, log: RunLog) -> None:
         """Record nothing more with a run, which ends."""
         with self._lock:
             self._runs.pop(log.id, None)
+            if self._runs or self._turn is None:
+                return
+            turn, self._turn = self._turn, None
+            turn.end()
+        if turn.thread is not None and turn.thread is not threading.current_thread():
+            turn.thread.join(END_WAIT_S)
 
-    def _work(self) -> None:
-        idle = threading.Event()  # never set: a wait that no signal cuts short
-        idle.wait(FIRST_S)
+    def _wait(self, turn: _Turn) -> None:
+        """Start the thread that measures if runs are open for long.
+
+        This is a bare thread, which does nothing in Python before: a fit of a millisecond waits for none of it.
+        """
+        if turn.going_on.acquire(timeout=FIRST_S):
+            return
+        with self._lock, suppress(RuntimeError):  # likewise
+            if not turn.ended:
+                thread = threading.Thread(target=self._work, args=(turn,), name="runlore-sampler", daemon=True)
+                thread.start()
+                turn.thread = thread
+
+    def _work(self, turn: _Turn) -> None:
+        pthread_sigmask(SIG_UNBLOCK, {SIGTERM})  # what plugins start is ended by it
         self._measure([])
-        idle.wait(INTERVAL_S - FIRST_S)
-        while True:
+        wait_s = INTERVAL_S - FIRST_S
+        while not turn.going_on.acquire(timeout=wait_s):
             with self._lock:
                 runs = list(self._runs.values())
-                if not runs:
-                    self._has_thread = False
-                    return
             self._measure(runs)
-            idle.wait(INTERVAL_S)
+            wait_s = INTERVAL_S
 
     def _measure(self, runs: list[RunLog]) -> None:
         def note(plugin: str, error: Exception) -> None:
@@ -60,7 +107,7 @@ class Sampler:
 
         found: dict[str, Any] = {}
         try:
-            request = CaptureRequest(present_folder(), tuple(sys.argv), INTERVAL_S)
+            request = CaptureRequest(present_folder(), tuple(script_arguments()), INTERVAL_S)
             for numbers in plugins().results("runlore_capture_metrics", note, request=request):
                 found |= {f"{SYSTEM_PREFIX}{name}": value for name, value in numbers.items()}
         except Exception as error:  # a plugin may return anything; the training process must not see it

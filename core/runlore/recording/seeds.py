@@ -1,12 +1,12 @@
 """Read seeds and states of the random generators when a run starts, without moving them."""
 
-import hashlib
 import os
 import struct
 import sys
 from functools import cache, lru_cache
 from typing import Any
 
+from runlore._ids import sha256_of
 from runlore.hookspecs import UNSEEDED
 from runlore.log.values import describe
 from runlore.plugins.manager import Complaint, Plugins
@@ -124,4 +124,4 @@ def _blank() -> list[int]:
 
 
 def _short_hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:HASH_DIGITS]
+    return sha256_of(data)[:HASH_DIGITS]

@@ -4,22 +4,21 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runlore import _ids
+from runlore._frozen import Frozen, late
 from runlore._settings import disabled_names, flag, setting
-from runlore._startup import BEGAN_IN, working_folder
-from runlore._warnings import valid_or
+from runlore._startup import BEGAN_IN, script_arguments, working_folder
+from runlore._warnings import tell, valid_or
 from runlore.log.events import Event
 from runlore.log.folder import Folder
-from runlore.log.record import RESUMED_FROM
-from runlore.log.values import as_step, describe, mapping_of, text_of
+from runlore.log.values import as_step, as_text, describe, mapping_of, text_of
 from runlore.plugins.manager import plugins
 from runlore.recording.captures import section_event
 from runlore.recording.ranks import is_follower
-from runlore.recording.resuming import STILL_WRITTEN, find_job, look_at
+from runlore.recording.resuming import FINISHED, STILL_WRITTEN, find_job, look_at
 from runlore.recording.run import Run, open_run
 from runlore.recording.seeds import seeds
 
@@ -28,14 +27,14 @@ AGAIN = "-again"  # ends the names that a script gives, when it is run again
 REPRODUCTION = "RUNLORE_REPRODUCTION"  # set by `runlore reproduce` in the processes of the command, to name itself
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartRequest:
+@late
+class StartRequest(Frozen):
     """Describes a run that is to be started; see `Store.start_run`.
 
-    `parent` and `resume` are whole ids. A run that is recorded afterwards began `lasted` seconds ago, and takes over
-    the captures of a run `like` it. `sha256` is of the checkpoint that it goes on from. `leader` is True in the
-    process that leads its training, where the caller knows; `launch` is the token of the launch that started this
-    process.
+    `parent` and `resume` are whole ids; with `goes_on`, a run is resumed although it has finished. A run that is
+    recorded afterwards began `lasted` seconds ago, and takes over the captures of a run `like` it. `sha256` is of the
+    checkpoint that it goes on from. `leader` is True in the process that leads its training, where the caller knows;
+    `launch` is the token of the launch that started this process.
     """
 
     name: str | None = None
@@ -44,6 +43,7 @@ class StartRequest:
     tags: Mapping[str, Any] | None = None
     parent: str | None = None
     resume: str | None = None
+    goes_on: bool = False
     at_step: int | None = None
     sha256: str | None = None
     lasted: float = 0.0
@@ -74,7 +74,7 @@ def start(folder: Folder, request: StartRequest) -> Run:
     if request.tags is not None:
         run.set_tags(request.tags)
     if opening["parent"] is None and run.run_log.writer is not None and not valid_or(False, flag, "quiet"):
-        _print(f"runlore: {title} {run.name} · runlore show {run.id[-_ids.SHORT_DIGITS :]}\n")
+        tell(f"{title} {run.name} · runlore show {run.id[-_ids.SHORT_DIGITS :]}")
     return run
 
 
@@ -83,9 +83,9 @@ def _opening(request: StartRequest) -> Event:
     follows = is_follower() if request.leader is None else not request.leader
     opening: Event = {
         "mode": "off" if follows or "all" in valid_or(frozenset[str](), disabled_names) else "start",
-        "experiment": str(request.experiment or "") or valid_or(None, setting, "experiment") or DEFAULT_EXPERIMENT,
+        "experiment": _given(request.experiment) or valid_or(None, setting, "experiment") or DEFAULT_EXPERIMENT,
         "parent": request.parent,
-        "argv": [str(part) for part in sys.argv],
+        "argv": script_arguments(),
         "cwd": working_folder(),
     }
     program = _program()
@@ -120,9 +120,14 @@ def _add_seeds(opening: Event) -> list[tuple[str, str]]:
     return unknown
 
 
+def _given(value: object) -> str:
+    """Return an argument as text; an empty one where it was not given."""
+    return "" if value is None else as_text(value)
+
+
 def script_name() -> str | None:
     """Return how this process calls its script; None without any arguments."""
-    return str(sys.argv[0]) if sys.argv else None
+    return next(iter(script_arguments()), None)
 
 
 def _program() -> list[str] | None:
@@ -130,7 +135,7 @@ def _program() -> list[str] | None:
 
     None where the script has changed `sys.argv`, or the code itself was the argument.
     """
-    given, own = sys.orig_argv[1:], sys.argv[1:]
+    given, own = sys.orig_argv[1:], script_arguments()[1:]
     count = len(given) - len(own)
     return None if given[count:] != own or "-c" in given[:count] else given[:count]
 
@@ -146,8 +151,10 @@ def _resume(folder: Folder, run_id: str, request: StartRequest, opening: Event) 
         return _begin(folder, request, opening), "run"  # nothing is recorded: nothing to wait for
     earlier = look_at(folder, run_id, find_job())
     record, writers = earlier.record, earlier.writers
-    if earlier.obstacle:
-        opening["experiment"] = request.experiment or record.experiment
+    if earlier.obstacle and not (request.goes_on and earlier.obstacle == FINISHED):
+        opening["experiment"] = _given(request.experiment) or record.experiment
+        from runlore.log.record import RESUMED_FROM
+
         run = _begin(folder, request, opening)
         written = earlier.obstacle == STILL_WRITTEN
         run.link(RESUMED_FROM, record.id, step=request.at_step, sha256=request.sha256 if written else None)
@@ -167,16 +174,10 @@ def _resume(folder: Folder, run_id: str, request: StartRequest, opening: Event) 
 
 
 def _name(name: str | None, opening: Event) -> str:
+    name = None if name is None else text_of(describe(name))
     if not name:
         return _ids.new_name()
     if "reproduction" not in opening:
-        return text_of(describe(name))
+        return name
     count = str(opening["reproduction"]).partition(".")[2]  # so that each can be called by its name
-    return text_of(describe(name)) + AGAIN + (f"-{count}" if count else "")
-
-
-def _print(line: str) -> None:
-    try:
-        sys.stderr.write(line)
-    except (OSError, ValueError, AttributeError, UnicodeEncodeError):
-        return  # no stderr (pythonw, a closed pipe): nobody would read it
+    return name + AGAIN + (f"-{count}" if count else "")

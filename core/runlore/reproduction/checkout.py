@@ -1,7 +1,6 @@
 """Write the recorded code into a fresh folder, byte for byte; if it was in a repository, as a repository."""
 
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator, Mapping
@@ -9,12 +8,14 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from runlore.artifacts.blobs import ODD_NAME
+from runlore.artifacts.folders import MAX_NAME_BYTES, is_of_git
 from runlore.errors import UnsafePath
 from runlore.plugins.code import SNAPSHOT, SUBMODULES, UNTRACKED
+from runlore.provenance.repository import LFS_POINTER
 from runlore.provenance.source import CannotRebuild, Code, Rebuilt
 
 BATCH_BYTES = 64 << 20  # of file contents, read from git with one call
-LFS_POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n")
 PRESENT = "HEAD"  # replaces a commit that is not in the repository any more
 LINK, SUBMODULE, EXECUTABLE = "120000", "160000", "100755"  # git's modes
 
@@ -122,7 +123,12 @@ def _write_entries(rebuilt: Rebuilt, tree: str, folder: Path, inside: Mapping[st
         if not _leads_inside(folder, path, target):
             yield f"{path!r} is a link that leads out of the repository, to {target!r}: not made"
         else:
-            _place(folder, path).symlink_to(target)
+            try:
+                _place(folder, path).symlink_to(target)
+            except UnsafePath as error:
+                yield str(error)
+            except (OSError, ValueError) as error:
+                yield f"{path!r} is a link that can't be made: {error}"
 
 
 def _write_batch(rebuilt: Rebuilt, files: list[Entry], folder: Path) -> Generator[str, None, list[tuple[str, str]]]:
@@ -181,15 +187,23 @@ def _place(folder: Path, path: str) -> Path:
     """Make the folders of a file, and return its path.
 
     Raises:
-        UnsafePath: it would lie outside the folder, or in a .git folder.
+        UnsafePath: it would lie outside the folder, or in a .git folder, or can't be a name here.
     """
     parts = path.split("/")
-    if any(part.lower() == ".git" for part in parts):  # its settings can name programs to execute
+    if is_of_git(path):  # its settings can name programs to execute
         raise UnsafePath(f"the recorded path {path!r} lies in git's own folder: not restored")
     if ".." in parts or path.startswith("/") or "\0" in path or not path:
         raise UnsafePath(f"the recorded path {path!r} would lead outside {str(folder)!r}: not restored")
     target = folder / path
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        taken = target.is_dir()
+    except OSError as error:
+        if error.errno not in ODD_NAME:
+            raise
+        taken = True
+    if taken or any(len(os.fsencode(part)) > MAX_NAME_BYTES for part in parts):
+        raise UnsafePath(f"the recorded path {path!r} can't be a file's here: not restored")
     if not Path(os.path.realpath(target.parent)).is_relative_to(os.path.realpath(folder)) or target.is_symlink():
         raise UnsafePath(f"{path!r} leads outside {str(folder)!r} through a link: not restored")
     return target
@@ -199,4 +213,4 @@ def _leads_inside(folder: Path, path: str, target: str) -> bool:
     """Return True if a link ends in the folder but not in a .git folder; links made before are followed."""
     whole = Path(os.path.realpath(folder))
     end = Path(os.path.realpath(whole / Path(path).parent / target))
-    return not Path(target).is_absolute() and end.is_relative_to(whole) and ".git" not in end.relative_to(whole).parts
+    return not Path(target).is_absolute() and end.is_relative_to(whole) and not is_of_git(str(end.relative_to(whole)))

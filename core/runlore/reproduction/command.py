@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from runlore.plugins.secret_text import MASK
+from runlore.plugins.secret_words import MASK
 from runlore.plugins.typed import ARGUMENT
 from runlore.reproduction.paths import Places, program_of, script_paths
 from runlore.reproduction.plan import Plan, Problem

@@ -10,7 +10,7 @@ from typing import Any
 
 from runlore._text import count_text
 from runlore.plugins.environment import RESTORED, installed_packages
-from runlore.plugins.secret_text import MASK
+from runlore.plugins.secret_words import MASK
 from runlore.reproduction.paths import Places
 from runlore.reproduction.plan import Plan, Problem
 from runlore.reproduction.venv import IGNORED, Environment, differences, full_version
@@ -85,10 +85,10 @@ def _restore_variables(plan: Plan, recorded: Mapping[str, Any], places: Places, 
     """Set the variables that change results as they were recorded; remove those that were not set then."""
     for name in os.environ:
         kept = here and name == "PYTHONPATH"  # older records lack it, and the present packages may depend on it
-        if re.fullmatch(RESTORED, name) and name not in recorded and not kept:
+        if name in RESTORED and name not in recorded and not kept:
             plan.settings[name] = None
     for name, value in recorded.items():
-        if re.fullmatch(RESTORED, name):
+        if name in RESTORED:
             relocated = places.relocate(str(value))
             if os.environ.get(name) != relocated:
                 plan.settings[name] = relocated

@@ -7,6 +7,7 @@ from datetime import timedelta
 from runlore.recording.starting import AGAIN
 from runlore.store.runs import RecordedRun
 
+MAX_GENERATIONS = 30  # from a run to its outermost ancestor
 MAX_DAYS_APART = 7  # between two runs of one process
 
 Pair = tuple[RecordedRun, RecordedRun]  # a first run, and the new run that repeats it
@@ -15,15 +16,23 @@ AsThen = Callable[[str], str]  # replaces the fresh folders in a text by the rec
 
 def leader_of(run: RecordedRun) -> RecordedRun:
     """Return the outermost ancestor of a run; its process was the script's own."""
-    parent = run.parent
-    return run if parent is None else leader_of(parent)
+    for _ in range(MAX_GENERATIONS):
+        parent = run.parent
+        if parent is None:
+            break
+        run = parent
+    return run
 
 
 def descendants(run: RecordedRun) -> Iterator[RecordedRun]:
-    """Yield a run and all its descendants, parents first."""
-    yield run
-    for child in run.children:
-        yield from descendants(child)
+    """Yield a run and all its descendants, parents first, each once."""
+    waiting, seen = [run], {run.id}
+    while waiting:
+        here = waiting.pop()
+        yield here
+        children = [child for child in here.children if child.id not in seen]
+        seen.update(child.id for child in children)
+        waiting += reversed(children)
 
 
 def counterparts(run: RecordedRun, new: Sequence[RecordedRun], as_then: AsThen) -> Iterator[Pair]:
@@ -34,14 +43,17 @@ def counterparts(run: RecordedRun, new: Sequence[RecordedRun], as_then: AsThen) 
     """
     tops = [found for found in new if found.parent_id is None]
     for first, again in _match(_runs_of_process(leader_of(run)), tops, as_then):
-        yield first, again
-        yield from _match_children(first, again, as_then)
+        yield from _match_families(first, again, as_then)
 
 
-def _match_children(first: RecordedRun, again: RecordedRun, as_then: AsThen) -> Iterator[Pair]:
-    for child, found in _match(list(first.children), list(again.children), as_then):
-        yield child, found
-        yield from _match_children(child, found, as_then)
+def _match_families(first: RecordedRun, again: RecordedRun, as_then: AsThen) -> Iterator[Pair]:
+    waiting, seen = [(first, again)], {first.id}
+    while waiting:
+        pair = waiting.pop()
+        yield pair
+        children = [child for child in pair[0].children if child.id not in seen]
+        seen.update(child.id for child in children)
+        waiting += reversed(list(_match(children, list(pair[1].children), as_then)))
 
 
 def _match(firsts: list[RecordedRun], agains: list[RecordedRun], as_then: AsThen) -> Iterator[Pair]:

@@ -2,15 +2,20 @@
 
 import os
 import re
+import stat
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from runlore._sharing import own_users
+from runlore.artifacts.folders import is_of_git
 from runlore.plugins.code import SNAPSHOT
 from runlore.provenance.source import Code
 from runlore.store.runs import RecordedRun
 
 ROOT = Path(os.sep)
+UNUSABLE = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")  # characters that no path can have
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class Places:
     def may_write(self, path: Path) -> bool:
         """Return True if no link leads from the path out of the fresh folder, and it is not in a .git folder."""
         inside = Path(os.path.realpath(path.parent)).is_relative_to(self.folder) and not path.is_symlink()
-        return inside and ".git" not in (part.lower() for part in path.parts)
+        return inside and not is_of_git(str(path))
 
     def relocate(self, text: str) -> str:
         """Replace the paths into the recorded code in an argument or a variable by their present ones."""
@@ -103,8 +108,42 @@ def program_of(run: RecordedRun) -> list[str]:
     return list(run.command.get("program") or ([argv[0]] if argv and argv[0] not in ("", "-c", "-m") else []))
 
 
+def make_folder(prefix: str) -> Path:
+    """Make a folder for this user alone, in which no tool finds settings of other users in the folders above.
+
+    It lies in the folder for temporary files where that is this user's own, else in the user's cache; without one, in
+    the common folder for temporary files.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    common = Path(tempfile.gettempdir())
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # it never raises
+    for place in (common, Path(cache, "runlore", "reproduced")):
+        try:
+            if place != common and place.is_absolute():
+                place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if _is_own(place):
+                return Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        except OSError:
+            continue
+    return Path(tempfile.mkdtemp(prefix=prefix))
+
+
+def _is_own(place: Path) -> bool:
+    """Return True if a folder is this user's, and nobody else can change it or the way to it.
+
+    Raises:
+        OSError: it is not there.
+    """
+    ways = [(folder.lstat(), folder.stat()) for folder in (place, *place.parents)]
+    owners = {status.st_uid for way in ways for status in way}
+    status = ways[0][1]
+    return owners <= own_users() and status.st_uid == os.geteuid() and not status.st_mode & stat.S_IWOTH
+
+
 def _normal(path: str | Path) -> Path:
-    return Path(os.path.normpath(ROOT / path))
+    return Path(os.path.normpath(ROOT / UNUSABLE.sub("\ufffd", str(path))))
 
 
 def _snapshot_folder(run: RecordedRun, code: Code, cwd: Path) -> Path:

@@ -10,10 +10,10 @@ from typing import Any
 
 from runlore import _ids
 from runlore.analysis.comparison import Comparison
-from runlore.index.links import count_linked
-from runlore.log.record import REPRODUCES
-from runlore.log.search import opened_with
+from runlore.index.contents import count_linked
+from runlore.log.record import REPRODUCES, read_record
 from runlore.provenance.source import code_of
+from runlore.provenance.trust import Proven
 from runlore.recording.starting import REPRODUCTION
 from runlore.reproduction.command import choose_command
 from runlore.reproduction.environment import choose_environment
@@ -22,6 +22,7 @@ from runlore.reproduction.paths import Places
 from runlore.reproduction.plan import CannotReproduce, Plan
 from runlore.reproduction.restore import add_files, find_clone, note_left_out, restore_code, restore_data
 from runlore.store.runs import RecordedRun
+from runlore.store.search import opened_with
 from runlore.store.store import Store
 
 STDERR = 2  # file descriptor
@@ -46,17 +47,24 @@ class Redone:
 def distrust(run: RecordedRun) -> str | None:
     """Return the reason not to execute the code of a run without asking; None if there is none.
 
-    The reasons are that its store belongs to another user, or that the run or an ancestor was recorded by another user
-    or on another machine.
+    The store is this user's, and a proof says that they recorded it here: the run, those above it, and those whose
+    files it read. What the record says of its machine is no reason to trust it.
     """
     if run.store.root.stat().st_uid != os.getuid():
         return f"the store {str(run.store.root)!r} belongs to another user"
-    for one in _with_ancestors(run):
-        if {content.path.stat().st_uid for content in one.writers.contents} - {os.getuid()}:
+    for one in _sources(run):
+        record, writers = read_record(one.store.folder, one.id)
+        if {content.path.stat().st_uid for content in writers.contents} - {os.getuid()}:
             return f"run {one.name!r} was written by another user"
-        host = one.command.get("host")
-        if host != os.uname().nodename:
-            return f"run {one.name!r} was recorded on another machine ({host})"
+        proven = Proven(one.store.folder, one.id)
+        if not proven.record.segments:
+            host = record.command.get("host")
+            return (
+                f"nothing proves that you recorded run {one.name!r} on this machine (it says {host!r}): "
+                "it came from elsewhere, or an earlier version recorded it"
+            )
+        if not proven.tells_all(record):
+            return f"nothing proves that you recorded all of run {one.name!r}: something was added to it"
     return None
 
 
@@ -75,7 +83,8 @@ def prepare(
     With `here` the running Python is used instead of a new environment with the recorded packages. `copied` and
     `linked` are files and folders that git does not have, by their place in the user's tree; they are copied into the
     fresh folder, or linked. `command` replaces the recorded command. Pass `look=False` for a run that is not trusted:
-    no environment is made then, since installing a package may execute its build script.
+    no environment is made then, since installing a package may execute its build script, and no file is read outside
+    of the folder, of which the record alone says that it is data.
 
     Raises:
         CannotReproduce: the folder is not empty, or a file can't be copied.
@@ -91,8 +100,9 @@ def prepare(
     restore_code(plan, code, leader, places)
     add_files(copied or {}, places, link=False)
     add_files(linked or {}, places, link=True)
-    restore_data(plan, leader, places)
-    note_left_out(plan, code, leader, places)
+    restore_data(plan, leader, places, look=look)
+    if look:
+        note_left_out(plan, code, leader, places)
     choose_environment(plan, leader, places, here=here, look=look)
     choose_command(plan, leader, places, command)
     if len(leader.segments) > 1:
@@ -143,9 +153,21 @@ def unexpected(plan: Plan, found: Comparison) -> Comparison:
     return replace(found, changes=tuple(changes))
 
 
-def _with_ancestors(run: RecordedRun) -> list[RecordedRun]:
-    parent = run.parent
-    return [run] if parent is None else [run, *_with_ancestors(parent)]
+def _sources(run: RecordedRun) -> list[RecordedRun]:
+    """Return a run, those above it, and those whose files they read, each once."""
+    found: dict[str, RecordedRun] = {}
+    waiting = [run]
+    while waiting:
+        one = waiting.pop()
+        if one.id in found:
+            continue
+        found[one.id] = one
+        parent = one.parent
+        waiting += [] if parent is None else [parent]
+        for link in one.links:
+            if link.get("sha256"):
+                waiting += one.store.runs(f"id == {link['run']!r}")
+    return list(found.values())
 
 
 def _wait(child: "subprocess.Popen[bytes]") -> bool:

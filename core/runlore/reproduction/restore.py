@@ -1,11 +1,13 @@
 """Restore the code and the data of a run in a fresh folder, as they were."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from runlore._ids import new_suffix
 from runlore._text import count_text
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import hashed
@@ -13,6 +15,7 @@ from runlore.plugins.code import COMMIT, IMPORTED, PATCH, SNAPSHOT, SUBMODULES, 
 from runlore.plugins.git import TIMEOUT_S, Git, GitTooSlow
 from runlore.plugins.typed import TYPED
 from runlore.provenance.source import OUTSIDE, Code, repository_with
+from runlore.provenance.trust import Proven
 from runlore.reproduction.checkout import PRESENT, write_code, write_files
 from runlore.reproduction.paths import Places
 from runlore.reproduction.plan import CannotReproduce, Needed, Plan, Problem
@@ -22,6 +25,7 @@ MADE_BY_TOOLS = re.compile(r"(^|/)(\.[^/]*|__pycache__|[^/]*\.egg-info|venv|node
 SHA256 = re.compile(r"[0-9a-f]{64}")
 MAX_NAMES = 8  # in a note
 MAX_FOLDERS = 100  # searched for files that were not recorded
+NOT_TRUSTED = "is not looked at: the run is not trusted"
 IN_MEMORY = "was in memory: compared after the run"
 
 # The code
@@ -157,11 +161,14 @@ def add_files(wanted: Mapping[str, Path], places: Places, *, link: bool) -> None
             _copy(source, target)
 
 
-def restore_data(plan: Plan, run: RecordedRun, places: Places) -> None:
-    """Check the files that the run read, and copy those in the code's folder that are not there yet."""
+def restore_data(plan: Plan, run: RecordedRun, places: Places, *, look: bool = True) -> None:
+    """Check the files that the run read, and copy those in the code's folder that are not there yet.
+
+    Without `look` only what the record itself has brought is checked: it may name any file of the reader's.
+    """
     blobs = Blobs(run.store.folder.blobs)
     for name, path, sha256 in dict.fromkeys((*_files_read(run), *_files_read(plan.run))):
-        state = _restore_file(path, sha256, places, blobs)
+        state = _restore_file(path, sha256, places, blobs, look=look)
         if state.startswith(("has", "is gone")):
             way = f"--with {path}=PATH brings it from elsewhere" if places.now(path) != places.then(path) else ""
             what = f"{name}: {path!r} {state} (sha256 {sha256[:12]} is wanted)"
@@ -172,23 +179,39 @@ def restore_data(plan: Plan, run: RecordedRun, places: Places) -> None:
             plan.data.append(Needed(name, "", IN_MEMORY))
 
 
-def _restore_file(path: str, sha256: str, places: Places, blobs: Blobs) -> str:
+def _restore_file(path: str, sha256: str, places: Places, blobs: Blobs, *, look: bool) -> str:
     """Put a file that the run read in its place if possible. Return its state in words."""
     target, original = places.now(path), places.then(path)
+    if not look and (target == original or not os.path.realpath(target).startswith(f"{places.folder}{os.sep}")):
+        return NOT_TRUSTED
+    if _is_special(target) or (look and _is_special(original)):
+        return "has become a device, a pipe or a socket: it is not read"
     if _has_hash(target, sha256):
         return "is the same"
     ours = target != original and places.may_write(target)
-    if ours and not target.exists() and _has_hash(original, sha256):
+    if look and ours and not target.exists() and _has_hash(original, sha256):
         _copy(original, target)
         return "is the same, copied"
     if ours and not target.is_dir() and blobs.holds(sha256):
-        _copy(blobs.path(sha256), target)
-        if _has_hash(target, sha256):
+        draft = target.with_name(f".{new_suffix(8)}.tmp")
+        _copy(blobs.path(sha256), draft)
+        if _has_hash(draft, sha256):
+            draft.replace(target)
             return "restored from the store"
-        target.unlink()
-    if ours and original.exists() and not target.exists():
+        draft.unlink()
+    if not look and not target.exists():
+        return NOT_TRUSTED
+    if look and ours and original.exists() and not target.exists():
         _copy(original, target)
     return "has changed" if target.exists() or original.exists() else "is gone, or has moved"
+
+
+def _is_special(path: Path) -> bool:
+    """Return True for what is neither a file nor a folder."""
+    try:
+        return path.exists() and not path.is_file() and not path.is_dir()
+    except OSError:
+        return False
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -209,8 +232,17 @@ def _files_read(run: RecordedRun) -> Iterator[tuple[str, str, str]]:
         sha256 = link.get("sha256")
         if isinstance(sha256, str) and SHA256.fullmatch(sha256):
             for other in run.store.runs(f"id == {link['run']!r}"):
-                paths = [item.path for item in other.artifacts if item.sha256 == sha256 and item.path]
-                yield from ((f"{link['kind']} {other.name}", path, sha256) for path in paths[:1])
+                path = _path_of(other, sha256)
+                if path is not None:
+                    yield f"{link['kind']} {other.name}", path, sha256
+
+
+def _path_of(run: RecordedRun, sha256: str) -> str | None:
+    """Return where a run recorded a content: only what is proven of it counts, if anything of the run is."""
+    proven = Proven(run.store.folder, run.id)
+    recorded = [{"path": item.path, "sha256": item.sha256} for item in run.artifacts]
+    told = proven.record.artifacts if proven.is_any else recorded
+    return next((str(item["path"]) for item in told if item.get("sha256") == sha256 and item.get("path")), None)
 
 
 def _has_hash(path: Path, sha256: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata, util
 from pathlib import Path
 
+from runlore._settings import is_of_another
 from runlore.errors import MissingDependency
 
 MAX_REASON_CHARS = 300
@@ -36,7 +37,7 @@ def full_version(text: str) -> str | None:
 
 
 class Environment:
-    """A virtual environment, to be made in a folder by uv with uv's own settings (UV_INDEX, …).
+    """A virtual environment, to be made in a folder by uv with its user's own settings (UV_INDEX, …).
 
     `projects` are distributions to install from folders, by name.
 
@@ -118,7 +119,8 @@ class Environment:
         return self._run("pip", "install", "--quiet", "--no-deps", "--python", str(self.python), *options, *wanted)
 
     def _run(self, *arguments: str) -> str | None:
-        environment = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
+        kept = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
+        environment = kept | _own_settings()
         command = [self._uv, "--color", "never", *arguments]
         done = subprocess.run(
             command, cwd=self.folder.parent, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -146,6 +148,18 @@ def _is_package(name: str, version: str) -> bool:
 def _link(place: Path, target: Path) -> None:
     if not place.exists():
         place.symlink_to(target)
+
+
+def _own_settings() -> dict[str, str]:
+    """Return variables by which uv reads the settings of its user, or of the machine, and of no folder above it."""
+    if os.environ.get("UV_CONFIG_FILE") or os.environ.get("UV_NO_CONFIG"):
+        return {}
+    own = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111  # it never raises
+    for folder in (own, "/etc/xdg", "/etc"):
+        file = Path(folder, "uv", "uv.toml")
+        if file.is_absolute() and file.is_file() and not is_of_another(file):
+            return {"UV_CONFIG_FILE": str(file)}
+    return {"UV_NO_CONFIG": "1"}
 
 
 def _find_uv() -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from runlore.analysis.comparison import is_same
 from runlore.analysis.ranking import is_aside, is_place
+from runlore.analysis.row_diff import reordered
 from runlore.artifacts.artifact import Artifact
 from runlore.index.contents import NO_MODELS
 from runlore.log.series import Series
@@ -139,8 +140,12 @@ def _compare_params(first: RecordedRun, again: RecordedRun, as_then: Callable[[s
 
 def _compare_data(first: RecordedRun, again: RecordedRun) -> Iterator[str]:
     for name in dict.fromkeys([*first.data, *again.data]):
-        prints = [run.data.get(name, {}).get("fingerprint") for run in (first, again)]
-        if prints[0] != prints[1]:
+        facts = [run.data.get(name, {}) for run in (first, again)]
+        prints = [item.get("fingerprint") for item in facts]
+        rows = reordered(*facts)
+        if prints[0] != prints[1] and rows is not None:
+            yield f"data {name!r} is not the same: {rows.text}"
+        elif prints[0] != prints[1]:
             yield f"data {name!r} is not the same: {_short(prints[0])} then, {_short(prints[1])} now"
 
 

@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import Any
 
+from runlore._inside import is_regular
 from runlore._text import closest
 from runlore.artifacts.artifact import Artifact
 from runlore.artifacts.blobs import Blobs
@@ -11,6 +12,7 @@ from runlore.index.rows import read_section
 from runlore.log.folder import Folder
 from runlore.log.record import Record, Segment, Writers, build_record, read_files
 from runlore.log.values import listed_value
+from runlore.store.segments import with_params
 
 
 class Details:
@@ -50,14 +52,14 @@ class Details:
         blobs = Blobs(self._folder.blobs)
         recorded = [Artifact.of(item, blobs) for item in self._record.artifacts]
         names = {content.path.with_suffix(".out") for content in self.writers.contents}
-        growing = [path for path in sorted(names) if path.is_file()]
+        growing = [path for path in sorted(names) if is_regular(path)]
         loose = {"name": "output.log", "kind": "log", "present": True}
         return recorded + [
             Artifact.of({**loose, "path": str(path), "size": path.stat().st_size}, blobs) for path in growing
         ]
 
     def artifact(self, name: str) -> Artifact:
-        """Return the newest artifact with this name or role.
+        """Return the newest artifact with this name or role; "best_" and a metric is the best one by that metric.
 
         Raises:
             ArtifactNotFound: there is none; the message names those that exist.
@@ -65,6 +67,7 @@ class Details:
         artifacts = self.artifacts
         named = [item for item in artifacts if item.name == name]
         found = named or [item for item in artifacts if name in item.roles]
+        found = found or [item for item in artifacts if "best" in item.roles and name == f"best_{item.monitor}"]
         if found:
             return found[-1]
         roles = [role for item in artifacts for role in item.roles]
@@ -99,8 +102,8 @@ class Details:
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """The segments of the run: more than one if it was resumed. Times are µs since 1970."""
-        return tuple(self._record.segments)
+        """The segments of the run, each with its params: more than one if it was resumed. Times are µs since 1970."""
+        return with_params(self._record.segments, self.writers.contents)
 
     @property
     def missing(self) -> list[dict[str, Any]]:

@@ -1,18 +1,17 @@
 """Runs as readers see them: one, and a list of them."""
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
-from runlore._text import ago_text, as_time, duration_text, number_text
-from runlore.errors import RunloreWarning, RunNotFound, StoreRefused
+from runlore._text import ago_text, as_time, duration_text, number_text, status_text
+from runlore._warnings import without_reports
+from runlore.errors import RunNotFound, StoreRefused
 from runlore.index.fields import AGGREGATES
 from runlore.index.rows import Summary
 from runlore.log.folder import Folder
 from runlore.log.series import Metrics
 from runlore.log.values import plain_value, text_of
-from runlore.recording.run import Run, attach
 from runlore.store import frames, html
 from runlore.store.details import Details
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
+    from runlore.recording.run import Run
 
 DESCRIPTION = "description"  # the tag
 MAX_ROWS = 50  # of a table in a notebook
@@ -58,6 +58,7 @@ class RecordedRun(Details):
         self.ended = None if summary.ended is None else as_time(summary.ended)
         self._ran = summary.ran
         self.params: dict[str, Any] = {key: plain_value(value) for key, value in summary.params.items()}
+        self.captured = frozenset(summary.captured)  # keys of `params` that nobody passed: defaults, what follows
         self.summary: dict[str, Any] = {key: plain_value(value) for key, value in summary.summary.items()}
         self.tags = dict(summary.tags)
         self.damaged_bytes = summary.damaged_bytes
@@ -110,14 +111,15 @@ class RecordedRun(Details):
             if description is not None:
                 run.set_tags({DESCRIPTION: description.strip() or None})
 
-    def attach(self) -> Run:
+    def attach(self) -> "Run":
         """Open the run for additions from this process; `finish()` closes it. Its status and end stay as they are.
 
         Raises:
             StoreRefused: the store can't be written.
         """
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RunloreWarning)
+        from runlore.recording.run import attach
+
+        with without_reports():
             run = attach(self.store.folder, self.id)
         if run.run_log.writer is None:
             raise StoreRefused(f"nothing can be added to run {self.name!r}: {str(self.store.root)!r} can't be written")
@@ -132,7 +134,7 @@ class RecordedRun(Details):
         ]
         return html.page(
             self.name,
-            f"{self.status} · {age} · {took} · {self.experiment} · {self.id}",
+            f"{status_text(self.status, self.ended)} · {age} · {took} · {self.experiment} · {self.id}",
             html.table(["metric", "last", "min", "max", "points"], metrics),
             html.table(["param", "value"], params),
         )

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from runlore import _ids
-from runlore._settings import setting
+from runlore._process import process
+from runlore._settings import NAMES, expanded, setting
 from runlore._text import as_time, closest
 from runlore.errors import AmbiguousRun, BackendNotFound, RunloreWarning, RunNotFound, StoreRefused
 from runlore.log.folder import Folder, find_folder
-from runlore.recording.run import Run
 
-if TYPE_CHECKING:  # modules that only readers need are imported when they ask, so that recording starts fast
+if TYPE_CHECKING:  # what only readers need, and what only recording does, is imported when it is asked for
     from runlore.index.database import Sqlite
     from runlore.index.fields import Field
     from runlore.index.index import Index
     from runlore.index.rows import Summary
+    from runlore.recording.run import Run
     from runlore.store.runs import RecordedRun, RunList
 
 P = ParamSpec("P")
@@ -36,7 +37,9 @@ def open_store(location: str | os.PathLike[str] | None = None) -> "Store":
         BackendNotFound: no backend knows the URL's scheme.
         StoreRefused: it is no store; or it can't be read, or belongs to another user and nobody named it.
         FormatError: a newer runlore made it.
+        SettingError: a setting is not valid, or the path begins with a home folder that is not known.
     """
+    by_user = location is not None or NAMES["store"] in os.environ  # and not by a file, which others may have written
     if location is None and "://" in (setting("store") or ""):
         location = setting("store")
     if location is None:
@@ -46,19 +49,19 @@ def open_store(location: str | os.PathLike[str] | None = None) -> "Store":
         scheme, separator, rest = text.partition("://")
         if separator and scheme != "file":
             raise BackendNotFound(f"no backend for {scheme!r} in {text!r}: give a folder, or a file:// URL")
-        root, named = Path(rest if separator else text).expanduser().absolute(), True
+        root, named = expanded(rest if separator else text).absolute(), True
         if root.name != ".runlore" and not (root / "format").exists() and (root / ".runlore").is_dir():
             root = root / ".runlore"
     try:
-        return _checked(root, named=named)
+        return _checked(root, named=named, by_user=by_user)
     except StoreRefused:
         raise
     except PermissionError as error:
         raise StoreRefused(f"the store at {str(root)!r} can't be read: {_owner_text(root)}") from error
 
 
-def _checked(root: Path, *, named: bool) -> "Store":
-    """Return the store at a path, or what may become one.
+def _checked(root: Path, *, named: bool, by_user: bool) -> "Store":
+    """Return the store at a path, or what may become one; `named` somewhere, or by the user.
 
     Raises:
         PermissionError: this user can't look into the folder.
@@ -67,11 +70,20 @@ def _checked(root: Path, *, named: bool) -> "Store":
     if root.exists():
         if not root.is_dir():
             raise StoreRefused(f"{str(root)!r} is a file, not a store: name a folder")
+        store.folder.check_parts()
         if not (root / "format").exists() and named and store.folder.foreign():
             raise StoreRefused(f"{str(root)!r} is a folder with other things in it, not a store: name an empty one")
         if (root / "format").exists():
-            store.folder.check(named=named)
+            store.folder.check(named=by_user)
+        else:
+            store.folder.check_owner(named=by_user)
     return store
+
+
+def _experiment_of(run: "Run | RecordedRun | None") -> str | None:
+    from runlore.recording.run import Run
+
+    return run.run_log.opening.get("experiment") if isinstance(run, Run) else None if run is None else run.experiment
 
 
 def _owner_text(root: Path) -> str:
@@ -114,7 +126,7 @@ class Store:
         parent: "str | Run | RecordedRun | None" = None,
         resume: str | None = None,
         at_step: int | None = None,
-    ) -> Run:
+    ) -> "Run":
         """Start a run; with `resume`, go on with a run that has not finished, as a new segment of it.
 
         A resumed run goes on behind its last step; with `at_step`, points of earlier segments behind that step are
@@ -125,14 +137,57 @@ class Store:
         Raises:
             RunNotFound: no run matches `parent`, or `resume` if it is not "allow".
             AmbiguousRun: several runs do.
+            TypeError: params or tags are no mapping.
         """
+        from runlore.recording.open_runs import OpenRuns
+        from runlore.recording.run import unrecorded
+
+        try:
+            run = self._start(name, experiment, params, tags, parent, resume, at_step)
+        except OSError as error:  # descriptors are used up, say, or an earlier run can't be looked for
+            run = unrecorded(name, error)
+        process.part(OpenRuns).start(run)
+        return run
+
+    def group(
+        self,
+        name: str | None = None,
+        *,
+        experiment: str | None = None,
+        params: object | None = None,
+        tags: Mapping[str, Any] | None = None,
+        parent: "str | Run | RecordedRun | None" = None,
+        resume: str | None = None,
+    ) -> "Run":
+        """Start a run that is the parent of those in its block: of each fit, and of each run that is started there.
+
+        For the folds of a cross-validation, say, or the trials of a search. No fit joins it. The arguments are those of
+        `start_run`.
+        """
+        run = self.start_run(name, experiment=experiment, params=params, tags=tags, parent=parent, resume=resume)
+        run.fit.is_group = True
+        return run
+
+    def _start(
+        self,
+        name: str | None,
+        experiment: str | None,
+        params: object | None,
+        tags: Mapping[str, Any] | None,
+        parent: "str | Run | RecordedRun | None",
+        resume: str | None,
+        at_step: int | None,
+    ) -> "Run":
         from runlore.recording.starting import StartRequest, start
 
+        if parent is None:
+            parent = self._open_group()
         parent_id: str | None
         if isinstance(parent, str):
             parent_id = parent if _ids.is_run_id(parent) else self.run(parent).id
         else:
             parent_id = None if parent is None else parent.id
+            experiment = _experiment_of(parent) if experiment is None else experiment
         if resume == "allow":
             from runlore.recording.resuming import find_job
             from runlore.store.earlier import JOB, find_earlier
@@ -211,13 +266,13 @@ class Store:
         from runlore.index.select import resolve
         from runlore.store.runs import RecordedRun
 
-        part = part.id if isinstance(part, Run) else part
+        part = part if isinstance(part, str) else part.id
         found = self.ask(resolve, part)
         if not found:
             raise RunNotFound(f"no run matches {part!r} in {str(self.root)!r}: {self._meant(str(part))}")
         if len(found) > 1:
             listed = "".join(
-                f"\n  {item.id}  {item.name}  {item.status}  {as_time(item.started):%Y-%m-%d %H:%M:%S}"
+                f"\n  {item.id}  {item.name}  {item.status}  {as_time(item.started):%Y-%m-%d %H:%M:%S} UTC"
                 for item in found[:10]
             )
             more = f"\n  … and {len(found) - 10} more" if len(found) > 10 else ""
@@ -254,12 +309,49 @@ class Store:
         except Locked:
             raise TimeoutError("other processes keep the index busy: try again") from None
 
+    def quarantine(self, part: str) -> list[Path]:
+        """Set the files of a run aside, such as one that is damaged or somebody else's; return where they are.
+
+        `part` is its id, or what `run` takes. `release` takes them back.
+
+        Raises:
+            RunNotFound, AmbiguousRun: no run matches, or several do.
+            StillRunning: it is being written.
+            StoreRefused: a folder of the store is a link.
+            OSError: the store can't be written.
+        """
+        from runlore.store.quarantine import set_aside
+
+        return set_aside(self.folder, part if _ids.is_run_id(part) else self.run(part).id)
+
+    def release(self, run_id: str) -> list[Path]:
+        """Take the files of a run back that `quarantine` has set aside; return where they are.
+
+        Raises:
+            RunNotFound: it is not in quarantine.
+            PlaceTaken: a file of the same name is there.
+            StoreRefused: a folder of the store is a link.
+            OSError: the store can't be written.
+        """
+        from runlore.store.quarantine import take_back
+
+        return take_back(self.folder, run_id)
+
     def short_ids(self, run_ids: Sequence[str]) -> dict[str, str]:
         """Return for each id an end of it that no other one has, at least six characters long."""
         length = _ids.SHORT_DIGITS
         while len({run_id[-length:] for run_id in run_ids}) < len(set(run_ids)):
             length += 1
         return {run_id: run_id[-length:] for run_id in run_ids}
+
+    def _open_group(self) -> "Run | None":
+        """Return the group whose block this is called in; None where the innermost run is none, or of another store."""
+        from runlore.recording.current import users_run
+
+        run = users_run()
+        if run is None or not run.fit.is_group or run.run_log.writer is None:
+            return None
+        return run if run.folder.root == self.root else None
 
     def _meant(self, part: str) -> str:
         """Return what may have been meant by a part of an id that no run matches."""

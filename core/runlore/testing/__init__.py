@@ -6,8 +6,9 @@ Put `pytest_plugins = ["runlore.testing"]` into the `conftest.py` at the root of
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"runlore.testing.{name}" for name in ("basis", "guest_statements", "processes", "record_statements", "store")),
-    *(f"runlore.testing.{name}" for name in ("training", "warm")),
+    *(f"runlore.testing.{name}" for name in ("basis", "processes", "registry", "settings")),
+    *(f"runlore.testing.{name}" for name in ("store", "training", "warm")),
+    *(f"runlore.testing.{name}_statements" for name in ("guest", "record", "trainer", "truth", "way")),
 )
 
 from runlore.testing.fixtures import pytest_configure as pytest_configure  # noqa: E402  # asserts are rewritten now

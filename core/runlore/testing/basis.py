@@ -1,4 +1,4 @@
-"""The settings that an author makes for an integration, and the trainings that the statements ask for."""
+"""The trainings that the statements ask for, and what they look at."""
 
 import logging
 import os
@@ -8,6 +8,8 @@ import sys
 import threading
 import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,68 +20,18 @@ from runlore.errors import RunloreWarning
 from runlore.guest.session import FitSession
 from runlore.store.store import Store
 from runlore.testing.processes import Process
-from runlore.testing.training import Training, random_states, train, train_checked, train_elsewhere
+from runlore.testing.registry import registered
+from runlore.testing.settings import Settings
+from runlore.testing.training import Point, Training, train, train_elsewhere
 from runlore.testing.warm import WarmParents
 
 Run = Any
 
 
-class Basis:
-    """The settings of one integration's tests, and what the statements share."""
+class Basis(Settings):
+    """The trainings and the questions that the statements share."""
 
-    integration: ClassVar[str]
-    metric: ClassVar[str]
-    param: ClassVar[tuple[str, Any]]
-    steps: ClassVar[int]
-    first_step: ClassVar[int] = 1
-    hows: ClassVar[tuple[str, ...]] = ("callback", "autolog")
-    has_checkpoints: ClassVar[bool] = True
-    warm: ClassVar[tuple[str, ...]] = ()
     _plain_codes: ClassVar[dict[str, int]] = {}
-
-    def train(self, training: Training) -> Any:
-        """Train as asked, and return the weights."""
-        raise NotImplementedError
-
-    def checkpoint(self, folder: Path) -> Path:
-        """Return the newest checkpoint in a folder that `train` was given."""
-        raise NotImplementedError
-
-    def random_states(self) -> Any:
-        """Return the global random states, comparable with `==`; add those of your framework."""
-        return random_states()
-
-    # What the tests share
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        inner = cls.train
-
-        def checked(self: "Basis", training: Training) -> Any:
-            return train_checked(self, training, inner)
-
-        if "train" in vars(cls):
-            cls.train = checked  # type: ignore[method-assign]
-
-    @pytest.fixture(autouse=True)
-    def _is_complete(self) -> None:
-        """Fail, and say what a subclass has forgotten, before anything is trained."""
-        wanted = {
-            "integration": "the name that its runs are tagged with",
-            "metric": "the name of a metric that has a point for each step",
-            "param": "a hyperparameter's recorded name and its value",
-            "steps": "how many steps a training has",
-        }
-        missing = [f"{name} ({what})" for name, what in wanted.items() if not hasattr(self, name)]
-        cls = type(self)
-        missing += [] if cls.train is not Basis.train else ["the method train(training)"]
-        if self.has_checkpoints and cls.checkpoint is Basis.checkpoint:
-            missing.append("the method checkpoint(folder), or has_checkpoints = False")
-        if missing:
-            pytest.fail(f"{cls.__name__} lacks: {'; '.join(missing)}", pytrace=False)
-        unknown = [how for how in self.hows if how not in ("callback", "autolog")]
-        if unknown:
-            pytest.fail(f"{cls.__name__}.hows has {unknown[0]!r}: write 'callback' or 'autolog'", pytrace=False)
 
     @pytest.fixture(autouse=True)
     def _surroundings(
@@ -96,14 +48,19 @@ class Basis:
         monkeypatch.chdir(tmp_path)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run a test that asks `how` once for each way of recording; all ways of ending only under `stress`.
+        """Run a test that asks `how` once for each way of recording; what takes long in further ways under `stress`.
 
-        What a training records is the same in both ways, which other tests show inside this process.
+        What a training records is the same in all ways, which other tests show inside this process.
         """
         if "how" in metafunc.fixturenames:
-            more = [pytest.mark.stress] if "ending" in metafunc.fixturenames else []
+            long = {"ending", "kind", "_in_a_process"} & set(metafunc.fixturenames)
+            more = [pytest.mark.stress] if long else []
             first, *others = self.hows
             metafunc.parametrize("how", [first, *(pytest.param(how, marks=more) for how in others)])
+
+    @pytest.fixture
+    def _in_a_process(self) -> None:
+        """Say that a statement starts processes of its own."""
 
     def _train(self, how: str, **settings: Any) -> Any:
         """Train with the warnings of the framework ignored and ours as errors."""
@@ -125,17 +82,50 @@ class Basis:
         if not self.has_checkpoints:
             pytest.skip("the framework writes no checkpoints")
 
+    def _needs_autolog(self) -> None:
+        if "autolog" not in self.hows:
+            pytest.skip("the framework has no autolog")
+
+    def _modules(self) -> set[str]:
+        """Return the names of the framework's modules, as autolog and `warm` name them."""
+        named = {item.module for item in registered(self.integration)}
+        return {name for name in (*named, *self.warm) if name is not None}
+
+    def _asked(self, folder: str, how: str, **settings: Any) -> Training:
+        """Return a training with a folder of its own."""
+        return Training(self._new(folder), how, **settings)  # type: ignore[arg-type]
+
+    def _made(self, training: Training) -> Any:
+        """Return the trainer of a training, where the framework has one."""
+        return self.make(training) if type(self).make is not Settings.make else None
+
+    @contextmanager
+    def _quiet(self, how: str) -> Iterator[None]:
+        """Ignore warnings of the framework, make errors of ours, and switch autolog on if that is how."""
+        with warnings.catch_warnings(), _autolog(self.integration, how):
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", RunloreWarning)
+            yield
+
     def _observed(self, how: str, folder: str) -> dict[str, Any]:
         place = self.folder / folder
         place.mkdir()
+        told: list[Point] = []
+        states: list[Any] = []
+
+        def look() -> None:
+            states.append(self.random_states())
+
         before = {path for path in Path.cwd().rglob("*") if self.store.root not in (path, *path.parents)}
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            weights = train(self, Training(place, how))  # type: ignore[arg-type]
+            weights = train(self, Training(place, how, look, told=told))  # type: ignore[arg-type]
         after = {path for path in Path.cwd().rglob("*") if self.store.root not in (path, *path.parents)}
         return {
             "weights": weights,
+            "random states in its midst": states,
             "random states": self.random_states(),
+            "points that the framework tells": told,
             "warnings": Counter(_facts(item, place) for item in caught),
             "files": sorted(str(path.relative_to(place)) for path in after - before if place in path.parents),
             "other files": sorted(str(path) for path in after - before if place not in path.parents),
@@ -191,8 +181,6 @@ def _facts(warning: warnings.WarningMessage, place: Path) -> tuple[Any, ...]:
 
 
 def _autolog(integration: str, how: str) -> Any:
-    from contextlib import nullcontext
-
     return runlore.autolog(integration) if how == "autolog" else nullcontext()
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from runlore._process import process
 from runlore.plugins.manager import plugins
+from runlore.recording.open_runs import OpenRuns
 from runlore.store.store import Store, open_store
 from runlore.testing.warm import WarmParents
 
@@ -23,15 +25,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def runlore_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A fresh store that everything in this test records to; no setting of the machine's reaches in."""
+def runlore_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A fresh store that everything in this test records to; no setting of the machine's reaches in.
+
+    Runs that the test leaves open end with it: what the next test fits would belong to them.
+    """
+    before = process.part(OpenRuns).all
     for name in list(os.environ):
         if name.startswith("RUNLORE_"):
             monkeypatch.delenv(name)
     place = tmp_path / "store"
     monkeypatch.setenv("RUNLORE_STORE", str(place))
     monkeypatch.setenv("RUNLORE_QUIET", "1")
-    return open_store(place)
+    yield open_store(place)
+    for run in process.part(OpenRuns).all:
+        if run not in before:
+            run.end_with_process(None)
 
 
 @pytest.fixture(scope="session")

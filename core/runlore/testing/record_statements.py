@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runlore.testing.basis import Basis, _content
+from runlore.testing.basis import Basis, Run, _content
 
 SECRET = "sk-ant-api03-Zk4vQ9wXr2LmN8pT1sYb"  # has the shape of a service's key
 
@@ -42,8 +42,7 @@ class RecordStatements(Basis):
         self._kill_midway(how)
         run = self._only_run()
         assert run.status == "crashed"
-        name, value = self.param
-        assert (name, run.params.get(name)) == (name, value)
+        assert self._param(run) == self.param[1]
         if self.steps > 1:
             assert run.metrics[self.metric].count >= 1, "nothing was on disk when the process was killed"
 
@@ -59,10 +58,17 @@ class RecordStatements(Basis):
         assert self.steps == 1 or len(set(values)) > 1, f"{self.metric} never changes: {values[0]}"
 
     def test_params_are_written_before_the_middle(self, how: str) -> None:
-        """Under the framework's own names."""
+        """Under the framework's own names; what the training was given counts as passed, not as captured."""
         seen: list[Any] = []
-        self._train(how, midway=lambda: seen.append(self._only_run().params.get(self.param[0])))
+        self._train(how, midway=lambda: seen.append(self._param(self._only_run())))
         assert seen == [self.param[1]]
+        assert self.param[0] not in self._only_run().captured
+
+    def _param(self, run: Run) -> Any:
+        """Return the value of the contract's own param."""
+        name = self.param[0]
+        assert name in run.params, f"{name!r} is not among the recorded params: {', '.join(run.params) or 'none'}"
+        return run.params[name]
 
     def test_the_environment_is_recorded(self, how: str) -> None:
         """Python, system, packages, command, folder."""
@@ -110,6 +116,7 @@ class RecordStatements(Basis):
         """So it loads where runlore is not installed."""
         self._needs_checkpoints()
         self._train(how)
+        assert self._only_run().artifact("last")
         for path, content in _content(self.checkpoint(self.folder)).items():
             assert b"runlore" not in content, path
 

@@ -9,12 +9,13 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from runlore.store.store import open_store
 from runlore.testing.processes import Process
 from runlore.testing.warm import WarmParents
 
@@ -25,6 +26,15 @@ def _nothing() -> None:
     """Go on training."""
 
 
+class Point(NamedTuple):
+    """A point of a metric as the framework tells it; `metric` is its recorded name, "" for that of the contract."""
+
+    step: int
+    value: float
+    epoch: float | None = None
+    metric: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Training:
     """One training that a contract asks for.
@@ -32,6 +42,11 @@ class Training:
     `folder` is where checkpoints go, `how` whether to train without runlore, with its callback, or as the user of
     autolog does (the contract has switched it on). Call `midway` once on the training thread, in the midst, after a
     checkpoint was written. `resume_from` is a checkpoint to go on from; `longer` asks for twice as many steps in all.
+
+    What follows is optional; statements that need it are skipped where it is not used. Call `early` in the first code
+    of the user's that the framework calls, before the first step. Report `unusual()` as a metric of the user's own at
+    each step, unless it is None. Where `stop` is set, end the training in its midst as users of the framework do. Call
+    `point` with each point of a metric as the framework tells it to the user.
     """
 
     folder: Path
@@ -39,6 +54,14 @@ class Training:
     midway: Callable[[], object] = _nothing
     resume_from: Path | None = None
     longer: bool = False
+    early: Callable[[], object] = _nothing
+    unusual: Callable[[], Any] = _nothing
+    stop: bool = False
+    told: list[Point] = field(default_factory=list)  # by `point`
+
+    def point(self, step: int, value: float, epoch: float | None = None, metric: str = "") -> None:
+        """Tell what the framework says of a step; `metric` is the recorded name, that of the contract by default."""
+        self.told.append(Point(step, float(value), epoch, metric))
 
 
 def _terminate() -> None:
@@ -50,15 +73,20 @@ def _interrupt() -> None:
     raise KeyboardInterrupt
 
 
+def _fail() -> None:
+    raise ValueError("in the midst")
+
+
 def _wait() -> None:
     print("midway", flush=True)  # noqa: T201  # the test reads it
     time.sleep(60)
 
 
 ENDINGS: dict[str, Callable[[], None]] = {
-    "none": _nothing, "terminate": _terminate, "interrupt": _interrupt, "wait": _wait
+    "none": _nothing, "terminate": _terminate, "interrupt": _interrupt, "wait": _wait, "fail": _fail,
 }  # fmt: skip
 PROGRAM = "import sys; from runlore.testing.training import main; main(sys.argv[1])"
+LOADING = "import sys; from runlore.testing.training import load_plugins; load_plugins(*sys.argv[1:])"
 
 
 def train(contract: Any, training: Training) -> Any:
@@ -80,7 +108,7 @@ def train_checked(contract: Any, training: Training, inner: Callable[[Any, Train
     weights = inner(contract, replace(training, midway=midway))
     name = f"{type(contract).__name__}.train"
     assert weights is not None, f"{name} returned None: return the weights, comparable with =="
-    assert called or training.resume_from is not None, f"{name} did not call training.midway()"
+    assert called or training.stop or training.resume_from is not None, f"{name} did not call training.midway()"
     return weights
 
 
@@ -101,6 +129,24 @@ def train_elsewhere(
     return Process(arguments, environment, Path.cwd(), parent)
 
 
+def modules_of_plugins(integration: str, modules: Iterable[str]) -> list[str]:
+    """Return those of the modules that are imported when a process loads the plugins and switches autolog on."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = Process(["-c", LOADING, integration, *modules], environment, Path.cwd())
+    try:
+        return process.succeed().split()
+    finally:
+        process.end()
+
+
+def load_plugins(integration: str, *modules: str) -> None:
+    """Start a first run with autolog on, and print which modules that has imported; called in a process of its own."""
+    import runlore
+
+    with runlore.autolog(integration), runlore.start_run("before any training"):
+        print(*(name for name in modules if name in sys.modules))  # noqa: T201  # the test reads it
+
+
 def main(text: str) -> None:
     """Train as `train_elsewhere` has asked; called in the process of its own."""
     warnings.simplefilter("ignore")
@@ -108,14 +154,20 @@ def main(text: str) -> None:
     contract = _load(asked["file"], asked["module"], asked["class"])()
     resume = None if asked["resume"] is None else Path(asked["resume"])
     folder = Path(asked["folder"])
-    train(contract, Training(folder, asked["how"], ENDINGS[asked["ending"]], resume, asked["longer"]))
+    try:
+        train(contract, Training(folder, asked["how"], ENDINGS[asked["ending"]], resume, asked["longer"]))
+    except ValueError as error:
+        if asked["ending"] != "fail":
+            raise
+        print(*(run.status for run in open_store().runs()), error, sep="; ")  # noqa: T201  # the test reads it
 
 
 def random_states() -> bytes:
-    """Return the global random states of Python, and of numpy where it is loaded."""
-    numpy = sys.modules.get("numpy")
+    """Return the global random states of Python, and of numpy and torch where they are loaded."""
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     states: list[Any] = [random.getstate()]
     states += [] if numpy is None else [str(numpy.random.get_state(legacy=False))]
+    states += [] if torch is None else [torch.get_rng_state().tolist()]
     return pickle.dumps(states)
 
 

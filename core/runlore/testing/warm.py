@@ -20,7 +20,7 @@ WAIT_S = 120.0  # for a parent's imports
 CAN_FORK = sys.platform == "linux" and hasattr(os, "pidfd_open")
 # Variables in which a child may differ from its parent, as no framework reads them when it is imported.
 FREE_VARIABLES = (
-    "RUNLORE_", "PYTEST_", "PYTHONPATH", "XDG_CACHE_HOME",
+    "RUNLORE_", "PYTEST_", "PYTHONPATH", "XDG_CACHE_HOME", "XDG_STATE_HOME",
     "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_",
 )  # fmt: skip
 

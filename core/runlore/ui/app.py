@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from runlore.errors import MissingDependency
 from runlore.ui import changes, files, live, runs, tables
+from runlore.ui.connections import Connections
 from runlore.ui.endpoints import Endpoint, Stores, describe, route
 from runlore.ui.guard import Guard, Keys
 from runlore.ui.reach import Reach, way_up
@@ -23,10 +24,16 @@ PAGES = ("/", "/run/{run}", "/compare", "/find")
 ENDPOINTS: list[Endpoint] = [*tables.ENDPOINTS, *runs.ENDPOINTS, *files.ENDPOINTS, *changes.ENDPOINTS]
 
 
-def create_app(root: Path, keys: Keys, reach: Reach, closing: threading.Event | None = None) -> ASGIApp:
+def create_app(
+    root: Path,
+    keys: Keys,
+    reach: Reach,
+    connections: Connections | None = None,
+    closing: threading.Event | None = None,
+) -> ASGIApp:
     """Make the application that serves a store's folder to those who come by `reach`.
 
-    Open live streams end soon after `closing` is set.
+    It tells `connections` which of them show the key. Open live streams end soon after `closing` is set.
 
     Raises:
         MissingDependency: plotly, which draws the charts, is not installed.
@@ -43,7 +50,7 @@ def create_app(root: Path, keys: Keys, reach: Reach, closing: threading.Event | 
         *[Route(page, _page) for page in PAGES],
     ]
     app = Starlette(routes=routes, exception_handlers={404: _not_found})
-    return Guard(app, keys, reach)
+    return Guard(app, keys, reach, connections or Connections())
 
 
 def _static(path: Path) -> Route:

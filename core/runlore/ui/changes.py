@@ -1,14 +1,37 @@
-"""Endpoints that change runs: tags, notes, pins, removal and undo."""
+"""Endpoints that change runs: names, experiments, descriptions, tags, notes, pins, removal and undo."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from runlore.maintenance import editing
 from runlore.maintenance.removal import PINNED, last_removal, remove, undo
 from runlore.store.store import Store
 from runlore.ui.endpoints import Endpoint, Parameter, Refused
 
 MAX_RUNS = 1000  # of one change
 MAX_CHARS = 10_000  # of a tag or a note
+MAX_NAME_CHARS = 500  # of a run or an experiment
+
+
+def edit(
+    store: Store, run: str, name: str | None, experiment: str | None, description: str | None
+) -> dict[str, Any]:  # fmt: skip
+    """Rename a run, move it with its children to another experiment, describe it."""
+    if name is None and experiment is None and description is None:
+        raise Refused("nothing to change: name, experiment or description is needed")
+    for what, text, most in (
+        ("name", name, MAX_NAME_CHARS), ("experiment", experiment, MAX_NAME_CHARS),
+        ("description", description, MAX_CHARS),
+    ):  # fmt: skip
+        if len(text or "") > most:
+            raise Refused(f"the {what} has {len(text or ''):,} characters: at most {most:,} are taken")
+    found = store.run(run)
+    try:
+        editing.edit(found, name=name, experiment=experiment, description=description)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    now = store.run(found.id)
+    return {"name": now.name, "experiment": now.experiment, "tags": now.tags}
 
 
 def set_tags(store: Store, run: str, tags: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,6 +76,15 @@ def undo_removal(store: Store, runs: list[str]) -> dict[str, Any]:
 
 RUNS = Parameter("runs", "texts", "runs by id", required=True, most=MAX_RUNS)
 ENDPOINTS = [
+    Endpoint(
+        "/api/runs/{run}/edit", "Rename a run, move it with its children, describe it; what is not given stays", edit,
+        [
+            Parameter("name", "text", "another name"),
+            Parameter("experiment", "text", "the experiment to move it to"),
+            Parameter("description", "text", "a text about it; an empty one takes it off"),
+        ],
+        "POST",
+    ),
     Endpoint(
         "/api/runs/{run}/tags", "Set tags; null takes one off", set_tags,
         [Parameter("tags", "object", "texts by key", required=True)], "POST",

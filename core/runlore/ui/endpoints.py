@@ -20,6 +20,7 @@ from runlore.errors import QueryError, RunloreError
 from runlore.store.store import Store
 
 MAX_STORES = 4  # that are open at once, each with a connection to the index
+ANSWER_S = 20.0  # of the index, for one question to it
 MAX_BODY_BYTES = 64 << 10  # of a change
 MAX_SAFE_INTEGER = (1 << 53) - 1  # as JavaScript calls it: larger whole numbers are rounded there
 T = TypeVar("T")
@@ -81,6 +82,8 @@ class Stores:
         except IndexError:
             store = Store(self.root)
         try:
+            if store.exists:
+                store.index.answer_s = ANSWER_S
             return question(store)
         finally:
             self._idle.append(store)

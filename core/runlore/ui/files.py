@@ -2,23 +2,30 @@
 
 import codecs
 import csv
+import hashlib
 import io
 import json
 import mimetypes
+import os
 import re
 from collections.abc import Sequence
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
 
+from runlore._inside import is_regular, open_binary
+from runlore._process import Part, process
 from runlore.artifacts.artifact import Artifact
 from runlore.errors import ArtifactNotFound
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 from runlore.ui.endpoints import Endpoint, Parameter
 
+MAX_CHECKED = 10_000  # files of which is remembered that their content is the recorded one
 MAX_TEXT_BYTES = 1 << 20  # of a file that is shown as text, or parsed
 MAX_PICTURE_BYTES = 20 << 20
 MAX_OUTPUT_BYTES = 256 << 10  # of one answer
@@ -34,24 +41,28 @@ SANDBOX = {"content-security-policy": "sandbox; default-src 'none'; style-src 'u
 
 def content(store: Store, run: str, position: str, member: str) -> Response:
     """Send a file to be saved, with headers that keep a browser from running it."""
-    path, name = _file(store, run, position, member)
+    file, name = _file(store, run, position, member)
     kind = mimetypes.guess_type(name)[0] if Path(name).suffix.lower() in PICTURE_SUFFIXES else None
     headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(Path(name).name)}", **SANDBOX}
-    return FileResponse(path, media_type=kind or "application/octet-stream", headers=headers)
+    return _OpenFile(file, media_type=kind or "application/octet-stream", headers=headers)
 
 
 def preview(store: Store, run: str, position: str, member: str) -> dict[str, Any]:
     """Return a file as picture, table, matrix, JSON or text, by its suffix and content."""
-    path, name = _file(store, run, position, member)
-    size = path.stat().st_size
+    file, name = _file(store, run, position, member)
+    with file:
+        return _preview(file, name)
+
+
+def _preview(file: BufferedReader, name: str) -> dict[str, Any]:
+    size = os.fstat(file.fileno()).st_size
     head = {"name": name, "size": size, "cut": size > MAX_TEXT_BYTES}
     suffix = Path(name).suffix.lower()
     if suffix in PICTURE_SUFFIXES:
         if size > MAX_PICTURE_BYTES:
             return head | {"kind": "none", "why": "too large"}
         return head | {"kind": "picture", "cut": False}
-    with path.open("rb") as file:
-        data = file.read(MAX_TEXT_BYTES)
+    data = file.read(MAX_TEXT_BYTES)
     if b"\0" in data:
         return head | {"kind": "none", "why": "it is no text"}
     text = data.decode("utf-8", "replace")
@@ -69,9 +80,13 @@ def output(store: Store, run: str, begin: int) -> dict[str, Any]:
     path = None if item is None else source_of(found, item)
     if path is None:
         return {"text": "", "begin": 0, "end": 0, "size": 0, "live": found.status == "running", "kept": False}
-    size = path.stat().st_size
-    first = max(0, size + begin) if begin < 0 else min(begin, size)
-    with path.open("rb") as file:
+    try:
+        file = open_binary(path, store.root)
+    except OSError:  # as of a file of another user's, or one that was unpacked without a right to read it
+        return {"text": "", "begin": 0, "end": 0, "size": 0, "live": found.status == "running", "kept": False}
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        first = max(0, size + begin) if begin < 0 else min(begin, size)
         file.seek(first)
         data = file.read(MAX_OUTPUT_BYTES)
     live = found.status == "running"
@@ -95,25 +110,71 @@ def source_of(run: RecordedRun, artifact: Artifact) -> Path | None:
     beside = (
         path.parent == run.store.folder.day(run.id) and path.name.startswith(f"{run.id}.") and path.suffix == ".out"
     )
-    return path if beside and path.is_file() and not path.is_symlink() else None
+    return path if beside and is_regular(path) else None
 
 
-def _file(store: Store, run: str, position: str, member: str) -> tuple[Path, str]:
-    """Return path and name of an artifact, or of a file in an artifact that is a folder."""
+class _OpenFile(FileResponse):
+    """Sends an open file, which no other can take the place of meanwhile, and closes it in any case."""
+
+    def __init__(self, file: BufferedReader, **options: Any) -> None:
+        super().__init__(f"/dev/fd/{file.fileno()}", stat_result=os.fstat(file.fileno()), **options)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        with self._file:
+            await super().__call__(scope, receive, send)
+
+
+def _file(store: Store, run: str, position: str, member: str) -> tuple[BufferedReader, str]:
+    """Return an artifact, or a file in an artifact that is a folder, opened, and its name.
+
+    Raises:
+        ArtifactNotFound: its content is not in the store, or is another one than was recorded.
+    """
     recorded = store.run(run)
     artifacts = recorded.artifacts
     if not POSITION.fullmatch(position) or int(position) >= len(artifacts):
         raise ArtifactNotFound(f"run {run!r} has no artifact number {position}")
     artifact = artifacts[int(position)]
-    path, name = source_of(recorded, artifact), artifact.name
+    path, name, sha256 = source_of(recorded, artifact), artifact.name, artifact.sha256
     if artifact.is_folder:
         found = next((item for item in artifact.members if item.path == member), None)
         if found is None:
             raise ArtifactNotFound(f"{artifact.name!r} is a folder and has no file {member!r}")
-        path, name = _kept(artifact, found.sha256), found.path
+        path, name, sha256 = _kept(artifact, found.sha256), found.path, found.sha256
     if path is None:
         raise ArtifactNotFound(f"the content of {name!r} is not in the store: `runlore restore` may still find it")
-    return path, name
+    try:
+        file = open_binary(path, store.root)
+    except OSError as error:
+        raise ArtifactNotFound(f"the content of {name!r} can't be read: {error}") from None
+    if sha256 is not None and not _Checked.of(file, sha256):
+        file.close()
+        raise ArtifactNotFound(f"the content of {name!r} ({sha256}) is damaged on the disk")
+    return file, name
+
+
+class _Checked(Part):
+    """The files whose content was found to be the recorded one: a large one is not hashed for each part of it."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], str] = {}
+
+    @classmethod
+    def of(cls, file: BufferedReader, sha256: str) -> bool:
+        """Return True if an open file has this hash; it is read from its beginning afterwards."""
+        status = os.fstat(file.fileno())
+        state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        known = process.part(cls)._known
+        if known.get(state) != sha256:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                return False
+            file.seek(0)
+            if len(known) >= MAX_CHECKED:
+                known.clear()
+            known[state] = sha256
+        return True
 
 
 def _kept(artifact: Artifact, sha256: str) -> Path | None:
@@ -121,7 +182,7 @@ def _kept(artifact: Artifact, sha256: str) -> Path | None:
     if not SHA256.fullmatch(sha256):
         return None
     path = artifact.blobs.path(sha256)
-    return path if path.is_file() and not path.is_symlink() else None
+    return path if is_regular(path) else None
 
 
 def _json(text: str) -> dict[str, Any]:
@@ -136,7 +197,10 @@ def _json(text: str) -> dict[str, Any]:
     if _is_matrix(matrix):
         labels = next((names[key] for key in ("labels", "classes") if isinstance(names.get(key), list)), None)
         return {"kind": "matrix", "rows": matrix, "labels": labels}
-    return {"kind": "json", "text": json.dumps(found, indent=2, ensure_ascii=False)}
+    try:
+        return {"kind": "json", "text": json.dumps(found, indent=2, ensure_ascii=False)}
+    except RecursionError:  # it takes more levels to write than to read
+        return {"kind": "text", "text": text}
 
 
 def _table(text: str, separator: str, *, whole: bool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import anyio
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from runlore.analysis.tables import states
@@ -14,12 +14,13 @@ from runlore.ui.endpoints import Stores, dump
 
 POLL_S = 0.5  # between two looks at the store
 PING_S = 15.0  # of silence, after which a comment is sent: so a closed connection is noticed
-MAX_PAGES = 32  # that listen at once
+MAX_PAGES = 32  # that listen at once; proxies may keep the connections of pages that were closed
 MAX_NAMED = 500  # runs in one event; of others it only says that there are more
 
 States = dict[str, tuple[int, int, str]]  # by run
 
-UNBUFFERED = {"x-accel-buffering": "no"}  # nginx would keep events back until it has many
+# nginx would keep events back until it has many, and code-server, which packs what it may, until it has all.
+UNBUFFERED = {"x-accel-buffering": "no", "cache-control": "no-store, no-transform"}
 
 
 class Watch:
@@ -31,7 +32,19 @@ class Watch:
         self._lock = anyio.Lock()
         self._states: States = {}
         self._looked = -POLL_S  # monotonic seconds
-        self.listening = 0
+        self._listening: list[anyio.Event] = []  # those that have listened longest first; each ends its stream
+
+    def enter(self) -> anyio.Event:
+        """Let a page listen until the event is set. The one that has listened longest makes room: it asks again."""
+        while len(self._listening) >= MAX_PAGES:
+            self._listening.pop(0).set()
+        self._listening.append(anyio.Event())
+        return self._listening[-1]
+
+    def leave(self, ended: anyio.Event) -> None:
+        """Note that a page no longer listens."""
+        if ended in self._listening:
+            self._listening.remove(ended)
 
     async def look(self) -> States:
         """Return the states of all runs, at most half an interval old; the same object until the next look."""
@@ -46,21 +59,21 @@ def route(watch: Watch) -> Route:
     """Make the route of the live stream."""
 
     async def respond(_: Request) -> Response:
-        if watch.listening >= MAX_PAGES:
-            return JSONResponse({"error": {"message": f"{MAX_PAGES} pages listen already: close one of them"}}, 429)
         return StreamingResponse(_events(watch), media_type="text/event-stream", headers=UNBUFFERED)
 
     return Route("/api/live", respond)
 
 
 async def _events(watch: Watch) -> AsyncIterator[bytes]:
-    watch.listening += 1
+    ended = watch.enter()
     try:
         seen = await watch.look()
         yield _event("hello", {"total": len(seen)})
         told = time.monotonic()
-        while not watch.closing.is_set():
-            await anyio.sleep(POLL_S)
+        while not (watch.closing.is_set() or ended.is_set()):
+            with anyio.move_on_after(POLL_S):
+                await ended.wait()
+                return
             now = await watch.look()
             changed = [run_id for run_id, state in now.items() if seen.get(run_id) != state] if now is not seen else []
             gone = [run_id for run_id in seen if run_id not in now] if now is not seen else []
@@ -74,7 +87,7 @@ async def _events(watch: Watch) -> AsyncIterator[bytes]:
                 yield b": nothing new\n\n"
                 told = time.monotonic()
     finally:
-        watch.listening -= 1
+        watch.leave(ended)
 
 
 def _event(name: str, document: object) -> bytes:

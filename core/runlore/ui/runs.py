@@ -34,11 +34,11 @@ def details(store: Store, run: str) -> dict[str, Any]:
     for link in document["links"]:
         link["name"] = _name_of(store, str(link["run"]))
     return document | {
-        "params": {key: exact(value) for key, value in by_use(document["params"]).items()},
+        "params": {key: exact(value) for key, value in by_use(document["params"], found.captured).items()},
         "parent_name": _name_of(store, found.parent_id) if found.parent_id else None,
         "children": [
             {"id": child.id, "name": child.name, "status": child.status, "started": iso_time(child.started),
-             "params": {key: plain(value) for key, value in child.params.items()},
+             "params": {key: plain(value) for key, value in by_use(child.params, child.captured).items()},
              "metrics": {key: plain(series.last) for key, series in child.metrics.items()}}
             for child in children[:MAX_CHILDREN]
         ],

@@ -1,12 +1,11 @@
 """Endpoints for many runs: tables, groups, keys, curves."""
 
-import json
 import math
 from typing import Any
 
 from runlore import __version__
 from runlore.analysis.curves import band_of, curve_of
-from runlore.analysis.scope import independent, with_children
+from runlore.analysis.scope import independent, well_ended, with_children
 from runlore.analysis.statistics import group_runs, key_text
 from runlore.analysis.tables import Table, known_keys, read_table, suggested_columns
 from runlore.documents import iso_time, plain, statistics_document
@@ -93,10 +92,9 @@ def check(store: Store, where: str) -> dict[str, Any]:
 
 
 def groups(store: Store, where: str, by: list[str], metrics: list[str], all: bool) -> list[dict[str, Any]]:  # noqa: A002
-    """Return statistics of metrics in groups of runs."""
-    store.check_query(where)
-    chosen = independent(where, all)
-    return [statistics_document(group_runs(store, chosen, metric, by), by, ()) for metric in metrics]
+    """Return statistics of metrics in groups of runs that finished, and the other runs of the query."""
+    chosen, left_out = well_ended(store, where, independent(where, all), by)
+    return [statistics_document(group_runs(store, chosen, metric, by), by, (), left_out) for metric in metrics]
 
 
 # Curves
@@ -137,9 +135,9 @@ def _number(value: float) -> float | str | None:
 def bands(
     store: Store, where: str, by: list[str], order: str, key: str, x: str, most: int, all: bool  # noqa: A002
 ) -> dict[str, Any]:  # fmt: skip
-    """Return mean and deviation of a metric's curves in groups of runs; `order` is the metric that ranks the groups."""
-    store.check_query(where)
-    grouped = group_runs(store, independent(where, all), order or f"metrics[{json.dumps(key)}].count", by)
+    """Return mean and deviation of a metric's curves in groups of runs that finished; `order` ranks the groups."""
+    chosen, _ = well_ended(store, where, independent(where, all), by)
+    grouped = group_runs(store, chosen, order or Field("metrics", key, "count", 0).text, by)
     found = []
     for group in grouped.groups[:MAX_BANDS]:
         ids = [item.run for item in group.runs]
@@ -190,7 +188,7 @@ ENDPOINTS = [
     Endpoint("/api/columns", "The columns that tell the runs of a query apart", suggested, [WHERE, ALL]),
     Endpoint("/api/check", "The fields of a query, or what is wrong with it", check, [WHERE]),
     Endpoint(
-        "/api/groups", "Statistics of metrics in groups of runs, as `runlore stats`", groups,
+        "/api/groups", "Statistics of metrics in groups of runs, as `runlore stats`: of those that finished", groups,
         [
             WHERE,
             Parameter("by", "texts", "fields whose values form the groups", required=True, most=4),
@@ -212,7 +210,7 @@ ENDPOINTS = [
         ],
     ),
     Endpoint(
-        "/api/bands", "Mean and deviation of a metric's curves in groups of runs", bands,
+        "/api/bands", "Mean and deviation of a metric's curves in groups of runs that finished", bands,
         [
             WHERE,
             Parameter("by", "texts", "fields whose values form the groups", required=True, most=4),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from runlore import Store
 
-from tinynet.plugins import Journal, ShortPaths
+from runlore_tinynet.plugins import Journal, ShortPaths
 
 Register = Callable[[Any], Any]
 

@@ -1,4 +1,4 @@
-"""Tags, notes, removals: the few changes that the page makes."""
+"""Names, tags, notes, removals: the few changes that the page makes."""
 
 import json
 
@@ -23,6 +23,21 @@ def test_runs_are_tagged_noted_and_pinned(own: Served) -> None:
     assert Store(own.store).run(run.id).tags == {"good": "yes"}
 
 
+def test_a_run_is_renamed_moved_with_its_children_and_described(own: Served) -> None:
+    search = own.get("/api/runs", where='tags.estimator == "GridSearchCV"')["rows"][0]
+    path = f"/api/runs/{search['id']}/edit"
+    told = own.post(path, {"name": " best ", "experiment": "paper", "description": "of table 2"}).document
+    assert (told["name"], told["experiment"], told["tags"]["description"]) == ("best", "paper", "of table 2")
+    store = Store(own.store)
+    assert len(store.runs('experiment == "paper"')) == 1 + search["children"]
+    told = own.post(path, {"description": ""}).document
+    assert (told["name"], "description" in told["tags"]) == ("best", False)
+    empty = own.post(path, {"experiment": "  ", "name": "other"})
+    assert (empty.status, "at least one letter" in empty.message) == (400, True)
+    assert store.run(search["id"]).name == "best"
+    assert own.request("POST", path, b'{"name": "x"}').status in (401, 403)
+
+
 def test_runs_are_removed_and_brought_back(own: Served) -> None:
     search = own.get("/api/runs", where='tags.estimator == "GridSearchCV"')["rows"][0]
     before = own.get("/api/runs", all="1", limit=0)["total"]
@@ -41,6 +56,11 @@ def test_runs_are_removed_and_brought_back(own: Served) -> None:
         ("/api/runs/sweep-0.1-1/tags", b'{"tags": {"a": 1}}'),
         ("/api/runs/sweep-0.1-1/tags", b'{"tags": "a"}'),
         ("/api/runs/sweep-0.1-1/tags", b"{}"),
+        ("/api/runs/sweep-0.1-1/edit", b"{}"),
+        ("/api/runs/sweep-0.1-1/edit", b'{"name": ""}'),
+        ("/api/runs/sweep-0.1-1/edit", b'{"name": 5}'),
+        ("/api/runs/sweep-0.1-1/edit", b'{"experiment": "%s"}' % (b"x" * 501)),
+        ("/api/runs/sweep-0.1-1/edit", b'{"description": "%s"}' % (b"x" * 10_001)),
         ("/api/runs/sweep-0.1-1/notes", b'{"text": "  "}'),
         ("/api/runs/sweep-0.1-1/notes", b'{"text": 5}'),
         ("/api/runs/sweep-0.1-1/notes", b'{"text": "%s"}' % (b"x" * 100_000)),

@@ -5,11 +5,13 @@ import json
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from runlore import Store, open_store
 from runlore.artifacts.copying import hash_file
+from runlore.ui.live import MAX_PAGES
 from tests.ui.serving import Served
 
 
@@ -19,6 +21,9 @@ def test_what_is_new_is_told_as_it_happens(store: Store, serve: Any) -> None:
     connection.request("GET", "/api/live", headers={"Authorization": f"Bearer {served.token}"})
     stream = connection.getresponse()
     assert stream.headers["content-type"].startswith("text/event-stream")
+    assert (
+        "no-transform" in stream.headers["cache-control"]
+    )  # else code-server packs it, and sends nothing before its end
 
     def event() -> tuple[str, Any]:
         lines: list[str] = []
@@ -69,6 +74,26 @@ def test_many_questions_at_once_are_answered(many: Served) -> None:
 
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(ask, range(200))) == [10] * 200
+
+
+def test_a_page_listens_however_many_a_proxy_never_closed(store: Store, serve: Any) -> None:
+    """Jupyter's proxy keeps the connections of closed pages: after 32 of them no page was once told what is new."""
+    served = serve(store.root)
+    with ExitStack() as stack:
+        heard = []
+        for _ in range(MAX_PAGES + 3):
+            connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+            stack.callback(connection.close)
+            connection.request("GET", "/api/live", headers={"Authorization": f"Bearer {served.token}"})
+            stream = connection.getresponse()
+            assert stream.readline() == b"event: hello\n"
+            heard.append(stream)
+        for stream in heard[:3]:
+            stream.read()  # to its end
+        with store.start_run("live"):
+            for stream in heard[3:]:
+                while stream.readline() != b"event: changed\n":
+                    pass
 
 
 def test_the_server_ends_while_pages_listen(store: Store, serve: Any) -> None:

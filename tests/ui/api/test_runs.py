@@ -24,6 +24,15 @@ def test_a_run_is_told_as_show_does(real: Served) -> None:
     assert child["parent_name"] == search["name"]
 
 
+def test_params_come_in_the_order_of_show_and_the_table(store: Store, serve: Serve) -> None:
+    for number in range(2):
+        with store.start_run(f"run-{number}", params={"width": number}) as run:
+            run.log_params({"alpha": number, "lr": number}, captured=True)
+    served = serve(store.root)
+    assert list(served.get("/api/runs/run-0")["params"]) == ["width", "alpha", "lr"]
+    assert served.get("/api/columns")["columns"] == ["params.width", "params.alpha", "params.lr"]
+
+
 def test_files_are_looked_into(real: Served) -> None:
     matrix = real.get(artifact(real, "sweep-0.1-1", "confusion_matrix.json") + "/look")
     assert (matrix["kind"], len(matrix["rows"]), matrix["labels"]) == ("matrix", 6, list("abcdef"))

@@ -118,3 +118,14 @@ def test_groups_are_those_of_stats(real: Served) -> None:
     assert group["mean"] == pytest.approx(np.mean(values))
     assert group["std"] == pytest.approx(np.std(values, ddof=1))
     assert real.refused("/api/groups", by="params.lr", metrics="nothing").status == 400
+
+
+def test_groups_leave_out_what_has_not_finished(real: Served) -> None:
+    """The page's groups counted runs of every status."""
+    (found,) = real.get("/api/groups", by="experiment", metrics="duration")
+    others = Store(real.store).runs("status != 'finished' and parent is None")
+    assert sorted(item["run"] for item in found["left_out"]) == sorted(run.id for run in others)
+    assert not {run.id for run in others} & {run for group in found["groups"] for run in group["runs"]}
+    (every,) = real.get("/api/groups", by="status", metrics="duration")
+    assert {"finished", "failed"} <= {group["by"]["status"] for group in every["groups"]}
+    assert "left_out" not in every

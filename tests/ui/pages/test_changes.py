@@ -1,4 +1,4 @@
-"""Tags, notes and removals in a real browser."""
+"""Names, tags, notes and removals in a real browser."""
 
 from typing import TYPE_CHECKING
 
@@ -93,3 +93,52 @@ def test_words_of_a_note_stay_while_a_run_goes_on(page: "Page", store: Store, se
             page.wait_for_timeout(700)
         assert told == 0
         assert note.input_value() == "half a thought"
+
+
+def test_a_run_is_renamed_moved_and_described_in_its_head(page: "Page", own: Served, expected: list[str]) -> None:
+    expected.append("400 (Bad Request)")  # Chromium's word for a name that is refused
+    open_page(page, own, "/run/sweep-0.1-1")
+    edit = page.get_by_role("button", name="Edit")
+    edit.press("Enter")  # by the keyboard alone, from here on
+    name = page.get_by_role("textbox", name="Name")
+    assert name.evaluate("box => box === document.activeElement")
+    page.keyboard.type("best")
+    page.keyboard.press("Escape")
+    page.get_by_role("heading", name="sweep-0.1-1").wait_for()
+    assert edit.evaluate("button => button === document.activeElement")
+    page.keyboard.press("Enter")
+    page.keyboard.type("best")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Delete")
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").get_by_text("write at least one letter").wait_for()
+    page.keyboard.type("paper")
+    page.keyboard.press("Tab")
+    page.keyboard.type("the one in table 2")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("<b>second line</b>")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="best").wait_for()
+    assert page.title() == "best · runlore"
+    assert page.locator(".described").inner_text() == "the one in table 2\n<b>second line</b>"
+    assert page.locator(".run-head").get_by_text("paper").is_visible()
+    found = Store(own.store).run("best")
+    assert (found.experiment, found.status) == ("paper", "finished")
+    assert found.tags == {"team": "vision", "description": "the one in table 2\n<b>second line</b>"}
+
+
+def test_a_name_that_is_being_typed_stays_while_a_run_goes_on(page: "Page", store: Store, serve: Serve) -> None:
+    with store.start_run("live") as run:
+        run.log_metrics({"loss": 1.0}, 0)
+        open_page(page, serve(store.root), f"/run/{run.id}")
+        page.get_by_role("button", name="Edit").click()
+        name = page.get_by_role("textbox", name="Name")
+        name.fill("half a na")
+        for step in range(1, 4):
+            run.log_metrics({"loss": 1.0}, step)
+            page.wait_for_timeout(700)
+        assert name.input_value() == "half a na"
+        name.fill("half a name")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_role("heading", name="half a name").wait_for()
+    assert store.run("half a name").status == "finished"

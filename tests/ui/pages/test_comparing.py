@@ -1,8 +1,13 @@
 """Runs side by side in a real browser."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from runlore import Store
+from runlore.recording.companions import capture_afresh
+from tests.git import git
 from tests.ui.browsing import SWEEP, open_page, plot_of, query, until, wait_names
 from tests.ui.serving import Serve, Served
 
@@ -51,3 +56,38 @@ def test_all_digits_of_a_param_are_shown(page: "Page", store: Store, serve: Serv
     page.get_by_text(str(2**60 + 1), exact=True).wait_for()
     for text in ("1234567890123", "0.1234561", "0.1234562"):
         assert page.get_by_text(text, exact=True).count() == 1
+
+
+def test_what_became_of_rows_stands_above_their_lines(
+    page: "Page", store: Store, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = tmp_path / "project"
+    repository.mkdir()
+    git(repository, "init")
+    monkeypatch.chdir(repository)
+    rows = [f"item{number},{number % 3}\n" for number in range(90)]
+    for name, kept in (("all", rows), ("fewer", rows[:60])):
+        (repository / "train.csv").write_text("".join(kept))
+        git(repository, "add", ".")
+        git(repository, "commit", "-m", name)
+        capture_afresh()
+        store.start_run(name).finish()
+    served = serve(store.root)
+    ids = [row["id"] for row in served.get("/api/runs")["rows"]]
+    open_page(page, served, f"/compare?runs={ids[1]}&runs={ids[0]}")
+    page.get_by_text("30 of 90 rows removed, none changed", exact=True).wait_for()
+    page.locator(".code .removed", has_text="-item60,0").wait_for()
+
+
+def test_data_that_was_only_shuffled_is_told_so_beside_its_fingerprint(
+    page: "Page", store: Store, serve: Serve
+) -> None:
+    for name, data in (("first", [1, 2, 3]), ("shuffled", [3, 1, 2])):
+        with store.start_run(name) as run:
+            run.log_data("X", data)
+    served = serve(store.root)
+    ids = [row["id"] for row in served.get("/api/runs")["rows"]]
+    open_page(page, served, f"/compare?runs={ids[1]}&runs={ids[0]}")
+    cells = page.get_by_role("row", name="X.fingerprint").get_by_role("cell")
+    cells.nth(2).get_by_text("the same 3 rows in another order").wait_for()
+    assert "another order" not in cells.nth(1).inner_text()

@@ -1,10 +1,13 @@
 """What runs recorded is text, never markup."""
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runlore import Store
+from tests.forged import ForgedStore
 from tests.ui.browsing import data_of, open_page, plot_of, run_id, wait_names
 from tests.ui.serving import Serve, Served
 
@@ -42,6 +45,27 @@ def test_bidirectional_and_control_characters_are_seen(page: "Page", store: Stor
         pass
     open_page(page, serve(store.root))
     wait_names(page, lambda found: found == ["a\\u202ereversed\\u0007"])
+
+
+def test_a_copied_command_is_the_one_that_is_shown_and_runs_nothing_when_it_is_pasted(
+    page: "Page", tmp_path: Path, serve: Serve
+) -> None:
+    forged = ForgedStore(tmp_path / "forged")
+    argv = ["train.py", "--lr=0.1", "a\ntouch owned\r\n", "b\x1b[2J\u202e\tc\x7f\x9b\u2028", "d; touch 'owned'", "é"]
+    run = forged.run(opening={"argv": argv})
+    open_page(page, serve(forged.root), f"/run/{run}?tab=code")
+    command = page.locator(".command")
+    shown = command.locator("code").inner_text()
+    command.get_by_role("button").click()
+    page.get_by_role("button", name="Copy").filter(has_text="Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == shown
+    assert copied.isprintable()
+    words = shlex.split(copied)
+    assert words[:2] == argv[:2]
+    assert words[2:] == [
+        "a\\ntouch owned\\u000d\\n", "b\\u001b[2J\\u202e\\tc\\u007f\\u009b\\u2028", "d; touch 'owned'", "é",
+    ]  # fmt: skip
 
 
 def test_values_are_no_markup_in_pictures_either(page: "Page", store: Store, serve: Serve) -> None:

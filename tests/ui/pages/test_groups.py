@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from runlore import Store
+from runlore.analysis.scope import left_out_text, well_ended
 from tests.ui.browsing import SWEEP, data_of, open_page, plot_of, query, wait_names, wait_plot
 from tests.ui.serving import Serve, Served
 
@@ -60,3 +61,27 @@ def test_groups_stay_true_to_their_colours_while_runs_come(page: "Page", store: 
     chart = [[str(item["name"]).partition(" ")[0], item["color"]] for item in data_of(page, "acc") if item["name"]]
     assert sorted(table) == sorted(chart)
     assert table[0][0] == "0.3"
+
+
+def test_groups_count_runs_that_finished_and_name_the_others(page: "Page", store: Store, serve: Serve) -> None:
+    for number, status in enumerate(("finished", "finished", "failed")):
+        run = store.start_run(f"run-{number}", params={"lr": 0.1})
+        run.log_metrics({"acc": float(number)}, 0)
+        run.log_metrics({"acc": float(number)}, 1)
+        run.finish("failed" if status == "failed" else "finished")
+    served = serve(store.root)
+    open_page(page, served, "/?group=params.lr")
+    told = page.locator(".left-out")
+    told.wait_for()
+    assert told.inner_text() == left_out_text(well_ended(store, "", "")[1])
+    row = page.locator(".groups tbody tr")
+    assert row.locator("td").all_inner_texts()[1:3] == ["0.1", "2"]
+    plot_of(page, "acc")
+    wait_plot(page, "acc", "plot.data.some(trace => trace.name === '0.1 (2)')")
+    told.get_by_role("link", name="run-2").click()
+    page.get_by_role("heading", name="run-2").wait_for()
+    for address in ("/?group=params.lr&q=status+!=+%22running%22", "/?group=status"):
+        open_page(page, served, address)
+        row.first.wait_for()
+        assert sum(int(cells) for cells in page.locator(".groups tbody td:nth-child(3)").all_inner_texts()) == 3
+        assert told.count() == 0

@@ -20,7 +20,7 @@ PAGES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.stress)])
 @pytest.mark.parametrize("path", PAGES)
 def test_axe_finds_nothing_serious(page: "Page", real: Served, path: str, scheme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe

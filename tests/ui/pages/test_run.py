@@ -41,9 +41,14 @@ def test_a_run_is_shown_in_full(page: "Page", real: Served) -> None:
     text = page.locator(".sheet").inner_text()
     for word in ("val_acc", "optimizer.lr", "torch.Tensor, 1797 × 64, float32", f"runlore reproduce {run.id}"):
         assert word in text
+    table = page.locator("section", has=page.get_by_role("heading", name="Metrics")).locator("table")
+    assert table.locator("thead th").all_inner_texts() == ["", "last", "step", "min", "max", "points"]
+    row = table.locator("tbody tr", has_text="val_acc").locator("td").all_inner_texts()
+    assert row[2] == str(run.metrics["val_acc"].last_step)
     page.get_by_role("button", name="Copy: runlore reproduce").click()
     until(page, f"navigator.clipboard.readText().then(text => text === 'runlore reproduce {run.id}')")
     page.get_by_role("searchbox", name="Find a param").fill("max_epochs")
+    until(page, "document.querySelectorAll('dl.facts dt').length === 1")
     assert page.locator("dl.facts dt").all_inner_texts() == ["trainer.max_epochs"]
 
 

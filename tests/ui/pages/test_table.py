@@ -64,6 +64,8 @@ def test_a_query_filters_and_a_wrong_one_is_shown_in_place(page: "Page", real: S
     wait_names(page, lambda found: len(found) > 12)
     search(page, "params.no_such_thing > 1")
     page.get_by_text("No run fulfils this query").wait_for()
+    checks = "performance.getEntriesByType('resource').filter(({name}) => /check.*no_such_thing/.test(name)).length"
+    until(page, f"{checks} == 2")  # on Enter, and when nothing more is typed
     assert "no run has params.no_such_thing" in page.get_by_role("alert").inner_text()
 
 

@@ -3,6 +3,9 @@
 import click
 from click.shell_completion import get_completion_class
 
+from runlore.cli.printing import echo
+from runlore.cli.shells import COMPLETE
+
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -14,4 +17,4 @@ def completion(context: click.Context, shell: str) -> None:
     """
     kind = get_completion_class(shell)
     if kind is not None:
-        click.echo(kind(context.find_root().command, {}, "runlore", "_RUNLORE_COMPLETE").source())
+        echo(*kind(context.find_root().command, {}, "runlore", COMPLETE).source().splitlines())

@@ -8,11 +8,11 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from runlore._text import line_text, visible_text
+from runlore._text import line_text
 from runlore.analysis.comparison import Comparison, WorkingTree, compare
-from runlore.cli.comparison import group_of, print_comparison, print_notes
+from runlore.cli.comparison import group_of, is_file, print_comparison, print_notes
 from runlore.cli.options import RunPart, json_option, store_option
-from runlore.cli.printing import console, grid, print_json
+from runlore.cli.printing import console, echo, grid, print_json
 from runlore.documents import comparison_document
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store, open_store
@@ -38,7 +38,8 @@ def diff(a: str, b: str, full: bool, stat: bool, as_json: bool, store: str | Non
     if as_json:
         print_json(comparison_document(found))
     elif not found:
-        click.echo(f"{visible_text(found.a.name)} and {visible_text(found.b.name)} do not differ")
+        limit = " in what could be compared" if found.notes else ""
+        echo(f"{found.a.name} and {found.b.name} do not differ{limit}")
         print_notes(found, console())
     elif stat:
         _print_stat(found, console())
@@ -62,12 +63,14 @@ def _print_stat(found: Comparison, out: Console) -> None:
         changes = list(items)
         table.add_row(f"  {group}", str(len(changes)), "", "")
         for change in changes:
-            if change.diff is not None:
-                lines = change.diff.splitlines()
+            if is_file(change):
+                lines = (change.diff or "").splitlines()
                 counts = [sum(line[:1] == sign and line[:3] != sign * 3 for line in lines) for sign in "+-"]
                 added, removed = (f"{sign}{count}" for sign, count in zip("+-", counts, strict=True))
                 path = "    " + escape(line_text(change.key, PATH_CHARS))
                 table.add_row(path, "", f"[green]{added}[/]", f"[red]{removed}[/]")
+                if change.rows is not None:
+                    table.add_row(f"      {change.rows.text}", "", "", "")
     if found.metrics:
         table.add_row("  metrics", str(len(found.metrics)), "", "")
     out.print(table)

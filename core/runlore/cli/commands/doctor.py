@@ -1,12 +1,16 @@
-"""`runlore doctor` and `runlore reindex`: what is recorded here, the state of the store, and its index made anew."""
+"""`runlore doctor`, `runlore reindex` and `runlore quarantine`.
+
+What is recorded here, the state of the store; its index made anew; bad runs set aside.
+"""
 
 import click
 from rich.markup import escape
 
-from runlore._text import visible_text
-from runlore.cli.options import json_option, store_option
-from runlore.cli.printing import console, grid, print_json
+from runlore._text import count_text, size_text, visible_text
+from runlore.cli.options import RunPart, json_option, store_option
+from runlore.cli.printing import console, echo, grid, print_json
 from runlore.maintenance.diagnosis import Finding, diagnose
+from runlore.store.quarantine import in_quarantine
 from runlore.store.store import open_store
 
 SIGNS = {"ok": ("✓", "green"), "off": ("–", "dim"), "missing": ("!", "yellow"), "bad": ("✗", "red")}
@@ -41,7 +45,41 @@ def reindex(store: str | None) -> None:
     The index is only a cache of the logs: nothing is lost. Call it when a listing looks wrong.
     """
     count = open_store(store).reindex()
-    click.echo(f"{count} run{'' if count == 1 else 's'} indexed")
+    echo(f"{count} run{'' if count == 1 else 's'} indexed")
+
+
+@click.command()
+@click.argument("runs", type=RunPart(), nargs=-1)
+@click.option("--off", is_flag=True, help="Take the runs back; name them by their whole ids.")
+@json_option
+@store_option
+def quarantine(runs: tuple[str, ...], off: bool, as_json: bool, store: str | None) -> None:
+    """Set the files of runs aside where no command reads them; without runs, list what is there.
+
+    For runs that are damaged, or that came with a store of somebody else's. Their children stay.
+    """
+    place = open_store(store)
+    if not runs:
+        if off:
+            raise click.UsageError("name the runs to take back: `runlore quarantine` lists them")
+        sizes = in_quarantine(place.folder)
+        if as_json:
+            print_json([{"run": run_id, "bytes": size} for run_id, size in sizes.items()])
+            return
+        for run_id, size in sizes.items():
+            echo(f"{run_id}  {size_text(size)}")
+        echo("`runlore quarantine --off ID` takes a run back" if sizes else "no run is in quarantine")
+        return
+    moved = {run: place.release(run) if off else place.quarantine(run) for run in runs}
+    if as_json:
+        print_json({run: [str(path) for path in paths] for run, paths in moved.items()})
+        return
+    for run, paths in moved.items():
+        where = paths[0].parent.relative_to(place.root)
+        echo(f"{run}: {count_text(len(paths), 'file')} moved to {str(where)!r}")
+    if not off:
+        ids = " ".join(dict.fromkeys(paths[0].name.partition(".")[0] for paths in moved.values()))
+        echo(f"`runlore quarantine --off {ids}` takes them back")
 
 
 def _plain(item: Finding) -> dict[str, object]:

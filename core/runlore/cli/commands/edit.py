@@ -3,8 +3,9 @@
 import click
 
 from runlore.cli.options import RunPart, json_option, store_option
-from runlore.cli.printing import print_json
-from runlore.maintenance.removal import PINNED, with_descendants
+from runlore.cli.printing import echo, print_json
+from runlore.maintenance import editing
+from runlore.maintenance.removal import PINNED
 from runlore.store.store import open_store
 
 
@@ -21,14 +22,11 @@ def edit(run: str, name: str | None, experiment: str | None, description: str | 
     place = open_store(store)
     found = place.run(run)
     try:
-        found.edit(name=name, experiment=experiment, description=description)
+        editing.edit(found, name=name, experiment=experiment, description=description)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    if experiment is not None:
-        for child in with_descendants([found])[1:]:
-            child.edit(experiment=experiment)
     now = place.run(found.id)
-    click.echo(f"{now.name} ({now.id}) in {now.experiment}")
+    echo(f"{now.name} ({now.id}) in {now.experiment}")
 
 
 @click.command()
@@ -61,7 +59,7 @@ def tag(run: str, pairs: tuple[str, ...], removed: tuple[str, ...], as_json: boo
         print_json(found.tags)
         return
     for key, value in sorted(found.tags.items()):
-        click.echo(f"{key}={value}")
+        echo(f"{key}={value}")
 
 
 @click.command()
@@ -75,7 +73,7 @@ def note(run: str, text: tuple[str, ...], store: str | None) -> None:
         raise click.UsageError("the note is empty: write its text after the run")
     found = open_store(store).run(run)
     found.note(words)
-    click.echo(f"noted on {found.name}")
+    echo(f"noted on {found.name}")
 
 
 @click.command()
@@ -87,4 +85,4 @@ def pin(runs: tuple[str, ...], off: bool, store: str | None) -> None:
     place = open_store(store)
     for found in [place.run(part) for part in runs]:
         found.set_tags({PINNED: None if off else "yes"})
-        click.echo(f"{'let go of' if off else 'pinned'} {found.name} ({found.id})")
+        echo(f"{'let go of' if off else 'pinned'} {found.name} ({found.id})")

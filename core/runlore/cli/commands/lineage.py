@@ -7,7 +7,7 @@ import click
 
 from runlore._text import line_text
 from runlore.cli.options import json_option, store_option
-from runlore.cli.printing import print_json
+from runlore.cli.printing import echo, print_json
 from runlore.documents import lineage_document
 from runlore.provenance import lineage as _lineage
 from runlore.provenance.lineage import Edge, Lineage, label_of
@@ -33,12 +33,12 @@ def lineage(target: str, full: bool, as_json: bool, store: str | None) -> None:
         print_json(lineage_document(graph))
     else:
         for line in _lines(graph, full):
-            click.echo(line)
+            echo(line)
         if graph.cut:
-            click.echo(f"There is more: only {_lineage.MAX_NODES} nodes were looked at.", err=True)
+            echo(f"There is more: only {_lineage.MAX_NODES} nodes were looked at.", err=True)
     if not graph.edges:
         if not as_json:
-            click.echo("Nothing is known of where it comes from.", err=True)
+            echo("Nothing is known of where it comes from.", err=True)
         if graph.nodes[graph.root].kind != "run":
             sys.exit(1)
 

@@ -1,7 +1,7 @@
 """`runlore ls`: the runs as a table."""
 
-import warnings
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -9,24 +9,27 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from runlore._text import ago_text, duration_text, line_text, number_text
+from runlore._text import ago_text, duration_text, line_text, number_text, status_text, width_of
+from runlore._warnings import without_warnings
 from runlore.analysis.columns import telling_columns
-from runlore.analysis.scope import independent, with_children
+from runlore.analysis.scope import field_named, with_children
 from runlore.cli.options import children_option, json_option, store_option
-from runlore.cli.printing import STATUS_STYLES, console, print_json, terminal_width
+from runlore.cli.printing import STATUS_STYLES, console, echo, print_json, terminal_width
 from runlore.documents import run_document
-from runlore.errors import QueryError, RunloreWarning, StoreNotFound
-from runlore.index.fields import BARE, Field
+from runlore.errors import StoreNotFound
+from runlore.index.fields import Field
 from runlore.index.parse import parse_field, parse_sort
-from runlore.index.select import list_damaged
+from runlore.index.select import list_damaged, list_unreadable
+from runlore.log.record import UNREADABLE
 from runlore.store.runs import RecordedRun, RunList
 from runlore.store.store import Store, open_store
 
 DEFAULT_LIMIT = 20  # runs
 UNKNOWN = "(damaged or arriving)"  # in place of a name that can't be read
+CLOSED = "(not readable)"  # likewise, where the file can't be opened
 NAME_CHARS = 24  # of a run, and of the head of a column
 VALUE_CHARS = 22
-TAG_CHARS = 14  # of a tag that nobody asked for
+TAG_CHARS = 14  # of a tag that nobody asked for, if other columns need the room
 MIN_TAG_CHARS = 10  # to which a tag is cut so that its column fits
 
 
@@ -54,50 +57,49 @@ def ls(
     if by:
         opened.check_query(where)
         fields = [parse_field(column, "metrics") for column in columns]
-        from runlore.cli.groups import print_groups  # only here, as it takes long to import
+        from runlore.cli.groups import GroupRequest, print_groups  # only here, as it takes long to import
 
-        print_groups(opened, independent(where, show_all), by, fields, as_json)
+        request = GroupRequest(by, fields, parse_sort(sort) if sort else [], limit)
+        print_groups(opened, where, show_all, request, as_json)
         return
     if as_json:
         print_json([run_document(run) for run in opened.runs(where, sort=sort, limit=limit)])
         return
     if store is not None and not opened.exists:
         raise StoreNotFound(f"no store at {str(opened.root)!r}")
-    fields = [_column(opened, column) for column in columns]
+    fields = [field_named(opened, column) for column in columns]
     most = DEFAULT_LIMIT if limit is None and not show_all else limit
     condition = with_children(where, show_all)
     opened.check_query(where)  # so that errors show the query as it was typed
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RunloreWarning)  # hints are printed below, for the query as it was typed
+    with without_warnings():  # hints are printed below, for the query as it was typed
         runs = opened.runs(condition, sort=sort, limit=None if most is None else most + 1)
     if not runs:
-        click.echo(_empty(opened, where, condition == where))
+        echo(_empty(opened, where, condition == where))
+        _tell_unread(opened)
         return
     asked = [field for field, _ in parse_sort(sort)] if sort else []
     table, width = _table(opened, runs[:most], fields, asked + opened.check_query(where))
     console(width).print(table)
     for hint in opened.runs(sort=sort, limit=0).hints:
-        click.echo(f"runlore: {hint}", err=True)
-    damaged = opened.ask(list_damaged)
+        echo(f"runlore: {hint}", err=True)
+    _tell_unread(opened)
+    if most is not None and len(runs) > most:
+        echo(f"More runs than {most} are there: -n N shows N of them.", err=True)
+    if condition != where and opened.runs("parent is not None", limit=1):
+        echo("Children are not listed: --all shows them.", err=True)
+
+
+def _tell_unread(store: Store) -> None:
+    """Say how many runs can't be read, as a whole or at all."""
+    damaged, unreadable = store.ask(list_damaged), store.ask(list_unreadable)
     if damaged:
         count = "1 run has" if len(damaged) == 1 else f"{len(damaged)} runs have"
-        click.echo(f"{count} files that are damaged or still arriving: runlore doctor names them.", err=True)
-    if most is not None and len(runs) > most:
-        click.echo(f"More runs than {most} are there: -n N shows N of them.", err=True)
-    if condition != where and opened.runs("parent is not None", limit=1):
-        click.echo("Children are not listed: --all shows them.", err=True)
-
-
-def _column(store: Store, text: str) -> Field:
-    """Return the field that a column names; a bare name stands for the first field of that name that some run has."""
-    try:
-        return parse_field(text)
-    except QueryError:
-        for table in BARE:
-            field = parse_field(text, table)
-            if store.has_key(field):
-                return field
-        raise
+        echo(f"{count} files that are damaged or still arriving: runlore doctor names them.", err=True)
+    closed = store.index.closed if store.exists else []
+    if unreadable or closed:
+        found = [(len(unreadable), "run", "runs"), (len(closed), "folder of runs", "folders of runs")]
+        text = " and ".join(f"{count} {one if count == 1 else many}" for count, one, many in found if count)
+        echo(f"This user can't read {text}: runlore doctor names them.", err=True)
 
 
 def _empty(store: Store, where: str, whole: bool) -> str:
@@ -117,13 +119,13 @@ def _table(store: Store, runs: RunList, fields: list[Field], asked: list[Field])
     ids = store.short_ids([run.id for run in runs])
     fixed = {
         "id": [ids[run.id] for run in runs],
-        "name": [line_text(run.name or UNKNOWN, NAME_CHARS) for run in runs],
-        "status": [run.status for run in runs],
+        "name": [line_text(run.name or (CLOSED if run.status == UNREADABLE else UNKNOWN), NAME_CHARS) for run in runs],
+        "status": [status_text(run.status, run.ended) for run in runs],
     }
     if not fields:
         fixed["started"] = [ago_text(run.started) for run in runs]
         fixed["took"] = [_took(run) for run in runs]
-    used = sum(max(map(len, (head, *values))) + 2 for head, values in fixed.items())
+    used = sum(max(map(width_of, (head, *values))) + 2 for head, values in fixed.items())
     room = terminal_width() - used + 2  # the last column needs no space behind it
     wanted = [field for field in asked if field.table]
     columns = _fitting(runs, fields or telling_columns(runs, wanted), room, always=None if fields else len(wanted))
@@ -131,7 +133,7 @@ def _table(store: Store, runs: RunList, fields: list[Field], asked: list[Field])
     for head in fixed:
         table.add_column(head, no_wrap=True, style="dim" if head == "id" else "", justify=_side(head == "took"))
     for head, values in columns:
-        used += max(map(len, (head, *values))) + 2
+        used += max(map(width_of, (head, *values))) + 2
         table.add_column(escape(head), no_wrap=True, justify=_side(all(map(_is_number, values))))
     styles = [STATUS_STYLES.get(run.status, "default") for run in runs]
     fixed["status"] = [f"[{style}]{escape(status)}[/]" for style, status in zip(styles, fixed["status"], strict=True)]
@@ -144,28 +146,49 @@ def _table(store: Store, runs: RunList, fields: list[Field], asked: list[Field])
 
 def _fitting(runs: RunList, fields: list[Field], room: int, always: int | None = None) -> list[tuple[str, list[str]]]:
     """Return heads and values of the columns that fit into `room`; the first `always` (None: all) need not fit."""
-    heads = [_head(field) for field in fields]
+    heads = [_head(field, runs) for field in fields]
     count = Counter(heads)
-    found = []
+    found: list[_Column] = []
     for place, field in enumerate(fields):
         head = line_text(field.text if count[heads[place]] > 1 else heads[place], NAME_CHARS)
-        if always is not None and place >= always and len(head) + 2 > room:
+        if always is not None and place >= always and width_of(head) + 2 > room:
             continue  # before the values of thousands of keys are made into text
         most = TAG_CHARS if field.table == "tags" and always is not None else VALUE_CHARS
-        values = [line_text(_value_text(run, field), most) for run in runs]
-        width = max(map(len, (head, *values))) + 2
-        if field.table == "tags" and width > room > max(len(head), MIN_TAG_CHARS) + 2:
+        whole = [_value_text(run, field) for run in runs]
+        values = [line_text(value, most) for value in whole]
+        width = max(map(width_of, (head, *values))) + 2
+        if field.table == "tags" and width > room > max(width_of(head), MIN_TAG_CHARS) + 2:
             values = [line_text(value, room - 2) for value in values]
             width = room
         if always is None or place < always or width <= room:
             room -= width
-            found.append((head, values))
-    return found
+            found.append(_Column(head, values, whole))
+    for column in found:  # what is left goes to texts that were cut, those on the left first
+        room -= column.widen(room)
+    return [(column.head, column.values) for column in found]
+
+
+@dataclass(slots=True)
+class _Column:
+    """A column of the table: its values as they are shown, and `whole`."""
+
+    head: str
+    values: list[str]
+    whole: list[str]
+
+    def widen(self, room: int) -> int:
+        """Show more of the values that were cut; return how many columns of the terminal that takes, at most `room`."""
+        if room <= 0 or not any(value.endswith("…") for value in self.values):
+            return 0
+        width = max(map(width_of, (self.head, *self.values)))
+        self.values = [line_text(value, width + room) for value in self.whole]
+        return max(map(width_of, (self.head, *self.values))) - width
 
 
 def _took(run: RecordedRun) -> str:
-    seconds = run.duration if run.duration is not None else (datetime.now(UTC) - run.started).total_seconds()
-    return duration_text(seconds)
+    if run.duration is not None:
+        return duration_text(run.duration)
+    return duration_text((datetime.now(UTC) - run.started).total_seconds()) if run.status == "running" else ""
 
 
 def _is_number(text: str) -> bool:
@@ -176,8 +199,11 @@ def _side(right: bool) -> Literal["right", "left"]:
     return "right" if right else "left"
 
 
-def _head(field: Field) -> str:
+def _head(field: Field, runs: RunList) -> str:
+    """Return the head of a column: the bare name, unless it would stand for a param of one of the runs."""
     if field.table in ("metrics", "params", "summary", "tags"):
+        if field.table == "tags" and any(field.key in run.params for run in runs):
+            return field.text
         return field.key if field.column in ("", "last") else f"{field.key}.{field.column}"
     return field.text
 
@@ -201,5 +227,5 @@ def _value_text(run: RecordedRun, field: Field) -> str:
         return str(run.environment.get(section, {}).get(key, ""))
     value = {"id": run.id, "parent": run.parent_id}.get(field.column, getattr(run, field.column, ""))
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
+        return f"{value:%Y-%m-%d %H:%M:%S}Z"
     return duration_text(value) if field.column == "duration" else "" if value is None else str(value)

@@ -10,7 +10,7 @@ import click
 from runlore._text import count_text, size_text
 from runlore.analysis.statistics import Best, direction
 from runlore.cli.options import RunPart, json_option, store_option
-from runlore.cli.printing import print_json
+from runlore.cli.printing import echo, print_json
 from runlore.index.parse import UNITS
 from runlore.maintenance.garbage import Garbage, collect, find_garbage
 from runlore.maintenance.removal import last_removal, remove, with_descendants
@@ -19,7 +19,11 @@ from runlore.maintenance.retention import Surplus, drop, find_surplus
 from runlore.store.store import open_store
 
 MAX_RUNS = 20  # with dropped files that are listed
-TITLES = {"blobs": "files that no run names", "removed": "files of removed runs", "drafts": "drafts"}
+TITLES = {
+    "blobs": "files that no run names",
+    "removed": "files of removed runs",
+    "drafts": "drafts, and marks of processes that are gone",
+}
 
 
 @click.command()
@@ -48,17 +52,17 @@ def rm(runs: tuple[str, ...], where: str | None, dry_run: bool, as_json: bool, s
             print_json([{"run": run_id, "bytes": size} for run_id, size in sizes.items()])
             return
         for run in chosen:
-            click.echo(f"would remove {run.name} ({run.id}), {sizes[run.id]} bytes of files")
+            echo(f"would remove {run.name} ({run.id}), {sizes[run.id]} bytes of files")
         freed = size_text(sum(sizes.values()))
-        click.echo(f"{count_text(len(chosen), 'run')}, {freed} of files, as far as no other run has them")
+        echo(f"{count_text(len(chosen), 'run')}, {freed} of files, as far as no other run has them")
         return
     removed = remove(place, chosen) if chosen else []
     if as_json:
         print_json([run.id for run in removed])
         return
     for run in removed:
-        click.echo(f"removed {run.name} ({run.id})")
-    click.echo("`runlore undo` brings them back, until the next `runlore gc`" if removed else "no run fulfils this")
+        echo(f"removed {run.name} ({run.id})")
+    echo("`runlore undo` brings them back, until the next `runlore gc`" if removed else "no run fulfils this")
 
 
 @click.command()
@@ -74,15 +78,15 @@ def undo(dry_run: bool, as_json: bool, store: str | None) -> None:
             print_json([{"run": run_id, "bytes": size} for run_id, size in sizes.items()])
             return
         for run_id, size in sizes.items():
-            click.echo(f"would bring back {run_id}, {size} bytes of records")
-        click.echo(f"{count_text(len(sizes), 'run')}, {size_text(sum(sizes.values()))}")
+            echo(f"would bring back {run_id}, {size} bytes of records")
+        echo(f"{count_text(len(sizes), 'run')}, {size_text(sum(sizes.values()))}")
         return
     ids = undo_removal(place)
     if as_json:
         print_json(ids)
         return
     for run_id in ids:
-        click.echo(f"{place.run(run_id).name} ({run_id}) is back")
+        echo(f"{place.run(run_id).name} ({run_id}) is back")
 
 
 @click.command()
@@ -135,20 +139,20 @@ def _print_gc(garbage: Garbage, surplus: list[Surplus], freed: int, dry_run: boo
     verb = "would drop" if dry_run else "dropped"
     for item in surplus[:MAX_RUNS]:
         files = count_text(len(item.hashes), "file")
-        click.echo(f"{verb} {files} of {item.run.name} ({item.run.id}), {size_text(item.size)}")
+        echo(f"{verb} {files} of {item.run.name} ({item.run.id}), {size_text(item.size)}")
     if len(surplus) > MAX_RUNS:
         more = surplus[MAX_RUNS:]
         size = size_text(sum(item.size for item in more))
-        click.echo(f"{verb} files of {count_text(len(more), 'more run')}, {size} (--json lists them)")
+        echo(f"{verb} files of {count_text(len(more), 'more run')}, {size} (--json lists them)")
     for name, items in _parts(garbage).items():
         if items:
-            click.echo(f"{TITLES[name]}: {len(items)}, {_bytes(items)} bytes")
+            echo(f"{TITLES[name]}: {len(items)}, {_bytes(items)} bytes")
     for reason in garbage.kept:
-        click.echo(reason)
+        echo(reason)
     later = sum(item.size for item in surplus) - freed
-    click.echo(f"{'would free' if dry_run else 'freed'} {freed} bytes ({size_text(freed)}) now")
+    echo(f"{'would free' if dry_run else 'freed'} {freed} bytes ({size_text(freed)}) now")
     if later > 0:
-        click.echo(f"{size_text(later)} more: with a gc an hour after they were written, unless other runs have them")
+        echo(f"{size_text(later)} more: with a gc an hour after they were written, unless other runs have them")
 
 
 def _parts(garbage: Garbage) -> dict[str, Sequence[tuple[Path, int]]]:

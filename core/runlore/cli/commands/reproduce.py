@@ -6,7 +6,6 @@ import shlex
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +16,13 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from runlore._text import count_text, line_text, number_text, visible_text
+from runlore._text import count_text, line_text, number_text, one_line
 from runlore.analysis.comparison import compare
 from runlore.cli.comparison import print_comparison
 from runlore.cli.options import RunPart, json_option, options_as, store_option
-from runlore.cli.printing import console, grid, print_json
+from runlore.cli.printing import console, echo, grid, print_json
 from runlore.documents import reproduction_document
+from runlore.reproduction.paths import make_folder
 from runlore.reproduction.plan import CannotReproduce, Plan
 from runlore.reproduction.reproduce import Redone, carry_out, distrust, prepare, unexpected
 from runlore.reproduction.verdicts import MODELS, TOLERANCE, Outcome, Verdict, judge, overall
@@ -116,7 +116,7 @@ def reproduce(options: Options) -> None:
 def _conclude(plan: Plan, redone: Redone, options: Options) -> int:
     """Print the verdict; return the exit status."""
     if redone.exit_status and not redone.interrupted:
-        click.echo(f"the command ended with exit status {redone.exit_status}", err=True)
+        echo(f"the command ended with exit status {redone.exit_status}", err=True)
     if not redone.pairs and not redone.interrupted:
         raise CannotReproduce(_why_nothing(plan, redone, options.full))
     verdicts = [judge(first, again, options.tolerance, plan.places.as_then) for first, again in redone.pairs]
@@ -137,7 +137,7 @@ def _folder(run: RecordedRun, to: Path | None, dry_run: bool) -> Iterator[tuple[
         raise CannotReproduce(f"{str(to)!r} is not empty: name a folder that is not there yet")
     kept: list[bool] = []
     prefix = f"runlore-{re.sub(r'[^a-zA-Z0-9-]', '-', run.name)[:NAME_CHARS]}-"
-    folder = Path(tempfile.mkdtemp(prefix=prefix)) if to is None or dry_run else to
+    folder = make_folder(prefix) if to is None or dry_run else to
     try:
         yield folder, lambda: kept.append(True)
     finally:
@@ -175,14 +175,14 @@ def _print_plan(plan: Plan, out: Console, *, full: bool) -> None:
     for title, problems in groupby(plan.problems, key=lambda problem: problem.part):
         out.print(f"[red]{title} that can't be restored:[/]")
         for problem in problems:
-            out.print("  " + escape(visible_text(problem.what)), soft_wrap=True)
+            out.print("  " + escape(one_line(problem.what)), soft_wrap=True)
     sys.stdout.flush()
 
 
 def _print_lines(out: Console, title: str, lines: list[str]) -> None:
     for number, line in enumerate(lines):
         head = f"[dim]{title if number == 0 else '':{TITLE_CHARS}}[/]"
-        out.print(f"  {head}{escape(visible_text(line))}", soft_wrap=True)
+        out.print(f"  {head}{escape(one_line(line))}", soft_wrap=True)
 
 
 def _some(lines: list[str], full: bool) -> list[str]:
@@ -195,7 +195,7 @@ def _print_outcome(plan: Plan, redone: Redone, verdicts: Sequence[Verdict], out:
     if redone.interrupted:
         out.print("[yellow]interrupted[/]: what follows compares only how far it came")
     for problem in plan.problems:
-        out.print(f"[yellow]not as it was[/]: {problem.part}: {escape(visible_text(problem.what))}", soft_wrap=True)
+        out.print(f"[yellow]not as it was[/]: {problem.part}: {escape(one_line(problem.what))}", soft_wrap=True)
     for (first, again), verdict in zip(redone.pairs, verdicts, strict=True):
         _print_verdict(plan, first, again, verdict, out, full=full)
     if redone.lacking:
@@ -206,7 +206,7 @@ def _print_outcome(plan: Plan, redone: Redone, verdicts: Sequence[Verdict], out:
     if redone.others:
         names = ", ".join(line_text(run.name, NAME_CHARS) for run in redone.others[:MAX_LINES])
         out.print(f"[dim]{count_text(len(redone.others), 'other run')} came of it: {escape(names)}[/]", soft_wrap=True)
-    click.echo(f"it ran in {plan.folder}, which is yours to remove")
+    echo(f"it ran in {plan.folder}, which is yours to remove")
 
 
 def _print_verdict(
@@ -224,7 +224,7 @@ def _print_verdict(
         by = ", by its weights where the bytes of a file differ" if any(item.by == "weights" for item in same) else ""
         out.print(f"  the same bit for bit: {' and '.join(counts)}{by}", soft_wrap=True)
     for reason in verdict.reasons:
-        out.print("  " + escape(visible_text(reason)), soft_wrap=True)
+        out.print("  " + escape(one_line(reason)), soft_wrap=True)
     _print_deviations(verdict, out, full=full)
     for line in _some(list(_file_lines(verdict)), full):
         out.print("  " + escape(line), soft_wrap=True)

@@ -1,15 +1,16 @@
 """`runlore restore`: get a file of a run back, byte for byte."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import click
 
-from runlore._text import visible_text
 from runlore.artifacts.artifact import Artifact
+from runlore.artifacts.blobs import ODD_NAME
 from runlore.artifacts.folders import safe_join
 from runlore.cli.options import RunPart, json_option, store_option
-from runlore.cli.printing import print_json
+from runlore.cli.printing import echo, print_json
 from runlore.documents import artifact_document, run_details
 from runlore.errors import ArtifactNotFound, UnsafePath
 from runlore.provenance.hashing import complete_run
@@ -18,6 +19,7 @@ from runlore.store.store import open_store
 
 DEFAULT_ROLES = ("best", "last")  # that are restored where nothing is named
 MAX_NAMED = 10  # artifacts in a message
+MAX_FOLDER_BYTES = 120  # of the name of a folder for one file, which the name of its artifact makes
 
 
 @click.command()
@@ -50,7 +52,7 @@ def restore(
     if as_json:
         print_json({**artifact_document(item), "run": found.id, "restored": written})
     else:
-        click.echo(written)
+        echo(written)
 
 
 def _check_free(item: Artifact, to: Path, force: bool) -> None:
@@ -79,17 +81,25 @@ def _restore_all(run: RecordedRun, to: Path, force: bool, as_json: bool) -> None
             lacking.append(str(error))
         except UnsafePath as error:  # of a file in a folder
             refused.append(str(error))
+        except OSError as error:
+            refused.append(_told(item, error))
     to.mkdir(parents=True, exist_ok=True)
     record.write_bytes(document)
     written.append(str(record))
     if as_json:
         print_json({"run": run.id, "restored": written, "lacking": [*lacking, *refused]})
     else:
-        click.echo("\n".join(written))
-        for reason in (*lacking, *refused):
-            click.echo(visible_text(reason), err=True)
+        echo(*written)
+        echo(*lacking, *refused, err=True)
     if refused:
         raise SystemExit(1)
+
+
+def _told(item: Artifact, error: OSError) -> str:
+    """Tell that the name of a file is one that the disk can't have; raise any other error again."""
+    if error.errno not in ODD_NAME:
+        raise error
+    return f"{item.name!r} can't be written here: {error.strerror}"
 
 
 def _default(run: RecordedRun) -> Artifact:
@@ -122,15 +132,26 @@ def _places(run: RecordedRun, to: Path, record: Path) -> tuple[list[tuple[Path, 
             newest[(item.target(to), item.name)] = item
         except UnsafePath as error:
             refused.append(str(error))
+        except OSError as error:
+            refused.append(_told(item, error))
     targets = [record, *(target for target, _ in newest)]
     found = []
     for (target, name), item in newest.items():
         alone = targets.count(target) == 1
         try:
-            found.append((to if alone else safe_join(to, f"{item.kind}-{name}".replace("/", "_")), item))
+            found.append((to if alone else safe_join(to, _folder_name(f"{item.kind}-{name}")), item))
         except UnsafePath as error:
             refused.append(str(error))
     return found, refused
+
+
+def _folder_name(name: str) -> str:
+    """Return the name of a folder; a long one is cut and ends with digits of its hash."""
+    plain = name.replace("/", "_")
+    data = plain.encode("utf-8", "surrogateescape")
+    if len(data) <= MAX_FOLDER_BYTES:
+        return plain
+    return f"{data[:MAX_FOLDER_BYTES].decode('utf-8', 'ignore')}-{hashlib.sha256(data).hexdigest()[:8]}"
 
 
 def _best_child(run: RecordedRun) -> RecordedRun | None:

@@ -11,17 +11,29 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from runlore._text import ago_text, as_time, duration_text, line_text, number_text, size_text, spark_text, visible_text
+from runlore._text import (
+    ago_text,
+    as_time,
+    duration_text,
+    line_text,
+    number_text,
+    one_line,
+    size_text,
+    spark_text,
+    status_text,
+    visible_text,
+)
 from runlore.analysis.ranking import by_use, is_aside
 from runlore.artifacts.artifact import Artifact
 from runlore.cli.options import RunPart, json_option, store_option
-from runlore.cli.printing import STATUS_STYLES, console, grid, print_json
+from runlore.cli.printing import STATUS_STYLES, console, grid, print_json, print_whole
 from runlore.documents import run_details
 from runlore.errors import RunNotFound
 from runlore.hookspecs import SYSTEM_PREFIX
 from runlore.log.values import text_of
 from runlore.provenance.hashing import complete_run
 from runlore.store.runs import RecordedRun
+from runlore.store.segments import ParamChange, changed_params
 from runlore.store.store import open_store
 
 T = TypeVar("T")
@@ -32,7 +44,8 @@ MAX_CURVE_POINTS = 2_000_000  # of a metric that is drawn as a curve
 ID_DIGITS = 6  # of another run
 HASH_DIGITS = 8  # of an artifact
 FINGERPRINT_DIGITS = 12  # of a dataset; `which-run` takes them
-NAME_CHARS = 30  # of an artifact
+NAME_CHARS = 40  # of an artifact
+ROLE_CHARS = 40  # of all its roles together
 KEY_CHARS = 46  # of a list of facts
 VALUE_CHARS = 400  # likewise
 
@@ -57,13 +70,13 @@ def show(run: str, full: bool, as_json: bool, store: str | None) -> None:
 
 def _extent(facts: dict[str, Any]) -> Iterator[str]:
     """Describe the size of a dataset and the types in it."""
-    if "shape" in facts:
-        yield " × ".join(map(str, facts["shape"])) or "a single value"
-    elif "rows" in facts:
-        yield f"{facts['rows']:,} rows"
-    dtypes = facts.get("dtypes")
+    shape, rows, dtypes = facts.get("shape"), facts.get("rows"), facts.get("dtypes")
+    if shape is not None:
+        yield (" × ".join(map(str, shape)) if isinstance(shape, list) else str(shape)) or "a single value"
+    elif rows is not None:
+        yield f"{rows:,} rows" if isinstance(rows, int | float) else f"{rows} rows"
     if dtypes:
-        yield dtypes if isinstance(dtypes, str) else ", ".join(dict.fromkeys(dtypes))
+        yield ", ".join(dict.fromkeys(map(str, dtypes))) if isinstance(dtypes, list) else str(dtypes)
     if facts.get("batch_size"):
         yield f"batches of {facts['batch_size']}"
 
@@ -88,13 +101,17 @@ def _artifact_row(item: Artifact, scored: str | None) -> Iterator[str]:
     yield "–" if item.step is None else str(item.step)
     if scored:
         yield "" if item.value is None or item.monitor != scored else number_text(item.value)
-    yield escape(line_text(", ".join(item.roles), 16))
+    yield escape(line_text(", ".join(item.roles), ROLE_CHARS))
     yield _state(item)
 
 
 def _by_use(artifacts: list[Artifact]) -> list[Artifact]:
     """Sort files: those with a role first, then those that can be restored; else in the order of writing."""
     return sorted(artifacts, key=lambda item: (not item.roles, _state(item) == "gone"))
+
+
+def _change(key: str, change: ParamChange) -> str:
+    return f"{key} {'–' if change.before is None else text_of(change.before)} → {text_of(change.after)}"
 
 
 class _Page:
@@ -124,7 +141,9 @@ class _Page:
     def _head(self) -> None:
         run = self.run
         style = STATUS_STYLES.get(run.status, "default")
-        self.out.print(f"[bold]{escape(visible_text(run.name))}[/]  [{style}]{escape(run.status)}[/]")
+        self.out.print(
+            f"[bold]{escape(one_line(run.name))}[/]  [{style}]{escape(status_text(run.status, run.ended))}[/]"
+        )
         facts = {
             "id": run.id,
             "experiment": run.experiment,
@@ -158,12 +177,13 @@ class _Page:
         self._title("metrics", len(metrics))
         if not metrics:
             return
-        table = grid(["metric", "last", "min", "max", "points", "curve"], right=(1, 2, 3, 4))
+        table = grid(["metric", "last", "step", "min", "max", "points", "curve"], right=(1, 2, 3, 4, 5))
         for series in self._cut(metrics):
             curve = spark_text(series.values.tolist(), 16) if 1 < series.count < MAX_CURVE_POINTS else ""
-            numbers = [number_text(value) for value in (series.last, series.min, series.max)]
-            table.add_row("  " + escape(line_text(series.key, 40)), *numbers, str(series.count), curve)
-        self.out.print(table)
+            last, low, high = (number_text(value) for value in (series.last, series.min, series.max))
+            numbers = [last, str(series.last_step), low, high, str(series.count)]
+            table.add_row("  " + escape(line_text(series.key, 40)), *numbers, curve)
+        print_whole(table)
         self._more(len(metrics))
 
     def _summary(self) -> None:
@@ -172,7 +192,7 @@ class _Page:
         self._pairs({key: number_text(item) for key, item in found.items()})
 
     def _params(self) -> None:
-        params = by_use(self.run.params)
+        params = by_use(self.run.params, self.run.captured)
         self._title("params", len(params))
         self._pairs({key: text_of(params[key]) for key in self._cut(list(params))})
         self._more(len(params))
@@ -202,15 +222,15 @@ class _Page:
         if self.max_rows is not None and len(gone) > MAX_GONE:
             shown = [item for item in shown if item not in gone]
         scored = next((item.monitor for item in artifacts if item.value is not None), None)
-        values = [line_text(scored, 16)] if scored else []
+        values = [escape(line_text(scored, 16))] if scored else []
         heads = ["name", "kind", "size", "sha256", "step", *values, "role", "state"]
         table = grid(heads, right=(2, 4, 5) if scored else (2, 4))
         for item in self._cut(shown):
             table.add_row(*_artifact_row(item, scored))
-        self.out.print(table)
+        print_whole(table)
         for item in self._cut(shown):
             if _state(item) == "on disk":
-                name, path = line_text(item.name, NAME_CHARS), visible_text(item.path or "")
+                name, path = line_text(item.name, NAME_CHARS), one_line(item.path or "")
                 self.out.print(f"  [dim]{escape(name)} is at {escape(path)}[/]")
         self._more(len(shown))
         if len(shown) < len(artifacts):
@@ -221,24 +241,28 @@ class _Page:
         if len(segments) < 2:
             return
         self._title("segments", len(segments))
-        for segment in segments:
+        for before, segment in zip((None, *segments), segments, strict=False):
             began = as_time(segment.started)
             took = "" if segment.ended is None else f" after {duration_text((segment.ended - segment.started) / 1e6)}"
-            parts = [f"{began:%Y-%m-%d %H:%M:%S}", segment.status + took]
-            parts += [] if segment.cut is None else [f"from step {segment.cut}"]
+            parts = [f"{began:%Y-%m-%d %H:%M:%S} UTC", segment.status + took]
+            parts += [] if segment.from_step is None else [f"from step {segment.from_step}"]
             parts += [segment.error] if segment.error else []
             parts += [" ".join(segment.argv)] if len({item.argv for item in segments}) > 1 else []
             self.out.print("  " + escape(line_text(", ".join(parts), VALUE_CHARS)), soft_wrap=True)
+            changes = {} if before is None else by_use(changed_params(before, segment), self.run.captured)
+            for key in self._cut(list(changes)):
+                self.out.print("    " + escape(line_text(_change(key, changes[key]), VALUE_CHARS)), soft_wrap=True)
+            self._more(len(changes))
 
     def _took(self) -> str:
         run = self.run
         if run.duration is None:
-            return duration_text((datetime.now(UTC) - run.started).total_seconds()) + " so far"
-        whole = duration_text(run.duration)
-        if len(run.segments) < 2:
-            return whole
-        busy = sum((segment.ended or segment.started) - segment.started for segment in run.segments) / 1e6
-        return f"{duration_text(busy)} in {len(run.segments)} segments, {whole} from first to last"
+            so_far = duration_text((datetime.now(UTC) - run.started).total_seconds()) + " so far"
+            return so_far if run.status == "running" else ""
+        if len(run.segments) < 2 or run.ended is None:
+            return duration_text(run.duration)
+        whole = duration_text((run.ended - run.started).total_seconds())
+        return f"{duration_text(run.duration)} in {len(run.segments)} segments, {whole} from first to last"
 
     def _children(self) -> None:
         children = list(self.run.children)
@@ -247,7 +271,7 @@ class _Page:
             return
         varying = [
             key
-            for key in dict.fromkeys(key for child in children for key in child.params)
+            for key in dict.fromkeys(key for child in children for key in by_use(child.params, child.captured))
             if len({repr(child.params.get(key)) for child in children}) > 1
         ][:3]
         keys = sorted(dict.fromkeys(key for child in children for key in child.metrics), key=is_aside)[:2]
@@ -277,7 +301,7 @@ class _Page:
     def _error(self) -> None:
         error = self.run.error
         if error:
-            self.out.print(f"\n[bold red]{escape(visible_text(error.get('type', 'error')))}[/]", end="")
+            self.out.print(f"\n[bold red]{escape(one_line(error.get('type') or 'error'))}[/]", end="")
             message = visible_text(error.get("message") or "")
             self.out.print(escape(f": {message}" if message else ""), soft_wrap=True)
             self.out.print(escape(visible_text(error.get("traceback") or "")), soft_wrap=True, end="")

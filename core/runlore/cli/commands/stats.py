@@ -6,15 +6,15 @@ import click
 from rich.markup import escape
 
 from runlore._text import count_text, line_text, number_text
-from runlore.analysis.scope import independent, well_ended
-from runlore.analysis.statistics import Best, Group, PairedTest, Statistics, group_runs, key_text
+from runlore.analysis.scope import independent, left_out_text, well_ended
+from runlore.analysis.statistics import Best, Group, PairedTest, Statistics, group_runs
+from runlore.cli.groups import Key, key_texts
 from runlore.cli.options import children_option, json_option, options_as, store_option
-from runlore.cli.printing import grid, print_json, print_whole
+from runlore.cli.printing import echo, grid, print_json, print_whole
 from runlore.documents import statistics_document
-from runlore.store.runs import RunList
-from runlore.store.store import open_store
+from runlore.errors import AmbiguousRun, RunNotFound
+from runlore.store.store import Store, open_store
 
-MAX_NAMED = 5  # runs that are left out
 MAX_MIXED = 5  # names of params that differ within groups, in the warning
 KEY_CHARS = 24  # of a value that makes a group
 ID_DIGITS = 6  # of the best run
@@ -55,53 +55,64 @@ class Options:
 def stats(options: Options) -> None:
     """Compare groups of runs: n, mean, standard deviation, 95 % interval and best of a metric.
 
-    Runs that have not finished are left out, and named, unless the query names their status.
+    Runs that have not finished are left out, and named, unless the query or --by names their status.
 
     With --over, runs of a group that differ only in this field are repetitions, and two groups are compared by a
     paired test over the values that both have.
     """
     by, over = options.by, options.over
     store = open_store(options.store)
-    chosen, left_out = well_ended(store, options.where, independent(options.where, options.show_all))
-    found = group_runs(store, chosen, options.metric, by, over, options.best, options.between or None)
+    chosen, left_out = well_ended(store, options.where, independent(options.where, options.show_all), by)
+    between = tuple(_named_parent(store, by, text) for text in options.between or ())
+    found = group_runs(store, chosen, options.metric, by, over, options.best, between or None)  # type: ignore[arg-type]
     if options.as_json:
-        print_json(statistics_document(found, by, over, left_out or ()))
+        print_json(statistics_document(found, by, over, left_out))
         return
     if left_out:
-        click.echo(_left_out_text(left_out), err=True)
+        echo(left_out_text(left_out), err=True)
     if found.groups:
-        _print(found, by, over)
+        _print(found, by, over, key_texts(store, by, [group.key for group in found.groups]))
     else:
-        click.echo("No run fulfils this query.")
+        echo("No run fulfils this query.")
 
 
-def _print(found: Statistics, by: tuple[str, ...], over: tuple[str, ...]) -> None:
+def _named_parent(store: Store, by: tuple[str, ...], text: str) -> str:
+    """Return the id of the parent that makes a group, where somebody wrote its name."""
+    if by != ("parent",):
+        return text
+    try:
+        return store.run(text).id
+    except (RunNotFound, AmbiguousRun):
+        return text  # maybe that of no parent: "–"
+
+
+def _print(found: Statistics, by: tuple[str, ...], over: tuple[str, ...], keys: dict[Key, list[str]]) -> None:
     good = "lowest" if found.best == "min" else "highest"
     heads = [*by, "n", "mean", "std", "95 % interval", "best", "run"]
     table = grid(heads, right=range(len(by), len(by) + 5))
     for group in found.groups:
         if group.runs:
-            table.add_row(*_cells(group))
-    click.echo(f"{found.metric}, best is {good}")
+            table.add_row(*_cells(group, keys[group.key]))
+    echo(f"{found.metric}, best is {good}")
     print_whole(table)
     lacking = sum(group.lacking for group in found.groups)
     if lacking:
-        click.echo(f"{count_text(lacking, 'run')} without it, or where it is NaN, left out.", err=True)
+        echo(f"{count_text(lacking, 'run')} without it, or where it is NaN, left out.", err=True)
     merged = sum(len(group.runs) - group.n for group in found.groups)
     if merged:
-        click.echo(f"{count_text(merged, 'run')} counted with another of the same {', '.join(over)}.", err=True)
+        echo(f"{count_text(merged, 'run')} counted with another of the same {', '.join(over)}.", err=True)
     if found.mixed:
         more = f" and {len(found.mixed) - MAX_MIXED} more" if len(found.mixed) > MAX_MIXED else ""
         params = f"{', '.join(found.mixed[:MAX_MIXED])}{more}"
-        click.echo(f"Runs of one group differ in {params}, too: --by {found.mixed[0]} keeps them apart.", err=True)
+        echo(f"Runs of one group differ in {params}, too: --by {found.mixed[0]} keeps them apart.", err=True)
     if found.test is not None:
-        click.echo(_test_text(found.test))
+        echo(_test_text(found.test, keys))
     elif found.why_no_test:
-        click.echo(found.why_no_test, err=True)
+        echo(found.why_no_test, err=True)
 
 
-def _cells(group: Group) -> list[str]:
-    keys = [escape(line_text(key_text(value), KEY_CHARS)) for value in group.key]
+def _cells(group: Group, texts: list[str]) -> list[str]:
+    keys = [escape(line_text(text, KEY_CHARS)) for text in texts]
     if keys:
         keys[0] = "  " + keys[0]
     interval = "–" if group.interval is None else " … ".join(map(number_text, group.interval))
@@ -111,15 +122,8 @@ def _cells(group: Group) -> list[str]:
     return [*keys, ("" if keys else "  ") + str(group.n), number_text(group.mean), deviation, interval, *told]
 
 
-def _left_out_text(runs: RunList) -> str:
-    named = [f"{line_text(run.name, KEY_CHARS)} ({run.status})" for run in runs[:MAX_NAMED]]
-    more = f" and {len(runs) - MAX_NAMED} more" if len(runs) > MAX_NAMED else ""
-    names = f"{', '.join(named)}{more}"
-    return f"{count_text(len(runs), 'run')} left out, not finished: {names}. A query that names status counts them."
-
-
-def _test_text(test: PairedTest) -> str:
-    a, b = (" ".join(map(key_text, key)) for key in (test.a, test.b))
+def _test_text(test: PairedTest, keys: dict[Key, list[str]]) -> str:
+    a, b = (" ".join(keys[key]) for key in (test.a, test.b))
     text = f"paired over {test.pairs}: {b} - {a} = {number_text(test.difference)}"
     if test.p is None or test.t is None or test.interval is None:
         return f"{text}, the same for each pair: no test"

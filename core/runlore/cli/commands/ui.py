@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import click
 
 from runlore.cli.options import options_as, store_option
+from runlore.cli.printing import echo
 from runlore.errors import MissingDependency
 from runlore.store.store import open_store
 
@@ -19,6 +20,7 @@ class Options:
     names: tuple[str, ...]
     base_path: str
     proxies: tuple[str, ...]
+    frames: tuple[str, ...]
     store: str | None
 
 
@@ -42,6 +44,9 @@ class Options:
 @click.option(
     "--trust-proxy", "proxies", metavar="ADDRESS", multiple=True, help="Believe X-Forwarded-Host and -Proto from there."
 )
+@click.option(
+    "--allow-frame", "frames", metavar="ORIGIN", multiple=True, help="A site whose pages may show this one in a frame."
+)
 @store_option
 @options_as(Options)
 def ui(options: Options) -> None:
@@ -49,17 +54,25 @@ def ui(options: Options) -> None:
 
     The address carries a key: whoever has it can read the store and change tags, notes and runs. Ctrl-C ends it.
     """
+    try:
+        options.host.encode("idna")
+    except UnicodeError:
+        raise click.UsageError(f"--host is {options.host!r}, which is no name or address of a machine") from None
     place = open_store(options.store)
     try:
         from runlore.ui.reach import Reach
         from runlore.ui.server import Server, is_local
     except ImportError as error:
         raise MissingDependency(f"the page needs {error.name}: pip install 'runlore[ui]'") from None
-    reach = Reach(options.host, options.names, options.base_path, options.proxies)
+    reach = Reach(options.host, options.names, options.base_path, options.proxies, options.frames)
     server = Server(place.root, reach, options.port)
-    click.echo(f"{place.root} at\n\n  {server.address}\n")
+    echo(f"{place.root} at", "", f"  {server.address}", "")
+    if server.plain:
+        echo("  where that name leads nowhere", f"  {server.plain}", "")
     for way in server.ways:
-        click.echo(f"  behind the proxy, with its http: or https: before it\n  {way}\n")
+        echo("  behind the proxy, with its http: or https: before it", f"  {way}", "")
+    if server.taken:
+        echo(f"Another program listens at {server.taken}: open the address as it is, not by a name.", err=True)
     if not is_local(options.host):
-        click.echo("Other machines can reach it. What they are sent is not encrypted.", err=True)
+        echo("Other machines can reach it. What they are sent is not encrypted.", err=True)
     server.serve(browser=not options.no_browser)

@@ -8,10 +8,13 @@ from rich.markup import escape
 
 from runlore._text import line_text, number_text
 from runlore.cli.options import json_option, store_option
-from runlore.cli.printing import console, grid, print_json
+from runlore.cli.printing import echo, grid, print_json, print_whole
 from runlore.documents import origin_document
 from runlore.provenance import origins as _origins
 from runlore.store.store import Store, open_store
+
+NAME_CHARS = 40  # of an artifact, and of what is said of others
+ROLE_CHARS = 40  # of all its roles together
 
 
 @click.command("which-run")
@@ -37,15 +40,15 @@ def which_run(targets: tuple[str, ...], as_json: bool, store: str | None) -> Non
     else:
         for target, origins in known:
             if len(targets) > 1:
-                click.echo(target)
+                echo(target)
             if origins.found:
                 _print(place, origins.found, Path(target).name)
     for _, origins in known:
         if not origins.found:
-            click.echo(f"no run knows the content {origins.sha256[:12]}…", err=True)
+            echo(f"no run knows the content {origins.sha256[:12]}…", err=True)
             for hint in dict.fromkeys(origins.hints):
-                click.echo(f"  {hint}", err=True)
-            click.echo(f"  looked in {place.root}: --store or RUNLORE_STORE names another store", err=True)
+                echo(f"  {hint}", err=True)
+            echo(f"  looked in {place.root}: --store or RUNLORE_STORE names another store", err=True)
     if not all(origins.found for _, origins in known):
         sys.exit(1)
 
@@ -65,11 +68,11 @@ def _print(place: Store, found: tuple[_origins.Origin, ...], name: str) -> None:
             "  " + short[origin.run],
             escape(line_text(origin.name, 20)),
             origin.relation,
-            escape(line_text(origin.artifact, 28 - len(more)) + more),
+            escape(line_text(origin.artifact, NAME_CHARS - len(more)) + more),
             "–" if origin.step is None else str(origin.step),
             "–" if origin.epoch is None else number_text(origin.epoch),
-            escape(line_text(", ".join(roles), 14)),
+            escape(line_text(", ".join(roles), ROLE_CHARS)),
         )
-    console().print(table)
+    print_whole(table)
     if found[0].match == "weights":
-        click.echo("Found by the weights in it: the file itself is another one.")
+        echo("Found by the weights in it: the file itself is another one.")

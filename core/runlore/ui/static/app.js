@@ -163,6 +163,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+if (location.hash.startsWith("#token=")) history.replaceState(null, "", location.pathname + location.search); // not needed
 document.querySelector("link[rel=icon]").href = outer("/static/icon.svg"); // the relative one moves with the address
 theme();
 document.body.append(

@@ -146,16 +146,20 @@ function causes(found) {
             ),
           );
     const diffs = found.pairs.map((pair) =>
-      pair.changes.find((change) => change.group === row.group && change.key === row.key && change.diff),
+      pair.changes.find(
+        (change) => change.group === row.group && change.key === row.key && (change.diff || change.rows),
+      ),
     );
-    if (!diffs.some(Boolean))
+    if (row.group !== "code" || !diffs.some(Boolean))
       return [
         title,
         h(
           "tr",
           {},
           h("td", { class: "mono" }, row.key),
-          row.values.map((value) => h("td", {}, cell(value))),
+          row.values.map((value, place) =>
+            h("td", {}, cell(value), diffs[place - 1] ? h("div", { class: "quiet" }, diffs[place - 1].rows.text) : null),
+          ),
         ),
       ];
     const one = diffs.filter(Boolean);
@@ -172,7 +176,8 @@ function causes(found) {
             one.length > 1 || found.runs.length > 2
               ? h("div", { class: "quiet" }, `${found.runs[0].name} → ${found.runs[diffs.indexOf(change) + 1].name}`)
               : null,
-            diffView(change.diff),
+            change.rows ? h("p", {}, change.rows.text) : null,
+            change.diff ? diffView(change.diff) : null,
           ]),
         ),
       ),

@@ -3,10 +3,10 @@
 import { outer } from "./base.js";
 import { text } from "./format.js";
 
-const HIDDEN = /[\p{Cc}\p{Cf}]/gu;
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 const PROPERTIES = new Set(["value", "checked", "disabled", "indeterminate", "hidden"]);
 
-/** Text with control and bidirectional characters as escapes. */
+/** Text with hidden characters (control, direction, surrogates) as escapes; line breaks and tabs stay. */
 export function visible(text) {
   return text.replace(HIDDEN, (sign) =>
     sign === "\n" || sign === "\t" ? sign : `\\u${sign.codePointAt(0).toString(16).padStart(4, "0")}`,
@@ -137,18 +137,24 @@ function open(button, build) {
   box.querySelector("input, textarea, button, select")?.focus();
 }
 
-/** A command with a button that copies it. */
+/** A word as shells read it: in quotes where they would act upon something in it. */
+export function shellWord(text) {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** A command on one line, with a button that copies what is shown: pasted, it runs nothing by itself. */
 export function command(text) {
-  const button = h("button", { type: "button", "aria-label": `Copy: ${text}` }, "Copy");
+  const line = visible(text).replaceAll("\n", "\\n").replaceAll("\t", "\\t");
+  const button = h("button", { type: "button", "aria-label": `Copy: ${line}` }, "Copy");
   button.addEventListener(
     "click",
     trying(async () => {
-      await navigator.clipboard.writeText(text);
+      await navigator.clipboard.writeText(line);
       fill(button, "Copied");
       setTimeout(() => fill(button, "Copy"), 1500);
     }),
   );
-  return h("div", { class: "command" }, h("code", { tabindex: 0 }, text), button);
+  return h("div", { class: "command" }, h("code", { tabindex: 0 }, line), button);
 }
 
 export function debounce(wait, action) {

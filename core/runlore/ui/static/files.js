@@ -1,6 +1,6 @@
 // The files of a run with their roles, a download and a preview; its code and environment.
 
-import { command, fill, h, trying } from "./dom.js";
+import { command, fill, h, shellWord, trying } from "./dom.js";
 import { count, number, size } from "./format.js";
 import { contentAddress, lookInto } from "./look.js";
 import { pairs } from "./overview.js";
@@ -187,7 +187,7 @@ export function code(node, run) {
         "div",
         {},
         h("h2", {}, "Command"),
-        command((run.command.argv ?? []).join(" ") || "–"),
+        command((run.command.argv ?? []).map(shellWord).join(" ") || "–"),
         h("p", { class: "quiet mono" }, `${run.command.cwd ?? ""} on ${run.command.host ?? "?"}`),
         pairs("Code", sections.git ?? {}),
         run.environment.git ? null : h("p", { class: "quiet" }, "There was no git repository."),

@@ -56,6 +56,13 @@ export function ago(iso) {
   return iso.slice(0, 10);
 }
 
+/** A status; of a run that is only not heard of, since when. */
+export function statusText({ status, ended }) {
+  if (status !== "silent" || !ended) return status;
+  const recent = Math.abs(Date.now() - Date.parse(ended)) < 86400e3;
+  return `not heard of since ${recent ? `${ended.slice(11, 16)} UTC` : ended.slice(0, 10)}`;
+}
+
 export function moment(iso) {
   return iso ? `${iso.slice(0, 19).replace("T", " ")} UTC` : "–";
 }

@@ -1,11 +1,12 @@
 // The table of groups: the number of runs, and for each metric the mean with its interval and the best value.
 
-import { h } from "./dom.js";
-import { groupText, number } from "./format.js";
+import { h, runLink } from "./dom.js";
+import { count, groupText, number } from "./format.js";
 import { colourAt } from "./plot.js";
 import { label } from "./relations.js";
 
 export const GROUPS = 12; // groups with bands; the server sends no more
+const NAMED = 5; // runs that are left out
 
 /** The table of groups; `found` has one answer for each metric. */
 export function groupTable(found, by) {
@@ -29,6 +30,22 @@ export function groupTable(found, by) {
   );
   const table = h("table", { class: "list groups" }, h("thead", {}, heads), h("tbody", {}, rows));
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Groups" }, table);
+}
+
+/** The runs that do not count, and how they would, in the words of `runlore stats`; null where all count. */
+export function leftOut(runs = []) {
+  if (!runs.length) return null;
+  const named = runs
+    .slice(0, NAMED)
+    .flatMap((item, place) => [place ? ", " : "", runLink(item.run, item.name), ` (${item.status})`]);
+  return h(
+    "p",
+    { class: "left-out" },
+    `${count(runs.length, "run")} left out, not finished: `,
+    named,
+    runs.length > NAMED ? ` and ${runs.length - NAMED} more` : "",
+    ". A query that names status counts them.",
+  );
 }
 
 function cell(group) {

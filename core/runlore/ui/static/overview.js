@@ -2,7 +2,7 @@
 
 import { change, runPath } from "./api.js";
 import { command, fill, form, h, link, runLink, shortened, trying } from "./dom.js";
-import { moment, number, titled } from "./format.js";
+import { moment, number, text, titled } from "./format.js";
 
 /** Show the overview in a node; `again` is called after something was added. */
 export function overview(node, run, again) {
@@ -66,7 +66,7 @@ function metrics(run) {
           "tr",
           {},
           h("th", {}, ""),
-          ["last", "min", "max", "points"].map((name) => h("th", { class: "number" }, name)),
+          ["last", "step", "min", "max", "points"].map((name) => h("th", { class: "number" }, name)),
         ),
       ),
       h(
@@ -78,7 +78,9 @@ function metrics(run) {
             "tr",
             {},
             h("td", { class: "mono" }, key),
-            [series.last, series.min, series.max].map((value) => h("td", { class: "number" }, number(value))),
+            h("td", { class: "number" }, number(series.last)),
+            h("td", { class: "number quiet" }, series.last_step),
+            [series.min, series.max].map((value) => h("td", { class: "number" }, number(value))),
             h("td", { class: "number quiet" }, series.count),
           );
         }),
@@ -90,13 +92,17 @@ function metrics(run) {
 function params(run) {
   const entries = Object.entries(run.params);
   if (!entries.length) return h("section", {}, h("h2", {}, "Params"), h("p", { class: "quiet" }, "None."));
+  const captured = new Set(run.captured);
   const list = h("dl", { class: "facts" });
   const draw = (wanted) =>
     fill(
       list,
       entries
         .filter(([key]) => key.toLowerCase().includes(wanted.toLowerCase()))
-        .flatMap(([key, value]) => [h("dt", { class: "mono" }, key), h("dd", { class: "mono" }, shortened(value))]),
+        .flatMap(([key, value]) => [
+          h("dt", { class: "mono" }, key),
+          h("dd", { class: captured.has(key) ? "mono quiet" : "mono" }, shortened(value)),
+        ]),
     );
   draw("");
   const find =
@@ -213,6 +219,13 @@ function segments(run) {
             h("td", {}, moment(item.started)),
             h("td", {}, h("span", { class: `status ${item.status}` }, item.status)),
             h("td", {}, item.from_step === null ? "" : `from step ${item.from_step}`),
+            h(
+              "td",
+              {},
+              Object.entries(item.changed).map(([key, [before, after]]) =>
+                h("div", {}, `${key} ${text(before)} → ${text(after)}`),
+              ),
+            ),
             h("td", {}, item.error ?? ""),
           ),
         ),

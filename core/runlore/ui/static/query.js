@@ -5,7 +5,7 @@ import { debounce, fill, h } from "./dom.js";
 
 const FIELDS = ["status", "experiment", "name", "id", "parent", "started", "ended", "duration"];
 const WORDS = ["and", "or", "not", "in", "is None", "like(", "match(", 'ago("7d")'];
-const STATUSES = ["running", "finished", "failed", "interrupted", "crashed"];
+const STATUSES = ["running", "finished", "failed", "interrupted", "crashed", "silent", "unreadable", "damaged"];
 const MOST = 12;
 
 /** The box; `apply(text)` is called with a query that the server understands. */
@@ -93,9 +93,10 @@ export function queryBox(text, apply) {
   async function submit(loud) {
     const asked = input.value.trim();
     const wrong = asked ? (await ask("/api/check", { where: asked }).catch((error) => ({ error }))).error : null;
-    if (!box.isConnected || input.value.trim() !== asked || (wrong && !loud)) return;
+    if (!box.isConnected || input.value.trim() !== asked) return;
+    if (wrong ? !loud : asked === applied) return; // what is said of the query that is applied stays
     complain(wrong);
-    if (wrong || asked === applied) return;
+    if (wrong) return;
     applied = asked;
     apply(asked);
   }

@@ -4,8 +4,9 @@ import { ask, change, runPath } from "./api.js";
 import { outer } from "./base.js";
 import { Curves } from "./curves.js";
 import { command, debounce, fill, form, h, popover, runLink, say, tabs, trying } from "./dom.js";
+import { editForm } from "./edit.js";
 import { artifacts, code } from "./files.js";
-import { ago, count, duration, moment, short, size } from "./format.js";
+import { ago, count, duration, moment, short, size, statusText } from "./format.js";
 import { overview } from "./overview.js";
 import { read, write } from "./state.js";
 import { lineageTree } from "./tree.js";
@@ -41,7 +42,6 @@ class RunPage {
     if (this.run.id !== this.id) history.replaceState(null, "", outer(`/run/${this.run.id}${location.search}`));
     this.id = this.run.id;
     this.files = JSON.stringify(this.run.artifacts);
-    document.title = `${this.run.name} · runlore`;
     fill(this.host, this.head, this.tabs, this.body);
     this.draw();
   }
@@ -54,6 +54,8 @@ class RunPage {
 
   title() {
     const { run } = this;
+    document.title = `${run.name} · runlore`;
+    if (this.editing) return; // what is being typed is not thrown away
     const seconds = run.duration_s ?? (run.status === "running" ? (Date.now() - Date.parse(run.started)) / 1000 : null);
     const pinned = "pinned" in run.tags;
     fill(
@@ -62,7 +64,8 @@ class RunPage {
         "div",
         { class: "line", style: "margin:0" },
         h("h1", {}, run.name),
-        h("span", { class: `status ${run.status}` }, run.status),
+        h("span", { class: `status ${run.status}` }, statusText(run)),
+        h("button", { type: "button", class: "plain", onclick: () => this.edit() }, "Edit"),
         h("span", { class: "grow" }),
         h(
           "button",
@@ -121,8 +124,25 @@ class RunPage {
           ),
         ),
       ),
+      run.tags.description ? h("p", { class: "described" }, run.tags.description) : null,
       h("div", { class: "line" }, this.tagChips()),
     );
+  }
+
+  /** Put a form in place of the head, until it is saved or left. */
+  edit() {
+    this.editing = true;
+    const form = editForm(
+      this.run,
+      trying(async (changed) => {
+        this.editing = false;
+        if (changed) await this.again();
+        else this.title();
+        this.head.querySelector("button").focus();
+      }),
+    );
+    fill(this.head, form.node);
+    form.focus();
   }
 
   tagChips() {
@@ -134,18 +154,20 @@ class RunPage {
     return h(
       "div",
       { class: "chips" },
-      Object.entries(run.tags).map(([key, value]) =>
-        h(
-          "span",
-          { class: "chip" },
-          `${key}: ${value}`,
+      Object.entries(run.tags)
+        .filter(([key]) => key !== "description") // it stands above
+        .map(([key, value]) =>
           h(
-            "button",
-            { type: "button", "aria-label": `Take the tag ${key} off`, onclick: () => set({ [key]: null }) },
-            "×",
+            "span",
+            { class: "chip" },
+            `${key}: ${value}`,
+            h(
+              "button",
+              { type: "button", "aria-label": `Take the tag ${key} off`, onclick: () => set({ [key]: null }) },
+              "×",
+            ),
           ),
         ),
-      ),
       popover(
         "+ tag",
         (box, close) => {

@@ -5,7 +5,7 @@ import { chooseColumns, chooseGroups } from "./choosers.js";
 import { Curves } from "./curves.js";
 import { debounce, fill, h, link, popover, say, tabs, trying } from "./dom.js";
 import { count } from "./format.js";
-import { groupTable } from "./groups.js";
+import { groupTable, leftOut } from "./groups.js";
 import { colourAt } from "./plot.js";
 import { queryBox } from "./query.js";
 import { Parallel, Scatter } from "./relations.js";
@@ -233,7 +233,7 @@ class RunsPage {
       h("span", { class: "grow" }),
       clear,
     );
-    fill(this.left, groupTable(found, state.group), this.foot);
+    fill(this.left, groupTable(found, state.group), leftOut(found[0].left_out), this.foot);
     this.paint();
   }
 

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { fill, h, runLink } from "./dom.js";
-import { ago, duration, number, text } from "./format.js";
+import { ago, duration, number, statusText, text } from "./format.js";
 
 const ROW = 28; // pixels, as in the style sheet
 const PAGE = 100;
@@ -233,7 +233,7 @@ export class RunTable {
         row.tags.pinned ? h("span", { title: "pinned" }, " ⚲") : null,
         row.children ? h("span", { class: "quiet" }, `  +${row.children}`) : null,
       ),
-      h("td", {}, h("span", { class: `status ${row.status}` }, row.status)),
+      h("td", { title: statusText(row) }, h("span", { class: `status ${row.status}` }, row.status)),
       h("td", { class: "quiet", title: row.started }, ago(row.started)),
       h("td", { class: "number" }, duration(seconds)),
       row.values.map((value, column) =>

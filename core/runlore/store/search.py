@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from runlore import _ids
+from runlore._inside import list_names
 from runlore.errors import FormatError
 from runlore.log.folder import Folder
 from runlore.log.reader import read_log, read_sealed
@@ -17,10 +18,13 @@ def opened_with(folder: Folder, key: str, token: str) -> Iterator[str]:
     The token begins with a run id, made before these runs were started: no older run is looked at.
     """
     since = _ids.id_day(token)
-    for day in sorted(folder.days(), reverse=True):
+    for day in sorted(folder.days([]), reverse=True):
         if day.relative_to(folder.runs).as_posix() < since:
             return
-        ids = {path.name[: _ids.ID_DIGITS] for path in day.iterdir() if path.name > token}
+        try:
+            ids = {name[: _ids.ID_DIGITS] for name in list_names(day, folder.root) if name > token}
+        except OSError:  # another user's
+            continue
         for run_id in islice(sorted(ids, reverse=True), MAX_RUNS):
             for item in folder.files_of(run_id):
                 try:

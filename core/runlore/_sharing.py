@@ -1,0 +1,120 @@
+"""Whose a file is, and modes of what lies in a store: its user's alone, or its group's, as the folder around it."""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from runlore._inside import OddFile, open_beside_streams
+
+SHARING = ("folder", "group", "user")  # values of RUNLORE_SHARED
+
+_OF_GROUP = stat.S_ISGID | stat.S_IWGRP  # what is made in such a folder becomes its group's, which may write there
+
+
+def own_users() -> set[int]:
+    """Return the users whose files this process follows: its own, root, and for root the one who called sudo."""
+    users = {0, os.geteuid()}
+    caller = os.environ.get("SUDO_UID", "")
+    return users | {int(caller)} if os.geteuid() == 0 and caller.isdecimal() else users
+
+
+def owner_of_another(path: Path) -> int | None:
+    """Return the user to whom a file or folder belongs, or a link at its place; None for `own_users`.
+
+    A file is also another's where the folder that it lies in is: whose folder it is may put any file there.
+
+    Raises:
+        OSError: it is not there, or can't be looked at.
+    """
+    status = path.stat()
+    owners = [path.lstat().st_uid, status.st_uid]
+    if not stat.S_ISDIR(status.st_mode):
+        owners.append(path.parent.stat().st_uid)
+    users = own_users()
+    return next((owner for owner in owners if owner not in users), None)
+
+
+def is_shared(folder: Path) -> bool:
+    """Return True if a folder is one that a group works in: setgid, and the group may write."""
+    try:
+        return folder.stat().st_mode & _OF_GROUP == _OF_GROUP
+    except OSError:
+        return False
+
+
+def is_of_my_group(folder: Path) -> bool:
+    """Return True if a folder is one that a group of this user's works in."""
+    return is_shared(folder) and folder.stat().st_gid in {os.getegid(), *os.getgroups()}
+
+
+def make_root(root: Path, sharing: str) -> None:
+    """Make the folder of a new store; `sharing` is one of `SHARING`.
+
+    "folder" shares it where the folder that it lies in is shared by a group of this user's, and this process's umask
+    lets the group in. Of another group's the kernel would let nothing but the topmost folder be made.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    works_there = is_of_my_group if os.geteuid() else is_shared
+    inherits = sharing == "folder" and works_there(root.parent)
+    if not root.is_dir():
+        root.mkdir(mode=0o770 if inherits else 0o700, parents=True, exist_ok=True)
+        if inherits and not is_shared(root):
+            root.chmod(0o700)
+    if sharing == "group":
+        with suppress(OSError):  # it was there, and is another user's
+            root.chmod(0o770 | stat.S_ISGID)
+
+
+def make_folder(path: Path, root: Path) -> None:
+    """Make a folder below another, `root`, and those between them, each for whom the one above it is open.
+
+    Raises:
+        OddFile: a link lies there.
+        OSError: it can't be made, or `root` is gone: a store that was removed or renamed is not made anew.
+    """
+    if path.parent != root:
+        make_folder(path.parent, root)
+    with suppress(FileNotFoundError):
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            raise OddFile(path, "folder")
+        return
+    shared = is_shared(path.parent)
+    path.mkdir(mode=0o770 if shared else 0o700, exist_ok=True)
+    if shared:
+        with suppress(OSError):  # a faster process, of another user, has made it
+            path.chmod(0o770 | stat.S_ISGID)
+
+
+def open_file(path: Path, flags: int) -> int:
+    """Open a file for writing, and make it where the flags say so, for whom its folder is open; return its descriptor.
+
+    Raises:
+        OddFile: it is no regular file.
+        OSError: it can't be opened.
+    """
+    shared = is_shared(path.parent)
+    mode = 0o660 if shared else 0o600
+    try:
+        descriptor = open_beside_streams(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
+    except OSError as error:
+        raise (OddFile(path) if error.errno in (errno.ELOOP, errno.ENXIO) else error) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OddFile(path)
+    if shared:
+        with suppress(OSError):  # it is another user's
+            os.fchmod(descriptor, 0o660)
+    return descriptor
+
+
+def settle(descriptor: int, mode: int, folder: Path) -> None:
+    """Give an open file its mode, and its group that of its owner where its folder is the group's.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    os.fchmod(descriptor, mode | (mode & 0o600) >> 3 if is_shared(folder) else mode)

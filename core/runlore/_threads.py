@@ -1,0 +1,129 @@
+"""Blocks of a thread to which the threads belong, too, that it starts there."""
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from runlore._process import Part, process
+
+MAX_DEPTH = 8  # of pools within pools
+
+
+class _Block:
+    """A block of a thread, and the threads that it has made there.
+
+    Whoever makes a thread asks itself for `daemon`, unless it says whether the new one is a daemon: so only this one
+    thread is asked to tell, and `threading` stays as it is for all others. Of those that a new thread makes those of
+    pools are known, which name their parent (multiprocessing's and joblib's).
+    """
+
+    def __init__(self, owner: int) -> None:
+        self.owner = owner
+        self._made: list[weakref.ref[threading.Thread]] = []
+        self._thread = _thread_of(owner)
+        self._kind = type(self._thread)
+        self._noting: Any = None
+        try:
+            noting = _noting(self._kind, self._note)
+            self._thread.__class__ = noting
+            self._noting = noting
+        except (AttributeError, TypeError):  # it is no thread of Python's, or of somebody's own class
+            self._noting = None
+
+    def close(self) -> None:
+        """Let the thread be as before."""
+        if self._noting is not None and type(self._thread) is self._noting:
+            self._thread.__class__ = self._kind
+
+    def has(self, thread: threading.Thread | None) -> bool:
+        """Return True for a thread that was made in the block, or by such a one as a part of a pool."""
+        for _ in range(MAX_DEPTH):
+            if thread is None or any(made() is thread for made in self._made):
+                break
+            parent = vars(thread).get("_parent")
+            thread = parent if isinstance(parent, threading.Thread) else None
+        return thread is not None
+
+    def _note(self, thread: threading.Thread) -> None:
+        if threading.get_ident() == self.owner:
+            self._made.append(weakref.ref(thread))
+
+
+class _Watched(Part):
+    """The blocks of all threads."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self._blocks: tuple[_Block, ...] = ()
+        self._lock = threading.RLock()
+
+    def enter(self, owner: int) -> _Block | None:
+        """Begin a block; None within another one of the thread."""
+        if any(block.owner == owner for block in self._blocks):
+            return None
+        block = _Block(owner)
+        with self._lock:
+            self._blocks = (*self._blocks, block)
+        return block
+
+    def leave(self, block: _Block | None) -> None:
+        """End a block."""
+        if block is not None:
+            block.close()
+            with self._lock:
+                self._blocks = tuple(other for other in self._blocks if other is not block)
+
+    def owner_of(self, ident: int) -> int:
+        """Return the thread in whose block a thread was made; itself for any other."""
+        blocks = self._blocks
+        if not blocks or any(block.owner == ident for block in blocks):
+            return ident
+        thread = _thread_of(ident)
+        return next((block.owner for block in blocks if block.has(thread)), ident)
+
+    def forget(self) -> None:
+        """Let go of the parent's other threads."""
+        self._lock = threading.RLock()
+        for block in self._blocks:
+            if block.owner != threading.get_ident():
+                block.close()
+        self._blocks = tuple(block for block in self._blocks if block.owner == threading.get_ident())
+
+
+def _thread_of(ident: int) -> threading.Thread | None:
+    """Return a thread by its number; unlike `threading.current_thread` this makes none for one that is not Python's."""
+    return next((thread for thread in threading.enumerate() if thread.ident == ident), None)
+
+
+def _noting(kind: type, note: Callable[[threading.Thread], None]) -> type:
+    """Return a class for a thread that notes the threads that it makes, and is like its own in all else."""
+
+    def daemon(thread: Any) -> Any:
+        frame = sys._getframe(1)
+        if frame.f_code is threading.Thread.__init__.__code__:
+            note(frame.f_locals["self"])
+        return kind.daemon.fget(thread)  # type: ignore[attr-defined]
+
+    told = property(daemon, kind.daemon.fset)  # type: ignore[attr-defined]
+    own = {"daemon": told, "__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+    return type(kind.__name__, (kind,), own)
+
+
+def acting_for() -> int:
+    """Return the number of this thread, or of the one in whose block it was made."""
+    return process.part(_Watched).owner_of(threading.get_ident())
+
+
+@contextmanager
+def watched() -> Iterator[int]:
+    """Note which threads this one makes in the block, and return its number; see `acting_for`."""
+    watch, owner = process.part(_Watched), acting_for()
+    block = watch.enter(owner)
+    try:
+        yield owner
+    finally:
+        watch.leave(block)

@@ -1,0 +1,80 @@
+"""Tell params that somebody passed from those that are only captured: defaults of a framework, and what follows."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+PLAIN = (bool, int, float, str, type(None))
+MAX_DEPTH = 5  # of dicts in which marks are looked for
+OPEN_ENDED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """Marks a param, or a mapping of params, that nobody passed. A value without a mark counts as passed."""
+
+    value: Any
+
+
+def told_apart(params: Mapping[str, Any], depth: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the params that somebody passed and the captured ones, both without marks.
+
+    Marks are looked for in dicts within dicts; other mappings are users' own.
+    """
+    passed: dict[str, Any] = {}
+    captured: dict[str, Any] = {}
+    for name, value in params.items():
+        if isinstance(value, Captured):
+            captured[name] = value.value
+        elif type(value) is dict and value and depth < MAX_DEPTH:
+            parts = told_apart(value, depth + 1)
+            passed |= {name: parts[0]} if parts[0] else {}
+            captured |= {name: parts[1]} if parts[1] else {}
+        else:
+            passed[name] = value
+    return passed, captured
+
+
+def marked(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by name, those marked that equal their default, and those that are no argument.
+
+    An argument that was passed with the value of its default can't be told from one that was not passed.
+    """
+    return {
+        name: value if name in defaults and not is_default(value, defaults[name]) else Captured(value)
+        for name, value in values.items()
+    }
+
+
+def defaults_of(made_by: Callable[..., Any]) -> dict[str, Any]:
+    """Return the arguments of a function or a class with their defaults; `inspect.Parameter.empty` where there is none.
+
+    Those of a base class count where the class hands on what it does not know itself.
+    """
+    found: dict[str, Any] = {}
+    functions = [vars(cls).get("__init__") for cls in made_by.__mro__] if isinstance(made_by, type) else [made_by]
+    for function in functions:
+        if function is None:
+            continue
+        try:
+            arguments = inspect.signature(function).parameters
+        except (TypeError, ValueError):  # written in C
+            break
+        for name, argument in arguments.items():
+            if argument.kind not in OPEN_ENDED:
+                found.setdefault(name, argument.default)
+        if not any(argument.kind is inspect.Parameter.VAR_KEYWORD for argument in arguments.values()):
+            break
+    return found
+
+
+def is_default(value: Any, default: Any) -> bool:
+    """Return True if a value is the default, or a plain one that equals it; no object of a user's is compared."""
+    if value is default:
+        return True
+    if isinstance(value, PLAIN) and isinstance(default, PLAIN):
+        return bool(value == default) or (value != value and default != default)  # NaN
+    if isinstance(value, list | tuple) and isinstance(default, list | tuple) and len(value) == len(default):
+        return all(map(is_default, value, default))
+    return type(value) is dict and type(default) is dict and not value and not default

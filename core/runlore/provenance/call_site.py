@@ -1,0 +1,104 @@
+"""The text of an argument in a user's call, where the source of the call can be read."""
+
+import linecache
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from types import CodeType, FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ast
+
+MAX_CHARS = 5_000  # of a call that is parsed
+BYTES_PER_INSTRUCTION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An argument as it stands in a call: by its place among the positional ones, or by one of several keywords.
+
+    It holds the code of the caller, and no object of the user's. The source is read only when `words` is asked.
+    """
+
+    code: CodeType | None  # None where the call is none of the user's
+    instruction: int = 0
+    place: int = 0
+    keywords: tuple[str, ...] = ()
+
+    @classmethod
+    def at(cls, frame: FrameType | None, place: int, *keywords: str) -> "Written":
+        """Return an argument of the call that a frame is in the midst of."""
+        return cls(None) if frame is None else cls(frame.f_code, frame.f_lasti, place, keywords)
+
+    def words(self) -> tuple[str, ...]:
+        """Return the names that a plain argument consists of, the last one first: "noisy", "loaders", "self".
+
+        Plain are variables, attributes of them, and items by a text. Anything else, and a call whose source is not
+        known, has none. Never raises.
+        """
+        try:
+            argument = self._argument()
+            return () if argument is None or self.code is None else tuple(_names(argument, _known(self.code)))
+        except Exception:  # a source that was edited meanwhile may be anything
+            return ()
+
+    def _argument(self) -> "ast.expr | None":
+        import ast  # late: most processes never ask
+
+        text = None if self.code is None else _source(self.code, self.instruction)
+        call = None if text is None else ast.parse(f"({text})", mode="eval").body
+        if not isinstance(call, ast.Call):
+            return None
+        starred = next((at for at, item in enumerate(call.args) if isinstance(item, ast.Starred)), self.place)
+        if self.place < len(call.args) and self.place <= starred:
+            item = call.args[self.place]
+            return item.value if isinstance(item, ast.Starred) else item
+        return next((item.value for item in call.keywords if item.arg in self.keywords), None)
+
+
+def _source(code: CodeType, instruction: int) -> str | None:
+    """Return the text of the call that an instruction makes."""
+    place = instruction // BYTES_PER_INSTRUCTION
+    first, last, start, end = next(islice(code.co_positions(), place, None), (None,) * 4)
+    if first is None or last is None or start is None or end is None:
+        return None
+    linecache.checkcache(code.co_filename)
+    lines = [line.encode() for line in linecache.getlines(code.co_filename)[first - 1 : last]]
+    if len(lines) != last - first + 1:
+        return None
+    lines[-1] = lines[-1][:end]  # offsets count bytes
+    lines[0] = lines[0][start:]
+    text = b"".join(lines)
+    return text.decode() if len(text) <= MAX_CHARS else None
+
+
+def _known(code: CodeType) -> frozenset[str]:
+    """Return the names and texts in a code: the source of another code, edited meanwhile, has others."""
+    texts = (item for item in code.co_consts if isinstance(item, str))
+    return frozenset((*code.co_names, *code.co_varnames, *code.co_freevars, *code.co_cellvars, *texts))
+
+
+def _names(node: "ast.expr", known: frozenset[str]) -> Iterator[str]:
+    """Yield the names in a plain expression, the last one first.
+
+    Raises:
+        ValueError: it is not plain, or not of the code that has the `known` names.
+    """
+    import ast
+
+    name: object
+    inner: ast.expr | None = node
+    while inner is not None:
+        node = inner
+        if isinstance(node, ast.Name):
+            name, inner = node.id, None
+        elif isinstance(node, ast.Attribute):
+            name, inner = node.attr, node.value
+        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            name, inner = node.slice.value, node.value
+        else:
+            raise ValueError("an expression")
+        if not isinstance(name, str) or name not in known:
+            raise ValueError(f"{name!r} is no name in the code")
+        yield name

@@ -1,0 +1,116 @@
+"""Requests made of the description of the page's interface: none ends in an error of the server's, none takes long."""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import requests
+
+from runlore import Store
+from tests.fuzz import MANY, inputs
+from tests.fuzz.queries import FIELDS, query_of
+from tests.ui.serving import Served
+
+FEW = 200
+MAX_S = 5.0
+PARTS = ["only", "\ud83d\ude00", "a" * 3000, "%2e%2e", "0", "..", "\x00", "metrics"]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    store = Store(tmp_path_factory.mktemp("http") / "store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RUNLORE_QUIET", "1")
+        for number in range(4):
+            params = {"lr": number / 10, "model": "a" * 40 + "!", "big": 2**70, "\U0001f600": [1, 2]}
+            with store.start_run(f"run-{number}", params=params) as run:
+                for step in range(30):
+                    run.log_metrics({"loss": step * 1e300, "\U0001f600": float("nan"), "a.b": 1.0}, step=step)
+                file = Path(store.root).parent / f"{number}.csv"
+                file.write_text("a,b\n1,2\n")
+                run.log_artifact(file)
+    found = Served(store.root)
+    yield found
+    found.end()
+
+
+def vary(case: Any, ids: list[str], luck: random.Random) -> None:
+    """Put what the store has, and queries, in the place of some of the texts that the description allows."""
+    for name in case.path_parameters or {}:
+        case.path_parameters[name] = luck.choice([*ids, *PARTS] if name == "run" else ["0", "1", *PARTS])
+    query = case.query or {}
+    for name in query:
+        text = query_of(luck, luck.choice([0, 1, 2]))[:20_000]
+        choices: dict[str, list[Any]] = {
+            "where": [text],
+            "sort": [text, *FIELDS],
+            "columns": [[text], FIELDS[:30]],
+            "by": [["params.lr"], [text]],
+            "metrics": [["loss"], [text]],
+            "key": ["loss", "\U0001f600", text[:100]],
+            "runs": [ids, ids[:2], [text[:50]]],
+            "order": ["", "loss", text],
+            "target": [*ids, "0" * 64],
+            "sha256": ["abcdef", "0" * 64],
+        }
+        if name in choices and luck.random() < 0.7:
+            query[name] = luck.choice(choices[name])
+    if isinstance(case.body, dict) and "runs" in case.body and luck.random() < 0.7:
+        case.body["runs"] = ids[:2]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_no_request_ends_in_an_error_of_the_server(served: Served) -> None:
+    schemathesis = load_schemathesis()
+    schema = schemathesis.openapi.from_dict(served.get("/api/openapi.json"))
+    operations = [found.ok() for found in schema.get_all_operations()]
+    assert len(operations) > 15
+    session = requests.Session()
+    session.headers.update({"Authorization": f"Bearer {served.token}", "X-Runlore-Token": served.token})
+    ids = [row["id"] for row in served.get("/api/runs")["rows"]]
+    luck = random.Random(0)
+    statuses: dict[int, int] = {}
+    share = max(1, len(inputs(FEW)) // len(operations))
+
+    def send(case: Any) -> None:
+        vary(case, ids, luck)
+        began = time.monotonic()
+        try:
+            response = case.call(base_url=f"http://127.0.0.1:{served.port}", session=session, timeout=30)
+        except (UnicodeError, requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL):
+            return  # which no client can send
+        took = time.monotonic() - began
+        shown = f"{case.method} {case.formatted_path} {str(case.query)[:500]} {str(case.body)[:300]}"
+        assert response.status_code < 500, f"{response.status_code} {shown} {response.text[:500]} {served.err[-2000:]}"
+        assert took < MAX_S, f"{took:.1f} s {shown}"
+        statuses[response.status_code] = statuses.get(response.status_code, 0) + 1
+
+    for operation in operations:
+        if operation.path == "/api/remove":
+            continue  # at the end nothing would be left to ask
+        modes = list(schemathesis.GenerationMode)
+        strategy = hypothesis.strategies.one_of([operation.as_strategy(generation_mode=mode) for mode in modes])
+        quick = hypothesis.settings(
+            max_examples=share, derandomize=True, database=None, deadline=None,
+            suppress_health_check=list(hypothesis.HealthCheck), phases=[hypothesis.Phase.generate],
+        )  # fmt: skip
+        quick(hypothesis.given(case=strategy)(send))()
+    assert served.process.poll() is None
+    assert served.token not in served.err
+    assert statuses[200] > 10 and statuses[400] > 10, statuses
+    if MANY:
+        print(statuses)
+
+
+def load_schemathesis() -> Any:
+    if find_spec("schemathesis") is None:
+        assert "CI" not in os.environ, "in CI this test must not skip"
+        pytest.skip("no schemathesis here: pip install -r tests/requirements.txt")
+    return import_module("schemathesis")

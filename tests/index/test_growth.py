@@ -1,0 +1,167 @@
+"""The index of a large store: read in parts that last, whoever is interrupted, and asked at a cost of its answer."""
+
+import shutil
+import signal
+import sqlite3
+import sys
+import tracemalloc
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from runlore import Store, open_store
+from runlore._process import process
+from runlore.errors import RunloreWarning, StoreBusy
+from runlore.index import changes, index
+from runlore.index.watching import Watching
+from tests.process import Process
+from tests.stress.growing import grow, make_templates
+
+RUNS = 40
+Python = Callable[..., Process]
+
+
+@pytest.fixture
+def grown(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A store of 40 runs of four days that nobody has read; an index of it is made in parts of ten."""
+    templates = make_templates(store, params=5)
+    root = tmp_path / "grown"
+    open_store(root).start_run().finish()
+    shutil.rmtree(root / "runs")
+    grow(root, templates, RUNS, 4)
+    monkeypatch.setattr(changes, "PART_RUNS", 10)
+    yield root
+    process.part(Watching).tell = None
+
+
+@contextmanager
+def opened(found: set[str]) -> Iterator[None]:
+    """Collect the names of the runs' files that are opened; the hook stays, and does nothing afterwards."""
+    listening = True
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if listening and event == "open" and str(arguments[0]).endswith((".run", ".log")):
+            found.add(Path(str(arguments[0])).name)
+
+    sys.addaudithook(hook)
+    yield
+    listening = False
+
+
+def test_who_is_interrupted_leaves_whole_parts_that_the_next_one_goes_on_from(grown: Path) -> None:
+    told: list[tuple[int, float]] = []
+
+    def interrupt(runs: int, share: float) -> None:
+        told.append((runs, share))
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    process.part(Watching).tell = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        open_store(grown).runs()
+    assert [runs for runs, _ in told] == [10, 20]
+    assert told[0][1] < told[1][1] < 1
+    process.part(Watching).tell = None
+    read: set[str] = set()
+    with opened(read), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(open_store(grown).runs()) == RUNS
+    assert len(read) == RUNS - 20
+
+
+def test_a_second_reader_is_answered_from_what_is_there_and_told_so(
+    grown: Path, python: Python, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = python(
+        """
+        import sys, time
+        from runlore import open_store
+        from runlore._process import process
+        from runlore.index import changes
+        from runlore.index.watching import Watching
+        changes.PART_RUNS = 10
+        def tell(runs, share):
+            print(runs, flush=True)
+            time.sleep(60)
+        process.part(Watching).tell = tell
+        open_store(sys.argv[1]).runs()
+        """,
+        str(grown),
+    )
+    assert reader.line() == "10"
+    monkeypatch.setattr(index, "BUILD_WAIT_S", 0.2)
+    with pytest.warns(RunloreWarning, match="another process still builds the index of .* with 10 runs so far"):
+        assert len(open_store(grown).runs()) == 10
+    with pytest.raises(StoreBusy, match="try again when it is done"):
+        open_store(grown).index.require_all()
+    reader.kill(signal.SIGKILL)
+    assert len(open_store(grown).runs()) == RUNS
+    open_store(grown).index.require_all()
+
+
+@pytest.mark.parametrize("flushed", [True, False])
+def test_a_restart_of_the_machine_begins_again_only_behind_what_was_not_flushed(grown: Path, flushed: bool) -> None:
+    open_store(grown).runs()
+    file = grown / "index-v1.sqlite"
+    with sqlite3.connect(file) as database:
+        database.execute("UPDATE meta SET value = 'another' WHERE key = 'boot'")
+    database.close()
+    if not flushed:
+        (grown / "index-v1.lock").write_text("")
+    read: set[str] = set()
+    with opened(read):
+        assert len(open_store(grown).runs()) == RUNS
+        assert len(open_store(grown).runs()) == RUNS
+    assert len(read) == (0 if flushed else RUNS)
+
+
+def test_what_is_written_behind_a_flush_is_not_flushed(grown: Path) -> None:
+    """Half of a later commit may be on the disk: the note in the lock file goes before it is made."""
+    store = open_store(grown)
+    store.runs()
+    assert (grown / "index-v1.lock").read_text()
+    store.start_run("later").finish()
+    store.runs()
+    assert (grown / "index-v1.lock").read_text() == ""
+
+
+def test_memory_grows_with_the_answer(grown: Path) -> None:
+    """Of more than 500 runs all of the store's were read."""
+    grow(grown, sorted(grown.glob("runs/*/*/*.run"))[:10], 3000, 3)
+    store = open_store(grown)
+    store.runs(limit=1)
+
+    def peak(limit: int) -> int:
+        tracemalloc.start()
+        try:
+            store.runs(limit=limit)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(10)
+    assert peak(501) < 1.2 * peak(500)
+
+
+def test_a_log_that_one_look_leaves_is_sealed_by_the_next(
+    store: Store, python: Python, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one larger than a look seals, or whose reader died: it stayed a log for ever, read whole by each question."""
+    writer = python("""
+        import runlore, time
+        run = runlore.start_run("killed")
+        run.log_metrics({"loss": 1.0}, step=1)
+        print("logged", flush=True)
+        time.sleep(60)
+    """)
+    assert writer.line() == "logged"
+    writer.kill()
+    monkeypatch.setattr(index, "MAX_SEALED_BYTES", 0)
+    store.index.refresh()
+    assert list(store.root.glob("runs/*/*/*.log"))
+    store.index.refresh()
+    assert not list(store.root.glob("runs/*/*/*.log"))
+    assert store.run("killed").metrics["loss"].values.tolist() == [1.0]

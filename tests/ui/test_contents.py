@@ -1,0 +1,70 @@
+"""Files as the page sends them: the recorded content or none, and the very file that was looked at."""
+
+import asyncio
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.responses import Response
+
+from runlore import Store
+from runlore.errors import ArtifactNotFound
+from runlore.ui.files import content, preview
+
+
+def sent(response: Response, **headers: str) -> bytes:
+    """Return the body that a response sends."""
+    parts: list[bytes] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        parts.append(message.get("body", b""))
+
+    given = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "GET", "headers": given, "asgi": {"spec_version": "2.4"}}
+    with ThreadPoolExecutor(1) as thread:  # the browser's loop may run on this one
+        thread.submit(asyncio.run, response(scope, receive, send)).result()
+    return b"".join(parts)
+
+
+@pytest.fixture
+def blob(store: Store, tmp_path: Path) -> Path:
+    """The content of the file `w.txt` of the run `kept`."""
+    (tmp_path / "w.txt").write_text("recorded")
+    with store.start_run("kept") as run:
+        run.log_artifact(tmp_path / "w.txt")
+    sha256 = hashlib.sha256(b"recorded").hexdigest()
+    return store.folder.blobs / sha256[:2] / sha256
+
+
+def test_a_file_is_sent_whole_and_in_parts(store: Store, blob: Path) -> None:
+    place = str(next(at for at, item in enumerate(store.run("kept").artifacts) if item.name == "w.txt"))
+    assert sent(content(store, "kept", place, "")) == b"recorded"
+    assert sent(content(store, "kept", place, ""), range="bytes=2-4") == b"cor"
+    assert preview(store, "kept", place, "")["text"] == "recorded"
+    response = content(store, "kept", place, "")
+    blob.unlink()
+    blob.write_text("replaced")  # meanwhile
+    assert sent(response) == b"recorded"
+
+
+@pytest.mark.parametrize("change", ["other content", "a link", "a linked folder", "gone"])
+def test_what_is_not_the_recorded_content_is_not_sent(store: Store, blob: Path, tmp_path: Path, change: str) -> None:
+    place = str(next(at for at, item in enumerate(store.run("kept").artifacts) if item.name == "w.txt"))
+    assert preview(store, "kept", place, "")["text"] == "recorded"
+    if change == "a linked folder":
+        blob.parent.symlink_to(blob.parent.rename(tmp_path / "aside"))
+    else:
+        blob.unlink()
+    if change == "other content":
+        blob.write_text("swapped!")
+    if change == "a link":
+        blob.symlink_to(tmp_path / "w.txt")
+    for ask in (content, preview):
+        with pytest.raises(ArtifactNotFound):
+            ask(store, "kept", place, "")
