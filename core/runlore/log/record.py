@@ -1,5 +1,6 @@
 """The record of a run: the events of all its log files, merged."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from runlore.log.liveness import Life, identity_of, life_of, was_restarted
 from runlore.log.points import Tally
 from runlore.log.reader import Content, read_log, read_sealed
 from runlore.log.replay import Replay
-from runlore.log.superseding import merge_tallies
+from runlore.log.superseding import Artifacts, merge_tallies
 from runlore.log.values import Plain
 
 # Kinds of links, to which integrations add others ("started_from", "evaluates")
@@ -27,7 +28,6 @@ DAMAGED = "damaged"  # the status of a run of whose beginning nothing can be rea
 OWN_MODES = ("start", "resume")  # of writers that carry the run's status; an "attach" only adds to it
 
 _COMMAND_FIELDS = ("argv", "cwd", "host", "pid", "program", "script", "began_in")  # of an opening
-_COMPLETED_FIELDS = "size mtime_ns sha256 stored files executable escaped_files why pending keep".split()  # told later
 _LINK_FIELDS = ("kind", "run", "step", "sha256")
 MAX_SECTIONS = 1_000  # of the environment
 MAX_PLACES = 3  # of damage that are named
@@ -69,7 +69,6 @@ class Record:
     summary: dict[str, Plain] = fresh(factory=dict)  # numbers of the run as a whole
     tags: dict[str, str] = fresh(factory=dict)
     notes: list[str] = fresh(factory=list)
-    artifacts: list[dict[str, Any]] = fresh(factory=list)
     links: list[dict[str, Any]] = fresh(factory=list)
     weights: dict[str, dict[str, list[str]]] = fresh(factory=dict)  # hashes of model files, by sha256 and kind
     environment: dict[str, dict[str, Any]] = fresh(factory=dict)  # section: {"sha256"} or {"values"}
@@ -82,9 +81,7 @@ class Record:
     segments: list[Segment] = fresh(factory=list)
     live: bool = False  # True while a writer may append
     _edits: dict[str, str] = fresh(factory=dict)  # what people made of the opening's fields
-    _checkpoints: dict[Any, dict[str, Any]] = fresh(factory=dict)  # the newest of each path
-    _holders: dict[str, dict[str, Any]] = fresh(factory=dict)  # the checkpoint of each role
-    _known: dict[str, dict[str, Any]] = fresh(factory=dict)  # artifacts by id
+    _artifacts: Artifacts = fresh(factory=Artifacts)
 
     def apply(self, event: Event) -> None:
         """Take one event that `check_event` took; kinds that a newer runlore added are passed over."""
@@ -102,8 +99,7 @@ class Record:
             case "summary":
                 self.summary.update(event["values"])
             case "tags":
-                self.tags.update(event["values"])
-                self.tags = {key: value for key, value in self.tags.items() if value is not None}
+                self._take_tags(event["values"])
             case "edited":
                 self._edits.update({key: event[key] for key in ("name", "experiment") if event.get(key)})
             case "note":
@@ -111,15 +107,15 @@ class Record:
             case "data":
                 self.data.setdefault(event["name"], {}).update(event["values"])
             case "artifact":
-                self._take_artifact(event)
+                self._artifacts.take(event)
             case "removed":
-                self._take_removal(event["path"])
+                self._artifacts.remove(event["path"])
             case "environment":
                 self._take_sections(event["sections"])
             case "link":
                 self.links.append({key: event[key] for key in _LINK_FIELDS if event.get(key) is not None})
             case "dropped":
-                self._take_dropped(set(event["sha256"]), event.get("why") or None)
+                self._artifacts.drop(event["sha256"], event.get("why") or None)
             case "weights":
                 self._take_weights(event)
             case "missing":
@@ -135,6 +131,11 @@ class Record:
         self.started = opening["time"]
         self.status = "running"
         self.command = {key: opening[key] for key in _COMMAND_FIELDS if key in opening}
+
+    @property
+    def artifacts(self) -> list[dict[str, Any]]:
+        """The files and folders as they are by all events so far, in the order they were recorded."""
+        return self._artifacts.items
 
     @property
     def is_damaged(self) -> bool:
@@ -168,64 +169,17 @@ class Record:
     def _take_params(self, values: Mapping[str, Plain], *, captured: bool) -> None:
         """Take params; one that was passed once stays so, whatever is captured under its key later."""
         if captured:
-            self.captured.update(values.keys() - self.params.keys())
+            self.captured.update(key for key in values if key not in self.params)
         else:
             self.captured.difference_update(values)
         self.params.update(values)
 
-    def _take_artifact(self, event: Event) -> None:
-        if event.get("completes"):
-            self._complete_artifact(event)
-            return
-        item = {"present": True, **event}
-        if event["kind"] == "checkpoint":
-            self._take_checkpoint(item)
-        if "id" in event:
-            self._known[event["id"]] = item
-        self.artifacts.append(item)
-
-    def _complete_artifact(self, event: Event) -> None:
-        """Add to a known artifact: its hash, or that it is to be kept."""
-        known = self._known.get(event["id"]) if "id" in event else self._unnamed(event)
-        if known is not None:
-            told = {key: event[key] for key in _COMPLETED_FIELDS if key in event}
-            hashed_only = bool(known.get("keep")) and not told.keys() & {"stored", "why"}  # it is still to be kept
-            known.update({"pending": hashed_only, **told})
-
-    def _unnamed(self, event: Event) -> dict[str, Any] | None:
-        """Return the first artifact without an id that an event completes by its path: pending, or of the same time."""
-        path, mtime_ns = event.get("path"), event.get("mtime_ns")
-        for item in self.artifacts:
-            same_time = mtime_ns is not None and item.get("mtime_ns") == mtime_ns
-            if item.get("path") == path and "id" not in item and (item.get("pending") or same_time):
-                return item
-        return None
-
-    def _take_checkpoint(self, item: dict[str, Any]) -> None:
-        """Take the place of an earlier checkpoint: a path has one content, and a role one checkpoint."""
-        path = item.get("path")
-        if path in self._checkpoints:
-            self._checkpoints[path]["present"] = False
-        for role in item.get("roles") or ():
-            holder = self._holders.get(role)
-            if holder is not None:
-                holder["roles"] = [other for other in holder["roles"] if other != role]
-            self._holders[role] = item
-        self._checkpoints[path] = item
-
-    def _take_removal(self, path: str) -> None:
-        if path in self._checkpoints:
-            self._checkpoints[path]["present"] = False
-            return
-        for artifact in self.artifacts:
-            if artifact.get("path") == path:
-                artifact["present"] = False
-
-    def _take_dropped(self, hashes: set[str], why: str | None) -> None:
-        """Mark contents that the store does not keep for this run any more."""
-        for artifact in self.artifacts:
-            if artifact.get("sha256") in hashes:
-                artifact.update(stored=False, dropped=True, why=why)
+    def _take_tags(self, values: Mapping[str, str | None]) -> None:
+        for key, value in values.items():
+            if value is None:
+                self.tags.pop(key, None)
+            else:
+                self.tags[key] = value
 
     def _take_weights(self, event: Event) -> None:
         hashes = {kind: event[kind] for kind in WEIGHTS if kind in event}
@@ -321,7 +275,8 @@ def build_record(folder: Folder, run_id: str, writers: Writers) -> Record:
     tellers = owners or writers.contents
     if tellers and tellers[0].opening:
         record.open_with(tellers[0].opening)
-        ends = [_end_of(folder, content, writers.contents) for content in tellers]
+        appended = _Appended(writers.contents)
+        ends = [_end_of(folder, content, appended) for content in tellers]
         _apply_end(record, tellers[-1], ends[-1])
         record.segments = [_segment(content, end) for content, end in zip(owners, ends[: len(owners)], strict=True)]
     if record.status != UNREADABLE and not any(content.opening for content in owners):
@@ -358,26 +313,28 @@ def _text_of(event: Event, key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _end_of(folder: Folder, content: Content, contents: list[Content]) -> Event | None:
+def _end_of(folder: Folder, content: Content, appended: "_Appended") -> Event | None:
     """Return the end of a segment as anybody has told it; None while it runs, and where it crashed."""
-    end = _appended_end(contents, content) or content.end
+    end = appended.end_of(content) or content.end
     return closing_of(folder, content) if end is None and content.life is not Life.ALIVE else end
 
 
-def _appended_end(contents: list[Content], owner: Content) -> Event | None:
-    """Return the end that a launcher appended for its child, where the child told none, or only of SIGTERM."""
-    if owner.life is Life.ALIVE:
-        return None
-    end = owner.end
-    if end is not None and (end.get("error") or {}).get("type") != "SIGTERM":
-        return None
-    for content in contents:
-        if content.ordinal > owner.ordinal:
-            if content.opening.get("mode") in OWN_MODES:
-                return None  # later files belong to a later segment
-            if content.end is not None:
-                return content.end
-    return None
+class _Appended:
+    """The ends that launchers appended for their children."""
+
+    def __init__(self, contents: list[Content]) -> None:
+        self._ordinals = [content.ordinal for content in contents]
+        self._ends: list[Event | None] = [None]  # that the files from a place on tell for one before them, last first
+        for content in reversed(contents):
+            own = content.opening.get("mode") in OWN_MODES  # later files belong to a later segment
+            self._ends.append(None if own else content.end or self._ends[-1])
+
+    def end_of(self, owner: Content) -> Event | None:
+        """Return what was appended where a writer told no end, or only of SIGTERM; None without."""
+        told = owner.end
+        if owner.life is Life.ALIVE or (told is not None and (told.get("error") or {}).get("type") != "SIGTERM"):
+            return None
+        return self._ends[len(self._ordinals) - bisect_right(self._ordinals, owner.ordinal)]
 
 
 def _apply_end(record: Record, content: Content, end: Event | None) -> None:

@@ -1,18 +1,20 @@
-"""Decide which of a run's points count: a later file cuts or replaces those of earlier ones.
+"""Decide what of a run still counts: later files cut or replace points, later events change artifacts.
 
-The rule stands in `supersede`. It fills one of two forms: a mapping by step, for records, as these are read where numpy
-would take long to import; or arrays, for series.
+The rule for points stands in `supersede`. It fills one of two forms: a mapping by step, for records, as these are read
+where numpy would take long to import; or arrays, for series.
 """
 
 import math
 import warnings
 from collections.abc import Iterable, Mapping
+from heapq import heappop, heappush
 from itertools import pairwise
 from operator import itemgetter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runlore.errors import RunloreWarning
 from runlore.log import columns
+from runlore.log.events import Event
 from runlore.log.frames import are_texts
 from runlore.log.points import Points, Tally, Unpack
 from runlore.log.reader import Content
@@ -25,8 +27,118 @@ if TYPE_CHECKING:
     Arrays = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]
 
 
+COMPLETED_FIELDS = "size mtime_ns sha256 stored files executable escaped_files why pending keep".split()  # told later
 MAX_MAPPED = 100_000  # points that are looked at without numpy, which takes long to import
 MAX_AT_ONCE = 16_000_000  # points
+
+
+class Artifacts:
+    """The artifacts of a run, merged from its events.
+
+    No event is looked at more than once, whatever it concerns: one that drops or removes is only noted, with its
+    number, and an artifact is told of it when it changes itself, or when somebody asks.
+    """
+
+    def __init__(self) -> None:
+        self._items: list[dict[str, Any]] = []
+        self._now = 0  # the number of the last event
+        self._told = 0  # the number up to which all items were told
+        self._taken: list[int] = []  # the number of the event that recorded each item …
+        self._changed: list[int] = []  # … and of the last one that completed it
+        self._by_id: dict[str, int] = {}  # places among the items, here and below
+        self._pending: dict[str | None, list[int]] = {}  # heaps of those without an id, by path …
+        self._timed: dict[tuple[str | None, int], list[int]] = {}  # … and also by mtime
+        self._newest: dict[str | None, int] = {}  # checkpoints by path
+        self._holders: dict[str, int] = {}  # checkpoints by role
+        self._removals: dict[str, int] = {}  # numbers by path
+        self._drops: dict[str, tuple[int, str | None]] = {}  # number and reason by hash
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """The artifacts, in the order they were recorded."""
+        if self._told < self._now:
+            self._told = self._now
+            for place, item in enumerate(self._items):
+                self._tell(place, item)
+        return self._items
+
+    def take(self, event: Event) -> None:
+        """Take an artifact, or what completes one."""
+        self._now += 1
+        if event.get("completes"):
+            self._complete(event)
+            return
+        place = len(self._items)
+        item = {"present": True, **event}
+        self._items.append(item)
+        self._taken.append(self._now)
+        self._changed.append(self._now)
+        if event["kind"] == "checkpoint":  # a path has one content, and a role one checkpoint
+            path = item.get("path")
+            if path in self._newest:
+                self._items[self._newest[path]]["present"] = False
+            self._newest[path] = place
+            self._holders.update(dict.fromkeys(item.get("roles") or (), place))
+        if "id" in event:
+            self._by_id[event["id"]] = place
+        else:
+            self._await(place)
+
+    def remove(self, path: str) -> None:
+        """Take that what lies at a path is gone: the newest checkpoint, else all that was recorded there."""
+        self._now += 1
+        if path in self._newest:
+            self._items[self._newest[path]]["present"] = False
+        else:
+            self._removals[path] = self._now
+
+    def drop(self, hashes: Iterable[str], why: str | None) -> None:
+        """Take that the store does not keep some contents for this run any more."""
+        self._now += 1
+        self._drops.update(dict.fromkeys(hashes, (self._now, why)))
+
+    def _complete(self, event: Event) -> None:
+        """Add to a known artifact: its hash, or that it is to be kept."""
+        place = self._by_id.get(event["id"]) if "id" in event else self._unnamed(event)
+        if place is None:
+            return
+        item = self._items[place]
+        self._tell(place, item)
+        told = {key: event[key] for key in COMPLETED_FIELDS if key in event}
+        hashed_only = bool(item.get("keep")) and not told.keys() & {"stored", "why"}  # it is still to be kept
+        item.update({"pending": hashed_only, **told})
+        self._changed[place] = self._now
+        if "id" not in item:
+            self._await(place)
+
+    def _await(self, place: int) -> None:
+        """Note where an artifact without an id is found by its path: if it is pending, or by its time."""
+        path, mtime_ns = self._items[place].get("path"), self._items[place].get("mtime_ns")
+        if self._items[place].get("pending"):
+            heappush(self._pending.setdefault(path, []), place)
+        if mtime_ns is not None:
+            heappush(self._timed.setdefault((path, mtime_ns), []), place)
+
+    def _unnamed(self, event: Event) -> int | None:
+        """Return the first artifact without an id that an event completes by its path: pending, or of the same time."""
+        path, mtime_ns = event.get("path"), event.get("mtime_ns")
+        pending = self._pending.get(path, [])
+        while pending and not self._items[pending[0]].get("pending"):
+            heappop(pending)
+        timed = [] if mtime_ns is None else self._timed.get((path, mtime_ns), [])
+        while timed and self._items[timed[0]].get("mtime_ns") != mtime_ns:
+            heappop(timed)
+        return min((*pending[:1], *timed[:1]), default=None)
+
+    def _tell(self, place: int, item: dict[str, Any]) -> None:
+        """Change an item by what came after it: others took its roles, it was removed, its content was dropped."""
+        if item["kind"] == "checkpoint" and item.get("roles"):
+            item["roles"] = [role for role in item["roles"] if self._holders[role] == place]
+        if self._removals.get(item.get("path", ""), 0) > self._taken[place]:
+            item["present"] = False
+        number, why = self._drops.get(item.get("sha256", ""), (0, None))
+        if number > self._changed[place]:
+            item.update(stored=False, dropped=True, why=why)
 
 
 class Counting(Protocol):
