@@ -43,9 +43,10 @@ class ForgedStore:
         frames: Sequence[bytes] = (),
         opening: Mapping[str, Any] | None = None,
         end: Mapping[str, Any] | None = None,
+        run: str = "",
     ) -> str:
         """Write the log of a run, and return its id. `opening` and `end` hold fields that replace an honest run's."""
-        run = new_run_id(time.time_ns() // 1000)
+        run = run or new_run_id(time.time_ns() // 1000)
         opened = id_time(run)
         honest = {
             "type": "open", "time": opened, "mode": "start", "run": run, "name": name, "experiment": "default",

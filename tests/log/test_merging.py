@@ -130,7 +130,7 @@ def sha256(number: int) -> Name:
 
 def values(number: int, count: int) -> dict[str, Any]:
     """The values of an event: one of its own, and in the first one as many as there are events."""
-    return {name(number): 1.0} | ({name(-place): 2.0 for place in range(count)} if number == 0 else {})
+    return {name(place): 1.0 for place in (number, *range(-count if number == 0 else 0, 0))}
 
 
 def artifact(number: int, count: int) -> dict[str, Any]:

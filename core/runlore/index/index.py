@@ -2,8 +2,8 @@
 
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -40,6 +40,17 @@ class _PartialNews(Exception):
     """This user can't read everything that an index holds which others share."""
 
 
+@contextmanager
+def one_state(index: "Index") -> Iterator[None]:
+    """Bring an index up to date once for all questions that are asked meanwhile: each would look at every live run."""
+    index.refresh()
+    before, index.held = index.held, True
+    try:
+        yield
+    finally:
+        index.held = before
+
+
 class Index:
     """The index of one store.
 
@@ -53,6 +64,7 @@ class Index:
         self.closed: list[Path] = []  # folders that this user can't list
         folder.check_parts()
         self.answer_s: float | None = None  # seconds that the answer to a question may take
+        self.held = False  # True while answers are of one state: see `one_state`
         self._flushed = -FLUSHED_EVERY_S  # by the monotonic clock
         self._path: Path | None = first_place(folder)
         self._db = self._open()
@@ -71,7 +83,8 @@ class Index:
         begun = time.monotonic()
         tries = 0
         while tries < MAX_TRIES:
-            self.refresh()
+            if tries or not self.held:
+                self.refresh()
             try:
                 with self._db.reading():
                     if not is_ready(self._db):

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from runlore._ids import is_run_id
 from runlore.errors import QueryError
 from runlore.index.database import DAMAGED, Sqlite, chunks, is_interrupted, is_refused
 from runlore.index.fields import Field
@@ -70,6 +71,32 @@ def resolve(database: Sqlite, part: str) -> list[Summary]:
         if rows:
             return load_summaries(database, [number for (number,) in rows])
     return []
+
+
+def load_known(database: Sqlite, ids: Sequence[str]) -> list[Summary]:
+    """Return the runs with some ids, in this order; those that the store lacks are left out."""
+    wanted = [run_id for run_id in dict.fromkeys(ids) if is_run_id(run_id)]
+    found: dict[str, int] = {}
+    for marks, some in chunks(wanted):
+        found |= dict(database.query(f"SELECT id, n FROM runs WHERE id IN {marks}", some))
+    return load_summaries(database, [found[run_id] for run_id in wanted if run_id in found])
+
+
+def find_below(database: Sqlite, ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return the ids of the children, oldest first, of some runs and of all below them that have any; each run once."""
+    found: dict[str, list[str]] = {}
+    seen, level = set(ids), list(dict.fromkeys(ids))
+    while level:
+        rows: list[tuple[str, str]] = []
+        for marks, some in chunks(level):
+            rows += database.query(f"SELECT id, parent FROM runs WHERE parent IN {marks}", some)
+        level = []
+        for child, parent in sorted(rows):
+            if child not in seen:
+                seen.add(child)
+                level.append(child)
+                found.setdefault(parent, []).append(child)
+    return found
 
 
 def list_names(database: Sqlite) -> list[str]:

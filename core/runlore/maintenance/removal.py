@@ -10,6 +10,7 @@ from pathlib import Path
 from runlore import _ids, _inside
 from runlore._sharing import make_folder
 from runlore.errors import RunloreError, RunNotReadable, StillRunning
+from runlore.index.select import find_below
 from runlore.log.liveness import Life
 from runlore.log.record import read_record
 from runlore.store.runs import RecordedRun
@@ -59,15 +60,13 @@ def remove(store: Store, runs: Sequence[RecordedRun]) -> list[RecordedRun]:
 
 
 def with_descendants(runs: Sequence[RecordedRun]) -> list[RecordedRun]:
-    """Return the runs and all their descendants, each once."""
-    found: dict[str, RecordedRun] = {}
-    waiting = list(runs)
-    while waiting:
-        run = waiting.pop(0)
-        if run.id not in found:
-            found[run.id] = run
-            waiting += run.children
-    return list(found.values())
+    """Return some runs of one store and all their descendants, each once."""
+    found = {run.id: run for run in runs}
+    if not found:
+        return []
+    store = runs[0].store
+    below = store.ask(find_below, list(found))
+    return [*found.values(), *store.known([run_id for children in below.values() for run_id in children])]
 
 
 def last_removal(store: Store) -> dict[str, int]:

@@ -9,13 +9,23 @@ from typing import Any, Literal
 
 from runlore._text import size_text
 from runlore.artifacts.artifact import Artifact
-from runlore.errors import AmbiguousRun, RunNotFound, StoreNotFound
+from runlore.errors import RunNotFound, StoreNotFound
 from runlore.index.contents import NO_MODELS, find_links, find_readers, find_same_weights, find_writers
-from runlore.provenance.origins import FileOrHashNotFound, Target, find_known, readers_of, settle, target_of
+from runlore.index.index import one_state
+from runlore.provenance.origins import (
+    MAX_ASKED,
+    FileOrHashNotFound,
+    Target,
+    find_known,
+    readers_of,
+    settle,
+    target_of,
+)
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 
 MAX_NODES = 1000  # of a graph; others are left out, and the graph says so
+MAX_EDGES = 3000  # likewise
 SAME_WEIGHTS = "same weights"
 
 
@@ -41,13 +51,19 @@ class Edge:
 
 @dataclass(slots=True)
 class Lineage:
-    """A graph without cycles around the node `root`. `cut`: nodes were left out, as there are more than `MAX_NODES`."""
+    """A graph without cycles around the node `root`. `cut`: it may not hold all that there is."""
 
     root: str = ""
     nodes: dict[str, Node] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
     cut: bool = False
     _after: dict[str, list[Edge]] = field(default_factory=dict)
+    _known: set[Edge] = field(default_factory=set)
+
+    @property
+    def is_full(self) -> bool:
+        """True if no walk should go on."""
+        return len(self.nodes) > MAX_NODES or len(self.edges) >= MAX_EDGES
 
     def add(self, node: Node) -> str:
         """Add a node, unless it is there; return its id."""
@@ -56,10 +72,11 @@ class Lineage:
 
     def join(self, edge: Edge) -> bool:
         """Add an edge unless it would close a cycle; return True if it is there now."""
-        if edge in self.after(edge.start):
+        if edge in self._known:
             return True
         if self.leads(edge.end, edge.start):
             return False
+        self._known.add(edge)
         self.edges.append(edge)
         self._after.setdefault(edge.start, []).append(edge)
         return True
@@ -109,9 +126,11 @@ def lineage(store: Store, target: str | os.PathLike[str] | Target | RecordedRun)
     records = _Records(store, graph)
     before = _Walk(graph, records.edges_before, lambda edge: edge.start)
     after = _Walk(graph, records.edges_after, lambda edge: edge.end)
-    for node in _begin(store, graph, records, target):
-        before.start_at(node)
-        after.start_at(node)
+    begins = _begin(store, graph, records, target)
+    with one_state(store.index):
+        for node in begins:
+            before.start_at(node)
+            after.start_at(node)
     return graph
 
 
@@ -155,11 +174,13 @@ class _Walk:
             here = waiting.popleft()
             if here in self._seen:
                 continue
-            if len(self._graph.nodes) > MAX_NODES:
-                self._graph.cut = True
-                return
             self._seen.add(here)
-            waiting += [self._far_end(edge) for edge in self._edges_of(here) if self._graph.join(edge)]
+            for edge in self._edges_of(here):
+                if self._graph.is_full:
+                    self._graph.cut = True
+                    return
+                if self._graph.join(edge):
+                    waiting.append(self._far_end(edge))
 
 
 class _Records:
@@ -169,6 +190,8 @@ class _Records:
         self._store = store
         self._graph = graph
         self._runs: dict[str, RecordedRun | None] = {}
+        self._artifacts: dict[str, list[Artifact]] = {}  # by run
+        self._models: dict[str, dict[str | int | None, Artifact]] = {}  # by run, and by hash and step
 
     # Nodes
 
@@ -229,7 +252,7 @@ class _Records:
             return
         for run in self._known_runs(self._store.ask(find_readers, node_id.removeprefix("data:"))):
             yield Edge(node_id, self.add_run(run), "read")
-        for run, item in self._writers_of(node_id):
+        for run, item in self._ways_to(node_id):
             for reader, kind, step in readers_of(self._store, run, item):
                 yield Edge(node_id, self.add_run(reader), kind, step)
         for other in self._same_weights(node_id):
@@ -241,22 +264,27 @@ class _Records:
         for name, facts in run.data.items():
             if facts.get("fingerprint"):
                 yield Edge(self._add_written(str(facts["fingerprint"])) or self._add_data(name, facts), run.id, "read")
+        origins = {origin.id: origin for origin in self._known_runs([str(link["run"]) for link in run.links])}
         for link in run.links:
-            for origin in self._known_runs([str(link["run"])]):
+            origin = origins.get(str(link["run"]))
+            if origin is not None:
                 step = link.get("step")
-                item = _linked(origin, link.get("sha256"), step)
+                item = self._linked(origin, link.get("sha256"), step)
                 before = self.add_run(origin) if item is None else self._add_file(item)
                 yield Edge(before, run.id, str(link["kind"]), step)
 
     def _edges_from_run(self, run: RecordedRun) -> Iterator[Edge]:
         """Yield the edges to the files that a run wrote, and to the runs whose links name no file of it."""
-        for item in run.artifacts:
+        for item in self._artifacts_of(run):
             if item.sha256 is not None and item.kind not in NO_MODELS:
                 yield Edge(run.id, self._add_file(item), "wrote", item.step)
-        for link in self._store.ask(find_links, run.id):
-            if _linked(run, link.sha256, link.step) is None:
-                for reader in self._known_runs([link.run]):
-                    yield Edge(run.id, self.add_run(reader), link.kind, link.step)
+        links = [
+            item for item in self._store.ask(find_links, run.id) if self._linked(run, item.sha256, item.step) is None
+        ]
+        readers = {reader.id: reader for reader in self._known_runs([link.run for link in links])}
+        for link in links:
+            if link.run in readers:
+                yield Edge(run.id, self.add_run(readers[link.run]), link.kind, link.step)
 
     def _same_weights(self, sha256: str) -> Iterator[str]:
         """Yield the nodes of other contents with the same weights."""
@@ -267,23 +295,48 @@ class _Records:
 
     def _known_runs(self, run_ids: list[str]) -> Iterator[RecordedRun]:
         """Yield the runs with some ids, each read once; those that the store lacks are left out."""
+        new = [run_id for run_id in dict.fromkeys(run_ids) if run_id not in self._runs]
+        self._runs |= {**dict.fromkeys(new), **{run.id: run for run in self._store.known(new)}}
         for run_id in run_ids:
-            if run_id not in self._runs:
-                try:
-                    self._runs[run_id] = self._store.run(run_id)
-                except (RunNotFound, AmbiguousRun):
-                    self._runs[run_id] = None
             run = self._runs[run_id]
             if run is not None:
                 yield run
 
     def _writers_of(self, sha256: str) -> Iterator[tuple[RecordedRun, Artifact]]:
         """Yield the runs that wrote a content, the oldest first, each with the artifact."""
-        for run_id, position in self._store.ask(find_writers, sha256):
+        found = self._store.ask(find_writers, sha256)
+        list(self._known_runs([run_id for run_id, _ in found]))  # all at once
+        for run_id, position in found:
             for run in self._known_runs([run_id]):
-                artifacts = run.artifacts
+                artifacts = self._artifacts_of(run)
                 if position < len(artifacts):
                     yield run, artifacts[position]
+
+    def _ways_to(self, sha256: str) -> list[tuple[RecordedRun, Artifact]]:
+        """Return the first writers of a content, each step of a run once."""
+        found: dict[tuple[str, int | None, str | None], tuple[RecordedRun, Artifact]] = {}
+        for run, item in self._writers_of(sha256):
+            if len(found) >= MAX_ASKED:
+                self._graph.cut = True
+                break
+            found.setdefault((run.id, item.step, item.sha256), (run, item))
+        return list(found.values())
+
+    def _artifacts_of(self, run: RecordedRun) -> list[Artifact]:
+        """Return the artifacts of a run, which are read once."""
+        if run.id not in self._artifacts:
+            self._artifacts[run.id] = run.artifacts
+        return self._artifacts[run.id]
+
+    def _linked(self, origin: RecordedRun, sha256: str | None, step: int | None) -> Artifact | None:
+        """Return the artifact of a run that another went on from, as far as the link tells."""
+        if origin.id not in self._models:
+            known = [item for item in self._artifacts_of(origin) if item.sha256 is not None]
+            models = [item for item in reversed(known) if item.kind not in NO_MODELS]  # of equal ones the first counts
+            found: dict[str | int | None, Artifact] = {item.step: item for item in models}
+            self._models[origin.id] = found | {item.sha256: item for item in models}
+        wanted = step if sha256 is None else sha256
+        return None if wanted is None else self._models[origin.id].get(wanted)
 
     def _age(self, sha256: str) -> tuple[str, int]:
         """Return a key that is smaller for what was written earlier."""
@@ -303,14 +356,6 @@ def _find(store: Store, target: str | os.PathLike[str] | Target | RecordedRun) -
             return target_of(target)
         except FileOrHashNotFound:
             raise error from None
-
-
-def _linked(origin: RecordedRun, sha256: str | None, step: int | None) -> Artifact | None:
-    """Return the artifact of a run that another went on from, as far as the link tells."""
-    wanted = step if sha256 is None else sha256
-    known = [item for item in origin.artifacts if item.sha256 is not None and item.kind not in NO_MODELS]
-    found = (item for item in known if (item.step if sha256 is None else item.sha256) == wanted)
-    return next(found, None) if wanted is not None else None
 
 
 def label_of(node: Node) -> str:

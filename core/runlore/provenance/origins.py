@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -15,6 +17,7 @@ from runlore.artifacts.events import extent, hashed
 from runlore.errors import RunloreError
 from runlore.index import contents
 from runlore.index.contents import find_links_to_content
+from runlore.index.index import one_state
 from runlore.log.record import read_record
 from runlore.provenance import fingerprints, hashing
 from runlore.provenance.fingerprints import Unread, Weights
@@ -23,6 +26,7 @@ from runlore.store.store import Store
 
 MIN_DIGITS = 6  # of a hash that may stand for it
 MAX_READ_RUNS = 100  # runs with a file of the same size that are read before the file is hashed
+MAX_ASKED = 100  # ways in which one run wrote a content, or all in a lineage, whose readers are looked for
 Match = Literal["sha256", "weights"]
 
 
@@ -101,7 +105,8 @@ def which_run(store: Store, target: str | os.PathLike[str] | Target) -> Origins:
     if not store.exists:
         return Origins(content.sha256, (), (f"there is no store at {str(store.root)!r} yet",))
     known = find_known(store, content, settle(store, content))
-    found = tuple(dict.fromkeys(origin for sha256, match in known for origin in _origins(store, sha256, match)))
+    with one_state(store.index):
+        found = tuple(dict.fromkeys(origin for sha256, match in known for origin in _origins(store, sha256, match)))
     return Origins(content.sha256, found, () if found else tuple(_hints(store, content)))
 
 
@@ -193,25 +198,32 @@ def _find_alike(store: Store, target: Target, weights: Mapping[str, Weights]) ->
 
 def _origins(store: Store, sha256: str, match: Match) -> Iterator[Origin]:
     """Find the runs that wrote a content, and those that read it: as data, or to go on from it."""
-    for run_id, relation, name, position in store.ask(contents.find_uses, sha256):
+    for run_id, uses in groupby(store.ask(contents.find_uses, sha256), key=attrgetter("run")):
         run = store.run(run_id)
-        if relation == "read":
-            yield Origin(run_id, run.name, "read", name, None, None, (), match)
-            continue
         artifacts = run.artifacts
-        if position < len(artifacts):
+        asked: set[tuple[str, int | None, str | None]] = set()
+        for _, relation, name, position in uses:
+            if relation == "read":
+                yield Origin(run_id, run.name, "read", name, None, None, (), match)
+                continue
+            if position >= len(artifacts):
+                continue
             item = artifacts[position]
             inside = name if item.is_folder and name != item.name else ""
             title = f"{item.name}/{inside}" if inside else item.name
-            for reader, kind, step in readers_of(store, run, item):
-                yield Origin(reader.id, reader.name, "read", title, step, None, (kind,), match)
+            way = (title, item.step, item.sha256)
+            if way not in asked and len(asked) < MAX_ASKED:
+                asked.add(way)
+                for reader, kind, step in readers_of(store, run, item):
+                    yield Origin(reader.id, reader.name, "read", title, step, None, (kind,), match)
             yield Origin(run_id, run.name, "wrote", title, item.step, item.epoch, item.roles, match)
 
 
 def readers_of(store: Store, run: RecordedRun, artifact: Artifact) -> Iterator[tuple[RecordedRun, str, int | None]]:
     """Yield the runs that went on from an artifact of a run, newest first, each with the kind and step of its link."""
-    for link in store.ask(find_links_to_content, run.id, artifact.step, artifact.sha256):
-        yield store.run(link.run), link.kind, link.step
+    links = store.ask(find_links_to_content, run.id, artifact.step, artifact.sha256)
+    readers = {reader.id: reader for reader in store.known([link.run for link in links])}
+    yield from ((readers[link.run], link.kind, link.step) for link in links if link.run in readers)
 
 
 # Hints

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
+from runlore.index.select import find_below
 from runlore.recording.starting import AGAIN
 from runlore.store.runs import RecordedRun
 
@@ -24,15 +25,14 @@ def leader_of(run: RecordedRun) -> RecordedRun:
     return run
 
 
-def descendants(run: RecordedRun) -> Iterator[RecordedRun]:
-    """Yield a run and all its descendants, parents first, each once."""
-    waiting, seen = [run], {run.id}
+def descendants(run: RecordedRun) -> list[RecordedRun]:
+    """Return a run and all its descendants, parents first, each once."""
+    below = run.store.ask(find_below, [run.id])
+    waiting, order = [run.id], []
     while waiting:
-        here = waiting.pop()
-        yield here
-        children = [child for child in here.children if child.id not in seen]
-        seen.update(child.id for child in children)
-        waiting += reversed(children)
+        order.append(waiting.pop())
+        waiting += reversed(below.get(order[-1], ()))
+    return run.store.known(order)
 
 
 def counterparts(run: RecordedRun, new: Sequence[RecordedRun], as_then: AsThen) -> Iterator[Pair]:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from runlore.store.search import opened_with
 from runlore.store.store import Store
 
 STDERR = 2  # file descriptor
+MAX_SOURCES = 200  # runs that one goes back to
 TERMINATION_WAIT_S = 10  # from SIGTERM to SIGKILL, for a command that does not end
 
 
@@ -52,7 +53,9 @@ def distrust(run: RecordedRun) -> str | None:
     """
     if run.store.root.stat().st_uid != os.getuid():
         return f"the store {str(run.store.root)!r} belongs to another user"
-    for one in _sources(run):
+    for count, one in enumerate(_sources(run)):
+        if count == MAX_SOURCES:
+            return f"run {run.name!r} goes back to more than {MAX_SOURCES} runs: not all of them were looked at"
         record, writers = read_record(one.store.folder, one.id)
         if {content.path.stat().st_uid for content in writers.contents} - {os.getuid()}:
             return f"run {one.name!r} was written by another user"
@@ -153,21 +156,15 @@ def unexpected(plan: Plan, found: Comparison) -> Comparison:
     return replace(found, changes=tuple(changes))
 
 
-def _sources(run: RecordedRun) -> list[RecordedRun]:
-    """Return a run, those above it, and those whose files they read, each once."""
-    found: dict[str, RecordedRun] = {}
-    waiting = [run]
-    while waiting:
-        one = waiting.pop()
-        if one.id in found:
-            continue
-        found[one.id] = one
-        parent = one.parent
-        waiting += [] if parent is None else [parent]
-        for link in one.links:
-            if link.get("sha256"):
-                waiting += one.store.runs(f"id == {link['run']!r}")
-    return list(found.values())
+def _sources(run: RecordedRun) -> Iterator[RecordedRun]:
+    """Yield a run, those above it, and those whose files they read, each once: one more than are looked at, at most."""
+    found, named = [run], {run.id}
+    for one in found:  # which grows meanwhile
+        yield one
+        linked = [str(link["run"]) for link in one.links if link.get("sha256")]
+        new = [other for other in dict.fromkeys([one.parent_id or "", *linked]) if other not in named]
+        named.update(new)
+        found += one.store.known(new[: MAX_SOURCES + 1])
 
 
 def _wait(child: "subprocess.Popen[bytes]") -> bool:
@@ -200,7 +197,7 @@ def _linked(plan: Plan, new: Sequence[RecordedRun], exit_status: int, interrupte
             opened.link(REPRODUCES, first.id)
             if not plan.changed:
                 opened.set_tags({REPRODUCES: first.name})
-    wanted = list(descendants(plan.run))
+    wanted = descendants(plan.run)
     ours = tuple(pair for pair in pairs if pair[0] in wanted)
     found_for = {first.id for first, _ in ours}
     chosen = {found.id for _, found in ours}

@@ -1,12 +1,12 @@
 """Runs as readers see them: one, and a list of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from runlore._text import ago_text, as_time, duration_text, number_text, status_text
 from runlore._warnings import without_reports
-from runlore.errors import RunNotFound, StoreRefused
+from runlore.errors import StoreRefused
 from runlore.index.fields import AGGREGATES
 from runlore.index.rows import Summary
 from runlore.log.folder import Folder
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pyarrow
 
     from runlore.recording.run import Run
+
+T = TypeVar("T")
 
 DESCRIPTION = "description"  # the tag
 MAX_ROWS = 50  # of a table in a notebook
@@ -37,6 +39,12 @@ class Runs(Protocol):
 
     def run(self, part: str) -> "RecordedRun":
         """Return the run with this id, name, or unique part of an id."""
+
+    def ask(self, question: Callable[..., T], *arguments: Any) -> T:
+        """Return the answer of a question of the index."""
+
+    def known(self, ids: Sequence[str]) -> "list[RecordedRun]":
+        """Return the runs with some ids, those that are there."""
 
     def runs(self, where: str = "", *, sort: str = "", limit: int | None = None) -> "RunList":
         """Return the runs that fulfil a query."""
@@ -72,10 +80,7 @@ class RecordedRun(Details):
     @property
     def parent(self) -> "RecordedRun | None":
         """The run that this is a child of (`parent_id`); None without one, or if it is not in the store."""
-        try:
-            return None if self.parent_id is None else self.store.run(self.parent_id)
-        except RunNotFound:
-            return None
+        return next(iter(self.store.known([] if self.parent_id is None else [self.parent_id])), None)
 
     @property
     def children(self) -> "RunList":

@@ -282,6 +282,13 @@ class Store:
             )
         return RecordedRun(self, found[0])
 
+    def known(self, ids: Sequence[str]) -> "list[RecordedRun]":
+        """Return the runs with some ids, each once and in this order; those that the store lacks are left out."""
+        from runlore.index.select import load_known
+        from runlore.store.runs import RecordedRun
+
+        return [RecordedRun(self, summary) for summary in self.ask(load_known, ids)] if ids else []
+
     def ask(self, question: "Callable[Concatenate[Sqlite, P], T]", *arguments: P.args, **options: P.kwargs) -> T:
         """Return the answer of a question, one of the functions in `runlore.index` that take a database.
 

@@ -35,7 +35,8 @@ def lineage(target: str, full: bool, as_json: bool, store: str | None) -> None:
         for line in _lines(graph, full):
             echo(line)
         if graph.cut:
-            echo(f"There is more: only {_lineage.MAX_NODES} nodes were looked at.", err=True)
+            most = f"{_lineage.MAX_NODES} nodes and {_lineage.MAX_EDGES} edges"
+            echo(f"There is more: only so much was looked at, at most {most}.", err=True)
     if not graph.edges:
         if not as_json:
             echo("Nothing is known of where it comes from.", err=True)
@@ -90,7 +91,7 @@ class _Tree:
         """Yield a line for each successor, and the id and the indent to go on with where its own tree follows."""
         edges = self._graph.after(node_id)
         leaves = [edge for edge in edges if not self._graph.after(edge.end) and edge.end != self._graph.root]
-        hidden = [] if self._full else leaves[MAX_LEAVES:]
+        hidden = frozenset(() if self._full else leaves[MAX_LEAVES:])
         visible = [edge for edge in edges if edge not in hidden]
         straight = depth >= MAX_INDENTED_STEPS and len(edges) == 1
         for edge in visible:
