@@ -22,7 +22,7 @@ INT64 = 1 << 63  # integers below it, and from its negative on, fit a column
 RUN_COLUMNS = (
     "n, id, name, experiment, status, parent, started, ended, lost, damaged, ran"  # the first fields of a Summary
 )
-MAX_SECTION_BYTES = 16 << 20  # of a section of the environment in a blob
+MAX_SECTION_BYTES = 16 << 20  # of the sections of one run's environment in blobs, all together
 
 Row = tuple[Any, ...]
 
@@ -196,21 +196,29 @@ def _exact_number(value: dict[str, Any]) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def environment_rows(folder: Folder, section: str, item: dict[str, Any]) -> Iterator[Row]:
-    """Yield the rows of a section of the environment; none where its blob is missing or no JSON."""
-    for key, value in read_section(folder, item).items():
-        yield (section, str(item["sha256"]), f"{section}.{key}", *value_columns(value))
+class Sections:
+    """The sections of one run's environment, read as long as there is room for them in all."""
 
+    def __init__(self, folder: Folder) -> None:
+        self._blobs = Blobs(folder.blobs)
+        self._room = MAX_SECTION_BYTES
 
-def read_section(folder: Folder, item: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of a section of the environment, from its event or its blob; empty where it has none."""
-    if item.get("values") is not None:
-        return dict(item["values"])
-    try:
-        found = load_json(Blobs(folder.blobs).read(item["sha256"], MAX_SECTION_BYTES))
-    except (ArtifactNotFound, OSError, DecodeError):
-        return {}
-    return found if are_plain(found) else {}
+    def read(self, item: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of a section, from its event or its blob; empty where it has none, or too many."""
+        if item.get("values") is not None:
+            return dict(item["values"])
+        try:
+            data = self._blobs.read(item["sha256"], self._room)
+            self._room -= len(data)
+            found = load_json(data)
+        except (ArtifactNotFound, OSError, DecodeError):
+            return {}
+        return found if are_plain(found) else {}
+
+    def rows(self, section: str, item: dict[str, Any]) -> Iterator[Row]:
+        """Yield the rows of a section; none where its blob is missing or no JSON."""
+        for key, value in self.read(item).items():
+            yield (section, str(item["sha256"]), f"{section}.{key}", *value_columns(value))
 
 
 def _text(value: Any) -> str | None:

@@ -10,7 +10,7 @@ from runlore._warnings import report
 from runlore.index.changes import Change, News, is_dead_log
 from runlore.index.database import BY_RUN, COUNTED, UNSEALED, Sqlite, chunks, is_of_value
 from runlore.index.place import proof_of
-from runlore.index.rows import Batch, environment_rows
+from runlore.index.rows import Batch, Sections
 from runlore.log import liveness
 from runlore.log.folder import Folder, WriterFile
 from runlore.log.frames import fault_text
@@ -171,19 +171,20 @@ def _store_environments(database: Sqlite, folder: Folder, news: News) -> None:
     """Store the sections of environments that are new; runs share the rows of equal ones."""
     seen: set[tuple[str, str]] = set()
     for change in news.changes:
+        sections = Sections(folder)
         for section, item in (change.record.environment if change.record else {}).items():
             identity = (section, str(item["sha256"]))
             if identity in seen:
                 continue
             seen.add(identity)
             if not database.query("SELECT 1 FROM env WHERE section = ? AND sha256 = ? LIMIT 1", identity):
-                _store_section(database, folder, change, section)
+                _store_section(database, sections, change, section)
 
 
-def _store_section(database: Sqlite, folder: Folder, change: Change, section: str) -> None:
+def _store_section(database: Sqlite, sections: Sections, change: Change, section: str) -> None:
     assert change.record is not None
     try:
-        rows = list(environment_rows(folder, section, change.record.environment[section]))
+        rows = list(sections.rows(section, change.record.environment[section]))
         with database.savepoint():
             database.insert("env", rows)
             database.count({("env", row[2]): 1 for row in rows})

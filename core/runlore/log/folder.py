@@ -29,8 +29,9 @@ FILES = (
 MAX_FORMAT_BYTES = 1000  # that are read of the file "format"
 YOUNG_NS = 2_000_000_000  # a folder that was changed so recently may change again with the same time
 
-_MONTH = r"\d{4,}-\d\d"
-_DAY = r"\d\d"
+_MONTH = r"[0-9]{4,}-[0-9][0-9]"
+_DAY = r"[0-9][0-9]"
+_WRITER = re.compile(r"[0-9]{1,18}[0-9a-z]{4}")  # no other name of a file is one of ours
 
 
 class WriterFile(NamedTuple):
@@ -55,7 +56,7 @@ class WriterFile(NamedTuple):
         """Return the writer's file that a path names; None for anything else."""
         run_id, _, rest = path.name.partition(".")
         writer, _, suffix = rest.partition(".")
-        if suffix not in ("log", "run") or not writer[:-4].isdecimal() or not _ids.is_run_id(run_id):
+        if suffix not in ("log", "run") or not _WRITER.fullmatch(writer) or not _ids.is_run_id(run_id):
             return None
         return cls(path, run_id, writer)
 

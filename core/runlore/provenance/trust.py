@@ -44,8 +44,11 @@ class Proven:
 
     def has(self, artifact: Mapping[str, Any]) -> bool:
         """Return True if an artifact of the whole record stands in this one, too: its file may be opened."""
-        wanted = _facts(artifact)
-        return any(_facts(item) == wanted for item in self.record.artifacts)
+        return repr(_facts(artifact)) in self._known
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(repr(_facts(item)) for item in self.record.artifacts)
 
     def tells_all(self, record: Record) -> bool:
         """Return True if this record says the same as the whole one of what is executed when the run is done again."""

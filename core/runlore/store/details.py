@@ -8,7 +8,7 @@ from runlore._text import closest
 from runlore.artifacts.artifact import Artifact
 from runlore.artifacts.blobs import Blobs
 from runlore.errors import ArtifactNotFound
-from runlore.index.rows import read_section
+from runlore.index.rows import Sections
 from runlore.log.folder import Folder
 from runlore.log.record import Record, Segment, Writers, build_record, read_files
 from runlore.log.values import listed_value
@@ -35,7 +35,8 @@ class Details:
     @property
     def environment(self) -> dict[str, dict[str, Any]]:
         """The captured sections by name: python, os, hardware, packages, git, …"""
-        return {section: read_section(self._folder, item) for section, item in self._record.environment.items()}
+        sections = Sections(self._folder)
+        return {section: sections.read(item) for section, item in self._record.environment.items()}
 
     @property
     def data(self) -> dict[str, dict[str, Any]]:
@@ -49,14 +50,20 @@ class Details:
 
         The output of a run that still prints, or was killed, is there as a file that is not kept.
         """
-        blobs = Blobs(self._folder.blobs)
-        recorded = [Artifact.of(item, blobs) for item in self._record.artifacts]
         names = {content.path.with_suffix(".out") for content in self.writers.contents}
         growing = [path for path in sorted(names) if is_regular(path)]
         loose = {"name": "output.log", "kind": "log", "present": True}
-        return recorded + [
-            Artifact.of({**loose, "path": str(path), "size": path.stat().st_size}, blobs) for path in growing
+        return self._recorded + [
+            Artifact.of({**loose, "path": str(path), "size": path.stat().st_size}, self._blobs) for path in growing
         ]
+
+    @cached_property
+    def _recorded(self) -> list[Artifact]:
+        return [Artifact.of(item, self._blobs) for item in self._record.artifacts]
+
+    @property
+    def _blobs(self) -> Blobs:
+        return Blobs(self._folder.blobs)
 
     def artifact(self, name: str) -> Artifact:
         """Return the newest artifact with this name or role; "best_" and a metric is the best one by that metric.

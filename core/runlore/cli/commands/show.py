@@ -28,7 +28,6 @@ from runlore.artifacts.artifact import Artifact
 from runlore.cli.options import RunPart, json_option, store_option
 from runlore.cli.printing import STATUS_STYLES, console, grid, print_json, print_whole
 from runlore.documents import run_details
-from runlore.errors import RunNotFound
 from runlore.hookspecs import SYSTEM_PREFIX
 from runlore.log.values import text_of
 from runlore.provenance.hashing import complete_run
@@ -154,17 +153,22 @@ class _Page:
             "host": run.command.get("host") or "",
             "parent": self._parent(),
             "tags": ", ".join(f"{key}={value}" for key, value in run.tags.items()),
-            "links": ", ".join(map(self._link, run.links)),
+            "links": self._links(),
         }
         self._pairs({key: value for key, value in facts.items() if value})
 
-    def _link(self, link: dict[str, Any]) -> str:
-        """Describe a link: its kind, the other run and the step."""
-        try:
-            name = f"{self.run.store.run(link['run']).name} ({link['run'][-ID_DIGITS:]})"
-        except RunNotFound:
-            name = link["run"]
-        return f"{link['kind']} {name}" + (f" at step {link['step']}" if "step" in link else "")
+    def _links(self) -> str:
+        """Describe the links: the kind of each, the other run and the step."""
+        links = self._cut(self.run.links)
+        names = {
+            run.id: f"{run.name} ({run.id[-ID_DIGITS:]})" for run in self.run.store.known([x["run"] for x in links])
+        }
+        told = []
+        for link in links:
+            step = f" at step {link['step']}" if "step" in link else ""
+            told.append(f"{link['kind']} {names.get(link['run'], link['run'])}{step}")
+        more = len(self.run.links) - len(links)
+        return ", ".join(told) + (f" and {more} more" if more else "")
 
     def _parent(self) -> str:
         if self.run.parent_id is None:
@@ -218,9 +222,10 @@ class _Page:
         if not artifacts:
             return
         shown = _by_use(artifacts)
-        gone = [item for item in shown if _state(item) == "gone" and not item.roles and item.kind == "checkpoint"]
-        if self.max_rows is not None and len(gone) > MAX_GONE:
-            shown = [item for item in shown if item not in gone]
+        kept = [item for item in shown if _state(item) != "gone" or item.roles or item.kind != "checkpoint"]
+        gone = len(shown) - len(kept)
+        if self.max_rows is not None and gone > MAX_GONE:
+            shown = kept
         scored = next((item.monitor for item in artifacts if item.value is not None), None)
         values = [escape(line_text(scored, 16))] if scored else []
         heads = ["name", "kind", "size", "sha256", "step", *values, "role", "state"]
@@ -234,20 +239,21 @@ class _Page:
                 self.out.print(f"  [dim]{escape(name)} is at {escape(path)}[/]")
         self._more(len(shown))
         if len(shown) < len(artifacts):
-            self.out.print(f"  [dim]{len(gone)} checkpoints were written and removed again (--full lists them)[/]")
+            self.out.print(f"  [dim]{gone} checkpoints were written and removed again (--full lists them)[/]")
 
     def _segments(self) -> None:
         segments = self.run.segments
         if len(segments) < 2:
             return
         self._title("segments", len(segments))
+        differ = len({item.argv for item in segments}) > 1
         for before, segment in zip((None, *segments), segments, strict=False):
             began = as_time(segment.started)
             took = "" if segment.ended is None else f" after {duration_text((segment.ended - segment.started) / 1e6)}"
             parts = [f"{began:%Y-%m-%d %H:%M:%S} UTC", segment.status + took]
             parts += [] if segment.from_step is None else [f"from step {segment.from_step}"]
             parts += [segment.error] if segment.error else []
-            parts += [" ".join(segment.argv)] if len({item.argv for item in segments}) > 1 else []
+            parts += [" ".join(segment.argv)] if differ else []
             self.out.print("  " + escape(line_text(", ".join(parts), VALUE_CHARS)), soft_wrap=True)
             changes = {} if before is None else by_use(changed_params(before, segment), self.run.captured)
             for key in self._cut(list(changes)):
