@@ -12,9 +12,12 @@ import pytest
 from runlore import Store
 from runlore._ids import id_time, new_run_id, sha256_of
 from runlore.log.frames import FORMAT, LOG_SIGNATURE, SLOT_END
+from runlore.provenance.source import CannotRebuild
 from runlore.reproduction import paths
+from runlore.reproduction.checkout import _check_room
 from runlore.reproduction.matching import descendants, leader_of
 from runlore.reproduction.paths import make_folder
+from runlore.reproduction.reproduce import prepare
 from runlore.reproduction.venv import Environment
 from tests.commands import document, runlore
 from tests.forged import ForgedStore, json_frame
@@ -73,7 +76,7 @@ def test_a_trusted_run_whose_data_became_a_pipe_has_a_plan(store: Store, tmp_pat
     assert any(item["part"] == "data" for item in found["problems"])
 
 
-@pytest.mark.parametrize("length", [1, 2, 1500])
+@pytest.mark.parametrize("length", [1, 2, 40])
 def test_runs_that_are_their_own_ancestors_have_a_plan(tmp_path: Path, length: int) -> None:
     store = ForgedStore(tmp_path / "store")
     ids = [new_run_id(1_790_000_000_000_000 + number) for number in range(length)]
@@ -221,3 +224,32 @@ def test_where_a_content_lay_counts_only_as_it_is_proven(store: Store, tmp_path:
     assert str(tmp_path / "train.py") in [item.path for item in store.run("first").artifacts]
     planned = document("reproduce", "second", "--dry-run", "--here", "--json")
     assert [item["path"] for item in planned["data"]] == [str(tmp_path / "w.bin")] * recorded
+
+
+@pytest.mark.parametrize("commit", [None, "0" * 40, "own"])
+def test_no_repository_that_a_record_names_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commit: str | None
+) -> None:
+    """The present commit of any repository of the reader's was copied where the recorded one is not in it."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    git(mine, "init", "-q")
+    (mine / "secret.txt").write_text("x")
+    git(mine, "add", ".")
+    git(mine, "commit", "-qm", "first")
+    store = ForgedStore(tmp_path / "store")
+    facts = {"root": str(mine), "commit": git(mine, "rev-parse", "HEAD").strip() if commit == "own" else commit}
+    store.run([{"type": "environment", "sections": {"git": {"values": facts, "sha256": "x"}}}])
+    run = Store(store.root).run("forged")
+    for place, reads in ((tmp_path, False), (mine, commit == "own")):  # a commit of the repository that we are in
+        monkeypatch.chdir(place)
+        made = prepare(run, tmp_path / f"fresh-{place.name}", here=True, look=False)
+        assert bool(list(made.folder.rglob("secret.txt"))) is reads
+        assert any("is not looked at" in item.what for item in made.problems) is not reads
+
+
+def test_a_state_of_the_code_that_is_too_large_is_not_written() -> None:
+    listed = "\0".join(f"100644 blob {HASH}{size:8}\t{name}" for name, size in (("a", 1 << 30), ("b", 0)))
+    _check_room(listed)
+    with pytest.raises(CannotRebuild, match="GiB: it is not written"):
+        _check_room("\0".join([listed] * 17))

@@ -21,7 +21,13 @@ ARTIFACTS = (PATCH, *SOURCES, TYPED)  # those that hold code
 OUTSIDE = (IMPORTED, TYPED)  # those of code that lies in no folder which could be looked at again
 LOST = ("git", "the code", "what was captured")  # what older records say of code that could not be captured
 COMMIT_ID = re.compile(r"[0-9a-f]{40,64}")
+MAX_CODE_BYTES = 64 << 20  # that are read of an artifact with code
+GIT_SECONDS = 120  # that one question to git may take
+GIT_MEMORY = 8 << 20  # KiB of address space: a small patch may tell of much
+MAX_TREE_BYTES = 16 << 30  # of all files of a state, and the number of these
+MAX_TREE_FILES = 1_000_000
 FILE_MODE = "100644"  # of a file that can't be executed
+LIMITED = ("/bin/sh", "-c", f'ulimit -v {GIT_MEMORY} 2>/dev/null; exec "$@"', "sh")
 SAFE_SETTINGS = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.quotepath=false", "core.autocrlf=false")
 
 
@@ -161,11 +167,14 @@ class Rebuilt:
         environment = git_environment(**{**self._own, **own})
         try:
             done = subprocess.run(
-                ["git", *settings, *arguments], cwd=self.root, env=environment, input=stdin, capture_output=True,
-                check=False,
+                [*LIMITED, "git", *settings, *arguments], cwd=self.root, env=environment, input=stdin,
+                capture_output=True, check=False, timeout=GIT_SECONDS,
             )  # fmt: skip
         except OSError as error:
             raise CannotRebuild(f"git can't be run: {error.strerror}") from None
+        except subprocess.TimeoutExpired:
+            told = f"git {arguments[0]} of {self._code.name!r} took more than {GIT_SECONDS} s"
+            raise CannotRebuild(told) from None
         if done.returncode:
             reason = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
             raise CannotRebuild(f"git {arguments[0]} of {self._code.name!r}: {reason}")
@@ -202,6 +211,8 @@ def _unknown_parts(run: RecordedRun) -> Iterator[str]:
         members = artifact.members if artifact and artifact.is_folder else ()
         hashes = [member.sha256 for member in members] or [artifact.sha256 or "" if artifact else ""]
         lost = [sha for sha in hashes if artifact and sha and not artifact.blobs.holds(sha)]
+        if artifact and max(artifact.size or 0, sum(member.size for member in members)) > MAX_CODE_BYTES:
+            yield f"the code of {run.name} is not fully known: {name!r} has more than {MAX_CODE_BYTES >> 20} MiB"
         if lost:
             yield f"the code of {run.name} is not fully known: the content of {name!r} is not in the store any more"
 
@@ -217,9 +228,11 @@ def _recorded(run: RecordedRun, name: str) -> dict[str, bytes]:
         return {}
     wanted = {name: item.sha256 or ""} if not item.is_folder else {file.path: file.sha256 for file in item.members}
     found = {}
+    room = MAX_CODE_BYTES
     for path, sha256 in wanted.items():
         try:
-            found[path] = item.blobs.read(sha256)
+            found[path] = item.blobs.read(sha256, room)
         except ArtifactNotFound:
             continue
+        room -= len(found[path])
     return found

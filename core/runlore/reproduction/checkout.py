@@ -13,7 +13,7 @@ from runlore.artifacts.folders import MAX_NAME_BYTES, is_of_git
 from runlore.errors import UnsafePath
 from runlore.plugins.code import SNAPSHOT, SUBMODULES, UNTRACKED
 from runlore.provenance.repository import LFS_POINTER
-from runlore.provenance.source import CannotRebuild, Code, Rebuilt
+from runlore.provenance.source import MAX_TREE_BYTES, MAX_TREE_FILES, CannotRebuild, Code, Rebuilt
 
 BATCH_BYTES = 64 << 20  # of file contents, read from git with one call
 PRESENT = "HEAD"  # replaces a commit that is not in the repository any more
@@ -102,6 +102,7 @@ def _write_entries(rebuilt: Rebuilt, tree: str, folder: Path, inside: Mapping[st
     `inside` are the recorded files of submodules.
     """
     listed = rebuilt.git("ls-tree", "-r", "-z", "-l", "--full-tree", tree).decode("utf-8", "surrogateescape")
+    _check_room(listed)
     waiting: list[Entry] = []
     size = 0
     links = []
@@ -129,6 +130,18 @@ def _write_entries(rebuilt: Rebuilt, tree: str, folder: Path, inside: Mapping[st
                 yield str(error)
             except (OSError, ValueError) as error:
                 yield f"{path!r} is a link that can't be made: {error}"
+
+
+def _check_room(listed: str) -> None:
+    """Raise unless a tree, as git lists it, has as many files and bytes as may be written.
+
+    Raises:
+        CannotRebuild: it has more.
+    """
+    sizes = [entry.partition("\t")[0].rpartition(" ")[2] for entry in filter(None, listed.split("\0"))]
+    if len(sizes) > MAX_TREE_FILES or sum(int(size) for size in sizes if size.isdigit()) > MAX_TREE_BYTES:
+        most = f"{MAX_TREE_FILES:,} files or {MAX_TREE_BYTES >> 30} GiB"
+        raise CannotRebuild(f"the code has more than {most}: it is not written")
 
 
 def _write_batch(rebuilt: Rebuilt, files: list[Entry], folder: Path) -> Generator[str, None, list[tuple[str, str]]]:

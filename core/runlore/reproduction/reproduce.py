@@ -86,8 +86,8 @@ def prepare(
     With `here` the running Python is used instead of a new environment with the recorded packages. `copied` and
     `linked` are files and folders that git does not have, by their place in the user's tree; they are copied into the
     fresh folder, or linked. `command` replaces the recorded command. Pass `look=False` for a run that is not trusted:
-    no environment is made then, since installing a package may execute its build script, and no file is read outside
-    of the folder, of which the record alone says that it is data.
+    no environment is made then, since installing a package may execute its build script, no file is read outside of
+    the folder, of which the record alone says that it is data, and no repository, of which it alone says where it is.
 
     Raises:
         CannotReproduce: the folder is not empty, or a file can't be copied.
@@ -97,8 +97,9 @@ def prepare(
         raise CannotReproduce(f"{str(folder)!r} is not empty: name a folder that is not there yet")
     folder.mkdir(parents=True, exist_ok=True)
     leader = leader_of(run)
-    code = find_clone(code_of(leader), leader)
-    places = Places.of(leader, code, folder.resolve())
+    recorded = code_of(leader)
+    code = find_clone(recorded, leader, look=look)
+    places = Places.of(leader, code if code.root else recorded, folder.resolve())
     plan = Plan(run, places, changed=bool(command))
     restore_code(plan, code, leader, places)
     add_files(copied or {}, places, link=False)

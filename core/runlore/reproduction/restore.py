@@ -24,6 +24,7 @@ from runlore.store.runs import RecordedRun
 MADE_BY_TOOLS = re.compile(r"(^|/)(\.[^/]*|__pycache__|[^/]*\.egg-info|venv|node_modules)/?$")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 MAX_NAMES = 8  # in a note
+MAX_LINKS = 200  # of a run to contents of others
 MAX_FOLDERS = 100  # searched for files that were not recorded
 NOT_TRUSTED = "is not looked at: the run is not trusted"
 IN_MEMORY = "was in memory: compared after the run"
@@ -31,15 +32,24 @@ IN_MEMORY = "was in memory: compared after the run"
 # The code
 
 
-def find_clone(code: Code, run: RecordedRun) -> Code:
-    """Return the code as a clone on this machine has it, if the recorded repository is not here."""
-    if code.root is None or code.commit is None:
+def find_clone(code: Code, run: RecordedRun, *, look: bool = True) -> Code:
+    """Return the code as a clone on this machine has it, if the recorded repository is not here.
+
+    Without `look` only the repositories count that the user or the store is in, and only one with the very commit.
+    """
+    if code.root is None or (code.commit is None and look):
         return code
-    for place in (Path(code.root), Path.cwd(), run.store.root.parent):
+    own = (Path.cwd(), run.store.root.parent)
+    for place in ((Path(code.root), *own) if look else own) if code.commit else ():
         root = repository_with(place, code.commit)
         if root is not None:
             return replace(code, root=str(root))
-    return code
+    if look:
+        return code
+    kept = {**code.of(SUBMODULES), **code.of(UNTRACKED), **code.of(SNAPSHOT)}
+    told = f"the repository {code.root!r} {NOT_TRUSTED}"
+    outside = {name: files for name, files in code.files.items() if name in OUTSIDE}
+    return replace(code, root=None, commit=None, files=outside | {SNAPSHOT: kept}, notes=[*code.notes, told])
 
 
 def restore_code(plan: Plan, code: Code, run: RecordedRun, places: Places) -> None:
@@ -228,21 +238,20 @@ def _files_read(run: RecordedRun) -> Iterator[tuple[str, str, str]]:
         path, sha256 = facts.get("path"), facts.get("fingerprint")
         if isinstance(path, str) and isinstance(sha256, str) and SHA256.fullmatch(sha256):
             yield name, path, sha256
-    for link in run.links:
-        sha256 = link.get("sha256")
-        if isinstance(sha256, str) and SHA256.fullmatch(sha256):
-            for other in run.store.runs(f"id == {link['run']!r}"):
-                path = _path_of(other, sha256)
-                if path is not None:
-                    yield f"{link['kind']} {other.name}", path, sha256
+    links = [link for link in run.links if SHA256.fullmatch(str(link.get("sha256")))][:MAX_LINKS]
+    for other in run.store.known([link["run"] for link in links]):
+        paths = _paths_of(other)
+        for link in links:
+            if link["run"] == other.id and link["sha256"] in paths:
+                yield f"{link['kind']} {other.name}", paths[link["sha256"]], link["sha256"]
 
 
-def _path_of(run: RecordedRun, sha256: str) -> str | None:
-    """Return where a run recorded a content: only what is proven of it counts, if anything of the run is."""
+def _paths_of(run: RecordedRun) -> dict[str, str]:
+    """Return where a run recorded contents: only what is proven of it counts, if anything of the run is."""
     proven = Proven(run.store.folder, run.id)
     recorded = [{"path": item.path, "sha256": item.sha256} for item in run.artifacts]
     told = proven.record.artifacts if proven.is_any else recorded
-    return next((str(item["path"]) for item in told if item.get("sha256") == sha256 and item.get("path")), None)
+    return {str(item["sha256"]): str(item["path"]) for item in reversed(told) if item.get("path")}
 
 
 def _has_hash(path: Path, sha256: str) -> bool:
