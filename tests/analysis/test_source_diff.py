@@ -9,7 +9,7 @@ import pytest
 
 from runlore import Store
 from runlore.analysis.comparison import compare
-from runlore.analysis.source_diff import compare_code
+from runlore.analysis.source_diff import FileChange, compare_code
 from runlore.plugins.code import SNAPSHOT
 from runlore.provenance.source import Code
 from runlore.recording.companions import capture_afresh
@@ -254,3 +254,18 @@ def test_data_that_lies_in_no_repository_is_compared_by_rows_too() -> None:
     (change,) = compare_code(*codes).changes
     assert change.rows is not None
     assert change.rows.text == "9 of 40 rows removed, none changed"
+
+
+def test_lines_that_are_all_alike_are_compared_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 30 kB they took seconds, of 300 kB they would have taken an hour."""
+    monkeypatch.setattr("runlore.analysis.source_diff.MAX_STEPS", 100_000)
+
+    def changes(count: int, *, files: int = 1) -> list[FileChange]:
+        texts = [("a", "".join(f"{line % 150}\n" for line in range(count)))]
+        texts.append(("b", "".join(f"{line * 7 % 150}\n" for line in range(count))))
+        sides = [{f"{name if files > 1 else 'x'}{n}.py": text.encode() for n in range(files)} for name, text in texts]
+        return compare_code(*(Code("c", None, None, {SNAPSHOT: side}) for side in sides)).changes
+
+    assert [change.diff is None for change in changes(200)] == [False]
+    assert [change.diff for change in changes(9_000)] == [None]
+    assert len(changes(100, files=30)) == 60  # which were renamed is not asked of all pairs

@@ -1,5 +1,6 @@
 """Whatever stands in the files of one run, the others are listed, and it is named with what is wrong."""
 
+import json
 import sqlite3
 import warnings
 from collections.abc import Iterator
@@ -135,3 +136,15 @@ def test_a_log_of_a_hole_is_read_at_once(forged: ForgedStore) -> None:
     found = store.run(run_id)
     assert found.notes == ["behind"]
     assert (1 << 40) - 10_000 < found.damaged_bytes < 1 << 40
+
+
+def test_sections_that_name_one_large_content_are_read_as_far_as_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ForgedStore(tmp_path)
+    blob = store.blob(json.dumps({"key": "x" * 1000}).encode())
+    store.run([{"type": "environment", "sections": {f"s{number}": {"sha256": blob} for number in range(20)}}])
+    monkeypatch.setattr("runlore.index.rows.MAX_SECTION_BYTES", 3000)
+    (run,) = open_store(tmp_path).runs()
+    assert sum(map(bool, run.environment.values())) == 2
+    assert len(open_store(tmp_path).runs("env.s0.key != ''")) == 1

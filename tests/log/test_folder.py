@@ -1,5 +1,6 @@
 """A store's folder, as processes make it and as people copy it."""
 
+import os
 import shutil
 import sys
 import threading
@@ -54,3 +55,20 @@ def test_a_store_is_made_by_several_threads_at_once(tmp_path: Path) -> None:
                 list(pool.map(create, [tmp_path / str(number)] * 4))
     finally:
         sys.setswitchinterval(interval)
+
+
+def test_files_whose_names_no_writer_gives_hide_no_run(store: Store) -> None:
+    """A byte that is no text kept the run out of the table."""
+    with store.start_run("once") as run:
+        run.log_params({"lr": 1})
+    (path,) = (store.root / "runs").rglob("*.run")
+    start = os.fsencode(path.parent / run.id)
+    longest = 255 - len(os.fsencode(run.id)) - len(b".0001aaaa.log")
+    for odd in (b"\xff", b"\n", b" ", "٣".encode(), b"-", b"9" * longest, b"%00", b"\x1b[31m"):
+        Path(os.fsdecode(start + b".0001" + odd + b"aaaa.log")).write_bytes(path.read_bytes())
+    (path.parent / f"{run.id}.0002aaaa.log").mkdir()
+    store.reindex()
+    assert [found.params for found in store.runs()] == [{"lr": 1}]
+    (path.parent / f"{run.id}.0002aaaa.log").rmdir()
+    store.reindex()
+    assert not store.run("once").missing

@@ -16,6 +16,7 @@ from runlore.plugins.manager import plugins
 from runlore.provenance.source import ARTIFACTS, CannotRebuild, Code, Rebuilt
 
 MAX_LINES = 200_000  # of a file that is compared line by line
+MAX_STEPS = 10_000_000  # of comparing the lines of all files
 MIN_SIMILARITY = 0.5  # share of common lines from which two files count as one that was renamed
 ESCAPED = "backslashreplace"  # sources in other encodings than UTF-8: two bytes that differ must not look alike
 DIFF = ("diff-tree", "-r", "-M", "--no-color", "--no-ext-diff", "--no-textconv")
@@ -130,7 +131,8 @@ def _sides(part: str) -> list[list[str]]:
 
 
 def _compare_files(a: dict[str, bytes], b: dict[str, bytes]) -> Iterator[FileChange]:
-    renamed = dict(_renamed(a, b))
+    effort = _Effort(MAX_STEPS)
+    renamed = dict(_renamed(a, b, effort))
     for path in sorted({*a, *b} - set(renamed.values())):
         other = renamed.get(path, path)
         if a.get(path) == b.get(other) and path == other:
@@ -140,7 +142,7 @@ def _compare_files(a: dict[str, bytes], b: dict[str, bytes]) -> Iterator[FileCha
         texts = [_lines(side or b"") for side in sides]
         title = path if path == other else f"{path} → {other}"
         rows = compare_rows(title, *sides)
-        if max(map(len, texts)) > MAX_LINES:
+        if max(map(len, texts)) > MAX_LINES or not _Matching(texts[0], texts[1], effort).ends():
             yield FileChange(title, hashes[0], hashes[1], None, rows)
             continue
         names = [
@@ -151,16 +153,58 @@ def _compare_files(a: dict[str, bytes], b: dict[str, bytes]) -> Iterator[FileCha
         yield FileChange(title, hashes[0], hashes[1], "".join(_mark_missing_newlines(diff)), rows)
 
 
-def _renamed(a: dict[str, bytes], b: dict[str, bytes]) -> Iterator[tuple[str, str]]:
+def _renamed(a: dict[str, bytes], b: dict[str, bytes], effort: "_Effort") -> Iterator[tuple[str, str]]:
     """Yield pairs of paths, in a and in b, of files that were renamed."""
     left = set(b) - set(a)
     for path in sorted(set(a) - set(b)):
         lines = _lines(a[path])
-        alike = {other: difflib.SequenceMatcher(None, lines, _lines(b[other])).ratio() for other in left}
+        pairs = ((other, _Matching(lines, _lines(b[other]), effort)) for other in left if effort.steps > 0)
+        alike = {other: matching.ratio() for other, matching in pairs if matching.ends()}
         best = max(alike, key=lambda other: (alike[other], other), default=None)
         if best is not None and alike[best] >= MIN_SIMILARITY:
             left.remove(best)
             yield path, best
+
+
+@dataclass(slots=True)
+class _Effort:
+    """The steps that are left for comparing the files of two states, so that it ends."""
+
+    steps: int
+
+
+class _Matching(difflib.SequenceMatcher[str]):
+    """Lines that are compared step by step: where many are alike, their number grows with the cube of the lines."""
+
+    a: list[str]
+    b2j: dict[str, list[int]]
+
+    def __init__(self, a: list[str], b: list[str], effort: _Effort) -> None:
+        effort.steps -= len(a) + len(b)
+        self._effort = effort
+        super().__init__(None, a, b)
+
+    def ends(self) -> bool:
+        """Compare the lines; return False if there are too few steps left."""
+        try:
+            self.get_matching_blocks()
+        except _TooManySteps:
+            return False
+        return True
+
+    def find_longest_match(
+        self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
+    ) -> difflib.Match:
+        """Find a match as ever, if there are steps left."""
+        for line in self.a[alo:ahi]:
+            self._effort.steps -= 1 + len(self.b2j.get(line, ()))
+        if self._effort.steps < 0:
+            raise _TooManySteps
+        return super().find_longest_match(alo, ahi, blo, bhi)
+
+
+class _TooManySteps(Exception):
+    """No steps are left."""
 
 
 def _lines(content: bytes) -> list[str]:

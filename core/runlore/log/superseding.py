@@ -234,10 +234,13 @@ class _PointsByStep:
 
     def __init__(self) -> None:
         self._points: dict[int, tuple[float, int]] = {}  # value and time
+        self._last = -1  # no step is above it
         self._split: str | None = None
 
     def cut(self, step: int) -> None:
-        self._points = {known: point for known, point in self._points.items() if known <= step}
+        if step < self._last:
+            self._points = {known: point for known, point in self._points.items() if known <= step}
+            self._last = step
 
     def add(self, blocks: list[Points], *, behind: bool) -> None:
         rows = [row for item in blocks for row in zip(item.position, item.step, item.value, item.time, strict=True)]
@@ -245,6 +248,7 @@ class _PointsByStep:
         steps = [step for _, step, _, _ in rows]
         moved = _distance(max(self._points), min(steps), max(steps)) if behind and self._points else 0
         self._points.update({step + moved: (value, time) for _, step, value, time in rows})
+        self._last = max(self._last, max(steps) + moved)
         self._split = blocks[-1].split
 
     def tally(self) -> Tally:
@@ -267,13 +271,16 @@ class _PointArrays:
         import numpy as np
 
         self._steps: NDArray[np.int64] = np.empty(0, np.int64)
+        self._last = -1  # no step is above it
         self._times: NDArray[np.int64] = np.empty(0, np.int64)
         self._values: NDArray[np.float64] = np.empty(0)
         self._epochs: NDArray[np.float64] = np.empty(0)
         self._split: str | None = None
 
     def cut(self, step: int) -> None:
-        self._choose(self._steps <= step)
+        if step < self._last:
+            self._choose(self._steps <= step)
+            self._last = step
 
     def add(self, blocks: list[Points], *, behind: bool) -> None:
         import numpy as np
@@ -291,6 +298,7 @@ class _PointArrays:
             steps, times, values, epochs = steps[order], times[order], values[order], epochs[order]
         if behind and len(self._steps):
             steps = steps + _distance(int(self._steps.max()), int(steps.min()), int(steps.max()))
+        self._last = max(self._last, int(steps.max(initial=-1)))
         if len(self._steps):
             steps, times = np.concatenate([self._steps, steps]), np.concatenate([self._times, times])
             values, epochs = np.concatenate([self._values, values]), np.concatenate([self._epochs, epochs])
