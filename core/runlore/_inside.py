@@ -16,6 +16,10 @@ from io import BufferedReader
 from pathlib import Path
 
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+PIECE_BYTES = 1 << 20  # of a file that is read at a time
+FREE_HOLES = 64 << 20  # bytes of a file that may be holes, and so many times what is written of it:
+TIMES_WRITTEN = 4
+MAX_DEPTH = 6  # of folders below one of a store; its own lie at most 3 deep
 STREAMS = range(3)  # descriptors of stdin, stdout and stderr
 _ODD = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.ENODEV)  # errors of links, sockets and the like
 
@@ -144,15 +148,90 @@ def open_binary(path: Path, root: Path | None = None) -> BufferedReader:
     return open(path, "rb", opener=lambda _, flags: open_file(path, store, flags))  # noqa: PTH123, SIM115
 
 
-def read_bytes(path: Path, root: Path | None = None) -> bytes:
-    """Return the content of a regular file; see `open_binary`.
+def read_bytes(path: Path, root: Path | None, most: int) -> bytes:
+    """Return the content of a regular file, at most so many bytes from its beginning; see `open_binary`.
 
     Raises:
         OddFile: it is no regular file, or is reached through a link.
         OSError: there is none, or it can't be read.
     """
     with open_binary(path, root) as file:
-        return file.read()
+        return file.read(most)
+
+
+def pieces(path: Path, root: Path | None = None) -> Iterator[bytes]:
+    """Yield the content of a regular file in pieces of bounded size; each hole, which reads as zeros, as one zero.
+
+    Raises:
+        OddFile: it is no regular file, or is reached through a link.
+        OSError: there is none, or it can't be read.
+    """
+    with open_binary(path, root) as file:
+        place = 0
+        for begin, end in extents(file.fileno()):
+            if begin > place:
+                yield b"\0"
+            place = begin
+            while piece := os.pread(file.fileno(), min(PIECE_BYTES, end - place), place):
+                yield piece
+                place += len(piece)
+
+
+def extents(descriptor: int) -> Iterator[tuple[int, int]]:
+    """Yield where the parts of an open file between its holes begin and end; the whole file where no system tells.
+
+    The place in the file may be another one afterwards.
+
+    Raises:
+        OSError: it is no file of the system.
+    """
+    size = end = os.fstat(descriptor).st_size
+    begin = 0
+    while begin < size:
+        try:
+            begin = os.lseek(descriptor, begin, os.SEEK_DATA)
+            end = os.lseek(descriptor, begin, os.SEEK_HOLE)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # there is no data behind
+                return
+            end = size
+        yield begin, end
+        begin = end
+
+
+def counted_end(descriptor: int) -> int:
+    """Return where an open file ends for a reader: at its first hole, where the most of it are holes.
+
+    A hole costs nothing to make, and as much time to read as what was written. The place in the file stays.
+
+    Raises:
+        OSError: it is no file of the system.
+    """
+    size = os.fstat(descriptor).st_size
+    if size <= FREE_HOLES:
+        return size
+    place = os.lseek(descriptor, 0, os.SEEK_CUR)
+    try:
+        first, written = 0, 0
+        for begin, end in extents(descriptor):
+            first = end if begin == first else first
+            written += end - begin
+            if FREE_HOLES + TIMES_WRITTEN * written >= size:
+                return size
+        return first
+    finally:
+        os.lseek(descriptor, place, os.SEEK_SET)
+
+
+def status_of(path: Path, root: Path) -> os.stat_result:
+    """Return the status of what lies in a folder of the store `root`; a link's own.
+
+    Raises:
+        OddFile: it is reached through a link.
+        OSError: there is nothing, or it can't be looked at.
+    """
+    with folder(path.parent, root) as above:
+        return _status(path.name, above, path)
 
 
 def is_regular(path: Path) -> bool:
@@ -170,7 +249,7 @@ def list_names(path: Path, root: Path) -> list[str]:
         OddFile: it is none, or is reached through a link.
         OSError: there is none, or it can't be listed.
     """
-    with _listed(path, root) as place:
+    with listed(path, root) as place:
         return os.listdir(place)
 
 
@@ -181,42 +260,88 @@ def list_folders(path: Path, root: Path) -> list[str]:
         OddFile: it is none, or is reached through a link.
         OSError: there is none, or it can't be listed.
     """
-    with _listed(path, root) as place, os.scandir(place) as entries:
+    with listed(path, root) as place, os.scandir(place) as entries:
         return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
 
 
 def walk(path: Path, root: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """Yield what lies below a folder of the store `root` and is no folder, each with its status; links as themselves.
 
+    Folders that lie deeper than any of a store, or can't be listed, are passed over.
+
     Raises:
         OddFile: it is none, or is reached through a link.
     """
-    with suppress(FileNotFoundError), folder(path, root) as top:
-        for place, folders, names, descriptor in os.fwalk(".", dir_fd=top):
-            folders.sort()
-            for name in sorted(names):
-                with suppress(FileNotFoundError):
-                    yield Path(f"{path}{place[1:]}/{name}"), os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+    with suppress(FileNotFoundError), listed(path, root) as top:
+        yield from _walk(path, top, MAX_DEPTH)
+
+
+def _walk(path: Path, top: int, depth: int) -> Iterator[tuple[Path, os.stat_result]]:
+    folders = []
+    for name in sorted(os.listdir(top)):
+        with suppress(FileNotFoundError):
+            status = os.stat(name, dir_fd=top, follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                folders.append(name)
+            else:
+                yield path / name, status
+    for name in folders if depth else ():
+        with suppress(PermissionError, FileNotFoundError, OddFile), _listed_below(name, top, path) as below:
+            yield from _walk(path / name, below, depth - 1)
+
+
+def remove_tree(path: Path, root: Path) -> None:
+    """Remove a folder of the store `root` with what `walk` finds below it.
+
+    Raises:
+        OddFile: it is none, or is reached through a link.
+        OSError: the system refuses, or something lies deeper.
+    """
+    for found, _ in walk(path, root):
+        unlink(found, root)
+    remove_empty_folders(path, root)
+    with folder(path.parent, root) as above:
+        os.rmdir(path.name, dir_fd=above)
 
 
 def remove_empty_folders(path: Path, root: Path) -> None:
     """Remove the empty folders below a folder of the store `root`."""
-    with suppress(OSError), folder(path, root) as top:
-        for _, folders, _, descriptor in os.fwalk(".", topdown=False, dir_fd=top):
-            for name in folders:
-                with suppress(OSError):  # it is not empty
-                    os.rmdir(name, dir_fd=descriptor)
+    with suppress(OSError), listed(path, root) as top:
+        _remove_empty(path, top, MAX_DEPTH)
 
 
-def rename(source: Path, target: Path, root: Path) -> None:
-    """Rename a file or folder of the store `root` within it.
+def _remove_empty(path: Path, top: int, depth: int) -> None:
+    with os.scandir(top) as entries:
+        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    for name in names:
+        with suppress(OSError):
+            if depth:
+                with _listed_below(name, top, path) as below:
+                    _remove_empty(path / name, below, depth - 1)
+            os.rmdir(name, dir_fd=top)  # unless it is not empty
+
+
+def rename(source: Path, target: Path, root: Path | None = None) -> None:
+    """Rename a file or folder of the store `root`, or (None) of the one of a run's files, within it.
 
     Raises:
         OddFile: one of them is reached through a link.
         OSError: the system refuses.
     """
-    with folder(source.parent, root) as here, folder(target.parent, root) as there:
+    store = store_of(target) if root is None else root
+    with folder(source.parent, store) as here, folder(target.parent, store) as there:
         os.rename(source.name, target.name, src_dir_fd=here, dst_dir_fd=there)
+
+
+def drop(path: Path, root: Path | None = None) -> None:
+    """Remove a file of a store, if it is there; see `unlink`.
+
+    Raises:
+        OddFile: it is reached through a link.
+        OSError: the system refuses.
+    """
+    with suppress(FileNotFoundError):
+        unlink(path, root)
 
 
 def unlink(path: Path, root: Path | None = None) -> None:
@@ -231,10 +356,20 @@ def unlink(path: Path, root: Path | None = None) -> None:
 
 
 @contextmanager
-def _listed(path: Path, root: Path) -> Iterator[int]:
-    """Open a folder whose names can be read, which `folder` does not ask for."""
-    with folder(path, root) as place:
-        listed = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place)
+def listed(path: Path, root: Path) -> Iterator[int]:
+    """Open a folder whose names can be read, and whose mode changed, which `folder` does not ask for.
+
+    Raises:
+        OddFile: it is none, or is reached through a link.
+        OSError: there is none, or it can't be listed.
+    """
+    with folder(path, root) as place, _listed_below(".", place, path) as listed:
+        yield listed
+
+
+@contextmanager
+def _listed_below(name: str, above: int, path: Path) -> Iterator[int]:
+    listed = _enter(name, above, path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield listed
     finally:
@@ -257,9 +392,9 @@ def _parts(path: Path, root: Path) -> list[str]:
     return parts
 
 
-def _enter(name: str, above: int, path: Path) -> int:
+def _enter(name: str, above: int, path: Path, flags: int = _FOLDER) -> int:
     try:
-        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
+        return os.open(name, flags | os.O_NOFOLLOW, dir_fd=above)
     except OSError as error:
         raise (OddFile(path, "folder") if error.errno in _ODD else error) from None
 

@@ -6,6 +6,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from runlore import _inside
 from runlore._inside import OddFile, open_beside_streams
 
 SHARING = ("folder", "group", "user")  # values of RUNLORE_SHARED
@@ -36,10 +37,10 @@ def owner_of_another(path: Path) -> int | None:
     return next((owner for owner in owners if owner not in users), None)
 
 
-def is_shared(folder: Path) -> bool:
-    """Return True if a folder is one that a group works in: setgid, and the group may write."""
+def is_shared(folder: Path | int) -> bool:
+    """Return True if a folder, or an open one, is one that a group works in: setgid, and the group may write."""
     try:
-        return folder.stat().st_mode & _OF_GROUP == _OF_GROUP
+        return os.stat(folder).st_mode & _OF_GROUP == _OF_GROUP  # noqa: PTH116  # of a descriptor, too
     except OSError:
         return False
 
@@ -76,32 +77,38 @@ def make_folder(path: Path, root: Path) -> None:
         OddFile: a link lies there.
         OSError: it can't be made, or `root` is gone: a store that was removed or renamed is not made anew.
     """
+    with suppress(FileNotFoundError), _inside.folder(path, root):
+        return
     if path.parent != root:
         make_folder(path.parent, root)
-    with suppress(FileNotFoundError):
-        if not stat.S_ISDIR(path.lstat().st_mode):
-            raise OddFile(path, "folder")
-        return
-    shared = is_shared(path.parent)
-    path.mkdir(mode=0o770 if shared else 0o700, exist_ok=True)
+    with _inside.folder(path.parent, root) as above:
+        shared = is_shared(above)
+        with suppress(FileExistsError):
+            os.mkdir(path.name, 0o770 if shared else 0o700, dir_fd=above)
     if shared:
-        with suppress(OSError):  # a faster process, of another user, has made it
-            path.chmod(0o770 | stat.S_ISGID)
+        with (
+            suppress(PermissionError),
+            _inside.listed(path, root) as made,
+        ):  # a faster process, of another user, made it
+            os.fchmod(made, 0o770 | stat.S_ISGID)
 
 
-def open_file(path: Path, flags: int) -> int:
+def open_file(path: Path, flags: int, root: Path | None = None) -> int:
     """Open a file for writing, and make it where the flags say so, for whom its folder is open; return its descriptor.
 
+    It lies in the store `root`, or (None) in the one that it lies in as a file of a run.
+
     Raises:
-        OddFile: it is no regular file.
+        OddFile: it is no regular file, or is reached through a link.
         OSError: it can't be opened.
     """
-    shared = is_shared(path.parent)
-    mode = 0o660 if shared else 0o600
-    try:
-        descriptor = open_beside_streams(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
-    except OSError as error:
-        raise (OddFile(path) if error.errno in (errno.ELOOP, errno.ENXIO) else error) from None
+    with _inside.folder(path.parent, _inside.store_of(path) if root is None else root) as above:
+        shared = is_shared(above)
+        mode = 0o660 if shared else 0o600
+        try:
+            descriptor = open_beside_streams(path.name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, mode, above)
+        except OSError as error:
+            raise (OddFile(path) if error.errno in (errno.ELOOP, errno.ENXIO) else error) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OddFile(path)
@@ -111,10 +118,11 @@ def open_file(path: Path, flags: int) -> int:
     return descriptor
 
 
-def settle(descriptor: int, mode: int, folder: Path) -> None:
-    """Give an open file its mode, and its group that of its owner where its folder is the group's.
+def settle(descriptor: int, mode: int) -> None:
+    """Give an open file its mode, and its group that of its owner where the group may read it already.
 
     Raises:
         OSError: the disk refuses.
     """
-    os.fchmod(descriptor, mode | (mode & 0o600) >> 3 if is_shared(folder) else mode)
+    shared = os.fstat(descriptor).st_mode & stat.S_IRGRP
+    os.fchmod(descriptor, mode | (mode & 0o600) >> 3 if shared else mode)

@@ -1,12 +1,14 @@
 """Freeing the space of files that no run needs, and of no others."""
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from runlore import Store
-from runlore.maintenance.garbage import collect, find_garbage
+from runlore.maintenance.garbage import collect, find_garbage, sizes
 from runlore.maintenance.removal import NothingToUndo, remove, undo
 from tests.commands import document
 from tests.maintenance.files import age, blobs
@@ -95,3 +97,19 @@ def test_marks_of_processes_that_are_gone_are_freed_and_no_others(family: Store,
 
 def marks(store: Store) -> set[str]:
     return {path.name for path in store.folder.marks.iterdir()}
+
+
+@pytest.mark.stress
+def test_folders_of_any_depth_stop_nobody(family: Store) -> None:
+    """A thousand of them ended `gc` in a traceback."""
+    place = os.open(family.root / "blobs", os.O_RDONLY)
+    for _ in range(1100):
+        os.mkdir("d", dir_fd=place)
+        above, place = place, os.open("d", os.O_RDONLY, dir_fd=place)
+        os.close(above)
+    os.close(place)
+    try:
+        collect(family, find_garbage(family))
+        assert sizes(family)["blobs"] > 0
+    finally:
+        subprocess.run(["rm", "-rf", str(family.root / "blobs" / "d")], check=True)  # pytest can't

@@ -143,7 +143,7 @@ class Artifact:
         """
         if self.is_folder or not self.stored or self.sha256 is None:
             raise ArtifactNotFound(f"{self.name!r} has no content of its own here: use restore()")
-        return self.blobs.read(self.sha256)
+        return self.blobs.read(self.sha256, self.size)
 
 
 def _members(item: Mapping[str, Any]) -> tuple[Member, ...]:

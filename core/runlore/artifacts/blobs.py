@@ -4,13 +4,15 @@ import errno
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from io import FileIO
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
 from runlore._ids import is_sha256, new_suffix, sha256_of
-from runlore._inside import OddFile, is_regular, open_file
+from runlore._inside import OddFile, drop, folder, is_regular, open_file, rename
 from runlore._sharing import make_folder, settle
 from runlore._sharing import open_file as make_file
 from runlore.artifacts.copying import NoFile, Proceed, can_read, copy_hashing, hash_open, open_regular
@@ -53,6 +55,7 @@ class Blobs:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._store = root.parent
 
     def path(self, sha256: str) -> Path:
         """Return the path of a content, kept or not.
@@ -75,7 +78,7 @@ class Blobs:
             OddFile: it is no regular file, or is reached through a link.
             OSError: it is not kept, or can't be read.
         """
-        return FileIO(open_file(self.path(sha256), self.root.parent), "rb")
+        return FileIO(open_file(self.path(sha256), self._store), "rb")
 
     def create(self) -> None:
         """Create the folder of the contents; a store that was removed is not made anew for it.
@@ -83,7 +86,7 @@ class Blobs:
         Raises:
             OSError: the store is gone, or can't be written.
         """
-        make_folder(self.root, self.root.parent)
+        make_folder(self.root, self._store)
 
     def put_bytes(self, data: bytes) -> str:
         """Keep some bytes; return their sha256.
@@ -93,17 +96,16 @@ class Blobs:
         """
         digest = sha256_of(data)
         target = self.path(digest)
-        if not _has_size(target, len(data)):
-            self.create()
-            make_folder(target.parent, self.root)
+        if not self._has_size(target, len(data)):
+            make_folder(target.parent, self._store)
             draft = target.parent / f".{new_suffix(6)}.tmp"
             try:
-                with os.fdopen(_make(draft), "wb") as file:
+                with os.fdopen(self._make(draft), "wb") as file:
                     file.write(data)
-                    settle(file.fileno(), 0o400, target.parent)
-                draft.rename(target)
+                    settle(file.fileno(), 0o400)
+                rename(draft, target, self._store)
             finally:
-                draft.unlink(missing_ok=True)
+                drop(draft, self._store)
         return digest
 
     def put_file(self, source: Path, max_bytes: int | None = None, proceed: Proceed | None = None) -> Member:
@@ -125,7 +127,7 @@ class Blobs:
             began_ns = time.time_ns()
             known = Known(self.root / ".known")
             same = known.sha256_of(status)
-            if same is not None and _has_size(self.path(same), status.st_size):
+            if same is not None and self._has_size(self.path(same), status.st_size):
                 return Member(source.name, status.st_size, same, executable)
             samples = samples_of(file, status.st_size)
             size, sha256 = self._put_like(known.sha256_like(samples), file, max_bytes, proceed)
@@ -191,7 +193,7 @@ class Blobs:
         """Keep an open file whose content may be a kept one; return size and sha256."""
         if like is not None and self.holds(like):
             size, sha256 = hash_open(file, proceed)
-            if _has_size(self.path(sha256), size):
+            if self._has_size(self.path(sha256), size):
                 return size, sha256
             file.seek(0)
         return self._put_open(file, max_bytes, proceed)
@@ -201,21 +203,36 @@ class Blobs:
         draft = self.root / f".{os.getpid()}-{new_suffix(6)}.tmp"
         self.create()
         try:
-            with FileIO(_make(draft), "r+") as copy:
+            with FileIO(self._make(draft), "r+") as copy:
                 size, sha256 = copy_hashing(file, copy, max_bytes, proceed)
-                settle(copy.fileno(), 0o400, self.root)
+                settle(copy.fileno(), 0o400)
             target = self.path(sha256)
-            if not _has_size(target, size):
-                make_folder(target.parent, self.root)
-                draft.rename(target)
+            if not self._has_size(target, size):
+                make_folder(target.parent, self._store)
+                rename(draft, target, self._store)
         finally:
-            draft.unlink(missing_ok=True)
+            drop(draft, self._store)
         return size, sha256
 
+    def _make(self, draft: Path) -> int:
+        """Make the file of a content that is being written; nobody can open it but those who may read it later."""
+        return make_file(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, self._store)
 
-def _make(draft: Path) -> int:
-    """Make the file of a content that is being written; nobody can open it but those who may read it later."""
-    return make_file(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    def _has_size(self, path: Path, size: int) -> bool:
+        """Return True if a content is kept whole: a machine that went down may have left an empty file.
+
+        Its time becomes now, so that nobody who frees room removes it before a log names it.
+        """
+        try:
+            with folder(path.parent, self._store) as above:
+                status = os.stat(path.name, dir_fd=above, follow_symlinks=False)
+                if not S_ISREG(status.st_mode) or status.st_size != size:
+                    return False
+                with suppress(OSError):  # somebody else's file, or a read-only store
+                    os.utime(path.name, dir_fd=above, follow_symlinks=False)
+        except (FileNotFoundError, OddFile):
+            return False
+        return True
 
 
 def restore_files(files: Sequence[tuple[Member, Opener]], target: Path, gone: str, changed: str) -> None:
@@ -275,22 +292,6 @@ def _restore_file(member: Member, source: Opener, place: Path, changed: str) -> 
         draft.rename(place)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _has_size(path: Path, size: int) -> bool:
-    """Return True if a content is kept whole: a machine that went down may have left an empty file.
-
-    Its time becomes now, so that nobody who frees room removes it before a log names it.
-    """
-    try:
-        if not is_regular(path) or path.stat().st_size != size:
-            return False
-        os.utime(path, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    except OSError:  # somebody else's file, or a read-only store
-        return True
-    return True
 
 
 def folder_sha256(members: list[Member]) -> str:

@@ -7,7 +7,7 @@ from io import FileIO
 from pathlib import Path
 
 from runlore._ids import new_suffix
-from runlore._inside import read_bytes
+from runlore._inside import drop, read_bytes, rename
 from runlore._sharing import open_file
 
 MIN_BYTES = 256 << 10  # of a file that is remembered: to read a smaller one takes less than a millisecond
@@ -26,9 +26,10 @@ class Known:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._store = path.parent.parent
         self._notes: Notes = b""
         with suppress(OSError):
-            self._notes = b"\n" + read_bytes(path, path.parent.parent)
+            self._notes = b"\n" + read_bytes(path, self._store, 2 * _MAX_BYTES)
 
     def sha256_of(self, status: os.stat_result) -> str | None:
         """Return the hash of a file that has not changed since it was noted."""
@@ -55,7 +56,7 @@ class Known:
             if len(self._notes) + len(line) > _MAX_BYTES:
                 self._forget_half()
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-            descriptor = open_file(self._path, flags)
+            descriptor = open_file(self._path, flags, self._store)
             try:
                 os.write(descriptor, line)  # lines of other processes stay whole
             finally:
@@ -64,11 +65,11 @@ class Known:
     def _forget_half(self) -> None:
         draft = self._path.with_name(f"{self._path.name}-{new_suffix(6)}.tmp")
         try:
-            with os.fdopen(open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+            with os.fdopen(open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, self._store), "wb") as file:
                 file.write(self._notes[self._notes.index(b"\n", len(self._notes) // 2) + 1 :])
-            draft.rename(self._path)
+            rename(draft, self._path, self._store)
         finally:
-            draft.unlink(missing_ok=True)
+            drop(draft, self._store)
 
 
 def samples_of(file: FileIO, size: int) -> str:

@@ -281,7 +281,8 @@ class Sqlite:
         """Return True if the disk has kept everything that was written to this file."""
         try:
             lock = self._lock_path
-            return lock is not None and read_bytes(lock, lock.parent) == self.identity.encode()
+            mark = self.identity.encode()
+            return lock is not None and read_bytes(lock, lock.parent, len(mark) + 1) == mark
         except OSError:
             return False
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from runlore import _inside
 from runlore._ids import new_suffix
 from runlore._process import Part, process
 from runlore._sharing import make_folder, open_file
@@ -174,11 +175,11 @@ class LogFile:
             data = head + event_frame(self._stamped({**opening, **known}), self._run_id)
             if os.write(descriptor, data) != len(data):
                 raise OSError("no room for the head of the log")
-            draft.rename(self.path)
+            _inside.rename(draft, self.path)
             self.size = len(data)
         except BaseException:
             os.close(descriptor)
-            draft.unlink(missing_ok=True)
+            _inside.drop(draft)
             raise
         return descriptor
 
@@ -334,10 +335,10 @@ def _write_anew(source: int, log: Path, size: int) -> tuple[int, bool]:
             if not data or os.write(descriptor, data) != len(data):
                 raise OSError("no room for it")
             copied += len(data)
-        draft.rename(log)
+        _inside.rename(draft, log)
     except BaseException:
         os.close(descriptor)
-        draft.unlink(missing_ok=True)
+        _inside.drop(draft)
         raise
     return descriptor, has_lock
 

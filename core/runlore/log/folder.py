@@ -95,7 +95,9 @@ class Folder:
             draft = self.root / f".format-{os.getpid()}-{_ids.new_suffix(4)}.tmp"
             _write(draft, f"{FORMAT}\n{_ids.new_suffix(12)}\n")
             try:
-                os.link(draft, format_file)  # unlike a rename, it never replaces another process's
+                os.link(
+                    draft, format_file, follow_symlinks=False
+                )  # unlike a rename, it never replaces another process's
             except FileExistsError:
                 pass
             except OSError:  # no hard links on this disk
@@ -328,7 +330,7 @@ def _marked(places: list[Path], passed: list[Path]) -> Iterator[Path]:
 
 def _write(path: Path, text: str) -> None:
     """Write a small new file, for whom its folder is open."""
-    descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, path.parent)
     try:
         os.write(descriptor, text.encode())
     finally:

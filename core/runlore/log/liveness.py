@@ -17,6 +17,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from runlore._inside import folder as folder_of
 from runlore._inside import open_file, store_of
 
 HEARTBEAT_S = 15.0  # between touches of a log on a network disk
@@ -192,20 +193,21 @@ def _unlocked_life(log: Path, identity: dict[str, Any]) -> Life:
 
 
 def _remote_life(log: Path) -> Life:
-    age_s = _server_time(log.parent) - log.lstat().st_mtime
+    age_s = _server_time(log) - log.lstat().st_mtime
     return Life.ALIVE if age_s < STALE_S else Life.SILENT
 
 
-def _server_time(folder: Path) -> float:
-    """Return the time by the file server's clock; by this machine's where the folder can't be written."""
-    probe = folder / f".clock-{os.getpid()}.tmp"
+def _server_time(log: Path) -> float:
+    """Return the time by the clock of the file server of a log; by this machine's where its folder can't be written."""
+    probe = f".clock-{os.getpid()}.tmp"
     try:
-        descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            now = os.fstat(descriptor).st_mtime
-        finally:
-            os.close(descriptor)
-            probe.unlink()
+        with folder_of(log.parent, store_of(log)) as above:
+            descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=above)
+            try:
+                now = os.fstat(descriptor).st_mtime
+            finally:
+                os.close(descriptor)
+                os.unlink(probe, dir_fd=above)
     except OSError:
         return time.time()
     return now

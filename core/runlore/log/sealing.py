@@ -1,7 +1,6 @@
 """Sealing: a log that has ended becomes one file of events and columns, and is removed."""
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,19 +40,13 @@ def seal(log: Path, closing: Event | None = None) -> Path | None:
         if is_whole:
             _inside.rename(draft, target, store)
     except BaseException:
-        _drop(draft, store)
+        _inside.drop(draft, store)
         raise
     if not is_whole:
-        _drop(draft, store)
+        _inside.drop(draft, store)
         return None
-    with suppress(FileNotFoundError):
-        _inside.unlink(log, store)
+    _inside.drop(log, store)
     return target
-
-
-def _drop(draft: Path, store: Path) -> None:
-    with suppress(FileNotFoundError):
-        _inside.unlink(draft, store)
 
 
 def _write_sealed(replay: Replay, source: BinaryIO, out: BinaryIO, closing: Event | None) -> None:

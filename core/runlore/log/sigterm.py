@@ -13,7 +13,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from runlore._inside import open_binary
+from runlore._inside import open_binary, unlink
 from runlore._process import Part, process
 from runlore._sharing import make_folder, open_file
 from runlore.log.folder import place_of
@@ -50,7 +50,7 @@ class Mark(Part):
         with suppress(OSError):
             make_folder(folder, folder.parent)
             path = folder / mark_name(identity)
-            file = FileIO(open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab")
+            file = FileIO(open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, folder.parent), "ab")
             _register(file)
             self._path, self._file = path, file
 
@@ -82,7 +82,7 @@ class Mark(Part):
             with suppress(OSError):
                 path = place_of(self._file.fileno(), self._path) or self._path
                 self.forget()
-                path.unlink()
+                unlink(path, path.parent.parent)
 
     def forget(self) -> None:
         """Disarm, in a forked child, too: the file is the parent's."""

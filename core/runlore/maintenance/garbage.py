@@ -1,5 +1,7 @@
 """Find the files of a store that no run needs, and delete them."""
 
+import math
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +20,8 @@ from runlore.store.quarantine import files_in_quarantine
 from runlore.store.store import Store
 
 SHA256 = re.compile(rb"[0-9a-f]{64}")
-MAX_SEARCHED_BYTES = 256 << 20  # of a file that is searched as a whole; a larger one of a run is read instead
+DROPPED = b'"dropped"'  # stands in a file that tells of dropped artifacts
+OVERLAP = 63  # bytes of a piece of a file that are searched again with the next
 MIN_AGE_S = 3600.0  # of a file that is deleted: a run may be about to name a younger one
 
 
@@ -48,9 +51,11 @@ def find_garbage(store: Store, without: Sequence[Surplus] = ()) -> Garbage:
     """
     folder = store.folder
     kept: list[str] = []
-    blobs = [item for item in _blobs(folder) if _is_old(item[0])]
+    blobs = list(_blobs(folder, MIN_AGE_S))
     if blobs:
-        mentioned = _mentioned(folder, {item.run.id: item.blobs for item in without}, kept) | _set_aside(folder, kept)
+        names = frozenset(path.name for path, _ in blobs)
+        mentioned = _mentioned(folder, names, {item.run.id: item.blobs for item in without}, kept)
+        mentioned |= _set_aside(folder, names, kept)
         blobs = [item for item in blobs if item[0].name not in mentioned]
     if blobs and without:
         kept += map(_damaged, store.ask(list_damaged))
@@ -59,7 +64,7 @@ def find_garbage(store: Store, without: Sequence[Surplus] = ()) -> Garbage:
         blobs = [item for item in blobs if item[0].name not in needed]
     removed = list(_files(folder, folder.trash))
     places = (folder.runs, folder.blobs)
-    drafts = [item for place in places for item in _files(folder, place, drafts=True) if _is_old(item[0])]
+    drafts = [item for place in places for item in _files(folder, place, MIN_AGE_S) if _is_draft(item[0])]
     drafts += _marks(folder)
     return Garbage(() if kept else tuple(blobs), tuple(removed), tuple(drafts), tuple(kept))
 
@@ -74,10 +79,10 @@ def collect(store: Store, garbage: Garbage) -> int:
     freed = sum(_unlink(folder, path, size) for path, size in (*garbage.drafts, *garbage.removed))
     kept: list[str] = []
     needed = _needed(store.folder, kept) if garbage.blobs else set()  # again: a removal may have been undone
-    needed |= _set_aside(store.folder, kept) if garbage.blobs else set()
+    needed |= _set_aside(folder, frozenset(path.name for path, _ in garbage.blobs), kept)
     for path, size in garbage.blobs:
         with suppress(FileNotFoundError):
-            if not kept and path.name not in needed and _is_old(path):
+            if not kept and path.name not in needed and _is_old(_inside.status_of(path, folder.root), MIN_AGE_S):
                 freed += _unlink(folder, path, size)
     for place in (folder.blobs, folder.trash):
         _inside.remove_empty_folders(place, folder.root)
@@ -159,8 +164,10 @@ def _read(folder: Folder, run_id: str, files: list[WriterFile]) -> tuple[Record,
         return read_record(folder, run_id)
 
 
-def _mentioned(folder: Folder, without: Mapping[str, frozenset[str]], kept: list[str]) -> set[str]:
-    """Return every text in the files of runs that looks like a hash; `without` holds hashes to ignore, by run.
+def _mentioned(
+    folder: Folder, names: frozenset[str], without: Mapping[str, frozenset[str]], kept: list[str]
+) -> set[str]:
+    """Return the names of blobs that stand anywhere in the files of runs; `without` holds those to ignore, by run.
 
     `kept` is told of runs that can't be read. Runs with dropped artifacts are read instead, since their files still
     mention those.
@@ -168,54 +175,75 @@ def _mentioned(folder: Folder, without: Mapping[str, frozenset[str]], kept: list
     found: set[str] = set()
     for run_id, files in _by_run(folder, kept):
         try:
-            large = any(item.path.stat().st_size > MAX_SEARCHED_BYTES for item in files)
-            contents = [] if large else [_inside.read_bytes(item.path) for item in files]
+            searched = [_search(item.path, folder, names) for item in files]
         except FileNotFoundError:  # sealed since the folder was listed: `_needed` reads it
             continue
         except OSError as error:
             kept.append(f"blobs are left alone: run {run_id} can't be read: {error.strerror}")
             continue
-        if large or any(b'"dropped"' in content for content in contents):
+        if any(drops for _, drops in searched):
             told = _needed_by(*_read(folder, run_id, files))
         else:
-            told = {item.decode() for content in contents for item in SHA256.findall(content)}
+            told = {name for mentioned, _ in searched for name in mentioned}
         found |= told - without.get(run_id, frozenset())
     return found
 
 
-def _set_aside(folder: Folder, kept: list[str]) -> set[str]:
-    """Return every text in the files in quarantine that looks like a hash, so that a run can be taken back whole."""
+def _set_aside(folder: Folder, names: frozenset[str], kept: list[str]) -> set[str]:
+    """Return the names of blobs that stand anywhere in the files in quarantine, so that a run can be taken back whole.
+
+    `kept` is told of files that can't be read.
+    """
     found: set[str] = set()
-    for path in files_in_quarantine(folder):
-        if path.is_symlink() or not path.is_file():
-            continue
-        if path.stat().st_size > MAX_SEARCHED_BYTES:
-            kept.append(f"blobs are left alone: {str(path)!r} is too large to be searched for those that it names")
-            continue
+    for path, _ in files_in_quarantine(folder) if names else ():
         try:
-            found |= {item.decode() for item in SHA256.findall(path.read_bytes())}
+            found |= _search(path, folder, names)[0]
+        except (_inside.OddFile, FileNotFoundError):
+            continue
         except OSError as error:
             kept.append(f"blobs are left alone: {str(path)!r} can't be read: {error.strerror}")
     return found
 
 
-def _blobs(folder: Folder) -> Iterator[tuple[Path, int]]:
-    yield from ((path, size) for path, size in _files(folder, folder.blobs) if not path.name.startswith("."))
+def _search(path: Path, folder: Folder, names: frozenset[str]) -> tuple[set[str], bool]:
+    """Return which of some hashes stand in a file, and True if it tells of dropped artifacts.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    found: set[str] = set()
+    drops = False
+    rest = b""
+    for piece in _inside.pieces(path, folder.root):
+        text = rest + piece
+        found.update(names.intersection(item.decode() for item in SHA256.findall(text)))
+        drops = drops or DROPPED in text
+        rest = text[-OVERLAP:]
+    return found, drops
 
 
-def _files(folder: Folder, place: Path, *, drafts: bool = False) -> Iterator[tuple[Path, int]]:
-    """Yield the files below a folder of the store with their sizes in bytes; with `drafts` only unfinished ones."""
+def _blobs(folder: Folder, older: float = -math.inf) -> Iterator[tuple[Path, int]]:
+    yield from ((path, size) for path, size in _files(folder, folder.blobs, older) if not path.name.startswith("."))
+
+
+def _files(folder: Folder, place: Path, older: float = -math.inf) -> Iterator[tuple[Path, int]]:
+    """Yield the files below a folder of the store that are `older` (in seconds), with their sizes in bytes."""
     for path, status in _inside.walk(place, folder.root):
-        if not drafts or (path.name.startswith(".") and path.name.endswith(".tmp")):
+        if _is_old(status, older):
             yield path, status.st_size
+
+
+def _is_draft(path: Path) -> bool:
+    """Return True for the name of a file that was never completed."""
+    return path.name.startswith(".") and path.name.endswith(".tmp")
 
 
 def _marks(folder: Folder) -> Iterator[tuple[Path, int]]:
     """Yield the marks that nobody will ask for: of processes that died without SIGTERM; all, if no run is unsealed."""
-    marks = [item for item in _files(folder, folder.marks) if _is_old(item[0])]
+    marks = list(_files(folder, folder.marks, MIN_AGE_S))
     sealed = marks and not any(path.suffix == ".log" for path, _ in _files(folder, folder.runs))
     yield from (item for item in marks if sealed or (item[1] == 0 and is_of_the_gone(item[0].name)))
 
 
-def _is_old(path: Path) -> bool:
-    return time.time() - path.lstat().st_mtime > MIN_AGE_S
+def _is_old(status: os.stat_result, seconds: float) -> bool:
+    return time.time() - status.st_mtime > seconds

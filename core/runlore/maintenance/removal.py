@@ -1,6 +1,5 @@
 """Remove runs into the trash of their store, and bring them back."""
 
-import shutil
 import stat
 import time
 from collections.abc import Sequence
@@ -101,7 +100,7 @@ def undo(store: Store) -> list[str]:
                 make_folder(target.parent, store.root)
                 _inside.rename(path, target, store.root)
                 found.add(path.name.partition(".")[0])
-            shutil.rmtree(mine)
+            _inside.remove_tree(mine, store.root)
         if found:
             return sorted(found)
     raise NothingToUndo(NOTHING_TO_UNDO)

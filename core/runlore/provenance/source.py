@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runlore._ids import is_sha256
+from runlore._text import count_text
 from runlore.artifacts.artifact import Artifact
 from runlore.errors import ArtifactNotFound
 from runlore.plugins.code import IMPORTED, PATCH, SNAPSHOT, SOURCES, SUBMODULES, UNTRACKED, code_files
@@ -65,7 +67,7 @@ def code_of(run: RecordedRun) -> Code:
     known = isinstance(commit, str) and COMMIT_ID.fullmatch(commit) is not None
     placed = isinstance(root, str) and root.startswith(os.sep) and "\0" not in root
     code = Code(run.name, commit if known else None, root if placed else None, notes=list(_unknown_parts(run)))
-    code.files = {name: files for name in ARTIFACTS if (files := _recorded(run, name))}
+    code.files = {name: files for name in ARTIFACTS if (files := _recorded(run, name, code.notes))}
     return code
 
 
@@ -221,18 +223,22 @@ def _artifact(run: RecordedRun, name: str) -> Artifact | None:
     return next((item for item in reversed(run.artifacts) if item.kind == "code" and item.name == name), None)
 
 
-def _recorded(run: RecordedRun, name: str) -> dict[str, bytes]:
-    """Return the files of a code artifact that the store still has."""
+def _recorded(run: RecordedRun, name: str, notes: list[str]) -> dict[str, bytes]:
+    """Return the files of a code artifact that the store still has; `notes` are told of those that can't be read."""
     item = _artifact(run, name)
     if item is None:
         return {}
     wanted = {name: item.sha256 or ""} if not item.is_folder else {file.path: file.sha256 for file in item.members}
     found = {}
-    room = MAX_CODE_BYTES
+    left = MAX_CODE_BYTES
+    unread = 0
     for path, sha256 in wanted.items():
         try:
-            found[path] = item.blobs.read(sha256, room)
+            found[path] = item.blobs.read(sha256, left)
+            left -= len(found[path])
         except ArtifactNotFound:
-            continue
-        room -= len(found[path])
+            unread += is_sha256(sha256) and item.blobs.holds(sha256)
+    if unread:
+        why = f"damaged, or larger than {MAX_CODE_BYTES >> 20} MiB in all"
+        notes.append(f"the code of {run.name} is not fully known: {count_text(unread, 'file')} of {name!r}: {why}")
     return found

@@ -10,6 +10,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from runlore._inside import drop
 from runlore._process import Part, process
 from runlore._sharing import open_file
 from runlore._threads import acting_for, watched
@@ -145,7 +146,7 @@ class Output:
 
     def remove(self) -> None:
         """Remove the file, once its content is kept elsewhere; its folder may have been renamed."""
-        self.path.unlink(missing_ok=True)
+        drop(self.path)
 
     def _wrap(self, stream: Any) -> None:
         write = getattr(stream, "write", None)

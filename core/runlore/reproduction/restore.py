@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from runlore._ids import new_suffix
+from runlore._inside import OddFile
 from runlore._text import count_text
 from runlore.artifacts.blobs import Blobs
+from runlore.artifacts.copying import copy_hashing
 from runlore.artifacts.events import hashed
 from runlore.plugins.code import COMMIT, IMPORTED, PATCH, SNAPSHOT, SUBMODULES, UNTRACKED
 from runlore.plugins.git import TIMEOUT_S, Git, GitTooSlow
@@ -202,13 +204,8 @@ def _restore_file(path: str, sha256: str, places: Places, blobs: Blobs, *, look:
     if look and ours and not target.exists() and _has_hash(original, sha256):
         _copy(original, target)
         return "is the same, copied"
-    if ours and not target.is_dir() and blobs.holds(sha256):
-        draft = target.with_name(f".{new_suffix(8)}.tmp")
-        _copy(blobs.path(sha256), draft)
-        if _has_hash(draft, sha256):
-            draft.replace(target)
-            return "restored from the store"
-        draft.unlink()
+    if ours and not target.is_dir() and _copy_kept(blobs, sha256, target):
+        return "restored from the store"
     if not look and not target.exists():
         return NOT_TRUSTED
     if look and ours and original.exists() and not target.exists():
@@ -222,6 +219,22 @@ def _is_special(path: Path) -> bool:
         return path.exists() and not path.is_file() and not path.is_dir()
     except OSError:
         return False
+
+
+def _copy_kept(blobs: Blobs, sha256: str, target: Path) -> bool:
+    """Copy a content that the store keeps; return False where it does not, or keeps another one under its name."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{new_suffix(8)}.tmp")
+    try:
+        with blobs.open(sha256) as kept, draft.open("x+b", buffering=0) as copy:
+            if copy_hashing(kept, copy)[1] != sha256:
+                return False
+        draft.replace(target)
+    except (FileNotFoundError, OddFile):
+        return False
+    finally:
+        draft.unlink(missing_ok=True)
+    return True
 
 
 def _copy(source: Path, target: Path) -> None:

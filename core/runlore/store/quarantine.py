@@ -1,10 +1,11 @@
 """Set the files of runs aside that are damaged or that somebody else has made, and take them back."""
 
-import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from runlore import _ids
+from runlore import _ids, _inside
+from runlore._inside import OddFile
 from runlore._sharing import make_folder
 from runlore.errors import PlaceTaken, RunNotFound, StillRunning, StoreRefused
 from runlore.log.folder import Folder
@@ -23,7 +24,7 @@ def set_aside(folder: Folder, run_id: str) -> list[Path]:
         StoreRefused: the quarantine is a link.
         OSError: the store can't be written.
     """
-    if not _names(folder.day(run_id), run_id):
+    if not _names(folder.day(run_id), folder, run_id):
         raise RunNotFound(f"run {run_id} has no files in {str(folder.root)!r}")
     logs = [content for content in read_files(folder, run_id).contents if not content.sealed]
     if any(log.life is Life.ALIVE and log.end is None for log in logs):
@@ -40,7 +41,7 @@ def take_back(folder: Folder, run_id: str) -> list[Path]:
         StoreRefused: the quarantine is a link.
         OSError: the store can't be written.
     """
-    if not _ids.is_run_id(run_id) or not _names(folder.quarantine / _ids.id_day(run_id), run_id):
+    if not _ids.is_run_id(run_id) or not _names(folder.quarantine / _ids.id_day(run_id), folder, run_id):
         raise RunNotFound(f"run {run_id} is not in quarantine: `runlore quarantine` lists the runs that are")
     return _move(folder, folder.quarantine, folder.runs, run_id)
 
@@ -48,34 +49,39 @@ def take_back(folder: Folder, run_id: str) -> list[Path]:
 def in_quarantine(folder: Folder) -> dict[str, int]:
     """Return the runs in quarantine, oldest first: the bytes of their files by id."""
     sizes: dict[str, int] = {}
-    for path in files_in_quarantine(folder):
+    for path, size in files_in_quarantine(folder):
         run_id = path.name.partition(".")[0]
-        sizes[run_id] = sizes.get(run_id, 0) + path.lstat().st_size
+        sizes[run_id] = sizes.get(run_id, 0) + size
     return dict(sorted(sizes.items()))
 
 
-def files_in_quarantine(folder: Folder) -> Iterator[Path]:
-    """Yield the files in quarantine; links to other folders are not followed."""
-    for parent, _, names in os.walk(folder.quarantine) if not folder.quarantine.is_symlink() else ():
-        yield from (Path(parent, name) for name in sorted(names) if _ids.is_run_id(name.partition(".")[0]))
+def files_in_quarantine(folder: Folder) -> Iterator[tuple[Path, int]]:
+    """Yield the files of runs in quarantine with their sizes in bytes; none where it is a link."""
+    with suppress(OddFile):
+        for path, status in _inside.walk(folder.quarantine, folder.root):
+            if _ids.is_run_id(path.name.partition(".")[0]):
+                yield path, status.st_size
 
 
 def _move(folder: Folder, source: Path, target: Path, run_id: str) -> list[Path]:
     day = _ids.id_day(run_id)
-    for place in (source, target, (source / day).parent, source / day, (target / day).parent, target / day):
-        if place.is_symlink():
-            raise StoreRefused(f"{str(place)!r} is a link, which may lead out of the store: nothing was moved")
-    make_folder(target / day, folder.root)
-    names = _names(source / day, run_id)
-    taken = next((name for name in names if os.path.lexists(target / day / name)), None)
-    if taken is not None:
-        raise PlaceTaken(f"{str(target / day / taken)!r} is there already: move it away first")
-    return [(source / day / name).rename(target / day / name) for name in names]
+    names = _names(source / day, folder, run_id)
+    try:
+        make_folder(target / day, folder.root)
+        there = set(_inside.list_names(target / day, folder.root))
+        taken = next((name for name in names if name in there), None)
+        if taken is not None:
+            raise PlaceTaken(f"{str(target / day / taken)!r} is there already: move it away first")
+        for name in names:
+            _inside.rename(source / day / name, target / day / name, folder.root)
+    except OddFile as error:
+        raise StoreRefused(f"{error}: it may be a link, which leads elsewhere, so nothing was moved") from None
+    return [target / day / name for name in names]
 
 
-def _names(day: Path, run_id: str) -> list[str]:
+def _names(day: Path, folder: Folder, run_id: str) -> list[str]:
     """Return the names of a run's files in the folder of a day."""
     try:
-        return sorted(name for name in os.listdir(day) if name.startswith(f"{run_id}."))
-    except (FileNotFoundError, NotADirectoryError):
+        return sorted(name for name in _inside.list_names(day, folder.root) if name.startswith(f"{run_id}."))
+    except (FileNotFoundError, OddFile):
         return []
