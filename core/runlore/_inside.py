@@ -177,15 +177,15 @@ def pieces(path: Path, root: Path | None = None) -> Iterator[bytes]:
                 place += len(piece)
 
 
-def extents(descriptor: int) -> Iterator[tuple[int, int]]:
-    """Yield where the parts of an open file between its holes begin and end; the whole file where no system tells.
-
-    The place in the file may be another one afterwards.
+def extents(descriptor: int) -> list[tuple[int, int]]:
+    """Return where the parts of an open file between its holes begin and end; the whole file where no system tells.
 
     Raises:
         OSError: it is no file of the system.
     """
     size = end = os.fstat(descriptor).st_size
+    place = os.lseek(descriptor, 0, os.SEEK_CUR)
+    found = []
     begin = 0
     while begin < size:
         try:
@@ -193,34 +193,22 @@ def extents(descriptor: int) -> Iterator[tuple[int, int]]:
             end = os.lseek(descriptor, begin, os.SEEK_HOLE)
         except OSError as error:
             if error.errno == errno.ENXIO:  # there is no data behind
-                return
+                break
             end = size
-        yield begin, end
+        found.append((begin, end))
         begin = end
+    os.lseek(descriptor, place, os.SEEK_SET)
+    return found
 
 
-def counted_end(descriptor: int) -> int:
-    """Return where an open file ends for a reader: at its first hole, where the most of it are holes.
-
-    A hole costs nothing to make, and as much time to read as what was written. The place in the file stays.
+def is_hollow(descriptor: int) -> bool:
+    """Return True if the most of an open file is holes, which cost nothing to make, and time to read.
 
     Raises:
         OSError: it is no file of the system.
     """
     size = os.fstat(descriptor).st_size
-    if size <= FREE_HOLES:
-        return size
-    place = os.lseek(descriptor, 0, os.SEEK_CUR)
-    try:
-        first, written = 0, 0
-        for begin, end in extents(descriptor):
-            first = end if begin == first else first
-            written += end - begin
-            if FREE_HOLES + TIMES_WRITTEN * written >= size:
-                return size
-        return first
-    finally:
-        os.lseek(descriptor, place, os.SEEK_SET)
+    return size > FREE_HOLES and FREE_HOLES + TIMES_WRITTEN * sum(b - a for a, b in extents(descriptor)) < size
 
 
 def status_of(path: Path, root: Path) -> os.stat_result:

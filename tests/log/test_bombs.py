@@ -16,7 +16,7 @@ from runlore import open_store
 from runlore._ids import id_time, new_run_id
 from runlore.errors import RunloreWarning
 from runlore.log import reader
-from runlore.log.frames import frame
+from runlore.log.frames import COLUMNS, EVENT, HEAD, MARK_OF_KIND, MAX_PAYLOAD, frame
 from runlore.log.points import BLOCK_BYTES, Block, KeySet
 from tests.forged import ForgedStore, columns_frame, json_frame
 from tests.process import Process
@@ -134,9 +134,37 @@ def brackets(store: ForgedStore) -> None:
     store.run(name="bomb", frames=[frame(ord("J"), payload)])
 
 
+def heads(store: ForgedStore) -> None:
+    """Beginnings of frames, each of which claims all that is behind it: to check them all takes hours."""
+    count = 80_000
+    parts = [HEAD.pack(MARK_OF_KIND[EVENT], (count - number) * HEAD.size, 0) for number in range(count)]
+    store.run(name="bomb", frames=parts)
+
+
+def islands(store: ForgedStore) -> None:
+    """Frames of zeros with right checksums, each of which is a hole but for its head."""
+    payload = bytes(MAX_PAYLOAD)
+    head = frame(EVENT, payload)[: HEAD.size]
+    (log,) = store.root.rglob(f"{store.run(name='bomb')}*.log")
+    with log.open("r+b") as file:
+        for place in range(log.stat().st_size, 1 << 36, MAX_PAYLOAD + HEAD.size):
+            file.seek(place)
+            file.write(head)
+        file.truncate(1 << 36)
+
+
+def overlapping(store: ForgedStore) -> None:
+    """Blocks of points that lie in each other, each as long as a frame may be."""
+    head = HEAD.pack(MARK_OF_KIND[COLUMNS], MAX_PAYLOAD, 0)
+    chunks = [[8 + HEAD.size * number, 0] for number in range(100_000)]
+    tallies = {"m0": [*TALLY[:6], False, 1, 2]}
+    seal(store, [head * len(chunks), columns_frame({}, bytes(4 << 20))], chunks=chunks, tallies=tallies)
+
+
 ROWS = [doubtful, drawn, without_trailer]
 BOMBS = [
-    huge_block, one_block_often, inflating, many_keys, many_sections, large_section, hole, orphans, brackets
+    huge_block, one_block_often, inflating, many_keys, many_sections, large_section, hole, orphans, brackets, heads,
+    islands, overlapping,
 ]  # fmt: skip
 
 

@@ -1,14 +1,15 @@
 """Frames: the units that logs and sealed files are written in. docs/format.md has their layout."""
 
-import errno
 import json
 import os
 import re
 import struct
 from collections.abc import Iterator
+from io import UnsupportedOperation
 from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
 
+from runlore._inside import extents, is_hollow
 from runlore.errors import FormatError
 
 FORMAT = 1
@@ -28,6 +29,8 @@ MAX_PAYLOAD = 64 << 20  # bytes
 MAX_DEPTH = 64  # of lists and objects in JSON
 MAX_PARTS = 4_000_000  # of JSON: as many lists, objects and items
 READ_BYTES = 1 << 20  # of a file at a time
+FREE_CHECKS = 256 << 20  # bytes of a file that a reader checks in vain, and so many for each byte of it:
+TIMES_CHECKED = 4
 
 CRC_OF_KIND = {kind: crc32(bytes([kind])) for kind in (EVENT, KEYS, ROW, COLUMNS, FOOTER)}
 MARK_OF_KIND = {kind: MAGIC + bytes([kind]) for kind in CRC_OF_KIND}
@@ -142,14 +145,16 @@ def slot_frame(head: bytes) -> bytes | None:
     return found[1] if found and found[0] == EVENT else None
 
 
-def read_frame(file: BinaryIO, offset: int) -> bytes | None:
-    """Return the payload of the frame at a known offset; None if it is damaged."""
+def read_frame(file: BinaryIO, offset: int, end: int) -> bytes | None:
+    """Return the payload of the frame at a known offset; None if it is damaged, or goes on behind `end`."""
     file.seek(offset)
     head = file.read(HEAD.size)
     if len(head) < HEAD.size:
         return None
     _, length, _ = HEAD.unpack(head)
-    found = _frame_at(head + file.read(min(length, MAX_PAYLOAD)), 0)
+    if length > min(MAX_PAYLOAD, end - offset - HEAD.size):
+        return None
+    found = _frame_at(head + file.read(length), 0)
     return found[1] if found else None
 
 
@@ -159,6 +164,9 @@ class FrameReader:
     After each frame `offset` is its end, so that a later reader of a growing file can go on from there. Bytes between
     two good frames that are no frame are skipped and noted in `damage`. `tail` counts the bytes behind the last good
     frame, which may be a frame that is still being written; `broken` is set where they can't be.
+
+    Of a file that is mostly holes each part between them counts by itself. What is left of a file in which too many
+    bytes look like frames and are none is not searched.
     """
 
     def __init__(self, file: BinaryIO, offset: int) -> None:
@@ -167,66 +175,70 @@ class FrameReader:
         self.tail = 0
         self.broken = False
         self._file = file
+        self._left = 0  # bytes of a part that were not read yet
+        self._room = FREE_CHECKS  # bytes that may still be checked in vain
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        self._file.seek(self.offset)
-        buffer = b""
-        place = 0  # of the next frame in the buffer
+        size, parts = self._parts()
         lost = 0  # bytes skipped since the last good frame
-        ended = False
-        while True:
-            found = _frame_at(buffer, place)
-            if found is None:
-                need = _needed(buffer, place)
-                if not ended and len(buffer) - place < need:
-                    piece = self._file.read(max(READ_BYTES, need))
-                    ended = not piece
-                    if len(piece) >= READ_BYTES and need == HEAD.size and _is_hole(buffer, place, piece):
-                        self.broken = self.broken or not lost
-                        lost += len(buffer) - place + len(piece) + self._skip_hole()
-                        buffer, place = b"", 0
-                        continue
-                    buffer = buffer[place:] + piece
-                    place = 0
+        end = self.offset
+        for begin, end in parts:
+            self.broken = self.broken or begin > self.offset + lost
+            lost = begin - self.offset
+            self._left = end - self._file.seek(begin)
+            buffer = b""
+            place = 0  # of the next frame in the buffer
+            while self._room >= 0:
+                found = _frame_at(buffer, place)
+                if found is None:
+                    need = _needed(buffer, place)
+                    if len(buffer) - place < need:
+                        piece = self._read(max(READ_BYTES, need))
+                        if piece:
+                            buffer = buffer[place:] + piece
+                            place = 0
+                            continue
+                    else:
+                        self._room -= need
+                    if len(buffer) - place < HEAD.size:
+                        break
+                    self.broken = self.broken if lost else len(buffer) - place >= need
+                    step = buffer.find(MAGIC, place + 1) - place
+                    if step < 0:  # keep the bytes that may begin a magic
+                        step = max(1, len(buffer) - place - len(MAGIC) + 1)
+                    lost += step
+                    place += step
                     continue
-                if len(buffer) - place < HEAD.size:
-                    break
-                self.broken = self.broken if lost else len(buffer) - place >= need
-                step = buffer.find(MAGIC, place + 1) - place
-                if step < 0:  # keep the bytes that may begin a magic
-                    step = max(1, len(buffer) - place - len(MAGIC) + 1)
-                lost += step
-                place += step
-                continue
-            if lost:
-                self.damage.append(Damage(self.offset, lost))
-                self.offset += lost
-                lost = 0
-            self.broken = False
-            size = HEAD.size + len(found[1])
-            place += size
-            self.offset += size
-            yield found
-        self.tail = lost + len(buffer) - place
+                if lost:
+                    self.damage.append(Damage(self.offset, lost))
+                    self.offset += lost
+                    lost = 0
+                self.broken = False
+                length = HEAD.size + len(found[1])
+                place += length
+                self.offset += length
+                yield found
+            lost = end - self.offset
+        self.tail = max(0, size - self.offset)
+        self.broken = self.broken or end < size or self._room < 0
 
-    def _skip_hole(self) -> int:
-        """Go to the end of the hole in the file that begins here, if one does; return the bytes that were skipped."""
+    def _parts(self) -> tuple[int, list[tuple[int, int]]]:
+        """Return the size of the file, and where the parts of it begin and end that are read."""
         try:
-            place = self._file.tell()
-            end = os.fstat(self._file.fileno()).st_size
-            try:
-                data = os.lseek(self._file.fileno(), place, os.SEEK_DATA)
-            except OSError as error:
-                data = end if error.errno == errno.ENXIO else place  # there is no data behind, or no such question
-            self._file.seek(data)
-        except (OSError, AttributeError):  # no file of the system, or of one without holes
-            return 0
-        return data - place
+            descriptor = self._file.fileno()
+        except UnsupportedOperation:  # it lies in memory
+            size = self._file.seek(0, os.SEEK_END)
+            return size, [(self.offset, max(size, self.offset))]
+        size = os.fstat(descriptor).st_size
+        parts = extents(descriptor) if is_hollow(descriptor) else [(0, size)]
+        return size, [(max(begin, self.offset), end) for begin, end in parts if end > self.offset]
 
-
-def _is_hole(buffer: bytes, place: int, piece: bytes) -> bool:
-    """Return True if a piece of a file, behind what is left of the buffer, begins no frame: it holds zeros only."""
-    return piece.count(0) == len(piece) and not buffer.startswith(MAGIC, place)
+    def _read(self, count: int) -> bytes:
+        """Return the next bytes of the part; none at its end."""
+        piece = self._file.read(min(count, self._left))
+        self._left = self._left - len(piece) if piece else 0
+        self._room += TIMES_CHECKED * len(piece)
+        return piece
 
 
 def _needed(buffer: bytes, place: int) -> int:

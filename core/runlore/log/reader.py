@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from runlore._frozen import fresh, late
-from runlore._inside import open_binary
+from runlore._inside import is_hollow, open_binary
 from runlore.log import columns, frames
 from runlore.log.events import Event, Room, first_of
 from runlore.log.frames import Damage, DecodeError, FrameReader, is_int64
@@ -94,15 +94,16 @@ class Content:
         if not self.sealed:
             return sum(self.tallies[key].count for key in wanted if key in self.tallies)
         blocks = (_values_in(payload, wanted) for _, payload in self._block_frames(wanted))
-        return min(sum(values for _, values in blocks), _Points(self.path).values)
+        return min(sum(blocks), _Points(self.path).values)
 
     def _sealed_points(self, wanted: Collection[str], unpack: Unpack) -> Iterator[Points]:
         room = _Points(self.path)
         for offset, payload in self._block_frames(wanted):
             lost: set[str] = set()
             try:
-                room.take(*_values_in(payload, wanted))
-                yield from PackedBlock.decode(payload or b"").points(wanted, unpack, lost)
+                block = PackedBlock.decode(payload or b"")
+                room.take(block.rows, _values_of(block, wanted))
+                yield from block.points(wanted, unpack, lost)
             except DecodeError:
                 lost.update(wanted)
             if lost and self.chunks is not None:  # else the damage was noted when the file was read
@@ -114,9 +115,11 @@ class Content:
             if self.chunks is None:
                 reader = FrameReader(file, frames.SIGNATURE_SIZE)
                 yield from ((reader.offset, payload) for kind, payload in reader if kind == frames.COLUMNS)
-            for at, keys in self.chunks or ():
+            chunks = self.chunks or []
+            ends = [at for at, _ in chunks[1:]] + [file.seek(0, 2)]
+            for (at, keys), end in zip(chunks, ends, strict=False):
                 if not keys.isdisjoint(wanted):
-                    yield at, frames.read_frame(file, at)
+                    yield at, frames.read_frame(file, at, end)
 
 
 class _Points:
@@ -128,6 +131,9 @@ class _Points:
 
     def __init__(self, path: Path) -> None:
         size = path.stat().st_size
+        if size > FREE_ROWS:
+            with open_binary(path) as file:
+                size = 0 if is_hollow(file.fileno()) else size
         self.rows = FREE_ROWS + size
         self.values = FREE_ROWS + VALUES_OF_BYTE * size
 
@@ -143,13 +149,17 @@ class _Points:
             raise DecodeError("the file has more points than its size allows for")
 
 
-def _values_in(payload: bytes | None, wanted: Collection[str]) -> tuple[int, int]:
-    """Return how many rows and how many values of some keys a block has by its head; none where that is damaged."""
+def _values_in(payload: bytes | None, wanted: Collection[str]) -> int:
+    """Return how many values of some keys a block has by its head; none where that is damaged."""
     try:
-        block = PackedBlock.decode(payload or b"")
+        return _values_of(PackedBlock.decode(payload or b""), wanted)
     except DecodeError:
-        return 0, 0
-    return block.rows, block.rows * sum(key in wanted for key in block.keys)
+        return 0
+
+
+def _values_of(block: PackedBlock, wanted: Collection[str]) -> int:
+    """Return how many values of some keys a block has."""
+    return block.rows * sum(key in wanted for key in block.keys)
 
 
 def read_log(path: Path, ordinal: int, replay: Replay | None = None) -> Content:
@@ -184,7 +194,8 @@ def read_sealed(path: Path, ordinal: int) -> Content:
         if len(trailer) < TRAILER.size or not trailer.endswith(TRAILER_MARK):
             return _read_damaged(path, ordinal)
         start, footer_at, _ = TRAILER.unpack(trailer)
-        if not start <= footer_at <= file.seek(0, 2):
+        size = file.seek(0, 2) if len(head) == WHOLE_BYTES else len(head)
+        if not start <= footer_at <= size or (size > WHOLE_BYTES and is_hollow(file.fileno())):
             return _read_damaged(path, ordinal)
         try:
             events, footer = _read_events(file, start)
