@@ -137,10 +137,9 @@ def are_plain(values: Any) -> bool:
     """Return True for values by name."""
     if type(values) is not dict:
         return False
-    for value in values.values():  # a loop: a reader of 10,000 runs looks at a million
-        if type(value) not in _SIMPLE and not is_plain(value):
-            return False
-    return len(max(values, key=len, default="")) <= MAX_NAME
+    if not _SIMPLE.issuperset(map(type, values.values())) and not all(map(is_plain, values.values())):
+        return False
+    return max(map(len, values), default=0) <= MAX_NAME
 
 
 def is_hash(value: Any) -> bool:
