@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from runlore.hookspecs import Tensor
 from runlore.provenance.apart import Apart
 from runlore.provenance.fingerprints import Unread, weights_of
 from tests.fuzz import inputs
@@ -219,6 +220,7 @@ def test_a_mutated_file_costs_little_and_executes_nothing(kind: str, tmp_path: P
     path.write_bytes(honest)
     complaints: list[Unread] = []
     compared = 0
+    Tensor("w", "f4", (), "0")  # whose class is made at its first use
     watch().heard.clear()
     with Apart() as apart:
         assert weights_of([path], complaints.append, apart) is not None, complaints

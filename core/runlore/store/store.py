@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # what only readers need, and what only recording does, is im
 
 P = ParamSpec("P")
 T = TypeVar("T")
+MAX_TOLD = 200  # characters of what was given for a run that a message repeats
 
 
 def open_store(location: str | os.PathLike[str] | None = None) -> "Store":
@@ -269,7 +270,7 @@ class Store:
         part = part if isinstance(part, str) else part.id
         found = self.ask(resolve, part)
         if not found:
-            raise RunNotFound(f"no run matches {part!r} in {str(self.root)!r}: {self._meant(str(part))}")
+            raise RunNotFound(f"no run matches {_told(part)} in {str(self.root)!r}: {self._meant(part)}")
         if len(found) > 1:
             listed = "".join(
                 f"\n  {item.id}  {item.name}  {item.status}  {as_time(item.started):%Y-%m-%d %H:%M:%S} UTC"
@@ -277,7 +278,7 @@ class Store:
             )
             more = f"\n  … and {len(found) - 10} more" if len(found) > 10 else ""
             raise AmbiguousRun(
-                f"{part!r} matches {len(found)} runs, name one by its id or the end of it:{listed}{more}",
+                f"{_told(part)} matches {len(found)} runs, name one by its id or the end of it:{listed}{more}",
                 [item.id for item in found],
             )
         return RecordedRun(self, found[0])
@@ -378,3 +379,8 @@ class Store:
         from runlore.index.index import Index
 
         return Index(self.folder)
+
+
+def _told(part: str) -> str:
+    """Return what was given for a run as a message repeats it."""
+    return repr(part if len(part) <= MAX_TOLD else f"{part[:MAX_TOLD]}…")
