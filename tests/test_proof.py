@@ -50,6 +50,24 @@ def test_a_proof_is_of_this_very_text_for_this_very_run(state: Path) -> None:
     assert _proof.is_proven(again, "a")
 
 
+@pytest.mark.parametrize(("mode", "counts"), [(0o600, True), (0o640, False)])
+def test_what_was_proven_on_a_machine_whose_secret_was_brought_counts(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, counts: bool
+) -> None:
+    signed = _proof.with_proof(PAYLOAD, "a")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "unknown"))
+    assert not _proof.is_proven(signed, "a")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "known"))
+    brought = tmp_path / "known" / "runlore" / "trusted" / "laptop"
+    brought.parent.mkdir(parents=True)
+    brought.write_bytes((state / "runlore" / "secret").read_bytes())
+    brought.chmod(mode)
+    assert _proof.is_proven(signed, "a") is counts
+    assert not _proof.is_proven(signed, "b")
+    assert _proof.is_proven(_proof.with_proof(PAYLOAD, "a"), "a"), "its own"
+    assert _proof.with_proof(PAYLOAD, "a") != signed
+
+
 def test_what_readers_act_on_is_proven_and_survives_sealing(store: Store, tmp_path: Path) -> None:
     (tmp_path / "w.bin").write_bytes(b"w")
     with store.start_run("proven", params={"lr": 1}) as run:
