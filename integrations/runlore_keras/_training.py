@@ -209,7 +209,8 @@ class Training:
 
     def _conclude(self, model: Any, callbacks: list[Any]) -> None:
         self._numbers.write_new()
-        owner = self._owner
+        owner, place = self._owner, self.place()
+        self.session.place = lambda: place  # also when the model is let go
         owner.optimizer_steps = steps_of(model)
         owner.weights.note(None, None, weights_in(model))
         if owner.step is None and not self._is_restored:

@@ -141,8 +141,6 @@ class Training:
 
     def _record_ending(self, error: BaseException | None) -> None:
         reason = reason_to_stop(self._trainer, self._first_epoch or 0) if error is None else None
-        if guest.is_pruned(error):
-            reason = f"pruned: {error}".rstrip(": ")
         if reason is not None:
             self.session.stopped(reason, step=steps_done(self._trainer), epoch=self._epoch)
 

@@ -149,12 +149,9 @@ class Training:
             if before is not None:  # the weights are as they were
                 owners().set(self._trainer, before)
         trainer, session, owner = self._trainer, self._session, self._owner
-        stopped = None
-        if guest.is_pruned(error):  # the search goes on with another trial
-            error, stopped = None, "pruned"
         try:
             if session and owner is not None:
-                session.record(lambda session: _conclude(session, trainer, owner, error, stopped))
+                session.record(lambda session: _conclude(session, trainer, owner, error))
         finally:  # also when Ctrl-C comes meanwhile
             self._trainer = self._trial = None
             self._arguments = {}
@@ -164,9 +161,7 @@ class Training:
                 session.end(error)
 
 
-def _conclude(
-    session: FitSession, trainer: Any, owner: Owner, error: BaseException | None, stopped: str | None
-) -> None:
+def _conclude(session: FitSession, trainer: Any, owner: Owner, error: BaseException | None) -> None:
     """Note the step of the weights that the Trainer has now, and tag the run with why it stopped early."""
     state = trainer.state
     place = int(state.global_step), state.epoch
@@ -174,7 +169,7 @@ def _conclude(
     if error is None and trainer.args.load_best_model_at_end and folder and best and Path(folder).is_dir():
         place = int(best), _epoch_at(state, int(best))
     owner.weights.note(*place, tensors_of(unwrapped(trainer.model)))
-    why = stopped or (_why_stopped(trainer) if error is None else None)
+    why = _why_stopped(trainer) if error is None else None
     if why is not None:
         session.stopped(why, step=state.global_step, epoch=state.epoch)
 

@@ -43,10 +43,13 @@ def test_a_trial_that_a_search_ends_has_not_failed(store: Store) -> None:
     class TrialPruned(Exception):
         pass
 
-    with pytest.raises(TrialPruned), FitSession.begin("own"):
-        raise TrialPruned("no promise")
-    run = store.runs()[0]
-    assert (run.status, run.tags["stopped"]) == ("finished", "pruned: no promise")
+    for place in (None, lambda: (4, 1.5), lambda: 1 / 0):
+        with pytest.raises(TrialPruned), FitSession.begin("own") as session:
+            session.place = place  # type: ignore[assignment]
+            raise TrialPruned("no promise")
+    assert [run.status for run in store.runs()] == ["finished"] * 3
+    told = [run.tags.get("stopped") for run in store.runs()]
+    assert told == [None, "step 4, epoch 1.5: pruned: no promise", "pruned: no promise"]
 
 
 @pytest.mark.parametrize(("ended", "status"), [(True, "finished"), (False, "interrupted")])

@@ -67,6 +67,18 @@ def test_a_pruned_trial_has_not_failed(store: Store, tmp_path: Path) -> None:
     assert parent.status == "finished"
 
 
+def test_a_trial_that_a_callback_prunes_tells_its_message(store: Store, tmp_path: Path) -> None:
+    import optuna
+
+    def prune() -> None:
+        raise optuna.TrialPruned("no promise")
+
+    with pytest.raises(ValueError, match="No trials are completed"):
+        search(trainer(tmp_path, RunloreCallback(), At(3, prune), model_init=model))
+    (parent,) = store.runs("parent is None")
+    assert {child.tags["stopped"] for child in parent.children} == {"step 3, epoch 0.5: pruned: no promise"}
+
+
 def test_a_search_by_a_trainer_made_before_autolog_is_one(store: Store, tmp_path: Path) -> None:
     """Its trials were recorded, but not the search above them."""
     import optuna

@@ -124,9 +124,10 @@ def frameless() -> AbstractContextManager[None]:
     return _Frameless()
 
 
-def is_pruned(error: BaseException | None) -> bool:
-    """Return True for what a search raises to end a trial that shows no promise: its class is named `…Pruned`."""
-    return any(kind.__name__.endswith("Pruned") for kind in type(error).__mro__)
+def why_pruned(error: BaseException | None) -> str | None:
+    """Return what a search says as it ends a trial by an exception, whose class is named `…Pruned`; None for others."""
+    is_pruned = any(kind.__name__.endswith("Pruned") for kind in type(error).__mro__)
+    return f"pruned: {error}".rstrip(": ") if is_pruned else None
 
 
 def autolog_wanted(integration: str) -> bool:

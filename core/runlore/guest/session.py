@@ -240,12 +240,12 @@ class FitSession(Recorder):
     def end(self, error: BaseException | None = None, *, interrupted: bool = False) -> None:
         """End the fit: the training call returned, or raised `error`; `interrupted`: because of a signal.
 
-        A search that ends a trial (`guest.is_pruned`) makes no failure of it. A joined run stays open. A second call
-        does nothing.
+        A search that ends a trial (`guest.why_pruned`) makes no failure of it: `stopped` is told, unless it was. A
+        joined run stays open. A second call does nothing.
         """
-        if guards.is_pruned(error):
-            if not self.was_stopped:
-                self.stopped(f"pruned: {error}".rstrip(": "))
+        pruned = guards.why_pruned(error)
+        if pruned is not None:
+            self.record(lambda session: session._tell_pruned(pruned))
             error = None
         self.pause()
         self.place = None  # it may hold the trainer
@@ -264,6 +264,11 @@ class FitSession(Recorder):
             if self.owned:
                 cut_off = interrupted or isinstance(error, GeneratorExit)  # a generator that trains was closed
                 self.run.finish("interrupted" if cut_off else status_of(error), error)
+
+    def _tell_pruned(self, why: str) -> None:
+        if not self.was_stopped:
+            step, epoch = (None, None) if self.place is None else self.place()
+            self.stopped(why, step=step, epoch=epoch)
 
     def _checkpoints(self) -> Checkpoints:
         if self._saved is None:
