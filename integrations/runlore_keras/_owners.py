@@ -27,7 +27,7 @@ class Owner:
     step: int | None = None  # of the weights, or of the newest epoch
     epoch: int | None = None  # likewise
     optimizer_steps: int | None = None  # when the fit ended
-    weights: KnownWeights = field(default_factory=KnownWeights)  # then
+    weights: KnownWeights = field(default_factory=lambda: _known_weights())  # then
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Owners(guest.Part):
 
     def set_source(self, model: Any, source: Source) -> None:
         """Note the file that a model, or its weights, were loaded from."""
-        weights = KnownWeights()
+        weights = _known_weights()
         weights.note(None, None, weights_in(model))
         self._loaded.set(model, Loaded(source, steps_of(model), weights))
         self._waiting.pop(model)
@@ -174,10 +174,24 @@ def note_loaded(model: Any, path: Any) -> None:
 
 
 def weights_in(model: Any) -> Tensors:
-    """Return what gives the weights of a model to the core."""
-    return lambda: [
-        keras.ops.convert_to_numpy(weight).reshape(-1) for weight in model.weights if math.prod(weight.shape)
-    ]
+    """Return what gives the weights of a model to the core: with torch where they lie, else as copies.
+
+    jax would compile the reading of a part for each shape.
+    """
+
+    def flat(weight: Any) -> Any:
+        return keras.ops.reshape(weight, (-1,)) if _is_torch() else keras.ops.convert_to_numpy(weight).reshape(-1)
+
+    return lambda: [flat(weight) for weight in model.weights if math.prod(weight.shape)]
+
+
+def _known_weights() -> KnownWeights:
+    """Return what knows weights and reads them from a device at once."""
+    return KnownWeights((lambda some: keras.ops.convert_to_numpy(keras.ops.concatenate(some))) if _is_torch() else None)
+
+
+def _is_torch() -> bool:
+    return bool(keras.config.backend() == "torch")
 
 
 def _is_at(model: Any, steps: int | None) -> bool:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import torch
+
 from runlore import FitSession, guest
 from runlore.guest.additions import Additions, KnownWeights, Source, tensors_of
 
@@ -16,7 +18,7 @@ class Owner:
     """A recorded fit as it is known after its end: its run, its checkpoints, step and epoch of its weights."""
 
     session: FitSession
-    weights: KnownWeights = field(default_factory=KnownWeights)
+    weights: KnownWeights = field(default_factory=lambda: KnownWeights(torch.cat))
     steps: StepsByPath = field(default_factory=dict)
 
     def additions(self) -> Additions:
@@ -66,7 +68,7 @@ class Owners(guest.Part):
 
     def set_file(self, module: Any, path: Any) -> None:
         """Note the local file that a module was loaded from."""
-        source, weights = Source.at(path), KnownWeights()
+        source, weights = Source.at(path), KnownWeights(torch.cat)
         if source is not None:
             weights.note(None, None, tensors_of(module))
             self._loaded[module] = source, weights

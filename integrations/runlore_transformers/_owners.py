@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
+
 from runlore import FitSession, Store, guest
 from runlore.guest.additions import Additions, KnownWeights, tensors_of
 from runlore.guest.options import RunOptions
@@ -28,7 +30,7 @@ class Owner:
     def __init__(self, session: FitSession, listener: Any, training: Takes) -> None:
         self.session = session
         self.training: Takes | None = training  # None once it is over
-        self.weights = KnownWeights()  # those that the training saved, and ended with
+        self.weights = KnownWeights(torch.cat)  # those that the training saved, and ended with
         self.is_current = True  # False once the model was trained without being recorded
         self._listener = weakref.ref(listener)  # it may hold the Trainer
 

@@ -4,10 +4,11 @@ import os
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from runlore import FitSession, RunloreWarning, Store
-from runlore.guest.additions import Additions
+from runlore.guest.additions import Additions, KnownWeights
 from runlore.maintenance import removal
 from runlore.recording import additions
 
@@ -60,6 +61,25 @@ def test_evaluations_of_checkpoints_leave_a_limited_number_of_files_open(store: 
     for found in opened:
         found.close()
     assert not list(store.root.rglob("*.log"))
+
+
+def test_weights_are_told_apart_by_one_look_for_all_of_a_type() -> None:
+    weights = {"a": np.arange(1000.0), "b": np.ones(3), "c": np.arange(3), "d": np.array([{}, 1 << 2000])}
+    joined: list[int] = []
+
+    def join(some: list[np.ndarray]) -> np.ndarray:
+        joined.append(len(some))
+        return np.concatenate(some)
+
+    known, fixed = KnownWeights(join), KnownWeights(fixed=True)
+    for noting in (known, fixed):
+        noting.note(3, 1.0, lambda: list(weights.values()))
+    assert joined == [2, 1, 1]
+    assert {noting.place(lambda: list(weights.values())) for noting in (known, fixed)} == {(3, 1.0)}
+    weights["b"] = np.array([1.0, 1.0, 2.0])
+    assert {noting.place(lambda: list(weights.values())) for noting in (known, fixed)} == {None}
+    half = [weights["a"].astype("float16")]
+    assert (known.place(lambda: half), fixed.place(lambda: half)) == ((3, 1.0), None)
 
 
 def test_no_addition_need_replace_a_point(store: Store) -> None:

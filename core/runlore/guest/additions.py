@@ -3,6 +3,7 @@
 import hashlib
 import math
 import os
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ VALUES = 16  # of each tensor that are looked at, at least, to tell weights from
 MAX_PLACES = 1000  # of a fit that are known by their weights
 Place = tuple[int | None, float | None]  # step and epoch
 Tensors = Callable[[], Sequence[Any] | None]  # gives flat arrays or tensors
+Join = Callable[[list[Any]], Any]  # makes one of several flat tensors of one type on one device
 
 
 def writer_of(store: Store, path: Path) -> "Writing | None":
@@ -69,18 +71,22 @@ class KnownWeights:
     """Tells the weights that a fit has made from others, by some of their values: at which step and epoch it made them.
 
     An evaluation claims no step whose weights it did not have: a user may train on, set or load them unseen. Weights of
-    another type than those noted can't be told from them, nor those that `Tensors` gives no values of (of a model that
-    is spread over processes): they count for the ones that were noted last.
+    another type than those noted can't be told from them, unless types are `fixed`, nor those that `Tensors` gives no
+    values of (of a model that is spread over processes): they count for the ones that were noted last.
+
+    Tensors on a device are read at once with a framework's own `join`, such as `torch.cat`; without it one by one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, join: Join | None = None, *, fixed: bool = False) -> None:
         self.last: Place = (None, None)
+        self._join = join
+        self._fixed = fixed
         self._places: dict[_Values, Place] = {}
 
     def note(self, step: int | None, epoch: float | None, tensors: "Tensors") -> None:
         """Note the weights that a model has now. Never raises."""
         self.last = step, epoch
-        found = _values(tensors)
+        found = _values(tensors, self._join)
         if found is not None:
             self._places.pop(found, None)
             self._places[found] = self.last
@@ -89,8 +95,8 @@ class KnownWeights:
 
     def place(self, tensors: "Tensors") -> Place | None:
         """Return step and epoch of the weights that a model has now; None for weights that were not noted."""
-        found = _values(tensors)
-        if found is None or all(found.types != other.types for other in self._places):
+        found = _values(tensors, self._join)
+        if found is None or not (self._fixed or any(found.types == other.types for other in self._places)):
             return self.last
         return self._places.get(found)
 
@@ -111,18 +117,31 @@ class _Values(NamedTuple):
     digest: str
 
 
-def _values(tensors: "Tensors") -> _Values | None:
+def _values(tensors: "Tensors", join: Join | None) -> _Values | None:
     try:
         flat = tensors()
         if not flat:
             return None
         digest = hashlib.sha256()
+        alike: dict[tuple[str, str], list[Any]] = {}  # some values of each, by type and device
         for tensor in flat:
-            some = tensor[:: max(1, len(tensor) // VALUES)][: 2 * VALUES].tolist()
-            digest.update(f"{tensor.dtype} {len(tensor)} {some}".encode())
-        return _Values(frozenset(str(tensor.dtype) for tensor in flat), digest.hexdigest())
+            kind, length = str(tensor.dtype), len(tensor)
+            digest.update(f"{kind} {length} ".encode())
+            step = max(1, length // VALUES)
+            alike.setdefault((kind, str(getattr(tensor, "device", ""))), []).append(tensor[: 2 * VALUES * step : step])
+        for some in alike.values():
+            for part in some if join is None else [join(some)]:
+                digest.update(_packed(part.tolist()))
+        return _Values(frozenset(kind for kind, _ in alike), digest.hexdigest())
     except Exception:  # tensors of a framework, which may have been freed or moved
         return None
+
+
+def _packed(values: list[Any]) -> bytes:
+    try:
+        return array("d", values).tobytes()
+    except (TypeError, OverflowError):  # records, texts, complex numbers, integers beyond all floats
+        return repr(values).encode()
 
 
 class Additions(Recorder):
