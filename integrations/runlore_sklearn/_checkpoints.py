@@ -22,7 +22,7 @@ def record_dump(value: Any, target: Any) -> None:
     """Record the file that estimators were just written to, alone or inside dicts, lists and tuples."""
     if not owners() or guest.in_fit():
         return
-    found = (owners().of(item) for item in _items_in(value))
+    found = (owners().maker_of(item) for item in _items_in(value))
     runs = {owner.session.run.id: owner.session.run for owner in found if owner is not None}
     path = _path_of(target) if runs else None
     if path is not None and path.is_file():

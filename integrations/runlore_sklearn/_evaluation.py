@@ -43,7 +43,7 @@ def _target(estimator: Any) -> tuple[Recorder, str | None] | None:
 
     Within a fit of another framework's it is the run of that.
     """
-    owner = owners().of(estimator)
+    owner = owners().maker_of(estimator)
     if guest.in_fit():
         made_by, name = None if owner is None else owner.session.run.id, type(estimator).__name__
         beside = Beside.fit_under_way(estimator, name, made_by) if is_within_another() else None

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from sklearn.frozen import FrozenEstimator
 
 from runlore import FitSession, Store, guest
-from runlore.guest.additions import Additions, Source
+from runlore.guest.additions import Additions, KnownWeights, Source
 from runlore.guest.wrapping import ByIdentity
+from runlore_sklearn._weights import weights_in
 
 MAX_PARTS = 100  # of a fitted estimator that lead to its run, too
 MAX_DEPTH = 4  # of estimators within estimators
@@ -24,14 +25,19 @@ Numbers = dict[str, float]
 
 @dataclass(eq=False, slots=True)
 class Owner:
-    """A recorded fit as it is known after its end: its run, and the fingerprint of its data."""
+    """A recorded fit as it is known after its end: its run, its weights, and the fingerprint of its data."""
 
     session: FitSession
+    weights: "KnownWeights | None" = None  # None where they are not compared
     trained_on: str | None = None
     fitted: "list[weakref.ref[Any]]" = field(default_factory=list)  # by which another fit is noticed
     goes_on: bool = False  # True while `partial_fit` may be called again
     under_way: bool = False  # True in such a call
     waiting: list[Numbers] | None = None  # None until the run is closed to make room; then what is still to be added
+
+    def made(self, estimator: Any) -> bool:
+        """Return True if an estimator has the weights of this fit: a user may have assigned others since."""
+        return self.goes_on or self.weights is None or self.weights.place(weights_in(estimator)) is not None
 
     def take(self, numbers: Numbers) -> None:
         """Take the numbers of a further call of `partial_fit`, where the run is closed."""
@@ -68,6 +74,16 @@ class Writer(NamedTuple):
     trained_on: str | None
 
 
+@dataclass(eq=False, slots=True)
+class Read:
+    """The file that an estimator was read from, its weights then, and the run that wrote it, once somebody asks."""
+
+    source: Source
+    weights: KnownWeights
+    is_asked: bool = False
+    writer: Writer | None = None
+
+
 class Owners(guest.Part):
     """The recorded fits of estimators and of their fitted parts, as long as these live. Threads may share it."""
 
@@ -76,7 +92,7 @@ class Owners(guest.Part):
 
     def __init__(self) -> None:
         self._owners: ByIdentity[Owner] = ByIdentity()
-        self._read: ByIdentity[Source | Writer | None] = ByIdentity()  # the files of those that were not fitted here
+        self._read: ByIdentity[Read] = ByIdentity()  # the files of those that were not fitted here
         self._lock = threading.RLock()
         self._open: OrderedDict[int, Owner] = OrderedDict()  # those that go on, the one that was used last behind
         self._left: deque[Owner] = deque()  # their estimators are gone
@@ -85,6 +101,11 @@ class Owners(guest.Part):
         """Return what is known of an estimator; None where no recorded fit made it."""
         return self._owners.get(estimator)
 
+    def maker_of(self, estimator: Any) -> Owner | None:
+        """Return the recorded fit that made the weights of an estimator; None also where the user has set others."""
+        found = self._owners.get(estimator)
+        return found if found is not None and found.made(estimator) else None
+
     def set(self, estimator: Any, session: FitSession, trained_on: str | None = None, *, goes_on: bool = False) -> None:
         """Note the fit that an estimator and its fitted parts come from.
 
@@ -92,31 +113,32 @@ class Owners(guest.Part):
         The run of an estimator that `goes_on` with `partial_fit` ends some time after the estimator is gone, if not
         before: garbage is collected in the midst of anything.
         """
-        used = set()
+        used, weights_of = set(), _no_weights if goes_on else known_weights
         for part in list(_parts(estimator, MAX_DEPTH))[:MAX_PARTS]:
             known = self._owners.get(part)
             if known is not None and known.session.run.id != session.run.id and _is_as_before(known, part):
                 used.add(known.session.run.id)
             else:
-                self._owners.set(part, Owner(session, trained_on, _fitted(part)))
+                self._owners.set(part, Owner(session, weights_of(part), trained_on, _fitted(part)))
         for run_id in sorted(used):
             session.link("uses", run_id)
-        self._owners.set(estimator, Owner(session, trained_on, _fitted(estimator), goes_on))
+        self._owners.set(estimator, Owner(session, weights_of(estimator), trained_on, _fitted(estimator), goes_on))
         owner = self._owners.get(estimator)
         if goes_on and owner is not None:  # None for a class without weak references: each call makes a run
             weakref.finalize(estimator, self._left.append, owner).atexit = False  # at exit all runs end anyway
 
     def set_source(self, estimator: Any, source: Source) -> None:
         """Note the file that an estimator was read from."""
-        self._read.set(estimator, source)
+        self._read.set(estimator, Read(source, known_weights(estimator)))
 
     def writer_of(self, estimator: Any) -> Writer | None:
         """Return the run that wrote the file that an estimator was read from; looked up once."""
         found = self._read.get(estimator)
-        if isinstance(found, Source):
-            found = _writer_of(found)
-            self._read.set(estimator, found)
-        return found
+        if found is None or found.weights.place(weights_in(estimator)) is None:
+            return None
+        if not found.is_asked:
+            found.is_asked, found.writer = True, _writer_of(found.source)
+        return found.writer
 
     def use(self, owner: Owner, *, under_way: bool) -> None:
         """Note that a call of `partial_fit` begins or ends, and close the runs that were not used for longest."""
@@ -172,6 +194,17 @@ class Owners(guest.Part):
 def owners() -> Owners:
     """Return what this process knows of its estimators."""
     return guest.part(Owners)
+
+
+def known_weights(estimator: Any) -> KnownWeights:
+    """Return what knows the weights that an estimator has now."""
+    found = KnownWeights(fixed=True)
+    found.note(None, None, weights_in(estimator))
+    return found
+
+
+def _no_weights(estimator: Any) -> None:
+    """Return that those of an estimator that goes on are not known."""
 
 
 def _writer_of(source: Source) -> Writer | None:

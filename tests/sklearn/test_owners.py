@@ -1,16 +1,22 @@
 """Which run a fitted estimator and its parts belong to."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import joblib
+import numpy as np
+import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import StackingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from runlore import Store
 from runlore.provenance.origins import which_run
@@ -62,3 +68,60 @@ def test_steps_that_are_fitted_again_belong_to_the_new_run(autologged: Store) ->
     second, first = autologged.runs()
     assert (second.metrics.get("test_score") is not None, "test_score" in first.metrics) == (True, False)
     assert second.links == []
+
+
+def assign(model: Any) -> None:
+    model.coef_ = np.ones_like(model.coef_)
+
+
+def assign_a_type(model: Any) -> None:
+    model[-1].coef_ = model[-1].coef_.astype("float32") * 2
+
+
+def change_in_place(model: Any) -> None:
+    model.estimators_[0].intercept_[:] = 1
+
+
+def cut_a_tree(model: Any) -> None:
+    model.tree_.threshold[0] = 1e9
+
+
+@pytest.mark.parametrize(
+    ("model", "change"),
+    [
+        (LogisticRegression(max_iter=500), assign),
+        pytest.param(
+            make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)), assign_a_type, marks=pytest.mark.stress
+        ),
+        pytest.param(
+            StackingClassifier([("one", LogisticRegression(max_iter=500))], cv=2),
+            change_in_place,
+            marks=pytest.mark.stress,
+        ),
+        pytest.param(DecisionTreeClassifier(), cut_a_tree, marks=pytest.mark.stress),
+    ],
+)
+def test_weights_that_a_user_has_set_are_no_fits(
+    autologged: Store, tmp_path: Path, model: Any, change: Callable[[Any], None]
+) -> None:
+    """A score of theirs stood in the run of the fit, and a file of theirs led to it."""
+    model.fit(X, Y)
+    joblib.dump(model, tmp_path / "model")
+    change(model)
+    model.score(X[::2], Y[::2])
+    joblib.dump(model, tmp_path / "changed")
+    loaded = joblib.load(tmp_path / "model")
+    change(loaded)
+    loaded.score(X[::2], Y[::2])
+    (run,) = autologged.runs()
+    assert "test_score" not in run.metrics
+    assert [Path(item.path).name for item in run.artifacts if item.path] == ["model"]
+
+
+def test_what_only_looks_like_other_weights_is_the_fits(autologged: Store) -> None:
+    model = LogisticRegression(max_iter=500).fit(X, Y)
+    model.coef_ = model.coef_.copy()
+    model.sparsify().score(X[::2], Y[::2])
+    going_on = GaussianNB().partial_fit(X, Y, [0, 1, 2]).partial_fit(X, Y)
+    going_on.score(X[::2], Y[::2])
+    assert [run.metrics["test_score"].count for run in autologged.runs()] == [1, 1]
