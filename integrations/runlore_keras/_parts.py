@@ -1,4 +1,4 @@
-"""Fits that are a part of another framework's fit, such as that of a pipeline: their numbers go to the run of that."""
+"""Fits that are a part of another framework's, as in a pipeline: their numbers and files go to the run of that."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +8,7 @@ import keras
 from runlore import FitSession, guest
 from runlore.guest.wrapping import ByIdentity, token_of
 from runlore_keras._calls import FitCall
+from runlore_keras._checkpoints import RolesAndScore, roles_and_score
 from runlore_keras._framework import NAME
 from runlore_keras._metrics import Epochs, steps_of
 from runlore_keras._optimizers import Optimizers
@@ -43,12 +44,15 @@ class Part(keras.callbacks.Callback):
         self._session = session
         self._optimizers = Optimizers(model, is_looped=False)
         self._numbers = Epochs(session, ending)
+        self._ending = ending
+        self._epoch = 0
         self._callbacks: list[Any] = callbacks.callbacks
 
     @guest.harmless
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Complete the numbers of the epoch before: all callbacks are done with it."""
         self._numbers.write_new()
+        self._epoch = epoch
 
     @guest.harmless
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -56,7 +60,8 @@ class Part(keras.callbacks.Callback):
         self._session.record(lambda _: self._take(epoch, logs or {}))
 
     def _take(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        self._numbers.take(logs, steps_of(self.model) or epoch + 1, epoch)
+        self._epoch = epoch
+        self._numbers.take(logs, self.place()[0], epoch)
         self._optimizers.params_of_new(self.model)
         self._numbers.add(self._optimizers.rates(self.model))
 
@@ -66,11 +71,16 @@ class Part(keras.callbacks.Callback):
         self._callbacks[:] = [item for item in self._callbacks if item is not self]
 
     def place(self) -> tuple[int | None, int | None]:
-        """Return no place: the weights are a part of another framework's."""
-        return None, None
+        """Return step and epoch of the weights that the model has now."""
+        return steps_of(self.model) or self._epoch + 1, self._epoch
 
     def saved(self, model: Any, path: str) -> None:
-        """Leave checkpoints to the framework whose fit it is."""
+        """Record a checkpoint; the roles of all models but the first end in their number."""
+        step, epoch = self.place()
+        found: RolesAndScore = roles_and_score(path, self._callbacks) if model is self.model else ((), None, None)
+        roles, monitor, value = found
+        own = tuple(f"{role}{self._ending.replace('/', '_')}" for role in roles)
+        self._session.checkpoint(path, step=step, epoch=epoch, monitor=monitor, value=value, roles=own)
 
     def restored(self, *, epoch: int | None = None, path: str | None = None) -> None:
         """Leave the weights to the framework whose fit it is."""

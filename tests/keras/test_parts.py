@@ -1,5 +1,6 @@
 """Models that are fitted in the fit of another framework, as in a pipeline of scikit-learn."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 import runlore
 from runlore import Store
+from runlore.provenance.origins import which_run
 from tests.keras.models import only, rows
 
 
@@ -61,26 +63,55 @@ def test_a_fit_that_fails_in_a_pipeline_keeps_its_curve(store: Store) -> None:
 
 
 class Several(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """Fits several models, one of them twice."""
+    """Fits several models, one of them twice, and saves each."""
 
-    def __init__(self, models: int = 2) -> None:
+    def __init__(self, models: int = 2, folder: Path | None = None) -> None:
         self.models = models
+        self.folder = folder
 
     def fit(self, X: Any, y: Any) -> "Several":
         self.models_ = [build(X, y) for _ in range(self.models)]
         for made in (*self.models_, self.models_[0]):
-            made.fit(X, y, batch_size=8, epochs=1, verbose=0)
+            made.fit(X, y, batch_size=8, epochs=1, verbose=0, callbacks=self.saving(made))
         return self
+
+    def saving(self, made: Any) -> list[Any]:
+        return [] if self.folder is None else [keras.callbacks.ModelCheckpoint(self.folder / f"{made.name}.keras")]
 
     def predict(self, X: Any) -> Any:
         return np.zeros(len(X))
 
 
-def test_several_models_in_one_fit_have_curves_of_their_own(store: Store) -> None:
+def test_checkpoints_of_a_model_in_a_pipeline_are_the_pipelines(store: Store, tmp_path: Path) -> None:
+    """They were on no record, and so led to no run."""
+    x, y = rows()
+    best = keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", "loss", save_best_only=True)
+    each = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.weights.h5", save_weights_only=True)
+    with runlore.autolog("sklearn", "keras"):
+        make_pipeline(StandardScaler(), estimator(epochs=2, callbacks=[best, each])).fit(x, y[:, 0])
+    run = only(store)
+    told = {Path(item.path).name: item for item in run.artifacts if item.kind == "checkpoint"}
+    assert {name: (item.step, item.epoch, item.roles) for name, item in told.items()} == {
+        "best.keras": (4, 1, ("best",)),
+        "1.weights.h5": (2, 0, ()),
+        "2.weights.h5": (4, 1, ("last",)),
+    }
+    assert (told["best.keras"].monitor, told["best.keras"].value) == ("loss", run.metrics["loss"].values[-1])
+    assert [told[name].stored for name in ("best.keras", "1.weights.h5", "2.weights.h5")] == [True, False, True]
+    (found,) = which_run(store, tmp_path / "1.weights.h5").found
+    assert (found.run, found.step) == (run.id, 2)
+
+
+def test_several_models_in_one_fit_have_curves_and_roles_of_their_own(store: Store, tmp_path: Path) -> None:
     x, y = rows()
     with runlore.autolog("sklearn", "keras"):
-        Several().fit(x, y)
+        Several(folder=tmp_path).fit(x, y)
     run = only(store)
+    assert [(item.step, item.roles) for item in run.artifacts if item.kind == "checkpoint"] == [
+        (2, ()),
+        (2, ("last_fit_2",)),
+        (4, ("last",)),
+    ]
     assert (run.metrics["loss"].steps.tolist(), run.metrics["loss/fit_2"].steps.tolist()) == ([2, 4], [2])
     assert run.missing == []
 
