@@ -4,8 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import keras
+
+from runlore import guest
 from runlore.guest.recorder import Recorder
-from runlore.guest.wrapping import Call, Calls
+from runlore.guest.wrapping import Call, Calls, arguments
+from runlore_keras._framework import call_under_way
 
 
 class Fit(Call, Protocol):
@@ -64,3 +68,45 @@ evaluate_calls: Calls[Evaluating] = Calls("runlore_keras_evaluations")  # those 
 def fit_call_of(model: Any) -> FitCall | None:
     """Return the call of `fit` that is under way for a model, the innermost of several."""
     return next((call for call in fit_calls if call.model is model), None)
+
+
+class Late(guest.Part):
+    """The calls of `fit` under way that began before Keras was wrapped, with their frames."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, FitCall]] = []
+
+    def drop(self, model: Any) -> None:
+        """Forget the calls of a model, which return."""
+        self.calls[:] = [item for item in self.calls if item[1].model is not model]
+
+    def end(self) -> None:
+        """End with the process."""
+        self.calls.clear()
+
+
+def late_call(model: Any) -> FitCall | None:
+    """Return a call of `fit` that names our callback first, and so began before Keras was wrapped."""
+    found = call_under_way(model)
+    if found is None or not keras.config.is_traceback_filtering_enabled():
+        return None
+    frame, args, kwargs = found
+    call = FitCall(model, arguments(keras.Model.fit, *args, **kwargs), has_begun=True, is_late=True)
+    guest.part(Late).calls.append((frame, call))
+    return call
+
+
+@guest.harmless
+def end_late(error: BaseException | None) -> None:
+    """End the late call that an exception leaves, whose frames are in its traceback."""
+    calls = guest.part(Late).calls
+    if not calls or error is None:
+        return
+    frames, step = set(), error.__traceback__
+    while step is not None:
+        frames.add(id(step.tb_frame))
+        step = step.tb_next
+    for frame, call in list(calls):
+        if id(frame) in frames:
+            calls.remove((frame, call))
+            call.end(error)

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -73,15 +74,7 @@ class Training:
         known = owners()
         before, origin, waiting = known.last(model), known.file_of(model), known.pop_waiting(model)
         known.discard(model)
-        session = FitSession.begin(
-            NAME,
-            options.request(
-                tags={"model": type(model).__name__},
-                resume_from=origin,
-                after=None if before is None else before.session.run,
-                leader=leads(),
-            ),
-        )
+        session = FitSession.begin(NAME, _request(model, options, before, origin))
         if not session:
             return False
         training = cls(session, model, callbacks, call)
@@ -232,15 +225,20 @@ class Training:
         return self._batches - (steps - (self._steps.get(epoch - 1, self._steps_before) or 0))
 
 
-def record_failed(call: FitCall, options: RunOptions, error: BaseException) -> None:
-    """Record a fit that failed before its first hook: of a model that was not compiled, or on data that doesn't fit."""
-    model, before = call.model, owners().last(call.model)
-    request = options.request(
+def _request(model: Any, options: RunOptions, before: Owner | None, origin: Path | None) -> guest.FitRequest:
+    """Return what a fit asks for: `before` is the one before, `origin` the file that the model was loaded from."""
+    return options.request(
         tags={"model": type(model).__name__},
-        resume_from=owners().file_of(model),
+        resume_from=origin,
         after=None if before is None else before.session.run,
         leader=leads(),
     )
+
+
+def record_failed(call: FitCall, options: RunOptions, error: BaseException) -> None:
+    """Record a fit that failed before its first hook: of a model that was not compiled, or on data that doesn't fit."""
+    model, before = call.model, owners().last(call.model)
+    request = _request(model, options, before, owners().file_of(model))
     session = FitSession.begin(NAME, request, params=lambda: _params.fit(call.arguments, None))
     try:
         session.params(lambda: Optimizers(model, is_looped=False).params(model))

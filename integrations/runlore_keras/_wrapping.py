@@ -17,7 +17,7 @@ from runlore.guest.options import RunOptions
 from runlore.guest.wrapping import OnDemand, Wrappers, arguments, as_written
 from runlore_keras import _checkpoints, _framework
 from runlore_keras._callback import RunloreCallback
-from runlore_keras._calls import FitCall, evaluate_calls, fit_call_of, fit_calls
+from runlore_keras._calls import FitCall, Late, end_late, evaluate_calls, fit_call_of, fit_calls, late_call
 from runlore_keras._evaluation import Evaluation, beside_fit
 from runlore_keras._owners import note_loaded, owners
 from runlore_keras._parts import record_part
@@ -106,60 +106,18 @@ def _begin_training(callbacks: Any) -> None:
         call.has_begun = True
     options = _wanted(callbacks.callbacks)
     if call is None and options is not None:
-        call = _late_call(model)
+        call = late_call(model)
     if options is None:
         owners().discard(model)
     elif not Training.begin(model, callbacks, options, call):
         record_part(model, callbacks, call)
 
 
-def _late_call(model: Any) -> FitCall | None:
-    """Return a call of `fit` that names our callback first, and so began before Keras was wrapped."""
-    found = _framework.call_under_way(model)
-    if found is None or not keras.config.is_traceback_filtering_enabled():
-        return None
-    frame, args, kwargs = found
-    call = FitCall(model, arguments(keras.Model.fit, *args, **kwargs), has_begun=True, is_late=True)
-    late_calls().calls.append((frame, call))
-    return call
-
-
-class Late(guest.Part):
-    """The calls of `fit` under way that began before Keras was wrapped, with their frames."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Any, FitCall]] = []
-
-    def end(self) -> None:
-        """End with the process."""
-        self.calls.clear()
-
-
-def late_calls() -> Late:
-    """Return the late calls of this process."""
-    return guest.part(Late)
-
-
 @guest.unseen
 def _left(process: Callable[..., Any], traceback: Any) -> Any:
     """Shorten the traceback of an exception that leaves a function of Keras: a late call, maybe."""
-    _end_late(sys.exception())
+    end_late(sys.exception())
     return process(traceback)
-
-
-@guest.harmless
-def _end_late(error: BaseException | None) -> None:
-    calls = late_calls().calls
-    if not calls or error is None:
-        return
-    frames, step = set(), error.__traceback__
-    while step is not None:
-        frames.add(id(step.tb_frame))
-        step = step.tb_next
-    for frame, call in list(calls):
-        if id(frame) in frames:
-            calls.remove((frame, call))
-            call.end(error)
 
 
 @guest.unseen
@@ -173,8 +131,7 @@ def _finish(on_train_end: Callable[..., Any], callbacks: Any, logs: Any = None) 
 @guest.harmless
 def _finish_training(callbacks: Any) -> None:
     model = getattr(callbacks, "model", None)
-    late = late_calls().calls
-    late[:] = [item for item in late if item[1].model is not model]
+    guest.part(Late).drop(model)
     if fit_call_of(model) is None:
         training = owners().pop_training(callbacks)
         if training is not None:

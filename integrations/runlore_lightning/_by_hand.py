@@ -6,17 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from runlore import FitSession, guest
-from runlore.guest.additions import Additions
-from runlore.guest.session import Beside
+from runlore_lightning._calls import Target, evaluation_under_way, fit_under_way
 from runlore_lightning._framework import NAME, is_leader
 from runlore_lightning._optimizers import Stepped, rates_of, settings
 from runlore_lightning._options import Options
 from runlore_lightning._owners import owners
 from runlore_lightning._params import is_hparams_of
 from runlore_lightning._switch import Trainers
-from runlore_lightning._wrapping import evaluation_under_way, fit_under_way
-
-Target = FitSession | Additions | Beside
 
 
 class ByHand:
@@ -80,7 +76,7 @@ class ByHand:
             if fit is not None:
                 return fit.training.session
             if evaluation is not None:
-                return evaluation.evaluation.target()
+                return evaluation.target()
             if trainer.state.status == "running":  # Lightning asks before we do, or nothing is recorded
                 return None
             owner = owners().of(trainer)

@@ -6,10 +6,11 @@ from typing import Any, ClassVar, Self
 
 from runlore import FitSession, Store, guest
 from runlore.guest.launch import Launch
+from runlore_lightning._calls import end_left, fit_under_way
 from runlore_lightning._entry import Ours, entry
 from runlore_lightning._framework import complete, loaded_namespaces, plain, revive, signature_of
 from runlore_lightning._options import Options
-from runlore_lightning._wrapping import end_left, fit_under_way, record_evaluation, record_failure, record_fit
+from runlore_lightning._wrapping import record_evaluation, record_failure, record_fit
 
 
 class Attachment(Ours):

@@ -7,6 +7,7 @@ from runlore import FitSession, guest
 from runlore.guest.additions import Additions, tensors_of
 from runlore.guest.session import Beside
 from runlore.guest.wrapping import Written
+from runlore_lightning._calls import Target
 from runlore_lightning._checkpoints import absolute
 from runlore_lightning._data import record_evaluated
 from runlore_lightning._framework import NAME
@@ -14,8 +15,6 @@ from runlore_lightning._metrics import Points
 from runlore_lightning._options import Options
 from runlore_lightning._owners import owners
 from runlore_lightning._params import EVALUATED
-
-Target = Additions | FitSession | Beside  # a session where no run is known to have made the weights
 
 
 def beside_fit(module: Any) -> Beside | None:

@@ -92,6 +92,28 @@ def is_leader() -> bool | None:
     return None if rank is None else rank == 0
 
 
+Method = tuple[Any, str]  # of an object, and its name
+
+
+def methods_of_a_fit(trainer: Any) -> list[Method]:
+    """Return the public methods that tell the course of a fit, each with the object that it is tapped on.
+
+    Raises:
+        AttributeError: Lightning has changed, and one of them is gone.
+    """
+    strategy = trainer.strategy
+    found = [
+        (trainer.fit_loop, "on_advance_start"),
+        (trainer, "save_checkpoint"),
+        (strategy, "remove_checkpoint"),
+        (strategy, "teardown"),
+        (trainer.profiler, "describe"),
+    ]
+    for owner, name in found:
+        getattr(owner, name)
+    return found
+
+
 # Private attributes of Lightning, each with the reason why no public one serves
 
 

@@ -1,7 +1,7 @@
 """Read the tensors of a file of `torch.save`, such as a Lightning checkpoint, without torch and without its classes.
 
 The file is a zip archive: `<name>/data.pkl` names the tensors, `<name>/data/<key>` holds their values. An older form
-is a sequence of pickles. They are read by an unpickler that executes nothing (`_inert`).
+is a sequence of pickles. They are read by an unpickler that executes nothing (`_unpickler`).
 """
 
 import math
@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runlore.hookspecs import ModelFile, Tensor
-from runlore_lightning._inert import Charged, Inert, Reader, Stored
+from runlore_lightning._inert import Inert, Stored
+from runlore_lightning._unpickler import Charged, Reader
 
 MAX_PICKLE_BYTES = 64 << 20  # of data.pkl; that of a model with 100,000 tensors has 10 MB
 MAGIC = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")  # pickled at the beginning of the older form

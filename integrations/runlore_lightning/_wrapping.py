@@ -4,41 +4,20 @@ Lightning has no hook that is called at the end of every fit, none for what it g
 and removing checkpoints. So methods of the one Trainer that the callback was given to are tapped, and no class.
 """
 
-import sys
-import weakref
 from collections.abc import Iterable
 from typing import Any
 
 from runlore import FitSession, guest
 from runlore.guest.launch import Launch
 from runlore.guest.wrapping import as_written
+from runlore_lightning._calls import UnderWay, evaluation_under_way, fit_under_way
 from runlore_lightning._evaluation import Evaluation, beside_fit
-from runlore_lightning._framework import NAME, logger_connector, signal_connector
+from runlore_lightning._framework import NAME, Method, logger_connector, methods_of_a_fit, signal_connector
 from runlore_lightning._options import Options
 from runlore_lightning._params import hparams
 from runlore_lightning._search import is_of_a_search, is_searching
 from runlore_lightning._taps import Call, Taps
 from runlore_lightning._training import Training, request_of
-
-Method = tuple[Any, str]  # of an object, and its name
-
-
-class Ending:
-    """The exception that a fit ends with, by whoever sees it first: a hook, or a method called while it propagates."""
-
-    def __init__(self) -> None:
-        self.error: BaseException | None = None
-        self._outer = sys.exception()  # fit() may be called while another exception is handled
-
-    def note_propagating(self) -> None:
-        """Note the exception now propagating, unless fit() was called while handling it."""
-        propagating = sys.exception()
-        if self.error is None and propagating is not self._outer:
-            self.error = propagating
-
-    def has_passed(self) -> bool:
-        """Return True if no exception of the fit is propagating any more."""
-        return sys.exception() is self._outer
 
 
 class TappedFit:
@@ -50,7 +29,7 @@ class TappedFit:
 
     def __init__(self, trainer: Any, training: Training) -> None:
         self.training = training
-        self.ending = Ending()
+        self.ending = guest.Leaving()
         self.giving = False  # True while the trainer gives metrics to its loggers
         self._trainer = trainer
         self._module = trainer.lightning_module
@@ -65,7 +44,8 @@ class TappedFit:
         """Note that the fit is under way, and tap `methods` and what gives metrics and signals."""
         trainer = self._trainer
         self.training.session.look = self.close_if_left
-        guest.part(UnderWay).add(self, trainer, self._module)
+        fits = guest.part(UnderWay).fits
+        fits[trainer] = fits[self._module] = self
         taps: list[Call] = [self._begin_epoch, self._save, self._remove, self._teardown, self._describe]
         for (owner, name), tap in zip(methods, taps, strict=True):
             self._taps.set(owner, name, tap)
@@ -98,7 +78,7 @@ class TappedFit:
             return
         self._closed = True
         self._taps.close()
-        guest.part(UnderWay).drop(self, self._trainer, self._module)
+        guest.part(UnderWay).drop(self)
         self.training.session.look = None
         self.training.end(self.ending.error)
 
@@ -178,21 +158,21 @@ class TappedEvaluation:
     """A test or validation under way whose trainer is tapped; it ends with the strategy's teardown."""
 
     def __init__(self, trainer: Any, evaluation: Evaluation) -> None:
-        self.evaluation = evaluation
         self.giving = False  # True while the trainer gives metrics to its loggers
-        self._trainer = trainer
-        self._ending = Ending()
+        self.target = evaluation.target
+        self._evaluation = evaluation
+        self._ending = guest.Leaving()
         self._taps = Taps()
         self._taps.set(logger_connector(trainer), "log_metrics", self._log_metrics)
         self._taps.set(trainer.strategy, "teardown", self._teardown)
-        guest.part(UnderWay).add(self, trainer)
+        guest.part(UnderWay).evaluations[trainer] = self
 
     def close(self) -> None:
         """Take the taps off, and end the evaluation."""
         self._ending.note_propagating()
         self._taps.close()
-        guest.part(UnderWay).drop(self, self._trainer)
-        self.evaluation.end(self._ending.error)
+        guest.part(UnderWay).drop(self)
+        self._evaluation.end(self._ending.error)
 
     @guest.unseen
     def _log_metrics(self, log_metrics: Call, metrics: Any, step: int | None = None) -> Any:
@@ -202,7 +182,7 @@ class TappedEvaluation:
         finally:
             self.giving = False
         if metrics:
-            self.evaluation.take(metrics, step)
+            self._evaluation.take(metrics, step)
         return result
 
     @guest.unseen
@@ -213,48 +193,7 @@ class TappedEvaluation:
             self.close()
 
 
-class UnderWay(guest.Part):
-    """Finds the tapped fit of a trainer or a module, and the tapped evaluation of a trainer."""
-
-    inherited = True
-
-    def __init__(self) -> None:
-        self._fits: weakref.WeakKeyDictionary[Any, TappedFit] = weakref.WeakKeyDictionary()
-        self._evaluations: weakref.WeakKeyDictionary[Any, TappedEvaluation] = weakref.WeakKeyDictionary()
-
-    def fit_of(self, item: Any) -> TappedFit | None:
-        """Return the fit of a trainer or a module, also one that was left without a word."""
-        return self._fits.get(item)
-
-    def evaluation_of(self, trainer: Any) -> TappedEvaluation | None:
-        """Return the test or validation of a trainer, also one that was left without a word."""
-        return self._evaluations.get(trainer)
-
-    def add(self, begun: TappedFit | TappedEvaluation, *items: Any) -> None:
-        """Note what has begun for trainers and modules."""
-        registry: Any = self._fits if isinstance(begun, TappedFit) else self._evaluations
-        for item in items:
-            registry[item] = begun
-
-    def drop(self, over: TappedFit | TappedEvaluation, *items: Any) -> None:
-        """Forget what is over, unless something newer has begun for an item."""
-        registry: Any = self._fits if isinstance(over, TappedFit) else self._evaluations
-        for item in items:
-            if registry.get(item) is over:
-                del registry[item]
-
-
 # What the callback and the logger ask for
-
-
-def fit_under_way(trainer: Any) -> TappedFit | None:
-    """Return the recorded fit that a trainer is in, or was left in without a word."""
-    return guest.part(UnderWay).fit_of(trainer)
-
-
-def evaluation_under_way(trainer: Any) -> TappedEvaluation | None:
-    """Return the recorded test or validation that a trainer is in, or was left in without a word."""
-    return guest.part(UnderWay).evaluation_of(trainer)
 
 
 def record_fit(
@@ -263,7 +202,7 @@ def record_fit(
     """Record the fit that begins; None where `is_recorded` says no, or this process records none."""
     if not is_recorded(trainer, options):
         return None
-    methods = _methods_of_a_fit(trainer)  # before a run is begun whose end we would not learn
+    methods = methods_of_a_fit(trainer)  # before a run is begun whose end we would not learn
     training = Training.begin(trainer, options, launch, early)
     if training is None:
         return None
@@ -289,41 +228,12 @@ def record_evaluation(trainer: Any, options: Options) -> None:
     """Record the test or validation that begins."""
     if not trainer.is_global_zero or trainer.fast_dev_run or trainer.barebones:
         return
-    under_way, module = guest.part(UnderWay), trainer.lightning_module
-    if under_way.fit_of(trainer) is not None or under_way.evaluation_of(trainer) is not None:
+    module = trainer.lightning_module
+    if fit_under_way(trainer) is not None or evaluation_under_way(trainer) is not None:
         return
     beside = beside_fit(module) if guest.in_fit() else None
-    if beside is None and (guest.in_fit() or under_way.fit_of(module) is not None):
+    if beside is None and (guest.in_fit() or fit_under_way(module) is not None):
         return
     asked = getattr(type(trainer), trainer.state.fn.value)  # `test` or `validate`, which is running
     written = as_written(1, "dataloaders", "datamodule", running=asked)
     TappedEvaluation(trainer, Evaluation(trainer, options, written, beside))
-
-
-def end_left(trainer: Any) -> None:
-    """End the fit or evaluation that an exception left without a word; called where something new begins."""
-    under_way = guest.part(UnderWay)
-    fit, evaluation = under_way.fit_of(trainer), under_way.evaluation_of(trainer)
-    if fit is not None:
-        fit.leave()
-    if evaluation is not None:
-        evaluation.close()
-
-
-def _methods_of_a_fit(trainer: Any) -> list[Method]:
-    """Return the public methods that tell the course of a fit, each with the object that it is tapped on.
-
-    Raises:
-        AttributeError: Lightning has changed, and one of them is gone.
-    """
-    strategy = trainer.strategy
-    found = [
-        (trainer.fit_loop, "on_advance_start"),
-        (trainer, "save_checkpoint"),
-        (strategy, "remove_checkpoint"),
-        (strategy, "teardown"),
-        (trainer.profiler, "describe"),
-    ]
-    for owner, name in found:
-        getattr(owner, name)
-    return found

@@ -1,12 +1,13 @@
 """The calls of a Trainer's methods that are under way in this context, and which callback hears of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from runlore import guest
 from runlore.guest.wrapping import ByIdentity, Call, Calls
+from runlore_transformers._metrics import qualified
 from runlore_transformers._owners import Owner, owners
 
 MAX_EARLY = 1_000  # logs before a training
@@ -89,3 +90,23 @@ class Early(guest.Part):
     def pop(self, handler: Any) -> list[dict[str, Any]]:
         """Return what was logged so far, and forget it."""
         return self._logs.pop(handler) or []
+
+
+@guest.harmless
+def take_rest(
+    handler: Any, listener_in: Callable[[Any], Any], names: Collection[str], named: Mapping[str, Any]
+) -> None:
+    """Record the logs but those `names` that our callback has taken; before a training they wait for its run.
+
+    `named` are the arguments of a CallbackHandler's `on_log`, in which `listener_in` finds our callback.
+    """
+    state: Any = named.get("state")
+    listener = listener_in(handler)
+    rest = {name: value for name, value in qualified(named.get("logs") or {}).items() if name not in names}
+    if not rest or listener is None:
+        return
+    receiver = receiver_for(listener, state)
+    if receiver is not None:
+        receiver.take(rest, state)
+    elif calls.innermost is None and not guest.in_fit() and state.global_step == 0:
+        guest.part(Early).keep(handler, rest)

@@ -10,7 +10,7 @@ what it tells them goes to a stand-in, too.
 
 import os
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any, cast
 
@@ -18,10 +18,9 @@ from runlore import guest
 from runlore.guest.wrapping import ByIdentity, OnDemand, Wrappers, Written, arguments, as_written
 from runlore_transformers import _framework
 from runlore_transformers._callback import AutologCallback, RunloreCallback
-from runlore_transformers._calls import Early, TrainerCall, call_of, calls, receiver_for, taken
+from runlore_transformers._calls import TrainerCall, call_of, calls, take_rest, taken
 from runlore_transformers._checkpoints import Saving
 from runlore_transformers._evaluation import Evaluation, InnerEvaluation, Outer, beside_fit
-from runlore_transformers._metrics import qualified
 from runlore_transformers._owners import owners
 from runlore_transformers._search import Search
 from runlore_transformers._training import Training
@@ -131,22 +130,7 @@ def _tell_of_logs(hook: Callable[..., Any], handler: Any, *args: Any, **kwargs: 
         return _tell(hook, handler, *args, **kwargs)
     finally:
         taken.reset(token)
-        _take_rest(handler, names, arguments(hook, handler, *args, **kwargs))
-
-
-@guest.harmless
-def _take_rest(handler: Any, names: Collection[str], named: Mapping[str, Any]) -> None:
-    """Record the logs but those `names` that our callback has taken; before a training they wait for its run."""
-    state: Any = named.get("state")
-    listener = _listener_in(handler)
-    rest = {name: value for name, value in qualified(named.get("logs") or {}).items() if name not in names}
-    if not rest or listener is None:
-        return
-    receiver = receiver_for(listener, state)
-    if receiver is not None:
-        receiver.take(rest, state)
-    elif calls.innermost is None and not guest.in_fit() and state.global_step == 0:
-        guest.part(Early).keep(handler, rest)
+        take_rest(handler, _listener_in, names, arguments(hook, handler, *args, **kwargs))
 
 
 # Calls

@@ -5,7 +5,7 @@ import pytest
 from tests.house.test_rooms import arrows
 
 FLOORS = [  # from the ground; files of one floor may import each other, without a circle
-    {"_framework", "_weights", "_inert", "_seeds", "_taps", "_options", "_switch"},
+    {"_framework", "_weights", "_inert", "_unpickler", "_seeds", "_taps", "_options", "_switch"},
     {
         "_calls", "_owners", "_checkpoints", "_copies", "_params", "_data", "_metrics", "_optimizers", "_endings",
         "_histories", "_selection",

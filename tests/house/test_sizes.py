@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 PRODUCT = ("core", "integrations")
 MAX_FILE_LINES = 420
+MAX_ADAPTER_LINES = 250
 MAX_FUNCTION_LINES = 45
 MAX_METHODS = 20
 MAX_PARAMETERS = 8
@@ -46,7 +47,8 @@ def parameters_of(node: Function) -> int:
 
 def test_no_file_is_longer_than_a_head_can_hold() -> None:
     long = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in files(*PRODUCT, "tests", "examples")}
-    assert {name: count for name, count in long.items() if count > MAX_FILE_LINES} == {}
+    most = {name: MAX_ADAPTER_LINES if name.startswith("integrations/") else MAX_FILE_LINES for name in long}
+    assert {name: count for name, count in long.items() if count > most[name]} == {}
 
 
 def test_no_function_is_longer_than_a_screen() -> None:

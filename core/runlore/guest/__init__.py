@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from runlore.guest.additions import writer_of
     from runlore.guest.fits import in_fit, token, unrecorded, within
     from runlore.guest.guards import (
+        Leaving,
         autolog_wanted,
         describe,
         frameless,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Part": "state",
     "FitRequest": "request",
+    "Leaving": "guards",
     "autolog_wanted": "guards",
     "current": "session",
     "describe": "guards",
@@ -58,6 +60,7 @@ __getattr__, __dir__ = lazy(__name__, _HOMES)
 
 __all__ = [
     "FitRequest",
+    "Leaving",
     "Part",
     "autolog_wanted",
     "current",

@@ -1,6 +1,7 @@
 """Leave no trace in somebody's training: guards around our own work, and around what a framework calls."""
 
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
@@ -122,6 +123,27 @@ class _Frameless:
 def frameless() -> AbstractContextManager[None]:
     """Return a block for an `unseen` function: what is raised in it goes on with no frame of such functions."""
     return _Frameless()
+
+
+class Leaving:
+    """The exception that a call ends with, by whoever sees it first: a hook, or what is called while it propagates.
+
+    For frameworks that don't wrap such a call in anything of ours. It is made where the call begins.
+    """
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+        self._outer = sys.exception()  # the call may be made while another exception is handled
+
+    def note_propagating(self) -> None:
+        """Note the exception now propagating, unless the call was made while handling it."""
+        propagating = sys.exception()
+        if self.error is None and propagating is not self._outer:
+            self.error = propagating
+
+    def has_passed(self) -> bool:
+        """Return True if no exception of the call is propagating any more."""
+        return sys.exception() is self._outer
 
 
 def why_pruned(error: BaseException | None) -> str | None:
