@@ -120,6 +120,19 @@ def test_a_stop_that_somebody_asked_for_is_told(store: Store) -> None:
     assert np.isnan(store.run("nan").metrics["loss"].values).all()
 
 
+def test_a_trial_that_is_pruned_has_not_failed(store: Store) -> None:
+    class TrialPruned(Exception):
+        pass
+
+    def prune() -> None:
+        raise TrialPruned("no promise")
+
+    with pytest.raises(TrialPruned):
+        fit(model(), RunloreCallback(), when(1, prune))
+    run = only(store)
+    assert (run.status, run.tags["stopped"]) == ("finished", "step 4, epoch 1: pruned: no promise")
+
+
 def test_what_cuts_the_last_epoch_short_is_told(store: Store) -> None:
     """A stop in the last epoch, or in the only one, was told by no tag."""
     made = model()

@@ -29,6 +29,17 @@ from runlore import Store
 from tests.sklearn.models import Own, X, Y, tree
 
 
+def test_a_candidate_that_is_a_dict_is_one_value(autologged: Store) -> None:
+    """It was taken apart, and could not be grouped with "balanced"."""
+    weights = {0: 1, 1: 2, 2: 1}
+    GridSearchCV(tree(), {"class_weight": [weights, "balanced"]}, cv=2).fit(X, Y)
+    tree().set_params(class_weight=weights).fit(X, Y)
+    alone, search = autologged.runs("parent is None")
+    told = [child.params["class_weight"] for child in search.children]
+    assert told == [alone.params["class_weight"], "balanced"]
+    assert "best.class_weight" in search.params
+
+
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_cross_val_score_is_one_parent_with_its_folds(autologged: Store, n_jobs: int | None) -> None:
     scores = cross_val_score(tree(), X, Y, cv=4, n_jobs=n_jobs)
