@@ -17,6 +17,7 @@ from runlore.log import liveness
 from runlore.log.folder import YOUNG_NS, Folder, WriterFile, holds_more, visible
 from runlore.log.frames import DecodeError, fault_text, load_json
 from runlore.log.liveness import Life
+from runlore.log.long.rows import want_numpy
 from runlore.log.points import Tally
 from runlore.log.reader import Content
 from runlore.log.record import DAMAGED as DAMAGED_RUN
@@ -146,10 +147,12 @@ def seal_dead(folder: Folder, changes: Sequence[Change], budget: int | None = No
                     unlink(log)
     for log, closing in _dead_logs(folder, changes):
         with suppress(OSError, FormatError):
+            size = log.stat().st_size
             if budget is not None:
-                budget -= log.stat().st_size
+                budget -= size
                 if budget < 0:
                     return
+            want_numpy(size)
             seal(log, closing)
 
 
@@ -259,6 +262,7 @@ def _read_change(folder: Folder, change: Change, replays: dict[str, Replay]) -> 
         try:
             change.files = change.files or folder.files_of(change.run_id)
             change.states = {item.path.name: _state(item.path) for item in change.files}
+            want_numpy(max((change.states[item.path.name][0] for item in change.files if not item.sealed), default=0))
             change.writers = read_writers(change.files, replays)
             change.tallies = change.writers.tallies()
             change.record = build_record(folder, change.run_id, change.writers)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from runlore.log.frames import DecodeError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -26,8 +27,10 @@ _WIDTHS = {"delta": 8, "float32": 4, "float64": 8}  # bytes of a number in the e
 _RANGE = struct.Struct("<qQ")  # the first number, and the difference to each next one
 
 
-def pack_integers(values: "array[int]") -> tuple[str, bytes]:
-    """Return encoding and bytes; `values` is an array of type "q" with at least one item."""
+def pack_integers(values: Any) -> tuple[str, bytes]:
+    """Return encoding and bytes; `values` is an array of type "q", or numpy's of int64, with at least one item."""
+    if not isinstance(values, array):
+        return _pack_integers(values)
     first = values[0]
     differences = list(map(sub, values[1:], values))
     if not differences or min(differences) == max(differences):
@@ -37,8 +40,20 @@ def pack_integers(values: "array[int]") -> tuple[str, bytes]:
     return "delta", _shuffled(words.tobytes(), 8)
 
 
-def pack_floats(values: "array[float]") -> tuple[str, bytes]:
-    """Return encoding and bytes; `values` is an array of type "d" with at least one item."""
+def _pack_integers(values: "NDArray[np.int64]") -> tuple[str, bytes]:
+    import numpy as np
+
+    words = np.ascontiguousarray(values).view(np.uint64)
+    differences = words[1:] - words[:-1]
+    if not len(differences) or (differences == differences[0]).all():
+        return "range", _RANGE.pack(int(values[0]), int(differences[0]) if len(differences) else 0)
+    return "delta", _shuffled(np.concatenate([words[:1], differences]).tobytes(), 8)
+
+
+def pack_floats(values: Any) -> tuple[str, bytes]:
+    """Return encoding and bytes; `values` is an array of type "d", or numpy's of float64, with at least one item."""
+    if not isinstance(values, array):
+        return _pack_floats(values)
     raw = values.tobytes()
     if raw == raw[:8] * len(values):
         return "constant", raw[:8]
@@ -46,6 +61,19 @@ def pack_floats(values: "array[float]") -> tuple[str, bytes]:
     if array("d", narrow).tobytes() == raw:
         return "float32", _shuffled(narrow.tobytes(), 4)
     return "float64", _shuffled(raw, 8)
+
+
+def _pack_floats(values: "NDArray[np.float64]") -> tuple[str, bytes]:
+    import numpy as np
+
+    values = np.ascontiguousarray(values)
+    words = values.view(np.uint64)
+    if (words == words[0]).all():
+        return "constant", values[:1].tobytes()
+    with np.errstate(all="ignore"):
+        narrow = values.astype(np.float32)
+        is_exact = bool((narrow.astype(np.float64).view(np.uint64) == words).all())
+    return ("float32", _shuffled(narrow.tobytes(), 4)) if is_exact else ("float64", _shuffled(values.tobytes(), 8))
 
 
 def unpack(encoding: str, data: bytes, rows: int) -> "array[Any]":

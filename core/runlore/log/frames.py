@@ -4,7 +4,7 @@ import json
 import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import UnsupportedOperation
 from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
@@ -167,10 +167,13 @@ class FrameReader:
 
     Of a file that is mostly holes each part between them counts by itself. What is left of a file in which too many
     bytes look like frames and are none is not searched.
+
+    `take` is offered what follows a row, as a buffer and a place in it; it returns how many bytes of frames it took.
     """
 
-    def __init__(self, file: BinaryIO, offset: int) -> None:
+    def __init__(self, file: BinaryIO, offset: int, take: Callable[[bytes, int], int] | None = None) -> None:
         self.offset = offset
+        self._take = take
         self.damage: list[Damage] = []
         self.tail = 0
         self.broken = False
@@ -218,6 +221,10 @@ class FrameReader:
                 place += length
                 self.offset += length
                 yield found
+                if self._take is not None and found[0] == ROW:
+                    taken = self._take(buffer, place)
+                    place += taken
+                    self.offset += taken
             lost = end - self.offset
         self.tail = max(0, size - self.offset)
         self.broken = self.broken or end < size or self._room < 0

@@ -2,6 +2,7 @@
 
 import math
 import struct
+import sys
 from array import array
 from collections.abc import Callable, Collection, Iterator
 from itertools import pairwise
@@ -80,15 +81,18 @@ class Points(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Rows of one key set as columns of equal length: array("q") for the first three, array("d") for the rest."""
+    """Rows of one key set as columns of equal length: array("q") for the first three, array("d") for the rest.
+
+    They may be numpy's arrays of the same types.
+    """
 
     keys: tuple[str, ...]
     split: str | None
-    position: "array[int]"  # of each row among all rows of its file
-    time: "array[int]"  # µs since 1970
-    step: "array[int]"
-    epoch: "array[float]"
-    values: "list[array[float]]"  # one for each key
+    position: Any  # of each row among all rows of its file
+    time: Any  # µs since 1970
+    step: Any
+    epoch: Any
+    values: list[Any]  # one for each key
 
     def encode(self) -> bytes:
         """Return the payload of a frame of columns."""
@@ -191,13 +195,14 @@ def _columns_of(value: Any, keys: int) -> list[tuple[str, int]]:
 class RowBuffer:
     """Raw rows of one key set, in the order they were written."""
 
-    __slots__ = ("key_set", "position", "raw", "size")
+    __slots__ = ("key_set", "most", "position", "raw", "size")
 
     def __init__(self, key_set: KeySet) -> None:
         self.key_set = key_set
         self.raw = bytearray()
         self.position = array("q")
         self.size = key_set.row().size
+        self.most = BLOCK_BYTES // self.size + 1  # rows of a block
 
     def add(self, payload: bytes, position: int) -> None:
         """Take the payload of a row; `position` counts the rows before it in its file.
@@ -210,21 +215,35 @@ class RowBuffer:
         self.raw += payload
         self.position.append(position)
 
+    def extend(self, raw: bytes, position: "NDArray[np.int64]") -> None:
+        """Take rows, no more than there is `room` for."""
+        self.raw += raw
+        self.position.frombytes(position.tobytes())
+
+    @property
+    def room(self) -> int:
+        """The number of rows that are missing in a whole block."""
+        return self.most - len(self.position)
+
     def drain(self) -> Block:
         """Return the rows as columns, and empty the buffer."""
-        _, time, step, epoch, *values = zip(*self.key_set.row().iter_unpack(self.raw), strict=True)
-        block = Block(
-            self.key_set.keys,
-            self.key_set.split,
-            self.position,
-            array("q", time),
-            array("q", step),
-            array("d", epoch),
-            [array("d", column) for column in values],
-        )
-        self.raw = bytearray()
-        self.position = array("q")
-        return block
+        raw, position = self.raw, self.position
+        self.raw, self.position = bytearray(), array("q")
+        keys, split = self.key_set.keys, self.key_set.split
+        if "numpy" in sys.modules:
+            return Block(keys, split, *_columns(raw, position, len(keys)))
+        _, time, step, epoch, *values = zip(*self.key_set.row().iter_unpack(raw), strict=True)
+        columns = [array("d", column) for column in values]
+        return Block(keys, split, position, array("q", time), array("q", step), array("d", epoch), columns)
+
+
+def _columns(raw: bytearray, position: "array[int]", keys: int) -> tuple[Any, ...]:
+    import numpy as np
+
+    form = np.dtype([("set", "<u4"), ("time", "<i8"), ("step", "<i8"), ("epoch", "<f8"), ("values", "<f8", (keys,))])
+    rows = np.frombuffer(raw, form)
+    time, step, epoch = (np.ascontiguousarray(rows[name]) for name in ("time", "step", "epoch"))
+    return np.frombuffer(position, np.int64), time, step, epoch, list(np.ascontiguousarray(rows["values"].T))
 
 
 def row_number(payload: bytes) -> int:
@@ -352,7 +371,10 @@ def tally_block(tallies: dict[str, Tally], block: Block) -> None:
         tally = tallies.get(key)
         if tally is None:
             tally = tallies[key] = Tally(block.split)
-        tally.add(block.step, values, block.time)
+        if isinstance(values, array):
+            tally.add(block.step, values, block.time)
+        else:
+            tally.add_arrays(block.step, values, block.time)
 
 
 def tally_packed(tallies: dict[str, Tally], block: PackedBlock) -> None:

@@ -1,6 +1,7 @@
 """Replaying a log: what it holds as far as it was read, and going on from there when it has grown."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -8,7 +9,7 @@ from typing import Any, BinaryIO
 from runlore.log import frames
 from runlore.log.events import MAX_EVENTS, Event, Room, check_event, load_event
 from runlore.log.frames import Damage, DecodeError, FrameReader, is_int64
-from runlore.log.points import BLOCK_BYTES, Block, KeySet, RowBuffer, Tally, check_room, row_number, tally_block
+from runlore.log.points import Block, KeySet, RowBuffer, Tally, check_room, row_number, tally_block
 
 ROOM_OF_ROW = 100  # bytes that keeping a row takes beside its own
 
@@ -39,8 +40,8 @@ class Replay:
             FormatError: the file is of a newer format.
         """
         head = self._check_head(file)
-        reader = FrameReader(file, self.offset)
         gathering = _Gathering(self, on_block)
+        reader = FrameReader(file, self.offset, gathering.take if "numpy" in sys.modules else None)
         for kind, payload in reader:
             try:
                 if kind == frames.ROW:
@@ -129,15 +130,19 @@ class _Gathering:
     """Turns rows into blocks, one key set at a time."""
 
     MAX_WAITING = 64 << 20  # bytes of rows that wait for their key set: it is defined again every 256 KiB
+    FEW_ROWS = 16  # that are no faster taken together …
+    PAUSE = 64  # … so that this many are taken one by one
 
     def __init__(self, replay: Replay, on_block: Callable[[Block], None] | None) -> None:
         self._replay = replay
         self._on_block = on_block
         self._buffers = {number: RowBuffer(key_set) for number, key_set in replay.key_sets.items()}
+        self._sizes = {number: buffer.size for number, buffer in self._buffers.items()}
         self._keys = {key for key_set in replay.key_sets.values() for key in key_set.keys}
         self._waiting: dict[int, list[tuple[bytes, int]]] = {}  # rows whose definition was damaged: it comes again
         self._room = self.MAX_WAITING
         self._misfits = 0
+        self._pause = 0  # rows to take one by one
 
     def add_row(self, payload: bytes) -> None:
         """Take a row.
@@ -157,6 +162,29 @@ class _Gathering:
             self._add(buffer, payload, self._replay.rows)
         self._replay.rows += 1
 
+    def take(self, buffer: bytes, place: int) -> int:
+        """Take the good rows from a place on; return the bytes of their frames."""
+        from runlore.log.long.rows import good_rows  # which short logs don't need
+
+        self._pause -= 1
+        if self._pause > 0:
+            return 0
+        taken, found = good_rows(buffer, place, self._sizes)
+        count = 0
+        for rows in found:
+            gathered = self._buffers[rows.number]
+            done = 0
+            while done < len(rows.order):
+                end = done + gathered.room
+                gathered.extend(rows.payloads[done:end].tobytes(), self._replay.rows + rows.order[done:end])
+                done = min(end, len(rows.order))
+                if gathered.room <= 0:
+                    self._flush(gathered)
+            count += done
+        self._replay.rows += count
+        self._pause = self.PAUSE if count < self.FEW_ROWS else 0
+        return taken
+
     def define(self, key_set: KeySet) -> None:
         """Take a definition, and the rows that waited for it.
 
@@ -171,6 +199,7 @@ class _Gathering:
         elif known != key_set:
             raise DecodeError(f"key set {key_set.number} is defined again, as other keys")
         buffer = self._buffers.setdefault(key_set.number, RowBuffer(key_set))
+        self._sizes[key_set.number] = buffer.size
         for payload, position in self._waiting.pop(key_set.number, ()):
             try:
                 self._add(buffer, payload, position)
@@ -186,7 +215,7 @@ class _Gathering:
 
     def _add(self, buffer: RowBuffer, payload: bytes, position: int) -> None:
         buffer.add(payload, position)
-        if len(buffer.raw) > BLOCK_BYTES:
+        if buffer.room <= 0:
             self._flush(buffer)
 
     def _flush(self, buffer: RowBuffer) -> None:

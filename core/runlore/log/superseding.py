@@ -243,7 +243,10 @@ class _PointsByStep:
             self._last = step
 
     def add(self, blocks: list[Points], *, behind: bool) -> None:
-        rows = [row for item in blocks for row in zip(item.position, item.step, item.value, item.time, strict=True)]
+        columns_of = (
+            [column.tolist() for column in (item.position, item.step, item.value, item.time)] for item in blocks
+        )
+        rows = [row for found in columns_of for row in zip(*found, strict=True)]
         rows.sort(key=itemgetter(0))
         steps = [step for _, step, _, _ in rows]
         moved = _distance(max(self._points), min(steps), max(steps)) if behind and self._points else 0

@@ -1,0 +1,1 @@
+"""What keeps long logs cheap; short ones load none of it."""
