@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
 
 Axis = Literal["step", "epoch", "time", "relative"]
+_CLOCKS = ("time", "relative")
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
     """A metric of a run, thinned: ascending `x`, and `y`, which may be NaN. `points` counts the points before thinning.
 
-    x is in steps, epochs, seconds since 1970, or seconds since the run began.
+    Of a part of a long series that still grows, a few points more or less may be counted. x is in steps, epochs,
+    seconds since 1970, or seconds since the run began.
     """
 
     x: "Numbers"
@@ -55,31 +57,22 @@ def curve_of(
     """
     import numpy as np
 
-    series = run.metrics[key]
-    x, y = _axis(run, key, axis), series.values
+    scale, zero = (1e6, run.started.timestamp() if axis == "relative" else 0.0) if axis in _CLOCKS else (1.0, 0.0)
+    first, last = (None if place is None else (place + zero) * scale for place in (begin, end))
+    along = "time" if axis in _CLOCKS else axis
+    found = run.metrics[key].stretch(along, first, last, most)
+    x, y, numbers = getattr(found, along) / scale - zero, found.value, found.number
     kept = ~np.isnan(x)
     if not kept.all():
-        x, y = x[kept], y[kept]
+        x, y, numbers = x[kept], y[kept], numbers[kept]
     if len(x) > 1 and not (x[1:] >= x[:-1]).all():  # the clock was set back, or a resumed run repeated epochs
         order = np.argsort(x, kind="stable")
-        x, y = x[order], y[order]
+        x, y, numbers = x[order], y[order], np.sort(numbers)
     low = 0 if begin is None else max(0, int(np.searchsorted(x, begin, "left")) - 1)
     high = len(x) if end is None else min(len(x), int(np.searchsorted(x, end, "right")) + 1)
-    x, y = x[low:high], y[low:high]
+    x, y, numbers = x[low:high], y[low:high], numbers[low:high]
     chosen = thin(y, most)
-    return Curve(x[chosen], y[chosen], len(x))
-
-
-def _axis(run: RecordedRun, key: str, axis: Axis) -> "Numbers":
-    import numpy as np
-
-    series = run.metrics[key]
-    if axis == "step":
-        return series.steps.astype(np.float64)
-    if axis == "epoch":
-        return series.epochs
-    seconds: Numbers = series.times / 1e6
-    return seconds if axis == "time" else seconds - run.started.timestamp()
+    return Curve(x[chosen], y[chosen], len(x) if found.whole or not len(x) else int(numbers[-1] - numbers[0]) + 1)
 
 
 def thin(values: "Numbers", most: int) -> "NDArray[np.int64]":

@@ -1,6 +1,7 @@
 """Reading one writer's file: a log that may still grow, or a sealed one."""
 
 import struct
+import sys
 from collections.abc import Collection, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -170,6 +171,10 @@ def read_log(path: Path, ordinal: int, replay: Replay | None = None) -> Content:
         FileNotFoundError: it was sealed or removed meanwhile.
     """
     with open_binary(path) as file:
+        if replay is None and "numpy" in sys.modules:
+            from runlore.log.long.growth import known_replay  # which needs it
+
+            replay = known_replay(path, file)
         (replay := replay or Replay()).advance(file)
     events = [event for _, event in replay.events]
     return Content(path, ordinal, events, replay.tallies, replay.damage, replay.orphans, replay=replay)

@@ -65,6 +65,17 @@ class Replay:
         """The end record, if one was written."""
         return next((event for _, event in reversed(self.events) if event["type"] == "end"), None)
 
+    def copy(self) -> "Replay":
+        """Return another replay of the same, to go on by itself."""
+        from copy import copy
+
+        other = Replay()
+        other.offset, other.rows, other.orphans = self.offset, self.rows, self.orphans
+        other.key_sets, other.events, other.damage = dict(self.key_sets), list(self.events), list(self.damage)
+        other.tallies = {key: copy(tally) for key, tally in self.tallies.items()}
+        other.tail, other.broken, other.room = self.tail, self.broken, copy(self.room)
+        return other
+
     def encode(self) -> str:
         """Return the replay as JSON, for the index to keep."""
         return json.dumps(

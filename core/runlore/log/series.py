@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from runlore.log.long.outline import Stretch
     from runlore.log.superseding import Arrays
 
 Default = TypeVar("Default")
@@ -47,6 +48,21 @@ class Curves:
             self._asked += self._counts[key]
             warn_of_losses(self._contents(), key)
         return found
+
+    def stretch(self, key: str, along: str, begin: float | None, end: float | None, most: int) -> "Stretch | None":
+        """Return points that draw a key's series; None where all of them have to be read."""
+        holders = [place for place, content in enumerate(self._contents()) if key in content.tallies]
+        if key in self._read or len(holders) != 1 or self._contents()[holders[0]].sealed:
+            return None
+        content, *later = self._contents()[holders[0] :]
+        if any(other.opening.get("cut") is not None for other in later):
+            return None
+        from runlore.log.long.growth import known_stretch
+
+        try:
+            return known_stretch(content.path, key, along, begin, end, most)
+        except FileNotFoundError:  # it was sealed meanwhile
+            return None
 
     def _beside(self, key: str) -> Iterator[str]:
         """Yield the keys to read along with one: none with the first."""
@@ -95,6 +111,23 @@ class Series:
     def epochs(self) -> "NDArray[np.float64]":
         """The epoch of each value; NaN where none was given."""
         return self._arrays[3]
+
+    def stretch(self, along: str, begin: float | None, end: float | None, most: int) -> "Stretch":
+        """Return points that draw the series from `begin` to `end` of an axis: "step", "time" (µs) or "epoch".
+
+        Some beyond both ends may be among them, or all. Of a long log that may still grow they may be an outline, which
+        costs what has come since it was asked for before; a part of it that is asked for costs that part.
+        """
+        found = self._curves.stretch(self.key, along, begin, end, most)
+        if found is not None:
+            return found
+        import numpy as np
+
+        from runlore.log.long.outline import Stretch
+
+        numbers = np.arange(len(self.steps), dtype=np.float64)
+        steps, times = self.steps.astype(np.float64), self.times.astype(np.float64)
+        return Stretch(steps, times, self.epochs, self.values, numbers)
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -1,0 +1,150 @@
+"""A long log that grows: a look costs what has come since, a zoom costs the zoom, and both tell what is there."""
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runlore import RunloreWarning, Store
+from runlore._process import process
+from runlore.analysis.curves import Axis, Curve, curve_of
+from runlore.log.long.growth import LEAST_BYTES, MAX_LOGS, PIECE_BYTES, Growths
+from runlore.log.long.outline import MAX_POINTS, Outline
+from runlore.recording.run import Run
+
+ROWS = 60_000  # of 56 bytes: three pieces
+ROW_BYTES = 56
+
+
+def bytes_read() -> int:
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+
+def counted(question: Callable[[], Curve]) -> tuple[Curve, int]:
+    """An answer, and the bytes that were read for it."""
+    before = bytes_read()
+    return question(), bytes_read() - before
+
+
+def written(run: Run, steps: range) -> None:
+    for step in steps:
+        run.log_metrics({"loss": math.sin(step / 500), "acc": step * 1e-6}, step=step, epoch=step / 1000)
+
+
+@pytest.fixture
+def long_run(store: Store) -> Iterator[Run]:
+    run = store.start_run("long")
+    run.companions.await_captures()
+    written(run, range(ROWS))
+    yield run
+    run.finish()
+
+
+@pytest.fixture
+def log(long_run: Run) -> Path:
+    assert long_run.run_log.writer is not None
+    return long_run.run_log.writer.path
+
+
+def test_a_look_costs_what_has_come_and_a_zoom_the_zoom(store: Store, long_run: Run) -> None:
+    whole, first = counted(lambda: curve_of(store.run("long"), "loss"))
+    assert whole.points == ROWS
+    assert first > ROWS * ROW_BYTES
+    _, idle = counted(lambda: curve_of(store.run("long"), "loss"))
+    _, beside = counted(lambda: curve_of(store.run("long"), "acc"))  # logged with it: known, too
+    assert max(idle, beside) < PIECE_BYTES / 2
+    written(long_run, range(ROWS, ROWS + 1000))
+    grown, more = counted(lambda: curve_of(store.run("long"), "loss"))
+    assert (grown.points, grown.x[-1]) == (ROWS + 1000, ROWS + 999)
+    assert more < idle + 4 * 1000 * ROW_BYTES  # read by the index, and by the curve
+    for axis, begin, end in (("step", 1000, 1300), ("epoch", 1, 1.3)):
+        zoom, cost = counted(lambda axis=axis, begin=begin, end=end: curve_of(  # type: ignore[misc]
+            store.run("long"), "loss", axis, begin=begin, end=end))  # fmt: skip
+        assert zoom.points == 303
+        assert zoom.y[1] == math.sin(1000 / 500)
+        assert cost < idle + 2.5 * PIECE_BYTES
+
+
+@pytest.mark.parametrize("axis", ["step", "epoch", "time", "relative"])
+def test_curves_are_the_same_when_the_log_is_sealed(store: Store, long_run: Run, axis: Axis) -> None:
+    growing = curve_of(store.run("long"), "loss", axis)
+    assert growing.x[0] < growing.x[-1]
+    middle = {"begin": growing.x[len(growing.x) // 2], "end": growing.x[len(growing.x) // 2 + 3]}
+    zoom = curve_of(store.run("long"), "loss", axis, **middle)
+    long_run.finish()
+    sealed = curve_of(store.run("long"), "loss", axis)
+    assert (growing.points, growing.x[0], growing.x[-1]) == (sealed.points, sealed.x[0], sealed.x[-1])
+    assert (growing.y.min(), growing.y.max()) == (sealed.y.min(), sealed.y.max())
+    if axis in ("step", "epoch"):  # a clock stands still now and then, where no outline follows
+        assert np.abs(np.interp(sealed.x, growing.x, growing.y) - sealed.y).max() < 0.05
+    exact = curve_of(store.run("long"), "loss", axis, **middle)
+    assert (zoom.x.tolist(), zoom.y.tolist(), zoom.points) == (exact.x.tolist(), exact.y.tolist(), exact.points)
+
+
+def test_points_that_supersede_others_are_left_to_the_rule(store: Store, long_run: Run) -> None:
+    assert curve_of(store.run("long"), "loss").points == ROWS
+    long_run.log_metrics({"loss": 77.0}, step=3)
+    curve = curve_of(store.run("long"), "loss")
+    assert (curve.points, curve.y.max()) == (ROWS, 77.0)
+
+
+def test_a_damaged_log_is_read_as_a_whole(store: Store, log: Path) -> None:
+    assert curve_of(store.run("long"), "loss").points == ROWS
+    place = log.stat().st_size // 2
+    with log.open("r+b") as file:
+        file.seek(place)
+        file.write(b"\xff" * 8)
+    process.part(Growths).forget()
+    with pytest.warns(RunloreWarning, match="damaged"):
+        store.reindex()
+    assert curve_of(store.run("long"), "loss").points == ROWS - 1
+
+
+def test_a_log_that_was_cut_or_replaced_is_read_anew(store: Store, long_run: Run, log: Path) -> None:
+    assert curve_of(store.run("long"), "loss").points == ROWS
+    data = log.read_bytes()
+    log.unlink()
+    log.write_bytes(data[: LEAST_BYTES * 2])
+    store.reindex()
+    assert curve_of(store.run("long"), "loss").points == store.run("long").metrics["loss"].count < ROWS
+
+
+def test_logs_that_are_not_looked_at_any_more_are_forgotten(tmp_path: Path) -> None:
+    known = process.part(Growths)
+    known.forget()
+    for number in range(MAX_LOGS + 5):
+        path = tmp_path / f"{number}.log"
+        path.write_bytes(b"")
+        with path.open("rb") as file:
+            known.of(path, file)
+    assert len(known) == MAX_LOGS
+    known.forget()
+
+
+VALUES = st.lists(st.floats(-10, 10) | st.just(math.nan), min_size=1, max_size=60)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(VALUES, min_size=1, max_size=4), st.integers(1, 3000))
+def test_an_outline_keeps_peaks_ends_and_gaps(parts: list[list[float]], repeated: int) -> None:
+    outline = Outline()
+    values: list[float] = []
+    for part in parts:
+        column = np.array(part * repeated)
+        steps = np.arange(len(values), len(values) + len(column))
+        outline.add(steps, steps, column, column)
+        values += part * repeated
+    found = outline.stretch()
+    known = np.array(values)
+    assert len(found.value) <= MAX_POINTS
+    assert (outline.count, found.number[0], found.number[-1]) == (len(values), 0, len(values) - 1)
+    assert np.array_equal(known[found.number.astype(int)], found.value, equal_nan=True)
+    assert found.whole == (len(found.value) == len(values))
+    assert np.isnan(found.value).any() == np.isnan(known).any()
+    if not np.isnan(known).all():
+        assert (np.nanmin(found.value), np.nanmax(found.value)) == (np.nanmin(known), np.nanmax(known))
+    assert np.diff(found.number).max(initial=1) <= 2 * outline.width
