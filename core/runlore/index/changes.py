@@ -17,6 +17,7 @@ from runlore.log import liveness
 from runlore.log.folder import YOUNG_NS, Folder, WriterFile, holds_more, visible
 from runlore.log.frames import DecodeError, fault_text, load_json
 from runlore.log.liveness import Life
+from runlore.log.long.parts import SEALED_AT_ONCE, Busy, seal_parts
 from runlore.log.long.rows import want_numpy
 from runlore.log.points import Tally
 from runlore.log.reader import Content
@@ -115,7 +116,7 @@ def read_news(folder: Folder, database: Sqlite) -> Iterator[News]:
 
 
 def seal_waiting(folder: Folder, database: Sqlite, budget: int) -> list[str]:
-    """Seal logs of dead writers that an earlier look has left, the first of any size; see `seal_dead`.
+    """Seal logs of dead writers that an earlier look has left, a part of one at least; see `seal_dead`.
 
     Return the ids of runs whose logs can't be sealed.
     """
@@ -125,35 +126,52 @@ def seal_waiting(folder: Folder, database: Sqlite, budget: int) -> list[str]:
         "GROUP BY f.day, f.run ORDER BY f.run"
     )
     for place, (day, run_id, size) in enumerate(rows):
-        budget -= size
-        if place and budget < 0:
+        if place and budget <= 0:
             break
         change = Change(day, run_id, [])
+        waiting = False
         if os.access(folder.runs / day, os.W_OK):
-            _read_change(folder, change, {})
-            seal_dead(folder, [change])
-        if any(not item.sealed for item in folder.files_of(run_id)):
+            _read_change(folder, change, _known_replays(database, change), summed=False)
+            waiting = seal_dead(folder, [change], max(budget, 1))
+        budget -= size
+        if not waiting and any(not item.sealed for item in folder.files_of(run_id)):
             refused.append(run_id)
     return refused
 
 
-def seal_dead(folder: Folder, changes: Sequence[Change], budget: int | None = None) -> None:
-    """Seal the logs whose writers died, up to `budget` bytes of them; a log that can't be sealed stays."""
+def seal_dead(folder: Folder, changes: Sequence[Change], budget: int | None = None) -> bool:
+    """Seal the logs whose writers died, up to `budget` bytes of them; return True if more can be sealed later.
+
+    A log that can't be sealed stays.
+    """
     for change in changes:
         for item in change.files:
             log = item.path.with_suffix(".log")
             if item.sealed and is_regular(log) and not holds_more(log, item.path):
                 with suppress(OSError):  # its writer died before it removed the log
                     unlink(log)
+    goes_on = False
     for log, closing in _dead_logs(folder, changes):
+        if budget is not None and budget <= 0:
+            return True
         with suppress(OSError, FormatError):
             size = log.stat().st_size
-            if budget is not None:
-                budget -= size
-                if budget < 0:
-                    return
-            want_numpy(size)
-            seal(log, closing)
+            goes_on |= _seal(log, closing, size if budget is None else budget)
+            budget = None if budget is None else budget - size
+    return goes_on
+
+
+def _seal(log: Path, closing: dict[str, Any] | None, room: int) -> bool:
+    """Seal a log, a long one by parts up to so many bytes; return True if more is to be sealed later."""
+    size = log.stat().st_size
+    want_numpy(size)
+    if size <= SEALED_AT_ONCE:
+        seal(log, closing)
+        return False
+    try:
+        return seal_parts(log, closing, room)
+    except Busy:
+        return True
 
 
 def _days(folder: Folder, closed: list[Path]) -> Iterator[tuple[str, Path, int]]:
@@ -256,15 +274,15 @@ def _known_replays(database: Sqlite, change: Change) -> dict[str, Replay]:
     return replays
 
 
-def _read_change(folder: Folder, change: Change, replays: dict[str, Replay]) -> None:
-    """Read the files of a run, listed again while they are sealed or removed."""
+def _read_change(folder: Folder, change: Change, replays: dict[str, Replay], *, summed: bool = True) -> None:
+    """Read the files of a run, listed again while they are sealed or removed; its metrics, unless `summed` is false."""
     for _ in range(MAX_TRIES):
         try:
             change.files = change.files or folder.files_of(change.run_id)
             change.states = {item.path.name: _state(item.path) for item in change.files}
             want_numpy(max((change.states[item.path.name][0] for item in change.files if not item.sealed), default=0))
             change.writers = read_writers(change.files, replays)
-            change.tallies = change.writers.tallies()
+            change.tallies = change.writers.tallies() if summed else {}
             change.record = build_record(folder, change.run_id, change.writers)
             return
         except FileNotFoundError:

@@ -33,7 +33,7 @@ MAX_TRIES = 5  # while other processes delete or lock the index
 CATCH_UP_WAIT_S = 0.25  # for another process that brings the index up to date, before an answer may be stale
 BUILD_WAIT_S = 5.0  # for another process that builds the index
 FLUSHED_EVERY_S = 30.0  # at least between two times that a process has the disk keep what it wrote
-MAX_SEALED_BYTES = 64 << 20  # of dead logs that one look seals on the way
+MAX_SEALED_BYTES = 32 << 20  # of dead logs that one look seals on the way
 
 
 class _PartialNews(Exception):

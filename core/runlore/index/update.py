@@ -204,12 +204,12 @@ def _report_damage(record: Record, writers: Writers, known: int) -> None:
 
 
 def _file_row(change: Change, item: WriterFile) -> tuple[Any, ...]:
-    """Return the row of a file; of a live run's log with how far it was read, to go on from there."""
+    """Return the row of a file; of a log that grows, or is to be sealed, with how far it was read, to go on there."""
     name = item.path.name
     identity = replay = None
-    if change.record is not None and change.record.live and change.writers is not None:
+    if change.record is not None and change.writers is not None:
         found = next((content for content in change.writers.contents if content.path.name == name), None)
-        if found is not None:
+        if found is not None and (change.record.live or is_dead_log(found)):
             told = liveness.identity_of(found.events)
             identity = json.dumps({key: told[key] for key in liveness.IDENTITY if key in told})
             replay = found.replay.encode() if found.replay is not None else None

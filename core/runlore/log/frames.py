@@ -168,11 +168,15 @@ class FrameReader:
     Of a file that is mostly holes each part between them counts by itself. What is left of a file in which too many
     bytes look like frames and are none is not searched.
 
-    `take` is offered what follows a row, as a buffer and a place in it; it returns how many bytes of frames it took.
+    `take` is offered what follows a row, as a buffer and a place in it; it returns how many bytes of frames it took. The
+    file counts as if it ended at the place `until`.
     """
 
-    def __init__(self, file: BinaryIO, offset: int, take: Callable[[bytes, int], int] | None = None) -> None:
+    def __init__(
+        self, file: BinaryIO, offset: int, take: Callable[[bytes, int], int] | None = None, until: int | None = None
+    ) -> None:
         self.offset = offset
+        self._until = until
         self._take = take
         self.damage: list[Damage] = []
         self.tail = 0
@@ -235,9 +239,13 @@ class FrameReader:
             descriptor = self._file.fileno()
         except UnsupportedOperation:  # it lies in memory
             size = self._file.seek(0, os.SEEK_END)
-            return size, [(self.offset, max(size, self.offset))]
-        size = os.fstat(descriptor).st_size
-        parts = extents(descriptor) if is_hollow(descriptor) else [(0, size)]
+            parts = [(0, size)]
+        else:
+            size = os.fstat(descriptor).st_size
+            parts = extents(descriptor) if is_hollow(descriptor) else [(0, size)]
+        if self._until is not None and self._until < size:
+            size = self._until
+            parts = [(begin, min(end, size)) for begin, end in parts if begin < size]
         return size, [(max(begin, self.offset), end) for begin, end in parts if end > self.offset]
 
     def _read(self, count: int) -> bytes:

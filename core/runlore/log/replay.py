@@ -33,15 +33,19 @@ class Replay:
         self.raw_events = raw_events
         self.room = Room()  # for further events
 
-    def advance(self, file: BinaryIO, on_block: Callable[[Block], None] | None = None) -> None:
-        """Read what was appended. `on_block` gets the new rows, in blocks of one key set and of bounded size.
+    def advance(
+        self, file: BinaryIO, on_block: Callable[[Block], None] | None = None, *, until: int | None = None
+    ) -> None:
+        """Read what was appended, as if the file ended at the place `until`.
+
+        `on_block` gets the new rows, in blocks of one key set and of bounded size.
 
         Raises:
             FormatError: the file is of a newer format.
         """
         head = self._check_head(file)
         gathering = _Gathering(self, on_block)
-        reader = FrameReader(file, self.offset, gathering.take if "numpy" in sys.modules else None)
+        reader = FrameReader(file, self.offset, gathering.take if "numpy" in sys.modules else None, until)
         for kind, payload in reader:
             try:
                 if kind == frames.ROW:

@@ -32,53 +32,69 @@ def seal(log: Path, closing: Event | None = None) -> Path | None:
     try:
         made = open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         with os.fdopen(made, "wb") as out, _inside.open_binary(log) as source:
-            replay = Replay(raw_events=[])
-            _write_sealed(replay, source, out, closing)
+            columns = Columns(out, Replay(raw_events=[]))
+            columns.begin()
+            columns.replay.advance(source, columns.add)
+            columns.end(source, closing)
             out.flush()
             os.fsync(out.fileno())
-        is_whole = not (replay.damage or replay.orphans or replay.broken)
-        if is_whole:
+        if columns.are_whole:
             _inside.rename(draft, target, store)
     except BaseException:
         _inside.drop(draft, store)
         raise
-    if not is_whole:
+    if not columns.are_whole:
         _inside.drop(draft, store)
         return None
     _inside.drop(log, store)
     return target
 
 
-def _write_sealed(replay: Replay, source: BinaryIO, out: BinaryIO, closing: Event | None) -> None:
-    """Write blocks while the log is read, then events, footer and trailer."""
-    out.write(frames.signature(frames.SEALED_SIGNATURE))
-    chunks: list[tuple[int, int]] = []
-    key_sets: dict[tuple[str, ...], int] = {}
+class Columns:
+    """The columns of a log on their way into a sealed file: blocks while the log is read, then all the rest."""
 
-    def write_block(block: Block) -> None:
-        chunks.append((out.tell(), key_sets.setdefault(block.keys, len(key_sets))))
-        out.write(frames.frame(frames.COLUMNS, block.encode()))
+    def __init__(self, out: BinaryIO, replay: Replay) -> None:
+        self.replay = replay  # which keeps the payloads of events
+        self.chunks: list[tuple[int, int]] = []  # the place of each block, and its key set
+        self.key_sets: dict[tuple[str, ...], int] = {}
+        self._out = out
 
-    replay.advance(source, write_block)
-    events = replay.raw_events or []
-    positions = [position for position, _ in replay.events]
-    if closing is not None and replay.end is None:
-        events = [*events, frames.dump_json(closing)]
-        positions.append(replay.rows)
-    start = out.tell()
-    for payload in events:
-        out.write(frames.frame(frames.EVENT, payload))
-    footer = {
-        "rows": replay.rows,
-        "positions": positions,
-        "key_sets": list(key_sets),
-        "chunks": chunks,
-        "tallies": {key: tally.encode() for key, tally in replay.tallies.items()},
-        "damage": [[item.offset, item.length] for item in replay.damage],
-        "orphans": replay.orphans,
-        "torn": replay.tail,
-        "log_bytes": source.seek(0, os.SEEK_END),
-    }
-    footer_at = out.tell()
-    out.write(frames.frame(frames.FOOTER, frames.dump_json(footer)))
-    out.write(TRAILER.pack(start, footer_at, TRAILER_MARK))
+    def begin(self) -> None:
+        """Write what a sealed file begins with."""
+        self._out.write(frames.signature(frames.SEALED_SIGNATURE))
+
+    def add(self, block: Block) -> None:
+        """Write a block."""
+        self.chunks.append((self._out.tell(), self.key_sets.setdefault(block.keys, len(self.key_sets))))
+        self._out.write(frames.frame(frames.COLUMNS, block.encode()))
+
+    @property
+    def are_whole(self) -> bool:
+        """True if nothing of the log was damaged, as far as it was read."""
+        return not (self.replay.damage or self.replay.orphans or self.replay.broken)
+
+    def end(self, source: BinaryIO, closing: Event | None) -> None:
+        """Write events, footer and trailer, behind all blocks."""
+        replay, out = self.replay, self._out
+        events = replay.raw_events or []
+        positions = [position for position, _ in replay.events]
+        if closing is not None and replay.end is None:
+            events = [*events, frames.dump_json(closing)]
+            positions.append(replay.rows)
+        start = out.tell()
+        for payload in events:
+            out.write(frames.frame(frames.EVENT, payload))
+        footer = {
+            "rows": replay.rows,
+            "positions": positions,
+            "key_sets": list(self.key_sets),
+            "chunks": self.chunks,
+            "tallies": {key: tally.encode() for key, tally in replay.tallies.items()},
+            "damage": [[item.offset, item.length] for item in replay.damage],
+            "orphans": replay.orphans,
+            "torn": replay.tail,
+            "log_bytes": source.seek(0, os.SEEK_END),
+        }
+        footer_at = out.tell()
+        out.write(frames.frame(frames.FOOTER, frames.dump_json(footer)))
+        out.write(TRAILER.pack(start, footer_at, TRAILER_MARK))

@@ -12,7 +12,8 @@ from starlette.routing import Route
 from runlore.analysis.tables import states
 from runlore.ui.endpoints import Stores, dump
 
-POLL_S = 0.5  # between two looks at the store
+POLL_S = 0.5  # between two looks at the store …
+BUSY_S = 1.0  # … and behind one that found something: a run that logs all the time is not worth more
 PING_S = 15.0  # of silence, after which a comment is sent: so a closed connection is noticed
 MAX_PAGES = 32  # that listen at once; proxies may keep the connections of pages that were closed
 MAX_NAMED = 500  # runs in one event; of others it only says that there are more
@@ -70,8 +71,9 @@ async def _events(watch: Watch) -> AsyncIterator[bytes]:
         seen = await watch.look()
         yield _event("hello", {"total": len(seen)})
         told = time.monotonic()
+        pause = POLL_S
         while not (watch.closing.is_set() or ended.is_set()):
-            with anyio.move_on_after(POLL_S):
+            with anyio.move_on_after(pause):
                 await ended.wait()
                 return
             now = await watch.look()
@@ -79,6 +81,7 @@ async def _events(watch: Watch) -> AsyncIterator[bytes]:
             gone = [run_id for run_id in seen if run_id not in now] if now is not seen else []
             new = len(now.keys() - seen.keys()) if changed else 0
             seen = now
+            pause = BUSY_S if changed or gone else POLL_S
             if changed or gone:
                 document = {"runs": changed[:MAX_NAMED], "gone": gone[:MAX_NAMED], "new": new, "total": len(now)}
                 yield _event("changed", {**document, "more": len(changed) > MAX_NAMED or len(gone) > MAX_NAMED})

@@ -115,7 +115,7 @@ class Growth:
             before = self._replay.offset
             if not self._pieces or self._pieces[-1].end - self._pieces[-1].begin >= PIECE_BYTES // 2:
                 self._pieces.append(Piece(before, self._replay.rows))
-            self._replay.advance(_Beginning(file, min(end, before + room)), self._take)  # type: ignore[arg-type]
+            self._replay.advance(file, self._take, until=min(end, before + room))
             self._pieces[-1].end = self._replay.offset
             if self._replay.offset > before:
                 room = PIECE_BYTES
@@ -181,7 +181,7 @@ class Growth:
         replay = Replay()
         replay.offset, replay.rows = piece.begin, piece.row
         replay.key_sets = dict(self._replay.key_sets)
-        replay.advance(_Beginning(file, piece.end), on_block)  # type: ignore[arg-type]
+        replay.advance(file, on_block, until=piece.end)
 
 
 class Piece:
@@ -217,19 +217,6 @@ class Piece:
         """Return the ends of the stretch of an axis that holds all of a key's points in the piece."""
         spans = [span for keys, span in self._spans.items() if not keys or key in keys]
         return min(span[line] for span in spans), max(span[line + 3] for span in spans)
-
-
-class _Beginning:
-    """A file up to a place, for who reads on to its end."""
-
-    def __init__(self, file: BinaryIO, end: int) -> None:
-        self._file = file
-        self._end = end
-        self.name = file.name
-        self.seek, self.tell, self.fileno = file.seek, file.tell, file.fileno
-
-    def read(self, size: int) -> bytes:
-        return self._file.read(max(0, min(size, self._end - self._file.tell())))
 
 
 def known_replay(path: Path, file: BinaryIO) -> Replay | None:
