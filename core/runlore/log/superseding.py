@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 COMPLETED_FIELDS = "size mtime_ns sha256 stored files executable escaped_files why pending keep".split()  # told later
 MAX_MAPPED = 100_000  # points that are looked at without numpy, which takes long to import
 MAX_AT_ONCE = 16_000_000  # points
+JOINED = 64  # blocks of a file that become one
+_COLUMNS = ("position", "time", "step", "epoch", "value")
 
 
 class Artifacts:
@@ -147,8 +149,11 @@ class Counting(Protocol):
     def cut(self, step: int) -> None:
         """Drop the points behind a step."""
 
-    def add(self, blocks: list[Points], *, behind: bool) -> None:
-        """Add the points of one file; a later one, by position, replaces those of the same step.
+    def hold(self, points: Points) -> None:
+        """Take a block of the file that is being read."""
+
+    def add(self, *, behind: bool) -> None:
+        """Add the points of a file whose blocks were taken; a later one, by position, replaces those of the same step.
 
         If they are to stand `behind` all others, and don't, their steps are moved as far as that takes.
         """
@@ -167,12 +172,13 @@ def supersede(contents: list[Content], series: Mapping[str, Counting], unpack: U
         if cut is not None:
             for key in series.keys() - spared:
                 series[key].cut(cut)
-        found: dict[str, list[Points]] = {}
+        found: dict[str, None] = {}
         for points in content.points(series, unpack):
-            found.setdefault(points.key, []).append(points)
-        counted = _counted_keys(content)
-        for key, blocks in found.items():
-            series[key].add(blocks, behind=key in counted)
+            found[points.key] = None
+            series[points.key].hold(points)
+        counted = counted_keys(content)
+        for key in found:
+            series[key].add(behind=key in counted)
 
 
 def merge_tallies(contents: list[Content]) -> dict[str, Tally]:
@@ -235,6 +241,7 @@ class _PointsByStep:
     def __init__(self) -> None:
         self._points: dict[int, tuple[float, int]] = {}  # value and time
         self._last = -1  # no step is above it
+        self._held: list[Points] = []
         self._split: str | None = None
 
     def cut(self, step: int) -> None:
@@ -242,7 +249,11 @@ class _PointsByStep:
             self._points = {known: point for known, point in self._points.items() if known <= step}
             self._last = step
 
-    def add(self, blocks: list[Points], *, behind: bool) -> None:
+    def hold(self, points: Points) -> None:
+        self._held.append(points)
+
+    def add(self, *, behind: bool) -> None:
+        blocks, self._held = self._held, []
         columns_of = (
             [column.tolist() for column in (item.position, item.step, item.value, item.time)] for item in blocks
         )
@@ -278,6 +289,8 @@ class _PointArrays:
         self._times: NDArray[np.int64] = np.empty(0, np.int64)
         self._values: NDArray[np.float64] = np.empty(0)
         self._epochs: NDArray[np.float64] = np.empty(0)
+        self._held: list[Points] = []
+        self._joined = 0  # of those that are held: some blocks in one
         self._split: str | None = None
 
     def cut(self, step: int) -> None:
@@ -285,11 +298,21 @@ class _PointArrays:
             self._choose(self._steps <= step)
             self._last = step
 
-    def add(self, blocks: list[Points], *, behind: bool) -> None:
+    def hold(self, points: Points) -> None:
         import numpy as np
 
-        names = ("position", "time", "step", "epoch", "value")
-        parts = [[np.asarray(getattr(block, name)) for block in blocks] for name in names]
+        self._held.append(points)
+        if len(self._held) - self._joined >= JOINED:  # the room of small arrays can be used again, but not given back
+            blocks = self._held[self._joined :]
+            columns = [np.concatenate([getattr(block, name) for block in blocks]) for name in _COLUMNS]
+            self._held[self._joined :] = [Points(points.key, points.split, *columns)]
+            self._joined += 1
+
+    def add(self, *, behind: bool) -> None:
+        import numpy as np
+
+        blocks, self._held, self._joined = self._held, [], 0
+        parts = [[np.asarray(getattr(block, name)) for block in blocks] for name in _COLUMNS]
         self._split = blocks[-1].split
         blocks.clear()  # each column goes as soon as it is joined: there may be gigabytes of them
         positions = parts.pop(0)
@@ -341,7 +364,7 @@ def _distance(last: int, first: int, end: int) -> int:
     return moved if end + moved <= MAX_STEP else 0
 
 
-def _counted_keys(content: Content) -> set[str]:
+def counted_keys(content: Content) -> set[str]:
     """Return the keys whose steps a writer has counted, while others may have counted the same ones."""
     keys: set[str] = set()
     for event in content.events:
