@@ -148,3 +148,29 @@ def test_an_outline_keeps_peaks_ends_and_gaps(parts: list[list[float]], repeated
     if not np.isnan(known).all():
         assert (np.nanmin(found.value), np.nanmax(found.value)) == (np.nanmin(known), np.nanmax(known))
     assert np.diff(found.number).max(initial=1) <= 2 * outline.width
+
+
+def test_a_resumed_run_is_followed_behind_what_stands(store: Store) -> None:
+    first = store.start_run("long")
+    written(first, range(ROWS))
+    first.finish("failed")
+    run = store.start_run(resume=first.id, at_step=39_999)
+    written(run, range(40_000, 40_000 + ROWS))
+    whole = curve_of(store.run("long"), "loss")
+    assert (whole.points, whole.x[0], whole.x[-1]) == (40_000 + ROWS, 0, 39_999 + ROWS)
+    _, idle = counted(lambda: curve_of(store.run("long"), "loss"))
+    assert idle < PIECE_BYTES / 2
+    written(run, range(40_000 + ROWS, 41_000 + ROWS))
+    store.index.refresh()  # which sums up what a cut may have changed
+    grown, more = counted(lambda: curve_of(store.run("long"), "loss"))
+    assert (grown.points, grown.x[-1]) == (41_000 + ROWS, 40_999 + ROWS)
+    assert more < idle + 4 * 1000 * ROW_BYTES
+    zooms = {
+        begin: curve_of(store.run("long"), "loss", begin=begin, end=begin + 500) for begin in (100, 39_800, 90_000)
+    }
+    run.log_metrics({"acc": 7.0}, step=12)  # replaces a point of the first segment
+    assert curve_of(store.run("long"), "acc").y.max() == 7
+    run.finish()
+    for begin, zoom in zooms.items():
+        exact = curve_of(store.run("long"), "loss", begin=begin, end=begin + 500)
+        assert (zoom.x.tolist(), zoom.y.tolist()) == (exact.x.tolist(), exact.y.tolist())

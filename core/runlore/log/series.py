@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from runlore.errors import MetricNotFound
 from runlore.log.points import Tally
 from runlore.log.reader import Content
-from runlore.log.superseding import read_series, warn_of_losses
+from runlore.log.superseding import counted_keys, read_series, warn_of_losses
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from runlore.log.long.growth import Place
     from runlore.log.long.outline import Stretch
     from runlore.log.superseding import Arrays
 
@@ -49,18 +50,19 @@ class Curves:
             warn_of_losses(self._contents(), key)
         return found
 
-    def stretch(self, key: str, along: str, begin: float | None, end: float | None, most: int) -> "Stretch | None":
-        """Return points that draw a key's series; None where all of them have to be read."""
-        holders = [place for place, content in enumerate(self._contents()) if key in content.tallies]
-        if key in self._read or len(holders) != 1 or self._contents()[holders[0]].sealed:
+    def stretch(self, key: str, place: "Place", most: int) -> "Stretch | None":
+        """Return points that draw a key's series at a place; None where all of them have to be read."""
+        contents = self._contents()
+        holders = [place for place, content in enumerate(contents) if key in content.tallies]
+        if key in self._read or not holders or contents[holders[-1]].sealed:
             return None
-        content, *later = self._contents()[holders[0] :]
-        if any(other.opening.get("cut") is not None for other in later):
+        earlier, newest, later = contents[: holders[-1]], contents[holders[-1]], contents[holders[-1] + 1 :]
+        if key in counted_keys(newest) or any(other.opening.get("cut") is not None for other in later):
             return None
-        from runlore.log.long.growth import known_stretch
+        from runlore.log.long.resumed import resumed_stretch
 
         try:
-            return known_stretch(content.path, key, along, begin, end, most)
+            return resumed_stretch(key, earlier, newest, place, most)
         except FileNotFoundError:  # it was sealed meanwhile
             return None
 
@@ -118,16 +120,12 @@ class Series:
         Some beyond both ends may be among them, or all. Of a long log that may still grow they may be an outline, which
         costs what has come since it was asked for before; a part of it that is asked for costs that part.
         """
-        found = self._curves.stretch(self.key, along, begin, end, most)
+        found = self._curves.stretch(self.key, (along, begin, end), most)
         if found is not None:
             return found
-        import numpy as np
-
         from runlore.log.long.outline import Stretch
 
-        numbers = np.arange(len(self.steps), dtype=np.float64)
-        steps, times = self.steps.astype(np.float64), self.times.astype(np.float64)
-        return Stretch(steps, times, self.epochs, self.values, numbers)
+        return Stretch.of(*self._arrays)
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -1,1 +1,1 @@
-"""What keeps long logs cheap; short ones load none of it."""
+"""Modules that keep long logs cheap; short ones load none of them."""

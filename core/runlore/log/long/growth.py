@@ -1,4 +1,4 @@
-"""What a process knows of long logs, so that a look at one that grows costs what has come since the last look.
+"""Long logs as a process knows them, so that a look at one that grows costs what has come since the last look.
 
 A log is looked at in pieces of a mebibyte. Of each it is kept where it lies, and between which steps, times and epochs
 its rows are: who asks for a part of a series reads only the pieces that hold it. Of a series that was asked for, an
@@ -31,6 +31,7 @@ BESIDE = 63  # keys of a key set whose outlines are made with one
 MAX_SPANS = 64  # key sets of a piece that are told apart
 AXES = ("step", "time", "epoch")
 
+Place = tuple[str, float | None, float | None]  # an axis, and where a part of it begins and ends
 Span = tuple[float, ...]  # the lowest and the highest step, time, epoch
 
 
@@ -62,7 +63,7 @@ class Growths(Part):
 
 
 class Growth:
-    """What is known of one log. Threads may share it."""
+    """A log as far as it is known. Threads may share it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._identity = _identity(file)
@@ -82,20 +83,22 @@ class Growth:
             self._look(file)
             return self._replay.copy() if self._is_plain() else None
 
-    def stretch(
-        self, file: BinaryIO, key: str, along: str, begin: float | None, end: float | None, most: int
-    ) -> "Stretch | None":
-        """Return the points of a series that draw it between two places of an axis, some beyond them included.
+    def stretch(self, file: BinaryIO, key: str, place: Place, most: int, above: float | None) -> "Stretch | None":
+        """Return the points of a series that draw it at a place, some beyond its ends included.
 
-        These are all of them, or an outline of about `most` or more. None where points may supersede others.
+        These are all of them, or an outline of about `most` or more. None where points may supersede others: those of
+        earlier steps, or those that others have up to the step `above`.
         """
+        axis, begin, end = place
         with self._lock:
             self._look(file)
             tally = self._replay.tallies.get(key)
             if tally is None or not tally.exact or not self._is_plain():
                 return None
-            line = AXES.index(along)
+            line = AXES.index(axis)
             outline = self._outline(file, key)
+            if above is not None and outline.stretch().step[0] <= above:
+                return None
             if outline.width > 1 and outline.count_within(line, begin, end) < most:
                 pieces = self._chosen(key, line, begin, end)
                 if sum(piece.end - piece.begin for piece in pieces) <= max(FREE_BYTES, self._replay.offset // 2):
@@ -170,11 +173,8 @@ class Growth:
         found: list[Any] = []
         for piece in pieces:
             self._read(file, piece, lambda block: found.extend(block.points((key,))))
-        step, time, epoch, value = (
-            np.concatenate([getattr(points, name) for points in found]).astype(np.float64)
-            for name in ("step", "time", "epoch", "value")
-        )
-        return Stretch(step, time, epoch, value, np.arange(len(step), dtype=np.float64))
+        names = ("step", "value", "time", "epoch")
+        return Stretch.of(*(np.concatenate([getattr(points, name) for points in found]) for name in names))
 
     def _read(self, file: BinaryIO, piece: "Piece", on_block: Callable[[Block], None]) -> None:
         """Read a piece again."""
@@ -228,9 +228,7 @@ def known_replay(path: Path, file: BinaryIO) -> Replay | None:
     return process.part(Growths).of(path, file).replay(file) if _is_long(file) else None
 
 
-def known_stretch(
-    path: Path, key: str, along: str, begin: float | None, end: float | None, most: int
-) -> "Stretch | None":
+def known_stretch(path: Path, key: str, place: Place, most: int, above: float | None = None) -> "Stretch | None":
     """Return points of a log's series as `Growth.stretch` does; None for a short log, too.
 
     Raises:
@@ -239,7 +237,7 @@ def known_stretch(
     with open_binary(path) as file:
         if not _is_long(file):
             return None
-        return process.part(Growths).of(path, file).stretch(file, key, along, begin, end, most)
+        return process.part(Growths).of(path, file).stretch(file, key, place, most, above)
 
 
 def _is_long(file: BinaryIO) -> bool:

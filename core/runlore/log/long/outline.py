@@ -26,6 +26,17 @@ class Stretch(NamedTuple):
     value: "Numbers"
     number: "Numbers"
 
+    @classmethod
+    def of(cls, steps: "Places", values: "Numbers", times: "Places", epochs: "Numbers") -> "Stretch":
+        """Return all points of a series."""
+        columns = (steps, times, epochs, values, np.arange(len(steps)))
+        return cls(*(np.asarray(column, np.float64) for column in columns))
+
+    def followed_by(self, other: "Stretch", count: int) -> "Stretch":
+        """Return these points, of a series of `count` ones, and behind them those of another."""
+        moved = (*other[:NUMBER], other.number + count)
+        return Stretch(*(np.concatenate(pair) for pair in zip(self, moved, strict=True)))
+
     @property
     def whole(self) -> bool:
         """True if no point between the first and the last one was left out."""
