@@ -3,11 +3,17 @@
 import math
 import random
 import tempfile
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tests.bench.figures import World, figure, floor, timed
+
+if TYPE_CHECKING:
+    from runlore.recording.run import Run
+    from runlore.store.store import Store
 
 CALLS = 10_000
 KEYS = ("loss", "acc", "lr", "grad_norm", "tokens")
@@ -227,6 +233,106 @@ def read_series(world: World) -> float:
 @figure("a series of 120,000 points, one of four, of a resumed run", "ms", 15, beside="numpy.load of 100,000 float64")
 def read_resumed_series(world: World) -> float:
     return first_series("resumed")
+
+
+# A long run that is still written
+
+LIVE = 1_000_000  # points
+SOME = 1_000  # that come between two looks
+
+
+@cache
+def live_run() -> "Run":
+    """A run of a million points that goes on."""
+    import runlore
+
+    run = runlore.open_store(Path(tempfile.mkdtemp(prefix="runlore-bench-")) / "store").start_run("live")
+    for step in range(LIVE):
+        run.log_metrics({"loss": math.sin(step / 1000)}, step)
+    return run
+
+
+def live_curve(**options: Any) -> float:
+    """Milliseconds of CPU to a curve, behind some new points."""
+    from runlore.analysis.curves import curve_of
+
+    run = live_run()
+    store = run_store(run)
+    step = store.run("live").metrics["loss"].last_step
+    for more in range(SOME):
+        run.log_metrics({"loss": 0.5}, step + 1 + more)
+    return cpu(lambda: curve_of(store.run("live"), "loss", **options))
+
+
+def cpu(action: Callable[[], object]) -> float:
+    """Milliseconds of this process's CPU, which other processes don't change much."""
+    began = time.process_time()
+    action()
+    return (time.process_time() - began) * 1e3
+
+
+def run_store(run: "Run") -> "Store":
+    import runlore
+
+    assert run.run_log.writer is not None
+    return runlore.open_store(run.run_log.writer.path.parents[3])
+
+
+@floor("48 MB of a log read, CPU", "ms")
+def bare_log(world: World) -> float:
+    writer = live_run().run_log.writer
+    assert writer is not None
+    return cpu(writer.path.read_bytes)
+
+
+@figure("a live run of 1,000,000 points: its first curve, CPU", "ms", 2000, beside="48 MB of a log read, CPU")
+def first_live_curve(world: World) -> float:
+    from runlore._process import process
+    from runlore.log.long.growth import Growths
+
+    live_run()
+    process.part(Growths).forget()
+    return live_curve()
+
+
+@figure(
+    "a live run of 1,000,000 points: its curve, 1,000 points later, CPU", "ms", 100, beside="48 MB of a log read, CPU"
+)
+def next_live_curve(world: World) -> float:
+    live_curve()
+    return live_curve()
+
+
+@figure("a live run of 1,000,000 points: 10,000 of them, zoomed, CPU", "ms", 100, beside="48 MB of a log read, CPU")
+def live_zoom(world: World) -> float:
+    live_curve()
+    return live_curve(begin=500_000, end=510_000)
+
+
+SEALING = """
+import os, runlore, time
+run = runlore.start_run("dead")
+for step in range(1_000_000):
+    run.log_metrics({"loss": step * 0.1}, step)
+os._exit(9)
+"""
+
+
+@figure("1,000,000 points of a dead run sealed by parts, CPU", "ms", 3000, beside="48 MB of a log read, CPU")
+def seal_long(world: World) -> float:
+    import subprocess
+    import sys
+
+    import runlore
+
+    subprocess.run([sys.executable, "-c", SEALING], env=world.environment(), cwd=world.folder, check=False)
+    store = runlore.open_store(world.folder / "store")
+
+    def look() -> None:
+        while list(store.root.rglob("*.log")):
+            store.runs(limit=1)
+
+    return cpu(look)
 
 
 # Size on disk
