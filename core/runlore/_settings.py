@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,11 @@ FALSE = {"", "0", "false", "no", "off"}
 
 def present_folder() -> Path:
     """Return the folder that the process works in; where somebody has removed it, the one that it began in."""
-    return Path(working_folder() or BEGAN_IN or os.sep)
+    return Path(_present_place())
+
+
+def _present_place() -> str:
+    return working_folder() or BEGAN_IN or os.sep
 
 
 def expanded(name: str) -> Path:
@@ -102,12 +106,12 @@ def setting(name: str, start: Path | None = None) -> str | None:
     value = os.environ.get(NAMES[name])
     if value is not None or name in FOR_ENVIRONMENT:
         return value
-    folder, settings = _project_settings(start or present_folder())
+    folder, settings = _project_settings(_present_place() if start is None else str(start))
     found = settings.get(name)
     if found is None:
         return None
     if name in ("store", "csv") and isinstance(found, str) and "://" not in found:
-        return str(folder / expanded(found))  # relative to the file, wherever the script is started
+        return str(Path(folder, expanded(found)))  # relative to the file, wherever the script is started
     if isinstance(found, bool):
         return "1" if found else "0"
     if isinstance(found, list):
@@ -174,14 +178,17 @@ def disabled_names() -> frozenset[str]:
     return frozenset(part.strip() for part in value.split(",") if part.strip())
 
 
-def _project_settings(start: Path) -> tuple[Path, dict[str, Any]]:
-    """Return the folder of the nearest pyproject.toml upwards, and its table `tool.runlore`; not another user's."""
-    for place in (str(start), *map(str, start.parents)):
-        text = _text_of(f"{place.rstrip(os.sep)}{os.sep}pyproject.toml")
+def _project_settings(start: str) -> tuple[str, dict[str, Any]]:
+    """Return the folder of the nearest pyproject.toml upwards, and its table `tool.runlore`; not another user's.
+
+    Each run asks for a dozen settings, so no folder becomes a Path but the one with the file.
+    """
+    for folder in _upwards(start):
+        name = f"{folder.rstrip(os.sep)}{os.sep}pyproject.toml"
+        text = _text_of(name)
         if text is None:
             continue
-        folder = Path(place)
-        path = folder / "pyproject.toml"
+        path = Path(name)
         names_us = "tool.runlore" in text
         if is_of_another(path):
             if names_us:
@@ -194,6 +201,14 @@ def _project_settings(start: Path) -> tuple[Path, dict[str, Any]]:
         except (ValueError, RecursionError) as error:
             raise SettingError(f"{path} can't be read: {error}") from error
     return start, {}
+
+
+def _upwards(folder: str) -> Iterator[str]:
+    """Yield a folder and those above it, the nearest first."""
+    below = ""
+    while folder and folder != below:
+        yield folder
+        below, folder = folder, os.path.dirname(folder)  # noqa: PTH120
 
 
 @lru_cache(maxsize=4)  # each run asks for a dozen settings

@@ -210,6 +210,21 @@ def test_a_module_that_is_imported_while_the_run_is_open_is_kept(store: Store, p
     assert members(store, "x", code.UNTRACKED) == {"generated.py": "RATE = 3\n"}
 
 
+def test_a_module_that_takes_the_place_of_another_is_kept(store: Store, tmp_path: Path, python: Python) -> None:
+    """So that as many are loaded as before."""
+    (tmp_path / "later.py").write_text("SIZE = 5\n")
+    python("""
+        import sys
+        import runlore, quopri
+        run = runlore.start_run("x")
+        run.companions.await_captures()
+        del sys.modules["quopri"]
+        import later
+        run.finish()
+    """, PYTHONPATH=str(tmp_path)).succeed()  # fmt: skip
+    assert "later.py" in {**members(store, "x", code.IMPORTED), **members(store, "x", code.SNAPSHOT)}
+
+
 def test_a_run_that_imports_nothing_more_asks_git_no_more(
     store: Store, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,7 +44,8 @@ class Capture:
         self.ended: float | None = None  # on the clock of `began`
         self.was_late = False  # a run has waited for it in vain
         self.cwd = working_folder()
-        self.modules = frozenset[str]()  # the names of those that were imported when it began
+        self.modules = frozenset[str]()  # the names of those that were imported when it began …
+        self.newest: tuple[int, str] | None = None  # … and which was the last of how many, if that was to be had
         self.kept: dict[Path, list[Event]] = {}  # by folder of blobs: events with hashes of contents
         self.takers: list[Taker] = []  # called when it is done
         self.thread: threading.Thread | None = None  # None where none was to be had
@@ -112,6 +113,7 @@ class Captures:
             capture.thread = thread
 
     def _take(self, capture: Capture) -> None:
+        capture.newest = _newest_module()  # first: what is imported meanwhile is looked at again
         capture.modules = frozenset(sys.modules)
         self._fill(capture, lambda note: self._look(plugins(), note, capture.since))
         with self._lock:
@@ -189,8 +191,21 @@ def look_again(plugins: Plugins, note: Callable[[str, Exception], None], first: 
 
 
 def _loaded_since(first: Capture) -> frozenset[str]:
-    """Return the names of the modules that were imported since a capture; one look at thousands is what it costs."""
-    return frozenset() if first.modules.issuperset(sys.modules) else frozenset(sys.modules) - first.modules
+    """Return the names of the modules that were imported since a capture."""
+    newest = _newest_module()
+    if newest is not None and newest == first.newest:
+        return frozenset()
+    return frozenset(sys.modules) - first.modules
+
+
+def _newest_module() -> tuple[int, str] | None:
+    """Return how many modules are loaded, and the one that was added last; None while another thread adds one.
+
+    A look at the names of all, thousands in a training, would take longer than the rest of the end of a short run.
+    """
+    with suppress(RuntimeError):
+        return len(sys.modules), next(reversed(sys.modules), "")
+    return None
 
 
 def section_event(name: str, values: Mapping[str, Any]) -> Event:
