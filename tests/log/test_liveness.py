@@ -15,6 +15,7 @@ from runlore.log.liveness import (
     Life,
     is_network_kind,
     life_of,
+    mounted_kind,
     on_network_disk,
     process_identity,
 )
@@ -77,6 +78,25 @@ def test_a_lock_that_a_stranger_holds_does_not_revive_a_dead_process(store: Stor
 
 def test_a_local_disk_is_no_network_disk(tmp_path: Path) -> None:
     assert not on_network_disk(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        ("/data/x", "nfs4"),
+        ("/data", "nfs4"),
+        ("/database", "ext4"),
+        ("/data/my set/a", "ceph"),
+        ("/twice/a", "xfs"),
+        ("/", "ext4"),
+    ],
+)
+def test_the_disk_of_a_place_is_the_nearest_one_mounted_above_it(place: str, kind: str) -> None:
+    mounts = (
+        "/dev/a / ext4 rw 0 0\nproc /proc proc rw 0 0\nhost:/d /data nfs4 rw 0 0\n"
+        "ceph /data/my\\040set ceph rw 0 0\nhost:/t /twice nfs rw 0 0\n/dev/b /twice xfs rw 0 0\n"
+    )
+    assert mounted_kind(place, mounts) == kind
 
 
 @pytest.mark.parametrize(

@@ -168,15 +168,26 @@ def on_network_disk(folder: Path) -> bool:
 @lru_cache(maxsize=64)
 def _is_network_device(device: int, folder: Path) -> bool:
     """Return True if `folder`, which lies on `device`, does; a disk keeps its number while it is mounted."""
-    folder = folder.resolve()
-    best, kind = Path("/"), ""
+    mounts = ""
     with suppress(OSError):
-        for line in Path("/proc/mounts").read_text(errors="replace").splitlines():
-            _, place, disk, *_ = line.split(" ")
-            point = Path(re.sub(_ESCAPED, lambda found: chr(int(found[1], 8)), place))
-            if point == folder or (point in folder.parents and len(point.parts) >= len(best.parts)):
-                best, kind = point, disk
-    return is_network_kind(kind)
+        mounts = Path("/proc/mounts").read_text(errors="replace")
+    return is_network_kind(mounted_kind(os.path.realpath(folder), mounts))
+
+
+def mounted_kind(place: str, mounts: str) -> str:
+    """Return the kind of the disk that a whole path lies on by the text of /proc/mounts; an empty one if it has none.
+
+    By texts: a machine with containers has hundreds of lines, and each training reads them.
+    """
+    best, kind = "", ""
+    for line in mounts.splitlines():
+        _, point, disk, *_ = line.split(" ")
+        if "\\" in point:
+            point = re.sub(_ESCAPED, lambda found: chr(int(found[1], 8)), point)
+        lies_there = place == point or place.startswith(f"{point.rstrip(os.sep)}{os.sep}")
+        if lies_there and len(point) >= len(best):  # of two at one place the later one hides the other
+            best, kind = point, disk
+    return kind
 
 
 def is_network_kind(kind: str) -> bool:
