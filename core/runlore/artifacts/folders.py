@@ -18,9 +18,9 @@ MAX_NAME_BYTES = 255  # of a file or folder, on nearly every disk
 
 # Git takes a folder of this name, however it is written on a disk of Windows or of Apple, for a repository, and runs
 # what its settings name; a shell's prompt asks git.
-_GITS = re.compile(r"\.git[ .]*(:.*)?|git~\d+", re.IGNORECASE)
-_UNSEEN = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")  # characters that Apple's disks leave out
-_HEAD = re.compile(rb"ref:\s*refs/|[0-9a-fA-F]{40}")  # begins the file HEAD, without which no folder is a repository
+_GITS = r"(?i)\.git[ .]*(:.*)?|git~\d+"
+_UNSEEN = "[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]"  # characters that Apple's disks leave out
+_HEAD = rb"ref:\s*refs/|[0-9a-fA-F]{40}"  # begins the file HEAD, without which no folder is a repository
 
 _ESCAPE = r"\\u(dc[89a-f][0-9a-f])"  # a byte of a name that is no UTF-8, as it stands in a log
 
@@ -78,12 +78,12 @@ def is_unsafe(recorded: str) -> bool:
 
 def is_of_git(recorded: str) -> bool:
     """Return True for a path that lies in git's own folder, `.git`, on some system."""
-    return any(_GITS.fullmatch(_UNSEEN.sub("", part)) for part in re.split(r"[/\\]", recorded))
+    return any(re.fullmatch(_GITS, re.sub(_UNSEEN, "", part)) for part in re.split(r"[/\\]", recorded))
 
 
 def makes_repository(name: str, beginning: bytes) -> bool:
     """Return True for a file that could make the folder around it a bare repository, by its name and how it begins."""
-    return name.lower() == "head" and _HEAD.match(beginning) is not None
+    return name.lower() == "head" and re.match(_HEAD, beginning) is not None
 
 
 def safe_join(folder: Path, recorded: str) -> Path:

@@ -30,7 +30,8 @@ _STRONG_PAIRS = frozenset(
         ("chiave", "api"), ("clave", "secreta"),
     ]
 )  # fmt: skip
-_STRONG_SCRIPTS = re.compile(  # words of languages that join them, or change their ends
+# Patterns as texts are compiled when a name or value first asks for them: few runs have one.
+_STRONG_SCRIPTS = (  # words of languages that join them, or change their ends
     "парол|секрет(?!ар)|密码|密碼|口令|密钥|密鑰|パスワード|暗証番号|비밀번호|암호|κωδικ|كلمة.?(?:ال)?(?:مرور|سر)|סיסמ|पासवर्ड"
 )
 _WEAK_WORDS = frozenset("pass pw auth creds cred jwt cookie bearer signature passe schlüssel токен 令牌 토큰".split())
@@ -52,13 +53,14 @@ _MODEL_TOKENS = frozenset(
     "language response output input target source prompt bot eot system assistant trigger fill class type total".split()
 )
 _FAINT_NAMES = frozenset("key keys wandb comet neptune openai anthropic huggingface cohere clearml replicate".split())
-_HEX_KEY = re.compile(r"[0-9a-f]{40}")  # of Weights & Biases
-_PLAIN = re.compile(
-    r"(?i)none|null|true|false|nil|auto|default|\[masked\]|\w*\*+|utf-?8|latin-?1|b?float\d+|u?int\d+|\#[0-9a-f]{3,8}|\W+"
+_HEX_KEY = r"[0-9a-f]{40}"  # of Weights & Biases
+_PLAIN = (
+    r"(?i)none|null|true|false|nil|auto|default|\[masked\]|\w*\*+|utf-?8|latin-?1|b?float\d+|u?int\d+"
+    r"|\#[0-9a-f]{3,8}|\W+"
 )
-_WORDS = re.compile(r"[a-z]{1,15}(?:[_./:-][a-z]{1,15})*|(?:[A-Z][a-z]{1,15})+")
-_VERSION = re.compile(r"[~^<>=!]{0,2}v?\d+(?:\.\d+){1,9}(?:[.+-]?(?:a|b|rc|dev|post|cu)\d+){0,3}")  # google-auth's
-_LIKELY = re.compile(r"[A-Za-z0-9_+/=.:~!@#$%^&*-]{5,}")  # one word without brackets
+_WORDS = r"[a-z]{1,15}(?:[_./:-][a-z]{1,15})*|(?:[A-Z][a-z]{1,15})+"
+_VERSION = r"[~^<>=!]{0,2}v?\d+(?:\.\d+){1,9}(?:[.+-]?(?:a|b|rc|dev|post|cu)\d+){0,3}"  # google-auth's
+_LIKELY = r"[A-Za-z0-9_+/=.:~!@#$%^&*-]{5,}"  # one word without brackets
 _COMMON = frozenset(
     "password passwd secret postgres postgresql mysql root admin administrator username localhost changeme default "
     "example testing development production public private anonymous guest token".split()
@@ -90,7 +92,7 @@ def strength(name: str) -> int:
         words = [word.lower() for word in _PARTS.findall(name)]
     else:
         words = re.findall(r"[^\W\d_]+", name.lower())
-        if _STRONG_SCRIPTS.search(name.lower()):
+        if re.search(_STRONG_SCRIPTS, name.lower()):
             return STRONG
     pairs = set(pairwise(words))
     if not _STRONG_WORDS.isdisjoint(words) or not _STRONG_PAIRS.isdisjoint(pairs):
@@ -124,18 +126,18 @@ def is_secret(name: str, value: object) -> bool:
         return False
     if not isinstance(value, str):
         return level == STRONG and isinstance(value, int | float)
-    if not value or _PLAIN.fullmatch(value) or (value.startswith(("/", "~/", "./")) and "pwd" in name.lower()):
+    if not value or re.fullmatch(_PLAIN, value) or (value.startswith(("/", "~/", "./")) and "pwd" in name.lower()):
         return False
     if level == FAINT:
         return is_random(value) or (
-            _HEX_KEY.fullmatch(value) is not None and not name.lower().endswith(("key", "keys"))
+            re.fullmatch(_HEX_KEY, value) is not None and not name.lower().endswith(("key", "keys"))
         )
     return level == STRONG or is_likely(value)
 
 
 def is_likely(value: str) -> bool:
     """Return True if a value could be a credential: one word that mixes kinds of characters, or is long."""
-    if not _LIKELY.fullmatch(value) or _VERSION.fullmatch(value):
+    if not re.fullmatch(_LIKELY, value) or re.fullmatch(_VERSION, value):
         return False
     return any(char.isdigit() for char in value) or not value.isalpha() or value != value.lower() or len(value) >= 20
 
@@ -159,12 +161,12 @@ def is_random(value: str) -> bool:
 
 def is_words(value: str) -> bool:
     """Return True for words alone, as code writes names of things: input_ids, StrictBool."""
-    return _WORDS.fullmatch(value) is not None
+    return re.fullmatch(_WORDS, value) is not None
 
 
 def is_uncommon(value: str) -> bool:
     """Return True if a secret is so uncommon that every occurrence of it can be masked."""
-    if value.lower() in _COMMON or _PLAIN.fullmatch(value) or value.isdecimal():
+    if value.lower() in _COMMON or re.fullmatch(_PLAIN, value) or value.isdecimal():
         return False
     return len(value) >= 12 or (len(value) >= 6 and not value.isalpha())
 
