@@ -3,7 +3,7 @@
 Modules keep no mutable state of their own. Each defines a `Part`; `process.part(ThatPart)` makes it at first need.
 
 At exit, parts end in the order of their `rank`: 1 the fits that never reported their end, 2 the open runs, 3 the runs
-that were opened again for additions, 4 the mark for SIGTERM. Functions that users register with `atexit` behind the
+that were opened again for additions, 4 the mark that signals leave. Functions that users register with `atexit` behind the
 import of runlore's writing half run before, and may still log.
 
 In a forked child every part lets go of what it shares with the parent (`forget`: descriptors are closed, locks made

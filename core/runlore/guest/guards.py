@@ -11,7 +11,7 @@ from runlore._ids import new_name
 from runlore._settings import flag
 from runlore._warnings import report, valid_or, without_warnings
 from runlore.hookspecs import DataDescription
-from runlore.log import sigterm
+from runlore.log import marks
 from runlore.plugins.autolog import wanted_by_setting
 from runlore.plugins.manager import plugins
 from runlore.recording.output import without_output
@@ -172,5 +172,5 @@ def run_name() -> str:
 
 
 def rearm() -> None:
-    """Let SIGTERM leave its mark again, after a framework has given back the handler that it took."""
-    sigterm.rearm()
+    """Let signals leave their mark again, after a framework has given back the handler that it took."""
+    marks.rearm()

@@ -298,7 +298,7 @@ def _read_change(folder: Folder, change: Change, replays: dict[str, Replay], *, 
 
 
 def _dead_logs(folder: Folder, changes: Iterable[Change]) -> Iterator[tuple[Path, dict[str, Any] | None]]:
-    """Yield the undamaged logs whose writers died, each with the end record that SIGTERM left, if it did."""
+    """Yield the undamaged logs whose writers died, each with the end record that a signal left, if one did."""
     for change in changes:
         for content in change.writers.contents if change.writers else []:
             if is_dead_log(content):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from runlore._frozen import fresh, late
 from runlore._ids import id_time
 from runlore._inside import OddFile
-from runlore.log import sigterm
+from runlore.log import marks
 from runlore.log.events import NEEDED, WEIGHTS, Event
 from runlore.log.folder import Folder, WriterFile
 from runlore.log.frames import fault_text
@@ -289,13 +289,8 @@ def build_record(folder: Folder, run_id: str, writers: Writers) -> Record:
 
 
 def closing_of(folder: Folder, content: Content) -> Event | None:
-    """Return the end record to seal a dead writer's log with: of SIGTERM, or None where the writer crashed."""
-    mark = sigterm.read_mark(folder.marks, content.opening)
-    if mark is None or _last_time(content) > mark[0] + sigterm.SURVIVED_US:
-        return None
-    time_us, stack = mark
-    error = {"type": "SIGTERM", "message": "the process was told to terminate", "traceback": stack}
-    return {"type": "end", "time": time_us, "status": "interrupted", "error": error}
+    """Return the end record to seal a dead writer's log with: of a signal, or None where the writer crashed."""
+    return marks.end_by_mark(folder.marks, content.opening, _last_time(content))
 
 
 def _read_live(item: WriterFile, replay: Replay | None) -> Content:
@@ -330,9 +325,9 @@ class _Appended:
             self._ends.append(None if own else content.end or self._ends[-1])
 
     def end_of(self, owner: Content) -> Event | None:
-        """Return what was appended where a writer told no end, or only of SIGTERM; None without."""
+        """Return what was appended where a writer told no end, or only of a signal; None without."""
         told = owner.end
-        if owner.life is Life.ALIVE or (told is not None and (told.get("error") or {}).get("type") != "SIGTERM"):
+        if owner.life is Life.ALIVE or (told is not None and (told.get("error") or {}).get("type") not in marks.MEANINGS):
             return None
         return self._ends[len(self._ordinals) - bisect_right(self._ordinals, owner.ordinal)]
 

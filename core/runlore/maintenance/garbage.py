@@ -13,8 +13,8 @@ from pathlib import Path
 from runlore import _inside
 from runlore.index.select import list_damaged
 from runlore.log.folder import Folder, WriterFile, visible
+from runlore.log.marks import is_of_the_gone
 from runlore.log.record import Record, Writers, build_record, read_record, read_writers
-from runlore.log.sigterm import is_of_the_gone
 from runlore.maintenance.retention import Surplus
 from runlore.store.quarantine import files_in_quarantine
 from runlore.store.store import Store
@@ -239,7 +239,7 @@ def _is_draft(path: Path) -> bool:
 
 
 def _marks(folder: Folder) -> Iterator[tuple[Path, int]]:
-    """Yield the marks that nobody will ask for: of processes that died without SIGTERM; all, if no run is unsealed."""
+    """Yield the marks that nobody will ask for: empty ones of the dead; all, if no run is unsealed."""
     marks = list(_files(folder, folder.marks, MIN_AGE_S))
     sealed = marks and not any(path.suffix == ".log" for path, _ in _files(folder, folder.runs))
     yield from (item for item in marks if sealed or (item[1] == 0 and is_of_the_gone(item[0].name)))

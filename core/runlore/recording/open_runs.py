@@ -7,7 +7,7 @@ from contextvars import ContextVar, Token
 from typing import Protocol
 
 from runlore._process import Part
-from runlore.log import sigterm
+from runlore.log import marks
 from runlore.recording.ending import cause
 
 
@@ -98,8 +98,8 @@ class OpenRuns(Part):
         """Finish the runs that are still open."""
         error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)  # interactive errors are no end
         error = error or cause(sys.exception())  # of a child process, which runs this while its exception propagates
-        if error is None and sigterm.was_told_to_end():
-            error = SystemExit("SIGTERM")
+        if error is None and marks.was_told_to_end():
+            error = SystemExit("the process was told to end")
         for run in list(self._runs.values()):
             run.end_with_process(error)
 

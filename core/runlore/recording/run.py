@@ -14,7 +14,7 @@ from runlore._process import Part, process
 from runlore._warnings import report
 from runlore.artifacts.events import not_kept, recorded
 from runlore.errors import FormatError, RunNotFound, RunNotReadable
-from runlore.log import liveness, sigterm
+from runlore.log import liveness, marks
 from runlore.log.folder import Folder
 from runlore.log.values import as_number, as_step, as_text, describe, facts_of, flatten, is_number, text_of, unreadable
 from runlore.plugins.manager import plugins
@@ -264,7 +264,7 @@ class Run:
 
     def _was_interrupted(self, error: BaseException | None) -> bool:
         """Return True if `error` stands for a signal."""
-        if isinstance(error, SystemExit) and sigterm.was_told_to_end():
+        if isinstance(error, SystemExit) and marks.was_told_to_end():
             return True
         return error is not None and error is self.fit.interruption
 
@@ -309,7 +309,7 @@ def open_run(
     log.continue_steps(last_steps or {})
     if log.mode != "attach":
         process.part(OpenRuns).add(run)
-        sigterm.leave_mark_on_sigterm(folder.marks, identity)
+        marks.leave_mark_on_signals(folder.marks, identity)
     run.companions.begin(None if like is None else like.companions.taken)
     return run
 

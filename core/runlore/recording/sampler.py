@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runlore._settings import present_folder
 from runlore._startup import script_arguments
 from runlore.hookspecs import SYSTEM_PREFIX, CaptureRequest
-from runlore.log.sigterm import SIGTERM
+from runlore.log.marks import SIGHUP, SIGTERM
 from runlore.plugins.manager import plugins
 from runlore.recording.run_log import RunLog
 
@@ -55,7 +55,9 @@ class Sampler:
             self._runs[log.id] = log
             if self._turn is None:
                 turn = _Turn()
-                mask = pthread_sigmask(SIG_BLOCK, {SIGTERM})  # in a thread that Python doesn't know yet it left no mark
+                mask = pthread_sigmask(
+                    SIG_BLOCK, {SIGHUP, SIGTERM}
+                )  # a thread new to Python leaves no mark
                 try:
                     _thread.start_new_thread(self._wait, (turn,))
                     self._turn = turn
@@ -89,7 +91,7 @@ class Sampler:
                 turn.thread = thread
 
     def _work(self, turn: _Turn) -> None:
-        pthread_sigmask(SIG_UNBLOCK, {SIGTERM})  # what plugins start is ended by it
+        pthread_sigmask(SIG_UNBLOCK, {SIGHUP, SIGTERM})  # what plugins start is ended by it
         self._measure([])
         wait_s = INTERVAL_S - FIRST_S
         while not turn.going_on.acquire(timeout=wait_s):

@@ -1,5 +1,6 @@
-"""SIGTERM: an exit as fast as without runlore, and a run that reads interrupted."""
+"""Signals that end a process: an exit as fast as without runlore, and a run that reads interrupted."""
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,39 @@ def test_sigterm_ends_at_once_and_reads_interrupted(store: Store, python: Python
         assert run.error["type"] == "SIGTERM"
     store.reindex()
     assert store.run("told").status == "interrupted"
+
+
+def test_a_closed_terminal_reads_interrupted_and_a_reload_does_not(store: Store, python: Python) -> None:
+    """It read crashed."""
+    script = """
+        import signal, sys, time, runlore
+        if sys.argv[2:]:
+            signal.signal(signal.SIGHUP, getattr(signal, sys.argv[2], lambda *_: print("reloaded", flush=True)))
+        run = runlore.start_run(sys.argv[1])
+        print("ready", flush=True)
+        while True:
+            time.sleep(0.01)
+            run.log_metrics({"loss": 1.0})
+            print("logged", flush=True)
+    """
+    process = python(script, "closed")
+    process.line()
+    assert process.kill(signal.SIGHUP) == -signal.SIGHUP
+    closed = store.run("closed")
+    assert closed.error is not None
+    assert (closed.status, closed.error["type"]) == ("interrupted", "SIGHUP")
+    assert closed.error["traceback"].startswith("Stack (most recent call first)")
+    for name, handler in (("ignoring", "SIG_IGN"), ("reloading", "own")):
+        process = python(script, name, handler)
+        process.line()
+        os.kill(process.pid, signal.SIGHUP)
+        while handler == "own" and process.line() != "reloaded":
+            pass
+        mark = max((store.root / "marks").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        os.utime(mark, (1, 1))  # as if it was long ago
+        process.kill()
+        assert (mark.stat().st_size > 0) == (handler == "own")
+        assert store.run(name).status == "crashed"
 
 
 def test_a_normal_exit_takes_its_mark_away(store: Store, python: Python, tmp_path: Path) -> None:

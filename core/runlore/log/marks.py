@@ -1,0 +1,180 @@
+"""Signals that end a process leave a mark from C: no handler in Python delays the exit, and a run reads interrupted.
+
+`faulthandler` writes the stack to a file of this process and passes the signal on to whoever had it before, so exit
+time and wait status are those without us. Python's own view of the handlers does not change. A mark of SIGHUP begins
+behind a zero byte.
+"""
+
+import faulthandler
+import os
+import threading
+import time
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runlore._inside import open_binary, unlink
+from runlore._process import Part, process
+from runlore._sharing import make_folder, open_file
+from runlore.log.folder import place_of
+from runlore.log.liveness import boot_id, process_start
+
+if TYPE_CHECKING:
+    from signal import getsignal, signal
+else:
+    from _signal import getsignal, signal  # `signal` makes enums of all signals: a script's only run needs none
+
+MAX_STACK_BYTES = 1 << 20  # that are read of a mark
+SIGHUP, SIGTERM = 1, 15  # on every system that has `faulthandler.register`
+MEANINGS = {  # of the signals that leave a mark, by their names
+    "SIGHUP": "the terminal or the connection that the process belonged to was closed",
+    "SIGTERM": "the process was told to terminate",
+}
+ENDING_S = 60.0  # that a handler may take between the signal and the end of the process
+SURVIVED_US = 1_000_000  # a frame that is this much younger than the mark means that the process lived on
+
+
+class Mark(Part):
+    """The mark of this process: a file that is empty until one of the signals comes."""
+
+    rank = 4  # behind the runs, which look at it when they end
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # runs may start on several threads
+        self._path: Path | None = None
+        self._files: dict[int, FileIO] = {}  # by signal; both are the same file
+
+    def arm(self, folder: Path, identity: dict[str, Any]) -> None:
+        """Have the signals written to a file in `folder`, unless they are already written to another."""
+        with self._lock:
+            self._arm(folder, identity)
+
+    def _arm(self, folder: Path, identity: dict[str, Any]) -> None:
+        if self._files and self._path is not None:
+            with suppress(OSError):
+                if place_of(self._files[SIGTERM].fileno(), self._path) is not None:
+                    self.rearm()
+                    return
+            self.forget()  # it was removed, with the store
+        with suppress(OSError):
+            make_folder(folder, folder.parent)
+            path = folder / mark_name(identity)
+            self._add(SIGTERM, FileIO(open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, folder.parent), "ab"))
+            self._path = path
+            if not _is_set("SigIgn", SIGHUP):  # as it is below nohup, where nothing ends because of it
+                file = FileIO(open_file(path, os.O_WRONLY, folder.parent), "wb")
+                file.seek(1)
+                self._add(SIGHUP, file)
+
+    def _add(self, number: int, file: FileIO) -> None:
+        self._files[number] = file
+        _register(number, file)
+
+    def rearm(self) -> None:
+        """Arm again where a signal has its default back, as after a trainer's own handler.
+
+        Where any handler stands it is left alone: it may pass the signal on to ours.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number, file in self._files.items():
+            if _is_set("SigCgt", number) or _is_set("SigIgn", number):
+                continue
+            known = getsignal(number)
+            faulthandler.unregister(number)
+            signal(number, known)
+            _register(number, file)
+
+    def told(self) -> bool:
+        """Return True if the process got one of the signals a moment ago."""
+        for file in self._files.values():
+            with suppress(OSError):
+                state = os.fstat(file.fileno())  # its folder may have been renamed
+                return state.st_size > 0 and time.time() - state.st_mtime < ENDING_S
+        return False
+
+    def end(self) -> None:
+        """Disarm and remove the file: the process ends normally, and its runs say how they ended."""
+        if self._files and self._path is not None:
+            with suppress(OSError):
+                path = place_of(self._files[SIGTERM].fileno(), self._path) or self._path
+                self.forget()
+                unlink(path, path.parent.parent)
+
+    def forget(self) -> None:
+        """Disarm, in a forked child, too: the file is the parent's."""
+        while self._files:
+            number, file = self._files.popitem()
+            faulthandler.unregister(number)
+            file.close()
+        self._path = None
+
+
+def leave_mark_on_signals(folder: Path, identity: dict[str, Any]) -> None:
+    """Arm the mark of this process; the folder of the first call gets it. Never raises for the disk."""
+    if hasattr(faulthandler, "register"):
+        process.part(Mark).arm(folder, identity)
+
+
+def rearm() -> None:
+    """Arm the mark again where somebody has set the signal's default back; see `Mark.rearm`."""
+    process.part(Mark).rearm()
+
+
+def was_told_to_end() -> bool:
+    """Return True if this process got one of the signals a moment ago."""
+    return process.part(Mark).told()
+
+
+def mark_name(identity: dict[str, Any]) -> str:
+    """Return the name of a process's mark, from what the opening event of a log says of the process."""
+    return f"{str(identity.get('boot'))[:8]}-{identity.get('pid')}-{identity.get('pid_start')}"
+
+
+def is_of_the_gone(name: str) -> bool:
+    """Return True for the name of a mark whose process ran since this machine was started, and does not any more."""
+    boot, pid, start = name.split("-", 2) if name.count("-") == 2 else ("", "", "")
+    return boot == boot_id()[:8] and pid.isdecimal() and str(process_start(int(pid))) != start
+
+
+def end_by_mark(folder: Path, identity: dict[str, Any], newest_us: int) -> dict[str, Any] | None:
+    """Return the end record of a process that a signal has ended, by its mark; None where there is none.
+
+    `newest_us` is the time of the newest frame of its log: where that is much younger, the process has lived on.
+    """
+    mark = _read_mark(folder, identity)
+    if mark is None or newest_us > mark[0] + SURVIVED_US:
+        return None
+    time_us, stack = mark
+    kind = "SIGHUP" if stack.startswith("\0") else "SIGTERM"
+    error = {"type": kind, "message": MEANINGS[kind], "traceback": stack.strip("\0").strip()}
+    return {"type": "end", "time": time_us, "status": "interrupted", "error": error}
+
+
+def _read_mark(folder: Path, identity: dict[str, Any]) -> tuple[int, str] | None:
+    """Return when (µs since 1970) a process got a signal, and its stack then; None if it didn't."""
+    path = folder / mark_name(identity)
+    try:
+        with open_binary(path, folder.parent) as file:
+            stack = file.read(MAX_STACK_BYTES).decode(errors="replace")
+            time_us = os.fstat(file.fileno()).st_mtime_ns // 1000
+    except (OSError, ValueError):  # ValueError: a zero byte in the name
+        return None
+    return (time_us, stack) if stack.strip() else None
+
+
+def _register(number: int, file: FileIO) -> None:
+    faulthandler.register(number, file=file, all_threads=False, chain=True)
+
+
+def _is_set(field: str, number: int) -> bool:
+    """Return True for a signal that is caught ("SigCgt") or ignored ("SigIgn") by this process, as the kernel says.
+
+    Where it does not say, both are taken for true.
+    """
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(errors="replace").splitlines():
+            if line.startswith(f"{field}:"):
+                return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return True
