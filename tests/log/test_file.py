@@ -68,7 +68,7 @@ def test_a_full_disk_costs_points_and_one_warning_and_the_run_says_how_many(smal
     steps = found.metrics["loss"].steps.tolist()
     lost = 2001 - len(steps)
     assert (steps[0], steps[-1], found.status) == (0, 2000, "finished")
-    assert found.missing == [{"what": f"{lost} log calls", "why": "no room on the disk"}]
+    assert found.missing == [{"what": f"{lost} log calls", "why": "No space left on device"}]
     assert found.tags == {"kept": "in memory"}
 
 
@@ -87,7 +87,7 @@ def test_a_disk_that_stays_full_still_takes_the_end(small_disk: Path) -> None:
     assert found.status == "failed"
     assert found.error is not None
     assert found.error["type"] == "ValueError"
-    assert found.missing[0]["why"] == "no room on the disk"
+    assert found.missing[0]["why"] == "No space left on device"
 
 
 def test_a_disk_that_is_full_from_the_start_stops_nobody(small_disk: Path) -> None:

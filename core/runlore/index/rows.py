@@ -90,7 +90,7 @@ def _run_row(record: Record, number: int, state: int) -> Row:
         record.started,
         record.ended,
         LIVE if record.live else DAMAGED if record.is_damaged else state,
-        _bounded(record.lost_calls),
+        _bounded(sum(record.lost.values())),
         _bounded(record.damaged_bytes),
         _bounded(record.ran),
     )

@@ -249,9 +249,9 @@ SCHEMA: dict[str, dict[str, Kind]] = {  # kinds of fields, by type of event
     "weights": {"sha256": HASH_TEXT, **dict.fromkeys(WEIGHTS, HASHES)},
     "dropped": {"sha256": TEXTS, "why": TEXT},
     "missing": {"what": TEXT, "why": TEXT},
-    "gap": {"calls": COUNT, "points": WHOLE, "since": WHOLE},
+    "gap": {"calls": COUNT, "points": WHOLE, "since": WHOLE, "why": TEXT},
     "counted": {"keys": TEXTS, "given": FLAG},
-    "end": {"status": LINE, "error": ERROR, "lost": COUNT, "ran": WHOLE, "with_process": FLAG},
+    "end": {"status": LINE, "error": ERROR, "lost": COUNT, "why": TEXT, "ran": WHOLE, "with_process": FLAG},
 }
 NEEDED: dict[str, tuple[str, ...]] = {  # fields without which an event tells nothing
     **dict.fromkeys(("params", "summary", "tags"), ("values",)),

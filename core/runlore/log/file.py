@@ -1,5 +1,7 @@
 """The file of a log that is being written: created under the writer's lock, appended to, ended and sealed."""
 
+import errno
+import fcntl
 import os
 import sys
 import threading
@@ -27,6 +29,8 @@ LOOK_US = 1_000_000  # between looks at where the file lies, while it is written
 COPY_BYTES = 1 << 20  # in one piece
 PATIENCE = 100  # times as long as it took in vain is waited before a removed file is written anew again
 MAX_MESSAGE = 200  # characters of an error's message in the reserved room at the head
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # for this much; something shorter may fit
+HINTS = {errno.EFBIG: "the process may not write longer files, see `ulimit -f`"}
 
 
 class OpenLogs(Part):
@@ -65,8 +69,10 @@ class LogFile:
         self._began_ns, self._began_us = time.monotonic_ns(), time.time_ns() // 1000
         self._is_segment = opening.get("mode") in ("start", "resume") and "time" not in opening  # from its beginning
         self._run_id = name.partition(".")[0]
+        self._run = f"run {opening['name']!r}" if opening.get("name") else f"run {self._run_id}"
         self._gap: Event | None = None  # calls and points that were lost since the last write
         self._waiting: list[bytes] = []  # frames of events that found no room
+        self._failure = OSError()  # of the last write that failed
         self._told = set[str]() if told is None else told
         self._stop_heartbeat = threading.Event()
         self.size = 0
@@ -86,8 +92,10 @@ class LogFile:
         except OSError as error:
             return self._lose(points, error)
         if written != len(data):
-            return self._lose(points, None, written)
-        self.size += written
+            why = self._write_rest(data, written)
+            if why is not None:
+                return self._lose(points, why)
+        self.size += len(data)
         return True
 
     def event(self, event: Event) -> None:
@@ -208,42 +216,57 @@ class LogFile:
     def _append_with_overdue(self, data: bytes, points: int) -> bool:
         """Append waiting events, the gap and `data` in one write."""
         waiting = list(self._waiting)
-        gap = [event_frame(self._stamped({"type": "gap", **self._gap}))] if self._gap else []
-        whole = b"".join([*waiting, *gap, data])
+        whole = b"".join([*waiting, self._gap_frame(), data])
         try:
             written = os.write(self._descriptor, whole)
         except OSError as error:
             return self._lose(points, error)
-        if written != len(whole):
-            return self._lose(points, None, written)
-        self.size += written
+        why = self._write_rest(whole, written)
+        if why is not None:
+            return self._lose(points, why)
+        self.size += len(whole)
         del self._waiting[: len(waiting)]
         self._gap = None
         return True
 
-    def _lose(self, points: int, error: OSError | None, written: int = 0) -> bool:
-        """Count points that were not written, and report it once; `written` bytes of them are cut off again."""
-        if self.closed:
-            return False if self.successor is not None else self._refuse()
-        if written:
+    def _gap_frame(self) -> bytes:
+        return event_frame(self._stamped({"type": "gap", **self._gap})) if self._gap else b""
+
+    def _write_rest(self, data: bytes, written: int) -> OSError | None:
+        """Write what the system left of `data`; where that fails, cut all of it off again and return why."""
+        try:
+            while written < len(data):
+                more = os.write(self._descriptor, data[written:])
+                if not more:
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
+                written += more
+        except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._descriptor, self.size)
+            return error
+        return None
+
+    def _lose(self, points: int, error: OSError) -> bool:
+        """Count points that were not written, and report it once."""
+        if self.closed:
+            return False if self.successor is not None else self._refuse()
+        reason = _reason(error)
         if points:
-            self._count_lost(points)
+            self._count_lost(points, reason)
         while sum(map(len, self._waiting)) > MAX_WAITING_BYTES:
             self._waiting.pop(0)
-            self._count_lost(0)
-        reason = error.strerror or str(error) if error else "no space left on device"
+            self._count_lost(0, reason)
+        self._failure = error
         self.warn_once(
             "disk",
-            f"can't write to {self.path.name}: {reason}. Training goes on; points are lost until there is room again, "
-            "and the run says how many",
+            f"can't write to {self._run} ({self.path.name}): {reason}. Training goes on; what is logged is lost until "
+            "it can be written again, and counted",
         )
         return False
 
-    def _count_lost(self, points: int) -> None:
+    def _count_lost(self, points: int, reason: str) -> None:
         if self._gap is None:
-            self._gap = {"calls": 0, "points": 0, "since": self._now()}
+            self._gap = {"calls": 0, "points": 0, "since": self._now(), "why": reason}
         self._gap["calls"] += 1
         self._gap["points"] += points
 
@@ -258,12 +281,29 @@ class LogFile:
             self._waiting.append(event_frame(self._stamped(end)))
         if not self._waiting and not self._gap:
             return True
-        self._append_with_overdue(b"", 0)
-        if not self._waiting:
+        if self._append_with_overdue(b"", 0):
             return True
         if end is not None:
-            self._write_end_in_slot(end)
+            self._waiting.pop()
+        reason = _reason(self._failure)
+        for data in self._waiting:
+            if not self._has_room_for(data):
+                self._count_lost(0, reason)
+        told = self._has_room_for(self._gap_frame()) if end is None else self._write_brief_end(end, reason)
+        if not told:
+            calls = self._gap["calls"] if self._gap else 0
+            end_too = "" if end is None else f", and nor can its end: it will read crashed, not {end.get('status')}"
+            self.warn_once("end", f"{calls} calls of {self._run} can't be written: {reason}{end_too}")
         return False
+
+    def _has_room_for(self, data: bytes) -> bool:
+        """Append a single frame where only more than that has found no room; return False if it does not fit."""
+        if self._failure.errno not in NO_ROOM:
+            return False
+        if self._write_rest(data, 0) is not None:
+            return False
+        self.size += len(data)
+        return True
 
     def _with_time(self, end: Event) -> Event:
         """Return the end of a segment with the time that it ran, where its first and its last time don't tell that.
@@ -274,22 +314,22 @@ class LogFile:
         lasted = time.time_ns() // 1000 - self._began_us
         return {**end, "ran": ran} if self._is_segment and abs(lasted - ran) > SET_BACK_US else end
 
-    def _write_end_in_slot(self, end: Event) -> None:
-        """Write the end record, shortened, into the room that is reserved for it at the head."""
-        brief: Event = {**end, "lost": self._gap["calls"] if self._gap else 0}
-        if brief.get("error"):
-            message = str(brief["error"].get("message"))[:MAX_MESSAGE]
-            brief["error"] = {"type": brief["error"].get("type"), "message": message}
-        data = event_frame(self._stamped(brief))
+    def _write_brief_end(self, end: Event, reason: str) -> bool:
+        """Write the end record, shortened, behind the rest or into the room that is reserved for it at the head."""
+        end = {**end, "lost": self._gap["calls"], "why": reason} if self._gap else end
+        if end.get("error"):
+            message = str(end["error"].get("message"))[:MAX_MESSAGE]
+            end = {**end, "error": {"type": end["error"].get("type"), "message": message}}
+        data = event_frame(self._stamped(end))
+        if self._has_room_for(data):
+            return True
         if len(data) > frames.SLOT_END - frames.SIGNATURE_SIZE:
             data = event_frame(self._stamped({"type": "end", "status": end.get("status")}))
         with suppress(OSError):
-            # O_APPEND makes Linux append even with pwrite, so the slot needs a descriptor of its own.
-            slot = open_file(self.path, os.O_WRONLY)
-            try:
-                os.pwrite(slot, data, frames.SIGNATURE_SIZE)
-            finally:
-                os.close(slot)
+            flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
+            fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags & ~os.O_APPEND)  # with it Linux appends even by pwrite
+            return os.pwrite(self._descriptor, data, frames.SIGNATURE_SIZE) == len(data)
+        return False
 
     def _now(self) -> int:
         """Return µs since 1970 by the clock of this moment: a machine may have slept, or its clock been set."""
@@ -310,6 +350,12 @@ class LogFile:
 
     def _stamped(self, event: Event) -> Event:
         return event if "time" in event else {"type": event["type"], "time": self._now(), **event}
+
+
+def _reason(error: OSError) -> str:
+    """Return what the system says of a failed write, with a hint where few know what it means."""
+    told = error.strerror or str(error)
+    return f"{told} ({HINTS[error.errno]})" if error.errno in HINTS else told
 
 
 def _write_anew(source: int, log: Path, size: int) -> tuple[int, bool]:

@@ -30,6 +30,7 @@ OWN_MODES = ("start", "resume")  # of writers that carry the run's status; an "a
 _COMMAND_FIELDS = ("argv", "cwd", "host", "pid", "program", "script", "began_in")  # of an opening
 _LINK_FIELDS = ("kind", "run", "step", "sha256")
 MAX_SECTIONS = 1_000  # of the environment
+NO_ROOM = "no room on the disk"  # why calls were lost, where an earlier runlore has not told it
 MAX_PLACES = 3  # of damage that are named
 _TRIES = 5  # to read files that are sealed between the listing and the reading
 
@@ -76,7 +77,7 @@ class Record:
     data: dict[str, dict[str, Plain]] = fresh(factory=dict)  # facts of datasets, by name
     error: dict[str, Any] | None = None
     losses: dict[tuple[str, str], None] = fresh(factory=dict)  # what could not be captured, and why; each once
-    lost_calls: int = 0  # log calls that found no room on the disk
+    lost: dict[str, int] = fresh(factory=dict)  # log calls that could not be written, by the reason
     damaged_bytes: int = 0
     segments: list[Segment] = fresh(factory=list)
     live: bool = False  # True while a writer may append
@@ -121,7 +122,7 @@ class Record:
             case "missing":
                 self.losses[event["what"], event["why"]] = None
             case "gap":
-                self.lost_calls += event["calls"]
+                self.take_lost(event, event["calls"])
 
     def open_with(self, opening: Event) -> None:
         """Take the fields of the run's opening, but for those that people have changed since."""
@@ -147,8 +148,7 @@ class Record:
         found = [{"what": what, "why": why} for what, why in self.losses]
         if not self.live and self.segments and self.parent is None and set(self.environment) <= {"seeds"}:
             found.append({"what": "environment", "why": "the process ended before it was known"})
-        if self.lost_calls:
-            found.append({"what": f"{self.lost_calls} log calls", "why": "no room on the disk"})
+        found += [{"what": f"{calls} log calls", "why": why} for why, calls in self.lost.items()]
         if self.damaged_bytes:
             places = writers.damages()
             more = f" and {len(places) - MAX_PLACES} more places" if len(places) > MAX_PLACES else ""
@@ -158,6 +158,12 @@ class Record:
         if blocks:
             found.append({"what": f"{blocks} blocks of points", "why": "damaged, or more than a reader takes"})
         return found + [{"what": "a file", "why": reason} for reason in writers.unreadable]
+
+    def take_lost(self, event: Event, calls: int) -> None:
+        """Count log calls that could not be written."""
+        if calls:
+            why = event.get("why") or NO_ROOM
+            self.lost[why] = self.lost.get(why, 0) + calls
 
     def _take_sections(self, sections: dict[str, dict[str, Any]]) -> None:
         for name, item in sections.items():
@@ -337,7 +343,7 @@ def _apply_end(record: Record, content: Content, end: Event | None) -> None:
         record.status = end["status"]
         record.ended = end["time"]
         record.error = end.get("error")
-        record.lost_calls += end.get("lost", 0)
+        record.take_lost(end, end.get("lost") or 0)
     elif content.life is not Life.ALIVE:
         record.status = _status_without_end(content)
         record.ended = _last_time(content)
