@@ -73,6 +73,38 @@ def test_what_can_not_be_recorded_is_told_once_and_ends_no_training(python: Pyth
     assert process.err.count("can be recorded") + process.err.count("does nothing") == 1
 
 
+def test_each_run_that_an_outage_costs_is_named_or_counted(python: Python, tmp_path: Path) -> None:
+    """Only the first one was: of a search's four candidates three were lost without a word."""
+    process = python(
+        """
+        import os, runlore
+        open("place", "w").close()
+        for number in range(6):
+            runlore.start_run(f"candidate-{number}").finish()
+        os.remove("place")
+        os.mkdir("place")
+        runlore.start_run("recorded").finish()
+        os.rename("place", "away")
+        open("place", "w").close()
+        for name in ("late", "later"):
+            runlore.start_run(name).finish()
+        if not os.fork():
+            runlore.start_run("of a child").finish()
+            raise SystemExit
+        os.wait()
+        """,
+        RUNLORE_STORE=str(tmp_path / "place" / "store"),
+    )
+    process.succeed()
+    told = [line.partition("nothing of ")[2] for line in process.err.splitlines() if "nothing of " in line]
+    assert [line.partition(" be recorded")[0] for line in told] == [
+        "run 'candidate-0' can", "5 more runs could", "run 'late' can", "1 more run could", "1 more run could",
+    ]  # fmt: skip
+    assert told[1].endswith("'candidate-1', 'candidate-2', 'candidate-3' and 2 more")
+    assert told[3].endswith("'of a child'")
+    assert told[4].endswith("'later'")
+
+
 class Torn(Mapping[str, float]):
     """A mapping with a value that can't be read, as that of a lazy config."""
 

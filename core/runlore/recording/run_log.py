@@ -20,14 +20,47 @@ from runlore.log.writer import AddingWriter, LogWriter
 from runlore.plugins.manager import plugins
 from runlore.recording.ending import Status, end_event
 
+MAX_NAMES = 3  # of runs of which nothing could be recorded that are told
+
 
 class _Unwritable(Part):
-    """The folders of stores that can't be written, and that the user was told of."""
+    """The folders of stores that can't be written: users are told of the first run, and later of those behind it."""
 
     inherited = True
+    rank = 3
 
     def __init__(self) -> None:
-        self.reported: set[Path] = set()
+        self._lost: dict[Path, list[str]] = {}  # names of the runs behind the first one
+
+    def note(self, root: Path, name: str, error: OSError) -> None:
+        """Note that nothing of a run can be recorded."""
+        if root in self._lost:
+            self._lost[root].append(name)
+            return
+        self._lost[root] = []
+        report(
+            f"nothing of run {name!r} can be recorded in {str(root)!r}: {error.strerror or error}. Training goes on; "
+            "name another place with RUNLORE_STORE"
+        )
+
+    def tell(self, root: Path) -> None:
+        """Tell which runs were lost since the first one: the folder can be written again, or the process ends."""
+        names = self._lost.pop(root, None)
+        if names:
+            more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+            told = ", ".join(map(repr, names[:MAX_NAMES]))
+            plural = "s" if len(names) > 1 else ""
+            report(f"nothing of {len(names)} more run{plural} could be recorded in {str(root)!r}: {told}{more}")
+
+    def end(self) -> None:
+        """Tell of all that were lost."""
+        for root in list(self._lost):
+            self.tell(root)
+
+    def forget(self) -> None:
+        """Leave those of the parent to it."""
+        for names in self._lost.values():
+            names.clear()
 
 
 class RunLog:
@@ -210,20 +243,12 @@ class RunLog:
             rewrite = plugins().rewrite_event
             self.opened = dict(rewrite(opening))
             kind = AddingWriter if opening["mode"] == "attach" else LogWriter
-            return kind(day, f"{self.id}.{ordinal:04d}{new_suffix(4)}", self.opened, rewrite, self._told)
+            writer = kind(day, f"{self.id}.{ordinal:04d}{new_suffix(4)}", self.opened, rewrite, self._told)
         except OSError as error:
-            self._report_unwritable(error)
+            process.part(_Unwritable).note(self.folder.root, self.name, error)
             return None
-
-    def _report_unwritable(self, error: OSError) -> None:
-        reported = process.part(_Unwritable).reported
-        if self.folder.root in reported:
-            return
-        reported.add(self.folder.root)
-        report(
-            f"nothing of run {self.name!r} can be recorded in {str(self.folder.root)!r}: "
-            f"{error.strerror or error}. Training goes on; name another place with RUNLORE_STORE"
-        )
+        process.part(_Unwritable).tell(self.folder.root)
+        return writer
 
 
 def _rewritten_end(status: Status, error: BaseException | None) -> Event:
