@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from runlore import Store
+from runlore.recording import companions
 from tests.scheduling import LONGEST, folder_of
 
 if TYPE_CHECKING:  # at run time pytest has to load the plugin first
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # at run time pytest has to load the plugin first
     from runlore.testing.warm import WarmParents
 
 pytest_plugins = ["runlore.testing"]
+companions.END_S = 5.0  # what one has captured is asked for right behind the run, and the machine may be busy
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 os.environ.setdefault("LC_ALL", "C.UTF-8")

@@ -46,7 +46,8 @@ GOOD: list[Event] = [
     {"type": "dropped", "sha256": [HASH], "why": "gc"},
     {"type": "weights", "sha256": HASH, "fingerprints": [HASH], "shapes": [HASH]},
     {"type": "missing", "what": "output", "why": "it is gone"},
-    {"type": "gap", "calls": 3, "points": 6, "since": 1},
+    {"type": "found", "what": "output"},
+    {"type": "gap", "calls": 3, "points": 6, "since": 1, "why": "no room"},
     {"type": "end", "status": "failed", "error": {"type": "ValueError", "message": "no", "traceback": ""}, "lost": 2},
     {"type": "of a newer runlore", "values": 3},
 ]  # fmt: skip
@@ -106,6 +107,8 @@ def test_good_events_are_taken(event: Event) -> None:
         ({"type": "link", "kind": "resumed_from", "completes": True}, "run"),
         ({"type": "weights", "sha256": "x"}, "sha256"),
         ({"type": "gap", "calls": 1.5}, "calls"),
+        ({"type": "gap", "calls": 1, "why": 5}, "why"),
+        ({"type": "found"}, "what"),
         ({"type": "open", "argv": [1]}, "argv"),
         ({"type": "open", "parent": {"a": 1}}, "parent"),
         ({"type": "open", "cut": "x"}, "cut"),

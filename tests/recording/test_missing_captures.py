@@ -41,7 +41,8 @@ def test_without_threads_a_run_is_recorded_and_says_what_it_lacks(
     monkeypatch.undo()
     capture_afresh()
     assert store.run("x").metrics["a"].last == 1.0
-    assert {"environment", "code"} <= {item["what"] for item in store.run("x").missing}
+    why = "no thread could be started that finds it out"
+    assert store.run("x").missing == [{"what": what, "why": why} for what in ("environment", "code")]
 
 
 def test_a_store_that_was_deleted_gets_its_captures_again(store: Store, tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_an_observer_that_fails_at_the_end_is_told_in_the_run(store: Store, plug
 def test_a_slow_observer_keeps_a_run_waiting_once_and_never_training(
     store: Store, plug: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runlore.recording.observing.WAIT_S", 0.2)
+    monkeypatch.setattr("runlore.recording.companions.END_S", 0.2)
     free = threading.Event()
 
     class Slow:

@@ -61,6 +61,12 @@ class Content:
         broken = replay.tail if replay is not None and replay.broken and self.life is Life.DEAD else 0
         return broken + sum(item.length for item in self.damage)
 
+    @property
+    def last_time(self) -> int:
+        """The time of its newest event or point, in µs since 1970."""
+        times = [event["time"] for event in self.events]
+        return max([*times, *(tally.last_time for tally in self.tallies.values())], default=0)
+
     def damages(self) -> list[str]:
         """Return where the file is damaged, and what is wrong there, as far as that is known."""
         places = [f"{self.path.name}, bytes {item.offset} to {item.offset + item.length}" for item in self.damage]

@@ -81,6 +81,7 @@ class Record:
     damaged_bytes: int = 0
     segments: list[Segment] = fresh(factory=list)
     live: bool = False  # True while a writer may append
+    _found: set[str] = fresh(factory=set)  # what was missing and came later
     _edits: dict[str, str] = fresh(factory=dict)  # what people made of the opening's fields
     _artifacts: Artifacts = fresh(factory=Artifacts)
 
@@ -121,6 +122,8 @@ class Record:
                 self._take_weights(event)
             case "missing":
                 self.losses[event["what"], event["why"]] = None
+            case "found":
+                self._found.add(event["what"])
             case "gap":
                 self.take_lost(event, event["calls"])
 
@@ -145,8 +148,9 @@ class Record:
 
     def missing(self, writers: "Writers") -> list[dict[str, Any]]:
         """Return what could not be captured or read, and why: `{"what", "why"}`; `writers` are the run's."""
-        found = [{"what": what, "why": why} for what, why in self.losses]
-        if not self.live and self.segments and self.parent is None and set(self.environment) <= {"seeds"}:
+        found = [{"what": what, "why": why} for what, why in self.losses if what not in self._found]
+        is_told = any(what == "environment" for what, _ in self.losses) or not set(self.environment) <= {"seeds"}
+        if not self.live and self.segments and self.parent is None and not is_told:
             found.append({"what": "environment", "why": "the process ended before it was known"})
         found += [{"what": f"{calls} log calls", "why": why} for why, calls in self.lost.items()]
         if self.damaged_bytes:
@@ -296,7 +300,7 @@ def build_record(folder: Folder, run_id: str, writers: Writers) -> Record:
 
 def closing_of(folder: Folder, content: Content) -> Event | None:
     """Return the end record to seal a dead writer's log with: of a signal, or None where the writer crashed."""
-    return marks.end_by_mark(folder.marks, content.opening, _last_time(content))
+    return marks.end_by_mark(folder.marks, content.opening, content.last_time)
 
 
 def _read_live(item: WriterFile, replay: Replay | None) -> Content:
@@ -346,7 +350,7 @@ def _apply_end(record: Record, content: Content, end: Event | None) -> None:
         record.take_lost(end, end.get("lost") or 0)
     elif content.life is not Life.ALIVE:
         record.status = _status_without_end(content)
-        record.ended = _last_time(content)
+        record.ended = content.last_time
 
 
 def _status_without_end(content: Content) -> str:
@@ -359,7 +363,7 @@ def _segment(content: Content, end: Event | None) -> Segment:
     opening = content.opening
     running = end is None and content.life is Life.ALIVE
     status = "running" if running else _status_without_end(content) if end is None else end["status"]
-    ended = None if running else _last_time(content) if end is None else end["time"]
+    ended = None if running else content.last_time if end is None else end["time"]
     error = (end or {}).get("error") or {}
     told = ": ".join(filter(None, (error.get("type"), str(error.get("message") or "").partition("\n")[0]))) or None
     argv = opening.get("argv")
@@ -370,8 +374,3 @@ def _segment(content: Content, end: Event | None) -> Segment:
 def _time_of(segment: Segment) -> int:
     ended = segment.started if segment.ended is None else segment.ended
     return max(0, ended - segment.started if segment.ran is None else segment.ran)
-
-
-def _last_time(content: Content) -> int:
-    times = [event["time"] for event in content.events]
-    return max([*times, *(tally.last_time for tally in content.tallies.values())], default=0)

@@ -24,7 +24,7 @@ ITEM_TYPES: dict[str, type] = {
     "runlore_register_integrations": Integration,
 }
 FUNCTIONS = (FunctionType, MethodType)
-REWRITE_WAIT_S = 5.0  # for a rewriter of somebody else's, which then is left out for the rest of the process
+REWRITE_WAIT_S = 5.0  # for a rewriter of somebody else's; who does not return in time is left out from then on
 MARK = f"{GROUP}_impl"  # the attribute that `hookimpl` gives a function
 STRUCTURAL_FIELDS = frozenset(  # of events: a reader needs them, and they hold nothing that could be secret
     "type time mode run pid pid_start pid_namespace boot host parent kind status sha256 size stored step epoch cut "
@@ -82,7 +82,7 @@ class Plugins:
         self._manager = _Manager(GROUP)
         self._manager.add_hookspecs(hookspecs)
         self._own: set[str] = set()  # names of the plugins that come with runlore
-        self._hung: set[str] = set()
+        self._hung: set[tuple[str, str]] = set()  # plugins, each with the hook that does not return
 
     def load(self) -> Self:
         """Find and load the plugins; call it once."""
@@ -122,14 +122,21 @@ class Plugins:
         """Return the names of the plugins that implement a hook."""
         return sorted(implementation.plugin_name for implementation in self._implementations(hook))
 
-    def results(self, hook: str, on_error: Complaint, **arguments: Any) -> Iterator[Any]:
+    def results(
+        self, hook: str, on_error: Complaint, *, within: float | None = None, **arguments: Any
+    ) -> Iterator[Any]:
         """Call a hook of every plugin; yield the results but None, in the order of registration.
 
-        A plugin that raises costs only its own result: `on_error` gets its name and the exception.
+        A plugin that raises costs only its own result: `on_error` gets its name and the exception, and so for one of
+        somebody else's that does not return `within` so many seconds.
         """
         for implementation in self._implementations(hook):
             try:
-                result = _call(implementation, arguments)
+                result = (
+                    _call(implementation, arguments)
+                    if within is None
+                    else self._in_time(hook, implementation, arguments, within)
+                )
             except Exception as error:  # a plugin's own code: its failure must stay its own
                 on_error(implementation.plugin_name, error)
                 continue
@@ -198,7 +205,7 @@ class Plugins:
         """Pass an event or a file through its rewriters; one that fails costs it the content."""
         for implementation in reversed(self._implementations(f"runlore_rewrite_{kind}")):
             try:
-                changed = self._in_time(implementation, {kind: value})
+                changed = self._in_time(f"runlore_rewrite_{kind}", implementation, {kind: value}, REWRITE_WAIT_S)
                 if changed is not None and not is_valid(changed):
                     raise TypeError(f"it returned {_brief(changed)}")
                 value = value if changed is None else changed
@@ -206,8 +213,8 @@ class Plugins:
                 value = without_content(value, implementation.plugin_name, error)
         return value
 
-    def _in_time(self, implementation: Any, arguments: dict[str, Any]) -> Any:
-        """Call a rewriter; one of somebody else's on a thread of its own, so that it can be left behind.
+    def _in_time(self, hook: str, implementation: Any, arguments: dict[str, Any], seconds: float) -> Any:
+        """Call a plugin; one of somebody else's on a thread of its own, so that it can be left behind.
 
         Raises:
             _Hung: it did not return in time, now or before.
@@ -215,13 +222,14 @@ class Plugins:
         plugin = implementation.plugin_name
         if plugin in self._own:
             return _call(implementation, arguments)
-        late = f"did not return within {REWRITE_WAIT_S:g} s"
-        if plugin in self._hung:
+        late = f"did not return within {seconds:g} s"
+        if (plugin, hook) in self._hung:
             raise _Hung(late)
-        call = _Call(implementation, arguments)
-        if not call.returns_within(REWRITE_WAIT_S):
-            self._hung.add(plugin)
-            report(f"plugin {plugin!r} is left out: it {late}. What it should have masked is not recorded.")
+        call = _Call(hook, implementation, arguments)
+        if not call.returns_within(seconds):
+            self._hung.add((plugin, hook))
+            lost = "masked is not" if "rewrite" in hook else "told is not"
+            report(f"plugin {plugin!r} is left out: it {late}. What it should have {lost} recorded.")
             raise _Hung(late)
         return call.result()
 
@@ -284,14 +292,20 @@ def is_rewriting() -> bool:
 
 
 class _Hung(TimeoutError):
-    """A rewriter does not return."""
+    """A plugin does not return."""
 
 
 class _Call:
     """A call of a plugin on a thread of its own, in the context of the one that calls."""
 
-    def __init__(self, implementation: Any, arguments: dict[str, Any]) -> None:
-        self._call: Callable[[], Any] = lambda: _call(implementation, arguments)
+    def __init__(self, hook: str, implementation: Any, arguments: dict[str, Any]) -> None:
+        self._rewrites = hook.startswith("runlore_rewrite")
+
+        def call() -> Any:
+            result = _call(implementation, arguments)
+            return list(result) if hook in ITEM_TYPES and result is not None else result  # it may be a generator
+
+        self._call = call
         self._result: Any = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(
@@ -315,7 +329,7 @@ class _Call:
         return self._result
 
     def _work(self) -> None:
-        _rewriting.set(True)
+        _rewriting.set(self._rewrites)
         try:
             self._result = self._call()
         except BaseException as error:  # a plugin's own code: it is raised where the plugin was called

@@ -22,9 +22,11 @@ from runlore.log.values import describe
 from runlore.plugins.git import TIMEOUT_S
 from runlore.plugins.manager import Plugins, plugins
 
+PLUGIN_S = TIMEOUT_S  # that a plugin of somebody else's has for what it captures
 SHARED_S = 2.0  # after its end a capture serves the runs of so many seconds,
 SHARED_TIMES = 20  # or of so many times its own duration, whatever is longer
 
+MAX_TAKERS = 1_000  # runs that get what one capture finds; behind a plugin that hangs all others stay without it
 MAX_INLINE_BYTES = 512  # of a section's JSON; a longer one becomes a blob
 
 Taker = Callable[["Capture"], None]
@@ -42,7 +44,7 @@ class Capture:
         self.began = time.monotonic()
         self.since = time.time()  # when it began, in seconds since 1970
         self.ended: float | None = None  # on the clock of `began`
-        self.was_late = False  # a run has waited for it in vain
+        self.was_late = False  # a run has waited for it in vain; such a one is not waited for again
         self.cwd = working_folder()
         self.modules = frozenset[str]()  # the names of those that were imported when it began …
         self.newest: tuple[int, str] | None = None  # … and which was the last of how many, if that was to be had
@@ -90,7 +92,8 @@ class Captures:
                 capture = self._latest = Capture(self.what)
                 self._begin(capture)
             if not capture.done:
-                capture.takers.append(then)
+                if len(capture.takers) < MAX_TAKERS:
+                    capture.takers.append(then)
                 return Awaited(self.what, capture)
         then(capture)
         return None
@@ -99,6 +102,12 @@ class Captures:
         """Let the next run capture anew."""
         with self._lock:
             self._latest = None
+
+    def end(self) -> None:
+        """Give a capture that runs have ended without the rest of its time: the process ends."""
+        capture = self._latest
+        if capture is not None and capture.was_late and capture.thread is not None:
+            capture.thread.join(max(0.0, capture.began + TIMEOUT_S - time.monotonic()))
 
     def again(self, first: Capture, timeout: float) -> Capture:
         """Return what came to run since a capture, looked at on this thread; `timeout` is in seconds."""
@@ -140,17 +149,23 @@ class Awaited:
         self.what = what
         self._capture = capture
 
-    def wait(self, until: float) -> bool:
-        """Wait until the monotonic time `until`, and return True if the capture is complete.
+    @property
+    def was_late(self) -> bool:
+        """True if a run has waited for it in vain."""
+        return self._capture.was_late
 
-        One that has kept a run waiting in vain is not waited for again.
+    def wait(self, seconds: float) -> str | None:
+        """Wait so long; return why the capture is not complete, None if it is.
+
+        One that has kept a run waiting in vain, or has had its time, is not waited for.
         """
         capture, thread = self._capture, self._capture.thread
         if thread is None:
-            return False
-        thread.join(0 if capture.was_late else max(0.0, until - time.monotonic()))
+            return "no thread could be started that finds it out"
+        left = min(seconds, capture.began + TIMEOUT_S - time.monotonic())
+        thread.join(0 if capture.was_late else max(0.0, left))
         capture.was_late |= thread.is_alive()
-        return not thread.is_alive()
+        return "not known when the run ended" if thread.is_alive() else None
 
 
 def look_at_environment(
@@ -159,7 +174,7 @@ def look_at_environment(
     """Return the event of the environment, with the values of every section."""
     request = changed(_request(since), recording=recording)
     found: dict[str, dict[str, Any]] = {}
-    for sections in plugins.results("runlore_capture_environment", note, request=request):
+    for sections in plugins.results("runlore_capture_environment", note, within=PLUGIN_S, request=request):
         for name, values in sections.items():
             found.setdefault(name, {}).update({str(key): describe(value) for key, value in values.items()})
     event = plugins.rewrite_event({"type": "environment", "sections": found})
@@ -168,7 +183,8 @@ def look_at_environment(
 
 def look_at_files(plugins: Plugins, note: Callable[[str, Exception], None], since: float = math.inf) -> list[Event]:
     """Return artifact events for the files that plugins capture, with contents instead of hashes."""
-    return _file_events(plugins, plugins.results("runlore_capture_files", note, request=_request(since)))
+    results = plugins.results("runlore_capture_files", note, within=PLUGIN_S, request=_request(since))
+    return _file_events(plugins, results)
 
 
 def look_again(plugins: Plugins, note: Callable[[str, Exception], None], first: Capture, timeout: float) -> list[Event]:
@@ -180,7 +196,8 @@ def look_again(plugins: Plugins, note: Callable[[str, Exception], None], first: 
     request = changed(_request(first.since), timeout=timeout, modules=_loaded_since(first))
     known = {event["name"]: event["content"] for event in first.found if isinstance(event.get("content"), dict)}
     found = []
-    for event in _file_events(plugins, plugins.results("runlore_capture_late_files", note, request=request)):
+    results = plugins.results("runlore_capture_late_files", note, within=timeout, request=request)
+    for event in _file_events(plugins, results):
         earlier = known.get(event.get("name"), {})
         if isinstance(event.get("content"), dict):
             grown = {name: text for name, text in event["content"].items() if text.startswith(earlier.get(name, b""))}

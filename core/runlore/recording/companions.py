@@ -1,5 +1,6 @@
 """Accompany a run while it is written: with captures, observers, its output, measurements of the machine."""
 
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,7 +17,8 @@ from runlore.recording.captures import Awaited, Capture, Captures, look_at_envir
 from runlore.recording.run_log import RunLog
 from runlore.recording.sampler import Sampler
 
-LATE_S = 2.0  # for git, which is asked once more at the end of a run where other modules were imported
+END_S = 1.0  # that the end of a run waits for captures and observers together
+MIN_LATE_S = 0.1  # of that for code that came to run since it was captured, whatever was waited for before
 
 if TYPE_CHECKING:
     from runlore.recording.observing import Follower
@@ -26,9 +28,16 @@ if TYPE_CHECKING:
 class _Shared(Part):
     """Shared by the runs of one process: captures of the environment and the code, and measurements."""
 
+    rank = 3  # behind the runs
+
     def __init__(self) -> None:
         self.captures = (Captures("environment", look_at_environment), Captures("code", look_at_files))
         self.sampler = Sampler()
+
+    def end(self) -> None:
+        """Give captures that runs have ended without the rest of their time."""
+        for captures in self.captures:
+            captures.end()
 
 
 def capture_afresh() -> None:
@@ -44,6 +53,9 @@ class Companions:
         self._log = log
         self.taken: list[Capture] = []  # the captures that the run has recorded
         self._awaited: list[Awaited] = []
+        self._lock = threading.Lock()  # of what is captured, until the run waits no longer
+        self._settled = False
+        self._until = 0.0  # on the monotonic clock: when the end of the run waits no longer
         self._follower: Follower | None = None
         self._output: Output | None = None
 
@@ -66,29 +78,42 @@ class Companions:
             if valid_or(False, flag, "output"):
                 self._output = self._record_output()
 
-    def await_captures(self) -> None:
+    def await_captures(self, seconds: float = git.TIMEOUT_S) -> None:
         """Wait for the captures; write into the run which took too long."""
-        until = time.monotonic() + git.TIMEOUT_S
+        until = time.monotonic() + seconds
+        late = []
         for awaited in self._awaited:
-            if not awaited.wait(until):
-                self._log.missing(awaited.what, f"not known {git.TIMEOUT_S:.0f} s after the end")
+            was_late = awaited.was_late
+            why = awaited.wait(until - time.monotonic())
+            if why is not None:
+                self._log.missing(awaited.what, why)
+                late += [awaited.what] if awaited.was_late and not was_late else []
+        if late:
+            report(
+                f"what is captured of run {self._log.name!r} ({', '.join(late)}) takes long: its end does not wait for "
+                "that, and what is found later is added to the run"
+            )
 
     def drain(self) -> None:
         """Wait until observers know what is in the log now."""
         if self._follower is not None:
-            self._follower.drain()
+            self._follower.drain(time.monotonic() + END_S)
 
     def settle(self) -> None:
         """Write what belongs into the log before its end."""
+        self._until = time.monotonic() + END_S
         process.part(_Shared).sampler.forget(self._log)
         if self._log.writer is not None:
             self._log.writer.look()
         if self._output is not None:
             self._keep_output(self._output)
-        self.await_captures()
+        self.await_captures(self._left())
+        with self._lock:
+            self._settled = True
         self._look_again()
         self._replace_removed()
-        self.drain()
+        if self._follower is not None:
+            self._follower.drain(self._until)
         for plugin, (count, first) in (self._follower.failures if self._follower is not None else {}).items():
             times = "once" if count == 1 else f"{count} times"
             self._log.missing(f"what plugin {plugin!r} does with a run", f"it failed {times}, first: {first}")
@@ -97,19 +122,23 @@ class Companions:
         """Let observers go, once the end is in the log; what they raise then is added to the run."""
         if self._follower is None:
             return
-        self._follower.close(wait=wait)
+        self._follower.close(self._until if wait else None)
         if self._follower.end_failures:
             added = self._log.reopened()
             for plugin, why in self._follower.end_failures.items():
                 added.missing(f"what plugin {plugin!r} does with the end of a run", why)
             added.close()
 
+    def _left(self) -> float:
+        """Return how many seconds the end of the run may still wait."""
+        return max(0.0, self._until - time.monotonic())
+
     def _look_again(self) -> None:
         """Record the code that came to run since the captures."""
         _, code = process.part(_Shared).captures
         for first in self.taken:
             if first.what == code.what:
-                self._record(code.again(first, LATE_S))
+                self._record(code.again(first, max(MIN_LATE_S, self._left())), self._log)
 
     def _replace_removed(self) -> None:
         """Keep what was captured again, if the store was removed meanwhile, and write which contents are gone."""
@@ -130,13 +159,22 @@ class Companions:
             log.event({"type": "dropped", "sha256": gone, "why": "the store was removed while the run was recorded"})
 
     def _record_capture(self, capture: Capture) -> None:
-        if self._log.ended:
-            return  # it took longer than the run waits
-        self.taken.append(capture)
-        self._record(capture)
+        """Record a capture; where it took longer than the run has waited, add it to the run, if that is still there."""
+        with suppress(OSError):
+            capture.events(self._log.blobs)  # which takes longest: the run that ends waits for the lock
+        with self._lock:
+            if not self._settled:
+                self.taken.append(capture)
+                self._record(capture, self._log)
+                return
+        with suppress(OSError):
+            if self._log.is_of_this_process and self._log.folder.files_of(self._log.id):
+                added = self._log.reopened()
+                self._record(capture, added)
+                added.event({"type": "found", "what": capture.what})
+                added.close()
 
-    def _record(self, capture: Capture) -> None:
-        log = self._log
+    def _record(self, capture: Capture, log: RunLog) -> None:
         try:
             for event in capture.events(log.blobs):
                 log.event(event, masked=event["type"] == "environment")

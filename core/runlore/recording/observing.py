@@ -2,6 +2,8 @@
 
 import os
 import threading
+import time
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,14 +20,32 @@ from runlore.log.replay import Replay
 from runlore.plugins.manager import Plugins
 
 INTERVAL_S = 1.0  # seconds between looks at the log
-WAIT_S = 5.0  # seconds that the end of a run waits until observers were told everything
+MIN_WAIT_S = 0.1  # that observers have, whatever the end of the run has waited for before
+EXIT_S = 4.0  # that the end of the process waits for observers which were slow
 
 
 class Observers(Part):
-    """Remembers that observers have kept a run of this process waiting: later runs don't wait for them."""
+    """Remembers that observers have kept a run of this process waiting: later runs don't wait for them.
+
+    The end of the process does, for some seconds: else what they have not been told by then would be lost.
+    """
 
     inherited = True
+    rank = 3  # behind the runs
     are_slow = False
+
+    def __init__(self) -> None:
+        self.left: weakref.WeakSet[Follower] = weakref.WeakSet()  # behind the end of their runs
+
+    def end(self) -> None:
+        """Wait for those that are still being told of runs that have ended."""
+        until = time.monotonic() + EXIT_S
+        for follower in list(self.left):
+            follower.join(until)
+
+    def forget(self) -> None:
+        """Leave those of the parent to it."""
+        self.left.clear()
 
 
 class Follower:
@@ -51,28 +71,37 @@ class Follower:
         self._thread = threading.Thread(target=self._follow, name="runlore-follower", daemon=True)
         self._thread.start()
 
-    def drain(self) -> None:
-        """Wait until observers know what is in the log now: 5 seconds at most, and not again once they were slow."""
+    def drain(self, until: float) -> None:
+        """Wait until observers know what is in the log now, at most until the monotonic time `until`.
+
+        Once they were slow this does not wait.
+        """
         observers = process.part(Observers)
         with self._wake:
             self._asked += 1
             asked = self._asked
             self._wake.notify_all()
-            wait_s = 0.0 if observers.are_slow else WAIT_S
+            wait_s = 0.0 if observers.are_slow else max(MIN_WAIT_S, until - time.monotonic())
             if not self._wake.wait_for(lambda: self._answered >= asked, wait_s) and not observers.are_slow:
                 observers.are_slow = True
-                report(f"observers of runs are slow: run {self._info.name!r} goes on without waiting for them")
+                report(f"observers of runs are slow: run {self._info.name!r} and later ones don't wait for them")
 
-    def close(self, *, wait: bool = True) -> None:
-        """Tell observers the rest, and end the thread; without `wait` this returns at once."""
+    def close(self, until: float | None) -> None:
+        """Tell observers the rest, and end the thread; wait for that until a time, or not at all."""
         with self._wake:
             self._closing = True
             self._asked += 1
             self._wake.notify_all()
-        if wait:
-            self.drain()
-            if self._answered >= self._asked and self._thread is not threading.current_thread():
-                self._thread.join(WAIT_S)
+        if until is not None:
+            process.part(Observers).left.add(self)
+            self.drain(until)
+            if self._answered >= self._asked:
+                self.join(until)
+
+    def join(self, until: float) -> None:
+        """Wait for the end of the thread, at most until a time."""
+        if self._thread is not threading.current_thread():
+            self._thread.join(max(0.0, until - time.monotonic()))
 
     def _follow(self) -> None:
         if self._starts:

@@ -19,7 +19,7 @@ else:
 
 FIRST_S = 5.0  # seconds until the first measurement, so that short runs cost nothing
 INTERVAL_S = 15.0  # seconds between measurements, counted from the start
-END_WAIT_S = 1.0  # seconds that the last run waits for the thread, which may be asking a plugin
+END_WAIT_S = 0.5  # seconds that the last run waits for the thread, which may be asking a plugin
 
 
 class _Turn:
@@ -55,9 +55,7 @@ class Sampler:
             self._runs[log.id] = log
             if self._turn is None:
                 turn = _Turn()
-                mask = pthread_sigmask(
-                    SIG_BLOCK, {SIGHUP, SIGTERM}
-                )  # a thread new to Python leaves no mark
+                mask = pthread_sigmask(SIG_BLOCK, {SIGHUP, SIGTERM})  # a thread new to Python leaves no mark
                 try:
                     _thread.start_new_thread(self._wait, (turn,))
                     self._turn = turn
