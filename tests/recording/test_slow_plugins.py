@@ -118,3 +118,38 @@ def test_the_end_of_the_process_waits_for_what_the_end_of_a_run_did_not(store: S
     assert process.err.count("takes long") == process.err.count("observers of runs are slow") == 1
     run = store.run("short")
     assert (run.missing, run.environment["slow"]) == ([], {"a": 1})
+
+
+def test_a_flood_of_output_is_masked_once_and_a_little_of_it_again(store: Store, python: Python) -> None:
+    """Masking all of it again took seconds at the end; what is printed is masked as it is printed in any case."""
+    process = python(
+        """
+        import runlore, sys
+        from runlore import hookimpl
+        from runlore.plugins.manager import plugins
+        from runlore.recording import companions
+
+        class Counting:
+            calls = 0
+
+            @hookimpl
+            def runlore_rewrite_file(self, file):
+                self.calls += file.kind == "log"
+
+        companions.MAX_AGAIN_BYTES = 2_000
+        counting = Counting()
+        plugins().register(counting, "counting")
+        for name, lines in (("little", 10), ("flood", 200)):
+            counting.calls = 0
+            with runlore.start_run(name):
+                for line in range(lines):
+                    print("password=hunter2hunter2", line)
+            print(name, counting.calls, file=sys.__stderr__)
+        """,
+        RUNLORE_OUTPUT="1",
+    )
+    process.succeed()
+    assert process.err == "little 11\nflood 200\n"
+    for run in store.runs():
+        (output,) = [item for item in run.artifacts if item.name == "output.log"]
+        assert b"hunter2" not in output.read_bytes()

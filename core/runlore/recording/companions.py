@@ -18,6 +18,7 @@ from runlore.recording.run_log import RunLog
 from runlore.recording.sampler import Sampler
 
 END_S = 1.0  # that the end of a run waits for captures and observers together
+MAX_AGAIN_BYTES = 8 << 20  # of output that are masked once more at the end, by what has been learned since: 0.6 s
 MIN_LATE_S = 0.1  # of that for code that came to run since it was captured, whatever was waited for before
 
 if TYPE_CHECKING:
@@ -211,7 +212,8 @@ class Companions:
         self._output = None
         try:
             content = output.stop()
-            self._log.keep_bytes(content, name=output.name, kind="log")
+            masked = len(content) > MAX_AGAIN_BYTES
+            self._log.keep_bytes(content, name=output.name, kind="log", masked=masked)
             output.remove()
         except OSError as error:
             output.missing.append(error.strerror or str(error))

@@ -151,11 +151,15 @@ class RunLog:
         """Write that something could not be captured."""
         self.event({"type": "missing", "what": what, "why": why})
 
-    def keep_bytes(self, data: bytes, *, name: str, kind: str = "file") -> None:
-        """Keep bytes as an artifact that has no file of its own; rewriters may mask or withhold them."""
+    def keep_bytes(self, data: bytes, *, name: str, kind: str = "file", masked: bool = False) -> None:
+        """Keep bytes as an artifact that has no file of its own; rewriters may mask or withhold them.
+
+        `masked` ones have passed the rewriters already.
+        """
         if self.writer is None:
             return
-        file = plugins().rewrite_file(CapturedFile(name, data, kind))
+        file = CapturedFile(name, data, kind)
+        file = file if masked else plugins().rewrite_file(file)
         for loss in losses_of(file):
             self.event(loss)
         if file.withheld is not None:
