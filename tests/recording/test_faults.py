@@ -105,6 +105,38 @@ def test_each_run_that_an_outage_costs_is_named_or_counted(python: Python, tmp_p
     assert told[4].endswith("'later'")
 
 
+def test_memory_that_runs_out_ends_the_run_as_what_happened(store: Store, python: Python) -> None:
+    """Where a training had ended well, sealing its log raised MemoryError in it."""
+    python("""
+        import resource, runlore
+
+        def fill(held):
+            pages = int(open("/proc/self/statm").read().split()[0])
+            resource.setrlimit(resource.RLIMIT_AS, (pages * 4096 + (1 << 20), resource.RLIM_INFINITY))
+            while True:
+                held.append(bytes(200))
+
+        held, run = [], runlore.start_run("well")
+        for _ in range(40_000):
+            run.log_metrics({"loss": 1.0})
+        run.companions.await_captures()
+        try:
+            fill(held)
+        except MemoryError:
+            del held[-100:]
+        run.finish()
+        held.clear()
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        with runlore.start_run("badly") as run:
+            run.companions.await_captures()
+            fill(held)
+    """).wait()
+    well, badly = store.run("well"), store.run("badly")
+    assert (well.status, well.metrics["loss"].count) == ("finished", 40_000)
+    assert badly.error is not None
+    assert (badly.status, badly.error["type"]) == ("failed", "MemoryError")
+
+
 class Torn(Mapping[str, float]):
     """A mapping with a value that can't be read, as that of a lazy config."""
 

@@ -127,7 +127,7 @@ class LogFile:
             self.closed = True
             try:
                 if complete and self.size <= MAX_SEALED_BYTES:
-                    with suppress(OSError, FormatError):  # a reader seals it later, or says why it can't
+                    with suppress(OSError, FormatError, MemoryError):  # a reader seals it later, or says why it can't
                         seal(self.path)
             finally:
                 os.close(descriptor)
