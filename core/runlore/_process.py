@@ -3,8 +3,8 @@
 Modules keep no mutable state of their own. Each defines a `Part`; `process.part(ThatPart)` makes it at first need.
 
 At exit, parts end in the order of their `rank`: 1 the fits that never reported their end, 2 the open runs, 3 the runs
-that were opened again for additions, 4 the mark that signals leave. Functions that users register with `atexit` behind the
-import of runlore's writing half run before, and may still log.
+that were opened again for additions, captures and observers that are late, 4 the mark that signals leave. Functions
+that users register with `atexit` behind the import of runlore's writing half run before, and may still log.
 
 In a forked child every part lets go of what it shares with the parent (`forget`: descriptors are closed, locks made
 anew, as threads stay with the parent). Then it is dropped, unless it says that a child inherits it.

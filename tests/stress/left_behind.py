@@ -45,7 +45,7 @@ def resumed() -> None:
     """Record a run without a block, and go on with it."""
     one = runlore.start_run("one", tags={"a": "b"})
     one.finish()
-    runlore.start_run("one", resume=one).finish()
+    runlore.start_run("one", resume=one.id).finish()
 
 
 def addition() -> None:
@@ -134,12 +134,12 @@ def lightning_fit() -> None:
 
     torch.set_num_threads(1)
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False, "accelerator": "cpu"}
-    trainer = Trainer(max_steps=1, limit_val_batches=0, limit_test_batches=1, **quiet)  # type: ignore[arg-type]
-    callbacks = list(trainer.callbacks)  # type: ignore[attr-defined]
+    trainer = Trainer(max_steps=1, limit_val_batches=0, limit_test_batches=1, **quiet)
+    callbacks = list(trainer.callbacks)
     trainer.fit(BoringModel())
-    assert trainer.callbacks == callbacks  # type: ignore[attr-defined]
+    assert trainer.callbacks == callbacks
     trainer.save_checkpoint("model.ckpt")
-    Trainer(limit_test_batches=1, **quiet).test(BoringModel(), ckpt_path="model.ckpt", verbose=False)  # type: ignore[arg-type]
+    Trainer(limit_test_batches=1, **quiet).test(BoringModel(), ckpt_path="model.ckpt", verbose=False)
 
 
 def main(name: str, times: int) -> None:

@@ -92,7 +92,7 @@ class LogFile:
         except OSError as error:
             return self._lose(points, error)
         if written != len(data):
-            why = self._write_rest(data, written)
+            why = _write_rest(self._descriptor, data, written, self.size)
             if why is not None:
                 return self._lose(points, why)
         self.size += len(data)
@@ -216,35 +216,19 @@ class LogFile:
     def _append_with_overdue(self, data: bytes, points: int) -> bool:
         """Append waiting events, the gap and `data` in one write."""
         waiting = list(self._waiting)
-        whole = b"".join([*waiting, self._gap_frame(), data])
+        gap = event_frame(self._stamped({"type": "gap", **self._gap})) if self._gap else b""
+        whole = b"".join([*waiting, gap, data])
         try:
             written = os.write(self._descriptor, whole)
         except OSError as error:
             return self._lose(points, error)
-        why = self._write_rest(whole, written)
+        why = _write_rest(self._descriptor, whole, written, self.size)
         if why is not None:
             return self._lose(points, why)
         self.size += len(whole)
         del self._waiting[: len(waiting)]
         self._gap = None
         return True
-
-    def _gap_frame(self) -> bytes:
-        return event_frame(self._stamped({"type": "gap", **self._gap})) if self._gap else b""
-
-    def _write_rest(self, data: bytes, written: int) -> OSError | None:
-        """Write what the system left of `data`; where that fails, cut all of it off again and return why."""
-        try:
-            while written < len(data):
-                more = os.write(self._descriptor, data[written:])
-                if not more:
-                    raise OSError(errno.EIO, os.strerror(errno.EIO))
-                written += more
-        except OSError as error:
-            with suppress(OSError):
-                os.ftruncate(self._descriptor, self.size)
-            return error
-        return None
 
     def _lose(self, points: int, error: OSError) -> bool:
         """Count points that were not written, and report it once."""
@@ -277,7 +261,8 @@ class LogFile:
     def _write_end(self, end: Event | None) -> bool:
         """Return True if everything, the end record included, reached the log."""
         if end is not None:
-            end = self._with_time(end)
+            ran = (time.monotonic_ns() - self._began_ns) // 1000
+            end = _with_time(end, self._began_us, ran) if self._is_segment else end
             self._waiting.append(event_frame(self._stamped(end)))
         if not self._waiting and not self._gap:
             return True
@@ -289,7 +274,8 @@ class LogFile:
         for data in self._waiting:
             if not self._has_room_for(data):
                 self._count_lost(0, reason)
-        told = self._has_room_for(self._gap_frame()) if end is None else self._write_brief_end(end, reason)
+        self._waiting.clear()
+        told = self._append_with_overdue(b"", 0) if end is None else self._write_brief_end(end, reason)
         if not told:
             calls = self._gap["calls"] if self._gap else 0
             end_too = "" if end is None else f", and nor can its end: it will read crashed, not {end.get('status')}"
@@ -300,19 +286,10 @@ class LogFile:
         """Append a single frame where only more than that has found no room; return False if it does not fit."""
         if self._failure.errno not in NO_ROOM:
             return False
-        if self._write_rest(data, 0) is not None:
+        if _write_rest(self._descriptor, data, 0, self.size) is not None:
             return False
         self.size += len(data)
         return True
-
-    def _with_time(self, end: Event) -> Event:
-        """Return the end of a segment with the time that it ran, where its first and its last time don't tell that.
-
-        The monotonic clock stands still while the machine sleeps, and nobody sets it.
-        """
-        ran = (time.monotonic_ns() - self._began_ns) // 1000
-        lasted = time.time_ns() // 1000 - self._began_us
-        return {**end, "ran": ran} if self._is_segment and abs(lasted - ran) > SET_BACK_US else end
 
     def _write_brief_end(self, end: Event, reason: str) -> bool:
         """Write the end record, shortened, behind the rest or into the room that is reserved for it at the head."""
@@ -356,6 +333,30 @@ def _reason(error: OSError) -> str:
     """Return what the system says of a failed write, with a hint where few know what it means."""
     told = error.strerror or str(error)
     return f"{told} ({HINTS[error.errno]})" if error.errno in HINTS else told
+
+
+def _with_time(end: Event, began_us: int, ran: int) -> Event:
+    """Return the end of a segment with the time that it ran, where its first and its last time don't tell that.
+
+    The monotonic clock stands still while the machine sleeps, and nobody sets it.
+    """
+    lasted = time.time_ns() // 1000 - began_us
+    return {**end, "ran": ran} if abs(lasted - ran) > SET_BACK_US else end
+
+
+def _write_rest(descriptor: int, data: bytes, written: int, size: int) -> OSError | None:
+    """Write what the system left of `data`; where that fails, cut the file off at `size` again and return why."""
+    try:
+        while written < len(data):
+            more = os.write(descriptor, data[written:])
+            if not more:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            written += more
+    except OSError as error:
+        with suppress(OSError):
+            os.ftruncate(descriptor, size)
+        return error
+    return None
 
 
 def _write_anew(source: int, log: Path, size: int) -> tuple[int, bool]:
