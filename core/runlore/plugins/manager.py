@@ -1,5 +1,6 @@
 """The plugins of a process: found by their entry points, loaded once, and called through their hooks."""
 
+import builtins
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar, copy_context
@@ -391,5 +392,7 @@ def _emptied(event: Mapping[str, Any], why: str) -> Mapping[str, Any]:
     kept = {key: value for key, value in event.items() if key in STRUCTURAL_FIELDS}
     empty: dict[str, Any] = {"values": {}, "sections": {}, "text": why, "what": event["type"], "why": why, "name": why}
     if event.get("error"):
-        kept["error"] = {"type": "unknown", "message": why, "traceback": ""}
+        kind = event["error"].get("type")  # where memory has run out, rewriters fail, too
+        known = kind if isinstance(kind, str) and hasattr(builtins, kind) else "unknown"
+        kept["error"] = {"type": known, "message": why, "traceback": ""}
     return kept | {key: value for key, value in empty.items() if key in event} | {"left_out": why}
