@@ -1,4 +1,4 @@
-"""Blocks of a thread to which the threads belong, too, that it starts there."""
+"""Threads of our own, and blocks of a thread to which the threads belong, too, that it starts there."""
 
 import sys
 import threading
@@ -10,6 +10,32 @@ from typing import Any
 from runlore._process import Part, process
 
 MAX_DEPTH = 8  # of pools within pools
+BEGIN_S = 5.0  # in which a thread has to begin
+
+
+class _Begun(threading.Event):
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait(BEGIN_S if timeout is None else timeout)
+
+
+class OwnThread(threading.Thread):
+    """A daemon thread; for one that has no memory to begin nobody waits for ever, as for other threads of Python."""
+
+    _started: threading.Event
+
+    def __init__(self, target: Callable[..., object], name: str, args: tuple[Any, ...] = ()) -> None:
+        super().__init__(target=target, name=name, args=args, daemon=True)
+        self._started = _Begun()
+
+    def start(self) -> None:
+        """Start the thread.
+
+        Raises:
+            RuntimeError: no thread is to be had.
+        """
+        super().start()
+        if not self._started.is_set():
+            raise RuntimeError("no memory for another thread")
 
 
 class _Block:

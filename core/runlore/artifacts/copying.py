@@ -10,6 +10,8 @@ from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
+from runlore._threads import OwnThread
+
 
 class NoFile(OSError):
     """A folder, pipe, socket or device is where a file should be read."""
@@ -134,7 +136,7 @@ class _Copy:
             self._full = SimpleQueue[memoryview | None]()
             for _ in range(_PIECES):
                 self._free.put(memoryview(bytearray(_PIECE_BYTES)))
-            thread = threading.Thread(target=self._work, name="runlore-copy", daemon=True)
+            thread = OwnThread(self._work, "runlore-copy")
             with suppress(RuntimeError):  # no thread to be had
                 thread.start()
                 self._thread = thread

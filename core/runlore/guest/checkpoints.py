@@ -11,6 +11,7 @@ from typing import Any
 
 from runlore._ids import new_suffix
 from runlore._settings import CHECKPOINTS, choice
+from runlore._threads import OwnThread
 from runlore._warnings import report, valid_or
 from runlore.artifacts.events import extent, hashed, kept_or_hashed, local_path
 from runlore.log import liveness
@@ -143,7 +144,7 @@ class Checkpoints:
         with self._lock:
             if self._thread is not None:
                 return
-            self._thread = threading.Thread(target=self._work, name="runlore-checkpoints", daemon=True)
+            self._thread = OwnThread(self._work, "runlore-checkpoints")
             try:
                 self._thread.start()
             except RuntimeError:  # no thread to be had: readers complete what is pending

@@ -15,6 +15,7 @@ from runlore import _inside
 from runlore._ids import new_suffix
 from runlore._process import Part, process
 from runlore._sharing import make_folder, open_file
+from runlore._threads import OwnThread
 from runlore._warnings import report
 from runlore.errors import FormatError
 from runlore.log import frames, liveness
@@ -402,4 +403,5 @@ def _start_heartbeat(file: LogFile, stop: threading.Event) -> None:
             file.touch()
             del file
 
-    threading.Thread(target=beat, name="runlore-heartbeat", daemon=True).start()
+    with suppress(RuntimeError):  # no thread to be had: from other machines the run is told to be silent
+        OwnThread(beat, "runlore-heartbeat").start()

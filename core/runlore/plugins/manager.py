@@ -14,6 +14,7 @@ from runlore._frozen import Frozen, changed, late
 from runlore._process import Part, process
 from runlore._settings import disabled_names
 from runlore._text import closest
+from runlore._threads import OwnThread
 from runlore._warnings import report, valid_or
 from runlore.hookspecs import CapturedFile, DataDescription, Integration
 from runlore.plugins.entry_points import GROUP, EntryPoint, entry_points
@@ -309,9 +310,7 @@ class _Call:
         self._call = call
         self._result: Any = None
         self._error: BaseException | None = None
-        self._thread = threading.Thread(
-            target=copy_context().run, args=(self._work,), name=f"runlore-{implementation.plugin_name}", daemon=True
-        )
+        self._thread = OwnThread(copy_context().run, f"runlore-{implementation.plugin_name}", args=(self._work,))
 
     def returns_within(self, seconds: float) -> bool:
         """Make the call; return False if it goes on after so many seconds."""

@@ -14,6 +14,7 @@ from runlore._frozen import changed
 from runlore._ids import sha256_of
 from runlore._settings import present_folder
 from runlore._startup import script_arguments, working_folder
+from runlore._threads import OwnThread
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import kept_content, losses_of
 from runlore.hookspecs import CapturedFile, CaptureRequest
@@ -116,7 +117,7 @@ class Captures:
         return late
 
     def _begin(self, capture: Capture) -> None:
-        thread = threading.Thread(target=self._take, args=(capture,), name="runlore-capture", daemon=True)
+        thread = OwnThread(self._take, "runlore-capture", args=(capture,))
         with suppress(RuntimeError):  # no thread to be had: the run says that nothing was captured
             thread.start()
             capture.thread = thread

@@ -11,6 +11,7 @@ from typing import Any
 
 from runlore._inside import open_binary
 from runlore._process import Part, process
+from runlore._threads import OwnThread
 from runlore._warnings import report
 from runlore.errors import FormatError
 from runlore.hookspecs import LoggedEvent, LoggedPoints, RunInfo
@@ -68,7 +69,7 @@ class Follower:
         self._closing = False
         self.failures: dict[str, tuple[int, str]] = {}  # by plugin, before the end: how often, and the first message
         self.end_failures: dict[str, str] = {}  # by plugin: what it raised when it was told of the end
-        self._thread = threading.Thread(target=self._follow, name="runlore-follower", daemon=True)
+        self._thread = OwnThread(self._follow, "runlore-follower")
         self._thread.start()
 
     def drain(self, until: float) -> None:

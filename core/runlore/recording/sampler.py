@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runlore._settings import present_folder
 from runlore._startup import script_arguments
+from runlore._threads import OwnThread
 from runlore.hookspecs import SYSTEM_PREFIX, CaptureRequest
 from runlore.log.marks import SIGHUP, SIGTERM
 from runlore.plugins.manager import plugins
@@ -73,7 +74,8 @@ class Sampler:
             turn, self._turn = self._turn, None
             turn.end()
         if turn.thread is not None and turn.thread is not threading.current_thread():
-            turn.thread.join(END_WAIT_S)
+            with suppress(RuntimeError):  # it has not begun yet, and will end at once
+                turn.thread.join(END_WAIT_S)
 
     def _wait(self, turn: _Turn) -> None:
         """Start the thread that measures if runs are open for long.
@@ -82,11 +84,12 @@ class Sampler:
         """
         if turn.going_on.acquire(timeout=FIRST_S):
             return
-        with self._lock, suppress(RuntimeError):  # likewise
-            if not turn.ended:
-                thread = threading.Thread(target=self._work, args=(turn,), name="runlore-sampler", daemon=True)
-                thread.start()
-                turn.thread = thread
+        with self._lock:
+            if turn.ended:
+                return
+            turn.thread = OwnThread(self._work, "runlore-sampler", args=(turn,))
+        with suppress(RuntimeError):  # likewise
+            turn.thread.start()  # without the lock, as a run that ends must not wait for this
 
     def _work(self, turn: _Turn) -> None:
         pthread_sigmask(SIG_UNBLOCK, {SIGHUP, SIGTERM})  # what plugins start is ended by it
