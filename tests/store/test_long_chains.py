@@ -82,3 +82,12 @@ def test_runs_that_are_their_own_ancestors_end(tmp_path: Path, length: int) -> N
         assert {item.id for item in found} == set(ids)
     told = runlore("rm", ids[0], "--dry-run", "--store", str(tmp_path))
     assert (told.exit_code, told.output.count("would remove ")) == (0, length)
+
+
+def test_what_a_record_holds_is_made_once_for_all_who_ask(tmp_path: Path) -> None:
+    """A comparison asked for the data of a run once for each dataset."""
+    forged = ForgedStore(tmp_path)
+    forged.run([{"type": "data", "name": f"d{number}", "values": {"rows": number}} for number in range(9)])
+    (run,) = open_store(tmp_path).runs()
+    assert run.data is run.data
+    assert run.environment is run.environment

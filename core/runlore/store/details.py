@@ -32,13 +32,13 @@ class Details:
     def _record(self) -> Record:
         return build_record(self._folder, self.id, self.writers)
 
-    @property
+    @cached_property
     def environment(self) -> dict[str, dict[str, Any]]:
         """The captured sections by name: python, os, hardware, packages, git, …"""
         sections = Sections(self._folder)
         return {section: sections.read(item) for section, item in self._record.environment.items()}
 
-    @property
+    @cached_property
     def data(self) -> dict[str, dict[str, Any]]:
         """The datasets by name: kind, rows, shape, dtypes, columns, missing, fingerprint, sampled, …"""
         data = self._record.data
