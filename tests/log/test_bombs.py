@@ -156,7 +156,7 @@ def islands(store: ForgedStore) -> None:
 def overlapping(store: ForgedStore) -> None:
     """Blocks of points that lie in each other, each as long as a frame may be."""
     head = HEAD.pack(MARK_OF_KIND[COLUMNS], MAX_PAYLOAD, 0)
-    chunks = [[8 + HEAD.size * number, 0] for number in range(100_000)]
+    chunks = [[8 + HEAD.size * number, 0] for number in range(20_000)]
     tallies = {"m0": [*TALLY[:6], False, 1, 2]}
     seal(store, [head * len(chunks), columns_frame({}, bytes(4 << 20))], chunks=chunks, tallies=tallies)
 
