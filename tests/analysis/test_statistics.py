@@ -6,6 +6,7 @@ import pytest
 import scipy.stats
 
 from runlore import Store
+from runlore.analysis import statistics
 from runlore.analysis.statistics import direction, group_runs, summarise
 from runlore.errors import QueryError
 from tests.analysis.seeded import ACCURACIES
@@ -59,6 +60,17 @@ def test_what_else_differs_in_a_group_is_named(store: Store) -> None:
     apart = runlore(*asked, "--by", "params.model")
     assert "differ in" not in apart.stderr
     assert "mixed" not in document(*asked, "--by", "params.model", "--json")
+
+
+def test_of_many_runs_some_of_each_group_are_compared(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The params of all of them were: a minute at 100,000."""
+    monkeypatch.setattr(statistics, "MAX_COMPARED", 12)
+    for number in range(20):
+        place = number // 4  # within its group
+        params = {"lr": number % 4, "seed": place, "half": place % 2, "rare": int(place == 2)}
+        with store.start_run(params=params) as run:
+            run.log_metrics({"val_acc": number})
+    assert group_runs(store, "", "val_acc", ["lr"], ["seed"]).mixed == ("params.half",)
 
 
 def test_several_fields_in_one_are_refused(seeded: Store) -> None:

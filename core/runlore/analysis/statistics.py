@@ -9,7 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from runlore._text import closest
 from runlore.analysis.ranking import is_place, is_telling
@@ -26,7 +26,9 @@ from runlore.store.store import Store
 CONFIDENCE = 0.95  # of the interval
 LOWER_IS_BETTER = frozenset("loss error err perplexity mse mae rmse wer cer time runtime seconds".split())
 MAX_KEYS = 10  # in a message
+MAX_COMPARED = 1_000  # runs whose params are looked at for those that differ within a group
 
+T = TypeVar("T")
 Best = Literal["min", "max"]
 
 
@@ -78,7 +80,7 @@ class PairedTest:
 class Statistics:
     """The groups, best mean first, and the test between two of them or the reason why there is none.
 
-    `mixed` names params that differ within a group and that no field of the call names.
+    `mixed` names params that differ within a group and that no field of the call names, among `MAX_COMPARED` runs.
     """
 
     metric: str
@@ -130,7 +132,7 @@ def group_runs(
     groups.sort(key=lambda group: worst if group.mean is None else group.mean, reverse=good == "max")
     test, why = _tested(groups, bool(over), between)
     named = {field.key for field in fields if field.table == "params"}
-    mixed = tuple(_mixed(store, compiled, groups, named)) if over and groups else ()
+    mixed = tuple(_mixed(store, groups, named)) if over and groups else ()
     return Statistics(chosen.text, good, tuple(groups), test, why, mixed)
 
 
@@ -266,14 +268,25 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _mixed(store: Store, compiled: Compiled, groups: Sequence[Group], named: set[str]) -> Iterator[str]:
-    """Yield params that differ within a group; not places, nor params of which every run has its own value (names)."""
-    found = store.ask(varied_params, compiled, named)
+def _mixed(store: Store, groups: Sequence[Group], named: set[str]) -> Iterator[str]:
+    """Yield params that differ within a group; not places, nor params of which every run has its own value (names).
+
+    Of more than `MAX_COMPARED` runs that many are looked at, spread over the groups and within each.
+    """
+    several = [[item.run for item in group.runs] for group in groups if len(group.runs) > 1]
+    several = _spread(several, MAX_COMPARED // 2)
+    sides = [_spread(ids, max(2, MAX_COMPARED // len(several))) for ids in several]
+    found = store.ask(varied_params, [run for side in sides for run in side], named)
     for key, texts in found.items():
-        sides = [[texts.get(run.run) for run in group.runs] for group in groups]
-        apart = all(len(set(values)) == len(values) for values in sides)
-        if not apart and not is_place(key) and any(len(set(values)) > 1 for values in sides):
+        values = [[texts.get(run) for run in side] for side in sides]
+        apart = all(len(set(side)) == len(side) for side in values)
+        if not apart and not is_place(key) and any(len(set(side)) > 1 for side in values):
             yield Field("params", key, "", 0).text
+
+
+def _spread(items: list[T], most: int) -> list[T]:
+    """Return at most so many items, evenly spread."""
+    return items if len(items) <= most else [items[place * len(items) // most] for place in range(most)]
 
 
 def _special() -> Any:

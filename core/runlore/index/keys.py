@@ -6,7 +6,7 @@ from itertools import islice
 
 from runlore._text import closest
 from runlore.errors import excerpt
-from runlore.index.database import Sqlite
+from runlore.index.database import Sqlite, chunks
 from runlore.index.fields import BARE, TABLES, Field
 from runlore.index.sql import Compiled
 
@@ -66,22 +66,17 @@ def _similar(field: Field, keys: Sequence[str]) -> Field | None:
     return None if key is None else Field(field.table, key, field.column, field.place)
 
 
-def varied_params(database: Sqlite, compiled: Compiled, but: Collection[str]) -> dict[str, dict[str, str]]:
-    """Return the params that differ between the runs of a query, or that some of them lack, without those in `but`.
+def varied_params(database: Sqlite, ids: Sequence[str], but: Collection[str]) -> dict[str, dict[str, str]]:
+    """Return the params that differ between some runs, or that some of them lack, without those in `but`.
 
-    The result holds by key the text of each run's value, by run id and of all runs that have one. Params with the
-    fewest values come first, at most `MAX_PARAMS` of them.
+    The result holds by key the text of each run's value, by run id. Params with the fewest values come first, at most
+    `MAX_PARAMS` of them.
     """
-    runs = f"FROM runs r WHERE {compiled.sql}"
-    sql = (
-        f"SELECT key FROM params WHERE run IN (SELECT r.n {runs}) GROUP BY key "
-        f"HAVING COUNT(DISTINCT kind || text) > 1 OR COUNT(*) < (SELECT COUNT(*) {runs}) "
-        "ORDER BY COUNT(DISTINCT kind || text), key"
-    )
-    keys = [key for (key,) in database.query(sql, [*compiled.arguments] * 2) if key not in but][:MAX_PARAMS]
-    found: dict[str, dict[str, str]] = {key: {} for key in keys}
-    marks = ", ".join("?" * len(keys))
-    sql = f"SELECT p.key, r.id, p.text FROM params p JOIN runs r ON r.n = p.run WHERE p.key IN ({marks})"
-    for key, run_id, text in database.query(sql, keys) if keys else ():
-        found[key][run_id] = str(text)
-    return found
+    found: dict[str, dict[str, str]] = {}
+    for marks, some in chunks(ids):
+        sql = f"SELECT p.key, r.id, p.text FROM runs r JOIN params p ON p.run = r.n WHERE r.id IN {marks}"
+        for key, run_id, text in database.query(sql, some):
+            found.setdefault(key, {})[run_id] = str(text)
+    counts = {key: len(set(texts.values())) for key, texts in found.items() if key not in but}
+    varied = [key for key, count in counts.items() if count > 1 or len(found[key]) < len(ids)]
+    return {key: found[key] for key in sorted(varied, key=lambda key: (counts[key], key))[:MAX_PARAMS]}
