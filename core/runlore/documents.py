@@ -1,6 +1,6 @@
 """The JSON documents that `--json` prints. Times are ISO 8601 UTC, non-finite numbers are texts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +36,10 @@ def run_document(run: RecordedRun) -> dict[str, Any]:
         "ended": None if run.ended is None else iso_time(run.ended),
         "duration_s": run.duration,
         "parent": run.parent_id,
-        "params": {key: plain(value) for key, value in run.params.items()},
+        "params": plain_values(run.params),
         "metrics": {key: series_document(series) for key, series in run.metrics.items()},
         "tags": run.tags,
-        "summary": {key: plain(value) for key, value in run.summary.items()},
+        "summary": plain_values(run.summary),
     }
 
 
@@ -189,6 +189,11 @@ def statistics_document(
             "ci95": None if test.interval is None else list(test.interval),
         }  # fmt: skip
     return document
+
+
+def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by key as every reader of JSON takes them, see `plain`."""
+    return {key: plain_float(value) if value.__class__ is float else value for key, value in values.items()}
 
 
 def plain(value: Any) -> Any:

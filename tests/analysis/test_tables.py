@@ -4,12 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runlore import Store
-from runlore.analysis.tables import known_keys, read_table, states, suggested_columns
+from runlore import RunloreWarning, Store
+from runlore.analysis import tables
+from runlore.analysis.tables import each_run, known_keys, read_table, states, suggested_columns
 from runlore.errors import QueryError
 from runlore.index.fields import Field
 from runlore.index.parse import parse_sort
 from runlore.index.sql import compile_query
+from runlore.maintenance.removal import remove
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,28 @@ def test_a_page_is_a_part_of_the_whole(filled: Store, where: str, sort: str, off
     assert page.total == len(whole)
     assert [row.id for row in page.rows] == [run.id for run in whole[offset : offset + limit]]
     assert [row.values[0] for row in page.rows] == [run.params.get("lr") for run in whole[offset : offset + limit]]
+
+
+def test_runs_come_one_after_the_other_as_in_a_list(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them were in memory at once, with their documents: gigabytes at 100,000."""
+    monkeypatch.setattr(tables, "PART", 7)
+    for where, sort, limit in (("", "", None), ("params.lr > 0.1", "-metrics.loss", 1 << 80), ("", "name", 0)):
+        whole = filled.runs(where, sort=sort, limit=limit)
+        found = list(each_run(filled, where, sort=sort, limit=limit))
+        assert [(run.id, run.params) for run in found] == [(run.id, run.params) for run in whole]
+    with pytest.warns(RunloreWarning, match="no run has params"):
+        assert not list(each_run(filled, "params.nothing == 1"))
+
+
+def test_a_run_that_is_removed_meanwhile_is_left_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "PART", 1)
+    for name in ("old", "removed", "new"):
+        store.start_run(name).finish()
+    found = each_run(store)
+    assert next(found).name == "new"
+    remove(store, [store.run("removed")])
+    store.start_run("later").finish()
+    assert [run.name for run in found] == ["old"]
 
 
 def test_values_are_of_every_kind(filled: Store) -> None:

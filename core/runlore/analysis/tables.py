@@ -1,7 +1,7 @@
-"""Read tables of runs page by page; the index filters, sorts and counts."""
+"""Read tables of runs page by page, or each run after the other; the index filters, sorts and counts."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,11 +13,14 @@ from runlore.index.fields import Field
 from runlore.index.keys import count_keys, hints_of
 from runlore.index.parse import parse_field, parse_sort
 from runlore.index.rows import Summary
-from runlore.index.select import count_of, read_page, read_states
+from runlore.index.select import count_of, list_ids, load_runs, read_page, read_states
 from runlore.index.sql import compile_query
+from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 
 SAMPLE_RUNS = 100  # read to choose columns
+PART = 500  # runs in memory at a time
+MOST_RUNS = 1 << 40  # that anybody asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,20 @@ def read_table(
     return store.ask(ask)
 
 
+def each_run(store: Store, where: str = "", *, sort: str = "", limit: int | None = None) -> Iterator[RecordedRun]:
+    """Find the runs that `Store.runs` returns, and yield them in the memory of a part; removed ones are left out.
+
+    Raises:
+        QueryError: the query or the order can't be understood.
+    """
+    most = None if limit is None else min(limit, MOST_RUNS)
+    ids = store.ask(list_ids, compile_query(where, time.time), parse_sort(sort) if sort else [], most)
+    if not ids:
+        return iter(store.runs(where, sort=sort, limit=limit))  # which warns of keys that no run has
+    parts = (ids[begin : begin + PART] for begin in range(0, len(ids), PART))
+    return (RecordedRun(store, summary) for part in parts for summary in store.ask(load_runs, part))
+
+
 def known_keys(store: Store) -> dict[str, dict[str, int]]:
     """Return the keys that runs have, by table of the query language (params, metrics, …), with the number of runs.
 
@@ -87,9 +104,9 @@ def states(store: Store) -> dict[str, tuple[int, int, str]]:
     return store.ask(read_states)
 
 
-def _row(summary: Summary, children: int, values: tuple[Any, ...]) -> Row:
+def _row(summary: Summary, children: int, tags: dict[str, str], values: tuple[Any, ...]) -> Row:
     ended = None if summary.ended is None else as_time(summary.ended)
     return Row(
         summary.id, summary.name, summary.experiment, summary.status, as_time(summary.started), ended, summary.parent,
-        children, dict(summary.tags), values, None if summary.ran is None else summary.ran / 1e6,
+        children, tags, values, None if summary.ran is None else summary.ran / 1e6,
     )  # fmt: skip

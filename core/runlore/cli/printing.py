@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -55,11 +56,11 @@ def print_message(text: str) -> None:
 
 
 def print_json(document: Any) -> None:
-    """Print one JSON document on stdout, a list item by item.
+    """Print one JSON document on stdout, a list or what an iterator yields item by item.
 
     Hidden characters are escaped, and all where stdout takes less.
     """
-    if not isinstance(document, list):
+    if not isinstance(document, list | Iterator):
         sys.stdout.write(_json_text(document) + "\n")
         return
     sys.stdout.write("[")

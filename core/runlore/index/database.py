@@ -34,6 +34,7 @@ TABLES = {
         "n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT, experiment TEXT, status TEXT, parent TEXT, "
         "started BIGINT, ended BIGINT, live INTEGER NOT NULL, lost BIGINT, damaged BIGINT, ran BIGINT"
     ),
+    "held": "run INTEGER PRIMARY KEY, text TEXT NOT NULL",  # what the tables below say of a run, to read it at once
     "params": f"{VALUE}, captured INTEGER NOT NULL, PRIMARY KEY (run, key)",
     "summary": VALUES,
     "tags": VALUES,
@@ -88,8 +89,9 @@ INDEXES = {
 }
 COUNTED = ("params", "summary", "tags", "metrics", "data")  # whose keys are counted, as those of `env` are
 # Tables whose rows belong to a run:
-BY_RUN = ("params", "summary", "tags", "metrics", "sections", "data", "artifacts", "members", "links", "weights")
-WITHOUT_ROWID = (*BY_RUN, "env")
+OF_RUN = ("params", "summary", "tags", "metrics", "sections", "data", "artifacts", "members", "links", "weights")
+BY_RUN = ("held", *OF_RUN)
+WITHOUT_ROWID = (*OF_RUN, "env")
 
 
 # Values of runs.live; 0 stands for runs whose files no longer change

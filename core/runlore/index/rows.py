@@ -4,9 +4,9 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from runlore.artifacts.blobs import Blobs
 from runlore.errors import ArtifactNotFound
@@ -16,7 +16,7 @@ from runlore.log.folder import Folder
 from runlore.log.frames import DecodeError, load_json
 from runlore.log.points import Tally
 from runlore.log.record import Record
-from runlore.log.values import Plain, is_list, text_of
+from runlore.log.values import Plain, is_list, listed_value, text_of
 
 INT64 = 1 << 63  # integers below it, and from its negative on, fit a column
 RUN_COLUMNS = (
@@ -54,6 +54,7 @@ class Batch:
 def _rows_of(record: Record, tallies: Mapping[str, Tally], number: int, state: int) -> dict[str, list[Row]]:
     """Return the rows of a run and of its series by table."""
     tables: dict[str, list[Row]] = {"runs": [_run_row(record, number, state)], **_artifact_rows(record, number)}
+    tables["held"] = [(number, _held_text(record, tallies))]
     tables["params"] = [
         (number, key, *value_columns(value), int(key in record.captured)) for key, value in record.params.items()
     ]
@@ -110,7 +111,7 @@ def _artifact_rows(record: Record, number: int) -> dict[str, list[Row]]:
 
 @dataclass(slots=True)
 class Summary:
-    """The row of a run with its params, summary, tags and metrics. Times are µs since 1970."""
+    """The row of a run. Times are µs since 1970; `held` is what `values_of` reads."""
 
     n: int
     id: str
@@ -123,39 +124,66 @@ class Summary:
     lost_calls: int
     damaged_bytes: int
     ran: int | None
-    params: dict[str, Any] = field(default_factory=dict)
-    captured: set[str] = field(default_factory=set)  # keys of params that nobody passed
-    summary: dict[str, Any] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    metrics: dict[str, Tally] = field(default_factory=dict)
+    held: str = "[{}, [], {}, {}, {}]"
+
+
+class Values(NamedTuple):
+    """The values that were recorded of a run, by key. `captured` are the params that nobody passed."""
+
+    params: dict[str, Any]
+    captured: frozenset[str]
+    summary: dict[str, Any]
+    tags: dict[str, str]
+    metrics: dict[str, Tally]
+
+
+def values_of(summary: Summary) -> Values:
+    """Return the values of a run."""
+    params, captured, results, tags, metrics = json.loads(summary.held)
+    return Values(
+        _listed(params),
+        frozenset(captured),
+        _listed(results),
+        tags,
+        {
+            key: Tally.of(split, count, (last_step, math.nan if last is None else last), (low, high))
+            for key, (split, last, low, high, count, last_step) in metrics.items()
+        },
+    )
 
 
 def load_summaries(database: Sqlite, numbers: Sequence[int]) -> list[Summary]:
     """Return the runs with these numbers, in this order; numbers without a run are left out."""
-    found = {row[0]: Summary(*row) for row in _select(database, RUN_COLUMNS, "runs", "n", numbers)}
-    numbers = [number for number in numbers if number in found]
-    params = {number: summary.params for number, summary in found.items()}
-    _load_values(database, "params", numbers, params)
-    for n, key in _select(database, "run, key", "params", "captured = 1 AND run", numbers):
-        found[n].captured.add(key)
-    _load_values(database, "summary", numbers, {number: summary.summary for number, summary in found.items()})
-    for n, key, text in _select(database, "run, key, text", "tags", "run", numbers):
-        found[n].tags[key] = text
-    columns = "run, key, split, last, min, max, count, last_step"
-    for n, key, split, last, low, high, count, last_step in _select(database, columns, "metrics", "run", numbers):
-        found[n].metrics[key] = Tally.of(split, count, (last_step, math.nan if last is None else last), (low, high))
-    return [found[number] for number in numbers]
+    found: dict[int, Summary] = {}
+    for marks, some in chunks(numbers):
+        sql = f"SELECT {RUN_COLUMNS}, text FROM runs JOIN held ON run = n WHERE n IN {marks}"
+        found |= {row[0]: Summary(*row) for row in database.query(sql, some)}
+    return [found[number] for number in numbers if number in found]
 
 
-def _load_values(database: Sqlite, table: str, numbers: Sequence[int], values: Mapping[int, dict[str, Any]]) -> None:
-    """Add the values that a table has of some runs to their dicts in `values`."""
-    for n, key, kind, num, text in _select(database, "run, key, kind, num, text", table, "run", numbers):
-        if kind == "str":  # most values need no call
-            values[n][key] = text
-        elif num and kind == "float":
-            values[n][key] = float(num)
-        else:
-            values[n][key] = _value_of(kind, num, text)
+def _held_text(record: Record, tallies: Mapping[str, Tally]) -> str:
+    """Return the text of the values that `values_of` reads, by key in alphabetical order."""
+    params, results = (
+        {key: _held(values[key]) for key in sorted(values)} for values in (record.params, record.summary)
+    )
+    tags = {key: _text(record.tags[key]) for key in sorted(record.tags)}
+    metrics = {key: _tally_columns(tallies[key]) for key in sorted(tallies)}
+    captured = sorted(record.captured & params.keys())
+    return json.dumps([params, captured, results, tags, metrics], ensure_ascii=False)
+
+
+def _held(value: Plain) -> Any:
+    """Return a value from a record as the text holds it: one in a list is the text of a list."""
+    if not isinstance(value, dict):
+        return value
+    return [text_of(value)] if is_list(value) else listed_value(value)
+
+
+def _listed(values: dict[str, Any]) -> dict[str, Any]:
+    """Put lists in the place of their texts."""
+    for key in [key for key, value in values.items() if value.__class__ is list]:
+        values[key] = json.loads(values[key][0])
+    return values
 
 
 def value_columns(value: Plain) -> tuple[str, float | None, str | None]:
@@ -237,21 +265,3 @@ def _whole(value: Any) -> int | None:
 def _tally_columns(tally: Tally) -> Row:
     last = None if math.isnan(tally.last) else tally.last
     return tally.split, last, tally.min, tally.max, tally.count, tally.last_step
-
-
-def _value_of(kind: str, num: float | None, text: str | None) -> Any:
-    if kind == "none":
-        return None
-    if kind == "bool":
-        return bool(num)
-    if kind == "int":
-        return int(text or 0)
-    if kind == "list":
-        return json.loads(text or "[]")
-    return float(text or "nan") if kind == "float" else text
-
-
-def _select(database: Sqlite, columns: str, table: str, key: str, numbers: Sequence[int]) -> Iterator[Row]:
-    """Yield columns of the rows whose `key` is among some numbers."""
-    for marks, some in chunks(numbers):
-        yield from database.query(f"SELECT {columns} FROM {table} WHERE {key} IN {marks}", some)

@@ -18,7 +18,8 @@ MIN_PART = 3  # characters of an id that may stand for it
 MAX_PART = 64
 MAX_JOINED = 25  # fields that one SELECT brings in: SQLite joins at most 64 tables, and one of env takes two
 Order = Sequence[tuple[Field, bool]]  # fields, each with whether it descends
-Line = tuple[Summary, int, tuple[Any, ...]]  # a run, how many children it has, and the values of some fields
+# A run without its values, how many children it has, its tags, and the values of some fields:
+Line = tuple[Summary, int, dict[str, str], tuple[Any, ...]]
 
 
 def select(database: Sqlite, compiled: Compiled, order: Order, limit: int | None) -> list[Summary]:
@@ -28,6 +29,23 @@ def select(database: Sqlite, compiled: Compiled, order: Order, limit: int | None
         QueryError: the query is too large for the database, here and in the other questions about a query.
     """
     return load_summaries(database, _numbers(database, compiled, order, limit))
+
+
+def list_ids(database: Sqlite, compiled: Compiled, order: Order, limit: int | None) -> list[str]:
+    """Return the ids of the runs that fulfil a query."""
+    found: dict[int, str] = {}
+    numbers = _numbers(database, compiled, order, limit)
+    for marks, some in chunks(numbers):
+        found |= dict(database.query(f"SELECT n, id FROM runs WHERE n IN {marks}", some))
+    return [found[number] for number in numbers]
+
+
+def load_runs(database: Sqlite, ids: Sequence[str]) -> list[Summary]:
+    """Return the runs with these ids, in this order; ids without a run are left out."""
+    found: dict[str, int] = {}
+    for marks, some in chunks(ids):
+        found |= dict(database.query(f"SELECT id, n FROM runs WHERE id IN {marks}", some))
+    return load_summaries(database, [found[run_id] for run_id in ids if run_id in found])
 
 
 def count_of(database: Sqlite, compiled: Compiled) -> int:
@@ -44,7 +62,7 @@ def values_of(database: Sqlite, compiled: Compiled, fields: Sequence[Field]) -> 
 def read_page(
     database: Sqlite, compiled: Compiled, order: Order, fields: Sequence[Field], offset: int, limit: int
 ) -> list[Line]:
-    """Return the runs `offset` to `offset + limit` of a query. Of each summary only the columns and tags are filled."""
+    """Return the runs `offset` to `offset + limit` of a query."""
     numbers = _numbers(database, compiled, order, limit, offset)
     if not numbers:
         return []
@@ -52,12 +70,13 @@ def read_page(
     own = [f"r.{name}" for name in RUN_COLUMNS.split(", ")]
     rows = _values(database, own, fields, Clause(f"r.n IN {marks} ORDER BY r.n", tuple(numbers)))
     found = {row[0]: (Summary(*row[: len(own)]), row[len(own) :]) for row in rows}
+    tags: dict[int, dict[str, str]] = {n: {} for n in found}
     for n, key, text in database.query(f"SELECT run, key, text FROM tags WHERE run IN {marks}", numbers):
-        found[n][0].tags[key] = text
+        tags[n][key] = text
     ids = [summary.id for summary, _ in found.values()]
     parents = database.query(f"SELECT parent FROM runs WHERE parent IN {marks}", ids)
     children = Counter(parent for (parent,) in parents)
-    return [(found[n][0], children[found[n][0].id], found[n][1]) for n in numbers if n in found]
+    return [(found[n][0], children[found[n][0].id], tags[n], found[n][1]) for n in numbers if n in found]
 
 
 def resolve(database: Sqlite, part: str) -> list[Summary]:

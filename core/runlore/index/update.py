@@ -17,7 +17,7 @@ from runlore.log.frames import fault_text
 from runlore.log.liveness import boot_id
 from runlore.log.record import UNREADABLE, Record, Writers
 
-VERSION = "11"  # of the tables and of what their rows mean
+VERSION = "12"  # of the tables and of what their rows mean
 
 
 class Foreign(sqlite3.DatabaseError):

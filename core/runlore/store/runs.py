@@ -1,6 +1,7 @@
 """Runs as readers see them: one, and a list of them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
@@ -8,10 +9,10 @@ from runlore._text import ago_text, as_time, duration_text, number_text, status_
 from runlore._warnings import without_reports
 from runlore.errors import StoreRefused
 from runlore.index.fields import AGGREGATES
-from runlore.index.rows import Summary
+from runlore.index.rows import Summary, Values, values_of
 from runlore.log.folder import Folder
 from runlore.log.series import Metrics
-from runlore.log.values import plain_value, text_of
+from runlore.log.values import text_of
 from runlore.store import frames, html
 from runlore.store.details import Details
 
@@ -65,12 +66,37 @@ class RecordedRun(Details):
         self.started = as_time(summary.started)
         self.ended = None if summary.ended is None else as_time(summary.ended)
         self._ran = summary.ran
-        self.params: dict[str, Any] = {key: plain_value(value) for key, value in summary.params.items()}
-        self.captured = frozenset(summary.captured)  # keys of `params` that nobody passed: defaults, what follows
-        self.summary: dict[str, Any] = {key: plain_value(value) for key, value in summary.summary.items()}
-        self.tags = dict(summary.tags)
         self.damaged_bytes = summary.damaged_bytes
-        self.metrics = Metrics(summary.metrics, lambda: self.writers.contents)
+        self._summary = summary
+
+    @cached_property
+    def _values(self) -> Values:
+        return values_of(self._summary)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The params by key; nested ones with dots."""
+        return self._values.params
+
+    @property
+    def captured(self) -> frozenset[str]:
+        """The keys of `params` that nobody passed: defaults, and what follows from others."""
+        return self._values.captured
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The values for the whole run by key."""
+        return self._values.summary
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags by key."""
+        return self._values.tags
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The metrics by key, each with its series."""
+        return Metrics(self._values.metrics, lambda: self.writers.contents)
 
     @property
     def duration(self) -> float | None:

@@ -13,6 +13,7 @@ from runlore._text import ago_text, duration_text, line_text, number_text, statu
 from runlore._warnings import without_warnings
 from runlore.analysis.columns import telling_columns
 from runlore.analysis.scope import field_named, with_children
+from runlore.analysis.tables import each_run
 from runlore.cli.options import children_option, json_option, store_option
 from runlore.cli.printing import STATUS_STYLES, console, echo, print_json, terminal_width
 from runlore.documents import run_document
@@ -63,7 +64,7 @@ def ls(
         print_groups(opened, where, show_all, request, as_json)
         return
     if as_json:
-        print_json([run_document(run) for run in opened.runs(where, sort=sort, limit=limit)])
+        print_json(run_document(run) for run in each_run(opened, where, sort=sort, limit=limit))
         return
     if store is not None and not opened.exists:
         raise StoreNotFound(f"no store at {str(opened.root)!r}")
