@@ -34,10 +34,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of
 
 ROOT = Path(__file__).parent
 FRAMEWORKS = ("keras", "lightning", "sklearn", "transformers")  # folders whose tests train
-WHOLE_SCRIPTS = ("docs", "examples", "reproduction", "story")  # folders whose tests run scripts that train
+WHOLE_SCRIPTS = ("docs", "examples", "reproduction", "story", "upstream")  # folders whose tests run scripts that train
 IMPORTS_FRAMEWORK = re.compile(r"^(from|import) (keras|lightning|sklearn|torch|transformers|runlore_\w+)\b", re.M)
 FIXTURES = {
-    "process": {"python", "warm_python"},
+    "process": {"python", "warm_python", "begin"},
     "server": {"serve", "served", "real", "many", "own"},
     "browser": {"browser"},
     "framework": {"real_store", "many_store"},  # trained, or of 10,000 runs: half a minute each
@@ -47,6 +47,7 @@ MARKERS = {
     "server": "asks a server of the page",
     "browser": "looks at the page in a browser",
     "framework": "trains with a framework, or runs whole scripts that do",
+    "long": "is a stress test that CI has no time for: `make stress` runs it",
     "quiet": "measures, and runs when nothing else does: without workers",
 }
 

@@ -3,11 +3,9 @@
 import shutil
 import signal
 import sqlite3
-import sys
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,7 @@ from runlore.errors import RunloreWarning, StoreBusy
 from runlore.index import changes, index
 from runlore.index.watching import Watching
 from tests.process import Process
-from tests.stress.growing import grow, make_templates
+from tests.stress.growing import grow, make_templates, opened
 
 RUNS = 40
 Python = Callable[..., Process]
@@ -35,20 +33,6 @@ def grown(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr(changes, "PART_RUNS", 10)
     yield root
     process.part(Watching).tell = None
-
-
-@contextmanager
-def opened(found: set[str]) -> Iterator[None]:
-    """Collect the names of the runs' files that are opened; the hook stays, and does nothing afterwards."""
-    listening = True
-
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
-        if listening and event == "open" and str(arguments[0]).endswith((".run", ".log")):
-            found.add(Path(str(arguments[0])).name)
-
-    sys.addaudithook(hook)
-    yield
-    listening = False
 
 
 def test_who_is_interrupted_leaves_whole_parts_that_the_next_one_goes_on_from(grown: Path) -> None:

@@ -1,8 +1,10 @@
 """Stores of any size, made in seconds: finished runs copied under new ids, with right checksums."""
 
 import os
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from runlore import Store
@@ -26,13 +28,16 @@ def grow(root: Path, templates: Sequence[Path], runs: int, days: int) -> None:
     """Add copies of finished runs to a store, spread over the days before today."""
     contents = [(path.name.partition(".")[0].encode(), path.read_bytes()) for path in templates]
     begin = time.time_ns() // 1000 - (days + 1) * DAY_US
+    folders = set()
     for number in range(runs):
         old, content = contents[number % len(contents)]
         run_id = new_run_id(begin + number * (days * DAY_US // runs))
         folder = root / "runs" / id_day(run_id)
-        folder.mkdir(parents=True, exist_ok=True)
+        if folder not in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            folders.add(folder)
         (folder / f"{run_id}.0000grow.run").write_bytes(_renamed(content, old, run_id.encode()))
-    for folder in root.glob("runs/*/*"):
+    for folder in folders:
         os.utime(folder, (time.time() - 100, time.time() - 100))
 
 
@@ -47,3 +52,17 @@ def _renamed(content: bytes, old: bytes, new: bytes) -> bytes:
         content = content[:start] + frame(mark[3], payload) + content[end:]
         place = content.find(old, end)
     return content
+
+
+@contextmanager
+def opened(found: set[str]) -> Iterator[None]:
+    """Collect the names of the runs' files that are opened; the hook stays, and does nothing afterwards."""
+    listening = True
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if listening and event == "open" and str(arguments[0]).endswith((".run", ".log")):
+            found.add(Path(str(arguments[0])).name)
+
+    sys.addaudithook(hook)
+    yield
+    listening = False
