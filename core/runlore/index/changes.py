@@ -92,11 +92,11 @@ def read_news(folder: Folder, database: Sqlite) -> Iterator[News]:
     known = dict(database.query("SELECT day, mtime FROM days"))
     part = News()
     days = list(_days(folder, part.closed))
-    for place, (day, path, mtime) in enumerate(days):
+    for place, (day, mtime) in enumerate(days):
         if mtime and known.get(day) == mtime:
             continue
         names = _known_files(database, day)
-        changes = _compare_day(part, folder, day, path, names)
+        changes = _compare_day(part, folder, day, names)
         for change in changes or ():
             _read_change(folder, change, _known_replays(database, change) if change.run_id in names else {})
             part.add(change)
@@ -106,7 +106,7 @@ def read_news(folder: Folder, database: Sqlite) -> Iterator[News]:
                 part = News(closed=part.closed)
         if changes is not None:
             part.days.append((day, mtime))
-    part.gone_days = list(known.keys() - {day for day, _, _ in days})
+    part.gone_days = list(known.keys() - {day for day, _ in days})
     for change in list(_live_changes(part, folder, database)):
         _read_change(folder, change, _known_replays(database, change))
         part.add(change)
@@ -174,15 +174,16 @@ def _seal(log: Path, closing: dict[str, Any] | None, room: int) -> bool:
         return True
 
 
-def _days(folder: Folder, closed: list[Path]) -> Iterator[tuple[str, Path, int]]:
+def _days(folder: Folder, closed: list[Path]) -> Iterator[tuple[str, int]]:
     """Yield the folders of days with their mtime in ns; 0 while one may change again without its mtime showing it."""
-    for path in folder.days(closed):
+    runs = os.fspath(folder.runs)
+    for day in folder.day_names(closed):
         try:
-            mtime = path.stat().st_mtime_ns
+            mtime = os.stat(f"{runs}/{day}").st_mtime_ns  # noqa: PTH116  # pathlib takes thrice as long, for each day
         except PermissionError:
-            closed.append(path)
+            closed.append(folder.runs / day)
             continue
-        yield path.relative_to(folder.runs).as_posix(), path, 0 if time.time_ns() - mtime < YOUNG_NS else mtime
+        yield day, 0 if time.time_ns() - mtime < YOUNG_NS else mtime
 
 
 def _known_files(database: Sqlite, day: str) -> dict[str, set[str]]:
@@ -193,13 +194,12 @@ def _known_files(database: Sqlite, day: str) -> dict[str, set[str]]:
     return known
 
 
-def _compare_day(
-    news: News, folder: Folder, day: str, path: Path, known: Mapping[str, set[str]]
-) -> list[Change] | None:
+def _compare_day(news: News, folder: Folder, day: str, known: Mapping[str, set[str]]) -> list[Change] | None:
     """Return the runs of a day whose files are not the known ones; None if its folder can't be listed.
 
     Runs whose files are gone are added to `news`.
     """
+    path = folder.runs / day
     try:
         names = list_names(path, folder.root)
     except PermissionError:

@@ -201,10 +201,15 @@ class Folder:
 
     def days(self, closed: list[Path]) -> Iterator[Path]:
         """Iterate over the folders that may hold runs, oldest first; those that can't be listed go into `closed`."""
-        for month in self._folders(self.runs, _MONTH, closed):
-            yield from self._folders(month, _DAY, closed)
+        return (self.runs / day for day in self.day_names(closed))
 
-    def _folders(self, parent: Path, form: str, closed: list[Path]) -> list[Path]:
+    def day_names(self, closed: list[Path]) -> Iterator[str]:
+        """Iterate over the names of these folders below `runs`: "2026-11/23"."""
+        for month in self._folders(self.runs, _MONTH, closed):
+            for day in self._folders(self.runs / month, _DAY, closed):
+                yield f"{month}/{day}"
+
+    def _folders(self, parent: Path, form: str, closed: list[Path]) -> list[str]:
         try:
             names = list_folders(parent, self.root)
         except FileNotFoundError:
@@ -212,7 +217,7 @@ class Folder:
         except OSError:
             closed.append(parent)
             return []
-        return [parent / name for name in sorted(names) if re.fullmatch(form, name)]
+        return [name for name in sorted(names) if re.fullmatch(form, name)]
 
     def _format_lines(self) -> list[str]:
         try:
