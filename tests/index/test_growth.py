@@ -114,7 +114,7 @@ def test_what_is_written_behind_a_flush_is_not_flushed(grown: Path) -> None:
 
 def test_memory_grows_with_the_answer(grown: Path) -> None:
     """Of more than 500 runs all of the store's were read."""
-    grow(grown, sorted(grown.glob("runs/*/*/*.run"))[:10], 3000, 3)
+    grow(grown, sorted(grown.glob("runs/*/*/*.run"))[:10], 1200, 3)
     store = open_store(grown)
     store.runs(limit=1)
 

@@ -1,8 +1,14 @@
 """The stores that the page is tried on: real trainings, runs made for it, and 10,000 synthetic ones."""
 
+import random
+import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from runlore import Store
+from tests.stress.growing import grow
 from tests.ui.serving import ROOT, run_script
 
 SWEEP = """
@@ -64,21 +70,6 @@ if again:
 else:
     os._exit(1)
 """
-MANY = """
-import random, sys
-import runlore
-
-store = runlore.open_store(sys.argv[1])
-count = int(sys.argv[2])
-chance = random.Random(0)
-for number in range(count):
-    params = {"lr": number % 10 / 10, "seed": number // 10, "model": chance.choice(["mlp", "cnn", "vit"])}
-    params |= {f"param_{place}": chance.random() for place in range(6)}
-    with store.start_run(f"run-{number}", params=params, experiment=f"exp-{number % 5}") as run:
-        for step in range(10_000 if number >= count - 10 else 3):
-            run.log_metrics({"loss": chance.random() / (step + 1), "val_acc": chance.random()}, step)
-store.runs(limit=1)
-"""
 
 
 def make_real(folder: Path) -> Path:
@@ -106,7 +97,45 @@ def make_real(folder: Path) -> Path:
 
 
 def make_many(folder: Path, count: int = 10_000) -> Path:
-    """Many short runs, the newest ten of them long."""
-    store = folder / "many"
-    run_script(store, "-c", MANY, str(store), str(count), folder=folder)
-    return store
+    """Many short runs, `run-0000` and on, copied from a hundred; the newest ten are long."""
+    with pytest.MonkeyPatch.context() as settings:
+        settings.chdir(folder)  # nothing of this repository is captured
+        settings.setenv("RUNLORE_QUIET", "1")
+        return _made_many(folder, count)
+
+
+def _made_many(folder: Path, count: int) -> Path:
+    chance = random.Random(0)
+    store, models = Store(folder / "many"), Store(folder / "models")
+    for number in range(100):
+        _record_one(models, number, 3, chance)
+    short = sorted(models.root.glob("runs/*/*/*.run"))
+    times = [[int(found) for found in re.findall(rb'"time":(\d+)', path.read_bytes())] for path in short]
+
+    def varied(number: int, start: int) -> dict[bytes, bytes]:
+        model = number % len(short)
+        return {
+            b'"name":"run-%04d"' % model: b'"name":"run-%04d"' % number,
+            b'"seed":%d' % seed_of(model): b'"seed":%d' % seed_of(number),
+            **{b"%d" % time: b"%d" % (start + time - times[model][0]) for time in times[model]},
+        }
+
+    for number in range(count - 10, count):
+        _record_one(store, number, 10_000, chance)
+    grow(store.root, short, count - 10, 2, varied)
+    store.runs(limit=1)
+    return store.root
+
+
+def seed_of(number: int) -> int:
+    """Return the seed of one of many runs: ten runs have each."""
+    return 1000 + number // 10
+
+
+def _record_one(store: Store, number: int, steps: int, chance: random.Random) -> None:
+    """Record one of many runs."""
+    params = {"lr": number % 10 / 10, "seed": seed_of(number), "model": chance.choice(["mlp", "cnn", "vit"])}
+    params |= {f"param_{place}": chance.random() for place in range(6)}
+    with store.start_run(f"run-{number:04}", params=params, experiment=f"exp-{number % 5}") as run:
+        for step in range(steps):
+            run.log_metrics({"loss": chance.random() / (step + 1), "val_acc": chance.random()}, step)

@@ -73,7 +73,7 @@ def test_many_questions_at_once_are_answered(many: Served) -> None:
         return int(many.get("/api/runs", where=f"params.seed == {number}", columns="params.lr")["total"])
 
     with ThreadPoolExecutor(16) as pool:
-        assert list(pool.map(ask, range(200))) == [10] * 200
+        assert list(pool.map(ask, range(1000, 1200))) == [10] * 200
 
 
 def test_a_page_listens_however_many_a_proxy_never_closed(store: Store, serve: Any) -> None:

@@ -28,7 +28,7 @@ def test_ten_thousand_runs_scroll_in_a_window(page: "Page", many: Served) -> Non
     assert page.locator(".runs tbody tr").count() < 100
     assert "10,000 runs" in page.locator(".foot").inner_text()
     page.locator(".scroll").evaluate("box => box.scrollTop = box.scrollHeight")
-    wait_names(page, lambda found: bool(found) and found[-1] == "run-0")
+    wait_names(page, lambda found: bool(found) and found[-1] == "run-0000")
     page.locator(".scroll").evaluate("box => box.scrollTop = 5000 * 28")
     wait_names(page, lambda found: "run-4990" in found)
     assert page.locator(".runs tbody tr").count() < 100
