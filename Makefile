@@ -8,13 +8,17 @@ OTHERS := .venv-others
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n $(WORKERS) --dist loadfile
+# LONG=no leaves out, as CI does, what shows once more what its other tests show, and takes long.
+LONG ?= yes
+STRESS := stress$(if $(filter no,$(LONG)), and not long)
+OTHERS_TESTS := $(if $(filter no,$(LONG)),not stress)
 .DEFAULT_GOAL := help
 
 # Two workers on two cores: more threads would only wait for each other. Modules are compiled once, not in each process.
 check test stress others fuzz: export OMP_NUM_THREADS := 1
 check test stress others fuzz: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help install check lint test stress others fuzz docs bench demo clean
+.PHONY: help install environments check lint test stress others fuzz docs bench demo clean
 
 help:  ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -52,8 +56,8 @@ test: $(VENV)/dev  ## The whole suite but for the stress tests, in ten minutes
 	$(PYTEST) $(PARALLEL) -m "not stress"
 
 stress: $(VENV)/dev  ## What takes long, or shows in one more way what a test of the suite shows
-	$(PYTEST) $(PARALLEL) -m "stress and not quiet"
-	$(PYTEST) -m "stress and quiet"
+	$(PYTEST) $(PARALLEL) -m "$(STRESS) and not quiet"
+	$(PYTEST) -m "$(STRESS) and quiet" $$(grep -rl "mark.quiet" tests --include="test_*.py")
 
 fuzz: $(VENV)/dev  ## Every fuzzer with 100,000 inputs: hours
 	RUNLORE_FUZZ=100000 $(PYTEST) $(PARALLEL) tests/fuzz
@@ -67,8 +71,10 @@ $(OTHERS)/ready: pyproject.toml tests/requirements.txt
 	$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
+environments: $(VENV)/dev $(OTHERS)/ready
+
 others: $(OTHERS)/ready  ## The integrations' tests with the oldest scikit-learn, and with Keras on TensorFlow
-	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(OTHERS)/bin/python -m pytest $(PARALLEL) tests/keras tests/sklearn
+	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(OTHERS)/bin/python -m pytest $(PARALLEL) -m "$(OTHERS_TESTS)" tests/keras tests/sklearn
 
 docs: $(VENV)/dev  ## Every snippet of the pages runs, every link leads somewhere; pictures of the page
 	$(BIN)/python -m tests.docs.api_page

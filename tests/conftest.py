@@ -1,7 +1,8 @@
 """A store of its own for every test; nothing of the machine's settings reaches in.
 
 Tests are marked by the fixtures that they ask for and by their folder, so that a part of them can be chosen with `-m`;
-only `stress` and `quiet` are written by hand. With `-n 2` each worker takes whole files, see `tests/scheduling.py`.
+only `stress`, `long` and `quiet` are written by hand. With `-n 2` each worker takes whole files or folders, see
+`tests/scheduling.py`.
 """
 
 import os
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from runlore import Store
 from runlore.recording import companions
-from tests.scheduling import LONGEST, folder_of
+from tests.scheduling import place_of
 
 if TYPE_CHECKING:  # at run time pytest has to load the plugin first
     from runlore.testing.processes import Process
@@ -37,7 +38,7 @@ FRAMEWORKS = ("keras", "lightning", "sklearn", "transformers")  # folders whose 
 WHOLE_SCRIPTS = ("docs", "examples", "reproduction", "story", "upstream")  # folders whose tests run scripts that train
 IMPORTS_FRAMEWORK = re.compile(r"^(from|import) (keras|lightning|sklearn|torch|transformers|runlore_\w+)\b", re.M)
 FIXTURES = {
-    "process": {"python", "warm_python", "begin"},
+    "process": {"python", "warm_python", "begin", "_in_a_process", "ending", "kind"},  # the last three ask a contract for it
     "server": {"serve", "served", "real", "many", "own"},
     "browser": {"browser"},
     "framework": {"real_store", "many_store"},  # trained, or of 10,000 runs: half a minute each
@@ -72,13 +73,17 @@ def imports_framework(path: Path) -> bool:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.relative_to(ROOT).parts[0]
+        if len(list(item.iter_markers("stress"))) > 1:  # one more way of what is one more way itself
+            item.add_marker("long")
+        if item.get_closest_marker("long"):
+            item.add_marker("stress")
         asked = set(getattr(item, "fixturenames", ()))
         for marker, fixtures in FIXTURES.items():
             if asked & fixtures:
                 item.add_marker(marker)
         if folder in (*FRAMEWORKS, *WHOLE_SCRIPTS) or imports_framework(item.path):
             item.add_marker("framework")
-    items.sort(key=lambda item: folder_of(item.nodeid) not in LONGEST)
+    items.sort(key=lambda item: place_of(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)  # xdist's

@@ -8,13 +8,21 @@ from xdist.scheduler import LoadScopeScheduling
 if TYPE_CHECKING:
     from xdist.remote import Producer
 
-LONGEST = ("ui", "story", "docs")  # folders that begin, so that no worker ends long after the other
-TOGETHER = ("ui",)  # folders whose files share stores that take long to train
+FIRST = (  # folders by what they take: the smallest files come last, so that no worker ends long after the other
+    "ui", "lightning", "transformers", "keras", "sklearn", "docs", "story", "reproduction", "examples", "recording",
+)  # fmt: skip
+TOGETHER = ("ui", "lightning", "transformers", "keras")  # folders whose files share stores or warm parents
 
 
 def folder_of(nodeid: str) -> str:
     """Return the folder of a test below `tests`."""
     return nodeid.split("::")[0].removeprefix("tests/").split("/")[0]
+
+
+def place_of(nodeid: str) -> int:
+    """Return the place of a test's folder among all, by which tests are sorted."""
+    folder = folder_of(nodeid)
+    return FIRST.index(folder) if folder in FIRST else len(FIRST)
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]

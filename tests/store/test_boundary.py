@@ -23,7 +23,7 @@ COMMANDS = [
     "undo", "gc",
 ]  # fmt: skip
 QUICK = ["ls", "show kept", "rm kept", "undo", "gc"]
-WAIT_S = 20
+WAIT_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -132,16 +132,19 @@ def check(made: Path, place: int, kind: str, folder: Path, alarm: Callable[[], o
             assert f"{str(part)!r} is no" in result.output, (part, kind, command, result.output)
 
 
-@pytest.mark.parametrize("kind", ["link", "pipe"])
 @pytest.mark.parametrize("place", range(19))
 def test_a_part_that_is_something_else_leads_nowhere(
-    made: Path, tmp_path: Path, alarm: Callable[[], object], place: int, kind: str
+    made: Path, tmp_path: Path, alarm: Callable[[], object], place: int
 ) -> None:
-    check(made, place, kind, tmp_path, alarm, QUICK)
+    """Links and pipes take turns; below, all commands meet all kinds."""
+    check(made, place, ("link", "pipe")[place % 2], tmp_path, alarm, QUICK)
 
 
 @pytest.mark.stress
-@pytest.mark.parametrize("kind", ["link", "dangling", "pipe", "device", "other"])
+@pytest.mark.parametrize(
+    "kind",
+    ["link", "pipe", "other", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("dangling", "device"))],
+)
 @pytest.mark.parametrize("place", range(19))
 def test_no_command_leaves_the_store(
     made: Path, tmp_path: Path, alarm: Callable[[], object], place: int, kind: str

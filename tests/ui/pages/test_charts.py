@@ -46,7 +46,14 @@ def test_zooming_fetches_finer_points_and_a_peak_stays(page: "Page", real: Serve
     wait_plot(page, "loss", "plot.data[0].x[0] === 0")
 
 
-@pytest.mark.parametrize(("axis", "kind"), [("epoch", "linear"), ("time", "date"), ("relative", "linear")])
+@pytest.mark.parametrize(
+    ("axis", "kind"),
+    [
+        ("time", "date"),
+        pytest.param("epoch", "linear", marks=pytest.mark.stress),
+        pytest.param("relative", "linear", marks=pytest.mark.stress),
+    ],
+)
 def test_curves_lie_along_other_axes(page: "Page", real: Served, axis: str, kind: str) -> None:
     open_page(page, real, f"/?{SWEEP}")
     plot_of(page, "loss")

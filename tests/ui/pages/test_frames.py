@@ -23,7 +23,9 @@ def visit(browser: "Browser") -> "Iterator[Page]":
     context.close()
 
 
-@pytest.mark.parametrize("inner", ["127.0.0.1", "localhost", pytest.param("runs.localhost", marks=pytest.mark.stress)])
+@pytest.mark.parametrize(
+    "inner", ["127.0.0.1", *(pytest.param(name, marks=pytest.mark.stress) for name in ("localhost", "runs.localhost"))]
+)
 @pytest.mark.parametrize("outer", [pytest.param("127.0.0.1", marks=pytest.mark.stress), "localhost"])
 def test_a_named_page_shows_it_in_a_frame(
     store_of_one: Store, serve: Serve, visit: "Page", outer: str, inner: str
@@ -50,7 +52,9 @@ def test_a_named_page_shows_it_in_a_frame(
         visit.goto("about:blank")
 
 
-@pytest.mark.parametrize("options", [(), ("--allow-frame", "http://localhost:1")])
+@pytest.mark.parametrize(
+    "options", [pytest.param((), marks=pytest.mark.stress), ("--allow-frame", "http://localhost:1")]
+)
 def test_another_page_does_not(store_of_one: Store, serve: Serve, visit: "Page", options: tuple[str, ...]) -> None:
     served = serve(store_of_one.root, *options)
     visit.goto(served.address)

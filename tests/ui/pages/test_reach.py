@@ -31,7 +31,7 @@ BASES = {  # the path that the browser sees, and what is left of it as --base-pa
     "code-server-below-a-path": ("/code/absproxy/6464", "/absproxy/6464"),
     "host-changed": (LAB, ""),
 }
-USUAL = {"nginx-named", "jupyter-absolute", "code-server"}  # the others are tried by the stress tests
+USUAL = {"nginx-named", "jupyter-absolute"}  # the others are tried by the stress tests
 RARE_HOSTS = [pytest.param(host, marks=pytest.mark.stress) for host in ("127.0.0.1", "runs.localhost")]
 
 
