@@ -155,7 +155,7 @@ fit(model(), RunloreCallback())
 """
 
 
-def test_another_version_is_warned_of_once_and_recorded(store: Store, python: Python) -> None:
-    told = python(CHANGED, PYTHONPATH=ROOT, KERAS_BACKEND=keras.backend.backend()).succeed()
+def test_another_version_is_warned_of_once_and_recorded(store: Store, warm_python: Python) -> None:
+    told = warm_python(CHANGED, PYTHONPATH=ROOT, KERAS_BACKEND=keras.backend.backend()).succeed()
     assert told.splitlines()[-1] == "Keras 9.9.9 is not tested wit|Keras has changed inside: not"
     assert only(store).metrics["loss"].count == 3

@@ -204,7 +204,7 @@ def test_what_is_kept_can_be_set(
 
 
 def test_restore_writes_the_same_bytes_that_load_without_runlore(
-    store: Store, tmp_path: Path, python: Callable[..., Process]
+    store: Store, tmp_path: Path, warm_python: Callable[..., Process]
 ) -> None:
     keep = checkpoint(tmp_path / "ck", monitor="val_loss", save_top_k=1)
     fit(keep)
@@ -222,7 +222,7 @@ def test_restore_writes_the_same_bytes_that_load_without_runlore(
         assert content["state_dict"]["layer.weight"].shape == (1, 3)
         assert not any(name.startswith("runlore") for name in sys.modules)
     """
-    python(loading).succeed()
+    warm_python(loading).succeed()
 
 
 def test_restore_says_what_can_not_be_done(store: Store, tmp_path: Path) -> None:

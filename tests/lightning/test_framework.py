@@ -44,8 +44,8 @@ def test_without_lightning_the_extra_is_named(python: Python) -> None:
     """).succeed()
 
 
-def test_an_untested_version_warns_once(store: Store, python: Python) -> None:
-    process = python(
+def test_an_untested_version_warns_once(store: Store, warm_python: Python) -> None:
+    process = warm_python(
         """
         import warnings
         import pytorch_lightning

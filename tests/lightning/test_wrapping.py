@@ -208,9 +208,9 @@ def test_a_fit_that_another_callback_leaves_without_a_word_is_failed(store: Stor
     assert not guest.in_fit()
 
 
-def test_a_fit_that_was_left_in_a_thread_is_failed_at_the_end(store: Store, python: Python) -> None:
+def test_a_fit_that_was_left_in_a_thread_is_failed_at_the_end(store: Store, warm_python: Python) -> None:
     """Nobody asked any more in the thread that the fit was left in, and its run read finished."""
-    process = python(
+    process = warm_python(
         """
         import contextlib, threading, warnings
         warnings.simplefilter("ignore")
@@ -231,9 +231,11 @@ def test_a_fit_that_was_left_in_a_thread_is_failed_at_the_end(store: Store, pyth
 
 
 @pytest.mark.parametrize("ending", ["good", pytest.param("failed", marks=pytest.mark.stress)])
-def test_sigterm_after_a_fit_within_the_users_run_reads_interrupted(store: Store, python: Python, ending: str) -> None:
+def test_sigterm_after_a_fit_within_the_users_run_reads_interrupted(
+    store: Store, warm_python: Python, ending: str
+) -> None:
     """Lightning put back the handler of SIGTERM that it had found, and the mark for it was gone."""
-    process = python(
+    process = warm_python(
         """
         import contextlib, os, sys, warnings
         warnings.simplefilter("ignore")

@@ -123,9 +123,9 @@ def test_a_fit_that_fails_before_callbacks_are_set_up_is_a_failed_run(store: Sto
 
 
 def test_a_callback_that_is_made_in_the_call_records_the_first_fit(
-    store: Store, python: Callable[..., Process]
+    store: Store, warm_python: Callable[..., Process]
 ) -> None:
-    python("""
+    warm_python("""
         import runlore_sklearn
         from sklearn.linear_model import LogisticRegression
         model = LogisticRegression()

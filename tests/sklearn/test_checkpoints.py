@@ -22,11 +22,11 @@ from tests.sklearn.models import X, Y, only
 
 
 def test_a_kept_model_loads_where_runlore_is_not_installed(
-    autologged: Store, python: Callable[..., Process], tmp_path: Any
+    autologged: Store, warm_python: Callable[..., Process], tmp_path: Any
 ) -> None:
     make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
     autologged.runs()[0].artifact("model.pkl").restore(tmp_path)
-    printed = python("""
+    printed = warm_python("""
         import sys
         sys.modules["runlore"] = sys.modules["runlore_sklearn"] = None
         import pickle
@@ -110,12 +110,12 @@ def test_a_file_opened_by_a_relative_path_is_found_after_a_change_of_folder(
 
 
 def test_the_score_of_a_loaded_model_goes_to_the_run_that_wrote_it(
-    autologged: Store, tmp_path: Path, python: Callable[..., Process]
+    autologged: Store, tmp_path: Path, warm_python: Callable[..., Process]
 ) -> None:
     joblib.dump({"model": LogisticRegression().fit(X[::2], Y[::2])}, tmp_path / "model.joblib")
     with (tmp_path / "model.pkl").open("wb") as file:
         pickle.dump(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y), file)
-    done = python(
+    done = warm_python(
         """
         import joblib, pickle, runlore
         runlore.autolog()

@@ -251,7 +251,7 @@ def test_a_traceback_shows_the_users_line_and_none_of_ours(autologged: Store) ->
 
 
 @pytest.mark.parametrize("how", ["environment", "file", "context", "argument"])
-def test_there_are_four_ways_to_opt_out(store: Store, python: Python, tmp_path: Path, how: str) -> None:
+def test_there_are_four_ways_to_opt_out(store: Store, warm_python: Python, tmp_path: Path, how: str) -> None:
     fit = "from sklearn.dummy import DummyClassifier; DummyClassifier().fit([[1], [2]], [0, 1])"
     script, environment = f"import runlore; runlore.autolog(); {fit}", {}
     if how == "environment":
@@ -262,11 +262,11 @@ def test_there_are_four_ways_to_opt_out(store: Store, python: Python, tmp_path: 
         script = f"import runlore\nwith runlore.autolog():\n    pass\n{fit}"
     else:
         script = f"import runlore; handle = runlore.autolog(); handle.disable(); {fit}"
-    python(script, **environment).succeed()
+    warm_python(script, **environment).succeed()
     assert len(store.runs()) == 0
 
 
-def test_a_hook_that_breaks_everything_costs_no_fit(store: Store, tmp_path: Path, python: Python) -> None:
+def test_a_hook_that_breaks_everything_costs_no_fit(store: Store, tmp_path: Path, warm_python: Python) -> None:
     from tests.distributions import plugin
 
     code = """
@@ -286,7 +286,7 @@ def runlore_points_logged(run, points): bad()
 @hookimpl
 def runlore_run_finished(run): bad()
 """
-    process = python(
+    process = warm_python(
         "import runlore; runlore.autolog(); from sklearn.dummy import DummyClassifier;"
         "print(DummyClassifier().fit([[1], [2]], [0, 1]).predict([[1]]))",
         PYTHONPATH=plugin(tmp_path, "broken", code),
@@ -298,14 +298,14 @@ def runlore_run_finished(run): bad()
     assert len([item for item in run.missing if "broken" in item["what"] + item["why"]]) == 4
 
 
-def test_a_disk_that_is_full_costs_no_fit(tmp_path: Path, python: Python) -> None:
+def test_a_disk_that_is_full_costs_no_fit(tmp_path: Path, warm_python: Python) -> None:
     place = tmp_path / "disk"
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
     if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("mounting a small disk needs root")
     try:
-        process = python(
+        process = warm_python(
             """
             import runlore
             runlore.autolog()
@@ -332,10 +332,10 @@ def test_a_store_that_cannot_be_made_costs_no_fit(tmp_path: Any, monkeypatch: py
     assert model.coef_.shape == (4,)
 
 
-def test_an_unusable_store_is_told_once(tmp_path: Path, python: Python) -> None:
+def test_an_unusable_store_is_told_once(tmp_path: Path, warm_python: Python) -> None:
     """Every fit and every fold warned anew."""
     (tmp_path / "file").touch()
-    process = python(
+    process = warm_python(
         """
         import runlore
         runlore.autolog()

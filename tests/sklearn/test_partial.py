@@ -102,8 +102,8 @@ def test_many_estimators_that_are_kept_hold_few_files_open_and_lose_nothing(
     assert {run.status for run in autologged.runs()} == {"finished"}
 
 
-def test_what_waits_for_an_estimator_is_added_at_exit(store: Store, python: Python) -> None:
-    process = python("""
+def test_what_waits_for_an_estimator_is_added_at_exit(store: Store, warm_python: Python) -> None:
+    process = warm_python("""
         import runlore
         runlore.autolog()
         from sklearn.naive_bayes import GaussianNB
@@ -118,9 +118,9 @@ def test_what_waits_for_an_estimator_is_added_at_exit(store: Store, python: Pyth
     assert {run.status for run in store.runs()} == {"finished"}
 
 
-def test_a_script_that_keeps_a_partly_fitted_estimator_ends(store: Store, python: Python) -> None:
+def test_a_script_that_keeps_a_partly_fitted_estimator_ends(store: Store, warm_python: Python) -> None:
     """Such a script hung at its end."""
-    process = python("""
+    process = warm_python("""
         import runlore
         runlore.autolog()
         from sklearn.linear_model import SGDClassifier

@@ -14,8 +14,8 @@ Python = Callable[..., Process]
 
 
 @pytest.mark.parametrize("how", ["object", "name"])
-def test_a_loop_of_ones_own_is_tracked(store: Store, python: Python, how: str) -> None:
-    python(LOOP, how, "none", "1").succeed()
+def test_a_loop_of_ones_own_is_tracked(store: Store, warm_python: Python, how: str) -> None:
+    warm_python(LOOP, how, "none", "1").succeed()
     run = only(store)
     assert (run.status, run.experiment, run.params) == ("finished", "digits", {"lr": 0.1, "net": "linear"})
     assert (run.name == "looped") == (how == "object")

@@ -111,7 +111,7 @@ made.train()
 """
 
 
-def test_another_version_is_warned_of_once_and_recorded(store: Store, python: Any) -> None:
-    told = python(CHANGED, PYTHONPATH=ROOT).succeed()
+def test_another_version_is_warned_of_once_and_recorded(store: Store, warm_python: Any) -> None:
+    told = warm_python(CHANGED, PYTHONPATH=ROOT).succeed()
     assert told.splitlines()[0] == "transformers 9.9.9 is not tested with"[:36]
     assert only(store).metrics["loss"].count == 6
