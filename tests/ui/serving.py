@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlencode, urlsplit
+
+from runlore.testing.processes import Process
+from runlore.testing.warm import WarmParent
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -29,36 +31,22 @@ class Answer(NamedTuple):
         return str(self.document["error"]["message"])
 
 
+START = 'from runlore.cli import main; main(prog_name="runlore")'
+
+
 class Served:
-    """`runlore ui` of a store, on a port of its own."""
+    """`runlore ui` of a store, on a port of its own; its process is forked from a warm one where that is given."""
 
     running: ClassVar[list["Served"]] = []
 
-    def __init__(self, store: Path, *options: str) -> None:
+    def __init__(self, store: Path, *options: str, parent: WarmParent | None = None) -> None:
         self.store = store
-        command = [
-            sys.executable,
-            "-m",
-            "runlore",
-            "ui",
-            "--no-browser",
-            "--port",
-            "0",
-            "--store",
-            str(store),
-            *options,
-        ]
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # open as long as the server
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._errors, text=True)
-        assert self.process.stdout is not None
-        printed = []
-        for line in self.process.stdout:
-            printed.append(line)
-            if "#token=" in line:
-                break
-        else:
-            raise AssertionError(f"no address was printed: {printed} {self.err}")
-        self.address = printed[-1].strip()
+        start = ["-m", "runlore"] if parent is None else ["-c", START]
+        command = [*start, "ui", "--no-browser", "--port", "0", "--store", str(store), *options]
+        self.process = Process(command, os.environ, Path.cwd(), parent)
+        while "#token=" not in (line := self.process.line()):
+            pass
+        self.address = line.strip()
         self.root, _, self.token = self.address.partition("enter#token=")
         self.base = self.root.rstrip("/")
         self.port = urlsplit(self.base).port or 0
@@ -67,8 +55,7 @@ class Served:
     @property
     def err(self) -> str:
         """Everything that it has written to stderr."""
-        self._errors.seek(0)
-        return self._errors.read()
+        return self.process.err
 
     def request(self, method: str, path: str, body: bytes | None = None, *, key: bool = True, **headers: str) -> Answer:
         """`headers` have _ for -; with `key` the token goes along."""
@@ -98,15 +85,12 @@ class Served:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Ask it to end; its exit status."""
-        self.process.send_signal(number)
         try:
-            self.process.communicate(timeout=30)
+            return self.process.kill(number)
         finally:
-            self.process.kill()
-            self._errors.close()
+            self.process.end()
             if self in self.running:
                 self.running.remove(self)
-        return self.process.returncode
 
 
 Serve = Callable[..., Served]  # a store and options of the command

@@ -60,7 +60,7 @@ def has_ended(connection: socket.socket) -> bool:
 
 def test_silent_connections_lock_nobody_out_and_fill_no_log(store_of_one: Store, serve: Serve) -> None:
     with descriptors(256):
-        served = serve(store_of_one.root)
+        served = serve(store_of_one.root, cold=True)
     with ExitStack() as stack:
         strangers = []
         for _ in range(320):
