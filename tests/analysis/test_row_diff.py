@@ -110,14 +110,14 @@ def test_what_is_too_large_is_told_and_not_read(monkeypatch: pytest.MonkeyPatch)
 def test_a_file_without_equal_rows_takes_no_longer() -> None:
     """Comparing line by line takes a time that grows with the square."""
     rows = [f"{number}.25,{number % 5}.5" for number in range(60_000)]
-    began = time.perf_counter()
+    began = time.thread_time()
     assert told("a.csv", rows, [row + "1" for row in rows]) == "60,000 of 60,000 rows changed, none removed or added"
-    assert time.perf_counter() - began < 10
+    assert time.thread_time() - began < 10
 
 
 def test_long_digits_that_are_no_number_take_no_longer() -> None:
     """The time once grew with the square of their length: minutes for a field of 100,000."""
     rows = [f"{place},{'01' * 20_000}-" for place in range(20)]
-    began = time.perf_counter()
+    began = time.thread_time()
     assert told("bits.csv", rows, rows[1:]) == "1 of 20 rows removed, none changed"
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5

@@ -133,7 +133,7 @@ def test_a_locked_index_gives_the_last_answer_at_once(store: Store) -> None:
     fill(store, 1)
     began = time.monotonic()
     assert len(store.runs()) == 2
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4  # SQLite itself would wait for five seconds
     other.execute("ROLLBACK")
     other.close()
     assert len(store.runs()) == 3

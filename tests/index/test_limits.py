@@ -102,7 +102,7 @@ def test_an_answer_that_takes_too_long_is_given_up(filled: Store) -> None:
     began = time.monotonic()
     with pytest.raises(QueryError, match=r"longer than 0\.2 s"):
         filled.ask(endless)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     assert filled.index.path == place is not None
     assert numbers(filled, "params.n == 1") == [1]
 

@@ -61,7 +61,7 @@ def test_an_evil_pattern_is_ended_within_seconds_and_said_so(hostile: Store, pat
     took = time.monotonic() - began
     done.set()
     other.join()
-    assert took < 10  # 1 s on an idle machine, and the start of a process
+    assert took < 60  # 1 s of the processor, and the start of a process
     assert turns >= 5  # other threads went on meanwhile
     assert hostile.index.path == place is not None
     assert len(hostile.runs("match(params.t, '!$')")) == 3

@@ -219,9 +219,9 @@ def test_a_list_that_contains_itself_ends_soon() -> None:
     loop.extend([loop] * 40)
     mapping: dict[str, Any] = {}
     mapping.update({str(number): mapping for number in range(40)})
-    began = time.perf_counter()
+    began = time.thread_time()
     assert [text_of(describe(value))[:5] for value in (loop, [mapping])] == ["[1, [", "[{'0'"]
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 def test_objects_in_a_list_are_kept_with_their_fields(store: Store) -> None:

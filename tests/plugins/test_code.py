@@ -130,7 +130,7 @@ def test_git_that_takes_too_long_is_told(repository: Path, tmp_path: Path, monke
     began = time.monotonic()
     with pytest.raises(GitTooSlow):
         Git(repository, 0.2).status()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 40
     (told,) = code.runlore_capture_files(CaptureRequest(Path(), (), 0.2))
     assert "took longer" in str(told.withheld)
 

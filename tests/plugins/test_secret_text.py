@@ -100,7 +100,7 @@ ODDER = [
 
 @pytest.mark.parametrize("text", [*ODD, *(pytest.param(text, marks=pytest.mark.stress) for text in ODDER)])
 def test_large_and_odd_text_is_masked_in_time(text: str) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     mask_text(text)
     mask_text(text, in_code=True)
-    assert time.monotonic() - began < 20, text[:20]
+    assert time.thread_time() - began < 20, text[:20]

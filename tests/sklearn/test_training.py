@@ -274,16 +274,16 @@ class Interrupted(Own):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, "interrupted"), (signal.SIGKILL, "crashed")])
 def test_a_fit_that_is_killed_dies_at_once_and_keeps_its_params(
-    store: Store, python: Callable[..., Process], number: int, status: str
+    store: Store, warm_python: Callable[..., Process], number: int, status: str
 ) -> None:
-    process = python(SLOW)
+    process = warm_python(SLOW)
     process.line()
     while not (store.exists and any(run.params for run in store.runs())):
         time.sleep(0.05)
     time.sleep(0.3)  # within the C code of the fit
     began = time.monotonic()
     assert process.kill(number) == -number
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # the fit would take minutes
     (run,) = store.runs()
     assert run.status == status
     assert run.params["C"] == 3

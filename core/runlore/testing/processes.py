@@ -11,7 +11,7 @@ from threading import Timer
 
 from runlore.testing.warm import Forked, WarmParent
 
-TIMEOUT_S = 120.0  # for a process to end, once it is waited for
+TIMEOUT_S = 600.0  # for a process to end, once it is waited for, however busy the machine is
 
 
 class Process:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 MAX_PARENTS = 2  # at the same time: each holds a framework in memory
-WAIT_S = 120.0  # for a parent's imports
+WAIT_S = 600.0  # for a parent's imports, however busy the machine is
 CAN_FORK = sys.platform == "linux" and hasattr(os, "pidfd_open")
 # Variables in which a child may differ from its parent, as no framework reads them when it is imported.
 FREE_VARIABLES = (
