@@ -1,10 +1,12 @@
 """The index: as fresh as the files, whatever happens to it, and never needed."""
 
 import os
+import shutil
 import sqlite3
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -168,26 +170,36 @@ def test_many_readers_and_one_who_deletes_agree(store: Store, python: Python) ->
         deleter.join()
 
 
-def test_a_store_that_cannot_be_written_is_read_all_the_same(store: Store, tmp_path: Path, python: Python) -> None:
+@pytest.fixture
+def for_everybody() -> Iterator[Path]:
+    """A folder that other users can enter; those of pytest are closed again whenever another session starts."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_a_store_that_cannot_be_written_is_read_all_the_same(
+    store: Store, tmp_path: Path, for_everybody: Path, python: Python
+) -> None:
     fill(store, 3)
-    tmp_path.chmod(0o755)
-    for parent in list(tmp_path.parents)[:-2]:  # up to the system's own folder
-        parent.chmod(0o755)
-    for path in [store.root, *store.root.rglob("*")]:
+    root = for_everybody / "store"
+    shutil.copytree(store.root, root)
+    for path in [root, *root.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
-    cache = tmp_path / "nobodys-cache"
+    cache = for_everybody / "nobodys-cache"
     cache.mkdir()
     os.chown(cache, 65534, 65534)
     script = """
         import os, sys
         import numpy, runlore.store.runs, runlore.index.index, runlore.index.select  # while their files can be read
+        os.chdir(sys.argv[1])
         os.setuid(65534)
         store = runlore.open_store(sys.argv[1])
         print([run.name for run in store.runs()], store.run("run-1").metrics["loss"].values.tolist())
     """
-    printed = python(script, str(store.root), XDG_CACHE_HOME=str(cache)).succeed()
+    printed = python(script, str(root), XDG_CACHE_HOME=str(cache)).succeed()
     assert printed == "['run-2', 'run-1', 'run-0'] [1.0]\n"
-    assert not index_of(store).exists()
+    assert not index_of(open_store(root)).exists()
 
 
 def test_a_live_run_is_followed_while_it_grows(store: Store, python: Python) -> None:
