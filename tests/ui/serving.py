@@ -50,6 +50,7 @@ class Served:
         self.root, _, self.token = self.address.partition("enter#token=")
         self.base = self.root.rstrip("/")
         self.port = urlsplit(self.base).port or 0
+        self._status = -1
         self.running.append(self)
 
     @property
@@ -84,13 +85,14 @@ class Served:
         return self.request("POST", path, json.dumps(document).encode(), x_runlore_token=self.token)
 
     def end(self, number: int = signal.SIGTERM) -> int:
-        """Ask it to end; its exit status."""
-        try:
-            return self.process.kill(number)
-        finally:
-            self.process.end()
-            if self in self.running:
-                self.running.remove(self)
+        """Ask it to end, unless it has; its exit status."""
+        if self in self.running:
+            self.running.remove(self)
+            try:
+                self._status = self.process.kill(number)
+            finally:
+                self.process.end()
+        return self._status
 
 
 Serve = Callable[..., Served]  # a store and options of the command
