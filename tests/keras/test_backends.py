@@ -9,19 +9,18 @@ import pytest
 
 HERE = Path(__file__).parent
 TESTS = sorted({*HERE.glob("test_*.py")} - {Path(__file__), HERE / "test_upstream.py"})
+SHORT = [
+    HERE / "test_contract.py", HERE / "test_optimizers.py", "-m", "not process and not stress", "-k", "not autolog"
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "chosen",
-    [
-        pytest.param("not process and not stress", marks=pytest.mark.stress),
-        pytest.param("process or stress", marks=pytest.mark.long),
-    ],
+    "chosen", [pytest.param(SHORT, marks=pytest.mark.stress), pytest.param(TESTS, marks=pytest.mark.long)]
 )
 @pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "torch", reason="the process that asks for another backend")
-def test_it_is_the_same_on_jax(chosen: str) -> None:
+def test_it_is_the_same_on_jax(chosen: list[str | Path]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-m", chosen, *TESTS],
+        [sys.executable, "-m", "pytest", "-q", "-x", *chosen],
         cwd=HERE.parent.parent, env={**os.environ, "KERAS_BACKEND": "jax"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
