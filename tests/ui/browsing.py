@@ -27,7 +27,7 @@ def open_page(page: "Page", served: Served, path: str = "/") -> None:
 
 def until(page: "Page", condition: str) -> None:
     """Until a condition in JavaScript holds. Playwright's own way needs `eval`, which the page's policy forbids."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not page.evaluate(condition):
         assert time.monotonic() < deadline, condition
         page.wait_for_timeout(30)
@@ -38,7 +38,7 @@ def names(page: "Page") -> list[str]:
 
 
 def wait_names(page: "Page", expected: Callable[[list[str]], bool]) -> list[str]:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not expected(found := names(page)):
         assert time.monotonic() < deadline, found
         page.wait_for_timeout(30)

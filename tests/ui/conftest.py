@@ -115,6 +115,7 @@ def page(browser: "Browser", serve: Serve, expected: list[str]) -> "Iterator[Pag
     It ends before the servers that the test starts.
     """
     context = browser.new_context(viewport={"width": 1440, "height": 860}, accept_downloads=True)
+    context.set_default_timeout(60_000)  # ms: the machine may be busy
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     found = context.new_page()
     said: list[str] = []

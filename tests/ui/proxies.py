@@ -118,7 +118,7 @@ def nginx(location: str) -> Iterator[int]:
         )
         process = subprocess.Popen([str(NGINX), "-c", str(config), "-e", f"{folder}/error.log"])
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while True:
                 with suppress(OSError), create_connection(("127.0.0.1", port), 1):
                     break

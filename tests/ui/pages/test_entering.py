@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def context(browser: "Browser") -> "Iterator[BrowserContext]":
     found = browser.new_context()
-    found.set_default_timeout(10_000)
+    found.set_default_timeout(60_000)
     yield found
     found.close()
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def visit(browser: "Browser") -> "Iterator[Page]":
     context = browser.new_context()
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(60_000)
     yield context.new_page()
     context.close()
 
@@ -63,7 +63,7 @@ def test_another_page_does_not(store_of_one: Store, serve: Serve, visit: "Page",
         for host in ("127.0.0.1", "localhost"):
             visit.goto(f"http://{host}:{port}/", wait_until="load")
             (inside,) = (found for found in visit.frames if found != visit.main_frame)
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while not inside.url and time.monotonic() < deadline:
                 visit.wait_for_timeout(30)
             assert inside.url == "chrome-error://chromewebdata/"

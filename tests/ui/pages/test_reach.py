@@ -38,7 +38,7 @@ RARE_HOSTS = [pytest.param(host, marks=pytest.mark.stress) for host in ("127.0.0
 @pytest.fixture
 def visit(browser: "Browser") -> "Iterator[Page]":
     context = browser.new_context()
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(60_000)
     found = context.new_page()
     said: list[str] = []
     found.on("console", lambda item: said.append(f"{item.text} {item.location}"))
