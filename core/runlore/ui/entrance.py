@@ -1,9 +1,9 @@
 """The page at the printed address, for those without the key, and the file that a browser is opened with.
 
 The token stands behind the # of the address, which browsers send to nobody. A script sends it on in a form before the
-page is loaded, so that the form's answer takes the place of the address in the tab. The form says, too, at which host and
-path the browser is (`at`): behind a proxy that is another one than the server sees. Browsers keep such an address, but
-hidden, in their history; a key that is typed into the field, or comes from the file, leaves no trace there.
+page is loaded, so that the form's answer takes the place of the address in the tab. The form says, too, at which host
+and path the browser is (`at`): behind a proxy that is another one than the server sees. Browsers keep such an address,
+but hidden, in their history; a key that is typed into the field, or comes from the file, leaves no trace there.
 """
 
 import base64

@@ -199,7 +199,7 @@ class Guard:
     def _is_direct(self, scope: Scope, headers: Headers, at: str) -> bool:
         """Return True if no proxy is between: else all that a browser keeps for its other pages would be forgotten.
 
-        A proxy may pass a name of ours on as the host, and say nothing of itself, so the browser has to be there itself.
+        A proxy may pass a name of ours on as the host, and say nothing of itself: the browser has to say it, too.
         """
         _, port = scope.get("server") or ("", 0)
         host = headers.get("host", "")
