@@ -38,7 +38,8 @@ FRAMEWORKS = ("keras", "lightning", "sklearn", "transformers")  # folders whose 
 WHOLE_SCRIPTS = ("docs", "examples", "reproduction", "story", "upstream")  # folders whose tests run scripts that train
 IMPORTS_FRAMEWORK = re.compile(r"^(from|import) (keras|lightning|sklearn|torch|transformers|runlore_\w+)\b", re.M)
 FIXTURES = {
-    "process": {"python", "warm_python", "begin", "_in_a_process", "ending", "kind"},  # the last three ask a contract for it
+    # the last three ask a contract for it
+    "process": {"python", "warm_python", "begin", "_in_a_process", "ending", "kind"},
     "server": {"serve", "served", "real", "many", "own"},
     "browser": {"browser"},
     "framework": {"real_store", "many_store"},  # trained, or of 10,000 runs: half a minute each

@@ -21,7 +21,7 @@ else:
     except ImportError:
         from hashlib import blake2b
 
-KINDS = frozenset({"open", "artifact", "environment", "data", "link"})  # of events that a reader may act on
+KINDS = frozenset({"open", "artifact", "environment", "data", "link", "includes"})  # of events that a reader may act on
 SECRET_BYTES = 32
 TRUSTED = "trusted"  # the folder beside the secret of those that this user has brought from other machines
 MAX_TRUSTED = 32

@@ -31,6 +31,7 @@ NAMES = {
     "shared": "RUNLORE_SHARED",
     "trusted": "RUNLORE_TRUSTED",
 }
+OF_PROGRAMS = ("RUNLORE_PROGRAM", "RUNLORE_WATCHED", "RUNLORE_REPRODUCTION")  # set for what runlore itself starts
 FOR_ENVIRONMENT = {"trusted"}  # settings that no file can set
 MAX_FILE_BYTES = 4 << 20  # of a pyproject.toml; a larger one is left alone
 TRUE = {"1", "true", "yes", "on"}
@@ -134,8 +135,9 @@ def flag(name: str) -> bool:
 
 
 def unknown_variables() -> list[str]:
-    """Return the variables of the environment that begin with RUNLORE_ and are no setting."""
-    return sorted(name for name in os.environ if name.startswith("RUNLORE_") and name not in NAMES.values())
+    """Return the variables of the environment named RUNLORE_… that are neither a setting nor of `runlore run`."""
+    known = {*NAMES.values(), *OF_PROGRAMS}
+    return sorted(name for name in os.environ if name.startswith("RUNLORE_") and name not in known)
 
 
 def seconds(name: str) -> float:

@@ -18,3 +18,4 @@ def script_arguments() -> list[str]:
 
 
 BEGAN_IN = working_folder()
+JOINING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", "inside")  # noqa: PTH100, PTH118, PTH120  # for PYTHONPATH: Pythons that `runlore run` has started join its run

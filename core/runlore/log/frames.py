@@ -168,8 +168,8 @@ class FrameReader:
     Of a file that is mostly holes each part between them counts by itself. What is left of a file in which too many
     bytes look like frames and are none is not searched.
 
-    `take` is offered what follows a row, as a buffer and a place in it; it returns how many bytes of frames it took. The
-    file counts as if it ended at the place `until`.
+    `take` is offered what follows a row, as a buffer and a place in it; it returns how many bytes of frames it took.
+    The file counts as if it ended at the place `until`.
     """
 
     def __init__(

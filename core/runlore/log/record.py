@@ -214,7 +214,7 @@ class Writers:
 
     def owners(self) -> list[Content]:
         """Return the files that carry the run's status."""
-        return [content for content in self.contents if content.opening.get("mode", "start") in OWN_MODES]
+        return [content for content in self.contents if _is_own(content)]
 
     def tallies(self) -> dict[str, Tally]:
         """Return the tallies of the run's series; where points may supersede others, these are read.
@@ -230,6 +230,13 @@ class Writers:
             return {key: tally.last_step for key, tally in self.tallies().items()}
         except FileNotFoundError:  # the run was removed: no step is left to go on from
             return {}
+
+
+def _is_own(content: Content) -> bool:
+    """Return True for a file that begins or continues its run; one of a run that this one includes does not."""
+    opening = content.opening
+    run_id = content.path.name.partition(".")[0]
+    return opening.get("mode", "start") in OWN_MODES and opening.get("run", run_id) == run_id
 
 
 def read_writers(files: list[WriterFile], replays: dict[str, Replay] | None = None) -> Writers:
@@ -320,7 +327,7 @@ def _text_of(event: Event, key: str) -> str | None:
 
 def _end_of(folder: Folder, content: Content, appended: "_Appended") -> Event | None:
     """Return the end of a segment as anybody has told it; None while it runs, and where it crashed."""
-    end = appended.end_of(content) or content.end
+    end = appended.end_of(content) or appended.explained(content.end)
     return closing_of(folder, content) if end is None and content.life is not Life.ALIVE else end
 
 
@@ -330,6 +337,7 @@ class _Appended:
     def __init__(self, contents: list[Content]) -> None:
         self._ordinals = [content.ordinal for content in contents]
         self._ends: list[Event | None] = [None]  # that the files from a place on tell for one before them, last first
+        self._errors = [content.end["error"] for content in contents if content.end and content.end.get("error")]
         for content in reversed(contents):
             own = content.opening.get("mode") in OWN_MODES  # later files belong to a later segment
             self._ends.append(None if own else content.end or self._ends[-1])
@@ -337,9 +345,17 @@ class _Appended:
     def end_of(self, owner: Content) -> Event | None:
         """Return what was appended where a writer told no end, or only of a signal; None without."""
         told = owner.end
-        if owner.life is Life.ALIVE or (told is not None and (told.get("error") or {}).get("type") not in marks.MEANINGS):
+        if owner.life is Life.ALIVE or (
+            told is not None and (told.get("error") or {}).get("type") not in marks.MEANINGS
+        ):
             return None
         return self._ends[len(self._ordinals) - bisect_right(self._ordinals, owner.ordinal)]
+
+    def explained(self, end: Event | None) -> Event | None:
+        """Return an end with the error that another process has told, where its writer only saw that there was one."""
+        if end is None or end["status"] != "failed" or end.get("error") or not self._errors:
+            return end
+        return {**end, "error": self._errors[-1]}
 
 
 def _apply_end(record: Record, content: Content, end: Event | None) -> None:

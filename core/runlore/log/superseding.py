@@ -54,6 +54,7 @@ class Artifacts:
         self._holders: dict[str, int] = {}  # checkpoints by role
         self._removals: dict[str, int] = {}  # numbers by path
         self._drops: dict[str, tuple[int, str | None]] = {}  # number and reason by hash
+        self._code: set[tuple[str, str | None]] = set()
 
     @property
     def items(self) -> list[dict[str, Any]]:
@@ -70,6 +71,11 @@ class Artifacts:
         if event.get("completes"):
             self._complete(event)
             return
+        if event["kind"] == "code":
+            code = event["name"], event.get("sha256")
+            if code in self._code:
+                return  # of a run that this one includes: the same code was captured for both
+            self._code.add(code)
         place = len(self._items)
         item = {"present": True, **event}
         self._items.append(item)

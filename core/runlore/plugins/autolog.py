@@ -81,6 +81,17 @@ def once_imported(module: str, action: Callable[[], None]) -> None:
         process.part(_Switches).after_import(module, action)
 
 
+def watched_modules() -> list[str]:
+    """Return the modules at whose import the frameworks that RUNLORE_AUTOLOG asks for begin to be recorded.
+
+    Raises:
+        SettingError: no plugin records a framework that it names.
+    """
+    wanted = wanted_by_setting()
+    found = [item for item in _integrations().values() if item.name in wanted]
+    return sorted({name for item in found for name in ([item.module] if item.module else item.packages)})
+
+
 def wanted_by_setting() -> frozenset[str]:
     """Return the frameworks that RUNLORE_AUTOLOG asks for, without the disabled ones.
 

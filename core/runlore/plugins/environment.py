@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from runlore._startup import JOINING
 from runlore.hookspecs import CaptureRequest, hookimpl
 from runlore.plugins.git import Git, GitTooSlow, code_folder
 
@@ -53,6 +54,10 @@ def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping
         "packages": installed_packages(sys.path),
     }
     variables = {name: value for name, value in sorted(os.environ.items()) if name in RESTORED or name in PLACING}
+    if "PYTHONPATH" in variables:
+        places = variables["PYTHONPATH"].split(os.pathsep)
+        variables["PYTHONPATH"] = os.pathsep.join(place for place in places if place != JOINING)
+        variables = {name: value for name, value in variables.items() if value or name != "PYTHONPATH"}
     if variables:
         sections["variables"] = variables
     local = local_packages(sys.path)

@@ -72,16 +72,23 @@ def _contents(folder: Folder, run_id: str) -> Iterator[Content]:
         files = folder.files_of(run_id)
     except OSError:
         return
-    for item in files:
-        try:
-            events = list(_proven_events(item))
-        except (OSError, FormatError):
-            continue
+    found = [(item, list(_proven_of(item, run_id))) for item in files]
+    included = [event["run"] for _, events in found for event in events if event["type"] == "includes"]
+    for item, own in found:
+        events = own or [event for other in included for event in _proven_of(item, other)]
         if first_of("open", events) is not None:
             yield Content(item.path, item.ordinal, events, {}, [])
 
 
-def _proven_events(item: WriterFile) -> Iterator[Event]:
+def _proven_of(item: WriterFile, run_id: str) -> Iterator[Event]:
+    """Yield the events of a file that are proven to be of a run; none where it can't be read."""
+    try:
+        yield from _proven_events(item, run_id)
+    except (OSError, FormatError):
+        return
+
+
+def _proven_events(item: WriterFile, run_id: str) -> Iterator[Event]:
     with open_binary(item.path) as file:
         start = frames.SIGNATURE_SIZE if item.sealed else frames.SLOT_END
         if item.sealed:
@@ -90,7 +97,7 @@ def _proven_events(item: WriterFile) -> Iterator[Event]:
             if trailer.endswith(TRAILER_MARK) and len(trailer) == TRAILER.size:
                 start = TRAILER.unpack(trailer)[0]
         for kind, payload in FrameReader(file, start):
-            if kind == frames.EVENT and _proof.is_proven(payload, item.run_id):
+            if kind == frames.EVENT and _proof.is_proven(payload, run_id):
                 try:
                     yield load_event(payload)
                 except DecodeError:

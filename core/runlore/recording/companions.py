@@ -70,14 +70,18 @@ class Companions:
         if log.mode == "attach":
             return
         if captures is None:
-            started = [kind.start(self._record_capture) for kind in process.part(_Shared).captures]
-            self._awaited = [awaited for awaited in started if awaited is not None]
+            self.capture()
         for capture in captures or ():
             self._record_capture(capture)
         if log.opening.get("parent") is None:  # a child's output and measurements are its parent's
             process.part(_Shared).sampler.watch(log)
             if valid_or(False, flag, "output"):
                 self._output = self._record_output()
+
+    def capture(self) -> None:
+        """Capture the environment and the code of this process for the run."""
+        started = [kind.start(self._record_capture) for kind in process.part(_Shared).captures]
+        self._awaited = [awaited for awaited in started if awaited is not None]
 
     def await_captures(self, seconds: float = git.TIMEOUT_S) -> None:
         """Wait for the captures; write into the run which took too long."""

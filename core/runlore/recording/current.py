@@ -1,20 +1,48 @@
 """The current run: the one that `runlore.log_metrics` and the like write to."""
 
+import os
+from pathlib import Path
 from typing import cast
 
-from runlore._process import process
-from runlore.errors import NoCurrentRun
+from runlore._process import Part, process
+from runlore._warnings import report
+from runlore.errors import NoCurrentRun, RunloreError
+from runlore.log.folder import Folder
 from runlore.recording.open_runs import OpenRuns, entered, started
-from runlore.recording.run import Run
+from runlore.recording.run import Run, attach
+
+PROGRAMS_RUN = "RUNLORE_PROGRAM"  # set by `runlore run`: id of the run, process that waits for the program, store
+PARTS = 3  # of that
+
+
+class ProgramsRun(Part):
+    """The run of the program that `runlore run` has started and this process belongs to, opened at first need."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self._told = os.environ.get(PROGRAMS_RUN, "").split(" ", 2)
+        self._run: Run | None = None
+
+    def get(self) -> Run | None:
+        """Return the run, opened for additions; None without one, and where it can't be opened any more."""
+        told, self._told = self._told, []
+        if len(told) == PARTS:
+            try:
+                self._run = attach(Folder(Path(told[2])), told[0])
+                self._run.fit.is_group = True
+            except (OSError, RunloreError) as error:  # its store may be gone: what is trained goes on by itself
+                report(f"what this process trains can't be put below the run of its program: {error}")
+        return self._run
 
 
 def current_run() -> Run | None:
     """Return the run of the innermost block of this context; else the newest one that was started in it and is open.
 
     Where there is none either, the only run that the process has open: of those that users started, if there are any.
-    A context is a thread or a task.
+    Under `runlore run` the program's is the last resort. A context is a thread or a task.
     """
-    return context_run() or cast(Run | None, process.part(OpenRuns).only())
+    return context_run() or cast(Run | None, process.part(OpenRuns).only()) or process.part(ProgramsRun).get()
 
 
 def context_run() -> Run | None:
@@ -25,7 +53,8 @@ def context_run() -> Run | None:
 
 def users_run() -> Run | None:
     """Return the run that a fit belongs to: as `current_run`, but no run of another fit."""
-    return context_run() or cast(Run | None, process.part(OpenRuns).only_of_users())
+    found = context_run() or cast(Run | None, process.part(OpenRuns).only_of_users())
+    return found or process.part(ProgramsRun).get()
 
 
 def require_current_run() -> Run:

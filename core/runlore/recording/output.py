@@ -92,12 +92,8 @@ class Screen:
             self._lines[self._row] = "" if argument == "2" else self._lines[self._row]
 
 
-class Output:
-    """Records what goes through `sys.stdout` and `sys.stderr`, from its construction to `stop`.
-
-    Complete lines are masked by `rewrite` and appended to the file `path`, so that those of a killed process remain.
-    The streams stay the same objects and print as ever. Threads may print at once. What C code or a child process
-    writes is not seen.
+class OutputFile:
+    """Keeps lines of output in a file, so that those of a killed process remain; each passes `rewrite`, which masks it.
 
     Raises:
         OSError: the file can't be made.
@@ -110,9 +106,70 @@ class Output:
         self.missing: list[str] = []
         self._rewrite = rewrite
         self._file = FileIO(open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL), "r+")
-        self._owner = os.getpid()
         self._size = 0
         self._held: list[str] = []  # lines of a private key that has not ended
+
+    @property
+    def is_full(self) -> bool:
+        """True once nothing more is kept."""
+        return self._size >= MAX_BYTES
+
+    @property
+    def is_holding(self) -> bool:
+        """True while lines wait for the end of a private key."""
+        return bool(self._held)
+
+    def append(self, line: str) -> None:
+        """Write a complete line, or several that have no part of a private key.
+
+        Those of a private key wait for its end, so that they are masked together.
+        """
+        self._held.append(line)
+        if KEY_BEGIN in self._held[0] and KEY_END not in line and len(self._held) < MAX_KEY_LINES:
+            return
+        self._release()
+
+    def end(self) -> bytes:
+        """Write what was held back, close the file, and return the whole text.
+
+        Raises:
+            OSError: it can't be read back.
+        """
+        self._release()
+        with self._file as file:
+            self.path = place_of(file.fileno(), self.path) or self.path
+            file.seek(0)
+            return file.read()
+
+    def remove(self) -> None:
+        """Remove the file, once its content is kept elsewhere; its folder may have been renamed."""
+        drop(self.path)
+
+    def _release(self) -> None:
+        text, self._held = "".join(self._held), []
+        if not text or self.is_full:
+            return
+        data = self._rewrite(CapturedFile(ARTIFACT_NAME, text.encode("utf-8", "replace"), "log")).content
+        self._size += len(data)
+        if self.is_full:
+            data += f"… the rest is left out: more than {MAX_BYTES >> 20} MiB\n".encode()
+            self.missing.append(f"more than {MAX_BYTES >> 20} MiB of output: the rest is left out")
+        self._file.write(data)
+
+
+class Output(OutputFile):
+    """Records what goes through `sys.stdout` and `sys.stderr`, from its construction to `stop`.
+
+    The streams stay the same objects and print as ever. Threads may print at once. What C code or a child process
+    writes is not seen.
+
+    Raises:
+        OSError: the file can't be made.
+    """
+
+    def __init__(self, path: Path, rewrite: Callable[[CapturedFile], CapturedFile]) -> None:
+        super().__init__(path, rewrite)
+        self._owner = os.getpid()
         self._lock = threading.RLock()
         self._screens: list[Screen] = []
         self._wrapped: list[tuple[Any, Any]] = []
@@ -136,23 +193,15 @@ class Output:
         with self._lock:
             for screen in self._screens:
                 if screen.rest:
-                    self._append(screen.rest + "\n")
-            self._release()
+                    self.append(screen.rest + "\n")
             self._screens.clear()
-            with self._file as file:
-                self.path = place_of(file.fileno(), self.path) or self.path
-                file.seek(0)
-                return file.read()
-
-    def remove(self) -> None:
-        """Remove the file, once its content is kept elsewhere; its folder may have been renamed."""
-        drop(self.path)
+            return self.end()
 
     def _wrap(self, stream: Any) -> None:
         write = getattr(stream, "write", None)
         if write is None:
             return  # no stdout at all
-        screen = Screen(self._append)
+        screen = Screen(self.append)
 
         def recorded_write(text: str, *args: Any, **kwargs: Any) -> Any:
             result = write(text, *args, **kwargs)
@@ -184,24 +233,6 @@ class Output:
         except Exception as error:  # it was printed, which is all that the caller may notice
             self.missing.append(f"some output can't be kept: {type(error).__name__}: {error}")
             self._stopped = True
-
-    def _append(self, line: str) -> None:
-        """Write a complete line; those of a private key wait for its end, so that they are masked together."""
-        self._held.append(line)
-        if KEY_BEGIN in self._held[0] and KEY_END not in line and len(self._held) < MAX_KEY_LINES:
-            return
-        self._release()
-
-    def _release(self) -> None:
-        text, self._held = "".join(self._held), []
-        if not text or self._size >= MAX_BYTES:
-            return
-        data = self._rewrite(CapturedFile(ARTIFACT_NAME, text.encode("utf-8", "replace"), "log")).content
-        self._size += len(data)
-        if self._size >= MAX_BYTES:
-            data += f"… the rest is left out: more than {MAX_BYTES >> 20} MiB\n".encode()
-            self.missing.append(f"more than {MAX_BYTES >> 20} MiB of output: the rest is left out")
-        self._file.write(data)
 
 
 def _take_off(stream: Any) -> None:

@@ -4,7 +4,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,7 @@ from runlore.log import liveness, marks
 from runlore.log.folder import Folder
 from runlore.log.values import as_number, as_step, as_text, describe, facts_of, flatten, is_number, text_of, unreadable
 from runlore.plugins.manager import plugins
+from runlore.recording.captures import Capture
 from runlore.recording.companions import Companions
 from runlore.recording.ending import Status, status_of
 from runlore.recording.open_runs import OpenRuns, enter, entered, leave
@@ -294,12 +295,12 @@ def open_run(
     opening: dict[str, Any],
     *,
     last_steps: Mapping[str, int] | None = None,
-    like: Run | None = None,
+    captures: Sequence[Capture] | None = None,
 ) -> Run:
     """Open a run with a log file of its own, and let its companions begin.
 
-    `opening` is the opening event, but for the identity of the process. Automatic steps go on behind `last_steps`. A
-    run that is recorded afterwards takes over the captures of a run `like` it.
+    `opening` is the opening event, but for the identity of the process. Automatic steps go on behind `last_steps`.
+    Where `captures` are given, they are recorded, and nothing is captured.
     """
     identity = liveness.process_identity()
     log = RunLog(folder, run_id, name, {"type": "open", "run": run_id, "name": name, **opening, **identity})
@@ -310,7 +311,7 @@ def open_run(
     if log.mode != "attach":
         process.part(OpenRuns).add(run)
         marks.leave_mark_on_signals(folder.marks, identity)
-    run.companions.begin(None if like is None else like.companions.taken)
+    run.companions.begin(captures)
     return run
 
 

@@ -17,6 +17,7 @@ from runlore.log.folder import Folder
 from runlore.log.values import as_step, as_text, describe, mapping_of, text_of
 from runlore.plugins.manager import plugins
 from runlore.recording.captures import section_event
+from runlore.recording.current import PROGRAMS_RUN
 from runlore.recording.ranks import is_follower
 from runlore.recording.resuming import FINISHED, STILL_WRITTEN, find_job, look_at
 from runlore.recording.run import Run, open_run
@@ -24,7 +25,24 @@ from runlore.recording.seeds import seeds
 
 DEFAULT_EXPERIMENT = "default"
 AGAIN = "-again"  # ends the names that a script gives, when it is run again
+RECORDED_BY = ("-m", "runlore", "run")
 REPRODUCTION = "RUNLORE_REPRODUCTION"  # set by `runlore reproduce` in the processes of the command, to name itself
+
+
+@late
+class Command(Frozen):
+    """Tells of a program that this process only starts what its own opening event would say.
+
+    `program` repeats it, up to its own arguments, when Python is given it; `script` is the file, if there is one.
+    """
+
+    argv: list[str]
+    program: list[str]
+    script: str | None = None
+
+    def known(self) -> Event:
+        """Return the fields of an opening event."""
+        return {"argv": self.argv, "program": self.program, **({} if self.script is None else {"script": self.script})}
 
 
 @late
@@ -34,7 +52,8 @@ class StartRequest(Frozen):
     `parent` and `resume` are whole ids; with `goes_on`, a run is resumed although it has finished. A run that is
     recorded afterwards began `lasted` seconds ago, and takes over the captures of a run `like` it. `sha256` is of the
     checkpoint that it goes on from. `leader` is True in the process that leads its training, where the caller knows;
-    `launch` is the token of the launch that started this process.
+    `launch` is the token of the launch that started this process. The run of another program has its `command`, and
+    captures nothing of this process.
     """
 
     name: str | None = None
@@ -50,6 +69,7 @@ class StartRequest(Frozen):
     like: Run | None = None
     leader: bool | None = None
     launch: str | None = None
+    command: Command | None = None
 
 
 def start(folder: Folder, request: StartRequest) -> Run:
@@ -62,7 +82,8 @@ def start(folder: Folder, request: StartRequest) -> Run:
         if value is not None and mapping_of(value) is None:
             raise TypeError(f"{what} is {value!r}: write a mapping, such as {{'key': 'value'}}")
     opening = _opening(request)
-    unknown = _add_seeds(opening) if request.like is None else []  # draws behind a run's end tell nothing of it
+    own = request.like is None and request.command is None  # draws behind a run's end tell nothing of it
+    unknown = _add_seeds(opening) if own else []
     if request.resume is None:
         run, title = _begin(folder, request, opening), "run"
     else:
@@ -88,12 +109,7 @@ def _opening(request: StartRequest) -> Event:
         "argv": script_arguments(),
         "cwd": working_folder(),
     }
-    program = _program()
-    if program is not None:
-        opening["program"] = program
-        script = getattr(sys.modules.get("__main__"), "__file__", None)
-        if script is not None and BEGAN_IN is not None:
-            opening["script"] = str(Path(BEGAN_IN, script))
+    opening |= _called_as() if request.command is None else request.command.known()
     if BEGAN_IN is not None and opening["cwd"] != BEGAN_IN:
         opening["began_in"] = BEGAN_IN
     if request.lasted > 0:
@@ -106,6 +122,16 @@ def _opening(request: StartRequest) -> Event:
     if REPRODUCTION in os.environ:
         opening["reproduction"] = os.environ[REPRODUCTION]
     return opening
+
+
+def _called_as() -> Event:
+    """Return how this process was started."""
+    program = _program()
+    if program is None:
+        return {}
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    found: Event = {"program": [*RECORDED_BY, *program] if PROGRAMS_RUN in os.environ else program}
+    return found if script is None or BEGAN_IN is None else found | {"script": str(Path(BEGAN_IN, script))}
 
 
 def _add_seeds(opening: Event) -> list[tuple[str, str]]:
@@ -142,7 +168,9 @@ def _program() -> list[str] | None:
 
 def _begin(folder: Folder, request: StartRequest, opening: Event) -> Run:
     run_id = _ids.new_run_id(time.time_ns() // 1000)
-    return open_run(folder, run_id, _name(request.name, opening), opening, like=request.like)
+    captures = [] if request.like is None else request.like.companions.taken
+    own = request.like is None and request.command is None
+    return open_run(folder, run_id, _name(request.name, opening), opening, captures=None if own else captures)
 
 
 def _resume(folder: Folder, run_id: str, request: StartRequest, opening: Event) -> tuple[Run, str]:

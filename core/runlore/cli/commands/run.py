@@ -1,77 +1,97 @@
-"""`runlore run`: record a script that has no line of ours."""
+"""`runlore run`: record a program that has no line of ours."""
 
 import os
-import re
 import shutil
 import sys
 from pathlib import Path
 
 import click
 
-START = "python -m runlore run train.py"
-LAUNCHERS = {  # what starts Python itself, and takes the name of a module
-    "torchrun": "torchrun --nproc-per-node 2 -m runlore run train.py",
-    "accelerate": "accelerate launch -m runlore run train.py",
-    "deepspeed": "deepspeed --module runlore run train.py",
-}
-PYTHON = re.compile(r"(?:.*/)?(?:python|pypy)[\d.]*")
+from runlore.cli.options import store_option
+from runlore.cli.printing import print_message
+from runlore.programs.recorded import record, start_program
+from runlore.programs.supervising import NOT_EXECUTABLE, NOT_FOUND, end_like
+from runlore.recording.run import Run
+
 PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+class _Tag(click.ParamType):  # type: ignore[type-arg]
+    name = "key=value"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Return key and value of a tag."""
+        key, separator, text = value.partition("=")
+        if not separator or not key:
+            self.fail(f"{value!r} is no tag: write key=value", param, ctx)
+        return key, text
 
 
 @click.command(context_settings=PASS_ON)
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as `python -m` does.")
-@click.argument("command", metavar="SCRIPT [ARGUMENTS]…", nargs=-1, type=click.UNPROCESSED)
-def run(module: str | None, command: tuple[str, ...]) -> None:
-    """Run a Python script with every supported framework recorded.
+@click.option("--experiment", metavar="NAME", help="The experiment of the run, and of what is trained in it.")
+@click.option("--name", metavar="NAME", help="The name of the run.")
+@click.option("--tag", "tags", type=_Tag(), multiple=True, help="A tag of the run; may be repeated.")
+@store_option
+@click.argument("program", metavar="PROGRAM [ARGUMENTS]…", nargs=-1, type=click.UNPROCESSED)
+def run(
+    module: str | None, experiment: str | None, name: str | None, tags: tuple[tuple[str, str], ...],
+    store: str | None, program: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Run a program with all that it trains recorded, and nothing of it changed.
 
-    The script gets all arguments behind its name. RUNLORE_AUTOLOG may name the frameworks, such as sklearn.
+    PROGRAM is a Python script, or anything that starts Pythons: torchrun, accelerate launch, make, a shell script. Its
+    run holds command, output and end; each training in it is a run below. It gets all arguments behind its name.
     """
-    if module is None and not command:
-        raise click.UsageError("name a script: runlore run train.py --lr 0.1")
-    if module is None:
-        _check(command[0])
-    os.environ.setdefault("RUNLORE_AUTOLOG", "1")
-    target = [*(["-m", module] if module is not None else []), *command]
-    os.execv(sys.executable, [sys.executable, "-m", "runlore._script", *target])
+    called = [*(["-m", module] if module is not None else []), *program]
+    if not called:
+        raise click.UsageError("name a program: runlore run train.py --lr 0.1")
+    words = _words(called)
+
+    def opened() -> Run:
+        return start_program(store, name=name, experiment=experiment, tags=dict(tags) or None, called=called)
+
+    try:
+        outcome = record(words, opened)
+    except OSError as error:
+        print_message(f"{called[0]!r} can't be started: {error.strerror or error}")
+        sys.exit(NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE)
+    end_like(outcome)
 
 
-def _check(name: str) -> None:
-    """Raise an error that tells the way out where the first word names no Python script."""
-    told = _kind(name)
-    if told is not None:
-        raise click.UsageError(told)
+def _words(called: list[str]) -> list[str]:
+    """Return what is executed: Python itself for a script of it.
 
-
-def _kind(name: str) -> str | None:
-    """Return what is wrong with a script, and the way out; None for what Python can run."""
+    Exits as a shell does where there is no such program.
+    """
+    name = called[0]
     path = Path(name)
-    if PYTHON.fullmatch(name):
-        return f"leave out {name!r}: runlore run train.py. It uses the Python that it is installed in, {sys.executable}"
-    if path.is_file():
-        first = _first_bytes(path)
-        if first.startswith(b"#!") and b"python" not in first.partition(b"\n")[0]:
-            return (
-                f"{name!r} is a shell script, and only Python scripts can be run so: "
-                "write 'runlore run train.py' into it, in place of 'python train.py'"
-            )
-        if first.startswith(b"\x7fELF"):
-            return f"{name!r} is a program, and only Python scripts can be run so: let it start {START}"
-        return None
+    if path.suffix == ".ipynb" and path.is_file():
+        return [sys.executable, "-m", "runlore.programs.notebook", *called]
+    if name == "-m" or (path.is_file() and _is_script(path)):
+        return [sys.executable, *called]
+    if path.is_dir() and (path / "__main__.py").is_file():
+        return [sys.executable, *called]
+    if shutil.which(name) is not None:
+        return called
     if name.startswith("-"):
-        return f"{name!r} is an option of Python's own: python {name} -m runlore run train.py"
-    if path.is_dir():
-        return f"{name!r} is a folder: name a script in it, or a module behind -m"
-    if name in LAUNCHERS or (os.sep not in name and shutil.which(name) is not None):
-        return (
-            f"{name!r} is a program, and only Python scripts can be run so: let it start {START}, "
-            f"in every process: {LAUNCHERS.get(name, f'{name} {START}')}"
+        raise click.UsageError(
+            f"{name!r} is no option of ours; one of Python's own: runlore run python {name} train.py"
         )
-    return f"there is no script {name!r}"
+    is_there = path.exists()
+    print_message(f"{name!r} can't be executed" if is_there else f"there is no program and no script {name!r}")
+    sys.exit(NOT_EXECUTABLE if is_there else NOT_FOUND)
 
 
-def _first_bytes(path: Path) -> bytes:
+def _is_script(path: Path) -> bool:
+    """Return True for a file that Python can run and that need not be executable."""
+    if path.suffix in (".py", ".pyw", ".pyc", ".pyz"):
+        return True
     try:
         with path.open("rb") as file:
-            return file.read(256)
+            first = file.read(256)
     except OSError:
-        return b""
+        return False
+    if first.startswith(b"PK\x03\x04"):
+        return True
+    return first.startswith(b"#!") and b"python" in first.partition(b"\n")[0] and not os.access(path, os.X_OK)

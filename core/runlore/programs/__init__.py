@@ -1,0 +1,1 @@
+"""Programs that `runlore run` starts, recorded as they are."""

@@ -1,0 +1,38 @@
+"""Make one run of a program and its only training: the training's files become files of the program's run."""
+
+from runlore._ids import new_suffix
+from runlore._inside import rename
+from runlore.log.folder import WriterFile
+from runlore.log.liveness import Life
+from runlore.log.reader import Content
+from runlore.log.record import read_files
+from runlore.recording.run import Run
+from runlore.store.search import opened_with
+
+
+def fold(run: Run) -> None:
+    """Take the only run below one that is still open into it; do nothing where there are several, or none.
+
+    Nor where it has runs below it, or somebody still writes it. The run says before what it includes, and the file that
+    the other one begins with is renamed last: whoever is killed in between leaves two runs that can be read.
+
+    Raises:
+        OSError: the store can't be written.
+    """
+    folder = run.folder
+    below = list(opened_with(folder, "parent", run.id))
+    if len(below) != 1 or next(opened_with(folder, "parent", below[0]), None) is not None:
+        return
+    contents = read_files(folder, below[0]).contents
+    files = folder.files_of(below[0])
+    if len(contents) != len(files) or any(content.life is Life.ALIVE for content in contents):
+        return
+    run.run_log.event({"type": "includes", "run": below[0]})
+    ordinal = 1 + max(item.ordinal for item in folder.files_of(run.id))
+    for item, _ in sorted(zip(files, contents, strict=True), key=_begins):
+        name = f"{run.id}.{ordinal + item.ordinal:04d}{new_suffix(4)}{item.path.suffix}"
+        rename(item.path, folder.day(run.id) / name, folder.root)
+
+
+def _begins(pair: tuple[WriterFile, Content]) -> bool:
+    return pair[1].opening.get("mode") != "attach"

@@ -1,0 +1,84 @@
+"""Let this Python belong to the program that `runlore run` has started: what it trains goes below that run.
+
+Called by the `sitecustomize` in the folder `inside`, in each Python of such a program.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from types import FunctionType
+from typing import Any
+
+from runlore._process import Part, process
+from runlore._startup import BEGAN_IN
+from runlore._warnings import report
+from runlore.plugins.autolog import autolog, wanted_by_setting
+from runlore.recording.current import ProgramsRun
+from runlore.recording.ending import cause, status_of
+from runlore.recording.ranks import is_worker
+
+
+class _Joined(Part):
+    """Notes that this process, or the one that forked it, has joined."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self.once = False
+
+
+def join() -> None:
+    """Record the supported frameworks in this process, below the program's run.
+
+    Never raises. A second call does nothing.
+    """
+    joined = process.part(_Joined)
+    if joined.once:
+        return
+    joined.once = True
+    try:
+        wanted = wanted_by_setting()
+        if wanted:
+            autolog(*wanted)
+    except Exception as error:  # Python calls us here while it imports a module of the user's
+        report(f"what this process trains is not recorded: {type(error).__name__}: {error}")
+
+
+def take_settings(values: Mapping[str, Any]) -> None:
+    """Record what a program was called with as params of its run; called where its arguments have been parsed.
+
+    Functions are left out, which sub-commands name so. Never raises.
+    """
+    if is_worker():
+        return
+    try:
+        join()
+        run = process.part(ProgramsRun).get()
+        if run is not None:
+            run.log_params({key: value for key, value in values.items() if not isinstance(value, FunctionType)})
+    except Exception as error:  # the user's program calls us here
+        report(f"the settings of this program are not recorded: {type(error).__name__}: {error}")
+
+
+def tell_end(script: str) -> None:
+    """Record the code of this process and what it raised: called at exit, in the process that is the program itself.
+
+    `script` is what `sys.argv` began with.
+    """
+    try:
+        main = sys.modules.get("__main__")
+        if main is not None and script not in ("", "-c", "-m") and not hasattr(main, "__file__"):
+            main.__file__ = os.path.join(BEGAN_IN or os.curdir, script)  # Python has removed it, as its last line ran
+        run = process.part(ProgramsRun).get()
+        if run is None:
+            return
+        error = cause(getattr(sys, "last_value", None))
+        run.companions.capture()
+        run.companions.await_captures()
+        if error is None:
+            run.finish()
+        else:
+            run.companions.settle()
+            run.run_log.end_for_owner(status_of(error), error)
+    except Exception as error:  # Python is about to end
+        report(f"the code of this process is not recorded: {type(error).__name__}: {error}")

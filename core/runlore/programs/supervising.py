@@ -1,0 +1,143 @@
+"""Start a program as its shell would, and wait for it: its signals, its terminal and its end stay its own.
+
+The program stays in the process group of its shell, so that Ctrl-C, Ctrl-Z and signals for the group reach it as ever.
+A signal that is sent to our process alone is passed on. Which of both it was is told by a witness, a process of the
+same group that only notes what signals arrive (it is that of the `Relay`).
+"""
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from runlore.programs.relay import Relay
+
+OF_FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS}
+KEPT = OF_FAULTS | {signal.SIGKILL, signal.SIGSTOP}
+WATCHED = signal.valid_signals() - KEPT
+NOT_PASSED_ON = {signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU}
+SENT_BY_PROCESS = 0  # at most, as `si_code`: the kernel's own are above
+ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
+NOT_FOUND, NOT_EXECUTABLE = 127, 126  # what a shell exits with
+
+_GROUPS = Path("/proc/self/cgroup")
+_TREE = Path("/sys/fs/cgroup")
+
+
+class Outcome(NamedTuple):
+    """The end of a program: by its exit status, or by a signal.
+
+    `max_rss` is the largest memory of one of its processes in bytes, `out_of_memory` tells that the kernel ended a
+    process of this control group meanwhile.
+    """
+
+    status: int
+    signal: int | None
+    max_rss: int
+    out_of_memory: bool
+
+    @property
+    def signal_name(self) -> str:
+        """The name of the signal that ended it; empty where it exited."""
+        return "" if self.signal is None else name_of(self.signal)
+
+
+def name_of(number: int) -> str:
+    """Return the name of a signal, as `kill -l` calls it."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
+
+
+def hold_signals() -> set[int]:
+    """Block the signals that are to be passed on, in threads that start from now on, too; return the mask before."""
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # one whose default is to be ignored is not held
+    return {int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)}
+
+
+def supervise(command: Sequence[str], environment: Mapping[str, str], relay: Relay, mask: set[int]) -> Outcome:
+    """Run a program to its end. `mask` is the signal mask that it begins with, as `hold_signals` returned it.
+
+    Raises:
+        OSError: it can't be started: there is no such program, or it can't be executed.
+    """
+    killed_before = _killed_in_group()
+    ours = [number for number in (signal.SIGPIPE, signal.SIGXFSZ) if signal.getsignal(number) is signal.SIG_IGN]
+    child = os.posix_spawnp(
+        command[0], list(command), dict(environment),
+        file_actions=relay.file_actions, setsigmask=mask, setsigdef=ours,  # which Python ignores from its start on
+    )  # fmt: skip
+    relay.started()
+    status, usage = _wait(child, relay)
+    relay.drain(_is_enough)
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+    code = 0 if number is not None else os.WEXITSTATUS(status)
+    return Outcome(code, number, usage.ru_maxrss << 10, number == signal.SIGKILL and _killed_in_group() > killed_before)
+
+
+def end_like(outcome: Outcome) -> None:
+    """End this process as the program ended; does not return."""
+    if outcome.signal is not None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the program has dumped its own
+        if outcome.signal not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(outcome.signal, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [outcome.signal])
+        os.kill(os.getpid(), outcome.signal)
+        time.sleep(1)  # it arrives before this
+    os._exit(128 + outcome.signal if outcome.signal is not None else outcome.status)
+
+
+def _wait(child: int, relay: Relay) -> tuple[int, resource.struct_rusage]:
+    """Wait until the program has ended, and pass on what signals arrive meanwhile."""
+    while True:
+        pid, status, usage = os.wait4(child, os.WNOHANG | os.WUNTRACED)
+        if pid and not os.WIFSTOPPED(status):
+            return status, usage
+        if pid:
+            _stop_like(os.WSTOPSIG(status))
+            continue
+        found = signal.sigwaitinfo(WATCHED)
+        number = found.si_signo
+        sent_to_us = found.si_code <= SENT_BY_PROCESS and found.si_pid != child
+        if number == signal.SIGWINCH and relay.terminal is not None:
+            relay.terminal.copy_size()
+            os.kill(child, number)  # it may have asked for the size before it was copied
+        elif number not in NOT_PASSED_ON and sent_to_us and not relay.has_witnessed(number):
+            os.kill(child, number)
+
+
+def _stop_like(number: int) -> None:
+    """Stop this process, too, as the shell waits for it; return when it goes on."""
+    if number == signal.SIGSTOP or signal.getsignal(number) is not signal.SIG_DFL:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    else:
+        os.kill(os.getpid(), number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])  # it stops here
+        signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    while signal.sigtimedwait([signal.SIGCONT], 0) is not None:
+        pass  # the one that woke us was for the group
+
+
+def _killed_in_group() -> int:
+    """Return how many processes of this control group the kernel has ended for lack of memory; 0 if it is not known."""
+    try:
+        lines = [line.split(":", 2) for line in _GROUPS.read_text().splitlines()]
+        for number, kinds, name in lines:
+            events = _TREE / name.lstrip("/") / "memory.events" if number == "0" else None
+            if "memory" in kinds.split(","):
+                events = _TREE / "memory" / name.lstrip("/") / "memory.oom_control"
+            for line in events.read_text().splitlines() if events is not None and events.is_file() else ():
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
+    except (OSError, ValueError):
+        pass
+    return 0
+
+
+def _is_enough() -> bool:
+    """Return True if somebody wants us to end, while output that nobody takes keeps us waiting."""
+    return bool(signal.sigpending() & ENDING)

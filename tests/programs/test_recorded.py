@@ -1,0 +1,192 @@
+"""What `runlore run` leaves of a program: one tree, whatever the program is."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runlore import Store
+from runlore.store.runs import RecordedRun
+
+TRAIN = """
+import argparse, sys
+from sklearn.datasets import load_iris
+from sklearn.dummy import DummyClassifier
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--strategy", default="prior")
+parser.add_argument("--fits", type=int, default=1)
+parser.add_argument("--api-key")
+parser.add_argument("--fail", action="store_true")
+args = parser.parse_args()
+print("trains", args.strategy)
+for _ in range(args.fits):
+    DummyClassifier(strategy=args.strategy).fit(*load_iris(return_X_y=True))
+if args.fail:
+    raise ValueError("mine")
+"""
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "train.py").write_text(TRAIN)
+    return folder
+
+
+def run(work: Path, *words: str, status: int = 0, **variables: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "runlore", "run", *words]
+    environment = {**os.environ, **variables}
+    done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    return done
+
+
+def top(store: Store) -> RecordedRun:
+    (found,) = store.runs("parent is None")
+    return found
+
+
+def message_of(found: RecordedRun) -> str:
+    assert found.error is not None
+    return str(found.error["message"])
+
+
+def test_a_script_with_one_fit_is_one_run(store: Store, work: Path) -> None:
+    done = run(work, "--name", "only", "--experiment", "e", "--tag", "who=ann", "train.py", "--strategy", "uniform")
+    assert done.stdout == "trains uniform\n"
+    (found,) = store.runs()
+    assert (found.name, found.experiment, found.status, found.parent) == ("only", "e", "finished", None)
+    assert (found.tags["who"], found.tags["estimator"]) == ("ann", "DummyClassifier")
+    assert (found.params["strategy"], found.params["fits"]) == ("uniform", 1)
+    assert 0 < found.metrics["train_score"].last < 1
+    assert found.data["X"]["shape"] == [150, 4]
+    assert found.artifact("output.log").read_bytes() == b"trains uniform\n"
+    assert [item.name for item in found.artifacts if item.kind == "code"] == ["source"]
+    assert found.command["argv"] == ["train.py", "--strategy", "uniform"]
+    assert found.command["script"] == str(work / "train.py")
+    assert found.ended is not None
+    assert len(found.segments) == 1
+
+
+def test_several_fits_are_below_the_run_of_the_script(store: Store, work: Path) -> None:
+    run(work, "train.py", "--fits", "2")
+    found = top(store)
+    assert [child.tags["estimator"] for child in store.runs(f"parent == '{found.id}'")] == ["DummyClassifier"] * 2
+    assert len(store.runs()) == 3
+    assert found.params["fits"] == 2
+    assert not found.metrics.keys() - {key for key in found.metrics if key.startswith("system/")}
+
+
+def test_a_shell_script_is_the_parent_of_what_its_pythons_train(store: Store, work: Path) -> None:
+    script = work / "job.sh"
+    script.write_text(f"#!/bin/sh\n{sys.executable} train.py\ncd /\n{sys.executable} {work}/train.py --fail\nexit 4\n")
+    script.chmod(0o755)
+    run(work, "./job.sh", status=4)
+    found = top(store)
+    assert (found.status, message_of(found)) == ("failed", "exit status 4")
+    assert len(store.runs(f"parent == '{found.id}'")) == 2
+    assert found.command["argv"] == ["./job.sh"]
+
+
+def test_a_program_without_a_framework_leaves_a_run(store: Store, work: Path) -> None:
+    (work / "plain.py").write_text("import os; os.chdir('/'); print('plain'); raise SystemExit(3)")
+    run(work, "plain.py", status=3)
+    found = top(store)
+    assert (found.status, message_of(found)) == ("failed", "exit status 3")
+    assert [item.name for item in found.artifacts] == ["output.log", "source"]
+    assert "python" in found.environment
+    assert not found.missing
+
+
+def test_what_a_script_raises_is_told_without_frames_of_ours(store: Store, work: Path) -> None:
+    bare = subprocess.run([sys.executable, "train.py", "--fail"], cwd=work, capture_output=True, text=True, check=False)
+    done = run(work, "train.py", "--fail", status=1, RUNLORE_QUIET="1")
+    assert done.stderr == bare.stderr
+    found = top(store)
+    assert message_of(found) == "mine"
+    assert (found.error or {})["traceback"] == bare.stderr
+
+
+@pytest.mark.stress
+def test_secrets_of_the_command_line_are_masked_everywhere(store: Store, work: Path) -> None:
+    run(work, "train.py", "--api-key", "hunter2-and-more")
+    found = top(store)
+    assert "hunter2" not in str([found.params, found.command])
+
+
+@pytest.mark.stress
+def test_a_program_within_another_is_below_it(store: Store, work: Path) -> None:
+    inner = f"{sys.executable} -m runlore run train.py --fits 2"
+    run(work, "sh", "-c", inner)
+    (above,) = store.runs("parent is None")
+    (below,) = store.runs(f"parent == '{above.id}'")
+    assert len(store.runs(f"parent == '{below.id}'")) == 2
+
+
+def test_a_run_that_a_script_starts_is_below_its_own(store: Store, work: Path) -> None:
+    (work / "own.py").write_text(
+        "import runlore\nfor name in ('a', 'b'):\n    with runlore.start_run(name) as run: run.log_metrics({'x': 1})\n"
+        "runlore.log_metrics({'after': 2.0})\n"
+    )
+    run(work, "own.py")
+    found = top(store)
+    assert {child.name for child in store.runs(f"parent == '{found.id}'")} == {"a", "b"}
+    assert found.metrics["after"].last == 2.0
+
+
+def test_another_sitecustomize_is_executed_as_ever(store: Store, work: Path) -> None:
+    other = work / "other"
+    other.mkdir()
+    (other / "sitecustomize.py").write_text("import builtins; builtins.told = __file__")
+    (work / "look.py").write_text(
+        "import sys, os; print(told, [p for p in sys.path if 'runlore' in p and 'inside' in p])"
+    )
+    done = run(work, "look.py", PYTHONPATH=str(other))
+    assert done.stdout == f"{other / 'sitecustomize.py'} []\n"
+
+
+@pytest.mark.stress
+def test_without_a_usable_store_the_program_runs_as_ever(store: Store, work: Path) -> None:
+    (work / "file").write_text("")
+    done = run(work, "train.py", RUNLORE_STORE=str(work / "file" / "store"))
+    assert done.stdout == "trains prior\n"
+    assert done.stderr.count("\n") <= 2, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.stress
+def test_a_reproduction_runs_the_program_again(store: Store, work: Path) -> None:
+    run(work, "train.py", "--strategy", "uniform")
+    found = top(store)
+    done = subprocess.run(
+        [sys.executable, "-m", "runlore", "reproduce", found.id, "--here"],
+        cwd=work, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_notebook_is_executed(store: Store, work: Path) -> None:
+    nbformat = pytest.importorskip("nbformat")
+    cells = [
+        "print('begins')",
+        "from sklearn.datasets import load_iris; from sklearn.dummy import DummyClassifier",
+        "model = DummyClassifier().fit(*load_iris(return_X_y=True)); 1 + 1",
+        "raise ValueError('mine')",
+        "print('never')",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbformat.write(notebook, work / "train.ipynb")
+    before = (work / "train.ipynb").read_bytes()
+    done = run(work, "train.ipynb", "--output", "executed.ipynb", status=1)
+    assert done.stdout == "begins\n"
+    assert "ValueError: mine" in done.stderr
+    assert (work / "train.ipynb").read_bytes() == before
+    executed = nbformat.read(work / "executed.ipynb", as_version=4)
+    assert executed.cells[2].outputs[0].data["text/plain"] == "2"
+    found = top(store)
+    assert found.tags["estimator"] == "DummyClassifier"
+    assert found.command["argv"] == ["train.ipynb", "--output", "executed.ipynb"]
