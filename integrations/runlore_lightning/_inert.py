@@ -1,4 +1,4 @@
-"""What pickles of torch are read into: dicts, lists, records of tensors and modules.
+"""The objects that pickles of torch are read into: dicts, lists, records of tensors and modules.
 
 For any other class or function that a pickle names there is an inert stand-in; nothing is imported or called.
 """

@@ -245,7 +245,7 @@ class FitSession(Recorder):
         """
         pruned = guards.why_pruned(error)
         if pruned is not None:
-            self.record(lambda session: session._tell_pruned(pruned))
+            self.record(lambda session: _tell_pruned(session, pruned))
             error = None
         self.pause()
         self.place = None  # it may hold the trainer
@@ -264,11 +264,6 @@ class FitSession(Recorder):
             if self.owned:
                 cut_off = interrupted or isinstance(error, GeneratorExit)  # a generator that trains was closed
                 self.run.finish("interrupted" if cut_off else status_of(error), error)
-
-    def _tell_pruned(self, why: str) -> None:
-        if not self.was_stopped:
-            step, epoch = (None, None) if self.place is None else self.place()
-            self.stopped(why, step=step, epoch=epoch)
 
     def _checkpoints(self) -> Checkpoints:
         if self._saved is None:
@@ -362,6 +357,12 @@ def _label(session: FitSession, model: Any, label: str) -> str:
     found.token, found.step = token, step
     place = next(place for place, item in enumerate(same) if item is found)
     return f"/{label}" if place == 0 else f"/{label}_{place + 1}" if place < MAX_LABELS else f"/{label}_more"
+
+
+def _tell_pruned(session: FitSession, why: str) -> None:
+    if not session.was_stopped:
+        step, epoch = (None, None) if session.place is None else session.place()
+        session.stopped(why, step=step, epoch=epoch)
 
 
 def _note_loss(session: FitSession, error: BaseException) -> None:
