@@ -80,6 +80,12 @@ def new_name() -> str:
     return f"{ADJECTIVES[first % len(ADJECTIVES)]}-{NOUNS[second % len(NOUNS)]}"
 
 
+def is_made_name(text: str) -> bool:
+    """Return True if a name may be one that `new_name` has made."""
+    first, _, second = text.partition("-")
+    return first in ADJECTIVES and second in NOUNS
+
+
 def _base32(number: int, digits: int) -> str:
     text = ""
     for _ in range(digits):

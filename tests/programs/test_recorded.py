@@ -138,6 +138,13 @@ def test_a_run_that_a_script_starts_is_below_its_own(store: Store, work: Path) -
     assert found.metrics["after"].last == 2.0
 
 
+def test_a_name_that_a_script_gives_is_that_of_the_run(store: Store, work: Path) -> None:
+    (work / "own.py").write_text("import runlore; runlore.start_run('given', experiment='e').finish()")
+    run(work, "own.py")
+    run(work, "--name", "mine", "own.py")
+    assert [(found.name, found.experiment) for found in store.runs()] == [("mine", "e"), ("given", "e")]
+
+
 def test_another_sitecustomize_is_executed_as_ever(store: Store, work: Path) -> None:
     other = work / "other"
     other.mkdir()

@@ -210,9 +210,7 @@ class FrameReader:
                     if len(buffer) - place < HEAD.size:
                         break
                     self.broken = self.broken if lost else len(buffer) - place >= need
-                    step = buffer.find(MAGIC, place + 1) - place
-                    if step < 0:  # keep the bytes that may begin a magic
-                        step = max(1, len(buffer) - place - len(MAGIC) + 1)
+                    step = _step(buffer, place)
                     lost += step
                     place += step
                     continue
@@ -254,6 +252,12 @@ class FrameReader:
         self._left = self._left - len(piece) if piece else 0
         self._room += TIMES_CHECKED * len(piece)
         return piece
+
+
+def _step(buffer: bytes, place: int) -> int:
+    """Return how many bytes behind `place` the next frame may begin; those that may begin a mark are kept."""
+    found = buffer.find(MAGIC, place + 1)
+    return found - place if found >= 0 else max(1, len(buffer) - place - len(MAGIC) + 1)
 
 
 def _needed(buffer: bytes, place: int) -> int:

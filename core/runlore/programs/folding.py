@@ -1,12 +1,15 @@
 """Make one run of a program and its only training: the training's files become files of the program's run."""
 
-from runlore._ids import new_suffix
+from collections.abc import Sequence
+
+from runlore._ids import is_made_name, new_suffix
 from runlore._inside import rename
 from runlore.log.folder import WriterFile
 from runlore.log.liveness import Life
 from runlore.log.reader import Content
 from runlore.log.record import read_files
 from runlore.recording.run import Run
+from runlore.recording.starting import DEFAULT_EXPERIMENT
 from runlore.store.search import opened_with
 
 
@@ -28,10 +31,23 @@ def fold(run: Run) -> None:
     if len(contents) != len(files) or any(content.life is Life.ALIVE for content in contents):
         return
     run.run_log.event({"type": "includes", "run": below[0]})
+    told = _told(run, contents)
+    if told:
+        run.run_log.event({"type": "edited", **told})
     ordinal = 1 + max(item.ordinal for item in folder.files_of(run.id))
     for item, _ in sorted(zip(files, contents, strict=True), key=_begins):
         name = f"{run.id}.{ordinal + item.ordinal:04d}{new_suffix(4)}{item.path.suffix}"
         rename(item.path, folder.day(run.id) / name, folder.root)
+
+
+def _told(run: Run, contents: Sequence[Content]) -> dict[str, str]:
+    """Return name and experiment of the other run, where somebody has given it these and not to the program."""
+    opening = next((content.opening for content in contents if content.opening.get("mode") != "attach"), {})
+    name, experiment = str(opening.get("name") or ""), str(opening.get("experiment") or "")
+    found = {"name": name} if name and is_made_name(run.name) and not is_made_name(name) else {}
+    if experiment and run.run_log.opening.get("experiment") == DEFAULT_EXPERIMENT != experiment:
+        found["experiment"] = experiment
+    return found
 
 
 def _begins(pair: tuple[WriterFile, Content]) -> bool:
