@@ -174,6 +174,8 @@ EVENTS: dict[str, list[Make]] = {
     ],
     "missing": [lambda number, count: {"what": name(number), "why": name(0)}],
     "gap": [lambda number, count: {"calls": 1, "points": 1, "since": 1}],
+    "found": [lambda number, count: {"what": name(number)}],
+    "includes": [lambda number, count: {"run": name(number)}],
     "counted": [lambda number, count: {"keys": [name(number)], "given": bool(number % 2)}],
     "end": [lambda number, count: {"status": "finished", "lost": 1}],
 }

@@ -1,5 +1,6 @@
 """Names, tags, notes and removals in a real browser."""
 
+import re
 from typing import TYPE_CHECKING
 
 from runlore import Store
@@ -7,7 +8,9 @@ from tests.ui.browsing import SWEEP, names, open_page, wait_names
 from tests.ui.serving import Serve, Served
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
+
+RUN = re.compile(r"/api/runs/[^/?]+$")
 
 
 def test_selected_runs_are_tagged_and_noted_in_place(page: "Page", own: Served) -> None:
@@ -65,6 +68,22 @@ def test_a_run_is_tagged_noted_and_removed_on_its_page(page: "Page", own: Served
     assert not Store(own.store).runs('name == "sweep-0.1-1"')
     page.get_by_role("button", name="Undo", exact=True).click()
     page.get_by_role("heading", name="sweep-0.1-1").wait_for()
+
+
+def test_a_note_that_is_being_written_stays_when_its_run_is_shown_again(page: "Page", own: Served) -> None:
+    """An answer that came meanwhile once took it away."""
+    open_page(page, own, "/run/sweep-0.1-1")
+    held: list[Route] = []
+    page.route(RUN, lambda route: route.continue_() if held else held.append(route))
+    page.get_by_role("button", name="Take the tag team off").click()
+    while not held:
+        page.wait_for_timeout(20)
+    box = page.get_by_role("textbox", name="A note")
+    box.fill("half a note")
+    held[0].continue_()
+    page.get_by_text("team: vision").wait_for(state="detached")
+    assert box.input_value() == "half a note"
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "A note"
 
 
 def test_a_removal_is_undone_by_its_own_button(page: "Page", own: Served) -> None:

@@ -4,8 +4,10 @@ import { change, runPath } from "./api.js";
 import { command, fill, form, h, link, runLink, shortened, trying } from "./dom.js";
 import { moment, number, text, titled } from "./format.js";
 
-/** Show the overview in a node; `again` is called after something was added. */
+/** Show the overview in a node; `again` is called after something was added. A note that is being written stays. */
 export function overview(node, run, again) {
+  const draft = noteBox(node);
+  const [written, focused] = [draft?.value, draft === document.activeElement && draft];
   fill(
     node,
     error(run),
@@ -27,7 +29,16 @@ export function overview(node, run, again) {
       ),
     ),
   );
+  if (!draft) return;
+  const box = noteBox(node);
+  box.value = written;
+  if (focused) {
+    box.focus();
+    box.setSelectionRange(draft.selectionStart, draft.selectionEnd);
+  }
 }
+
+const noteBox = (node) => node.querySelector("textarea[aria-label='A note']");
 
 function error(run) {
   const { error: found } = run;
@@ -193,6 +204,7 @@ function notes(run, again) {
       "Add note",
       trying(async () => {
         await change(`${runPath(run.id)}/notes`, { text: words.value });
+        words.value = "";
         await again();
       }),
     ),
