@@ -72,7 +72,7 @@ COMMANDS = {
 PER_RUN = ("`ls --json`, a run",)
 QUESTIONS = [*SCRIPTS, *COMMANDS]
 AROUND = """
-import os, resource, statistics, sys, time
+import os, statistics, sys, time
 from pathlib import Path
 from runlore import open_store
 from runlore.ui import tables
@@ -82,7 +82,19 @@ took = None
 began = time.process_time()
 {question}
 took = time.process_time() - began if took is None else took
-print(took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(took)
+"""
+# ru_maxrss would count what the process was before exec
+TELLING = """
+import atexit, sys
+def tell(note=sys.argv.pop()):
+    with open("/proc/self/status") as status, open(note, "w") as file:
+        file.write(next(line.split()[1] for line in status if line.startswith("VmHWM")))
+atexit.register(tell)
+"""
+COMMAND = """
+from runlore.cli import main
+main()
 """
 
 
@@ -102,10 +114,11 @@ def make(root: Path, runs: int) -> None:
 def ask(question: str, root: Path) -> tuple[float, float]:
     """Return the CPU seconds and the MiB of memory that a question takes in a process of its own."""
     if question in SCRIPTS:
-        program = AROUND.format(question=dedent(SCRIPTS[question]))
-        command = [sys.executable, "-c", program, str(root)]
+        program, arguments = AROUND.format(question=dedent(SCRIPTS[question])), [str(root)]
     else:
-        command = [str(Path(sys.executable).with_name("runlore")), *COMMANDS[question], "--store", str(root)]
+        program, arguments = COMMAND, [*COMMANDS[question], "--store", str(root)]
+    note = root.with_name(f"{root.name}-memory")
+    command = [sys.executable, "-c", TELLING + program, *arguments, str(note)]
     environment = {**os.environ, "RUNLORE_QUIET": "1", "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
     assert process.stdout is not None
@@ -117,10 +130,9 @@ def ask(question: str, root: Path) -> tuple[float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if status:
         raise RuntimeError(f"{question}: {printed.decode()}")
-    if question in SCRIPTS:
-        took, memory = map(float, printed.split())
-        return took, memory / KIB
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / KIB
+    memory = float(note.read_text()) / KIB
+    note.unlink()
+    return float(printed) if question in SCRIPTS else used.ru_utime + used.ru_stime, memory
 
 
 def main() -> None:

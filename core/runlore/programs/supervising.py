@@ -30,13 +30,11 @@ _TREE = Path("/sys/fs/cgroup")
 class Outcome(NamedTuple):
     """The end of a program: by its exit status, or by a signal.
 
-    `max_rss` is the largest memory of one of its processes in bytes, `out_of_memory` tells that the kernel ended a
-    process of this control group meanwhile.
+    `out_of_memory` tells that the kernel ended a process of this control group meanwhile.
     """
 
     status: int
     signal: int | None
-    max_rss: int
     out_of_memory: bool
 
     @property
@@ -72,11 +70,11 @@ def supervise(command: Sequence[str], environment: Mapping[str, str], relay: Rel
         file_actions=relay.file_actions, setsigmask=mask, setsigdef=ours,  # which Python ignores from its start on
     )  # fmt: skip
     relay.started()
-    status, usage = _wait(child, relay)
+    status = _wait(child, relay)
     relay.drain(_is_enough)
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
     code = 0 if number is not None else os.WEXITSTATUS(status)
-    return Outcome(code, number, usage.ru_maxrss << 10, number == signal.SIGKILL and _killed_in_group() > killed_before)
+    return Outcome(code, number, number == signal.SIGKILL and _killed_in_group() > killed_before)
 
 
 def end_like(outcome: Outcome) -> None:
@@ -91,12 +89,12 @@ def end_like(outcome: Outcome) -> None:
     os._exit(128 + outcome.signal if outcome.signal is not None else outcome.status)
 
 
-def _wait(child: int, relay: Relay) -> tuple[int, resource.struct_rusage]:
+def _wait(child: int, relay: Relay) -> int:
     """Wait until the program has ended, and pass on what signals arrive meanwhile."""
     while True:
-        pid, status, usage = os.wait4(child, os.WNOHANG | os.WUNTRACED)
+        pid, status = os.waitpid(child, os.WNOHANG | os.WUNTRACED)
         if pid and not os.WIFSTOPPED(status):
-            return status, usage
+            return status
         if pid:
             _stop_like(os.WSTOPSIG(status))
             continue
