@@ -44,6 +44,7 @@ FIXTURES = {
     "browser": {"browser"},
     "framework": {"real_store", "many_store"},  # trained, or of 10,000 runs: half a minute each
 }
+HEAVY_CONTRACT = "tests/transformers/test_contract.py"  # trainings of a second and more
 MARKERS = {
     "process": "starts Python processes of its own",
     "server": "asks a server of the page",
@@ -76,6 +77,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(ROOT).parts[0]
         if len(list(item.iter_markers("stress"))) > 1:  # one more way of what is one more way itself
             item.add_marker("long")
+        if item.nodeid.startswith(HEAVY_CONTRACT) and "callback" in item.name:  # what autolog adds by itself
+            item.add_marker("stress")
         if item.get_closest_marker("long"):
             item.add_marker("stress")
         asked = set(getattr(item, "fixturenames", ()))

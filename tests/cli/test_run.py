@@ -56,18 +56,21 @@ def test_a_script_is_recorded_without_a_line(store: Store, script: Path, tmp_pat
     assert found.command["argv"] == [str(script), "--strategy", "prior", "--json", "-h"]
 
 
+@pytest.mark.stress
 def test_a_module_is_run_as_python_does(store: Store, script: Path) -> None:
     done = run("-m", "train", "--strategy", "uniform", cwd=script.parent)
     assert done.returncode == 3, done.stderr
     assert store.runs()[0].params["strategy"] == "uniform"
 
 
+@pytest.mark.stress
 def test_only_the_frameworks_that_the_setting_names_are_recorded(store: Store, script: Path, tmp_path: Path) -> None:
     assert run(script, "--strategy", "prior", cwd=tmp_path, RUNLORE_AUTOLOG="lightning").returncode == 3
     (found,) = store.runs()
     assert "strategy" not in found.params
 
 
+@pytest.mark.stress
 def test_an_exception_is_the_scripts_own(store: Store, script: Path, tmp_path: Path) -> None:
     done = run(script, "--strategy", "prior", "fail", cwd=tmp_path)
     assert done.returncode == 1

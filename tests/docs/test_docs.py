@@ -30,7 +30,15 @@ def snippets(page: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if snippets(page)], ids=lambda page: page.name)
+SLOW = ("keras.md", "transformers.md")
+RUN = [
+    pytest.param(page, marks=[pytest.mark.stress] if page.name in SLOW else [], id=page.name)
+    for page in PAGES
+    if snippets(page)
+]
+
+
+@pytest.mark.parametrize("page", RUN)
 def test_the_snippets_of_a_page_run_one_after_the_other(page: Path, python: Callable[..., Process]) -> None:
     for snippet in snippets(page):
         process = python(snippet)

@@ -9,6 +9,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from runlore import Store
 from tests.docs.test_docs import ROOT
 from tests.warm_program import warm_program
@@ -38,6 +40,7 @@ def words(line: str) -> list[str]:
     return [word for word in found if word not in AGE]
 
 
+@pytest.mark.stress
 def test_every_command_runs_and_prints_what_the_page_says(
     store: Store, tmp_path: Path, runlore_warm_parents: "WarmParents"
 ) -> None:

@@ -30,6 +30,7 @@ def run(installed: Path, *command: Any, cwd: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.stress
 def test_its_own_tests_pass(installed: Path) -> None:
     arguments = ["-m", "pytest", "-q", "--rootdir", EXAMPLE, "-p", "no:cacheprovider", EXAMPLE / "tests"]
     assert " passed" in run(installed, *arguments, cwd=EXAMPLE)

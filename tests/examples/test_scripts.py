@@ -50,6 +50,7 @@ def test_lightning(run: Callable[[str], str], store: runlore.Store, tmp_path: Pa
     assert best.artifact("best").restore(tmp_path / "out").stat().st_size > 10_000
 
 
+@pytest.mark.stress
 def test_keras(run: Callable[[str], str], store: runlore.Store, tmp_path: Path) -> None:
     assert run("keras_digits.py").count("test accuracy") == 2
     best = store.runs(sort='-metrics["test/accuracy"]', limit=1)[0]
@@ -60,6 +61,7 @@ def test_keras(run: Callable[[str], str], store: runlore.Store, tmp_path: Path) 
     assert best.id in [origin.run for origin in which_run(store, kept.restore(tmp_path / "out")).found]
 
 
+@pytest.mark.stress
 def test_transformers(run: Callable[[str], str], store: runlore.Store, tmp_path: Path) -> None:
     assert run("transformers_digits.py").count("accuracy") == 2
     found: Any = store.runs(sort="-metrics.eval_accuracy.max")

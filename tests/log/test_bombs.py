@@ -205,7 +205,7 @@ def test_a_trailer_that_names_places_beyond_the_file_is_damage(tmp_path: Path, p
     assert (run.name, run.status, run.metrics["m0"].count) == ("bomb", "finished", 3)
 
 
-@pytest.mark.stress
+@pytest.mark.long
 def test_large_honest_files_are_read_as_a_whole(tmp_path: Path) -> None:
     """Ten million points of one key, and 20,000 rows of 2,000 keys whose values stand still."""
     store = ForgedStore(tmp_path)

@@ -374,7 +374,7 @@ def fail(complaint: Unread) -> None:
     pytest.fail(complaint.why)
 
 
-@pytest.mark.stress
+@pytest.mark.long
 def test_the_largest_honest_files_are_compared(tmp_path: Path) -> None:
     names = [f"model.layers.{number // 10}.self_attn.q_proj.{number}.weight" for number in range(20_000)]
     parameters = [torch.nn.Parameter(torch.full((2, 2), float(number))) for number in range(len(names))]

@@ -155,6 +155,7 @@ def test_what_was_changed_comes_first_and_the_deployed_file_leads_home(
     assert (group, key.endswith("_seed")) == ("seeds", True)
 
 
+@pytest.mark.stress
 def test_a_seeded_training_comes_out_bit_for_bit(
     store: Store, digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,8 +187,8 @@ def test_a_seeded_training_comes_out_bit_for_bit(
     ("example", "which"),
     [
         ("sklearn_compare.py", "tags.estimator != 'GridSearchCV'"),  # whose pickle holds times
-        pytest.param("keras_digits.py", "parent is None", marks=pytest.mark.stress),
-        pytest.param("transformers_digits.py", "parent is None", marks=pytest.mark.stress),
+        pytest.param("keras_digits.py", "parent is None", marks=pytest.mark.long),
+        pytest.param("transformers_digits.py", "parent is None", marks=pytest.mark.long),
     ],
 )
 def test_trainings_of_every_framework_come_out_bit_for_bit(

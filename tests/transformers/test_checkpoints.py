@@ -148,7 +148,7 @@ made.train(resume_from_checkpoint=ending != "wait")
 """
 
 
-@pytest.mark.parametrize("how", ["callback", "autolog"])
+@pytest.mark.parametrize("how", [pytest.param("callback", marks=pytest.mark.stress), "autolog"])
 def test_a_killed_training_goes_on_as_the_same_run(store: Store, tmp_path: Path, warm_python: Python, how: str) -> None:
     killed = warm_python(KILLED, str(tmp_path / "out"), how, "wait", PYTHONPATH=ROOT)
     assert killed.line() == "here"

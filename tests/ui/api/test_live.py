@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from runlore import Store, open_store
 from runlore.artifacts.copying import hash_file
 from runlore.ui.live import MAX_PAGES
@@ -68,6 +70,7 @@ def test_a_read_only_copy_is_served(real_store: Path, tmp_path: Path, serve: Any
     assert served.get("/api/runs")["total"] > 12
 
 
+@pytest.mark.stress
 def test_many_questions_at_once_are_answered(many: Served) -> None:
     def ask(number: int) -> int:
         return int(many.get("/api/runs", where=f"params.seed == {number}", columns="params.lr")["total"])
