@@ -145,6 +145,14 @@ def test_a_name_that_a_script_gives_is_that_of_the_run(store: Store, work: Path)
     assert [(found.name, found.experiment) for found in store.runs()] == [("mine", "e"), ("given", "e")]
 
 
+def test_a_script_that_calls_autolog_by_itself_is_recorded_once(store: Store, work: Path) -> None:
+    """Both waited for the same import, and the second one failed in it."""
+    (work / "own.py").write_text("import runlore; runlore.autolog()\n" + TRAIN)
+    run(work, "own.py", "--strategy", "uniform")
+    (found,) = store.runs()
+    assert (found.params["strategy"], found.status) == ("uniform", "finished")
+
+
 def test_another_sitecustomize_is_executed_as_ever(store: Store, work: Path) -> None:
     other = work / "other"
     other.mkdir()

@@ -226,7 +226,7 @@ class _AfterImport:
         execute = loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
-            del loader.exec_module
+            vars(loader).pop("exec_module", None)  # a finder within whose search ours was asked, too
             execute(module)
             for name, action in self._pop(module.__name__).items():
                 _call(action, name or module.__name__)

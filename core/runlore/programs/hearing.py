@@ -54,7 +54,7 @@ class _Waiting:
             execute = loader.exec_module
 
             def exec_module(module: ModuleType) -> None:
-                del loader.exec_module
+                vars(loader).pop("exec_module", None)
                 execute(module)
                 hear(module)
 
