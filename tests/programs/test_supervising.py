@@ -145,7 +145,9 @@ def test_an_end_by_a_signal_is_ours_too(store: Store, number: signal.Signals) ->
     assert done.stdout == f"{128 + number}\n".encode()
     (found,) = store.runs()
     assert found.status == ("interrupted" if number == signal.SIGTERM else "failed")
-    assert (found.error or {})["message"] == f"ended by {number.name}"
+    assert found.error is not None
+    assert (found.error["type"], found.error["message"]) == ("ProgramFailed", f"ended by {number.name}")
+    assert not found.artifacts
 
 
 def test_an_exit_status_is_ours_too(store: Store) -> None:

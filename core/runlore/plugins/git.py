@@ -211,7 +211,8 @@ def code_folder() -> Path:
     script = getattr(main, "__file__", None)
     if script:
         path = Path(script).absolute()
-        if path.exists() and not is_installed(str(path)):
+        is_ours = Path(__file__).parent.parent in path.parents  # `runlore run` of what is no Python
+        if path.exists() and not is_ours and not is_installed(str(path)):
             package = getattr(main, "__package__", None) or ""
             return path.parents[min(len(package.split(".")) if package else 0, len(path.parents) - 1)]
     return present_folder()

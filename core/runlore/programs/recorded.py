@@ -33,6 +33,8 @@ INTERRUPTING = {"SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"}
 class ProgramFailed(Exception):
     """Stands for the end of a program that no exception tells."""
 
+    __module__ = "builtins"  # so that the record names it without the place of it
+
 
 def start_program(
     store: str | None,
@@ -124,7 +126,8 @@ def _finish(run: Run, outcome: Outcome, relay: Relay) -> None:
     try:
         with suppress(FileNotFoundError):
             content = read_bytes(path, None, 2 * MAX_BYTES)
-            log.keep_bytes(content, name=ARTIFACT_NAME, kind="log", masked=len(content) > MAX_AGAIN_BYTES)
+            if content:
+                log.keep_bytes(content, name=ARTIFACT_NAME, kind="log", masked=len(content) > MAX_AGAIN_BYTES)
             drop(path)
     except OSError as error:
         report(f"the output can't be kept: {error.strerror or error}")
