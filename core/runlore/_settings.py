@@ -9,7 +9,7 @@ from typing import Any
 
 from runlore._process import Part, process
 from runlore._sharing import owner_of_another
-from runlore._startup import BEGAN_IN, working_folder
+from runlore._startup import BEGAN_IN, PROGRAM, WATCHED, working_folder
 from runlore._warnings import report
 from runlore.errors import SettingError
 
@@ -31,7 +31,7 @@ NAMES = {
     "shared": "RUNLORE_SHARED",
     "trusted": "RUNLORE_TRUSTED",
 }
-OF_PROGRAMS = ("RUNLORE_PROGRAM", "RUNLORE_WATCHED", "RUNLORE_REPRODUCTION")  # set for what runlore itself starts
+OF_PROGRAMS = (PROGRAM, WATCHED, "RUNLORE_REPRODUCTION")  # set for what runlore itself starts
 FOR_ENVIRONMENT = {"trusted"}  # settings that no file can set
 MAX_FILE_BYTES = 4 << 20  # of a pyproject.toml; a larger one is left alone
 TRUE = {"1", "true", "yes", "on"}

@@ -247,3 +247,15 @@ def test_what_can_not_be_started_is_told(tmp_path: Path, store: Store, name: str
     assert name in done.stderr
     assert "Traceback" not in done.stderr
     assert len(store.runs()) == 0
+
+
+@pytest.mark.parametrize("descriptors", [6, 12, 14, 20])
+def test_a_program_runs_on_where_descriptors_are_used_up(store: Store, descriptors: int) -> None:
+    """The process that passes its output on died of it, or never ended: it held the pipe that tells it to."""
+    done = shell(f"ulimit -n {descriptors}; RUN sh -c 'echo out; exit 3'; echo $?")
+    assert done.stdout == b"out\n3\n", done.stderr
+    assert b"Traceback" not in done.stderr
+    if descriptors == 6:  # how many more are needed depends on what this process hands down
+        assert b"nothing of this program is recorded" in done.stderr
+    if descriptors == 20:
+        assert len(store.runs()) == 1

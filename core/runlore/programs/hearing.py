@@ -10,18 +10,19 @@ from importlib import import_module
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from runlore._startup import WATCHED, told_program
+
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
-PROGRAM, WATCHED = "RUNLORE_PROGRAM", "RUNLORE_WATCHED"  # variables: see `recorded`
 LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
 INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
 def begin() -> None:
     """Wait for what is to be heard, in a Python of a program that `runlore run` has started."""
-    told = os.environ.get(PROGRAM, "").split(" ", 2)
-    if len(told) != 3:
+    told = told_program()
+    if told is None:
         return
     sys.meta_path.insert(0, _Waiting(filter(None, os.environ.get(WATCHED, "").split(","))))
     if told[1] == str(os.getppid()):  # this is the program itself
@@ -100,4 +101,8 @@ def _is_users(frame: FrameType | None, passed_over: str) -> bool:
 
 
 def _tell(action: str, *arguments: Any) -> None:
-    getattr(import_module("runlore.programs.joining"), action)(*arguments)
+    try:
+        joining = import_module("runlore.programs.joining")
+    except ImportError:  # this Python has not all that runlore needs
+        return
+    getattr(joining, action)(*arguments)

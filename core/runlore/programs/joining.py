@@ -80,5 +80,6 @@ def tell_end(script: str) -> None:
         else:
             run.companions.settle()
             run.run_log.end_for_owner(status_of(error), error)
+            run.companions.end()
     except Exception as error:  # Python is about to end
         report(f"the code of this process is not recorded: {type(error).__name__}: {error}")

@@ -32,12 +32,16 @@ class Recorder:
         self._left_out = 0
         self._ending = False
         self._thread = threading.Thread(target=self._keep, args=(Path(os.fsdecode(path)),), daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # no thread to be had
+            self._missing.append(str(error))
+            self._ending = True
 
     def take(self, number: int, data: bytes) -> None:
         """Take what was written to a stream."""
         with self._changed:
-            if self._waiting_bytes + len(data) > MAX_WAITING_BYTES:
+            if self._ending or self._waiting_bytes + len(data) > MAX_WAITING_BYTES:
                 self._left_out += len(data)
                 return
             self._waiting.append((number, data))
@@ -49,6 +53,8 @@ class Recorder:
         with self._changed:
             self._ending = True
             self._changed.notify()
+        if self._thread.ident is None:
+            return self._missing
         self._thread.join(END_WAIT_S)
         with self._changed:
             self._left_out += self._waiting_bytes

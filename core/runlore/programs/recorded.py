@@ -8,19 +8,17 @@ from pathlib import Path
 
 from runlore._inside import drop, read_bytes
 from runlore._settings import NAMES, setting
-from runlore._startup import JOINING
+from runlore._startup import JOINING, PROGRAM, WATCHED, told_program
 from runlore._warnings import report
 from runlore.errors import RunloreError
 from runlore.log.record import read_files
 from runlore.plugins.autolog import watched_modules
 from runlore.plugins.manager import plugins
 from runlore.programs.folding import fold
-from runlore.programs.hearing import WATCHED
 from runlore.programs.kept_output import Recorder
 from runlore.programs.relay import Relay
-from runlore.programs.supervising import Outcome, hold_signals, supervise
+from runlore.programs.supervising import Outcome, become, hold_signals, supervise
 from runlore.recording.companions import MAX_AGAIN_BYTES
-from runlore.recording.current import PARTS, PROGRAMS_RUN
 from runlore.recording.ending import Status
 from runlore.recording.output import ARTIFACT_NAME, MAX_BYTES
 from runlore.recording.run import Run, unrecorded
@@ -51,10 +49,10 @@ def start_program(
     Raises:
         StoreRefused, BackendNotFound, FormatError: `store` names what is no store for runs.
     """
-    outer = os.environ.get(PROGRAMS_RUN, "").split(" ", 2)
+    outer = told_program()
     try:
         opened = open_store(store)
-        parent = outer[0] if len(outer) == PARTS and outer[2] == str(opened.root) else None
+        parent = outer[0] if outer is not None and outer[2] == str(opened.root) else None
         request = StartRequest(name=name, experiment=experiment, tags=tags, parent=parent, command=_command_of(called))
         return start(opened.folder, request)
     except (OSError, RunloreError) as error:
@@ -75,11 +73,15 @@ def record(words: Sequence[str], opened: Callable[[], Run]) -> Outcome:
     """Run a program to its end, and record it in the run that `opened` returns, which is ended. `words` are executed.
 
     Raises:
-        OSError: it can't be started. Its run is removed.
+        OSError: it can't be started; its run has failed then.
     """
     plugins()  # before there are two processes
     mask = hold_signals()
-    relay = Relay(Recorder)
+    try:
+        relay = Relay(Recorder)
+    except OSError as error:  # no descriptors or processes are left: the program may need none
+        report(f"nothing of this program is recorded: {error.strerror or error}")
+        become(words, mask)
     run = opened()
     is_recorded = run.run_log.writer is not None
     if run.run_log.writer is not None:
@@ -101,7 +103,7 @@ def record(words: Sequence[str], opened: Callable[[], Run]) -> Outcome:
 def _environment(run: Run) -> dict[str, str]:
     """Return the environment of the program, in which Pythons know what run they belong to."""
     found = dict(os.environ)
-    found[PROGRAMS_RUN] = f"{run.id} {os.getpid()} {run.folder.root}"
+    found[PROGRAM] = f"{run.id} {os.getpid()} {run.folder.root}"
     found[NAMES["store"]] = str(run.folder.root)
     if setting("autolog") is None:
         found[NAMES["autolog"]] = os.environ[NAMES["autolog"]] = "1"

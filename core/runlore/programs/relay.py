@@ -80,8 +80,11 @@ class Relay:
         (orders, self._orders), (self._answers, answers), (self._witnessed, witnessed) = _pipe(), _pipe(), _pipe()
         if not os.fork():
             try:
+                for number in (self._orders, self._answers, self._witnessed, *self._ends):
+                    os.close(number)
                 _close_others({orders, answers, witnessed, *(number for stream in streams for number in stream)})
-                threading.Thread(target=_witness, args=(witnessed,), daemon=True).start()
+                with contextlib.suppress(RuntimeError):  # no thread to be had: signals for the group come twice
+                    threading.Thread(target=_witness, args=(witnessed,), daemon=True).start()
                 _Relaying(streams, orders, answers, opened).run()
             finally:
                 os._exit(0)
@@ -101,12 +104,13 @@ class Relay:
         for end in self._ends:
             os.close(end)
         self._ends.clear()
-        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        for number in (STDIN, STDOUT):  # whoever writes or reads there waits for the program alone
-            if nothing != number:
-                os.dup2(nothing, number)
-        if nothing > STDERR:
-            os.close(nothing)
+        with contextlib.suppress(OSError):  # no descriptor is left
+            nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            for number in (STDIN, STDOUT):  # whoever writes or reads there waits for the program alone
+                if nothing != number:
+                    os.dup2(nothing, number)
+            if nothing > STDERR:
+                os.close(nothing)
 
     def has_witnessed(self, number: int) -> bool:
         """Return True if a signal that has just arrived here was one for the whole group."""
@@ -245,7 +249,7 @@ def _copy(descriptor: int) -> int:
 
 def _close_others(kept: set[int]) -> None:
     """Close all descriptors but some, so that whoever waits for their end waits for the program alone."""
-    with contextlib.suppress(FileNotFoundError):  # not Linux
+    with contextlib.suppress(OSError):  # not Linux, or no descriptor is left to look with
         for name in os.listdir("/proc/self/fd"):
             if int(name) not in kept:
                 with contextlib.suppress(OSError):  # the listing's own

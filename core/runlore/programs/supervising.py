@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from runlore.programs.relay import Relay
 
@@ -75,6 +75,18 @@ def supervise(command: Sequence[str], environment: Mapping[str, str], relay: Rel
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
     code = 0 if number is not None else os.WEXITSTATUS(status)
     return Outcome(code, number, number == signal.SIGKILL and _killed_in_group() > killed_before)
+
+
+def become(command: Sequence[str], mask: set[int]) -> NoReturn:
+    """Execute a program in the place of this process, which can't watch it.
+
+    Raises:
+        OSError: it can't be executed.
+    """
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    os.execvp(command[0], list(command))
 
 
 def end_like(outcome: Outcome) -> None:

@@ -1,18 +1,15 @@
 """The current run: the one that `runlore.log_metrics` and the like write to."""
 
-import os
 from pathlib import Path
 from typing import cast
 
 from runlore._process import Part, process
+from runlore._startup import told_program
 from runlore._warnings import report
 from runlore.errors import NoCurrentRun, RunloreError
 from runlore.log.folder import Folder
 from runlore.recording.open_runs import OpenRuns, entered, started
 from runlore.recording.run import Run, attach
-
-PROGRAMS_RUN = "RUNLORE_PROGRAM"  # set by `runlore run`: id of the run, process that waits for the program, store
-PARTS = 3  # of that
 
 
 class ProgramsRun(Part):
@@ -21,13 +18,13 @@ class ProgramsRun(Part):
     inherited = True
 
     def __init__(self) -> None:
-        self._told = os.environ.get(PROGRAMS_RUN, "").split(" ", 2)
+        self._told = told_program()
         self._run: Run | None = None
 
     def get(self) -> Run | None:
         """Return the run, opened for additions; None without one, and where it can't be opened any more."""
-        told, self._told = self._told, []
-        if len(told) == PARTS:
+        told, self._told = self._told, None
+        if told is not None:
             try:
                 self._run = attach(Folder(Path(told[2])), told[0])
                 self._run.fit.is_group = True

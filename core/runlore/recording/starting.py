@@ -10,14 +10,13 @@ from typing import Any
 from runlore import _ids
 from runlore._frozen import Frozen, late
 from runlore._settings import disabled_names, flag, setting
-from runlore._startup import BEGAN_IN, script_arguments, working_folder
+from runlore._startup import BEGAN_IN, script_arguments, told_program, working_folder
 from runlore._warnings import tell, valid_or
 from runlore.log.events import Event
 from runlore.log.folder import Folder
 from runlore.log.values import as_step, as_text, describe, mapping_of, text_of
 from runlore.plugins.manager import plugins
 from runlore.recording.captures import section_event
-from runlore.recording.current import PROGRAMS_RUN
 from runlore.recording.ranks import is_follower
 from runlore.recording.resuming import FINISHED, STILL_WRITTEN, find_job, look_at
 from runlore.recording.run import Run, open_run
@@ -130,7 +129,7 @@ def _called_as() -> Event:
     if program is None:
         return {}
     script = getattr(sys.modules.get("__main__"), "__file__", None)
-    found: Event = {"program": [*RECORDED_BY, *program] if PROGRAMS_RUN in os.environ else program}
+    found: Event = {"program": [*RECORDED_BY, *program] if told_program() is not None else program}
     return found if script is None or BEGAN_IN is None else found | {"script": str(Path(BEGAN_IN, script))}
 
 
