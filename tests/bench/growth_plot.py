@@ -29,6 +29,7 @@ def panel(found: Found, which: int, left: float, title: str, low: float, high: f
 
     bottom = HEIGHT - 50
     out = [f'<text x="{left}" y="24" font-weight="bold">{title}</text>']
+    out.append(f'<text x="{left + PANEL / 2:.0f}" y="{bottom + 38}" text-anchor="middle">runs in the store</text>')
     for runs in counts:
         out.append(f'<line x1="{x(runs):.0f}" y1="{TOP}" x2="{x(runs):.0f}" y2="{bottom}" stroke="#ddd"/>')
         out.append(f'<text x="{x(runs):.0f}" y="{bottom + 18}" text-anchor="middle">{runs:,}</text>')

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -71,6 +72,15 @@ class Served:
             return Answer(response.status, found, response.read())
         finally:
             connection.close()
+
+    def listening(self, stack: ExitStack) -> http.client.HTTPResponse:
+        """The stream of news as a page opens it, which has said hello; its connection ends with `stack`."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        stack.callback(connection.close)
+        connection.request("GET", "/api/live", headers={"Authorization": f"Bearer {self.token}"})
+        stream = connection.getresponse()
+        assert stream.readline() == b"event: hello\n"
+        return stream
 
     def get(self, path: str, **parameters: Any) -> Any:
         """The document that answers a question."""

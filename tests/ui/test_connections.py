@@ -106,13 +106,7 @@ def test_a_stranger_has_a_time_limit_and_the_holder_of_the_key_none(
 def test_no_more_streams_are_open_than_the_limit(store: Store, serve: Serve) -> None:
     served = serve(store.root)
     with ExitStack() as stack:
-        heard = []
-        for _ in range(MAX_PAGES + 28):
-            connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
-            stack.callback(connection.close)
-            connection.request("GET", "/api/live", headers={"Authorization": f"Bearer {served.token}"})
-            heard.append(connection.getresponse())
-            assert heard[-1].readline() == b"event: hello\n"
+        heard = [served.listening(stack) for _ in range(MAX_PAGES + 28)]
         for stream in heard[:28]:
             assert b"event" not in stream.read()
 

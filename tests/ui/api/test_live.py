@@ -83,14 +83,7 @@ def test_a_page_listens_however_many_a_proxy_never_closed(store: Store, serve: A
     """Jupyter's proxy keeps the connections of closed pages: after 32 of them no page was once told what is new."""
     served = serve(store.root)
     with ExitStack() as stack:
-        heard = []
-        for _ in range(MAX_PAGES + 3):
-            connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
-            stack.callback(connection.close)
-            connection.request("GET", "/api/live", headers={"Authorization": f"Bearer {served.token}"})
-            stream = connection.getresponse()
-            assert stream.readline() == b"event: hello\n"
-            heard.append(stream)
+        heard = [served.listening(stack) for _ in range(MAX_PAGES + 3)]
         for stream in heard[:3]:
             stream.read()  # to its end
         with store.start_run("live"):
@@ -101,11 +94,9 @@ def test_a_page_listens_however_many_a_proxy_never_closed(store: Store, serve: A
 
 def test_the_server_ends_while_pages_listen(store: Store, serve: Any) -> None:
     served = serve(store.root)
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
-    connection.request("GET", "/api/live", headers={"Authorization": f"Bearer {served.token}"})
-    connection.getresponse().readline()
-    assert served.end(2) == 0
-    connection.close()
+    with ExitStack() as stack:
+        served.listening(stack)
+        assert served.end(2) == 0
 
 
 def test_nothing_of_the_server_is_in_the_store(real: Served) -> None:
