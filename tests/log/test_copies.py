@@ -12,10 +12,13 @@ import pytest
 
 from runlore import Store
 from runlore._text import status_text
+from runlore.index import update
+from runlore.index.changes import read_news
 from runlore.log import liveness
 from runlore.log.folder import holds_more
 from runlore.log.sealing import seal
 from tests.commands import runlore
+from tests.forged import ForgedStore
 from tests.process import Process
 
 LIVE = """
@@ -171,3 +174,27 @@ def test_a_log_that_holds_no_more_than_its_sealed_file_is_removed(store: Store, 
     (sealed,) = copied.root.rglob("*.run")
     assert not holds_more(log, sealed)
     assert (copied.run("job").status, log.exists()) == ("finished", False)
+
+
+def test_a_silent_log_is_read_again_only_once_it_may_say_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question read all of those in a store that came from another machine."""
+    forged = ForgedStore(tmp_path / "store")
+    forged.run(end={"type": "note", "text": "it has no end"})
+    (log,) = forged.root.rglob("*.log")
+    store = Store(forged.root)
+
+    def status() -> str:
+        (run,) = store.runs()
+        assert not store.ask(lambda database: next(read_news(store.folder, database)))
+        return run.status
+
+    os.utime(log, (0, 0))
+    assert status() == "silent"
+    os.utime(log)  # it was heard of
+    assert store.runs()[0].status == "running"
+    os.utime(log, (0, 0))
+    assert status() == "silent"
+    for module in (liveness, update):  # on the machine that wrote it nobody does any more
+        monkeypatch.setattr(module, "boot_id", lambda: "0")
+    assert Store(forged.root).runs()[0].status == "crashed"
+    assert not log.exists()

@@ -12,7 +12,7 @@ from runlore._ids import id_day, id_time
 from runlore._inside import is_regular, list_names, unlink
 from runlore._warnings import report
 from runlore.errors import FormatError
-from runlore.index.database import DAMAGED, LIVE, UNSEALED, Sqlite
+from runlore.index.database import DAMAGED, LIVE, SILENT, UNSEALED, Sqlite
 from runlore.log import liveness
 from runlore.log.folder import YOUNG_NS, Folder, WriterFile, holds_more, visible
 from runlore.log.frames import DecodeError, fault_text, load_json
@@ -221,11 +221,11 @@ def _compare_day(news: News, folder: Folder, day: str, known: Mapping[str, set[s
 
 
 def _live_changes(news: News, folder: Folder, database: Sqlite) -> Iterator[Change]:
-    """Yield the runs that were being written, if a file grew or its writer died, and damaged ones that have changed."""
+    """Yield live runs, if a file grew or its writer died, and silent and damaged ones that have changed."""
     changed = {change.run_id for change in news.changes} | {run_id for _, run_id in news.gone}
     rows = database.query(
         "SELECT f.day, f.run, f.name, f.size, f.ctime, f.identity, r.live "
-        f"FROM runs r JOIN files f ON f.run = r.id WHERE r.live IN ({LIVE}, {DAMAGED})"
+        f"FROM runs r JOIN files f ON f.run = r.id WHERE r.live IN ({LIVE}, {SILENT}, {DAMAGED})"
     )
     for day, run_id, name, size, ctime, identity, live in rows:
         path = folder.runs / day / name

@@ -98,6 +98,7 @@ WITHOUT_ROWID = (*OF_RUN, "env")
 LIVE = 1
 DAMAGED = 2  # files that can't be read whole, and may still be arriving
 UNSEALED = 3  # logs of dead writers, which the next look seals
+SILENT = 4  # logs whose writers, elsewhere, were not heard of for a while
 
 
 CHUNK = 500  # values in one statement

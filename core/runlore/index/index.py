@@ -43,7 +43,8 @@ class _PartialNews(Exception):
 @contextmanager
 def one_state(index: "Index") -> Iterator[None]:
     """Bring an index up to date once for all questions that are asked meanwhile: each would look at every live run."""
-    index.refresh()
+    if not index.held:
+        index.refresh()
     before, index.held = index.held, True
     try:
         yield

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from runlore.artifacts.blobs import Blobs
 from runlore.errors import ArtifactNotFound
-from runlore.index.database import BY_RUN, COUNTED, DAMAGED, LIVE, Sqlite, chunks
+from runlore.index.database import BY_RUN, COUNTED, DAMAGED, LIVE, SILENT, Sqlite, chunks
 from runlore.log.events import are_plain
 from runlore.log.folder import Folder
 from runlore.log.frames import DecodeError, load_json
@@ -90,7 +90,7 @@ def _run_row(record: Record, number: int, state: int) -> Row:
         _text(record.parent),
         record.started,
         record.ended,
-        LIVE if record.live else DAMAGED if record.is_damaged else state,
+        SILENT if record.silent else LIVE if record.live else DAMAGED if record.is_damaged else state,
         _bounded(sum(record.lost.values())),
         _bounded(record.damaged_bytes),
         _bounded(record.ran),

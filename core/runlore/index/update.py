@@ -8,7 +8,7 @@ from typing import Any
 
 from runlore._warnings import report
 from runlore.index.changes import Change, News, is_dead_log
-from runlore.index.database import BY_RUN, COUNTED, UNSEALED, Sqlite, chunks, is_of_value
+from runlore.index.database import BY_RUN, COUNTED, LIVE, SILENT, UNSEALED, Sqlite, chunks, is_of_value
 from runlore.index.place import proof_of
 from runlore.index.rows import Batch, Sections
 from runlore.log import liveness
@@ -17,7 +17,7 @@ from runlore.log.frames import fault_text
 from runlore.log.liveness import boot_id
 from runlore.log.record import UNREADABLE, Record, Writers
 
-VERSION = "12"  # of the tables and of what their rows mean
+VERSION = "13"  # of the tables and of what their rows mean
 
 
 class Foreign(sqlite3.DatabaseError):
@@ -45,6 +45,7 @@ def adopt(database: Sqlite) -> None:
     if _known_meta(database)["boot"] != boot_id():
         with database.writing():
             database.execute("UPDATE meta SET value = ? WHERE key = 'boot'", (boot_id(),))
+            database.execute("UPDATE runs SET live = ? WHERE live = ?", (LIVE, SILENT))  # here a writer may be dead
 
 
 def _meta(database: Sqlite) -> dict[str, str]:

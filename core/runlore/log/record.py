@@ -81,6 +81,7 @@ class Record:
     damaged_bytes: int = 0
     segments: list[Segment] = fresh(factory=list)
     live: bool = False  # True while a writer may append
+    silent: bool = False  # True where that was not heard of for a while, nor any other
     _found: set[str] = fresh(factory=set)  # what was missing and came later
     _edits: dict[str, str] = fresh(factory=dict)  # what people made of the opening's fields
     _artifacts: Artifacts = fresh(factory=Artifacts)
@@ -300,7 +301,8 @@ def build_record(folder: Folder, run_id: str, writers: Writers) -> Record:
         record.status = DAMAGED
     if record.ended is not None:
         record.ran = sum(map(_time_of, record.segments)) if record.segments else max(0, record.ended - record.started)
-    record.live = any(content.life is not Life.DEAD for content in writers.contents)
+    lives = {content.life for content in writers.contents}
+    record.live, record.silent = not lives <= {Life.DEAD}, Life.SILENT in lives and Life.ALIVE not in lives
     record.damaged_bytes = sum(content.damaged_bytes for content in writers.contents)
     return record
 
