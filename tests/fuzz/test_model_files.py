@@ -27,6 +27,7 @@ from runlore.hookspecs import Tensor
 from runlore.provenance.apart import Apart
 from runlore.provenance.fingerprints import Unread, weights_of
 from tests.fuzz import inputs
+from tests.fuzz.memory import forget_peak, peak
 
 SECONDS = 10
 MEMORY = 1 << 30
@@ -206,11 +207,6 @@ KINDS: dict[str, tuple[Callable[[Path], bytes], Callable[[bytes, random.Random],
 }
 
 
-def peak() -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_mutated_file_costs_little_and_executes_nothing(kind: str, tmp_path: Path) -> None:
     make, inside, few = KINDS[kind]
@@ -225,7 +221,7 @@ def test_a_mutated_file_costs_little_and_executes_nothing(kind: str, tmp_path: P
     watch().heard.clear()
     with Apart() as apart:
         assert weights_of([path], complaints.append, apart) is not None, complaints
-        Path("/proc/self/clear_refs").write_text("5")
+        forget_peak()
         before = peak()
         for number in inputs(few):
             dice = random.Random(number)

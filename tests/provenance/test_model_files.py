@@ -18,6 +18,7 @@ from runlore.provenance import model_files
 from runlore.provenance.apart import Apart
 from runlore.provenance.fingerprints import Unread, weights_of
 from runlore.provenance.origins import which_run
+from tests.fuzz.memory import forget_peak, peak
 from tests.provenance import readers
 
 SECONDS = 10
@@ -234,16 +235,6 @@ SLOW = {
     "long names of types", "tensors over one storage", "impossible shapes", "a dict in itself", "a chunk that unpacks",
     "a .keras file that unpacks", "a deep header", "huge whole numbers as keys", "one tree under many names",
 }  # fmt: skip
-
-
-def forget_peak() -> None:
-    Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak() -> int:
-    """Return the most memory that this process has taken since `forget_peak`."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
 
 
 @pytest.mark.parametrize(
