@@ -14,7 +14,9 @@ from runlore._process import process
 from runlore.analysis.curves import Axis, Curve, curve_of
 from runlore.log.long.growth import LEAST_BYTES, MAX_LOGS, PIECE_BYTES, Growths
 from runlore.log.long.outline import MAX_POINTS, Outline
+from runlore.log.reader import read_log
 from runlore.recording.run import Run
+from tests.forged import ForgedStore
 
 ROWS = 60_000  # of 56 bytes: three pieces
 ROW_BYTES = 56
@@ -102,6 +104,18 @@ def test_a_damaged_log_is_read_as_a_whole(store: Store, log: Path) -> None:
     with pytest.warns(RunloreWarning, match="damaged"):
         store.reindex()
     assert curve_of(store.run("long"), "loss").points == ROWS - 1
+
+
+def test_a_log_with_much_besides_points_is_read_once_at_each_look(tmp_path: Path) -> None:
+    notes = [{"type": "note", "text": str(number) + "x" * 50_000} for number in range(500)]
+    ForgedStore(tmp_path / "store").run([*notes, {"type": "note", "text": "last"}])
+    (path,) = tmp_path.rglob("*.log")
+    for _ in range(2):
+        before = bytes_read()
+        content = read_log(path, 0)
+        assert bytes_read() - before < 1.1 * path.stat().st_size
+        assert [event.get("text") for event in content.events[1:-1]] == [*(note["text"] for note in notes), "last"]
+    assert content.end is not None and not content.damage
 
 
 def test_a_log_that_was_cut_or_replaced_is_read_anew(store: Store, long_run: Run, log: Path) -> None:

@@ -69,6 +69,7 @@ class Growth:
         self._identity = _identity(file)
         self._lock = threading.RLock()
         self._replay = Replay()
+        self._given_up = False  # True once it can't be known in this way
         self._pieces: list[Piece] = []
         self._outlines: dict[str, Outline] = {}  # that was asked for last comes last
 
@@ -78,10 +79,13 @@ class Growth:
         return self._identity == _identity(file) and size >= self._replay.offset
 
     def replay(self, file: BinaryIO) -> Replay | None:
-        """Return how far the log was read, brought up to date; None where it is damaged, or has much besides points."""
+        """Return how far the log was read, brought up to date; None where it is damaged, or has much besides points.
+
+        Of one that has much besides points as far as the first look went.
+        """
         with self._lock:
-            self._look(file)
-            return self._replay.copy() if self._is_plain() else None
+            left = self._look(file)
+            return left or (self._replay.copy() if self._is_plain() else None)
 
     def stretch(self, file: BinaryIO, key: str, place: Place, most: int, above: float | None) -> "Stretch | None":
         """Return the points of a series that draw it at a place, some beyond its ends included.
@@ -106,26 +110,39 @@ class Growth:
             return outline.stretch()
 
     def _is_plain(self) -> bool:
-        replay = self._replay
-        is_whole = not (replay.damage or replay.orphans or replay.broken)
-        return is_whole and MAX_EVENT_BYTES - replay.room.size <= KEPT_EVENT_BYTES
+        return not (self._given_up or self._replay.broken)
 
-    def _look(self, file: BinaryIO) -> None:
-        """Read what was appended, a piece at a time."""
+    def _give_up(self) -> None:
+        """Keep nothing, and read no more, of a log that is read as a whole each time."""
+        self._given_up = True
+        self._replay, self._pieces, self._outlines = Replay(), [], {}
+
+    def _look(self, file: BinaryIO) -> Replay | None:
+        """Read what was appended, a piece at a time, until damage or too much besides points comes.
+
+        Return what was read before there was too much, to go on there.
+        """
         end = os.fstat(file.fileno()).st_size
         room = PIECE_BYTES
-        while self._replay.offset < end:
+        while self._replay.offset < end and not self._given_up:
             before = self._replay.offset
             if not self._pieces or self._pieces[-1].end - self._pieces[-1].begin >= PIECE_BYTES // 2:
                 self._pieces.append(Piece(before, self._replay.rows))
             self._replay.advance(file, self._take, until=min(end, before + room))
             self._pieces[-1].end = self._replay.offset
-            if self._replay.offset > before:
+            replay = self._replay
+            if replay.damage or replay.orphans:
+                self._give_up()
+            elif MAX_EVENT_BYTES - replay.room.size > KEPT_EVENT_BYTES:
+                self._give_up()
+                return replay
+            elif replay.offset > before:
                 room = PIECE_BYTES
             elif before + room >= end:
-                return  # a frame that is still being written
+                return None  # a frame that is still being written
             else:
                 room *= 2
+        return None
 
     def _take(self, block: Block) -> None:
         self._pieces[-1].widen(block)
