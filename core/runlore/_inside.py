@@ -201,14 +201,16 @@ def extents(descriptor: int) -> list[tuple[int, int]]:
     return found
 
 
-def is_hollow(descriptor: int) -> bool:
+def is_hollow(descriptor: int, free: int = FREE_HOLES) -> bool:
     """Return True if the most of an open file is holes, which cost nothing to make, and time to read.
+
+    `free` is how many bytes of them any file may have.
 
     Raises:
         OSError: it is no file of the system.
     """
     size = os.fstat(descriptor).st_size
-    return size > FREE_HOLES and FREE_HOLES + TIMES_WRITTEN * sum(b - a for a, b in extents(descriptor)) < size
+    return size > free and free + TIMES_WRITTEN * sum(b - a for a, b in extents(descriptor)) < size
 
 
 def status_of(path: Path, root: Path) -> os.stat_result:

@@ -1,5 +1,6 @@
 """Tests of artifacts whose record, or whose surroundings, mean harm."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 from runlore import Store
 from runlore.cli import main
 from runlore.errors import ArtifactNotFound, UnsafePath
+from tests.forged import ForgedStore
 from tests.guest.test_checkpoints import digest, write
 
 HOSTILE = ["../out.bin", "/etc/out.bin", "a/../../out.bin", "C:\\out.bin", "..\\out.bin", "C:out.bin", "a\0b", "."]
@@ -117,3 +119,28 @@ def test_a_recorded_name_cannot_climb_and_a_damaged_blob_is_not_restored(store: 
         artifact.restore(tmp_path / "out")
     with pytest.raises(ArtifactNotFound, match="damaged"):
         artifact.read_bytes()
+
+
+@pytest.mark.parametrize("where", ["the store", "its place", "a folder"])
+def test_a_content_of_holes_is_refused_before_it_is_read(tmp_path: Path, where: str) -> None:
+    """64 GB of zeros take no room in an archive, and minutes to be hashed."""
+    forged = ForgedStore(tmp_path / "store")
+    sha256, size = digest(b"what nobody can find"), 64 << 30
+    blob = forged.root / "blobs" / sha256[:2] / sha256
+    place = blob if where != "its place" else tmp_path / "w"
+    place.parent.mkdir(exist_ok=True)
+    with place.open("wb") as file:
+        file.truncate(size)
+    told: dict[str, Any] = {"size": size, "sha256": sha256, "stored": where != "its place"}
+    if where == "a folder":
+        told["files"] = [["f", size, sha256]]
+    forged.run([{"type": "artifact", "name": "w", "kind": "file", "path": str(tmp_path / "w"), **told}], name="big")
+    artifact = Store(forged.root).run("big").artifact("w")
+    began = time.process_time()
+    with pytest.raises(ArtifactNotFound, match="most of them holes"):
+        artifact.restore(tmp_path / "out")
+    if where == "the store":
+        with pytest.raises(ArtifactNotFound, match="most of them holes"):
+            artifact.read_bytes()
+    assert time.process_time() - began < 1
+    assert list((tmp_path / "out").rglob("*.*")) == []

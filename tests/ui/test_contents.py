@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from runlore import Store
 from runlore.errors import ArtifactNotFound
 from runlore.ui.files import content, preview
+from tests.forged import ForgedStore
 
 
 def sent(response: Response, **headers: str) -> bytes:
@@ -68,3 +70,19 @@ def test_what_is_not_the_recorded_content_is_not_sent(store: Store, blob: Path, 
     for ask in (content, preview):
         with pytest.raises(ArtifactNotFound):
             ask(store, "kept", place, "")
+
+
+@pytest.mark.parametrize("ask", [content, preview])
+def test_a_content_of_holes_is_refused_before_it_is_read(tmp_path: Path, ask: Any) -> None:
+    forged = ForgedStore(tmp_path / "store")
+    sha256, size = hashlib.sha256(b"what nobody can find").hexdigest(), 64 << 30
+    blob = forged.root / "blobs" / sha256[:2] / sha256
+    blob.parent.mkdir()
+    with blob.open("wb") as file:
+        file.truncate(size)
+    told = {"type": "artifact", "name": "w", "kind": "file", "path": "/w", "size": size, "sha256": sha256}
+    forged.run([told | {"stored": True}], name="big")
+    began = time.process_time()
+    with pytest.raises(ArtifactNotFound, match="most of them holes"):
+        ask(Store(forged.root), "big", "0", "")
+    assert time.process_time() - began < 1

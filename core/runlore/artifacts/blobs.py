@@ -15,7 +15,7 @@ from runlore._ids import is_sha256, new_suffix, sha256_of
 from runlore._inside import OddFile, drop, folder, is_regular, open_file, rename
 from runlore._sharing import make_folder, settle
 from runlore._sharing import open_file as make_file
-from runlore.artifacts.copying import NoFile, Proceed, can_read, copy_hashing, hash_open, open_regular
+from runlore.artifacts.copying import NoFile, Proceed, can_read, check_dense, copy_hashing, hash_open, open_regular
 from runlore.artifacts.folders import list_files, makes_repository, safe_join, unescaped
 from runlore.artifacts.known import MIN_BYTES, Known, samples_of
 from runlore.errors import ArtifactNotFound, UnsafePath
@@ -175,6 +175,7 @@ class Blobs:
             with self.open(sha256) as file:
                 if max_bytes is not None and os.fstat(file.fileno()).st_size > max_bytes:
                     raise ArtifactNotFound(f"the content {sha256!r} has more than {max_bytes:,} bytes")
+                check_dense(file, sha256[:12], sha256)
                 data = file.readall()
         except (FileNotFoundError, OddFile):
             raise ArtifactNotFound(f"the content {sha256!r} is not in this store") from None
@@ -284,6 +285,7 @@ def _restore_file(member: Member, source: Opener, place: Path, changed: str) -> 
     draft = place.parent / f".{new_suffix(8)}.tmp"
     try:
         with source() as file, draft.open("x+b", buffering=0) as copy:
+            check_dense(file, member.path, member.sha256)
             if copy_hashing(file, copy)[1] != member.sha256:
                 raise ArtifactNotFound(f"the content of {member.path!r} ({member.sha256}) {changed}")
         if member.executable:

@@ -7,10 +7,12 @@ import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from io import FileIO
+from io import BufferedReader, FileIO
 from pathlib import Path
 
+from runlore._inside import is_hollow
 from runlore._threads import OwnThread
+from runlore.errors import ArtifactNotFound
 
 
 class NoFile(OSError):
@@ -22,6 +24,7 @@ class NoFile(OSError):
 
 Proceed = Callable[[], None]  # called between pieces of a file; raises to end the work
 
+FREE_HOLES = 4 << 30  # bytes of holes that a content may have and be read
 _PIECE_BYTES = 1 << 20  # of a file that is hashed or copied
 _PIECES = 4  # that are on their way to the disk
 _BESIDE_BYTES = 8 << 20  # of a file from which on its copy is written by a thread of its own
@@ -40,6 +43,20 @@ def open_regular(path: Path) -> FileIO:
         file.close()
         raise NoFile
     return file
+
+
+def check_dense(file: FileIO | BufferedReader, name: str, sha256: str) -> None:
+    """Look whether a content, open as `file`, is mostly holes, which cost nothing to make, before all of it is read.
+
+    Raises:
+        ArtifactNotFound: it is; the message tells how to copy it.
+    """
+    if is_hollow(file.fileno(), FREE_HOLES):
+        size = os.fstat(file.fileno()).st_size
+        raise ArtifactNotFound(
+            f"the content of {name!r} ({sha256}) has {size:,} bytes, most of them holes, and is not read, as that "
+            "takes long: if you trust it, copy it by `cp --sparse=always` from the store's `blobs`, or its place"
+        )
 
 
 def can_read(path: Path) -> bool:

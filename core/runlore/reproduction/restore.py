@@ -11,8 +11,9 @@ from runlore._ids import new_suffix
 from runlore._inside import OddFile
 from runlore._text import count_text
 from runlore.artifacts.blobs import Blobs
-from runlore.artifacts.copying import copy_hashing
+from runlore.artifacts.copying import check_dense, copy_hashing
 from runlore.artifacts.events import hashed
+from runlore.errors import ArtifactNotFound
 from runlore.plugins.code import COMMIT, IMPORTED, PATCH, SNAPSHOT, SUBMODULES, UNTRACKED
 from runlore.plugins.git import TIMEOUT_S, Git, GitTooSlow
 from runlore.plugins.typed import TYPED
@@ -227,10 +228,11 @@ def _copy_kept(blobs: Blobs, sha256: str, target: Path) -> bool:
     draft = target.with_name(f".{new_suffix(8)}.tmp")
     try:
         with blobs.open(sha256) as kept, draft.open("x+b", buffering=0) as copy:
+            check_dense(kept, target.name, sha256)
             if copy_hashing(kept, copy)[1] != sha256:
                 return False
         draft.replace(target)
-    except (FileNotFoundError, OddFile):
+    except (FileNotFoundError, OddFile, ArtifactNotFound):
         return False
     finally:
         draft.unlink(missing_ok=True)
