@@ -7,10 +7,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from runlore import Store
+from runlore._ids import new_run_id
 from runlore._text import status_text
 from runlore.index import update
 from runlore.index.changes import read_news
@@ -198,3 +200,21 @@ def test_a_silent_log_is_read_again_only_once_it_may_say_more(tmp_path: Path, mo
         monkeypatch.setattr(module, "boot_id", lambda: "0")
     assert Store(forged.root).runs()[0].status == "crashed"
     assert not log.exists()
+
+
+def test_the_clock_of_a_folder_is_not_asked_for_each_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that was just copied holds hundreds of logs which may be written elsewhere."""
+    forged = ForgedStore(tmp_path / "store")
+    for number in range(20):
+        forged.run(name=f"run-{number}", run=new_run_id(1_700_000_000_000_000))
+    store = Store(forged.root)
+    asked: list[str] = []
+    opened = os.open
+
+    def noted(path: Any, *arguments: Any, **options: Any) -> int:
+        asked.extend([path] if str(path).startswith(".clock-") else [])
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", noted)
+    assert len(store.runs()) == 20
+    assert 1 <= len(asked) < 10  # once a second

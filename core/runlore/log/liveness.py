@@ -19,8 +19,10 @@ from typing import Any
 
 from runlore._inside import folder as folder_of
 from runlore._inside import open_file, store_of
+from runlore._process import Part, process
 
 HEARTBEAT_S = 15.0  # between touches of a log on a network disk
+SAME_CLOCK_S = 1.0  # that the time of a folder's file server need not be asked again
 STALE_S = 90.0  # without a touch, after which a writer on another machine is taken for dead
 NETWORK_DISKS = {
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "afp", "ncpfs", "coda", "davfs", "ceph", "glusterfs", "moosefs",
@@ -204,8 +206,25 @@ def _unlocked_life(log: Path, identity: dict[str, Any]) -> Life:
 
 
 def _remote_life(log: Path) -> Life:
-    age_s = _server_time(log) - log.lstat().st_mtime
+    age_s = time.time() + process.part(Clocks).ahead(log) - log.lstat().st_mtime
     return Life.ALIVE if age_s < STALE_S else Life.SILENT
+
+
+class Clocks(Part):
+    """Knows for a moment by how much the clocks of file servers are ahead of this machine's, by the folder."""
+
+    def __init__(self) -> None:
+        self._known: tuple[float, dict[Path, float]] = (0.0, {})
+
+    def ahead(self, log: Path) -> float:
+        """Return by how many seconds the clock of a log's file server is ahead."""
+        began, known = self._known
+        now = time.monotonic()
+        if now - began > SAME_CLOCK_S:
+            self._known = now, known = now, {}
+        if log.parent not in known:
+            known[log.parent] = _server_time(log) - time.time()
+        return known[log.parent]
 
 
 def _server_time(log: Path) -> float:
