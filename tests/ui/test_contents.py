@@ -11,6 +11,7 @@ import pytest
 from starlette.responses import Response
 
 from runlore import Store
+from runlore._ids import id_day, new_run_id
 from runlore.errors import ArtifactNotFound
 from runlore.ui.files import content, preview
 from tests.forged import ForgedStore
@@ -73,15 +74,19 @@ def test_what_is_not_the_recorded_content_is_not_sent(store: Store, blob: Path, 
 
 
 @pytest.mark.parametrize("ask", [content, preview])
-def test_a_content_of_holes_is_refused_before_it_is_read(tmp_path: Path, ask: Any) -> None:
+@pytest.mark.parametrize("where", ["blob", "output"])
+def test_a_content_of_holes_is_refused_before_it_is_read(tmp_path: Path, ask: Any, where: str) -> None:
     forged = ForgedStore(tmp_path / "store")
     sha256, size = hashlib.sha256(b"what nobody can find").hexdigest(), 64 << 30
     blob = forged.root / "blobs" / sha256[:2] / sha256
-    blob.parent.mkdir()
-    with blob.open("wb") as file:
+    run = new_run_id(1_700_000_000_000_000)
+    output = forged.root / "runs" / id_day(run) / f"{run}.0000.out"
+    told = {"type": "artifact", "name": "w", "kind": "file", "path": str(output), "size": size}
+    forged.run([told | ({"sha256": sha256, "stored": True} if where == "blob" else {})], name="big", run=run)
+    place = blob if where == "blob" else output
+    place.parent.mkdir(exist_ok=True)
+    with place.open("wb") as file:
         file.truncate(size)
-    told = {"type": "artifact", "name": "w", "kind": "file", "path": "/w", "size": size, "sha256": sha256}
-    forged.run([told | {"stored": True}], name="big")
     began = time.process_time()
     with pytest.raises(ArtifactNotFound, match="most of them holes"):
         ask(Store(forged.root), "big", "0", "")

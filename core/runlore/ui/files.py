@@ -151,7 +151,8 @@ def _file(store: Store, run: str, position: str, member: str) -> tuple[BufferedR
     except OSError as error:
         raise ArtifactNotFound(f"the content of {name!r} can't be read: {error}") from None
     try:
-        if sha256 is not None and not _Checked.of(file, name, sha256):
+        check_dense(file, name, sha256 or "not hashed")
+        if sha256 is not None and not _Checked.of(file, sha256):
             raise ArtifactNotFound(f"the content of {name!r} ({sha256}) is damaged on the disk")
     except ArtifactNotFound:
         file.close()
@@ -166,17 +167,12 @@ class _Checked(Part):
         self._known: dict[tuple[int, ...], str] = {}
 
     @classmethod
-    def of(cls, file: BufferedReader, name: str, sha256: str) -> bool:
-        """Return True if an open file has this hash; it is read from its beginning afterwards.
-
-        Raises:
-            ArtifactNotFound: it is mostly holes.
-        """
+    def of(cls, file: BufferedReader, sha256: str) -> bool:
+        """Return True if an open file has this hash; it is read from its beginning afterwards."""
         status = os.fstat(file.fileno())
         state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         known = process.part(cls)._known
         if known.get(state) != sha256:
-            check_dense(file, name, sha256)
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 return False
             file.seek(0)
