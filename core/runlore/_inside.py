@@ -67,12 +67,18 @@ def open_file(path: Path, root: Path, flags: int = os.O_RDONLY, mode: int = 0o60
         OSError: there is none, or it can't be opened.
     """
     with folder(path.parent, root) as above:
-        if not flags & os.O_CREAT and not stat.S_ISREG(_status(path.name, above, path).st_mode):
-            raise OddFile(path)  # to open a device may do something already
-        try:
-            found = open_beside_streams(path.name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, mode, above)
-        except OSError as error:
-            raise (OddFile(path) if error.errno in _ODD else error) from None
+        return _open_in(above, path, flags, mode)
+
+
+def _open_in(above: int, path: Path, flags: int, mode: int = 0o600) -> int:
+    """Open a regular file in an opened folder; see `open_file`."""
+    name = path.name
+    if not flags & os.O_CREAT and not stat.S_ISREG(_status(name, above, path).st_mode):
+        raise OddFile(path)  # to open a device may do something already
+    try:
+        found = open_beside_streams(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, mode, above)
+    except OSError as error:
+        raise (OddFile(path) if error.errno in _ODD else error) from None
     if not stat.S_ISREG(os.fstat(found).st_mode):
         os.close(found)
         raise OddFile(path)
@@ -137,13 +143,17 @@ def _is_open(descriptor: int) -> bool:
 _streams = _Streams()
 
 
-def open_binary(path: Path, root: Path | None = None) -> BufferedReader:
+def open_binary(path: Path, root: Path | None = None, above: int | None = None) -> BufferedReader:
     """Open a regular file for reading, in a store or (None) in the one that it lies in as a file of a run.
+
+    Who opens many files of one folder gives what `folder` opened as `above`.
 
     Raises:
         OddFile: it is no regular file, or is reached through a link.
         OSError: there is none, or it can't be read.
     """
+    if above is not None:
+        return open(path, "rb", opener=lambda _, flags: _open_in(above, path, flags))  # noqa: PTH123, SIM115
     store = store_of(path) if root is None else root
     return open(path, "rb", opener=lambda _, flags: open_file(path, store, flags))  # noqa: PTH123, SIM115
 

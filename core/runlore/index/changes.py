@@ -3,16 +3,17 @@
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runlore._ids import id_day, id_time
+from runlore._inside import folder as open_folder
 from runlore._inside import is_regular, list_names, unlink
 from runlore._warnings import report
 from runlore.errors import FormatError
-from runlore.index.database import DAMAGED, LIVE, SILENT, UNSEALED, Sqlite
+from runlore.index.database import DAMAGED, LIVE, PART_RUNS, SILENT, UNSEALED, Sqlite
 from runlore.log import liveness
 from runlore.log.folder import YOUNG_NS, Folder, WriterFile, holds_more, visible
 from runlore.log.frames import DecodeError, fault_text, load_json
@@ -27,8 +28,7 @@ from runlore.log.replay import Replay
 from runlore.log.sealing import seal
 
 MAX_TRIES = 5  # to read a run whose files are sealed or removed meanwhile
-PART_RUNS = 250  # that are read before they are stored, which bounds the memory that this takes
-PART_BYTES = 32 << 20
+PART_BYTES = 32 << 20  # of files that are read before they are stored, which bounds the memory; or so many runs
 
 
 @dataclass(slots=True)
@@ -97,13 +97,15 @@ def read_news(folder: Folder, database: Sqlite) -> Iterator[News]:
             continue
         names = _known_files(database, day)
         changes = _compare_day(part, folder, day, names)
-        for change in changes or ():
-            _read_change(folder, change, _known_replays(database, change) if change.run_id in names else {})
-            part.add(change)
-            if len(part.changes) >= PART_RUNS or part.size >= PART_BYTES:
-                part.goes_on, part.share = True, place / len(days)
-                yield part
-                part = News(closed=part.closed)
+        with _entered(folder, day if changes else None) as above:
+            for change in changes or ():
+                replays = _known_replays(database, change) if change.run_id in names else {}
+                _read_change(folder, change, replays, above=above)
+                part.add(change)
+                if len(part.changes) >= PART_RUNS or part.size >= PART_BYTES:
+                    part.goes_on, part.share = True, place / len(days)
+                    yield part
+                    part = News(closed=part.closed)
         if changes is not None:
             part.days.append((day, mtime))
     part.gone_days = list(known.keys() - {day for day, _ in days})
@@ -145,7 +147,7 @@ def seal_dead(folder: Folder, changes: Sequence[Change], budget: int | None = No
     A log that can't be sealed stays.
     """
     for change in changes:
-        for item in change.files:
+        for item in change.files if _has_log(change.files) else ():
             log = item.path.with_suffix(".log")
             if item.sealed and is_regular(log) and not holds_more(log, item.path):
                 with suppress(OSError):  # its writer died before it removed the log
@@ -159,6 +161,11 @@ def seal_dead(folder: Folder, changes: Sequence[Change], budget: int | None = No
             goes_on |= _seal(log, closing, size if budget is None else budget)
             budget = None if budget is None else budget - size
     return goes_on
+
+
+def _has_log(files: Sequence[WriterFile]) -> bool:
+    """Return True if a log lies beside a sealed file."""
+    return any(item.sealed and os.path.lexists(f"{os.fspath(item.path)[:-4]}.log") for item in files)
 
 
 def _seal(log: Path, closing: dict[str, Any] | None, room: int) -> bool:
@@ -184,6 +191,16 @@ def _days(folder: Folder, closed: list[Path]) -> Iterator[tuple[str, int]]:
             closed.append(folder.runs / day)
             continue
         yield day, 0 if time.time_ns() - mtime < YOUNG_NS else mtime
+
+
+@contextmanager
+def _entered(folder: Folder, day: str | None) -> Iterator[int | None]:
+    """Open the folder of a day once for all files that are read of it; None where there is none, or it is closed."""
+    with ExitStack() as held:
+        above = None
+        with suppress(OSError):
+            above = held.enter_context(open_folder(folder.runs / day, folder.root)) if day else None
+        yield above
 
 
 def _known_files(database: Sqlite, day: str) -> dict[str, set[str]]:
@@ -274,19 +291,24 @@ def _known_replays(database: Sqlite, change: Change) -> dict[str, Replay]:
     return replays
 
 
-def _read_change(folder: Folder, change: Change, replays: dict[str, Replay], *, summed: bool = True) -> None:
-    """Read the files of a run, listed again while they are sealed or removed; its metrics, unless `summed` is false."""
+def _read_change(
+    folder: Folder, change: Change, replays: dict[str, Replay], *, summed: bool = True, above: int | None = None
+) -> None:
+    """Read the files of a run, listed again while they are sealed or removed; its metrics, unless `summed` is false.
+
+    For `above`, the folder of its day, see `open_binary`.
+    """
     for _ in range(MAX_TRIES):
         try:
             change.files = change.files or folder.files_of(change.run_id)
             change.states = {item.path.name: _state(item.path) for item in change.files}
             want_numpy(max((change.states[item.path.name][0] for item in change.files if not item.sealed), default=0))
-            change.writers = read_writers(change.files, replays)
+            change.writers = read_writers(change.files, replays, above)
             change.tallies = change.writers.tallies() if summed else {}
             change.record = build_record(folder, change.run_id, change.writers)
             return
         except FileNotFoundError:
-            change.files = []
+            change.files, above = [], None
         except PermissionError as error:  # the folder was closed to this user since it was listed
             change.writers = Writers([], [f"its folder: {error.strerror}"], closed=True)
             change.record = build_record(folder, change.run_id, change.writers)

@@ -35,7 +35,8 @@ TABLES = {
         "started BIGINT, ended BIGINT, live INTEGER NOT NULL, lost BIGINT, damaged BIGINT, ran BIGINT"
     ),
     "held": "run INTEGER PRIMARY KEY, text TEXT NOT NULL",  # what the tables below say of a run, to read it at once
-    "params": f"{VALUE}, captured INTEGER NOT NULL, PRIMARY KEY (run, key)",
+    "params": f"part INTEGER NOT NULL, {VALUE}, PRIMARY KEY (part, key, run)",
+    "parts": "part INTEGER PRIMARY KEY",
     "summary": VALUES,
     "tags": VALUES,
     "metrics": (
@@ -70,7 +71,6 @@ INDEXES = {
     "runs_parent": "runs (parent)",
     "runs_live": "runs (live)",
     "files_run": "files (run)",
-    "params_num": "params (key, num)",
     "summary_num": "summary (key, num)",
     "metrics_last": "metrics (key, last)",
     "metrics_min": "metrics (key, min)",
@@ -87,11 +87,11 @@ INDEXES = {
     "weights_hash": "weights (kind, hash)",
     "weights_sha256": "weights (sha256)",
 }
-COUNTED = ("params", "summary", "tags", "metrics", "data")  # whose keys are counted, as those of `env` are
+COUNTED = ("summary", "tags", "metrics", "data")  # whose keys are counted, as those of params and `env` are
 # Tables whose rows belong to a run:
-OF_RUN = ("params", "summary", "tags", "metrics", "sections", "data", "artifacts", "members", "links", "weights")
+OF_RUN = ("summary", "tags", "metrics", "sections", "data", "artifacts", "members", "links", "weights")
 BY_RUN = ("held", *OF_RUN)
-WITHOUT_ROWID = (*OF_RUN, "env")
+WITHOUT_ROWID = (*OF_RUN, "params", "env")
 
 
 # Values of runs.live; 0 stands for runs whose files no longer change
@@ -99,6 +99,18 @@ LIVE = 1
 DAMAGED = 2  # files that can't be read whole, and may still be arriving
 UNSEALED = 3  # logs of dead writers, which the next look seals
 SILENT = 4  # logs whose writers, elsewhere, were not heard of for a while
+
+
+# A part are the params of so many runs, side by side by key: what is added costs the same in any store, and a question
+# for a key reads one place of each part. A first index is read and stored in such parts.
+PART_RUNS = 256
+PART_OF_RUN = f"(r.n - 1) / {PART_RUNS}"
+IN_PARTS = "part IN (SELECT part FROM parts)"
+
+
+def part_of(number: int) -> int:
+    """Return the part that the params of a run with this number lie in."""
+    return (number - 1) // PART_RUNS
 
 
 CHUNK = 500  # values in one statement
@@ -214,6 +226,10 @@ class Sqlite:
             marks = ", ".join("?" * len(rows[0]))
             self._db.executemany(f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO NOTHING", rows)
 
+    def execute_many(self, sql: str, arguments: Iterable[Sequence[Any]]) -> None:
+        """Execute a statement that changes something with each of some arguments, within `writing`."""
+        self._db.executemany(sql, arguments)
+
     def has_tables(self) -> bool:
         """Return True if the schema was made."""
         return bool(self.query("SELECT 1 FROM sqlite_master WHERE name = 'meta'"))
@@ -223,8 +239,6 @@ class Sqlite:
         for table, columns in TABLES.items():
             self._db.execute(f"DROP TABLE IF EXISTS {table}")
             self._db.execute(f"CREATE TABLE {table} ({columns}){' WITHOUT ROWID' if table in WITHOUT_ROWID else ''}")
-        for name, target in INDEXES.items():
-            self._db.execute(f"CREATE INDEX {name} ON {target}")
 
     def count(self, counts: Mapping[tuple[str, str], int]) -> None:
         """Add to the numbers of rows that tables have of their keys, by table and key, within `writing`."""

@@ -22,6 +22,7 @@ from runlore.index.update import (
     give_up_sealing,
     is_built,
     is_ready,
+    make_indexes,
     set_built,
 )
 from runlore.index.watching import Watching
@@ -282,6 +283,7 @@ class Index:
             self._store(news, seal)
             if (tell := process.part(Watching).tell) is not None:
                 tell(count_runs(self._db), news.share)
+        make_indexes(self._db)
         set_built(self._db, built=True)
         self._flush()
 

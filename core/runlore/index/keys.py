@@ -8,6 +8,7 @@ from runlore._text import closest
 from runlore.errors import excerpt
 from runlore.index.database import Sqlite, chunks
 from runlore.index.fields import BARE, TABLES, Field
+from runlore.index.rows import texts_of
 from runlore.index.sql import Compiled
 
 MAX_PARAMS = 100  # params that `varied_params` returns
@@ -24,7 +25,8 @@ def count_keys(database: Sqlite) -> dict[str, dict[str, int]]:
 
 def has_key(database: Sqlite, field: Field) -> bool:
     """Return True if some run has the key of a field."""
-    return bool(database.query(f"SELECT 1 FROM {field.table} WHERE key = ? LIMIT 1", (field.key,)))
+    sql = "SELECT 1 FROM keys WHERE held = ? AND key = ? AND count > 0"
+    return bool(database.query(sql, (field.table, field.key)))
 
 
 def other_keys(database: Sqlite, field: Field) -> list[str]:
@@ -74,9 +76,10 @@ def varied_params(database: Sqlite, ids: Sequence[str], but: Collection[str]) ->
     """
     found: dict[str, dict[str, str]] = {}
     for marks, some in chunks(ids):
-        sql = f"SELECT p.key, r.id, p.text FROM runs r JOIN params p ON p.run = r.n WHERE r.id IN {marks}"
-        for key, run_id, text in database.query(sql, some):
-            found.setdefault(key, {})[run_id] = str(text)
+        sql = f"SELECT r.id, h.text FROM runs r JOIN held h ON h.run = r.n WHERE r.id IN {marks}"
+        for run_id, held in database.query(sql, some):
+            for key, text in texts_of(held).items():
+                found.setdefault(key, {})[run_id] = text
     counts = {key: len(set(texts.values())) for key, texts in found.items() if key not in but}
     varied = [key for key, count in counts.items() if count > 1 or len(found[key]) < len(ids)]
     return {key: found[key] for key in sorted(varied, key=lambda key: (counts[key], key))[:MAX_PARAMS]}

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from runlore.artifacts.blobs import Blobs
 from runlore.errors import ArtifactNotFound
-from runlore.index.database import BY_RUN, COUNTED, DAMAGED, LIVE, SILENT, Sqlite, chunks
+from runlore.index.database import BY_RUN, COUNTED, DAMAGED, LIVE, PART_RUNS, SILENT, Sqlite, chunks, part_of
 from runlore.log.events import are_plain
 from runlore.log.folder import Folder
 from runlore.log.frames import DecodeError, load_json
-from runlore.log.points import Tally
+from runlore.log.points import Tally, plain_float
 from runlore.log.record import Record
 from runlore.log.values import Plain, is_list, listed_value, text_of
 
@@ -22,16 +22,35 @@ INT64 = 1 << 63  # integers below it, and from its negative on, fit a column
 RUN_COLUMNS = (
     "n, id, name, experiment, status, parent, started, ended, lost, damaged, ran"  # the first fields of a Summary
 )
+UNREAD = ("\\", "NaN", "Infinity")  # in a text of JSON that SQLite may read otherwise
+TOLD = frozenset((str, bool, type(None)))  # which SQLite reads of a text as they are, as integers of 64 bits; no floats
 MAX_SECTION_BYTES = 16 << 20  # of the sections of one run's environment in blobs, all together
 
+# Params as `held` has them, but for those that only their Python values tell exactly, whose rows are there already
+TOLD_PARAMS = f"""
+INSERT INTO params
+SELECT (h.run - 1) / {PART_RUNS}, h.run, e.key,
+    CASE e.type WHEN 'integer' THEN 'int' WHEN 'text' THEN 'str' WHEN 'null' THEN 'none' ELSE 'bool' END,
+    CASE WHEN e.type <> 'text' THEN e.value END,
+    CASE e.type WHEN 'text' THEN e.value WHEN 'true' THEN 'True' WHEN 'false' THEN 'False' END
+FROM held h JOIN json_each(h.text, '$[0]') e
+WHERE h.run IN (SELECT value FROM json_each(?)) AND e.type IN ('integer', 'text', 'null', 'true', 'false')
+    AND typeof(e.value) <> 'real'
+ORDER BY e.key, h.run
+ON CONFLICT DO NOTHING
+"""
+
 Row = tuple[Any, ...]
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Batch:
     """Collects the rows of many runs, to insert them table by table."""
 
     def __init__(self) -> None:
-        self._tables: dict[str, list[Row]] = {name: [] for name in ("runs", *BY_RUN)}
+        self._tables: dict[str, list[Row]] = {name: [] for name in ("runs", *BY_RUN, "params")}
+        self._told: list[int] = []  # runs most of whose params are rows of what `held` says
+        self._counts: Counter[str] = Counter()  # of params
         self.files: list[Row] = []
 
     def add(self, record: Record, tallies: Mapping[str, Tally], number: int, state: int = 0) -> None:
@@ -41,11 +60,26 @@ class Batch:
         """
         for table, rows in _rows_of(record, tallies, number, state).items():
             self._tables[table] += rows
+        params = record.params
+        self._counts.update(iter(params))
+        if not any(mark in self._tables["held"][-1][1] for mark in UNREAD):
+            self._told.append(number)
+            params = {
+                key: value
+                for key, value in params.items()
+                if (kind := value.__class__) not in TOLD and (kind is not int or not -INT64 <= value < INT64)  # type: ignore[operator]
+            }
+        part = part_of(number)
+        self._tables["params"] += [(part, number, key, *value_columns(value)) for key, value in params.items()]
 
     def insert_into(self, database: Sqlite) -> None:
         """Insert all rows and count their keys, within a transaction."""
         for table, rows in self._tables.items():
             database.insert(table, rows)
+        database.insert("parts", sorted({(part_of(row[0]),) for row in self._tables["runs"]}))
+        if self._told:
+            database.execute(TOLD_PARAMS, (json.dumps(self._told),))
+        database.count({("params", key): count for key, count in self._counts.items()})
         for table in COUNTED:
             database.count(Counter((table, row[1]) for row in self._tables[table]))
         database.insert("files", self.files)
@@ -55,9 +89,6 @@ def _rows_of(record: Record, tallies: Mapping[str, Tally], number: int, state: i
     """Return the rows of a run and of its series by table."""
     tables: dict[str, list[Row]] = {"runs": [_run_row(record, number, state)], **_artifact_rows(record, number)}
     tables["held"] = [(number, _held_text(record, tallies))]
-    tables["params"] = [
-        (number, key, *value_columns(value), int(key in record.captured)) for key, value in record.params.items()
-    ]
     tables["summary"] = [(number, key, *value_columns(value)) for key, value in record.summary.items()]
     tables["tags"] = [(number, key, "str", None, _text(value)) for key, value in record.tags.items()]
     tables["metrics"] = [(number, key, *_tally_columns(tally)) for key, tally in tallies.items()]
@@ -163,33 +194,50 @@ def load_summaries(database: Sqlite, numbers: Sequence[int]) -> list[Summary]:
 
 def _held_text(record: Record, tallies: Mapping[str, Tally]) -> str:
     """Return the text of the values that `values_of` reads, by key in alphabetical order."""
-    params, results = (
-        {key: _held(values[key]) for key in sorted(values)} for values in (record.params, record.summary)
-    )
+    params, results = _all_held(record.params), _all_held(record.summary)
     tags = {key: _text(record.tags[key]) for key in sorted(record.tags)}
     metrics = {key: _tally_columns(tallies[key]) for key in sorted(tallies)}
     captured = sorted(record.captured & params.keys())
-    return json.dumps([params, captured, results, tags, metrics], ensure_ascii=False)
+    return _encode([params, captured, results, tags, metrics])
 
 
-def _held(value: Plain) -> Any:
-    """Return a value from a record as the text holds it: one in a list is the text of a list."""
-    if not isinstance(value, dict):
-        return value
-    return [text_of(value)] if is_list(value) else listed_value(value)
+def texts_of(held: str) -> dict[str, str]:
+    """Return the params of the text of a run's values, each as its text."""
+    return {
+        key: str(value[0]) if value.__class__ is list else _text_of(value) for key, value in json.loads(held)[0].items()
+    }
+
+
+def _text_of(value: Any) -> str:
+    return str(plain_float(value)) if value.__class__ is float else str(value)
+
+
+def _all_held(values: Mapping[str, Plain]) -> dict[str, Any]:
+    """Return values from a record as the text holds them: one in a list is the text of a list."""
+    held: dict[str, Any] = {key: values[key] for key in sorted(values)}
+    if _has(values, dict):
+        for key, value in values.items():
+            if isinstance(value, dict):
+                held[key] = [text_of(value)] if is_list(value) else listed_value(value)
+    return held
 
 
 def _listed(values: dict[str, Any]) -> dict[str, Any]:
     """Put lists in the place of their texts."""
-    for key in [key for key, value in values.items() if value.__class__ is list]:
+    for key in [key for key, value in values.items() if value.__class__ is list] if _has(values, list) else ():
         values[key] = json.loads(values[key][0])
     return values
 
 
+def _has(values: Mapping[str, Any], kind: type) -> bool:
+    """Return True if a value is of a type; sooner than a loop over all of them."""
+    return kind in map(type, values.values())
+
+
 def value_columns(value: Plain) -> tuple[str, float | None, str | None]:
-    """Return kind, number and text of a value from a record."""
+    """Return kind, number and text of a value from a record; no text where the number tells all."""
     if isinstance(value, float):  # the most usual ones first
-        return "float", value, repr(value)
+        return "float", value, None
     if isinstance(value, str):
         return "str", None, value
     if value is None:
@@ -198,7 +246,7 @@ def value_columns(value: Plain) -> tuple[str, float | None, str | None]:
         return "bool", int(value), str(value)
     if isinstance(value, int):
         if -INT64 <= value < INT64:
-            return "int", value, str(value)
+            return "int", value, None
         try:
             return "int", float(value), str(value)
         except OverflowError:

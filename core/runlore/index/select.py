@@ -11,7 +11,7 @@ from runlore.index.database import DAMAGED, Sqlite, chunks, is_interrupted, is_r
 from runlore.index.fields import Field
 from runlore.index.mistakes import check_columns
 from runlore.index.rows import RUN_COLUMNS, Summary, load_summaries
-from runlore.index.sql import TEXT_KINDS, Clause, Compiled, column_of
+from runlore.index.sql import TEXT_KINDS, Clause, Compiled, column_of, of_run, with_key
 from runlore.log.record import UNREADABLE
 
 MIN_PART = 3  # characters of an id that may stand for it
@@ -176,7 +176,7 @@ def _first_by_key(database: Sqlite, compiled: Compiled, field: Field, descending
     exact = [] if field.table == "metrics" else _exact_terms("s", descending)
     sql = (
         f"SELECT r.n FROM {field.table} s JOIN runs r ON r.n = s.run "
-        f"WHERE s.key = ? AND s.{column} IS NOT NULL AND {compiled.sql} "
+        f"WHERE {with_key(field, 's')} AND s.{column} IS NOT NULL AND {compiled.sql} "
         f"ORDER BY {', '.join([f's.{column} {direction}', *exact])}, r.id DESC LIMIT ?"
     )
     rows = _query(database, sql, [field.key, *compiled.arguments, limit])
@@ -267,7 +267,8 @@ def _join(field: Field, place: int) -> Clause:
     if not field.table:
         return Clause("")
     if field.table != "env":
-        return Clause(f"LEFT JOIN {field.table} s{place} ON s{place}.run = r.n AND s{place}.key = ?", (field.key,))
+        rows = f"s{place}"
+        return Clause(f"LEFT JOIN {field.table} {rows} ON {of_run(field, rows)} AND {rows}.key = ?", (field.key,))
     sql = (
         f"LEFT JOIN sections e{place} ON e{place}.run = r.n AND e{place}.section = ? "
         f"LEFT JOIN env s{place} ON s{place}.section = e{place}.section AND s{place}.sha256 = e{place}.sha256 "

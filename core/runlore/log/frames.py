@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from io import UnsupportedOperation
+from json.scanner import make_scanner
 from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
 
@@ -36,6 +37,7 @@ CRC_OF_KIND = {kind: crc32(bytes([kind])) for kind in (EVENT, KEYS, ROW, COLUMNS
 MARK_OF_KIND = {kind: MAGIC + bytes([kind]) for kind in CRC_OF_KIND}
 
 
+_scan = make_scanner(json.JSONDecoder())
 _LONE_SURROGATE = "[\ud800-\udfff]"  # compiled when it is needed: a script's only run has none
 
 
@@ -82,7 +84,7 @@ def load_json(payload: bytes) -> Any:
     if len(payload) > MAX_PARTS and opened + payload.count(b",") > MAX_PARTS:
         raise DecodeError(f"JSON of more than {MAX_PARTS:,} parts")
     try:
-        value = json.loads(str(payload, "utf-8"))  # of bytes, json would guess the encoding first
+        value = _loads(str(payload, "utf-8"))  # of bytes, json would guess the encoding first
         if opened > MAX_DEPTH and _is_deep(value):
             raise DecodeError(f"JSON of more than {MAX_DEPTH} levels")
         if b"\\u" in payload:
@@ -93,6 +95,15 @@ def load_json(payload: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         raise DecodeError(f"{payload[:60]!r} is no JSON: {error}") from error
     return value
+
+
+def _loads(text: str) -> Any:
+    """Return what `json.loads` does, which looks for blanks around a text first."""
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        return json.loads(text)
+    return value if end == len(text) else json.loads(text)
 
 
 def _is_deep(value: Any) -> bool:
@@ -156,6 +167,18 @@ def read_frame(file: BinaryIO, offset: int, end: int) -> bytes | None:
         return None
     found = _frame_at(head + file.read(length), 0)
     return found[1] if found else None
+
+
+def whole_frames(buffer: bytes, place: int, end: int) -> list[tuple[int, bytes]] | None:
+    """Return kind and payload of the frames that fill a part of a buffer; None where one is damaged."""
+    found = []
+    while place < end:
+        item = _frame_at(buffer, place)
+        if item is None:
+            return None
+        found.append(item)
+        place += HEAD.size + len(item[1])
+    return found if place == end else None
 
 
 class FrameReader:

@@ -186,14 +186,14 @@ def read_log(path: Path, ordinal: int, replay: Replay | None = None) -> Content:
     return Content(path, ordinal, events, replay.tallies, replay.damage, replay.orphans, replay=replay)
 
 
-def read_sealed(path: Path, ordinal: int) -> Content:
-    """Read a sealed file but for its points.
+def read_sealed(path: Path, ordinal: int, above: int | None = None) -> Content:
+    """Read a sealed file but for its points; for `above` see `open_binary`.
 
     Raises:
         FormatError: the file is of a newer format.
         FileNotFoundError: it was removed meanwhile.
     """
-    with open_binary(path) as file:
+    with open_binary(path, above=above) as file:
         head = file.read(WHOLE_BYTES)
         if not frames.check_signature(head, frames.SEALED_SIGNATURE, path.name):
             return _read_damaged(path, ordinal)
@@ -209,7 +209,7 @@ def read_sealed(path: Path, ordinal: int) -> Content:
         if not start <= footer_at <= size or (size > WHOLE_BYTES and is_hollow(file.fileno())):
             return _read_damaged(path, ordinal)
         try:
-            events, footer = _read_events(file, start)
+            events, footer = _read_events(file, start, head if len(head) < WHOLE_BYTES else b"")
         except DecodeError:
             return _read_damaged(path, ordinal)
     tallies, damage, orphans, chunks, log_bytes = footer
@@ -248,8 +248,10 @@ class Footer(NamedTuple):
         return cls(tallies_of(item), damage_of(item), item["orphans"], blocks, size if is_int64(size) else None)
 
 
-def _read_events(file: BinaryIO, start: int) -> tuple[list[Event], Footer]:
+def _read_events(file: BinaryIO, start: int, whole: bytes) -> tuple[list[Event], Footer]:
     """Read the events of a sealed file, and the footer behind them; events that can't be used are added to its damage.
+
+    `whole` is the content of a small file.
 
     Raises:
         DecodeError: a frame of them is damaged, or the footer.
@@ -259,11 +261,14 @@ def _read_events(file: BinaryIO, start: int) -> tuple[list[Event], Footer]:
     room = Room()
     foreign: list[Damage] = []
     reader = FrameReader(file, start)
-    for kind, payload in reader:
+    found = frames.whole_frames(whole, start, len(whole) - TRAILER.size) if whole else None
+    for kind, payload in reader if found is None else found:
         if kind == frames.EVENT:
             try:
                 events.append(room.load(payload))
             except DecodeError as error:
+                if found is not None:
+                    return _read_events(file, start, b"")  # which knows where it lies
                 foreign.append(Damage(reader.offset - len(payload), len(payload), str(error)))
         elif kind == frames.FOOTER:
             footer = Footer.decode(payload)

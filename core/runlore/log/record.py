@@ -240,8 +240,12 @@ def _is_own(content: Content) -> bool:
     return opening.get("mode", "start") in OWN_MODES and opening.get("run", run_id) == run_id
 
 
-def read_writers(files: list[WriterFile], replays: dict[str, Replay] | None = None) -> Writers:
+def read_writers(
+    files: list[WriterFile], replays: dict[str, Replay] | None = None, above: int | None = None
+) -> Writers:
     """Read a run's files; `replays` holds, by file name, how far logs were read before.
+
+    For `above`, the folder of them, see `open_binary`.
 
     Raises:
         FileNotFoundError: a file was sealed or removed meanwhile; list the folder again.
@@ -252,7 +256,7 @@ def read_writers(files: list[WriterFile], replays: dict[str, Replay] | None = No
     for item in files:
         try:
             if item.sealed:
-                contents.append(read_sealed(item.path, item.ordinal))
+                contents.append(read_sealed(item.path, item.ordinal, above))
             else:
                 contents.append(_read_live(item, (replays or {}).get(item.path.name)))
         except FileNotFoundError:
