@@ -6,7 +6,6 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from io import UnsupportedOperation
-from json.scanner import make_scanner
 from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
 
@@ -37,7 +36,7 @@ CRC_OF_KIND = {kind: crc32(bytes([kind])) for kind in (EVENT, KEYS, ROW, COLUMNS
 MARK_OF_KIND = {kind: MAGIC + bytes([kind]) for kind in CRC_OF_KIND}
 
 
-_scan = make_scanner(json.JSONDecoder())
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # it is not in the stubs
 _LONE_SURROGATE = "[\ud800-\udfff]"  # compiled when it is needed: a script's only run has none
 
 
