@@ -1,8 +1,12 @@
 """The index of a large store: read in parts that last, whoever is interrupted, and asked at a cost of its answer."""
 
+import os
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
+import time
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
@@ -149,3 +153,40 @@ def test_a_log_that_one_look_leaves_is_sealed_by_the_next(
     store.index.refresh()
     assert not list(store.root.glob("runs/*/*/*.log"))
     assert store.run("killed").metrics["loss"].values.tolist() == [1.0]
+
+
+def test_a_live_run_that_has_not_grown_is_not_opened(store: Store, python: Python) -> None:
+    writer = python("""
+        import runlore, time
+        run = runlore.start_run("idle")
+        run.companions.await_captures()
+        run.log_metrics({"loss": 1.0}, step=1)
+        print("logged", flush=True)
+        time.sleep(60)
+    """)
+    assert writer.line() == "logged"
+    assert [run.status for run in store.runs()] == ["running"]
+    store.index.refresh()
+    looked: set[str] = set()
+    with opened(looked):
+        for _ in range(3):
+            store.index.refresh()
+    assert looked == set()
+    writer.kill()
+    assert store.run("idle").status == "crashed"
+
+
+def test_a_writer_that_stays_as_a_zombie_is_dead_soon(store: Store) -> None:
+    """Its process can still be seen."""
+    code = "import runlore, time; run = runlore.start_run('idle'); print('began', flush=True); time.sleep(60)"
+    environment = {**os.environ, "RUNLORE_STORE": str(store.root)}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline()
+        assert [run.status for run in store.runs()] == ["running"]
+        os.kill(writer.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while store.run("idle").status == "running" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert store.run("idle").status == "crashed"
+        assert Path(f"/proc/{writer.pid}").exists()

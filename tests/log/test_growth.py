@@ -87,6 +87,22 @@ def test_curves_are_the_same_when_the_log_is_sealed(store: Store, long_run: Run,
     assert (zoom.x.tolist(), zoom.y.tolist(), zoom.points) == (exact.x.tolist(), exact.y.tolist(), exact.points)
 
 
+def test_a_zoom_of_a_sealed_series_costs_the_zoom(store: Store, long_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runlore.log.points.BLOCK_BYTES", 1 << 16)
+    long_run.finish()
+    whole, first = counted(lambda: curve_of(store.run("long"), "loss"))
+    assert (whole.points, whole.x[-1]) == (ROWS, ROWS - 1)
+    assert whole.y.max() == np.sin(np.arange(ROWS) / 500).max()
+    _, again = counted(lambda: curve_of(store.run("long"), "loss"))
+    for axis, begin, end in (("step", 1000, 1300), ("epoch", 1, 1.3), ("step", ROWS - 2, ROWS + 9)):
+        zoom, cost = counted(lambda axis=axis, begin=begin, end=end: curve_of(  # type: ignore[misc]
+            store.run("long"), "loss", axis, begin=begin, end=end))  # fmt: skip
+        steps = np.arange(ROWS)[int(begin * (1000 if axis == "epoch" else 1)) - 1 :][: zoom.points]
+        assert zoom.points == (303 if end < ROWS else 3)
+        assert zoom.y.tolist() == [math.sin(step / 500) for step in steps]
+        assert max(cost, again) < first / 2
+
+
 def test_points_that_supersede_others_are_left_to_the_rule(store: Store, long_run: Run) -> None:
     assert curve_of(store.run("long"), "loss").points == ROWS
     long_run.log_metrics({"loss": 77.0}, step=3)
@@ -175,7 +191,6 @@ def test_a_resumed_run_is_followed_behind_what_stands(store: Store) -> None:
     _, idle = counted(lambda: curve_of(store.run("long"), "loss"))
     assert idle < PIECE_BYTES / 2
     written(run, range(40_000 + ROWS, 41_000 + ROWS))
-    store.index.refresh()  # which sums up what a cut may have changed
     grown, more = counted(lambda: curve_of(store.run("long"), "loss"))
     assert (grown.points, grown.x[-1]) == (41_000 + ROWS, 40_999 + ROWS)
     assert more < idle + 4 * 1000 * ROW_BYTES

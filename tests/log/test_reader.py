@@ -14,10 +14,10 @@ from runlore import RunloreWarning, Store
 from runlore.log import frames
 from runlore.log.events import event_frame
 from runlore.log.frames import DecodeError
+from runlore.log.long.merged import merge_tallies
 from runlore.log.reader import TRAILER, Content, read_log, read_sealed
 from runlore.log.replay import Replay
 from runlore.log.sealing import seal
-from runlore.log.superseding import merge_tallies
 from tests.log.strategies import JSON, spoiled
 from tests.log.test_events import GOOD
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from runlore.log import columns
+from runlore.log.long.merged import merge_tallies
 from runlore.log.points import Points, Unpack
 from runlore.log.reader import Content, read_sealed
 from runlore.log.series import READ_FREELY, Metrics
-from runlore.log.superseding import merge_tallies
 from runlore.log.writer import LogWriter
 
 KEYS = [f"layers.{number}.grad_norm" for number in range(300)]

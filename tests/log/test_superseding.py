@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from runlore import RunloreWarning, Store
 from runlore.log import frames
+from runlore.log.long.merged import merge_tallies
 from runlore.log.reader import Content, read_log, read_sealed
-from runlore.log.superseding import exact_tallies, merge_tallies, read_series
+from runlore.log.superseding import exact_tallies, read_series
 from runlore.log.writer import AddingWriter, LogWriter
 from tests.process import Process
 

@@ -245,7 +245,7 @@ def _live_changes(news: News, folder: Folder, database: Sqlite) -> Iterator[Chan
         f"FROM runs r JOIN files f ON f.run = r.id WHERE r.live IN ({LIVE}, {SILENT}, {DAMAGED})"
     )
     for day, run_id, name, size, ctime, identity, live in rows:
-        path = folder.runs / day / name
+        path = folder.runs.joinpath(day, name)
         changes = _has_changed(path, size, identity) if live == LIVE else _has_another_state(path, (size, ctime))
         if run_id not in changed and changes:
             changed.add(run_id)
@@ -260,7 +260,7 @@ def _has_changed(path: Path, size: int, identity: str | None) -> bool:
             return False
         if found.st_size != size:
             return True
-        return liveness.life_of(path, load_json(identity.encode()) if identity else {}) is not Life.ALIVE
+        return not liveness.is_alive(path, found, lambda: load_json(identity.encode()) if identity else {})
     except (OSError, DecodeError):
         return True
 

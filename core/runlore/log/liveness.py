@@ -10,7 +10,7 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from enum import Enum
 from functools import cache, lru_cache
@@ -23,6 +23,7 @@ from runlore._process import Part, process
 
 HEARTBEAT_S = 15.0  # between touches of a log on a network disk
 SAME_CLOCK_S = 1.0  # that the time of a folder's file server need not be asked again
+SEEN_S = 1.0  # for which a writer that was seen alive is taken for alive while its process is there
 STALE_S = 90.0  # without a touch, after which a writer on another machine is taken for dead
 NETWORK_DISKS = {
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "afp", "ncpfs", "coda", "davfs", "ceph", "glusterfs", "moosefs",
@@ -156,6 +157,53 @@ def life_of(log: Path, identity: dict[str, Any]) -> Life:
     finally:
         os.close(descriptor)
     return Life.DEAD
+
+
+Looked = tuple[str, int, int]  # path, inode and mtime (ns) of a log
+
+
+class Seen(Part):
+    """The writers that were seen alive a moment ago: until when that counts, and the path that shows the process."""
+
+    def __init__(self) -> None:
+        self._known: dict[Looked, tuple[float, str]] = {}
+
+    def forget(self) -> None:
+        """Know nothing any more."""
+        self._known = {}
+
+    def counts(self, log: Looked) -> bool:
+        """Return True if the writer of a log was seen, and nothing shows that it is gone."""
+        until, shown_by = self._known.get(log, (0.0, ""))
+        return time.monotonic() < until and (not shown_by or os.path.exists(shown_by))  # noqa: PTH110  # a Path's is slow
+
+    def note(self, log: Looked, identity: dict[str, Any]) -> None:
+        """Note that a writer is alive, unless it is this very process, or nothing shows here that it is gone."""
+        now = time.monotonic()
+        self._known = {known: item for known, item in self._known.items() if item[0] > now}
+        pid = identity.get("pid")
+        if is_elsewhere(identity):
+            self._known[log] = now + SEEN_S, ""
+        elif _shares_pids(identity) and pid != os.getpid():
+            self._known[log] = now + SEEN_S, f"/proc/{pid}"
+
+
+def is_alive(log: Path, status: os.stat_result, identity: Callable[[], dict[str, Any]]) -> bool:
+    """Return True if a log's writer is alive; soon after it was seen so, the process being there tells it.
+
+    `identity` returns what the log tells of its writer. One that stays as a zombie is taken for alive for `SEEN_S`.
+
+    Raises:
+        FileNotFoundError: the log was sealed meanwhile.
+    """
+    seen, place = process.part(Seen), (os.fspath(log), status.st_ino, status.st_mtime_ns)
+    if seen.counts(place):
+        return True
+    found = identity()
+    alive = life_of(log, found) is Life.ALIVE
+    if alive:
+        seen.note(place, found)
+    return alive
 
 
 def on_network_disk(folder: Path) -> bool:

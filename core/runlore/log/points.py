@@ -264,13 +264,14 @@ class Tally:
     otherwise a point may have superseded another, which only the series itself can tell.
     """
 
-    __slots__ = ("count", "exact", "first_time", "last", "last_step", "last_time", "max", "min", "split")
+    __slots__ = ("count", "exact", "first_step", "first_time", "last", "last_step", "last_time", "max", "min", "split")
 
     def __init__(self, split: str | None = None) -> None:
         self.split = split
         self.count = 0
         self.last = math.nan
         self.last_step = -1
+        self.first_step: int | None = None  # of a log, the one logged first
         self.min: float | None = None
         self.max: float | None = None
         self.exact = True
@@ -292,6 +293,7 @@ class Tally:
             self.exact = False
         if steps[-1] >= self.last_step or not self.count:
             self.last, self.last_step = values[-1], steps[-1]
+        self.first_step = self.first_step if self.count else steps[0]
         self.first_time = self.first_time or times[0]
         self.last_time = max(self.last_time, times[-1])
         self.count += len(steps)
@@ -303,6 +305,7 @@ class Tally:
             self.exact = False
         if steps[-1] >= self.last_step or not self.count:
             self.last, self.last_step = float(values[-1]), int(steps[-1])
+        self.first_step = self.first_step if self.count else int(steps[0])
         self.first_time = self.first_time or int(times[0])
         self.last_time = max(self.last_time, int(times[-1]))
         self.count += len(steps)
@@ -323,18 +326,10 @@ class Tally:
         self.max = high if self.max is None else max(self.max, high)
 
     def encode(self) -> list[Any]:
-        """Return the tally as a list for JSON."""
-        return [
-            self.split,
-            self.count,
-            plain_float(self.last),
-            self.last_step,
-            None if self.min is None else plain_float(self.min),
-            None if self.max is None else plain_float(self.max),
-            self.exact,
-            self.first_time,
-            self.last_time,
-        ]
+        """Return the tally as a list for JSON, but for the first step, which no sealed file holds."""
+        low, high = (None if bound is None else plain_float(bound) for bound in (self.min, self.max))
+        last = plain_float(self.last), self.last_step
+        return [self.split, self.count, *last, low, high, self.exact, self.first_time, self.last_time]
 
     @classmethod
     def decode(cls, item: Any) -> "Tally":
@@ -343,15 +338,16 @@ class Tally:
         Raises:
             DecodeError: it is none.
         """
-        if not isinstance(item, list) or len(item) != 9:
-            raise DecodeError("a tally is not a list of nine items of their types")
-        split, count, last, last_step, low, high, exact, first_time, last_time = item
+        if not isinstance(item, list) or len(item) not in (9, 10):
+            raise DecodeError("a tally is not a list of nine items, or ten")
+        split, count, last, last_step, low, high, exact, first_time, last_time, *more = item
         whole = is_int64(count) and count >= 0 and is_int64(last_step) and is_int64(first_time) and is_int64(last_time)
         if not whole or not _is_split(split) or type(exact) is not bool:
             raise DecodeError("a tally is not a list of nine items of their types")
         bounds = None if low is None else _float_of(low), None if high is None else _float_of(high)
         tally = cls.of(split, count, (last_step, _float_of(last)), bounds)
         tally.exact, tally.first_time, tally.last_time = exact, first_time, last_time
+        tally.first_step = next((step for step in more if is_int64(step)), None)
         return tally
 
 

@@ -15,7 +15,7 @@ from runlore.log.liveness import Life, identity_of, life_of, was_restarted
 from runlore.log.points import Tally
 from runlore.log.reader import Content, read_log, read_sealed
 from runlore.log.replay import Replay
-from runlore.log.superseding import Artifacts, merge_tallies
+from runlore.log.superseding import Artifacts
 from runlore.log.values import Plain
 
 # Kinds of links, to which integrations add others ("started_from", "evaluates")
@@ -223,6 +223,10 @@ class Writers:
         Raises:
             FileNotFoundError: a file was removed meanwhile.
         """
+        if len(self.contents) == 1 and all(tally.exact for tally in self.contents[0].tallies.values()):
+            return {key: tally for key, tally in self.contents[0].tallies.items() if tally.count}
+        from runlore.log.long.merged import merge_tallies  # which most runs don't need
+
         return merge_tallies(self.contents)
 
     def last_steps(self) -> dict[str, int]:

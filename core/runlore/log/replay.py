@@ -88,7 +88,7 @@ class Replay:
                 "rows": self.rows,
                 "key_sets": [[item.number, item.keys, item.split] for item in self.key_sets.values()],
                 "events": self.events,
-                "tallies": {key: tally.encode() for key, tally in self.tallies.items()},
+                "tallies": {key: [*tally.encode(), tally.first_step] for key, tally in self.tallies.items()},
                 "damage": self.damage,
                 "orphans": self.orphans,
                 "room": self.room.size,

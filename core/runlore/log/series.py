@@ -54,14 +54,18 @@ class Curves:
         """Return points that draw a key's series at a place; None where all of them have to be read."""
         contents = self._contents()
         holders = [place for place, content in enumerate(contents) if key in content.tallies]
-        if key in self._read or not holders or contents[holders[-1]].sealed:
+        if key in self._read or not holders:
             return None
         earlier, newest, later = contents[: holders[-1]], contents[holders[-1]], contents[holders[-1] + 1 :]
         if key in counted_keys(newest) or any(other.opening.get("cut") is not None for other in later):
             return None
-        from runlore.log.long.resumed import resumed_stretch
-
         try:
+            if newest.sealed:
+                from runlore.log.long.blocks import sealed_stretch
+
+                return sealed_stretch(key, newest, place, most) if len(holders) == 1 else None
+            from runlore.log.long.resumed import resumed_stretch
+
             return resumed_stretch(key, earlier, newest, place, most)
         except FileNotFoundError:  # it was sealed meanwhile
             return None
@@ -117,8 +121,8 @@ class Series:
     def stretch(self, along: str, begin: float | None, end: float | None, most: int) -> "Stretch":
         """Return points that draw the series from `begin` to `end` of an axis: "step", "time" (µs) or "epoch".
 
-        Some beyond both ends may be among them, or all. Of a long log that may still grow they may be an outline, which
-        costs what has come since it was asked for before; a part of it that is asked for costs that part.
+        Some beyond both ends may be among them, or all. Of a long series they may be an outline, which costs what has
+        come since it was asked for before; a part of it that is asked for costs that part.
         """
         found = self._curves.stretch(self.key, (along, begin, end), most)
         if found is not None:

@@ -187,36 +187,31 @@ def supersede(contents: list[Content], series: Mapping[str, Counting], unpack: U
             series[key].add(behind=key in counted)
 
 
-def merge_tallies(contents: list[Content]) -> dict[str, Tally]:
-    """Return the tallies of a run's series; a series in which points may supersede others is read for it."""
-    merged: dict[str, Tally] = {}
-    doubtful: set[str] = set()
-    cut = any(content.opening.get("cut") is not None for content in contents)
-    for content in contents:
-        for key, tally in content.tallies.items():
-            if key in merged or cut or not tally.exact:
-                doubtful.add(key)
-            merged[key] = tally
-    if doubtful:
-        merged |= exact_tallies(contents, doubtful)
-    return {key: tally for key, tally in merged.items() if tally.count}
+def exact_tallies(contents: list[Content], keys: set[str], cut: int | None = None) -> dict[str, Tally]:
+    """Return the tallies of some keys' points that count; of many points with numpy, a part of the keys at a time.
 
-
-def exact_tallies(contents: list[Content], keys: set[str]) -> dict[str, Tally]:
-    """Return the tallies of some keys' points that count; of many points with numpy, a part of the keys at a time."""
+    With a `cut` the points behind that step don't.
+    """
     count = sum(content.count_values(keys) for content in contents)
     if count <= MAX_MAPPED:
         series = {key: _PointsByStep() for key in keys}
         supersede(contents, series, columns.unpack)
-        return {key: points.tally() for key, points in series.items()}
+        return _tallies_of(series, cut)
     found: dict[str, Tally] = {}
     waiting = sorted(keys)
     size = max(1, len(waiting) * MAX_AT_ONCE // count)
     for place in range(0, len(waiting), size):
         arrays = {key: _PointArrays() for key in waiting[place : place + size]}
         supersede(contents, arrays, columns.unpack_numpy)
-        found |= {key: points.tally() for key, points in arrays.items()}
+        found |= _tallies_of(arrays, cut)
     return found
+
+
+def _tallies_of(series: "Mapping[str, _PointsByStep | _PointArrays]", cut: int | None) -> dict[str, Tally]:
+    if cut is not None:
+        for points in series.values():
+            points.cut(cut)
+    return {key: points.tally() for key, points in series.items()}
 
 
 def read_series(contents: list[Content], keys: Iterable[str]) -> "dict[str, Arrays]":
