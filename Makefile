@@ -74,7 +74,7 @@ $(OTHERS)/ready: pyproject.toml tests/requirements.txt
 environments: $(VENV)/dev $(OTHERS)/ready
 
 others: $(OTHERS)/ready  ## The integrations' tests with the oldest scikit-learn, and with Keras on TensorFlow
-	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(OTHERS)/bin/python -m pytest $(PARALLEL) -m "$(OTHERS_TESTS)" tests/keras tests/sklearn
+	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(OTHERS)/bin/python -m pytest $(PARALLEL) -m "$(OTHERS_TESTS)" tests/keras tests/sklearn tests/upstream
 
 docs: $(VENV)/dev  ## Every snippet of the pages runs, every link leads somewhere; pictures of the page
 	$(BIN)/python -m tests.docs.api_page
