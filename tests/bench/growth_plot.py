@@ -40,7 +40,8 @@ def panel(found: Found, which: int, left: float, title: str, low: float, high: f
         mark *= 10
     for place, (question, values) in enumerate(found.items()):
         factor = 1e3 if which == 0 else 1
-        points = [f"{x(int(runs)):.1f},{y(item[which] * factor):.1f}" for runs, item in values.items()]
+        measured = sorted((int(runs), item[which] * factor) for runs, item in values.items())
+        points = [f"{x(runs):.1f},{y(value):.1f}" for runs, value in measured]
         style = f'stroke="{COLORS[place % len(COLORS)]}" stroke-width="2" stroke-dasharray="{DASHES[place % 3]}"'
         out.append(
             f'<polyline points="{" ".join(points)}" fill="none" {style}><title>{escape(question)}</title></polyline>'

@@ -12,14 +12,24 @@ from tests.upstream.outcomes import both, differing
 FOUND = find_spec("keras")
 assert FOUND is not None
 PLACE = Path(str(FOUND.origin)).parent / "src"
-SUITES = {"callbacks": "callbacks/*_test.py", "training": "trainers/trainer_test.py"}  # where they lie in the wheel
+SUITES = {  # by name: where its tests lie in the wheel, and how many pass at least
+    "callbacks": ("callbacks/*_test.py", 40),
+    "training": ("trainers/trainer_test.py", 10),
+}
+CHOICE = """
+def pytest_collection_modifyitems(items):  # what compiles takes minutes
+    trainer = [item for item in items if item.path.name == "trainer_test.py"]
+    items[:] = [item for item in items if item not in trainer or "eager" in item.name and "jit" not in item.name]
+"""
 
 
 @pytest.mark.stress
 @pytest.mark.parametrize("suite", SUITES)
 def test_its_own_tests_come_to_the_same(suite: str, store: Store, tmp_path: Path) -> None:
-    off, on = both(sorted(PLACE.glob(SUITES[suite])), tmp_path, KERAS_BACKEND=os.environ.get("KERAS_BACKEND", "torch"))
+    place, passed = SUITES[suite]
+    backend = os.environ.get("KERAS_BACKEND", "torch")
+    off, on = both(sorted(PLACE.glob(place)), tmp_path, more=CHOICE, KERAS_BACKEND=backend)
     assert differing(off, on) == {}
-    assert list(on.values()).count("passed") > 40
-    assert len(store.runs()) > 20
+    assert list(on.values()).count("passed") > passed
+    assert len(store.runs()) > passed / 2
     assert len(store.runs("status == 'running'")) == 0

@@ -19,7 +19,7 @@ BUSY_WAIT_S = 2.0  # for the commit of another process, which takes milliseconds
 WRITE_WAIT_S = 0.05  # for a writer that did not take our lock file
 CACHE_KIB = 8 << 10  # of a connection: a server has several
 PROGRESS_STEPS = 20_000  # of SQLite's machine, some tenths of a millisecond, between two looks at the clock
-WRITE_CACHE_KIB = 64 << 10  # a large transaction that spills would lock readers out before its commit
+WRITE_CACHE_KIB = 40 << 10  # a large transaction that spills would lock readers out before its commit
 
 VALUE = "run INTEGER NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num NUMERIC, text TEXT"
 VALUES = f"{VALUE}, PRIMARY KEY (run, key)"

@@ -29,7 +29,7 @@ from runlore.log.liveness import boot_id
 from runlore.log.record import UNREADABLE, Record, Writers
 
 VERSION = "14"  # of the tables and of what their rows mean
-SORT_CACHE_KIB = 16 << 10
+SORT_CACHE_KIB = 8 << 10
 
 
 class Foreign(sqlite3.DatabaseError):
@@ -105,6 +105,7 @@ def make_indexes(database: Sqlite) -> None:
     if missing:
         database.execute("PRAGMA temp_store = FILE")  # rows are sorted in bounded memory
         database.execute(f"PRAGMA cache_size = -{SORT_CACHE_KIB}")
+        database.execute("PRAGMA shrink_memory")
     try:
         for name in missing:
             with database.writing():
