@@ -22,7 +22,10 @@ Named = dict[str, Any]  # arguments by name, X and y among them
 
 @dataclass(slots=True)
 class Sample:
-    """Data to be scored: copies, as a fit may change its data in place. `others` are further arguments of `score`."""
+    """Data to be scored: copies, as a fit may change its data in place. `others` are further arguments of `score`.
+
+    `target` is None where the score needs none.
+    """
 
     features: Any
     target: Any
@@ -78,9 +81,11 @@ def sample_of(estimator: Any, named: Named) -> Sample | None:
     Raises:
         NotScored: it is too large, or can't be copied.
     """
-    if named.get("X") is None or named.get("y") is None or not hasattr(estimator, "score"):
+    if named.get("X") is None or not hasattr(estimator, "score"):
         return None
-    features, target = _copy("X", named["X"]), _copy("y", named["y"])
+    if named.get("y") is None and not _scores_alone(estimator):
+        return None
+    features, target = _copy("X", named["X"]), None if named.get("y") is None else _copy("y", named["y"])
     others = score_arguments(estimator, {name: value for name, value in named.items() if name not in ("X", "y")})
     return Sample(features, target, {name: _copy(name, value) for name, value in others.items()})
 
@@ -97,6 +102,15 @@ def score_arguments(estimator: Any, others: Kwargs) -> Named:
     weights = others.get(f"{_prefix_of_last(estimator)}sample_weight")
     takes_weights = weights is not None and "sample_weight" in inspect.signature(estimator.score).parameters
     return {"sample_weight": weights} if takes_weights else {}
+
+
+def _scores_alone(estimator: Any) -> bool:
+    """Return True if the `score` of an estimator needs no target, as of a clustering; of a pipeline its last step."""
+    steps = getattr(estimator, "steps", None)
+    if steps:
+        return _scores_alone(steps[-1][1])
+    others = list(inspect.signature(estimator.score).parameters.values())[1:]
+    return all(other.default is not other.empty for other in others)
 
 
 def _prefix_of_last(estimator: Any) -> str:

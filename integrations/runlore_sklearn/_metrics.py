@@ -128,8 +128,9 @@ def record_curves(
 def record_train_score(session: FitSession, copy: Any, sample: Sample) -> None:
     """Score a copy on a copy: a prediction may use up a random state, print, or change what it is given."""
     _make_quiet(copy)
+    given = (sample.features,) if sample.target is None else (sample.features, sample.target)
     with guest.without_trace(draws=True, prints=True):
-        score = copy.score(sample.features, sample.target, **sample.others)
+        score = copy.score(*given, **sample.others)
     if np.isscalar(score):
         session.metrics({"train_score": score}, split="train")
 

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn
-from sklearn.cluster import KMeans
+from sklearn.cluster import DBSCAN, KMeans
+from sklearn.covariance import EllipticEnvelope
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor, VotingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -129,9 +131,26 @@ def test_a_train_score_that_cannot_be_had_says_why(autologged: Store, monkeypatc
     assert why().startswith("the model is larger than")
 
 
-def test_nobody_expects_a_score_where_there_are_no_labels(autologged: Store) -> None:
-    KMeans(2, n_init=1).fit(X)
-    assert only(autologged).missing == []
+@pytest.mark.parametrize(
+    "model",
+    [
+        KMeans(2, n_init=1, random_state=0),
+        GaussianMixture(2, random_state=0),
+        make_pipeline(StandardScaler(), KMeans(2, n_init=1, random_state=0)),
+    ],
+)
+def test_what_needs_no_labels_has_a_train_score_without_them(autologged: Store, model: Any) -> None:
+    # https://github.com/mlflow/mlflow/pull/4325
+    model.fit(X[:100])
+    assert train_score(autologged) == model.score(X[:100]) != model.score(X[100:])
+    run = only(autologged)
+    assert run.metrics["test_score"].values.tolist() == [model.score(X[100:])] and run.missing == []
+
+
+@pytest.mark.parametrize("model", [EllipticEnvelope(), make_pipeline(StandardScaler(), EllipticEnvelope()), DBSCAN()])
+def test_nobody_expects_a_score_of_what_needs_labels_where_there_are_none(autologged: Store, model: Any) -> None:
+    model.fit(X)
+    assert "train_score" not in only(autologged).metrics and only(autologged).missing == []
 
 
 def test_the_train_score_prints_nothing_and_warns_of_nothing(
