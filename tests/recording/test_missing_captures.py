@@ -53,3 +53,12 @@ def test_a_store_that_was_deleted_gets_its_captures_again(store: Store, tmp_path
     store.start_run("b").finish()
     run = store.run("b")
     assert run.environment["packages"]["pluggy"]
+
+
+def test_two_equal_runs_miss_the_same(store: Store) -> None:
+    """Why a model can't be pickled names an object, and with it its address."""
+    for _ in range(2):
+        with store.start_run() as run:
+            run.log_missing("the fitted model", f"it can't be pickled: {object()!r}")
+    one, other = (run.missing for run in store.runs())
+    assert one == other and "0x" not in one[0]["why"]

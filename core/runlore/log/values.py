@@ -238,7 +238,7 @@ def _describe(value: Any) -> Plain:
         item = value.item()
         if isinstance(item, bool | int | float | str):
             return _describe(_shortest(item, str(getattr(value, "dtype", ""))) if type(item) is float else item)
-    text = _without_addresses(repr(_with_fields(value))).replace(str(id(value)), "…")
+    text = without_addresses(repr(_with_fields(value))).replace(str(id(value)), "…")
     hashes = _array_hashes(value)
     if hashes:
         digest = hashes[0] if len(hashes) == 1 else sha256_of(" ".join(hashes).encode())
@@ -319,7 +319,8 @@ def _is_one_of(kind: type, names: set[str]) -> bool:
     return any(f"{base.__module__}.{base.__qualname__}" in names for base in kind.__mro__)
 
 
-def _without_addresses(text: str) -> str:
+def without_addresses(text: str) -> str:
+    """Return a text without addresses in memory, which differ between equal runs."""
     return re.sub(_ADDRESS, "", text) if "0x" in text else text
 
 
@@ -328,7 +329,7 @@ def _set_text(value: "set[Any] | frozenset[Any]") -> str:
     items = [_listed(item) for item in value]
     if not any(item is _HIDDEN for item in items):
         return "[" + ", ".join(sorted(json.dumps(item, ensure_ascii=False) for item in items)) + "]"
-    return "{" + ", ".join(sorted(_without_addresses(repr(item)) for item in value)) + "}"
+    return "{" + ", ".join(sorted(without_addresses(repr(item)) for item in value)) + "}"
 
 
 def _array_hashes(value: Any, depth: int = 0, room: Iterator[int] | None = None) -> list[str]:

@@ -15,7 +15,7 @@ from runlore.hookspecs import SYSTEM_PREFIX, CapturedFile
 from runlore.log import liveness
 from runlore.log.events import Event
 from runlore.log.folder import Folder, root_of
-from runlore.log.values import as_step, as_text, short_repr
+from runlore.log.values import as_step, as_text, short_repr, without_addresses
 from runlore.log.writer import AddingWriter, LogWriter
 from runlore.plugins.manager import plugins
 from runlore.recording.ending import Status, end_event
@@ -149,7 +149,7 @@ class RunLog:
 
     def missing(self, what: str, why: str) -> None:
         """Write that something could not be captured."""
-        self.event({"type": "missing", "what": what, "why": why})
+        self.event({"type": "missing", "what": what, "why": without_addresses(why)})
 
     def keep_bytes(self, data: bytes, *, name: str, kind: str = "file", masked: bool = False) -> None:
         """Keep bytes as an artifact that has no file of its own; rewriters may mask or withhold them.
