@@ -7,7 +7,18 @@ from runlore import _startup  # noqa: F401  # at once: the script may leave the 
 from runlore._lazy import lazy
 
 if TYPE_CHECKING:
-    from runlore.api import current_run, group, log_artifact, log_metrics, log_params, set_tags, start_run
+    from runlore.api import (
+        current_run,
+        group,
+        log_artifact,
+        log_histogram,
+        log_media,
+        log_metrics,
+        log_params,
+        log_table,
+        set_tags,
+        start_run,
+    )
     from runlore.errors import RunloreError, RunloreWarning
     from runlore.guest.session import FitSession
     from runlore.hookspecs import hookimpl
@@ -30,8 +41,11 @@ _HOMES = {
     "group": "api",
     "hookimpl": "hookspecs",
     "log_artifact": "api",
+    "log_histogram": "api",
+    "log_media": "api",
     "log_metrics": "api",
     "log_params": "api",
+    "log_table": "api",
     "open_store": "store.store",
     "set_tags": "api",
     "start_run": "api",
@@ -41,8 +55,11 @@ _VERBS = {
     "current_run",
     "group",
     "log_artifact",
+    "log_histogram",
+    "log_media",
     "log_metrics",
     "log_params",
+    "log_table",
     "set_tags",
     "start_run",
 }  # of trainings
@@ -58,8 +75,11 @@ __all__ = [
     "group",
     "hookimpl",
     "log_artifact",
+    "log_histogram",
+    "log_media",
     "log_metrics",
     "log_params",
+    "log_table",
     "open_store",
     "set_tags",
     "start_run",

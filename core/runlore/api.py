@@ -1,7 +1,7 @@
 """The functions that act on the default store and the current run."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runlore._process import process
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from runlore.store.runs import RecordedRun
 
 
-__all__ = ["Run", "current_run", "group", "log_artifact", "log_metrics", "log_params", "set_tags", "start_run"]
+__all__ = [
+    "Run", "current_run", "group", "log_artifact", "log_histogram", "log_media", "log_metrics", "log_params",
+    "log_table", "set_tags", "start_run",
+]  # fmt: skip
 
 
 def start_run(
@@ -124,3 +127,35 @@ def log_artifact(path: str | os.PathLike[str], *, kind: str = "file", name: str 
         FileNotFoundError: there is no such file.
     """
     require_current_run().log_artifact(path, kind=kind, name=name)
+
+
+def log_media(
+    key: str, value: Any, *, step: int | None = None, epoch: float | None = None,
+    caption: "str | Sequence[str] | None" = None, kind: str | None = None,
+) -> None:  # fmt: skip
+    """Keep images, audio, video, text or figures with the current run; see `Run.log_media`.
+
+    Raises:
+        NoCurrentRun: no run is open.
+    """
+    require_current_run().log_media(key, value, step=step, epoch=epoch, caption=caption, kind=kind)
+
+
+def log_table(key: str, rows: Any, *, step: int | None = None, epoch: float | None = None) -> None:
+    """Keep a table with the current run; see `Run.log_table`.
+
+    Raises:
+        NoCurrentRun: no run is open.
+    """
+    require_current_run().log_table(key, rows, step=step, epoch=epoch)
+
+
+def log_histogram(
+    key: str, values: Any, *, step: int | None = None, epoch: float | None = None, bins: int = 64
+) -> None:  # fmt: skip
+    """Keep a histogram with the current run; see `Run.log_histogram`.
+
+    Raises:
+        NoCurrentRun: no run is open.
+    """
+    require_current_run().log_histogram(key, values, step=step, epoch=epoch, bins=bins)

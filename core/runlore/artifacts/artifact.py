@@ -21,7 +21,7 @@ class Artifact:
     `size` is in bytes. `stored` tells whether the store keeps the content, `present` whether it was still at `path` as
     far as the run knows; `why` says why a hash or a content is missing. `value` is that of a checkpoint's metric
     `monitor`. `executable` tells whether the owner of a file may run it, `escaped` whether `path` stands with escapes
-    for bytes that are no UTF-8.
+    for bytes that are no UTF-8. `media` is the key that media were logged under, each of them with one of `captions`.
     """
 
     name: str
@@ -42,6 +42,8 @@ class Artifact:
     why: str | None = None
     executable: bool = False
     escaped: bool = False
+    media: str | None = None
+    captions: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, item: Mapping[str, Any], blobs: Blobs) -> "Artifact":
@@ -65,6 +67,8 @@ class Artifact:
             why=item.get("why"),
             executable=item.get("executable") is True,
             escaped=item.get("escaped") is True,
+            media=item.get("media"),
+            captions=tuple(item.get("captions") or ()),
         )
 
     @property

@@ -232,10 +232,10 @@ SCHEMA: dict[str, dict[str, Kind]] = {  # kinds of fields, by type of event
     "edited": {"name": LINE, "experiment": LINE},
     "environment": {"sections": SECTIONS},
     "artifact": {
-        **dict.fromkeys(("name", "kind", "path", "monitor"), LINE),
+        **dict.fromkeys(("name", "kind", "path", "monitor", "media"), LINE),
         **dict.fromkeys(("size", "step", "mtime_ns"), WHOLE),
         **dict.fromkeys(("epoch", "value"), NUMBER),
-        **dict.fromkeys(("roles", "escaped_files"), TEXTS),
+        **dict.fromkeys(("roles", "escaped_files", "captions"), TEXTS),
         **dict.fromkeys(("stored", "pending", "keep", "escaped", "completes"), FLAG),
         "id": Kind("a text", _is_line, strict=True),
         "sha256": HASH_TEXT,

@@ -17,6 +17,7 @@ from runlore.errors import FormatError, RunNotFound, RunNotReadable
 from runlore.log import liveness, marks
 from runlore.log.folder import Folder
 from runlore.log.values import as_number, as_step, as_text, describe, facts_of, flatten, is_number, text_of, unreadable
+from runlore.media.verbs import MediaVerbs
 from runlore.plugins.manager import plugins
 from runlore.recording.captures import Capture
 from runlore.recording.companions import Companions
@@ -50,7 +51,7 @@ class FitState:
         return True
 
 
-class Run:
+class Run(MediaVerbs):
     """A run that is open for writing. Threads may share it; a forked child that logs gets a file of its own.
 
     Made by `runlore.start_run` and `Store.start_run`. As a context manager it ends with the block: finished, failed
@@ -58,6 +59,8 @@ class Run:
     method raises because of the disk: what can't be recorded is reported once, and noted in the run. `run_log`,
     `companions` and `fit` are for runlore itself and for integrations.
     """
+
+    run_log: RunLog
 
     def __init__(self, log: RunLog) -> None:
         self.id = log.id
@@ -244,6 +247,7 @@ class Run:
             log.close()
             return
         try:
+            self.settle_media()
             self.companions.settle()
         finally:  # also when Ctrl-C came while it waited
             process.part(OpenRuns).remove(self)

@@ -15,7 +15,7 @@ from runlore.hookspecs import SYSTEM_PREFIX, CapturedFile
 from runlore.log import liveness
 from runlore.log.events import Event
 from runlore.log.folder import Folder, root_of
-from runlore.log.values import as_step, as_text, short_repr, without_addresses
+from runlore.log.values import as_number, as_step, as_text, short_repr, without_addresses
 from runlore.log.writer import AddingWriter, LogWriter
 from runlore.plugins.manager import plugins
 from runlore.recording.ending import Status, end_event
@@ -151,22 +151,37 @@ class RunLog:
         """Write that something could not be captured."""
         self.event({"type": "missing", "what": what, "why": without_addresses(why)})
 
-    def keep_bytes(self, data: bytes, *, name: str, kind: str = "file", masked: bool = False) -> None:
-        """Keep bytes as an artifact that has no file of its own; rewriters may mask or withhold them.
+    def keep_bytes(
+        self,
+        data: bytes | Mapping[str, bytes],
+        *,
+        name: str,
+        kind: str = "file",
+        masked: bool = False,
+        step: int | None = None,
+        epoch: float | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Keep bytes, or a folder of them by path, as an artifact that has no file of its own.
 
-        `masked` ones have passed the rewriters already.
+        Rewriters may mask or withhold them; `masked` ones have passed the rewriters already, or hold no words. `facts`
+        are further fields of the event.
         """
         if self.writer is None:
             return
-        file = CapturedFile(name, data, kind)
-        file = file if masked else plugins().rewrite_file(file)
-        for loss in losses_of(file):
+        given = {name: data} if isinstance(data, bytes) else data
+        files = [CapturedFile(path, content, kind) for path, content in given.items()]
+        files = files if masked else [plugins().rewrite_file(file) for file in files]
+        for loss in [loss for file in files for loss in losses_of(file)]:
             self.event(loss)
-        if file.withheld is not None:
+        if any(file.withheld is not None for file in files):
             return
-        event = {"type": "artifact", "name": file.name, "kind": file.kind}
+        is_file = isinstance(data, bytes)
+        event: Event = {"type": "artifact", "name": files[0].name if is_file else name, "kind": files[0].kind}
+        event |= {**(facts or {}), "step": as_step(step), "epoch": as_number(epoch)}
+        content = files[0].content if is_file else {file.name: file.content for file in files}
         try:
-            self.event(kept_content(event, file.content, self.blobs))
+            self.event(kept_content(event, content, self.blobs))
         except OSError as error:
             report(f"artifact {name!r} can't be kept: {error.strerror or error}")
             self.event({**UNPLACED, **event, **not_kept(error)})

@@ -1,0 +1,238 @@
+"""Values as files: which kind each is of, and its bytes. Libraries are used where the user has imported them."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from runlore.media import images, numbers, tables
+
+MAX_ITEMS = 100  # of one call
+MAX_BYTES = 256 << 20  # of a file
+MAX_TEXT_CHARS = 1 << 20
+KINDS = ("image", "audio", "video", "text", "html", "figure")
+TEXTS = frozenset({".txt", ".md", ".log", ".json", ".html", ".htm", ".svg"})
+SUFFIXES = {
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".svg"), "image"),
+    **dict.fromkeys((".wav", ".mp3", ".ogg", ".flac", ".m4a"), "audio"),
+    **dict.fromkeys((".mp4", ".webm", ".mov", ".avi", ".mkv"), "video"),
+    **dict.fromkeys((".txt", ".md", ".log", ".json"), "text"),
+    **dict.fromkeys((".html", ".htm"), "html"),
+}
+SIGNATURES: dict[str, tuple[tuple[int, bytes], ...]] = {  # what a file of a suffix has at a place, one of them
+    ".png": ((0, b"\x89PNG\r\n\x1a\n"),),
+    ".jpg": ((0, b"\xff\xd8\xff"),),
+    ".gif": ((0, b"GIF8"),),
+    ".webp": ((8, b"WEBP"),),
+    ".bmp": ((0, b"BM"),),
+    ".wav": ((8, b"WAVE"),),
+    ".mp3": ((0, b"ID3"), (0, b"\xff\xfb"), (0, b"\xff\xf3"), (0, b"\xff\xf2")),
+    ".ogg": ((0, b"OggS"),),
+    ".flac": ((0, b"fLaC"),),
+    ".m4a": ((4, b"ftyp"),),
+    ".mp4": ((4, b"ftyp"),),
+    ".mov": ((4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide")),
+    ".avi": ((0, b"RIFF"),),
+    ".webm": ((0, b"\x1aE\xdf\xa3"),),
+    ".mkv": ((0, b"\x1aE\xdf\xa3"),),
+}
+SIGNATURES[".jpeg"] = SIGNATURES[".jpg"]
+
+
+class Encoded(NamedTuple):
+    """One item as a file: its suffix and its bytes."""
+
+    suffix: str
+    content: bytes
+
+
+@dataclass
+class Media:
+    """Holds what a call keeps: items of a kind, facts about all of them, and what was cut or left out.
+
+    Images that are still to be encoded lie in `waiting` as copies, which nobody changes meanwhile.
+    """
+
+    kind: str
+    items: list[Encoded]
+    facts: dict[str, Any] = field(default_factory=dict)
+    losses: list[str] = field(default_factory=list)
+    waiting: list[Any] = field(default_factory=list)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that the waiting images take; 0 where none wait."""
+        return sum(map(images.size_of, self.waiting))
+
+    def encode(self) -> None:
+        """Encode the images that wait.
+
+        Raises:
+            MissingDependency: Pillow is not installed.
+        """
+        for image in self.waiting:
+            content, losses = images.png_of(image)
+            self.add(Encoded(".png", content), losses)
+        self.waiting = []
+
+    @property
+    def is_text(self) -> bool:
+        """True if the items may hold a secret in words."""
+        return any(item.suffix in TEXTS for item in self.items)
+
+    def contents(self, key: str) -> tuple[bytes | dict[str, bytes], str]:
+        """Return the only item and its name as a file, or a folder of several and its name."""
+        if len(self.items) == 1:
+            return self.items[0].content, f"{key}{self.items[0].suffix}"
+        return {f"{place}{item.suffix}": item.content for place, item in enumerate(self.items)}, key
+
+    def add(self, item: Encoded, losses: list[str]) -> None:
+        """Add an item; what was cut of several is told once."""
+        self.items.append(item)
+        self.losses += [loss for loss in losses if loss not in self.losses]
+
+
+def media_of(value: Any, kind: str | None, caption: "str | Sequence[str] | None") -> Media:
+    """Return a value, or the values of a list, as files of one kind; images are only copied.
+
+    Raises:
+        ValueError: the value, or the kind, is none that is known; the message names it.
+    """
+    if kind is not None and kind not in KINDS:
+        raise ValueError(f"kind is {kind!r}: it is one of {', '.join(KINDS)}")
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    captions = [caption] * len(values) if caption is None or isinstance(caption, str) else [*map(str, caption)]
+    found = Media(kind or "", [])
+    if len(values) > MAX_ITEMS:
+        found.losses.append(f"{len(values) - MAX_ITEMS} of {len(values)} items left out: {MAX_ITEMS} are kept at once")
+    for item in values[:MAX_ITEMS]:
+        if kind in (None, "image") and images.are_pixels(item):
+            own = "image"
+            found.waiting.append(images.copied(item))
+        else:
+            own, file, losses = _one(item, kind)
+            found.add(file, losses)
+        if found.kind not in ("", own) or (found.waiting and found.items):
+            raise ValueError(f"a list holds one kind: this one has {found.kind} and {own}, or files and pixels")
+        found.kind = own
+    if any(captions):
+        found.facts["captions"] = [words or "" for words in captions[:MAX_ITEMS]]
+    return found
+
+
+def encoded_table(rows: Any) -> Media:
+    """Return a table as JSON: `columns` with their names, and `rows`."""
+    columns, body, losses = tables.table_of(rows)
+    return Media("table", [_json({"columns": columns, "rows": body})], {"shape": [len(body), len(columns)]}, losses)
+
+
+def encoded_histogram(values: Any, bins: int) -> Media:
+    """Return a histogram as JSON: `edges`, `counts`, and how many values are not finite."""
+    return Media("histogram", [_json(numbers.histogram(images.as_array(values), bins))])
+
+
+def encoded_confusion(true: Any, predicted: Any, labels: Sequence[Any] | None) -> Media:
+    """Return a confusion matrix as JSON: `labels` and `matrix`."""
+    return Media("matrix", [_json(numbers.confusion(_listed(true), _listed(predicted), labels))])
+
+
+def encoded_curves(name: str, true: Any, scores: Any, labels: Sequence[Any] | None) -> Media:
+    """Return a curve for each class as JSON: `curve` ("roc" or "pr") and `classes` with x, y and their area."""
+    found = numbers.curves(name, _listed(true), images.as_array(scores), labels)
+    return Media("curve", [_json({"curve": name, "classes": found})])
+
+
+def _one(value: Any, kind: str | None) -> tuple[str, Encoded, list[str]]:
+    if isinstance(value, bytes | bytearray):
+        return _of_bytes(bytes(value), kind)
+    if isinstance(value, os.PathLike) or (isinstance(value, str) and _is_path(value, kind)):
+        return _of_file(Path(value), kind)
+    if isinstance(value, str):
+        return _of_text(value, kind)
+    if _is_a(value, "matplotlib.figure", "Figure"):
+        return "figure", Encoded(".png", images.png_of_figure(value)), []
+    if _is_a(value, "plotly.basedatatypes", "BaseFigure"):
+        return "figure", Encoded(".json", _bounded(value.to_json().encode())), []
+    wanted = kind or "image, audio, video, text or figure"
+    raise ValueError(f"a {type(value).__qualname__} is no {wanted}: give an array, a path, or bytes")
+
+
+def _is_path(text: str, kind: str | None) -> bool:
+    if len(text) > 1000 or "\n" in text or "\0" in text:
+        return False
+    path = Path(text)
+    return path.is_file() or (kind not in ("text", "html") and path.suffix.lower() in SUFFIXES)
+
+
+def _of_file(path: Path, kind: str | None) -> tuple[str, Encoded, list[str]]:
+    suffix = path.suffix.lower()
+    own = SUFFIXES.get(suffix)
+    if own is None:
+        raise ValueError(f"{str(path)!r} has no suffix of an image, audio, video, text or HTML: use log_artifact")
+    if kind is not None and own != kind:
+        raise ValueError(f"{str(path)!r} is {own}, no {kind}")
+    if not path.is_file():
+        raise ValueError(f"there is no file {str(path)!r}")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{str(path)!r} has {path.stat().st_size:,} bytes, {MAX_BYTES:,} are kept: use log_artifact")
+    content = path.read_bytes()
+    _check(content, suffix, repr(str(path)))
+    return own, Encoded(suffix, content), []
+
+
+def _of_bytes(content: bytes, kind: str | None) -> tuple[str, Encoded, list[str]]:
+    _bounded(content)
+    fitting = [suffix for suffix in SIGNATURES if kind in (None, SUFFIXES[suffix]) and _fits(content, suffix)]
+    if fitting:
+        return SUFFIXES[fitting[0]], Encoded(fitting[0], content), []
+    if kind in ("text", "html"):
+        return _of_text(content.decode("utf-8", "replace"), kind)
+    raise ValueError(f"{len(content):,} bytes are no {kind or 'image, audio or video'} of a known format")
+
+
+def _of_text(text: str, kind: str | None) -> tuple[str, Encoded, list[str]]:
+    if kind not in (None, "text", "html"):
+        raise ValueError(f"a text is no {kind}, and there is no file {text[:100]!r}")
+    cut = text[:MAX_TEXT_CHARS]
+    losses = [f"a text of {len(text):,} characters is cut to {MAX_TEXT_CHARS:,}"] if len(text) > len(cut) else []
+    suffix = ".html" if kind == "html" else ".txt"
+    return kind or "text", Encoded(suffix, cut.encode("utf-8", "replace")), losses
+
+
+def _check(content: bytes, suffix: str, what: str) -> None:
+    if suffix in SIGNATURES and not _fits(content, suffix):
+        raise ValueError(f"{what} does not begin as a {suffix[1:]} file does")
+
+
+def _fits(content: bytes, suffix: str) -> bool:
+    return any(content.startswith(sign, place) for place, sign in SIGNATURES[suffix])
+
+
+def _bounded(content: bytes) -> bytes:
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"it has {len(content):,} bytes, at most {MAX_BYTES:,} are kept")
+    return content
+
+
+def _is_a(value: Any, module: str, name: str) -> bool:
+    """Return True for an object of a class that is loaded; none is imported to know it."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return isinstance(kind, type) and isinstance(value, kind)
+
+
+def _listed(values: Any) -> list[Any]:
+    """Return labels as a list of plain values; of arrays and tensors, their numbers."""
+    if isinstance(values, list | tuple):
+        return [item.item() if hasattr(item, "item") else item for item in values]
+    if isinstance(values, Iterable) and not hasattr(values, "__array__") and not hasattr(values, "detach"):
+        return list(values)
+    found: list[Any] = images.as_array(values).ravel().tolist()
+    return found
+
+
+def _json(document: Any) -> Encoded:
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return Encoded(".json", _bounded(text.encode("utf-8", "replace")))

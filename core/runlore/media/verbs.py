@@ -1,0 +1,151 @@
+"""The verbs that record media; what encodes them is imported at their first call."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runlore._warnings import report
+
+if TYPE_CHECKING:
+    from runlore.media.encoding import Media
+    from runlore.media.later import Later
+
+
+class Keeper(Protocol):
+    """Takes media into a run's log; `writer` is None where nothing is recorded."""
+
+    writer: Any
+
+    def keep_bytes(
+        self, data: bytes | Mapping[str, bytes], *, name: str, kind: str, masked: bool, step: int | None,
+        epoch: float | None, facts: Mapping[str, Any] | None,
+    ) -> None:  # fmt: skip
+        """Keep bytes, or a folder of them, as an artifact."""
+
+    def missing(self, what: str, why: str) -> None:
+        """Note that something could not be recorded."""
+
+
+class MediaVerbs:
+    """The verbs of a run for media. `run_log` takes them.
+
+    Whatever is wrong with a value is reported and named in the run, and never raised: training goes on. Each call
+    keeps one artifact of its `key`, at a step. Pixels are copied by the caller and encoded on a thread of runlore's,
+    in the order of the calls. What is too large is cut or left out, as docs/media.md says.
+    """
+
+    run_log: Any
+    _later: "Later | None" = None
+
+    def log_media(
+        self,
+        key: str,
+        value: Any,
+        *,
+        step: int | None = None,
+        epoch: float | None = None,
+        caption: "str | Sequence[str] | None" = None,
+        kind: str | None = None,
+    ) -> None:
+        """Keep an image, audio, video, text, HTML or a figure, or a list of several of one kind.
+
+        Images are PIL images, arrays or tensors (height × width, with 1, 3 or 4 channels last or first; whole numbers
+        from 0 to 255, floats from 0 to 1), matplotlib's and plotly's figures, or paths of files, which say by their
+        suffix what they are. `kind` ("image", "audio", "video", "text", "html", "figure") says it of bytes and texts:
+        a text is a path if such a file exists, else itself. Audio and video are kept as they are, without being
+        decoded. `caption` is one text, or one for each of a list.
+        """
+        self._keep(key, step, epoch, lambda: _encoding().media_of(value, kind, caption))
+
+    def log_table(self, key: str, rows: Any, *, step: int | None = None, epoch: float | None = None) -> None:
+        """Keep a table: a DataFrame, a list of mappings, a list of rows, or a mapping of columns.
+
+        Of more than 10,000 rows or 200 columns the first ones are kept, and the run says so.
+        """
+        self._keep(key, step, epoch, lambda: _encoding().encoded_table(rows))
+
+    def log_histogram(
+        self, key: str, values: Any, *, step: int | None = None, epoch: float | None = None, bins: int = 64
+    ) -> None:
+        """Keep the histogram of numbers: an array, a tensor or a list. NaN and infinite ones are counted apart.
+
+        `bins` is from 1 to 512; the bins are of equal width between the least and the greatest finite value.
+        """
+        self._keep(key, step, epoch, lambda: _encoding().encoded_histogram(values, bins))
+
+    def log_confusion_matrix(
+        self, key: str, true: Any, predicted: Any, *, labels: Sequence[Any] | None = None, step: int | None = None,
+        epoch: float | None = None,
+    ) -> None:  # fmt: skip
+        """Keep how often each true label (rows) was predicted as each label (columns).
+
+        `labels` names the classes in their order; by default those that occur, sorted. At most 100 classes.
+        """
+        self._keep(key, step, epoch, lambda: _encoding().encoded_confusion(true, predicted, labels))
+
+    def log_roc_curve(
+        self, key: str, true: Any, scores: Any, *, labels: Sequence[Any] | None = None, step: int | None = None,
+        epoch: float | None = None,
+    ) -> None:  # fmt: skip
+        """Keep the receiver operating characteristic of scores, and the area below it.
+
+        `true` is 0 or 1 for scores of one column; for a column of scores for each class, the index of the class or one
+        of `labels`, and there is a curve for each class against the others.
+        """
+        self._keep(key, step, epoch, lambda: _encoding().encoded_curves("roc", true, scores, labels))
+
+    def log_pr_curve(
+        self, key: str, true: Any, scores: Any, *, labels: Sequence[Any] | None = None, step: int | None = None,
+        epoch: float | None = None,
+    ) -> None:  # fmt: skip
+        """Keep precision over recall of scores, and the average precision; see `log_roc_curve`."""
+        self._keep(key, step, epoch, lambda: _encoding().encoded_curves("pr", true, scores, labels))
+
+    def settle_media(self) -> None:
+        """Wait until all media that were given are kept."""
+        if self._later is not None and self._later.is_own:
+            self._later.wait()
+
+    def _keep(self, key: str, step: int | None, epoch: float | None, encode: "Callable[[], Media]") -> None:
+        """Keep what a call encodes; what it only prepares is encoded on another thread."""
+        keeper: Keeper = self.run_log
+        if keeper.writer is None:
+            return
+        name = str(key)
+        try:
+            found = encode()
+        except Exception as error:  # a value of the user's, in libraries of others: training goes on
+            return _refuse(keeper, name, error)
+        if not found.waiting_bytes:
+            return _keep(keeper, name, step, epoch, found)
+        if self._later is None or not self._later.is_own:
+            from runlore.media.later import Later
+
+            self._later = Later()
+        self._later.add(lambda: _keep(keeper, name, step, epoch, found), found.waiting_bytes)
+
+
+def _keep(keeper: Keeper, name: str, step: int | None, epoch: float | None, media: "Media") -> None:
+    try:
+        media.encode()
+        for why in media.losses:
+            keeper.missing(f"media {name}", why)
+        if media.items:
+            data, path = media.contents(name)
+            facts = {"media": name, **media.facts}
+            keeper.keep_bytes(
+                data, name=path, kind=media.kind, masked=not media.is_text, step=step, epoch=epoch, facts=facts
+            )
+    except Exception as error:  # a value of the user's, in libraries of others: training goes on
+        _refuse(keeper, name, error)
+
+
+def _refuse(keeper: Keeper, name: str, error: Exception) -> None:
+    why = f"{type(error).__name__}: {error}"
+    report(f"media {name!r} can't be recorded: {why}")
+    keeper.missing(f"media {name}", why)
+
+
+def _encoding() -> Any:
+    from runlore.media import encoding
+
+    return encoding
