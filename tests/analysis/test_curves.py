@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runlore import Store
-from runlore.analysis.curves import Curve, band_of, curve_of, thin
+from runlore.analysis.curves import Curve, band_of, curve_of, smoothed, thin
 
 VALUES = st.lists(st.floats(allow_nan=True, allow_infinity=True, width=32), max_size=400)
 
@@ -38,6 +38,18 @@ def test_a_single_peak_is_never_lost(count: int, most: int, data: Any) -> None:
     values = np.sin(np.arange(count) / 50)
     values[place] = 9.0
     assert place in thin(values, most)
+
+
+@given(st.lists(st.floats(-1e6, 1e6) | st.sampled_from([math.nan, math.inf]), max_size=300), st.floats(0.01, 0.999))
+def test_smoothing_is_the_debiased_moving_average_of_the_points_so_far(values: list[float], weight: float) -> None:
+    total = counted = 0.0
+    expected = []
+    for value in values:
+        if math.isfinite(value):
+            total, counted = total * weight + value, counted * weight + 1
+            value = total / counted
+        expected.append(value)
+    np.testing.assert_allclose(smoothed(np.array(values), weight), expected, rtol=1e-9, atol=1e-7)
 
 
 def curve(x: list[float], y: list[float]) -> Curve:

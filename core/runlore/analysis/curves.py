@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Axis = Literal["step", "epoch", "time", "relative"]
 _CLOCKS = ("time", "relative")
+_TOGETHER = 64  # values that are smoothed in one step
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,12 @@ class Band:
 
 def curve_of(
     run: RecordedRun, key: str, axis: Axis = "step", *, begin: float | None = None, end: float | None = None,
-    most: int = 1000,
+    most: int = 1000, smooth: float = 0.0,
 ) -> Curve:  # fmt: skip
     """Return a metric of a run between `begin` and `end` on the axis, thinned to about `most` points.
 
-    It includes the nearest point beyond either end, so that the line reaches the edges of the picture.
+    It includes the nearest point beyond either end, so that the line reaches the edges of the picture. `smooth`, from 0
+    to below 1, is the weight of `smoothed`, which takes all points of the series from its first on.
 
     Raises:
         MetricNotFound: the run has no such metric.
@@ -60,8 +62,11 @@ def curve_of(
     scale, zero = (1e6, run.started.timestamp() if axis == "relative" else 0.0) if axis in _CLOCKS else (1.0, 0.0)
     first, last = (None if place is None else (place + zero) * scale for place in (begin, end))
     along = "time" if axis in _CLOCKS else axis
-    found = run.metrics[key].stretch(along, first, last, most)
+    series = run.metrics[key]
+    found = series.whole() if smooth else series.stretch(along, first, last, most)
     x, y, numbers = getattr(found, along) / scale - zero, found.value, found.number
+    if smooth:
+        y = smoothed(y, smooth)
     kept = ~np.isnan(x)
     if not kept.all():
         x, y, numbers = x[kept], y[kept], numbers[kept]
@@ -97,6 +102,36 @@ def thin(values: "Numbers", most: int) -> "NDArray[np.int64]":
     highest = starts + np.where(np.isnan(table), -np.inf, table).argmax(axis=1)
     gaps = (starts + missing.argmax(axis=1))[missing.any(axis=1)]
     return np.unique(np.concatenate([[0, count - 1], lowest, highest, gaps]))
+
+
+def smoothed(values: "Numbers", weight: float) -> "Numbers":
+    """Return the exponential moving average of values, corrected for its start; NaN stays and counts nothing.
+
+    Each value counts `weight` times as much as the one behind it: the debiased average of Kingma and Ba, Adam, 2015.
+    Infinite values are taken as gaps, too, as no later average would ever be finite again.
+    """
+    import numpy as np
+
+    result = values.astype(np.float64, copy=True)
+    finite = np.isfinite(values)
+    given = result[finite]
+    count = len(given)
+    if not count or not weight:
+        return result
+    powers = weight ** np.arange(_TOGETHER)
+    places = np.subtract.outer(np.arange(_TOGETHER), np.arange(_TOGETHER))
+    shares = np.where(places >= 0, weight ** np.maximum(places, 0), 0.0)
+    table = np.zeros(-(-count // _TOGETHER) * _TOGETHER)
+    table[:count] = given
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = table.reshape(-1, _TOGETHER) @ shares.T
+        before = 0.0  # the sum at the end of the row above
+        for row in sums:
+            row += before * weight * powers
+            before = row[-1]
+    weights = -np.expm1(np.arange(1, count + 1) * np.log(weight)) / (1 - weight)
+    result[finite] = sums.reshape(-1)[:count] / weights
+    return result
 
 
 def band_of(curves: Sequence[Curve], most: int = 400) -> Band:

@@ -13,7 +13,7 @@ from runlore.index.fields import Field
 from runlore.index.keys import count_keys, hints_of
 from runlore.index.parse import parse_field, parse_sort
 from runlore.index.rows import Summary
-from runlore.index.select import count_of, list_ids, load_runs, read_page, read_states
+from runlore.index.select import count_by_experiment, count_of, list_ids, load_runs, read_page, read_states
 from runlore.index.sql import compile_query
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
@@ -55,7 +55,7 @@ def read_table(
 ) -> Table:
     """Return the runs `offset` to `offset + limit` of those that fulfil a query, with the values of some fields.
 
-    `where` and `sort` are those of `Store.runs`. A missing value is None, and so is NaN as a metric's last value.
+    `where` and `sort` are those of `Store.runs`. A missing value is None.
 
     Raises:
         QueryError: the query, the order or a column can't be understood.
@@ -97,6 +97,15 @@ def known_keys(store: Store) -> dict[str, dict[str, int]]:
 def suggested_columns(store: Store, where: str = "", most: int = 8) -> list[str]:
     """Return no more than `most` columns that distinguish the newest runs of a query, the best first."""
     return [field.text for field in telling_columns(store.runs(where, limit=SAMPLE_RUNS))[:most]]
+
+
+def list_experiments(store: Store, where: str = "") -> list[tuple[str, int, datetime]]:
+    """Return the experiments of the runs that fulfil a query: name, number of runs, start of the newest.
+
+    The one with the newest run comes first.
+    """
+    found = store.ask(count_by_experiment, compile_query(where, time.time))
+    return [(name, runs, as_time(newest)) for name, runs, newest in found]
 
 
 def states(store: Store) -> dict[str, tuple[int, int, str]]:

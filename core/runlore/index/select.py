@@ -1,5 +1,6 @@
 """Questions about runs: those that fulfil a query, those that a name or a part of an id may mean."""
 
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
@@ -62,14 +63,14 @@ def values_of(database: Sqlite, compiled: Compiled, fields: Sequence[Field]) -> 
 def read_page(
     database: Sqlite, compiled: Compiled, order: Order, fields: Sequence[Field], offset: int, limit: int
 ) -> list[Line]:
-    """Return the runs `offset` to `offset + limit` of a query."""
+    """Return the runs `offset` to `offset + limit` of a query; a last value that is NaN is NaN, no missing one."""
     numbers = _numbers(database, compiled, order, limit, offset)
     if not numbers:
         return []
     marks = f"({', '.join('?' * len(numbers))})"
     own = [f"r.{name}" for name in RUN_COLUMNS.split(", ")]
     rows = _values(database, own, fields, Clause(f"r.n IN {marks} ORDER BY r.n", tuple(numbers)))
-    found = {row[0]: (Summary(*row[: len(own)]), row[len(own) :]) for row in rows}
+    found = {row[0]: (Summary(*row[: len(own)]), row[len(own) :]) for row in _with_nan(database, rows, own, fields)}
     tags: dict[int, dict[str, str]] = {n: {} for n in found}
     for n, key, text in database.query(f"SELECT run, key, text FROM tags WHERE run IN {marks}", numbers):
         tags[n][key] = text
@@ -77,6 +78,21 @@ def read_page(
     parents = database.query(f"SELECT parent FROM runs WHERE parent IN {marks}", ids)
     children = Counter(parent for (parent,) in parents)
     return [(found[n][0], children[found[n][0].id], tags[n], found[n][1]) for n in numbers if n in found]
+
+
+def _with_nan(database: Sqlite, rows: list[Any], own: Sequence[str], fields: Sequence[Field]) -> list[Any]:
+    """Return rows with NaN as the last value of each metric that ended so, which the database holds as none."""
+    for place, field in enumerate(fields, len(own)):
+        lacking = [row[0] for row in rows if row[place] is None] if _is_last(field) else []
+        for marks, some in chunks(lacking):
+            sql = f"SELECT run FROM metrics WHERE key = ? AND count > 0 AND last IS NULL AND run IN {marks}"
+            ended = {run for (run,) in database.query(sql, [field.key, *some])}
+            rows = [(*row[:place], math.nan, *row[place + 1 :]) if row[0] in ended else row for row in rows]
+    return rows
+
+
+def _is_last(field: Field) -> bool:
+    return field.table == "metrics" and field.column == "last"
 
 
 def resolve(database: Sqlite, part: str) -> list[Summary]:
@@ -126,6 +142,13 @@ def list_names(database: Sqlite) -> list[str]:
 def count_by_status(database: Sqlite) -> dict[str, int]:
     """Return how many runs have each status, in the order in which these first occurred."""
     return dict(database.query("SELECT status, COUNT(*) FROM runs GROUP BY status ORDER BY MIN(id)"))
+
+
+def count_by_experiment(database: Sqlite, compiled: Compiled) -> list[tuple[str, int, int]]:
+    """Return the experiments of the runs that fulfil a query: number of runs, start of the newest; the newest first."""
+    columns = "r.experiment, COUNT(*), MAX(r.started)"
+    sql = f"SELECT {columns} FROM runs r WHERE {compiled.sql} GROUP BY r.experiment ORDER BY MAX(r.started) DESC"
+    return _query(database, sql, compiled.arguments)
 
 
 def names_of(database: Sqlite, ids: Sequence[str]) -> list[str]:

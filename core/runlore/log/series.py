@@ -124,9 +124,10 @@ class Series:
         Some beyond both ends may be among them, or all. Of a long series they may be an outline, which costs what has
         come since it was asked for before; a part of it that is asked for costs that part.
         """
-        found = self._curves.stretch(self.key, (along, begin, end), most)
-        if found is not None:
-            return found
+        return self._curves.stretch(self.key, (along, begin, end), most) or self.whole()
+
+    def whole(self) -> "Stretch":
+        """Return all points of the series."""
         from runlore.log.long.outline import Stretch
 
         return Stretch.of(*self._arrays)

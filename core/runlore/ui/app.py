@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from runlore.errors import MissingDependency
-from runlore.ui import changes, files, live, runs, tables
+from runlore.ui import changes, files, live, media, runs, tables
 from runlore.ui.connections import Connections
 from runlore.ui.endpoints import Endpoint, Stores, describe, route
 from runlore.ui.guard import Guard, Keys
@@ -21,7 +21,9 @@ STATIC = Path(__file__).parent / "static"
 CONTENT_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 PAGES = ("/", "/run/{run}", "/compare", "/find")
 
-ENDPOINTS: list[Endpoint] = [*tables.ENDPOINTS, *runs.ENDPOINTS, *files.ENDPOINTS, *changes.ENDPOINTS]
+ENDPOINTS: list[Endpoint] = [
+    *tables.ENDPOINTS, *runs.ENDPOINTS, *files.ENDPOINTS, *media.ENDPOINTS, *changes.ENDPOINTS,
+]  # fmt: skip
 
 
 def create_app(

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from starlette.responses import FileResponse, Response
@@ -32,8 +32,13 @@ MAX_PICTURE_BYTES = 20 << 20
 MAX_OUTPUT_BYTES = 256 << 10  # of one answer
 MAX_ROWS = 200  # of a table
 MAX_COLUMNS = 100
+MAX_BINS = 1000  # of a histogram
 MAX_MATRIX_ROWS = 40  # of a matrix that is shown as a heat map
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".bmp"}
+PLAYED_SUFFIXES = {
+    **dict.fromkeys((".wav", ".mp3", ".ogg", ".flac", ".m4a"), "audio"),
+    **dict.fromkeys((".mp4", ".webm", ".mov", ".mkv"), "video"),
+}
 OUTPUT_NAME = "output.log"  # of the artifact with what a run printed
 POSITION = re.compile(r"[0-9]{1,9}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -43,7 +48,8 @@ SANDBOX = {"content-security-policy": "sandbox; default-src 'none'; style-src 'u
 def content(store: Store, run: str, position: str, member: str) -> Response:
     """Send a file to be saved, with headers that keep a browser from running it."""
     file, name = _file(store, run, position, member)
-    kind = mimetypes.guess_type(name)[0] if Path(name).suffix.lower() in PICTURE_SUFFIXES else None
+    shown = PICTURE_SUFFIXES | PLAYED_SUFFIXES.keys()
+    kind = mimetypes.guess_type(name)[0] if Path(name).suffix.lower() in shown else None
     headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(Path(name).name)}", **SANDBOX}
     return _OpenFile(file, media_type=kind or "application/octet-stream", headers=headers)
 
@@ -63,6 +69,8 @@ def _preview(file: BufferedReader, name: str) -> dict[str, Any]:
         if size > MAX_PICTURE_BYTES:
             return head | {"kind": "none", "why": "too large"}
         return head | {"kind": "picture", "cut": False}
+    if suffix in PLAYED_SUFFIXES:
+        return head | {"kind": PLAYED_SUFFIXES[suffix], "cut": False}
     data = file.read(MAX_TEXT_BYTES)
     if b"\0" in data:
         return head | {"kind": "none", "why": "it is no text"}
@@ -196,6 +204,9 @@ def _json(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {"kind": "text", "text": text}
     names = found if isinstance(found, dict) else {}
+    special = _histogram(names) or _curve(names) or _rows(names)
+    if special is not None:
+        return special
     matrix = found if isinstance(found, list) else next(
         (names[key] for key in ("matrix", "confusion_matrix", "data", "values") if key in names), None
     )  # fmt: skip
@@ -206,6 +217,40 @@ def _json(text: str) -> dict[str, Any]:
         return {"kind": "json", "text": json.dumps(found, indent=2, ensure_ascii=False)}
     except RecursionError:  # it takes more levels to write than to read
         return {"kind": "text", "text": text}
+
+
+def _histogram(names: dict[str, Any]) -> dict[str, Any] | None:
+    edges, counts = names.get("edges"), names.get("counts")
+    if not _are_numbers(edges) or not _are_numbers(counts) or len(edges) != len(counts) + 1 or len(counts) > MAX_BINS:
+        return None
+    return {"kind": "histogram", "edges": edges, "counts": counts}
+
+
+def _curve(names: dict[str, Any]) -> dict[str, Any] | None:
+    classes = names.get("classes")
+    if names.get("curve") not in ("roc", "pr") or not isinstance(classes, list) or len(classes) > MAX_MATRIX_ROWS:
+        return None
+    for item in classes:
+        known = isinstance(item, dict) and _are_numbers(item.get("x")) and _are_numbers(item.get("y"))
+        if not known or len(item["x"]) != len(item["y"]) or not _are_numbers([item.get("area")]):
+            return None
+    found = [{"name": str(item.get("name")), "x": item["x"], "y": item["y"], "area": item["area"]} for item in classes]
+    return {"kind": "curve", "curve": names["curve"], "classes": found}
+
+
+def _rows(names: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the table of a document with `columns` and `rows`, as `log_table` makes it."""
+    columns, rows = names.get("columns"), names.get("rows")
+    if not isinstance(columns, list) or not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        return None
+    shown = [["" if cell is None else cell for cell in row[:MAX_COLUMNS]] for row in rows[:MAX_ROWS]]
+    return {"kind": "table", "head": columns[:MAX_COLUMNS], "rows": shown, "count": len(rows), "cut": False}
+
+
+def _are_numbers(values: Any) -> TypeGuard[list[float]]:
+    return isinstance(values, list) and all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in values
+    )
 
 
 def _table(text: str, separator: str, *, whole: bool) -> dict[str, Any]:

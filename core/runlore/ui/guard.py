@@ -22,6 +22,7 @@ CHANGE_HEADER = "x-runlore-token"  # with the token for changes
 POLICY = "; ".join(
     [
         "default-src 'none'", "script-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data: blob:",
+        "media-src 'self'",
         "connect-src 'self'", "base-uri 'none'", "form-action 'none'",
     ]
 )  # fmt: skip

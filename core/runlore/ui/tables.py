@@ -7,10 +7,11 @@ from runlore import __version__
 from runlore.analysis.curves import band_of, curve_of
 from runlore.analysis.scope import independent, well_ended, with_children
 from runlore.analysis.statistics import group_runs, key_text
-from runlore.analysis.tables import Table, known_keys, read_table, suggested_columns
+from runlore.analysis.tables import Table, known_keys, list_experiments, read_table, suggested_columns
 from runlore.documents import iso_time, plain, statistics_document
 from runlore.errors import QueryError
 from runlore.index.fields import Field
+from runlore.maintenance.removal import NothingToUndo, last_removal
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 from runlore.ui.endpoints import Endpoint, Parameter, exact
@@ -28,8 +29,18 @@ MOST = Parameter("most", "whole", "points of a curve, approximately", 1000, leas
 
 
 def about(store: Store) -> dict[str, Any]:
-    """Return the place of the store, and the version of the server."""
-    return {"root": str(store.root), "exists": store.exists, "version": __version__}
+    """Return the place of the store, how many runs an undo would bring back, and the version of the server."""
+    try:
+        removed = len(last_removal(store))
+    except (NothingToUndo, OSError):
+        removed = 0
+    return {"root": str(store.root), "exists": store.exists, "removed": removed, "version": __version__}
+
+
+def experiments(store: Store, all: bool) -> dict[str, Any]:  # noqa: A002
+    """Return the experiments, those with the newest runs first, each with its number of runs."""
+    found = list_experiments(store, with_children("", all))
+    return {"experiments": [{"name": name, "runs": runs, "newest": iso_time(newest)} for name, runs, newest in found]}
 
 
 def table(
@@ -107,17 +118,19 @@ def _runs(store: Store, ids: list[str]) -> list[RecordedRun]:
 
 
 def curves(
-    store: Store, runs: list[str], key: str, x: str, begin: float | None, end: float | None, most: int
+    store: Store, runs: list[str], key: str, x: str, begin: float | None, end: float | None, most: int, smooth: float
 ) -> dict[str, Any]:
-    """Return the curves of a metric, for the runs that have it."""
+    """Return the curves of a metric, for the runs that have it; smoothed ones beside the points as they are."""
     found = []
     for run in _runs(store, runs):
         if key in run.metrics:
             curve = curve_of(run, key, x, begin=begin, end=end, most=most)  # type: ignore[arg-type]  # the endpoint has checked it
-            found.append(
-                {"run": run.id, "name": run.name, "x": numbers(curve.x), "y": numbers(curve.y), "points": curve.points,
-                 "whole": curve.whole}
-            )  # fmt: skip
+            document = {"run": run.id, "name": run.name, "x": numbers(curve.x), "y": numbers(curve.y),
+                        "points": curve.points, "whole": curve.whole}  # fmt: skip
+            if smooth and curve.points > 2:
+                line = curve_of(run, key, x, begin=begin, end=end, most=most, smooth=smooth)  # type: ignore[arg-type]
+                document["smoothed"] = {"x": numbers(line.x), "y": numbers(line.y)}
+            found.append(document)
     return {"key": key, "x": x, "curves": found}
 
 
@@ -137,9 +150,12 @@ def bands(
 ) -> dict[str, Any]:  # fmt: skip
     """Return mean and deviation of a metric's curves in groups of runs that finished; `order` ranks the groups."""
     chosen, _ = well_ended(store, where, independent(where, all), by)
-    grouped = group_runs(store, chosen, order or Field("metrics", key, "count", 0).text, by)
+    grouped = group_runs(store, chosen, Field("metrics", key, "count", 0).text, by).groups
+    if order:  # a metric that runs of a group may lack
+        ranked = [group.key for group in group_runs(store, chosen, order, by).groups]
+        grouped = tuple(sorted(grouped, key=lambda group: ranked.index(group.key)))
     found = []
-    for group in grouped.groups[:MAX_BANDS]:
+    for group in grouped[:MAX_BANDS]:
         ids = [item.run for item in group.runs]
         members = _runs(store, ids[:MAX_MEMBERS])
         band = band_of([curve_of(run, key, x, most=most) for run in members if key in run.metrics])  # type: ignore[arg-type]
@@ -154,7 +170,7 @@ def bands(
                 "deviation": numbers(band.deviation),
             }
         )
-    return {"key": key, "x": x, "bands": found, "groups": len(grouped.groups)}
+    return {"key": key, "x": x, "bands": found, "groups": len(grouped)}
 
 
 def metrics_of(store: Store, runs: list[str]) -> dict[str, Any]:
@@ -172,7 +188,8 @@ def metrics_of(store: Store, runs: list[str]) -> dict[str, Any]:
 
 
 ENDPOINTS = [
-    Endpoint("/api/store", "The place of the store, and the version of the server", about),
+    Endpoint("/api/store", "The place of the store, what an undo brings back, and the version of the server", about),
+    Endpoint("/api/experiments", "The experiments, each with its number of runs", experiments, [ALL]),
     Endpoint(
         "/api/runs", "A page of the table of runs", table,
         [
@@ -207,6 +224,7 @@ ENDPOINTS = [
             Parameter("begin", "number", "the first x to show", least=-math.inf),
             Parameter("end", "number", "the last x to show", least=-math.inf),
             MOST,
+            Parameter("smooth", "number", "weight of a moving average, of all points of the series", 0.0, most=0.999),
         ],
     ),
     Endpoint(

@@ -57,6 +57,7 @@ def test_zooming_fetches_finer_points_and_a_peak_stays(page: "Page", real: Serve
 def test_curves_lie_along_other_axes(page: "Page", real: Served, axis: str, kind: str) -> None:
     open_page(page, real, f"/?{SWEEP}")
     plot_of(page, "loss")
+    page.get_by_role("button", name="Axes").click()
     page.get_by_role("combobox", name="What lies along x").select_option(axis)
     told = "second" if axis == "relative" else axis
     wait_plot(page, "loss", f"plot.layout.xaxis.type === '{kind}' && plot.layout.xaxis.title.text.includes('{told}')")
@@ -71,10 +72,14 @@ def test_hovering_compares_the_runs(page: "Page", real: Served) -> None:
     assert box
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.move(box["x"] + box["width"] / 2 + 3, box["y"] + box["height"] / 2)
-    until(
-        page,
-        "document.querySelectorAll('.hoverlayer .legendtext, .hoverlayer text.nums, .hoverlayer tspan').length >= 8",
-    )
+    until(page, "document.querySelectorAll('.hover > div').length === 8")
+    assert page.locator(".hover .nearest").count() == 1
+    values = [float(text) for text in page.locator(".hover .number").all_inner_texts()]
+    assert values == sorted(values, reverse=True)
+    marks = "[...document.querySelectorAll('.card .mark:not(.hidden)')].map(mark => mark.closest('.card').dataset.key)"
+    assert {"val/acc", "loss"} <= set(page.evaluate(marks)), "all charts show the same place"
+    page.mouse.move(4, 4)
+    page.locator(".hover.hidden").wait_for(state="attached")
 
 
 def test_a_scatter_plot_is_linked_with_the_selection(page: "Page", real: Served) -> None:
@@ -104,7 +109,8 @@ def test_parallel_coordinates_are_linked_with_the_selection(page: "Page", real: 
     page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.2, steps=5)
     page.mouse.up()
     page.get_by_text("4 selected").wait_for()
-    page.get_by_role("combobox", name="Add an axis").select_option("params.seed")
+    page.get_by_role("button", name="Add an axis").click()
+    page.get_by_role("button", name="params.seed", exact=True).click()
     page.locator(".xaxislayer-above text", has_text="seed").wait_for()
 
 

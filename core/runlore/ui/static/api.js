@@ -58,8 +58,12 @@ export const runPath = (id) => `/api/runs/${encodeURIComponent(id)}`;
 
 const NOTHING = { runs: [], gone: [], new: 0, more: false };
 
-/** Listen to the live stream: `heard(news)` gets {runs, gone, new, total, more}, `state(connected)` true or false.
+const AGAIN_MS = 3000; // until a stream that the browser has given up is opened again
+
+/** Listen to the live stream: `heard(news)` gets {runs, gone, new, total, more}, `state(connected, locked)` flags.
  *
+ * `locked` is true where a server answers that was started again and has another key.
+
  * A hidden page disconnects: browsers keep only six connections to a server, for all of its pages together.
  */
 export function listen(heard, state) {
@@ -71,7 +75,18 @@ export function listen(heard, state) {
       heard({ ...NOTHING, hello: true }); // changes since the page was last connected are unknown
     });
     source.addEventListener("changed", (event) => heard(JSON.parse(event.data)));
-    source.addEventListener("error", () => state(false));
+    source.addEventListener("error", () => {
+      state(false);
+      if (source?.readyState === EventSource.CLOSED) setTimeout(again, AGAIN_MS, source);
+    });
+  };
+  const again = (given) => {
+    if (given !== source) return; // it was closed meanwhile, or opened by something else
+    ask("/api/store").then(open, (error) => {
+      const locked = error.status >= 400 && error.status < 500; // another key, or another name
+      state(false, locked);
+      if (!locked) setTimeout(again, AGAIN_MS, given);
+    });
   };
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) {

@@ -105,9 +105,9 @@ function follow() {
     (news) => {
       page?.news?.(news);
     },
-    (on) => {
+    (on, locked = false) => {
       live.classList.toggle("on", on);
-      fill(live, on ? "live" : "not live");
+      fill(live, on ? "live" : locked ? "started again: open the address that it printed" : "not live");
     },
   );
 }
@@ -155,7 +155,8 @@ document.addEventListener("click", (event) => {
 });
 addEventListener("popstate", () => show());
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName)) return;
+  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName);
+  if (event.key !== "/" || typing || document.querySelector(".pop")) return;
   const input = document.querySelector(".query input");
   if (input) {
     event.preventDefault();

@@ -1,6 +1,8 @@
-// Boxes to choose fields: the columns of the table, and the fields that form groups.
+// Boxes to choose fields: the columns of the table, the fields that form groups, the axes of a picture.
 
-import { fill, h, say } from "./dom.js";
+import { closePopover, fill, h, popover, say } from "./dom.js";
+import { AGGREGATES, label, withAggregate } from "./fields.js";
+import { finder } from "./format.js";
 
 const MOST = 150; // fields that a list shows
 const GROUPING = 4; // fields that form groups; the server takes no more
@@ -35,12 +37,60 @@ export function chooseColumns(box, keys, chosen, save) {
     return shown.map(({ field, runs }) => ({ field, section, runs: table === "env" ? "" : runs }));
   });
   tickList(box, items, chosen, save, "Find a column", COLUMNS);
-  const reset = h("button", { type: "button", onclick: () => save([]) }, "Those that tell runs apart");
+  const reset = h("button", { type: "button", onclick: () => save([]) }, "Automatic: columns that tell runs apart");
   box.append(h("div", { class: "row" }, reset));
 }
 
-function tickList(box, items, chosen, save, label, most) {
+/** A button with the label of a field, which opens a list to choose another; `label` names what it is for. */
+export function chooseOne(name, fields, current, choose) {
+  const title = current === null ? name : current === "" ? "none" : label(current);
+  const button = popover(
+    title,
+    (box) => {
+      const lines = (wanted) => {
+        const found = fields.filter((field) => wanted(field || "none"));
+        return [
+          found.slice(0, MOST).map((field) =>
+            h(
+              "button",
+              {
+                type: "button",
+                class: "plain choice",
+                "aria-pressed": String(field === current),
+                onclick: () => {
+                  closePopover();
+                  choose(field);
+                },
+              },
+              field === "" ? "none" : field,
+            ),
+          ),
+          beyond(found.length),
+        ];
+      };
+      searchable(box, "Find a field", lines);
+    },
+    { "aria-label": current === null ? name : `${name}: ${title}`, class: "axis", title: current ?? name },
+  );
+  return current === null ? button : h("span", { class: "check" }, name, button);
+}
+
+/** Fill a box with a field to search in, and the lines that fit; `lines(test)` makes them. */
+function searchable(box, placeholder, lines) {
   const list = h("div");
+  const draw = (words) => fill(list, lines(finder(words)));
+  const oninput = (event) => draw(event.target.value);
+  box.append(h("input", { type: "search", placeholder, "aria-label": placeholder, oninput }), list);
+  draw("");
+}
+
+/** A line below a list that says what is not in it; "nothing" where nothing is. */
+function beyond(amount) {
+  if (!amount) return h("p", { class: "quiet" }, "Nothing has such a name.");
+  return amount > MOST ? h("p", { class: "quiet" }, `and ${amount - MOST} more: type a part of the name`) : null;
+}
+
+function tickList(box, items, chosen, save, placeholder, most) {
   let ticked = [...chosen];
   const turn = (field, tick) => {
     const on = tick.checked && ticked.length < most;
@@ -49,32 +99,40 @@ function tickList(box, items, chosen, save, label, most) {
     ticked = on ? [...ticked, field] : ticked.filter((item) => item !== field);
     save(ticked);
   };
-  const draw = (wanted) => {
-    let section = "";
-    const shown = items.filter((item) => item.field.toLowerCase().includes(wanted.toLowerCase())).slice(0, MOST);
-    const lines = shown.map((item) => {
-      const begins = item.section && item.section !== section;
-      if (begins) section = item.section;
-      const tick = h("input", {
+  const line = (item) =>
+    h(
+      "label",
+      { class: "check" },
+      h("input", {
         type: "checkbox",
         checked: ticked.includes(item.field),
         onchange: (event) => turn(item.field, event.target),
-      });
-      return [
-        begins ? h("h3", {}, section) : null,
-        h("label", { class: "check" }, tick, h("span", {}, item.field), h("span", {}, item.runs ?? "")),
-      ];
+      }),
+      h("span", {}, item.field),
+      h("span", {}, item.runs ?? ""),
+    );
+  /** A metric with a box for each of its aggregates. */
+  const metric = (item) =>
+    h(
+      "div",
+      { class: "check many" },
+      h("span", { title: item.field }, label(item.field)),
+      AGGREGATES.map((name) => {
+        const field = withAggregate(item.field, name);
+        const onchange = (event) => turn(field, event.target);
+        const tick = h("input", { type: "checkbox", checked: ticked.includes(field), "aria-label": field, onchange });
+        return h("label", { class: "check" }, tick, name);
+      }),
+      h("span", { class: "quiet" }, item.runs ?? ""),
+    );
+  searchable(box, placeholder, (fits) => {
+    let section = "";
+    const found = items.filter((item) => fits(item.field));
+    const lines = found.slice(0, MOST).map((item) => {
+      const begins = item.section && item.section !== section;
+      if (begins) section = item.section;
+      return [begins ? h("h3", {}, section) : null, item.section === SECTIONS.metrics ? metric(item) : line(item)];
     });
-    fill(list, lines, shown.length ? null : h("p", { class: "quiet" }, "Nothing is called so."));
-  };
-  box.append(
-    h("input", {
-      type: "search",
-      placeholder: label,
-      "aria-label": label,
-      oninput: (event) => draw(event.target.value),
-    }),
-    list,
-  );
-  draw("");
+    return [lines, beyond(found.length)];
+  });
 }

@@ -1,11 +1,12 @@
 // Two or more runs side by side: their differences, the diff of the code, metrics, curves.
 
 import { ask } from "./api.js";
+import { dot, placesOf } from "./colours.js";
 import { Curves } from "./curves.js";
 import { fill, h, link, runLink, trying } from "./dom.js";
 import { diffView } from "./look.js";
 import { ago, distinct, duration, number, text, titled } from "./format.js";
-import { colourAt } from "./plot.js";
+
 import { read, write } from "./state.js";
 
 const LONG = 160; // characters of a value; the rest opens on a click
@@ -41,7 +42,8 @@ export async function show(host, { go }) {
   }
   fill(host, h("div", { class: "sheet quiet" }, "Comparing …"));
   const found = await ask("/api/compare", { runs });
-  found.runs = distinct(found.runs);
+  const places = placesOf(found.runs.map((run) => run.id));
+  found.runs = distinct(found.runs.map((run, at) => ({ ...run, place: places[at] })));
   const curves = new Curves(read, write);
   const charts = h(
     "div",
@@ -100,7 +102,7 @@ function head(found, go) {
         h(
           "tr",
           {},
-          h("td", {}, h("span", { class: "dot", dot: colourAt(place) }), " ", runLink(run.id, run.name)),
+          h("td", {}, dot(run.place), " ", runLink(run.id, run.name)),
           h("td", {}, h("span", { class: `status ${run.status}` }, run.status)),
           h("td", {}, ago(run.started)),
           h("td", { class: "number" }, duration(run.duration_s)),
@@ -108,8 +110,8 @@ function head(found, go) {
             "td",
             { class: "right" },
             place === 0
-              ? h("span", { class: "quiet" }, "baseline")
-              : h("button", { type: "button", class: "plain", onclick: () => move(place) }, "Make it the baseline"),
+              ? h("span", { class: "chip" }, "the others are compared with it")
+              : h("button", { type: "button", class: "plain", onclick: () => move(place) }, "Compare with this"),
           ),
         ),
       ),
@@ -118,7 +120,7 @@ function head(found, go) {
 }
 
 function names(found) {
-  return found.runs.map((run, place) => h("th", {}, h("span", { class: "dot", dot: colourAt(place) }), " ", run.name));
+  return found.runs.map((run) => h("th", {}, dot(run.place), " ", run.name));
 }
 
 function causes(found) {
@@ -203,11 +205,21 @@ function effects(found) {
     .filter((key) => !key.startsWith("system/"))
     .sort();
   if (!keys.length) return null;
-  const partings = (key) => found.pairs.map((pair) => pair.metrics[key]?.parts_at).filter((step) => step !== undefined);
+  const [first] = found.runs;
+  /** How a run differs from the first: the difference of the last values, and the step where the curves part. */
+  const difference = (key, run, at) => {
+    const [before, now] = [first.metrics[key]?.last, run.metrics[key]?.last];
+    if (typeof before !== "number" || typeof now !== "number") return null;
+    const parts = found.pairs[at]?.metrics[key]?.parts_at;
+    const by = now - before;
+    const words = by ? `${by > 0 ? "+" : "−"}${number(Math.abs(Number(by.toPrecision(5))))}` : "same";
+    const where = parts === undefined || parts === null ? "" : `, from step ${parts}`;
+    return h("div", { class: "quiet" }, words + where);
+  };
   return h(
     "section",
     {},
-    h("h2", {}, "Metrics, last values"),
+    h("h2", {}, "Metrics: last values, how they differ from the first run's, and where the curves part"),
     h(
       "table",
       { class: "list" },
@@ -222,7 +234,6 @@ function effects(found) {
             head.className = "number";
             return head;
           }),
-          h("th", { class: "number" }, "curves part at step"),
         ),
       ),
       h(
@@ -234,8 +245,14 @@ function effects(found) {
             "tr",
             { class: differs ? "" : "same" },
             h("td", { class: "mono" }, key),
-            found.runs.map((run) => h("td", { class: "number" }, number(run.metrics[key]?.last ?? null))),
-            h("td", { class: "number" }, partings(key).join(", ") || (differs ? "" : "same")),
+            found.runs.map((run, at) =>
+              h(
+                "td",
+                { class: "number" },
+                number(run.metrics[key]?.last ?? null),
+                at ? difference(key, run, at - 1) : null,
+              ),
+            ),
           );
         }),
       ),

@@ -1,33 +1,33 @@
-// Cards of curves: every metric of some runs overlaid, or the mean of groups with a band.
+// Charts of curves: every metric of some runs overlaid, or the mean of groups with a band, with controls for all.
 
 import { ask } from "./api.js";
-import { debounce, fill, h } from "./dom.js";
-import { distinct, groupText } from "./format.js";
+import { Card } from "./card.js";
+import { dot, placesOf } from "./colours.js";
+import { curveControls } from "./curve_controls.js";
+import { fill, h } from "./dom.js";
+import { distinct, finder, groupText } from "./format.js";
 import { GROUPS } from "./groups.js";
-import { clear, colourAt, draw, plotly } from "./plot.js";
-import { bands, byUse, lines, upright } from "./traces.js";
+import { Hover } from "./hover.js";
+import { plotly } from "./plot.js";
+import { byUse } from "./traces.js";
 
-const FINE = 1000; // points of a curve that are asked for
-const AXES = { step: "step", epoch: "epoch", time: "time", relative: "seconds since the start" };
+const SECTION = 5; // metrics with a prefix from which on they have a section of their own
 
-/** Curves with their controls. `state` reads {x, smooth, logx, logy, find}; `save(patch)` writes it. */
+/** Curves with their controls. `state` reads {x, smooth, logx, logy, outliers, find, top}; `save(patch)` writes it. */
 export class Curves {
-  constructor(state, save) {
-    this.state = state;
-    this.save = save;
+  constructor(state, save, { systemOpen = false } = {}) {
+    Object.assign(this, { state, save, systemOpen });
     this.cards = new Map();
+    this.hidden = new Set(); // runs that the legend hides
     this.legend = h("div", { class: "legend" });
-    this.grid = h("div", { class: "grid" });
-    this.rest = h("div", { class: "grid" });
-    this.more = h("details", { class: "hidden" }, h("summary", {}, "System metrics"), this.rest);
     this.nothing = h("div");
+    this.sections = h("div");
     this.node = h(
       "div",
       { class: "charts", tabindex: 0, role: "region", "aria-label": "Charts" },
       this.legend,
       this.nothing,
-      this.grid,
-      this.more,
+      this.sections,
     );
     this.seen = new IntersectionObserver(
       (entries) => {
@@ -35,91 +35,19 @@ export class Curves {
           const card = this.cards.get(entry.target.dataset.key);
           if (!card) continue;
           card.inView = entry.isIntersecting;
-          if (card.inView && card.stale) this.paint(card);
+          if (card.inView && card.stale) card.paint();
         }
       },
       { rootMargin: "200px" },
     );
-    this.controls = this.build();
+    this.hover = new Hover(
+      () => [...this.cards.values()].filter((card) => card.inView),
+      (run) => this.highlight(run),
+    );
+    this.controls = curveControls(state, save, this);
   }
 
-  build() {
-    const state = this.state();
-    const redraw = () => this.repaint();
-    const check = (name, label) =>
-      h(
-        "label",
-        { class: "check" },
-        h("input", {
-          type: "checkbox",
-          checked: state[name] === "1",
-          onchange: (event) => {
-            this.save({ [name]: event.target.checked });
-            redraw();
-          },
-        }),
-        label,
-      );
-    const shown = h("span", { class: "mono quiet" }, Number(state.smooth || 0).toFixed(2));
-    return [
-      h(
-        "label",
-        { class: "check" },
-        "x",
-        h(
-          "select",
-          {
-            "aria-label": "What lies along x",
-            onchange: (event) => {
-              this.save({ x: event.target.value === "step" ? null : event.target.value });
-              this.reset();
-            },
-          },
-          Object.entries({ step: "step", epoch: "epoch", time: "wall time", relative: "relative time" }).map(
-            ([name, title]) => h("option", { value: name, selected: (state.x || "step") === name }, title),
-          ),
-        ),
-      ),
-      h(
-        "label",
-        { class: "check" },
-        "smoothing",
-        h("input", {
-          type: "range",
-          min: 0,
-          max: 0.99,
-          step: 0.01,
-          value: state.smooth || 0,
-          style: "width:90px",
-          oninput: (event) => {
-            fill(shown, Number(event.target.value).toFixed(2));
-            this.soon(event.target.value);
-          },
-        }),
-        shown,
-      ),
-      check("logx", "log x"),
-      check("logy", "log y"),
-      h("input", {
-        type: "search",
-        value: state.find || "",
-        placeholder: "find a metric",
-        "aria-label": "Find a metric",
-        style: "width:120px",
-        oninput: debounce(200, (event) => {
-          this.save({ find: event.target.value });
-          this.arrange();
-        }),
-      }),
-    ];
-  }
-
-  soon = debounce(60, (value) => {
-    this.save({ smooth: Number(value) || null });
-    this.repaint();
-  });
-
-  /** Show {groups, question, metrics}, or {runs}: [{id, name}] in the order of their colours. */
+  /** Show {groups, question, metrics}, or {runs}: [{id, name}]. */
   show(subject) {
     return subject.groups ? this.showGroups(subject.question, subject.metrics, subject.groups) : this.showRuns(subject);
   }
@@ -134,15 +62,12 @@ export class Curves {
       : { metrics: {}, runs: [] };
     if (asked !== this.asked) return;
     const names = new Map(found.runs.map((run) => [run.id, run.name]));
-    this.runs = distinct(runs.map((run) => ({ ...run, name: names.get(run.id) ?? run.name })));
+    const places = placesOf(runs.map((run) => run.id));
+    this.runs = distinct(runs.map((run, at) => ({ ...run, name: names.get(run.id) ?? run.name, place: places[at] })));
     this.counts = found.metrics;
     this.points = found.points;
-    fill(
-      this.legend,
-      legend
-        ? this.runs.map((run, place) => h("span", {}, h("span", { class: "dot", dot: colourAt(place) }), run.name))
-        : null,
-    );
+    this.legended = legend;
+    this.drawLegend();
     this.reset();
   }
 
@@ -154,15 +79,60 @@ export class Curves {
     this.groups = groups.map((by) => JSON.stringify(by));
     this.counts = Object.fromEntries(metrics.map((key) => [key, 1]));
     this.points = null;
+    const named = (by) =>
+      Object.entries(by)
+        .map(([field, value]) => `${field.replace(/^(params|tags)\./, "")} ${groupText(value)}`)
+        .join(", ");
     fill(
       this.legend,
       groups
         .slice(0, GROUPS)
-        .map((by, place) =>
-          h("span", {}, h("span", { class: "dot", dot: colourAt(place) }), Object.values(by).map(groupText).join(", ")),
-        ),
+        .map((by, place) => h("span", {}, dot(place), named(by))),
     );
     this.reset();
+  }
+
+  /** Draw the names of the runs: a click hides one or shows it again, a double click shows it alone. */
+  drawLegend() {
+    const entry = (run) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: "plain",
+          title: `${run.name}: click to hide, double-click to show it alone`,
+          "aria-pressed": String(!this.hidden.has(run.id)),
+          onclick: (event) => this.hide(run, event.detail > 1),
+          onpointerenter: () => this.highlight(run.id),
+          onpointerleave: () => this.highlight(null),
+        },
+        dot(run.place),
+        run.name,
+      );
+    fill(this.legend, this.legended ? this.runs.map(entry) : null);
+  }
+
+  hide(run, alone) {
+    const others = this.runs.filter((item) => item.id !== run.id);
+    const solo = others.every((item) => this.hidden.has(item.id)) && !this.hidden.has(run.id);
+    if (alone) this.hidden = new Set(solo ? [] : others.map((item) => item.id));
+    else if (!this.hidden.delete(run.id)) this.hidden.add(run.id);
+    this.drawLegend();
+    this.repaint();
+  }
+
+  /** What the cards show. */
+  subject() {
+    if (this.grouped) return { grouped: this.grouped, groups: this.groups, runs: [] };
+    return { runs: this.runs.map((run) => ({ ...run, hidden: this.hidden.has(run.id) })) };
+  }
+
+  /** Let the curves of one run stand out in all charts; null for none. */
+  highlight(run) {
+    const known = this.runs?.some((item) => item.id === run) ? run : null;
+    if (known === this.highlighted) return;
+    this.highlighted = known;
+    for (const card of this.cards.values()) if (card.inView) card.highlight(known);
   }
 
   /** Ask again for the curves of runs that may have grown. */
@@ -179,60 +149,49 @@ export class Curves {
   }
 
   outdateAll() {
-    for (const card of this.cards.values()) this.outdate(card);
+    for (const card of this.cards.values()) card.outdate();
   }
 
-  /** Nothing to do: the colours follow the places of the curves, which change only with the question. */
+  /** Nothing to do: a run keeps its colour. */
   recolour() {}
 
   reset() {
-    for (const card of this.cards.values()) {
-      card.range = null;
-      card.height = null;
-      card.whole.classList.add("hidden");
-      card.data = null;
-      card.asked = null; // ignore an answer that is still to come: it is of another question
-      card.stale = true;
-    }
+    for (const card of this.cards.values()) card.reset();
     this.arrange();
-    for (const card of this.cards.values()) if (card.inView) this.paint(card);
+    for (const card of this.cards.values()) if (card.inView) card.paint();
   }
 
   repaint() {
-    for (const card of this.cards.values()) if (card.data) this.picture(card);
+    for (const card of this.cards.values()) if (card.data) card.picture();
   }
 
+  /** Put the cards of the metrics that are wanted in their order, in sections. */
   arrange() {
-    const wanted = (this.state().find || "").toLowerCase();
+    const wanted = finder(this.state().find ?? "");
     const keys = Object.keys(this.counts ?? {})
-      .filter((key) => key.toLowerCase().includes(wanted))
+      .filter(wanted)
       .sort((one, other) => this.isDot(one) - this.isDot(other) || byUse(one, other));
     for (const [key, card] of this.cards) {
       if (keys.includes(key)) continue;
       this.seen.unobserve(card.node);
-      clear(card.plot);
-      card.node.remove();
+      card.close();
       this.cards.delete(key);
     }
     for (const key of keys) if (!this.cards.has(key)) this.cards.set(key, this.card(key));
-    const place = (grid, list) =>
-      list.forEach((key, at) => {
-        const { node } = this.cards.get(key);
-        if (grid.children[at] !== node) grid.insertBefore(node, grid.children[at] ?? null);
-      });
-    place(
-      this.grid,
-      keys.filter((key) => !key.startsWith("system/")),
-    );
-    const system = keys.filter((key) => key.startsWith("system/"));
-    place(this.rest, system);
-    this.more.classList.toggle("hidden", !system.length);
-    fill(
-      this.nothing,
-      keys.length
-        ? null
-        : h("p", { class: "quiet" }, wanted ? "No metric is called so." : "These runs have no metrics."),
-    );
+    const before = new Map([...this.sections.children].map((node) => [node.dataset.section, node]));
+    const shown = [...sectioned(keys, this.state().top)].map(([name, members]) => {
+      const node = before.get(name) ?? section(name, this.systemOpen);
+      node.querySelector("summary span")?.replaceChildren(String(members.length));
+      place(
+        node.querySelector(".grid"),
+        members.map((key) => this.cards.get(key).node),
+      );
+      return node;
+    });
+    place(this.sections, shown);
+    for (const node of [...this.sections.children].slice(shown.length)) node.remove();
+    const said = this.state().find ? "No metric fits that." : "These runs have no metrics.";
+    fill(this.nothing, keys.length ? null : h("p", { class: "quiet" }, said));
   }
 
   /** True for a metric with one point in each run; these come behind the curves. */
@@ -241,141 +200,67 @@ export class Curves {
   }
 
   card(key) {
-    const plot = h("div", { class: "plot" });
-    const note = h("p", { class: "quiet hidden", style: "padding:10px" });
-    const wide = h(
-      "button",
-      {
-        type: "button",
-        class: "plain",
-        "aria-pressed": "false",
-        "aria-label": `Enlarge ${key}`,
-        title: "Enlarge",
-        onclick: () => {
-          const on = node.classList.toggle("wide");
-          wide.setAttribute("aria-pressed", String(on));
-          globalThis.Plotly?.Plots.resize(plot);
-        },
-      },
-      "⤢",
-    );
-    const whole = h(
-      "button",
-      {
-        type: "button",
-        class: "plain hidden",
-        "aria-label": `Show all of ${key}`,
-        title: "Show all",
-        onclick: () => this.zoom(card, null, null),
-      },
-      "↺",
-    );
-    const node = h(
-      "section",
-      { class: "card", "data-key": key, "aria-label": key },
-      h("header", {}, h("h3", { title: key }, key), whole, wide),
-      note,
-      plot,
-    );
-    const card = { key, node, plot, note, whole, stale: true, inView: false, range: null, height: null, data: null };
-    this.seen.observe(node);
+    const card = new Card(key, {
+      state: this.state,
+      subject: () => this.subject(),
+      pinned: (name) => (this.state().top ?? []).includes(name),
+      pin: (name) => this.pin(name),
+    });
+    this.hover.watch(card);
+    this.seen.observe(card.node);
     return card;
   }
 
-  outdate(card) {
-    card.stale = true;
-    if (card.inView) this.paint(card);
-  }
-
-  async paint(card) {
-    card.stale = false;
-    const asked = (card.asked = {});
-    const state = this.state();
-    const x = state.x || "step";
-    const range = card.range ? { begin: card.range[0], end: card.range[1] } : {};
-    try {
-      const found = this.grouped
-        ? await ask("/api/bands", { ...this.grouped, key: card.key, x })
-        : await ask("/api/curves", { runs: this.runs.map((run) => run.id), key: card.key, x, most: FINE, ...range });
-      if (asked !== card.asked) return;
-      card.data = found;
-      await this.picture(card);
-      card.note.classList.add("hidden");
-    } catch (error) {
-      if (asked !== card.asked) return;
-      card.stale = true; // so that the next news asks again
-      fill(card.note, error.message);
-      card.note.classList.remove("hidden");
-    }
-  }
-
-  async picture(card) {
-    const state = this.state();
-    const x = state.x || "step";
-    const along = x === "time" ? (values) => values.map((value) => new Date(value * 1000)) : (values) => values;
-    const traces = card.data.bands
-      ? bands(card.data.bands, along, this.groups)
-      : lines(card.data.curves, this.runs, along, Number(state.smooth) || 0);
-    const range = card.range && (x === "time" ? card.range.map((value) => new Date(value * 1000)) : card.range);
-    const layout = {
-      xaxis: {
-        type: x === "time" ? "date" : state.logx === "1" ? "log" : "linear",
-        title: { text: AXES[x], font: { size: 10 }, standoff: 4 },
-        ...(range
-          ? { range: state.logx === "1" && x !== "time" ? range.map(Math.log10) : range }
-          : { autorange: true }),
-      },
-      yaxis: {
-        type: state.logy === "1" ? "log" : "linear",
-        ...(card.height ? { range: card.height } : upright(traces, state.logy === "1")),
-      },
-      uirevision: false,
-    };
-    const plot = await draw(card.plot, traces, layout);
-    if (plot && !plot.listens) {
-      plot.listens = true;
-      plot.on("plotly_relayout", (change) => this.relayout(card, change));
-    }
-  }
-
-  relayout(card, change) {
-    const ranged = (axis) => change[`${axis}.range`] ?? ends(change[`${axis}.range[0]`], change[`${axis}.range[1]`]);
-    if (change["xaxis.autorange"] || change["yaxis.autorange"]) {
-      if (card.range || card.height) this.zoom(card, null, null);
-      return;
-    }
-    const along = ranged("xaxis");
-    const up = ranged("yaxis");
-    if (!along && !up) return;
-    this.zoom(
-      card,
-      along ? (this.grouped ? null : along.map((value) => this.placeOf(value))) : card.range,
-      up ?? card.height,
-    );
-  }
-
-  /** The server's form of a place along x. */
-  placeOf(value) {
-    const state = this.state();
-    if (state.x === "time") return new Date(String(value).replace(" ", "T").replace(/Z?$/, "Z")).getTime() / 1000;
-    return state.logx === "1" ? 10 ** value : Number(value);
-  }
-
-  /** Zoom: ask for finer points of the range along x. Plotly itself zooms along y. */
-  zoom(card, range, height) {
-    const same = JSON.stringify(range) === JSON.stringify(card.range);
-    card.range = range;
-    card.height = height;
-    card.whole.classList.toggle("hidden", !range && !height);
-    if (same && card.data) this.picture(card);
-    else this.paint(card);
+  /** Keep a metric's chart on top, or no longer. */
+  pin(key) {
+    const top = this.state().top ?? [];
+    this.save({ top: top.includes(key) ? top.filter((name) => name !== key) : [...top, key] });
+    for (const card of this.cards.values()) card.pinnedNow();
+    this.arrange();
   }
 
   close() {
     this.asked = {};
     this.seen.disconnect();
-    for (const card of this.cards.values()) clear(card.plot);
+    this.hover.close();
+    for (const card of this.cards.values()) card.close();
   }
 }
 
-const ends = (low, high) => (low === undefined ? null : [low, high]);
+/** Put nodes into a host in an order, moving only those that lie elsewhere. */
+function place(host, nodes) {
+  nodes.forEach((node, at) => {
+    if (host.children[at] !== node) host.insertBefore(node, host.children[at] ?? null);
+  });
+}
+
+function section(name, systemOpen) {
+  const grid = h("div", { class: "grid" });
+  if (!name || name === "top") return h("div", { "data-section": name }, grid);
+  const title = name === "system" ? "System metrics" : name;
+  const summary = h("summary", {}, `${title} `, h("span", { class: "quiet" }));
+  return h("details", { "data-section": name, open: systemOpen || name !== "system" }, summary, grid);
+}
+
+/** Metrics by section: those on top, those without one, then a section for each prefix that many have. */
+function sectioned(keys, top = []) {
+  const prefix = (key) => (key.includes("/") ? key.slice(0, key.indexOf("/")) : "");
+  const sizes = new Map();
+  for (const key of keys) sizes.set(prefix(key), (sizes.get(prefix(key)) ?? 0) + 1);
+  const found = new Map([
+    ["top", top.filter((key) => keys.includes(key))],
+    ["", []],
+  ]);
+  for (const key of keys) {
+    if (top.includes(key)) continue;
+    const name = prefix(key);
+    const own = name === "system" || (sizes.get(name) >= SECTION && sizes.size > 1) ? name : "";
+    if (!found.has(own)) found.set(own, []);
+    found.get(own).push(key);
+  }
+  const system = found.get("system");
+  found.delete("system");
+  if (system) found.set("system", system); // last
+  for (const name of ["top", ""]) if (!found.get(name).length) found.delete(name);
+  return found;
+}

@@ -108,7 +108,8 @@ export function closePopover() {
 
 function open(button, build) {
   closeOpen?.();
-  const box = h("div", { class: "pop", role: "dialog", "aria-label": button.textContent });
+  const named = button.getAttribute("aria-label") ?? button.textContent;
+  const box = h("div", { class: "pop", role: "dialog", "aria-label": named });
   const away = (event) => {
     if (!box.contains(event.target) && event.target !== button) close();
   };
@@ -128,13 +129,26 @@ function open(button, build) {
   closeOpen = close;
   document.body.append(box);
   button.setAttribute("aria-expanded", "true");
-  build(box, close);
-  const place = button.getBoundingClientRect();
-  box.style.top = `${place.bottom + 4}px`;
-  box.style.left = `${Math.max(8, Math.min(place.left, innerWidth - box.offsetWidth - 12))}px`;
   document.addEventListener("pointerdown", away, true);
   document.addEventListener("keydown", key, true);
-  box.querySelector("input, textarea, button, select")?.focus();
+  const settle = () => {
+    lay(box, button.getBoundingClientRect());
+    if (!box.contains(document.activeElement)) box.querySelector("input, textarea, button, select")?.focus();
+  };
+  const built = build(box, close);
+  settle();
+  built?.then?.(() => box.isConnected && settle());
+}
+
+/** Put a box below a place, or above it where there is more room. */
+function lay(box, place) {
+  const below = innerHeight - place.bottom - 12;
+  const above = place.top - 12;
+  const up = box.offsetHeight > below && above > below;
+  box.style.maxHeight = `${Math.max(120, Math.min(up ? above : below, innerHeight * 0.7))}px`;
+  box.style.top = up ? "auto" : `${place.bottom + 4}px`;
+  box.style.bottom = up ? `${innerHeight - place.top + 4}px` : "auto";
+  box.style.left = `${Math.max(8, Math.min(place.left, innerWidth - box.offsetWidth - 12))}px`;
 }
 
 /** A word as shells read it: in quotes where they would act upon something in it. */

@@ -95,3 +95,20 @@ export function titled(words) {
 export function count(amount, what) {
   return `${amount.toLocaleString("en")} ${what}${amount === 1 ? "" : "s"}`;
 }
+
+/** A test of names by what somebody typed: all of the words, each as a part, with * for anything, or a /regex/. */
+export function finder(text) {
+  const regex = /^\/(.+)\/$/.exec(text.trim());
+  if (regex) {
+    try {
+      const pattern = new RegExp(regex[1], "i");
+      return (name) => pattern.test(name);
+    } catch {
+      return () => false;
+    }
+  }
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const parts = words.map((word) => word.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*"));
+  const patterns = parts.map((part) => new RegExp(part));
+  return (name) => patterns.every((pattern) => pattern.test(name.toLowerCase()));
+}

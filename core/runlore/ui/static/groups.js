@@ -1,35 +1,67 @@
 // The table of groups: the number of runs, and for each metric the mean with its interval and the best value.
 
+import { dot } from "./colours.js";
 import { h, runLink } from "./dom.js";
+import { labels } from "./fields.js";
 import { count, groupText, number } from "./format.js";
-import { colourAt } from "./plot.js";
-import { label } from "./relations.js";
 
 export const GROUPS = 12; // groups with bands; the server sends no more
 const NAMED = 5; // runs that are left out
 
-/** The table of groups; `found` has one answer for each metric. */
-export function groupTable(found, by) {
-  const heads = h(
-    "tr",
-    {},
-    h("th"),
-    by.map((field) => h("th", {}, label(field))),
-    h("th", { class: "number" }, "runs"),
-    found.map((item) => h("th", { class: "number" }, label(item.metric))),
-  );
-  const rows = found[0].groups.map((group, place) =>
+/** The table of groups; `found` has one answer for each metric.
+ *
+ * `order` is {at, down}: the column that it is sorted by, or null for the server's order. `on` has sort(order) and
+ * open(group), which shows the runs of one.
+ */
+export function groupTable(found, by, order, on) {
+  const columns = [...labels(by), "runs", ...labels(found.map((item) => item.metric))];
+  const head = (name, at) => {
+    const way = order?.at === at ? (order.down ? "descending" : "ascending") : "none";
+    const sign = { descending: " ▾", ascending: " ▴", none: "" }[way];
+    const onclick = () => on.sort(way === "ascending" ? null : { at, down: way !== "descending" });
+    return h(
+      "th",
+      { class: at < by.length ? "" : "number", "aria-sort": way },
+      h("button", { type: "button", class: "plain", onclick }, name + sign),
+    );
+  };
+  const lines = found[0].groups.map((group, place) => {
+    const own = found.map((item) => item.groups.find((other) => same(other.by, group.by)));
+    const runs = group.runs.length + group.lacking;
+    return { group, place, own, keys: [...by.map((field) => group.by[field]), runs, ...own.map((item) => item?.mean)] };
+  });
+  if (order) lines.sort((one, other) => compared(one.keys[order.at], other.keys[order.at], order.down));
+  const rows = lines.map(({ group, place, own, keys }) =>
     h(
       "tr",
       {},
-      h("td", {}, h("span", { class: "dot", dot: place < GROUPS ? colourAt(place) : null })),
-      by.map((field) => h("td", { title: groupText(group.by[field]) }, groupText(group.by[field]))),
-      h("td", { class: "number" }, group.runs.length + group.lacking),
-      found.map((item) => h("td", { class: "number" }, cell(item.groups.find((other) => same(other.by, group.by))))),
+      h("td", {}, place < GROUPS ? dot(place) : null),
+      by.map((field, at) => {
+        const words = groupText(group.by[field]);
+        const open = () => on.open(group.by);
+        const shown = at ? words : h("button", { type: "button", class: "plain link", onclick: open }, words);
+        return h("td", { title: at ? words : `${words}: show these runs` }, shown);
+      }),
+      h("td", { class: "number" }, keys[by.length]),
+      own.map((item) => h("td", { class: "number" }, cell(item))),
     ),
   );
-  const table = h("table", { class: "list groups" }, h("thead", {}, heads), h("tbody", {}, rows));
+  const table = h(
+    "table",
+    { class: "list groups" },
+    h("thead", {}, h("tr", {}, h("th"), columns.map(head))),
+    h("tbody", {}, rows),
+  );
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Groups" }, table);
+}
+
+/** The query for the runs of a group: those of another query that have its values. */
+export function groupQuery(where, group) {
+  const terms = Object.entries(group).map(([field, value]) =>
+    value === null || value === undefined ? `${field} is None` : `${field} == ${JSON.stringify(value)}`,
+  );
+  const own = terms.join(" and ").replace(/\btrue\b/g, "True").replace(/\bfalse\b/g, "False");
+  return where ? `(${where}) and ${own}` : own;
 }
 
 /** The runs that do not count, and how they would, in the words of `runlore stats`; null where all count. */
@@ -50,8 +82,23 @@ export function leftOut(runs = []) {
 
 function cell(group) {
   if (!group || group.mean === null) return "–";
-  const half = group.ci95 ? ` ± ${number(Number(((group.ci95[1] - group.ci95[0]) / 2).toPrecision(2)))}` : "";
-  return `${number(group.mean)}${half} (${number(group.best?.value)})`;
+  return `${number(group.mean)}${interval(group)} (${number(group.best?.value)})`;
+}
+
+/** Half of the interval of a mean; one that only rounding has made is 0. */
+function interval({ mean, ci95 }) {
+  if (!ci95) return "";
+  const half = (ci95[1] - ci95[0]) / 2;
+  return ` ± ${half < Math.abs(mean) * 1e-12 ? 0 : number(Number(half.toPrecision(2)))}`;
+}
+
+/** Values in their order, missing ones last either way. */
+function compared(one, other, down) {
+  const lacks = (value) => value === null || value === undefined;
+  if (lacks(one) || lacks(other)) return lacks(one) - lacks(other);
+  const way = down ? -1 : 1;
+  if (typeof one === "number" && typeof other === "number") return way * (one - other);
+  return way * String(one).localeCompare(String(other), "en", { numeric: true });
 }
 
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);

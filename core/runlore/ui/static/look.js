@@ -2,9 +2,10 @@
 
 import { ask, runPath } from "./api.js";
 import { outer } from "./base.js";
+import { colourAt, dashAt } from "./colours.js";
 import { fill, h } from "./dom.js";
 import { number, size, text } from "./format.js";
-import { draw, escaped, scale } from "./plot.js";
+import { accent, draw, escaped, scale } from "./plot.js";
 
 const LINES = 4000;
 
@@ -57,7 +58,22 @@ export async function lookInto(node, run, position, member = "") {
         onerror: () => fill(node, h("p", { class: "quiet" }, "This picture can't be read.")),
       }),
     );
-  else if (found.kind === "matrix") {
+  else if (found.kind === "audio" || found.kind === "video")
+    fill(
+      node,
+      h(found.kind, {
+        controls: true,
+        preload: "metadata",
+        style: "max-width:100%",
+        "aria-label": found.name,
+        src: contentAddress(run, position, member),
+      }),
+    );
+  else if (found.kind === "histogram" || found.kind === "curve") {
+    const plot = h("div", { class: "plot", style: "height:260px;max-width:560px", role: "img", "aria-label": found.name });
+    fill(node, plot);
+    await (found.kind === "curve" ? curvesOf : bars)(plot, found);
+  } else if (found.kind === "matrix") {
     const plot = h("div", {
       class: "plot",
       style: "height:380px;max-width:560px",
@@ -91,7 +107,11 @@ export async function lookInto(node, run, position, member = "") {
               h(
                 "tr",
                 {},
-                row.map((cell) => h("td", {}, cell)),
+                row.map((cell) =>
+                  typeof cell === "number"
+                    ? h("td", { class: "number", title: String(cell) }, number(cell))
+                    : h("td", {}, cell),
+                ),
               ),
             ),
           ),
@@ -137,6 +157,39 @@ async function heatMap(plot, found) {
     xaxis: { ...ticks, side: "bottom", title: { text: "predicted" } },
     yaxis: { ...ticks, autorange: "reversed", title: { text: "true" } },
     margin: { l: 60, r: 10, t: 10, b: 50 },
+  });
+}
+
+async function bars(plot, { edges, counts }) {
+  const trace = {
+    type: "bar",
+    x: counts.map((_, at) => (edges[at] + edges[at + 1]) / 2),
+    width: counts.map((_, at) => edges[at + 1] - edges[at]),
+    y: counts,
+    marker: { color: accent() },
+    hovertemplate: "%{x:.5~g}: %{y}<extra></extra>",
+  };
+  await draw(plot, [trace], { hovermode: "closest", bargap: 0, margin: { l: 50, r: 10, t: 10, b: 30 } });
+}
+
+/** Curves of classifiers, each with its area. */
+async function curvesOf(plot, { curve, classes }) {
+  const area = curve === "roc" ? "AUC" : "AP";
+  const traces = classes.map(({ name, x, y, area: value }, at) => ({
+    type: "scatter",
+    mode: "lines",
+    x,
+    y,
+    name: escaped(`${name} (${area} ${number(value)})`),
+    line: { color: colourAt(at), dash: dashAt(at), shape: curve === "pr" ? "hv" : "linear" },
+  }));
+  const [right, up] = curve === "roc" ? ["false positive rate", "true positive rate"] : ["recall", "precision"];
+  await draw(plot, traces, {
+    showlegend: true,
+    hovermode: "closest",
+    xaxis: { title: { text: right }, range: [0, 1.01] },
+    yaxis: { title: { text: up }, range: [0, 1.05] },
+    margin: { l: 50, r: 10, t: 10, b: 40 },
   });
 }
 

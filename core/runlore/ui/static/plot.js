@@ -2,31 +2,17 @@
 
 import { outer } from "./base.js";
 
-const COLOURS = [
-  "#2f7fd6",
-  "#e08a00",
-  "#1f9e6e",
-  "#d64545",
-  "#8b5fd6",
-  "#16a3ae",
-  "#d2559c",
-  "#7d9b1c",
-  "#a0643c",
-  "#7686a0",
-];
-const DASHES = ["solid", "dash", "dot", "dashdot"];
 const drawn = new Map(); // plot → its last data and layout, to draw them again in another theme
 let library = null;
-
-/** The colour of the nth run of a selection, the same for its dot and its curve. */
-export const colourAt = (place) => COLOURS[place % COLOURS.length];
-export const dashAt = (place) => DASHES[Math.floor(place / COLOURS.length) % DASHES.length];
 
 export function plotly() {
   library ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.src = outer("/plotly.min.js");
-    script.onload = () => resolve(globalThis.Plotly);
+    script.onload = () => {
+      globalThis.Plotly.setPlotConfig({ logging: 0 }); // of redraws, say: nobody reads it
+      resolve(globalThis.Plotly);
+    };
     script.onerror = () => reject(new Error("the charts' library could not be loaded"));
     // After the next paint: parsing five megabytes of code blocks the page for a moment.
     requestAnimationFrame(() => setTimeout(() => document.head.append(script)));
@@ -45,6 +31,7 @@ function themed(layout) {
     linecolor: style("--line"),
     tickfont: { size: 11 },
     automargin: true,
+    exponentformat: "e", // 1e-4 and 4e+13: people don't read learning rates in µ
   };
   const axes = Object.fromEntries(
     Object.keys(layout)
@@ -55,7 +42,7 @@ function themed(layout) {
     margin: { l: 46, r: 10, t: 6, b: 30 },
     showlegend: false,
     dragmode: "zoom",
-    hovermode: "x unified",
+    hovermode: false, // hover.js shows what the curves have
     font: { family: "system-ui, sans-serif", size: 11, color: style("--quiet") },
     paper_bgcolor: "transparent",
     plot_bgcolor: "transparent",

@@ -22,7 +22,7 @@ export function queryBox(text, apply) {
     "aria-controls": "query-choices",
     "aria-autocomplete": "list",
     "aria-label": "Filter runs by a query",
-    placeholder: "params.lr < 0.1 and metrics.val_loss.min < 0.3      press / to type, empty shows all",
+    placeholder: "Find runs: a word, or params.lr < 0.1 and metrics.val_loss.min < 0.3",
   });
   const box = h("div", { class: "query" }, input, complaint, list);
   let keys = null;
@@ -95,10 +95,12 @@ export function queryBox(text, apply) {
     const wrong = asked ? (await ask("/api/check", { where: asked }).catch((error) => ({ error }))).error : null;
     if (!box.isConnected || input.value.trim() !== asked) return;
     if (wrong ? !loud : asked === applied) return; // what is said of the query that is applied stays
-    complain(wrong);
-    if (wrong) return;
-    applied = asked;
-    apply(asked);
+    const search = wrong && !wrong.status ? asSearch(asked) : null;
+    if (search) input.value = search;
+    complain(search ? null : wrong);
+    if (wrong && !search) return;
+    applied = search ?? asked;
+    apply(applied);
   }
 
   /** While somebody types, apply queries that are complete; errors are shown only on Enter. */
@@ -136,6 +138,17 @@ export function queryBox(text, apply) {
       if (lines.length) fill(complaint, lines.map((line) => line.split("\n")[0]).join("\n"));
     },
   };
+}
+
+/** Words that are no query as one: runs with each of them in their name or experiment; null for other texts. */
+function asSearch(text) {
+  if (!/^[\p{L}\p{N}_./: -]+$/u.test(text)) return null;
+  const has = (field, word) => `like(${field}, ${JSON.stringify(`%${word}%`)})`;
+  return text
+    .split(/\s+/)
+    .filter((word) => word !== "and")
+    .map((word) => `(${has("name", word)} or ${has("experiment", word)})`)
+    .join(" and ");
 }
 
 /** The field that is typed before a position: params.lr, params["a b, or a text after ==. */

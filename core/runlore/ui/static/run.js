@@ -7,6 +7,7 @@ import { command, debounce, fill, form, h, popover, runLink, say, tabs, trying }
 import { editForm } from "./edit.js";
 import { artifacts, code } from "./files.js";
 import { ago, count, duration, moment, short, size, statusText } from "./format.js";
+import { Media } from "./media.js";
 import { overview } from "./overview.js";
 import { read, write } from "./state.js";
 import { lineageTree } from "./tree.js";
@@ -14,6 +15,7 @@ import { lineageTree } from "./tree.js";
 const TABS = {
   overview: "Overview",
   charts: "Charts",
+  media: "Media",
   artifacts: "Artifacts",
   code: "Code & environment",
   output: "Output",
@@ -195,7 +197,7 @@ class RunPage {
       this.tabs.querySelector('[aria-selected="true"]').focus();
     };
     fill(this.tabs, tabs("Parts of the run", TABS, name, choose));
-    this.body.className = name === "charts" ? "column" : "sheet";
+    this.body.className = name === "charts" || name === "media" ? "column" : "sheet";
     this[name]();
   }
 
@@ -222,10 +224,15 @@ class RunPage {
   }
 
   charts() {
-    this.curves = new Curves(read, write);
-    this.curves.more.open = true;
+    this.curves = new Curves(read, write, { systemOpen: true });
     fill(this.body, h("div", { class: "controls" }, this.curves.controls), this.curves.node);
     trying(() => this.curves.show({ runs: [{ id: this.id, name: this.run.name }], legend: false }))();
+  }
+
+  media() {
+    this.curves = new Media(read, write);
+    fill(this.body, h("div", { class: "controls" }, this.curves.controls), this.curves.node);
+    trying(() => this.curves.show({ runs: [{ id: this.id, name: this.run.name }] }))();
   }
 
   async output() {
@@ -291,7 +298,7 @@ class RunPage {
     150,
     trying(async () => {
       if (!this.shown) return;
-      if (this.shown === "charts") await this.curves.grown();
+      if (this.curves) await this.curves.grown();
       if (this.shown === "output") await this.outputs();
       const active = document.activeElement;
       const typing = this.body.contains(active) && /^(INPUT|TEXTAREA)$/.test(active.tagName);

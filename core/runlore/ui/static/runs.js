@@ -2,11 +2,14 @@
 
 import { ask, change } from "./api.js";
 import { chooseColumns, chooseGroups } from "./choosers.js";
+import { dot, placesOf } from "./colours.js";
 import { Curves } from "./curves.js";
-import { debounce, fill, h, link, popover, say, tabs, trying } from "./dom.js";
+import { debounce, fill, h, popover, say, tabs, trying } from "./dom.js";
+import { nothingFound, nothingYet, notShown, notUnderstood, storeGone } from "./empty.js";
+import { experimentButton, within } from "./experiments.js";
 import { count } from "./format.js";
-import { groupTable, leftOut } from "./groups.js";
-import { colourAt } from "./plot.js";
+import { groupQuery, groupTable, leftOut } from "./groups.js";
+import { Media } from "./media.js";
 import { queryBox } from "./query.js";
 import { Parallel, Scatter } from "./relations.js";
 import { selectionBar } from "./selection.js";
@@ -16,7 +19,7 @@ import { RunTable } from "./table.js";
 const SHOWN = 8; // runs whose curves are drawn where none is selected
 const CURVES = 50; // runs with curves; the server takes no more
 const SUGGESTED = 6; // columns where none are chosen
-const PICTURES = { curves: "Curves", scatter: "Scatter", parallel: "Parallel" };
+const PICTURES = { curves: "Curves", scatter: "Scatter", parallel: "Parallel", media: "Media" };
 
 export async function show(host, { go }) {
   const page = new RunsPage(host, go);
@@ -43,8 +46,16 @@ class RunsPage {
         select: (ids) => this.select(ids.slice(0, CURVES)),
         open: (id) => this.go(`/run/${id}`),
         loaded: (total, hints) => this.loaded(total, hints),
+        swap: (field, other) => this.swap(field, other),
+        point: (id) => this.view?.highlight?.(id),
       },
-      (id) => this.colour(id),
+      (id) => this.dotOf(id),
+    );
+    this.table.node.addEventListener(
+      "scroll",
+      debounce(100, () => {
+        if (this.table.node.isConnected) history.replaceState({ top: this.table.node.scrollTop }, "");
+      }),
     );
     this.table.selected = state.sel;
     this.query = queryBox(state.q ?? "", (where) => {
@@ -55,6 +66,8 @@ class RunsPage {
     this.foot = h("div", { class: "foot", "aria-live": "polite" });
     this.actions = h("div", { class: "bar picked hidden" });
     this.left = h("div", { class: "left" });
+    this.banner = h("div", { class: "banner hidden", role: "alert" });
+    this.experiment = h("span");
     this.controls = h("div", { class: "controls" });
     this.picture = h("div", { class: "rightside" });
     const children = h(
@@ -75,6 +88,7 @@ class RunsPage {
       h(
         "div",
         { class: "toolbar" },
+        this.experiment,
         this.query.node,
         children,
         popover("Columns", async (box) => {
@@ -92,12 +106,26 @@ class RunsPage {
             this.load();
           });
         }),
+        h(
+          "button",
+          {
+            type: "button",
+            "aria-label": "Download the table as CSV",
+            title: "Download the table as CSV",
+            onclick: trying(() => this.table.keep()),
+          },
+          "⤓",
+        ),
       ),
+      this.banner,
       h("div", { class: "split" }, this.left, this.divider(), this.picture),
     );
+    const kept = location.search ? null : remembered("experiment", "");
+    if (kept) write({ exp: kept });
+    this.drawExperiment();
     this.known = ask("/api/keys").then((keys) => Object.assign(this.keys, keys));
     const { error } = state.q ? await ask("/api/check", { where: state.q }) : {};
-    if (!error) return this.load();
+    if (!error) return this.load(history.state?.top);
     this.query.complain(error);
     fill(this.left, notUnderstood());
   }
@@ -141,21 +169,45 @@ class RunsPage {
     remember("divider", kept.toFixed(1));
   }
 
+  /** What is asked for: the query within the experiment. */
   question() {
     const state = read();
-    return { where: state.q ?? "", all: state.all === "1" };
+    return { where: within(state.exp, state.q ?? ""), all: state.all === "1" };
   }
 
-  /** Ask for the table anew, or for groups. */
-  async load() {
+  drawExperiment() {
+    const { exp = "" } = read();
+    document.title = `${exp || "Runs"} · runlore`;
+    const choose = (name) => {
+      remember("experiment", name);
+      write({ exp: name, sel: null }, { push: true });
+      this.table.selected = [];
+      this.suggested = null;
+      this.drawExperiment();
+      this.load();
+    };
+    fill(this.experiment, experimentButton(exp, choose));
+  }
+
+  /** Ask for the table anew, or for groups; what is shown stays where the server does not answer. */
+  async load(top = 0) {
     try {
-      await this.answer();
+      await this.answer(top);
+      this.banner.classList.add("hidden");
     } catch (error) {
+      if (error.name === "AbortError") return;
+      if (error.status === 0 && this.left.childElementCount) return this.unanswered(error);
       fill(this.left, notShown(error));
     }
   }
 
-  async answer() {
+  unanswered(error) {
+    const again = h("button", { type: "button", onclick: () => this.load(this.table.node.scrollTop) }, "Retry");
+    fill(this.banner, h("span", {}, error.message), again);
+    this.banner.classList.remove("hidden");
+  }
+
+  async answer(top) {
     const state = read();
     const asked = (this.asked = {});
     const question = this.question();
@@ -165,13 +217,21 @@ class RunsPage {
     if (first) this.suggested = await telling();
     if (asked !== this.asked) return;
     if (state.group.length) return this.loadGroups(question, state, asked);
-    const show = () => this.table.load({ ...question, sort: state.sort ?? "", columns: this.columns() });
-    await show();
+    const show = (place) => this.table.load({ ...question, sort: state.sort ?? "", columns: this.columns() }, place);
+    await show(top);
     if (first || !choose || asked !== this.asked) return;
     const better = await telling(); // with new runs, other columns may tell them apart
     if (asked !== this.asked || JSON.stringify(better) === JSON.stringify(this.suggested)) return;
     this.suggested = better;
-    await show();
+    await show(this.table.node.scrollTop);
+  }
+
+  /** Show another aggregate of a metric in its column; who sorts by it sorts by the other. */
+  swap(field, other) {
+    const { sort = "" } = read();
+    const cols = this.columns().map((item) => (item === field ? other : item));
+    write({ cols: [...new Set(cols)], sort: sort.replace("-", "") === field ? sort.replace(field, other) : sort });
+    this.load(this.table.node.scrollTop);
   }
 
   columns() {
@@ -180,28 +240,35 @@ class RunsPage {
   }
 
   loaded(total, hints) {
+    const back = trying(async () => {
+      const found = await change("/api/undo");
+      say(`${count(found.back.length, "run")} brought back`);
+      this.askUndo();
+    });
     fill(
       this.foot,
       h("span", {}, count(total, "run")),
       h("span", { class: "grow" }),
-      h(
-        "button",
-        {
-          type: "button",
-          class: "plain",
-          onclick: trying(async () => {
-            const { back } = await change("/api/undo");
-            say(`${count(back.length, "run")} brought back`);
-          }),
-        },
-        "Undo last removal",
-      ),
+      this.undoable ? h("button", { type: "button", class: "plain", onclick: back }, "Undo last removal") : null,
     );
+    this.had ||= total > 0;
     if (hints.length) this.query.hint(hints);
     const shown = total ? this.table.node : this.question().where ? nothingFound() : nothingYet();
     if (!total || !shown.isConnected) fill(this.left, shown, this.actions, this.foot);
+    if (!total || this.undoable === undefined) this.askUndo();
     this.paint();
   }
+
+  /** Ask whether the store is there, and whether a removal can be undone. */
+  askUndo = trying(async () => {
+    this.undoable ??= false;
+    const store = await ask("/api/store");
+    if (!store.exists && this.had && !this.table.total) fill(this.left, storeGone(store.root), this.foot);
+    const undoable = store.removed > 0;
+    if (undoable === this.undoable) return;
+    this.undoable = undoable;
+    if (this.table.question) this.loaded(this.table.total, []);
+  });
 
   // Groups
 
@@ -233,7 +300,24 @@ class RunsPage {
       h("span", { class: "grow" }),
       clear,
     );
-    fill(this.left, groupTable(found, state.group), leftOut(found[0].left_out), this.foot);
+    const on = {
+      sort: (order) => {
+        this.groupOrder = order;
+        draw();
+      },
+      open: (group) => {
+        write({ q: groupQuery(state.q ?? "", group), group: null, sel: null }, { push: true });
+        this.go(`/${location.search}`, { replace: true });
+      },
+    };
+    const draw = () =>
+      fill(
+        this.left,
+        groupTable(found, state.group, this.groupOrder, on),
+        leftOut(found[0].left_out),
+        this.foot,
+      );
+    draw();
     this.paint();
   }
 
@@ -254,9 +338,9 @@ class RunsPage {
     this.paint();
   }
 
-  colour(id) {
-    const place = this.shown.indexOf(id);
-    return place < 0 ? null : colourAt(place);
+  dotOf(id) {
+    const at = this.shown.indexOf(id);
+    return at < 0 ? h("span", { class: "dot" }) : dot(this.places[at]);
   }
 
   // Pictures
@@ -267,6 +351,7 @@ class RunsPage {
     if (state.tab || state.group.length) await this.known;
     const chosen = this.table.selected;
     this.shown = state.group.length ? [] : chosen.length ? chosen : this.table.first(SHOWN).map((row) => row.id);
+    this.places = placesOf(this.shown);
     selectionBar(this.actions, this);
     this.table.draw();
     const kind = Object.hasOwn(PICTURES, state.tab ?? "") ? state.tab : "curves";
@@ -281,7 +366,8 @@ class RunsPage {
   /** A key of what the picture shows: while it stays the same, only colours change. */
   subject(state) {
     const question = this.question();
-    if (this.kind !== "curves") return { ...question, columns: this.columns() };
+    if (this.kind === "media") return { runs: this.shown.map((id) => ({ id, name: id })) };
+    if (this.kind !== "curves") return { ...question, sort: state.sort, columns: this.columns() };
     if (!state.group.length) return { runs: this.shown.map((id) => ({ id, name: id })) };
     const [order] = this.groupMetrics();
     return { question: { ...question, by: state.group, order }, metrics: this.groupKeys(), groups: this.groups ?? [] };
@@ -306,16 +392,21 @@ class RunsPage {
       state: read,
       save: write,
       keys: this.keys,
-      question: () => this.question(),
+      question: () => ({ ...this.question(), sort: read().sort }),
       selected: () => this.table.selected,
       select: (ids) => this.select(ids),
       open: (id) => this.go(`/run/${id}`),
       columns: () => this.columns(),
       controls: (items) => fill(row, items),
     };
-    this.view =
-      kind === "curves" ? new Curves(read, write) : kind === "scatter" ? new Scatter(place) : new Parallel(place);
-    if (kind === "curves") fill(row, this.view.controls);
+    const made = {
+      curves: () => new Curves(read, write),
+      media: () => new Media(read, write),
+      scatter: () => new Scatter(place),
+      parallel: () => new Parallel(place),
+    };
+    this.view = made[kind]();
+    if (this.view.controls) fill(row, this.view.controls);
     fill(this.picture, this.controls, this.view.node);
   }
 
@@ -349,52 +440,4 @@ class RunsPage {
   close() {
     this.view?.close();
   }
-}
-
-function notUnderstood() {
-  const whole = h("code", {}, 'params.lr < 0.1 and status == "finished"');
-  return h(
-    "div",
-    { class: "empty" },
-    h("h1", {}, "This query can't be understood"),
-    h("p", {}, "The box above shows where. ", whole, " is one that can."),
-  );
-}
-
-function notShown(error) {
-  return h(
-    "div",
-    { class: "empty" },
-    h("h1", {}, "This can't be shown"),
-    h("p", {}, error.message),
-    h("p", {}, link("/", "All runs")),
-  );
-}
-
-function nothingFound() {
-  return h(
-    "div",
-    { class: "empty" },
-    h("h1", {}, "No run fulfils this query"),
-    h(
-      "p",
-      {},
-      "Take a part of it away, or tick ",
-      h("b", {}, "children"),
-      ": candidates of a search are children of it.",
-    ),
-  );
-}
-
-function nothingYet() {
-  return h(
-    "div",
-    { class: "empty" },
-    h("h1", {}, "No runs yet"),
-    h("p", {}, "Record one: put these two lines at the top of a training script,"),
-    h("pre", { tabindex: 0 }, "import runlore\nrunlore.autolog()"),
-    h("p", {}, "or start the script as it is:"),
-    h("pre", { tabindex: 0 }, "runlore run train.py"),
-    h("p", {}, "It appears here while it trains."),
-  );
 }

@@ -47,7 +47,7 @@ function tagForm(box, close, page, ids) {
       [key, value],
       "Set",
       trying(async () => {
-        await each(page, ids, "/tags", { tags: { [key.value]: value.value || null } });
+        await each(page, ids, "/tags", { tags: { [key.value]: value.value || null } }, "Tagged");
         close();
       }),
     ),
@@ -61,15 +61,16 @@ function noteForm(box, close, page, ids) {
       [words],
       "Add",
       trying(async () => {
-        await each(page, ids, "/notes", { text: words.value });
+        await each(page, ids, "/notes", { text: words.value }, "Noted on");
         close();
       }),
     ),
   );
 }
 
-async function each(page, ids, path, body) {
+async function each(page, ids, path, body, done) {
   await Promise.all(ids.map((id) => change(runPath(id) + path, body)));
+  say(`${done} ${count(ids.length, "run")}`);
   await page.table.refresh();
 }
 
@@ -81,6 +82,7 @@ async function pin(page, ids) {
 
 async function remove(page, ids) {
   const { removed } = await change("/api/remove", { runs: ids });
+  page.undoable = true;
   page.select([]);
   await page.load();
   const undo = trying(async () => {

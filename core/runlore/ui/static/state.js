@@ -1,6 +1,6 @@
 // The state of the page is in its address, so a copied link shows the same.
 
-const LISTS = ["cols", "sel", "group", "dims", "runs"];
+const LISTS = ["cols", "sel", "group", "dims", "dlog", "runs", "top"];
 
 /** The state in the address, lists as arrays. */
 export function read() {
@@ -22,7 +22,9 @@ export function write(patch, { push = false } = {}) {
   }
   const text = query.toString();
   const address = location.pathname + (text ? `?${text}` : "");
-  if (address !== location.pathname + location.search) history[push ? "pushState" : "replaceState"](null, "", address);
+  if (address === location.pathname + location.search) return;
+  if (push) history.pushState(null, "", address);
+  else history.replaceState(history.state, "", address);
 }
 
 /** Settings that the browser stores: the theme, the place of the divider. */

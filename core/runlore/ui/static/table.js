@@ -1,24 +1,30 @@
 // The table of runs: only the rows in view exist; the server sorts, counts and sends pages.
 
 import { ask } from "./api.js";
-import { fill, h, runLink } from "./dom.js";
+import { csv, download } from "./download.js";
+import { closePopover, fill, h, popover, runLink } from "./dom.js";
+import { AGGREGATES, isMetric, labels, withAggregate } from "./fields.js";
 import { ago, duration, number, statusText, text } from "./format.js";
 
 const ROW = 28; // pixels, as in the style sheet
 const PAGE = 100;
 const AT_ONCE = 50; // runs that the box in the head selects
+const EXPORTED = 1000; // rows of one answer
 const BEYOND = 12; // rows that are drawn above and below the visible ones
 const FIXED = [
-  { field: "status", title: "status", width: 96 },
+  { field: "status", title: "status", width: 112 },
   { field: "started", title: "started", width: 92 },
   { field: "duration", title: "took", width: 100, number: true },
 ];
 
 export class RunTable {
-  /** `on` has sort(field), select(ids), open(id), loaded(total, hints); `colour(id)` returns the colour of a dot. */
-  constructor(on, colour) {
+  /** `on` has sort(field), select(ids), open(id), loaded(total, hints), swap(field, other), point(id).
+   *
+   * `dotOf(id)` returns the dot of a run.
+   */
+  constructor(on, dotOf) {
     this.on = on;
-    this.colour = colour;
+    this.dotOf = dotOf;
     this.pages = new Map();
     this.total = 0;
     this.columns = [];
@@ -30,6 +36,9 @@ export class RunTable {
     this.body = h("tbody");
     this.widths = h("colgroup");
     this.table = h("table", { class: "runs", "aria-label": "Runs" }, this.widths, this.head, this.body);
+    const pointed = (event) => this.on.point(event.target.closest?.("tr")?.dataset.run ?? null);
+    this.body.addEventListener("pointerover", pointed);
+    this.body.addEventListener("pointerleave", () => this.on.point(null));
     this.node = h(
       "div",
       {
@@ -45,8 +54,8 @@ export class RunTable {
     new ResizeObserver(() => this.later()).observe(this.node);
   }
 
-  /** Show the runs of a question: {where, sort, columns, all}. */
-  async load(question) {
+  /** Show the runs of a question: {where, sort, columns, all}; `top` is where it was scrolled to. */
+  async load(question, top = 0) {
     this.question = question;
     const asked = ++this.asked;
     const first = await this.fetch(0, asked);
@@ -54,11 +63,19 @@ export class RunTable {
     this.pages = new Map([[0, first.rows]]); // the old rows stay visible until here
     this.current = -1;
     this.anchor = null;
-    this.node.scrollTop = 0;
-    this.columns = first.columns.map((column, place) => ({ ...column, number: isNumeric(first.rows, place) }));
+    const titles = labels(first.columns.map((column) => column.field));
+    this.columns = first.columns.map((column, place) => ({
+      ...column,
+      title: titles[place],
+      number: isNumeric(first.rows, place),
+    }));
     this.layout(first.rows);
-    this.draw();
     this.on.loaded(this.total, first.hints);
+    this.body.style.height = `${this.total * ROW}px`; // so that it can be scrolled there before the rows are drawn
+    this.node.scrollTop = top;
+    this.body.style.height = "";
+    this.draw();
+    if (top) this.node.scrollTop = top;
   }
 
   /** Ask again for the loaded pages; the scroll position stays. */
@@ -100,12 +117,12 @@ export class RunTable {
   layout(rows) {
     const own = this.columns.map((column, place) => {
       const longest = Math.max(
-        title(column).length + 2,
+        column.title.length + 2,
         ...rows.slice(0, 40).map((row) => cell(row.values[place]).length),
       );
       return {
         field: column.field,
-        title: title(column),
+        title: column.title,
         width: Math.min(230, Math.max(64, longest * 7.4 + 22)),
         number: column.number,
       };
@@ -140,23 +157,50 @@ export class RunTable {
         columns.map((column) => {
           const way = sorted === column.field ? "ascending" : sorted === `-${column.field}` ? "descending" : null;
           const sign = way === "ascending" ? " ▴" : way === "descending" ? " ▾" : "";
+          const onclick = () =>
+            this.on.sort(way === "descending" ? column.field : way === "ascending" ? "" : `-${column.field}`);
           return h(
             "th",
             { scope: "col", class: column.number ? "right" : "", "aria-sort": way ?? "none" },
-            h(
-              "button",
-              {
-                type: "button",
-                title: `Sort by ${column.field}`,
-                onclick: () =>
-                  this.on.sort(way === "descending" ? column.field : way === "ascending" ? "" : `-${column.field}`),
-              },
-              column.title + sign,
-            ),
+            h("button", { type: "button", title: `Sort by ${column.field}`, onclick }, column.title + sign),
+            isMetric(column.field) ? this.aggregates(column.field) : null,
           );
         }),
       ),
     );
+  }
+
+  /** A button in the head of a metric: the last, the lowest or the highest value. */
+  aggregates(field) {
+    return popover(
+      "▾",
+      (box) => {
+        box.classList.add("offers");
+        const offer = (name) => {
+          const other = withAggregate(field, name);
+          const onclick = () => {
+            closePopover();
+            if (other !== field) this.on.swap(field, other);
+          };
+          return h("button", { type: "button", class: "plain", "aria-pressed": String(other === field), onclick }, name);
+        };
+        fill(box, AGGREGATES.map(offer));
+      },
+      { class: "plain of", "aria-label": `Last, min or max of ${field}`, title: "Last, min or max" },
+    );
+  }
+
+  /** Give the browser all rows as CSV, with the columns that are shown. */
+  async keep() {
+    const { where, sort, columns, all } = this.question;
+    const head = ["id", "name", "experiment", "status", "started", "duration_s", "parent", ...columns];
+    const rows = [];
+    for (let offset = 0; offset < this.total; offset += EXPORTED) {
+      const found = await ask("/api/runs", { where, sort, columns, all, offset, limit: EXPORTED });
+      for (const row of found.rows) rows.push([...head.slice(0, 7).map((name) => row[name]), ...row.values]);
+      if (!found.rows.length) break;
+    }
+    download("runs.csv", csv([head, ...rows]), "text/csv");
   }
 
   range() {
@@ -225,7 +269,7 @@ export class RunTable {
         "aria-rowindex": place + 2,
         "data-run": row.id,
       },
-      h("td", {}, tick, " ", h("span", { class: "dot", dot: this.colour(row.id) })),
+      h("td", {}, tick, " ", this.dotOf(row.id)),
       h(
         "td",
         { title: `${row.name}  ${row.id}` },
@@ -299,9 +343,4 @@ function isNumeric(rows, place) {
       (value) => typeof value === "number" || value === "NaN" || value === "Infinity" || value === "-Infinity",
     )
   );
-}
-
-/** The head of a column: the key and the aggregate. */
-export function title(column) {
-  return column.table === "metrics" && column.of !== "last" ? `${column.key}.${column.of}` : column.key;
 }

@@ -1,57 +1,71 @@
-// Traces for Plotly, made of the server's answers: lines, smoothed lines, bands.
+// Traces for Plotly, made of the server's answers: lines, smoothed lines, marks of NaN, bands.
 
-import { colourAt, dashAt, escaped } from "./plot.js";
+import { colourAt, dashAt } from "./colours.js";
+import { escaped } from "./plot.js";
 
 const LARGEST = 1e300; // Plotly finds no scale for larger values
+const FAINT = 0.25; // the opacity of the points behind a smoothed line
 
-/** Curves of runs in their colours; behind a smoothed one the raw values are faint. */
-export function lines(curves, runs, along, smooth) {
+/** Curves of runs in their colours; behind a smoothed one the points as they are are faint. `along` places x. */
+export function lines(curves, runs, along) {
   return curves.flatMap((curve) => {
-    const place = runs.findIndex((run) => run.id === curve.run);
-    const line = { color: colourAt(place), width: 1.6, dash: dashAt(place) };
+    const run = runs.find((item) => item.id === curve.run);
+    if (!run || run.hidden) return [];
+    const line = { color: colourAt(run.place), width: 1.6, dash: dashAt(run.place) };
     const base = {
-      x: along(curve.x),
-      name: escaped(runs[place]?.name ?? curve.name),
+      name: escaped(run.name),
+      meta: run.id,
       type: "scatter",
       mode: curve.x.length < 2 ? "markers" : "lines",
       connectgaps: false,
+      marker: { color: line.color },
+      line,
     };
-    const y = curve.y.map((value) => (Math.abs(value) > LARGEST ? null : value));
-    if (!smooth || curve.x.length < 3) return [{ ...base, y, line, marker: { color: line.color } }];
+    const x = along(curve.x);
+    const y = curve.y.map(drawable);
+    const marks = gaps(x, y, base);
+    if (!curve.smoothed) return [{ ...base, x, y }, ...marks];
     return [
-      { ...base, y, line: { ...line, width: 1 }, opacity: 0.25, hoverinfo: "skip" },
-      { ...base, y: smoothed(y, smooth), line },
+      { ...base, x, y, line: { ...line, width: 1 }, opacity: FAINT },
+      { ...base, x: along(curve.smoothed.x), y: curve.smoothed.y.map(drawable) },
+      ...marks,
     ];
   });
 }
 
-/** Exponential moving average, corrected for its start; gaps stay gaps. */
-function smoothed(values, weight) {
-  let sum = 0;
-  let total = 0;
-  return values.map((value) => {
-    if (typeof value !== "number") return null;
-    sum = sum * weight + value * (1 - weight);
-    total = total * weight + (1 - weight);
-    return sum / total;
-  });
+const drawable = (value) => (typeof value !== "number" || Math.abs(value) > LARGEST ? null : value);
+
+/** Marks where a curve has no finite value, at the height of the value before: NaN must not look like nothing. */
+function gaps(x, y, base) {
+  const places = y.flatMap((value, place) => (value === null && y[place - 1] !== null ? [place] : []));
+  if (!places.length) return [];
+  const heights = places.map((place) => y[place - 1] ?? y.find((value) => value !== null) ?? 0);
+  const marker = { ...base.marker, symbol: "triangle-up", size: 7 };
+  return [{ ...base, mode: "markers", marker, x: places.map((place) => x[place]), y: heights, missing: true }];
 }
 
-/** The range of y: around the value of a constant curve, for which Plotly's own would be far off. */
-export function upright(traces, log) {
-  let low = Infinity;
-  let high = -Infinity;
-  for (const { y } of traces)
-    for (const value of y)
-      if (typeof value === "number") {
-        low = Math.min(low, value);
-        high = Math.max(high, value);
-      }
-  if (log || low !== high) return { autorange: true };
-  const half = Math.abs(low) * 0.1 || 1;
-  return { range: [low - half, low + half], autorange: false };
+/** The range of y: around the value of a constant curve, for which Plotly's own would be far off.
+ *
+ * Without outliers it is that of all but the lowest and the highest twentieth of the values, where these are far away.
+ */
+export function upright(traces, log, outliers) {
+  const values = traces.flatMap(({ y }) => y.filter((value) => typeof value === "number")).sort((one, other) => one - other);
+  const low = values[0];
+  const high = values.at(-1);
+  if (!log && values.length && low === high) {
+    const half = Math.abs(low) * 0.1 || 1;
+    return { range: [low - half, low + half], autorange: false };
+  }
+  if (outliers || values.length < 20) return { autorange: true };
+  const [bottom, top] = [0.05, 0.95].map((part) => values[Math.round(part * (values.length - 1))]);
+  const room = (top - bottom) * 1.5;
+  const range = [Math.max(low, bottom - room), Math.min(high, top + room)];
+  if (range[0] >= range[1] || (log && range[0] <= 0)) return { autorange: true };
+  const edge = (range[1] - range[0]) * 0.05;
+  return { range: log ? range.map(Math.log10) : [range[0] - edge, range[1] + edge], autorange: false };
 }
 
+/** The mean of groups with a band of one deviation. */
 export function bands(groups, along, order) {
   return groups.flatMap((group) => {
     const place = Math.max(0, order.indexOf(JSON.stringify(group.by)));
@@ -74,7 +88,7 @@ export function bands(groups, along, order) {
   });
 }
 
-/** The order of metrics: those of the model's quality first, those of the training's progress later. */
+/** The order of metrics: those of the model's quality first, those of the training's progress later; 2 before 10. */
 export function byUse(one, other) {
   const rank = (key) =>
     /^system\//.test(key)
@@ -84,5 +98,5 @@ export function byUse(one, other) {
         : /val|test|eval/.test(key)
           ? 0
           : 1;
-  return rank(one) - rank(other) || one.localeCompare(other);
+  return rank(one) - rank(other) || one.localeCompare(other, "en", { numeric: true });
 }

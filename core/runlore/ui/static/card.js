@@ -1,0 +1,209 @@
+// One chart of curves: a metric of some runs, or its mean in groups, with what is done to it alone.
+
+import { ask } from "./api.js";
+import { Along } from "./along.js";
+import { fill, h, popover, trying } from "./dom.js";
+import { csv, download, picture } from "./download.js";
+import { clear, draw } from "./plot.js";
+import { bands, lines, upright } from "./traces.js";
+
+const FINE = 1000; // points of a curve that are asked for
+const KEPT = 5000; // points of a curve in a CSV file; the server sends no more
+
+/** `place` has state(), subject() → {runs} or {grouped, groups}, pinned(key), pin(key). */
+export class Card {
+  constructor(key, place) {
+    Object.assign(this, { key, place, stale: true, inView: false, range: null, height: null, data: null });
+    this.along = new Along("step", false);
+    this.plot = h("div", { class: "plot" });
+    this.note = h("p", { class: "quiet hidden", style: "padding:10px" });
+    this.whole = button("↺", `Show all of ${key}`, "Show all", () => this.zoom(null, null));
+    this.whole.classList.add("hidden");
+    this.wide = button("⤢", `Enlarge ${key}`, "Enlarge", () => this.enlarge());
+    this.pinned = button("⚲", `Keep ${key} on top`, "Keep on top", () => place.pin(key));
+    const keep = popover("⤓", (box, close) => this.offers(box, close), {
+      class: "plain",
+      "aria-label": `Download ${key}`,
+      title: "Download",
+    });
+    this.wide.setAttribute("aria-pressed", "false");
+    this.node = h(
+      "section",
+      { class: "card", "data-key": key, "aria-label": key },
+      h("header", {}, h("h3", { title: key }, key), this.whole, this.pinned, keep, this.wide),
+      this.note,
+      this.plot,
+    );
+    this.pinnedNow();
+  }
+
+  pinnedNow() {
+    this.pinned.setAttribute("aria-pressed", String(this.place.pinned(this.key)));
+  }
+
+  enlarge() {
+    const on = this.node.classList.toggle("wide");
+    this.wide.setAttribute("aria-pressed", String(on));
+    globalThis.Plotly?.Plots.resize(this.plot);
+  }
+
+  offers(box, close) {
+    const offer = (name, act) =>
+      h("button", { type: "button", class: "plain", onclick: trying(async () => void (close(), await act())) }, name);
+    box.classList.add("offers");
+    fill(
+      box,
+      offer("CSV", () => this.table()),
+      offer("PNG", () => picture(this.plot, this.key, "png")),
+      offer("SVG", () => picture(this.plot, this.key, "svg")),
+    );
+  }
+
+  /** Keep the points as CSV: a line for each point of each curve between the ends that are shown. */
+  async table() {
+    const found = await this.ask(KEPT);
+    const { name } = this.along;
+    const rows = found.bands
+      ? found.bands.flatMap((band) => band.x.map((x, at) => [band.name, x, band.mean[at], band.deviation[at]]))
+      : found.curves.flatMap((curve) => curve.x.map((x, at) => [curve.run, curve.name, x, curve.y[at] ?? "NaN"]));
+    const head = found.bands ? ["group", name, "mean", "deviation"] : ["run", "name", name, this.key];
+    download(`${this.key}.csv`, csv([head, ...rows]), "text/csv");
+  }
+
+  outdate() {
+    this.stale = true;
+    if (this.inView) this.paint();
+  }
+
+  /** Forget what is drawn: it is of another question. */
+  reset() {
+    Object.assign(this, { range: null, height: null, data: null, asked: null, stale: true });
+    this.whole.classList.add("hidden");
+  }
+
+  ask(most) {
+    const { grouped, runs } = this.place.subject();
+    const { x, smooth } = this.place.state();
+    const along = new Along(x).name;
+    if (grouped) return ask("/api/bands", { ...grouped, key: this.key, x: along });
+    const range = this.range ? { begin: this.range[0], end: this.range[1] } : {};
+    const ids = runs.map((run) => run.id);
+    return ask("/api/curves", { runs: ids, key: this.key, x: along, most, smooth: smooth || null, ...range });
+  }
+
+  async paint() {
+    this.stale = false;
+    const asked = (this.asked = {});
+    try {
+      const found = await this.ask(FINE);
+      if (asked !== this.asked) return;
+      this.data = found;
+      await this.picture();
+      const few = found.bands?.find((band) => band.of > band.runs);
+      fill(this.note, few ? `A band is made of ${few.runs} runs of each group.` : null);
+      this.note.classList.toggle("hidden", !few);
+    } catch (error) {
+      if (asked !== this.asked) return;
+      this.stale = true; // so that the next news asks again
+      fill(this.note, error.message);
+      this.note.classList.remove("hidden");
+    }
+  }
+
+  /** Draw what is known. */
+  async picture() {
+    const state = this.place.state();
+    const { runs, groups } = this.place.subject();
+    const along = (this.along = new Along(state.x, state.logx === "1"));
+    const log = state.logy === "1";
+    const drawn = (values) => along.drawn(values);
+    const traces = this.data.bands ? bands(this.data.bands, drawn, groups) : lines(this.data.curves, runs, drawn);
+    const layout = {
+      xaxis: along.layout(this.range),
+      yaxis: {
+        type: log ? "log" : "linear",
+        ...(heights(this.height, log) ?? upright(traces, log, state.outliers !== "0")),
+      },
+      uirevision: false,
+    };
+    const plot = await draw(this.plot, traces, layout);
+    if (plot && !plot.listens) {
+      plot.listens = true;
+      plot.on("plotly_relayout", (change) => this.relayout(change));
+    }
+  }
+
+  /** The curves that are drawn, for who looks at one place of them. */
+  known() {
+    const { runs, groups } = this.place.subject();
+    if (this.data?.bands)
+      return this.data.bands.map((band) => ({
+        run: null,
+        name: band.name,
+        place: Math.max(0, groups.indexOf(JSON.stringify(band.by))),
+        x: band.x,
+        y: band.mean,
+        more: (at) => ` ± ${Number(band.deviation[at].toPrecision(2))}`,
+      }));
+    return (this.data?.curves ?? []).flatMap((curve) => {
+      const run = runs.find((item) => item.id === curve.run);
+      const { x, y } = curve.smoothed ?? curve;
+      return run && !run.hidden ? [{ run: run.id, name: run.name, place: run.place, x, y }] : [];
+    });
+  }
+
+  /** Let the curves of one run stand out; null for none. */
+  highlight(run) {
+    const traces = this.plot.data ?? [];
+    const shown = this.plot.querySelectorAll(".scatterlayer > .trace");
+    if (shown.length !== traces.length) return;
+    shown.forEach((node, at) => {
+      node.style.opacity = run === null || traces[at].meta === run ? "" : "0.15";
+    });
+  }
+
+  relayout(change) {
+    const ranged = (axis) => change[`${axis}.range`] ?? ends(change[`${axis}.range[0]`], change[`${axis}.range[1]`]);
+    if (change["xaxis.autorange"] || change["yaxis.autorange"]) {
+      if (this.range || this.height) this.zoom(null, null);
+      return;
+    }
+    const along = ranged("xaxis");
+    const up = ranged("yaxis");
+    if (!along && !up) return;
+    const isLog = this.place.state().logy === "1";
+    const { grouped } = this.place.subject();
+    this.zoom(
+      along ? (grouped ? null : along.map((end) => this.along.place(end))) : this.range,
+      up ? up.map((end) => (isLog ? 10 ** end : Number(end))) : this.height,
+    );
+  }
+
+  /** Zoom between places and heights: ask for finer points of the range along x. Plotly itself zooms along y. */
+  zoom(range, height) {
+    const same = JSON.stringify(range) === JSON.stringify(this.range);
+    this.range = range;
+    this.height = height;
+    this.whole.classList.toggle("hidden", !range && !height);
+    if (same && this.data) this.picture();
+    else this.paint();
+  }
+
+  close() {
+    clear(this.plot);
+    this.node.remove();
+  }
+}
+
+const ends = (low, high) => (low === undefined ? null : [low, high]);
+
+/** The range of y between two heights; null where there is none, as a logarithm of them. */
+function heights(range, log) {
+  if (!range || (log && range[1] <= 0)) return null;
+  const [low, high] = range;
+  return { range: log ? [Math.log10(low > 0 ? low : high / 1e6), Math.log10(high)] : range, autorange: false };
+}
+
+function button(sign, label, title, act) {
+  return h("button", { type: "button", class: "plain", "aria-label": label, title, onclick: act }, sign);
+}

@@ -1,0 +1,91 @@
+// The controls of charts of curves: what lies along x, smoothing, logarithms, outliers, which metrics.
+
+import { debounce, fill, h, popover } from "./dom.js";
+
+const AXES = { step: "step", epoch: "epoch", time: "wall time", relative: "relative time" };
+
+/** The controls; `state` reads and `save` writes the address, `curves` has reset(), repaint(), outdateAll(), arrange(). */
+export function curveControls(state, save, curves) {
+  const axes = popover("Axes", (box) => {
+    box.classList.add("offers");
+    box.append(axis(), check("logx", "log x"), check("logy", "log y"), outliers());
+  });
+  return [smoothing(), axes, search()];
+
+  function axis() {
+    const current = state().x || "step";
+    return h(
+      "label",
+      { class: "check" },
+      "x",
+      h(
+        "select",
+        {
+          "aria-label": "What lies along x",
+          onchange: (event) => {
+            save({ x: event.target.value === "step" ? null : event.target.value });
+            curves.reset();
+          },
+        },
+        Object.entries(AXES).map(([name, title]) => h("option", { value: name, selected: current === name }, title)),
+      ),
+    );
+  }
+
+  function smoothing() {
+    const shown = h("span", { class: "mono quiet" }, Number(state().smooth || 0).toFixed(2));
+    const apply = debounce(150, (value) => {
+      save({ smooth: Number(value) || null });
+      curves.outdateAll();
+    });
+    return h(
+      "label",
+      { class: "check" },
+      "smoothing",
+      h("input", {
+        type: "range",
+        min: 0,
+        max: 0.99,
+        step: 0.01,
+        value: state().smooth || 0,
+        style: "width:80px",
+        oninput: (event) => {
+          fill(shown, Number(event.target.value).toFixed(2));
+          apply(event.target.value);
+        },
+      }),
+      shown,
+    );
+  }
+
+  function check(name, label) {
+    return box(label, state()[name] === "1", (on) => save({ [name]: on }));
+  }
+
+  function outliers() {
+    return box("ignore outliers", state().outliers === "0", (on) => save({ outliers: on ? "0" : null }));
+  }
+
+  function box(label, checked, write) {
+    const onchange = (event) => {
+      write(event.target.checked);
+      curves.repaint();
+    };
+    return h("label", { class: "check" }, h("input", { type: "checkbox", checked, onchange }), label);
+  }
+
+  function search() {
+    return h("input", {
+      type: "search",
+      value: state().find || "",
+      placeholder: "find a metric",
+      title: "Words, of which a name has all; * for anything; /a regex/",
+      "aria-label": "Find a metric",
+      style: "width:120px",
+      oninput: debounce(200, (event) => {
+        save({ find: event.target.value });
+        curves.arrange();
+      }),
+    });
+  }
+}

@@ -1,0 +1,37 @@
+// Files that the page makes of what it shows: CSV of tables and curves, pictures of charts.
+
+import { h } from "./dom.js";
+import { plotly } from "./plot.js";
+
+/** Give the browser a file to keep. */
+export function download(name, content, type) {
+  const address = URL.createObjectURL(new Blob([content], { type }));
+  h("a", { href: address, download: fileName(name) }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
+}
+
+const fileName = (name) => name.replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 120);
+
+/** Rows as CSV (RFC 4180). A text that a spreadsheet would take for a formula gets an apostrophe before it. */
+export function csv(rows) {
+  const cell = (value) => {
+    if (value === null || value === undefined) return "";
+    if (typeof value === "number") return String(value);
+    const words = typeof value === "object" ? JSON.stringify(value) : String(value);
+    const safe = /^[=+\-@\t\r]/.test(words) && Number.isNaN(Number(words)) ? `'${words}` : words;
+    return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  return rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
+}
+
+/** A drawn chart as a picture, "png" (twice as fine as on the screen) or "svg". */
+export async function picture(plot, name, format) {
+  const Plotly = await plotly();
+  const { width, height } = plot.getBoundingClientRect();
+  const address = await Plotly.toImage(plot, { format, width, height, scale: format === "png" ? 2 : 1 });
+  const content =
+    format === "svg"
+      ? decodeURIComponent(address.slice(address.indexOf(",") + 1))
+      : Uint8Array.from(atob(address.slice(address.indexOf(",") + 1)), (sign) => sign.charCodeAt(0));
+  download(`${name}.${format}`, content, format === "svg" ? "image/svg+xml" : "image/png");
+}

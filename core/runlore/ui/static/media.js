@@ -1,0 +1,149 @@
+// Media of runs by step: images, tables, histograms and the like, those of several runs beside each other.
+
+import { ask } from "./api.js";
+import { dot, placesOf } from "./colours.js";
+import { debounce, fill, h } from "./dom.js";
+import { distinct, finder } from "./format.js";
+import { contentAddress, lookInto } from "./look.js";
+
+const MOST = 10; // runs; the server takes no more
+const PICTURES = /\.(png|jpe?g|gif|webp|bmp|svg)$/i;
+
+/** The media of runs, with a slider for the step. `state` reads {find, at}; `save(patch)` writes it. */
+export class Media {
+  constructor(state, save) {
+    Object.assign(this, { state, save, keys: new Map() });
+    this.note = h("p", { class: "quiet" });
+    this.list = h("div");
+    this.node = h(
+      "div",
+      { class: "charts media", tabindex: 0, role: "region", "aria-label": "Media" },
+      this.note,
+      this.list,
+    );
+    this.slider = h("input", {
+      type: "range",
+      min: 0,
+      max: 0,
+      "aria-label": "Step",
+      style: "width:160px",
+      oninput: (event) => this.go(Number(event.target.value)),
+    });
+    this.step = h("span", { class: "mono quiet" });
+    this.controls = [
+      h("label", { class: "check" }, "step", this.slider, this.step),
+      h("input", {
+        type: "search",
+        value: state().find || "",
+        placeholder: "find media",
+        "aria-label": "Find media",
+        style: "width:120px",
+        oninput: debounce(200, (event) => {
+          save({ find: event.target.value });
+          this.draw();
+        }),
+      }),
+    ];
+  }
+
+  /** Show the media of {runs}: [{id, name}]. */
+  async show({ runs = [] }) {
+    const asked = (this.asked = {});
+    this.runs = runs.slice(0, MOST);
+    const found = runs.length ? await ask("/api/media", { runs: this.runs.map((run) => run.id) }) : { keys: [], runs: [] };
+    if (asked !== this.asked) return;
+    const places = new Map(placesOf(runs.map((run) => run.id)).map((place, at) => [runs[at].id, place]));
+    this.found = found.keys;
+    this.shown = distinct(found.runs).map((run) => ({ ...run, place: places.get(run.id) }));
+    const steps = found.keys.flatMap((item) => Object.values(item.runs).flatMap((items) => items.map(({ step }) => step)));
+    this.steps = [...new Set(steps.filter((step) => step !== null))].sort((one, other) => one - other);
+    const wanted = Number(this.state().at);
+    const at = this.state().at ? this.steps.findLastIndex((step) => step <= wanted) : this.steps.length - 1;
+    this.slider.max = Math.max(0, this.steps.length - 1);
+    this.at = Math.max(0, at);
+    this.draw();
+  }
+
+  grown() {
+    return this.runs ? this.show({ runs: this.runs }) : null;
+  }
+
+  recolour() {}
+
+  go(at) {
+    this.at = at;
+    this.remember(at);
+    this.draw();
+  }
+
+  remember = debounce(150, (at) => this.save({ at: at === this.steps.length - 1 ? null : this.steps[at] }));
+
+  draw() {
+    const fits = finder(this.state().find ?? "");
+    const step = this.steps[this.at];
+    this.slider.value = this.at;
+    this.slider.disabled = this.steps.length < 2;
+    fill(this.step, step === undefined ? "" : String(step));
+    const items = this.found.filter((item) => fits(item.key));
+    fill(this.note, items.length ? null : "These runs have no media: run.log_media, log_table, log_histogram record them.");
+    fill(
+      this.list,
+      items.map((item) => this.section(item, step)),
+    );
+  }
+
+  section(item, step) {
+    const cells = this.shown
+      .filter((run) => item.runs[run.id])
+      .map((run) => {
+        const one = newest(item.runs[run.id], step);
+        const host = h("div", { class: "medium" });
+        if (one) this.fillWith(host, run, item, one);
+        const when = one && one.step !== step && one.step !== null ? h("span", { class: "quiet" }, ` step ${one.step}`) : null;
+        const head = this.shown.length > 1 || when ? h("h4", {}, dot(run.place), " ", run.name, when) : null;
+        return h("div", {}, head, one ? host : h("p", { class: "quiet" }, "Nothing up to this step."));
+      });
+    return h("section", { "data-media": item.key }, h("h3", {}, item.key), h("div", { class: "beside" }, cells));
+  }
+
+  /** Fill a node with one record. What was drawn before for the same one is used again, so that nothing flickers. */
+  fillWith(host, run, item, one) {
+    const name = `${run.id} ${one.position}`;
+    let made = this.keys.get(name);
+    if (!made) {
+      made = h("div", {}, parts(run.id, one));
+      this.keys.set(name, made);
+      if (this.keys.size > 400) this.keys.delete(this.keys.keys().next().value);
+    }
+    host.append(made);
+  }
+
+  close() {
+    this.asked = {};
+  }
+}
+
+/** The newest record up to a step; those without a step count as the oldest. */
+const newest = (items, step) => items.findLast((item) => step === undefined || item.step === null || item.step <= step);
+
+function parts(run, one) {
+  const members = one.members.length ? one.members : [""];
+  return members.map((member, at) => {
+    const caption = one.captions[at] ? h("figcaption", {}, one.captions[at]) : null;
+    return h("figure", {}, part(run, one, member), caption);
+  });
+}
+
+function part(run, one, member) {
+  const name = member || one.name;
+  const address = contentAddress(run, one.position, member);
+  if (PICTURES.test(name)) {
+    const lost = (event) => event.target.replaceWith(h("span", { class: "quiet" }, "This picture can't be read."));
+    return h("img", { class: "picture", alt: name, loading: "lazy", src: address, onerror: lost });
+  }
+  if (one.kind === "audio") return h("audio", { controls: true, preload: "none", src: address, "aria-label": name });
+  if (one.kind === "video") return h("video", { controls: true, preload: "metadata", src: address, "aria-label": name });
+  const box = h("div");
+  lookInto(box, run, one.position, member);
+  return box;
+}

@@ -1,0 +1,55 @@
+"""Media by step in a real browser: one run, several beside each other."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from runlore import Store
+from tests.ui.browsing import open_page, query, until
+from tests.ui.serving import Serve
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+def record(store: Store, name: str) -> str:
+    with store.start_run(name) as run:
+        for step in (0, 10, 20):
+            image = np.full((8, 8, 3), step * 10, dtype=np.uint8)
+            run.log_media("samples", [image, image], step=step, caption=[f"{name} {step}", "<b onclick=1>"])
+            run.log_histogram("weights", np.arange(100.0) + step, step=step)
+        run.log_table("predictions", [{"id": 1, "text": "<img src=x onerror='window.hacked=1'>", "p": 0.123456789}])
+        run.log_confusion_matrix("confusion", [0, 1], [0, 0])
+        run.log_roc_curve("roc", [0, 1, 1], [0.1, 0.9, 0.05])
+        run.log_media("page", "<script>window.hacked=2</script>", kind="html")
+    return run.id
+
+
+def test_media_of_runs_stand_beside_each_other_and_follow_the_slider(page: "Page", store: Store, serve: Serve) -> None:
+    record(store, "one")
+    record(store, "two")
+    open_page(page, serve(store.root), "/?tab=media")
+    samples = page.locator("[data-media=samples]")
+    samples.locator("img").nth(3).wait_for()
+    until(page, "[...document.querySelectorAll('[data-media=samples] img')].every(img => img.naturalWidth === 8)")
+    assert sorted(samples.locator("figcaption").all_inner_texts()) == ["<b onclick=1>"] * 2 + ["one 20", "two 20"]
+    slider = page.get_by_role("slider", name="Step")
+    slider.fill("1")
+    samples.get_by_text("one 10").wait_for()
+    until(page, "new URLSearchParams(location.search).get('at') === '10'")
+    page.reload()
+    samples.get_by_text("two 10").wait_for()
+    page.get_by_role("searchbox", name="Find media").fill("weig")
+    until(page, "document.querySelectorAll('[data-media]').length === 1")
+    assert query(page)["find"] == ["weig"]
+
+
+def test_every_kind_is_shown_and_foreign_text_does_nothing(page: "Page", store: Store, serve: Serve) -> None:
+    run = record(store, "one")
+    open_page(page, serve(store.root), f"/run/{run}?tab=media")
+    for key in ("weights", "confusion", "roc"):
+        page.locator(f"[data-media={key}] .js-plotly-plot .main-svg").first.wait_for()
+    page.locator("[data-media=predictions] td", has_text="onerror").wait_for()
+    assert page.locator("[data-media=predictions] td").last.inner_text() == "0.12346"
+    page.locator("[data-media=page] .output", has_text="<script>").wait_for()
+    assert page.locator("[data-media=roc] .legendtext").text_content() == "1 (AUC 0.5)"
