@@ -176,6 +176,10 @@ class Integration(Frozen):
     `enable` is called once `module` has been imported; at once where it is None, and then it must import nothing.
     `enable` and `disable` may be called in any order and any number of times, and import the framework only when they
     are called. `packages` names distributions of which one must be installed, where `module` does not tell it.
+
+    `also` holds further modules, each with what is called once it has been imported, while the integration is on.
+    `trains` is false for a library that trains nothing: files, figures and settings of a script. `runlore.autolog()`
+    takes such a one on only by its name; `runlore run` and RUNLORE_AUTOLOG=1 take on all.
     """
 
     name: str
@@ -183,6 +187,8 @@ class Integration(Frozen):
     enable: Callable[[], None]
     disable: Callable[[], None]
     packages: tuple[str, ...] = ()
+    also: Mapping[str, Callable[[], None]] = fresh(factory=dict)
+    trains: bool = True
 
 
 # Observers are called on a thread that follows the run's log; it exists only if some plugin observes. What they raise

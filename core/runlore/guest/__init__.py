@@ -1,7 +1,8 @@
 """All that an integration uses besides the hooks.
 
 Offered here: the fits under way (`in_fit`, `current`, `unrecorded`, `token`, `within`), guards that leave no trace in
-somebody's training, and `part`, the place for an integration's own state. The modules: `session` (`FitSession`),
+somebody's training, `part`, the place for an integration's own state, and
+`open_run`, the run that a call of the user's belongs to. The modules: `session` (`FitSession`),
 `options` (arguments of callbacks), `wrapping` (functions of a framework), `additions` (after a fit), `launch` (other
 processes), `datasets` (data loaders, and what tells one dataset from another), `sets` (names for those
 that a model is evaluated on).
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     )
     from runlore.guest.request import FitRequest
     from runlore.guest.session import current
-    from runlore.guest.state import Part, once_imported, part
+    from runlore.guest.state import Part, once_imported, open_run, part
 
 _HOMES = {
     "Part": "state",
@@ -43,6 +44,7 @@ _HOMES = {
     "harmless": "guards",
     "in_fit": "fits",
     "once_imported": "state",
+    "open_run": "state",
     "part": "state",
     "rearm": "guards",
     "records_dry_runs": "guards",
@@ -69,6 +71,7 @@ __all__ = [
     "harmless",
     "in_fit",
     "once_imported",
+    "open_run",
     "part",
     "rearm",
     "records_dry_runs",

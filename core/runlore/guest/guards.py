@@ -2,11 +2,13 @@
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
+from runlore._callers import UNSEEN as UNSEEN  # offered here, too
+from runlore._callers import is_users
 from runlore._ids import new_name
 from runlore._settings import flag
 from runlore._warnings import report, valid_or, without_warnings
@@ -21,9 +23,8 @@ from runlore.recording.ranks import is_worker
 P = ParamSpec("P")
 R = TypeVar("R")
 
+Note = Callable[[tuple[Any, ...], Mapping[str, Any], Any], object]  # positional and other arguments of a call, result
 F = TypeVar("F", bound=Callable[..., Any])
-
-UNSEEN = "<runlore, passed over like importlib._bootstrap>"
 
 
 def without_trace(*, draws: bool = False, prints: bool = False) -> AbstractContextManager[None]:
@@ -123,6 +124,49 @@ class _Frameless:
 def frameless() -> AbstractContextManager[None]:
     """Return a block for an `unseen` function: what is raised in it goes on with no frame of such functions."""
     return _Frameless()
+
+
+def followed(original: Callable[..., Any], note: Note) -> Callable[..., Any]:
+    """Return a function that does as the original, and calls `note` behind each call of the user's own code.
+
+    Behind one that returned; calls by installed code and by Python's own pass through, at a cost of some 0.3 µs. What
+    `note` raises is reported once. Tracebacks and warnings don't show our frame.
+    """
+    note = harmless(note)
+
+    @unseen
+    def follows(*args: Any, **kwargs: Any) -> Any:
+        try:
+            result = original(*args, **kwargs)
+        except BaseException as error:
+            hide_frames(error)
+            raise
+        if is_users(sys._getframe(1)):
+            note(args, kwargs, result)
+        return result
+
+    return functools.wraps(original)(follows) if hasattr(original, "__get__") else _Followed(original, follows)
+
+
+class _Followed:
+    """Stands for a function in C, which is no method of a class that holds it."""
+
+    def __init__(self, original: Callable[..., Any], follows: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, original)
+        self._follows = follows
+
+    @unseen
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._follows(*args, **kwargs)
+
+    def __reduce__(self) -> str:
+        return str(self.__qualname__)  # by its name, as any function
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["__wrapped__"], name)
 
 
 class Leaving:

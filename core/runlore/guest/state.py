@@ -1,11 +1,17 @@
-"""The doors to the process: `part` for what an integration keeps there, `once_imported` for its framework's import."""
+"""The doors to the process.
+
+`part` for what an integration keeps there, `once_imported` for its framework's import, `open_run` for the current run.
+"""
 
 from collections.abc import Callable
 
 from runlore._process import Part, process
 from runlore.plugins.entry_points import is_loading
+from runlore.recording.current import current_run
+from runlore.recording.ranks import is_worker
+from runlore.recording.run import Run
 
-__all__ = ["Part", "once_imported", "part"]
+__all__ = ["Part", "once_imported", "open_run", "part"]
 
 part = process.part
 
@@ -19,3 +25,8 @@ def once_imported(module: str, action: Callable[[], None]) -> None:
         from runlore.plugins import autolog  # late: every first run loads this file, few need that one
 
         autolog.once_imported(module, action)
+
+
+def open_run() -> Run | None:
+    """Return the current run, under `runlore run` at least that of the program; None without one, and in workers."""
+    return None if is_worker() else current_run()

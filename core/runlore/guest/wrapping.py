@@ -195,6 +195,27 @@ class Wrappers:
         setattr(owner, name, ours)
         self._done.append((owner, name, original, ours))
 
+    def follow(self, owner: type | ModuleType, name: str, note: guards.Note) -> None:
+        """Let `note` be called behind each call of a function by the user's own code: see `guards.followed`.
+
+        A function of a module is followed where it is defined, too: pickle finds it there.
+
+        Raises:
+            AttributeError: there is no such function.
+        """
+        original = vars(owner).get(name)
+        if not callable(original):
+            raise AttributeError(f"{owner.__name__} has no function {name!r}")
+        ours = guards.followed(original, note)
+        places = [(owner, name)]
+        home = sys.modules.get(str(getattr(original, "__module__", "")))
+        if isinstance(owner, ModuleType) and home is not None and home is not owner:
+            places.append((home, str(getattr(original, "__name__", name))))
+        for place, known_as in places:
+            if vars(place).get(known_as) is original:
+                setattr(place, known_as, ours)
+                self._done.append((place, known_as, original, ours))
+
     def restore(self) -> None:
         """Put the originals back, except where somebody else has replaced our wrapper since."""
         while self._done:

@@ -175,7 +175,8 @@ def _frameworks() -> Iterator[Finding]:
         elif not any(importlib.util.find_spec(package) for package in packages):
             yield Finding(name, "missing", f"{' or '.join(packages)} is not installed here")
         else:
-            yield Finding(name, "ok", "runlore.autolog() records it")
+            call = "" if item.trains else repr(name)
+            yield Finding(name, "ok", f"runlore.autolog({call}) records it")
     for plugin, error in errors:
         yield Finding(plugin, "bad", f"{type(error).__name__}: {error}")
 

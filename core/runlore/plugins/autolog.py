@@ -52,7 +52,8 @@ class Autolog:
 def autolog(*frameworks: str) -> Autolog:
     """Record every training call of the named frameworks, or of all; a second call changes nothing.
 
-    Works before and after a framework is imported, and imports none itself.
+    Works before and after a framework is imported, and imports none itself. Files, figures and data of a script
+    ("matplotlib", "torch-files", …) are recorded where they are named; docs/no-code.md lists them.
 
     Raises:
         SettingError: no installed plugin records a framework of that name.
@@ -64,7 +65,7 @@ def autolog(*frameworks: str) -> Autolog:
     chosen = [
         item
         for item in found.values()
-        if (not frameworks or item.name in frameworks) and not disabled & {item.name, "all"}
+        if (item.name in frameworks if frameworks else item.trains) and not disabled & {item.name, "all"}
     ]
     switches = process.part(_Switches)
     before = switches.names
@@ -89,7 +90,7 @@ def watched_modules() -> list[str]:
     """
     wanted = wanted_by_setting()
     found = [item for item in _integrations().values() if item.name in wanted]
-    return sorted({name for item in found for name in ([item.module] if item.module else item.packages)})
+    return sorted({name for item in found for name in ([item.module, *item.also] if item.module else item.packages)})
 
 
 def wanted_by_setting() -> frozenset[str]:
@@ -147,23 +148,30 @@ class _Switches(Part):
         if integration.name in self._on:
             return
         self._on[integration.name] = integration
-        if integration.module is None or _is_imported(integration.module):
-            _call(integration.enable, integration.name)
-        else:
-            self._after_import.add(integration.module, integration.name, integration.enable)
+        for module, action in _parts_of(integration):
+            if module is None or _is_imported(module):
+                _call(action, integration.name)
+            else:
+                self._after_import.add(module, integration.name, action)
 
     def disable(self, integration: "Integration") -> None:
         """Switch an integration off, if it is on."""
         if self._on.pop(integration.name, None) is None:
             return
-        if integration.module is not None:
-            self._after_import.remove(integration.module, integration.name)
-        if integration.module is None or integration.module in sys.modules:
+        modules = [module for module, _ in _parts_of(integration)]
+        for module in filter(None, modules):
+            self._after_import.remove(module, integration.name)
+        if any(module is None or module in sys.modules for module in modules):
             _call(integration.disable, integration.name)
 
     def after_import(self, module: str, action: Callable[[], None]) -> None:
         """Call `action` once a module is imported."""
         self._after_import.add(module, "", action)
+
+
+def _parts_of(integration: "Integration") -> "list[tuple[str | None, Callable[[], None]]]":
+    """Return the modules that an integration waits for, each with what is called once it is imported."""
+    return [(integration.module, integration.enable), *integration.also.items()]
 
 
 def _is_imported(name: str) -> bool:

@@ -7,16 +7,14 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from runlore._callers import is_users
 from runlore._startup import WATCHED, told_program
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
-
-LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
-INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
 def begin() -> None:
@@ -84,20 +82,12 @@ def hear_argparse(argparse: Any) -> None:
             raise
         finally:
             depth -= 1
-        if not depth and _is_users(sys._getframe(1), argparse.__file__):
+        if not depth and is_users(sys._getframe(1), argparse.__file__):
             _tell("take_settings", vars(found[0]))
         return found
 
     parse_known_args.__doc__ = parse.__doc__
     argparse.ArgumentParser.parse_known_args = parse_known_args
-
-
-def _is_users(frame: FrameType | None, passed_over: str) -> bool:
-    """Return True if the innermost frame outside a file is of code that is neither installed nor Python's own."""
-    while frame is not None and frame.f_code.co_filename == passed_over:
-        frame = frame.f_back
-    name = LIBRARY if frame is None else frame.f_code.co_filename
-    return not name.startswith((LIBRARY, "<frozen")) and not any(part in name for part in INSTALLED)
 
 
 def _tell(action: str, *arguments: Any) -> None:

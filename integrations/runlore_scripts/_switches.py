@@ -1,0 +1,61 @@
+"""The switches: for each name that `autolog` knows the modules of a library, and who follows them once imported."""
+
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import NamedTuple
+
+from runlore import guest
+from runlore.guest.wrapping import Wrappers
+from runlore.hookspecs import Integration
+
+Follow = Callable[[Wrappers], object]  # follows functions of a module that is imported
+
+
+class Place(NamedTuple):
+    """A module of a library, and the function of ours that follows it: "module:function", imported only then."""
+
+    module: str
+    follow: str
+
+
+SWITCHES: dict[str, tuple[Place, ...]] = {
+    "matplotlib": (
+        Place("matplotlib.figure", "_figures:follow_figure"),
+        Place("matplotlib.pyplot", "_figures:follow_pyplot"),
+    ),
+}
+
+
+def switches() -> list[Integration]:
+    """Return an integration for each switch."""
+    return [_switch(name, *places) for name, places in SWITCHES.items()]
+
+
+def _switch(name: str, first: Place, *others: Place) -> Integration:
+    enabled = [partial(_enable, name, place) for place in (first, *others)]
+    also = {place.module: enable for place, enable in zip(others, enabled[1:], strict=True)}
+    return Integration(name, first.module, enabled[0], partial(_disable, name), also=also, trains=False)
+
+
+class _Followed(guest.Part):
+    """The functions of each switch that are followed, by name and module."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self.wrappers: dict[tuple[str, str], Wrappers] = {}
+
+
+def _enable(name: str, place: Place) -> None:
+    wrappers = guest.part(_Followed).wrappers.setdefault((name, place.module), Wrappers())
+    if not wrappers:
+        module, _, function = place.follow.partition(":")
+        follow: Follow = getattr(import_module(f"runlore_scripts.{module}"), function)
+        follow(wrappers)
+
+
+def _disable(name: str) -> None:
+    for (owner, _), wrappers in guest.part(_Followed).wrappers.items():
+        if owner == name:
+            wrappers.restore()
