@@ -24,6 +24,22 @@ SWITCHES: dict[str, tuple[Place, ...]] = {
         Place("matplotlib.figure", "_figures:follow_figure"),
         Place("matplotlib.pyplot", "_figures:follow_pyplot"),
     ),
+    "plotly": (
+        Place("plotly.basedatatypes", "_plotly:follow_figure"),
+        Place("plotly.io", "_plotly:follow_io"),
+    ),
+    "torch-files": (Place("torch", "_torch:follow"),),
+    "safetensors": (
+        Place("safetensors.torch", "_safetensors:follow_torch"),
+        Place("safetensors.numpy", "_safetensors:follow_numpy"),
+    ),
+    "joblib": (Place("joblib", "_models:follow_joblib"),),
+    "pickle": (Place("pickle", "_models:follow_pickle"),),
+    "keras-files": (Place("keras", "_keras:follow"),),
+    "numpy-files": (Place("numpy", "_numpy:follow"),),
+    "pandas-files": (Place("pandas", "_tables:follow_pandas"),),
+    "polars-files": (Place("polars", "_tables:follow_polars"),),
+    "datasets": (Place("datasets", "_datasets:follow"),),
 }
 
 

@@ -134,6 +134,24 @@ class Blobs:
             known.note(file, status, began_ns, samples, sha256)
             return Member(source.name, size, sha256, executable)
 
+    def hash_file(self, source: Path, proceed: Proceed | None = None) -> str:
+        """Return the sha256 of a file that is not kept; a large one that is known and has not changed is not read.
+
+        Raises:
+            OSError: the file can't be read, or is no regular file.
+        """
+        with open_regular(source) as file:
+            status = os.fstat(file.fileno())
+            known = Known(self.root / ".known") if status.st_size >= MIN_BYTES else None
+            same = None if known is None else known.sha256_of(status)
+            if same is not None:
+                return same
+            began_ns = time.time_ns()
+            _, sha256 = hash_open(file, proceed)
+            if known is not None:
+                known.note(file, status, began_ns, samples_of(file, status.st_size), sha256)
+            return sha256
+
     def put_folder(
         self,
         folder: Path,

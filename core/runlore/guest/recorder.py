@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from runlore.guest import datasets, guards
 from runlore.guest.captured import told_apart
+from runlore.guest.files import watch
 from runlore.guest.sets import Descriptions, EvaluatedSet, Prints, find_set, name_set
 from runlore.hookspecs import CapturedFile
 from runlore.plugins.manager import plugins
@@ -119,10 +120,12 @@ class Recorder(ABC):
         A file of up to `most` bytes is kept. A larger one, or a folder, is hashed by the next reader, so that the
         caller need not wait.
         """
+        watch.claim(path)
         self._write(repr(str(path)), lambda run: _add_file(run, path, kind, most, (step, epoch)))
 
     def files(self, folder: Path, paths: Sequence[Path], *, kind: str, most: int, step: int | None = None) -> None:
         """Record files of one folder that were written together as one artifact; kept are up to `most` bytes."""
+        watch.claim(folder)
         self._write(
             repr(str(folder)),
             lambda run: run.run_log.keep_files(folder, paths, kind=kind, step=step, keep=_size(paths) <= most),

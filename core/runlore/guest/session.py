@@ -13,6 +13,7 @@ from runlore._warnings import report
 from runlore.guest import guards
 from runlore.guest.checkpoints import Checkpoints, Later
 from runlore.guest.deferred import Deferred
+from runlore.guest.files.watch import claim
 from runlore.guest.fits import Fits, Stay, unrecorded
 from runlore.guest.opening import open_for
 from runlore.guest.recorder import Recorder
@@ -192,6 +193,7 @@ class FitSession(Recorder):
         `executor.submit`, say.
         """
         self._deferred.flush()
+        claim(path)
         self._checkpoints().saved(path, step=step, epoch=epoch, monitor=monitor, value=value, roles=roles, later=later)
 
     def removing(self, path: str | os.PathLike[str]) -> AbstractContextManager[None]:

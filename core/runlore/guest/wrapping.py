@@ -198,18 +198,21 @@ class Wrappers:
     def follow(self, owner: type | ModuleType, name: str, note: guards.Note) -> None:
         """Let `note` be called behind each call of a function by the user's own code: see `guards.followed`.
 
-        A function of a module is followed where it is defined, too: pickle finds it there.
+        A function is followed in the module that defines it, too, where pickle finds it; a method where it is defined.
 
         Raises:
             AttributeError: there is no such function.
         """
-        original = vars(owner).get(name)
+        if isinstance(owner, type):
+            owner = next((base for base in owner.__mro__ if name in vars(base)), owner)
+        is_module = isinstance(owner, ModuleType)
+        original = getattr(owner, name, None) if is_module else vars(owner).get(name)  # a module may load it only now
         if not callable(original):
             raise AttributeError(f"{owner.__name__} has no function {name!r}")
         ours = guards.followed(original, note)
         places = [(owner, name)]
         home = sys.modules.get(str(getattr(original, "__module__", "")))
-        if isinstance(owner, ModuleType) and home is not None and home is not owner:
+        if is_module and home is not None and home is not owner:
             places.append((home, str(getattr(original, "__name__", name))))
         for place, known_as in places:
             if vars(place).get(known_as) is original:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -32,8 +33,7 @@ class Autolog:
 
     def disable(self) -> None:
         """Switch recording off: restore every wrapped attribute, and wrap nothing that is imported later."""
-        for integration in self._integrations:
-            process.part(_Switches).disable(integration)
+        process.part(_Switches).disable(self._integrations)
 
     def __enter__(self) -> Self:
         return self
@@ -41,9 +41,7 @@ class Autolog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for integration in self._integrations:
-            if integration.name not in self._before:
-                process.part(_Switches).disable(integration)
+        process.part(_Switches).disable(item for item in self._integrations if item.name not in self._before)
 
     def __repr__(self) -> str:
         return f"<Autolog {', '.join(self.names) or 'nothing'}>"
@@ -136,6 +134,7 @@ class _Switches(Part):
 
     def __init__(self) -> None:
         self._on: dict[str, Integration] = {}
+        self._called: dict[str, None] = {}  # those that were enabled, the last one at the end
         self._after_import = _AfterImport()
 
     @property
@@ -149,13 +148,24 @@ class _Switches(Part):
             return
         self._on[integration.name] = integration
         for module, action in _parts_of(integration):
+            action = partial(self._call, action, integration.name)
             if module is None or _is_imported(module):
-                _call(action, integration.name)
+                action()
             else:
                 self._after_import.add(module, integration.name, action)
 
-    def disable(self, integration: "Integration") -> None:
-        """Switch an integration off, if it is on."""
+    def disable(self, integrations: "Iterable[Integration]") -> None:
+        """Switch those off that are on, the last one first: two may have wrapped one function, each other's wrapper."""
+        place = {name: number for number, name in enumerate(self._called)}
+        for item in sorted(integrations, key=lambda item: place.get(item.name, -1), reverse=True):
+            self._disable(item)
+
+    def _call(self, action: Callable[[], None], name: str) -> None:
+        self._called.pop(name, None)
+        self._called[name] = None
+        _call(action, name)
+
+    def _disable(self, integration: "Integration") -> None:
         if self._on.pop(integration.name, None) is None:
             return
         modules = [module for module, _ in _parts_of(integration)]

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,7 @@ class Companions:
     def __init__(self, log: RunLog) -> None:
         self._log = log
         self.taken: list[Capture] = []  # the captures that the run has recorded
+        self.before_end: list[Callable[[], None]] = []  # called as the run is about to end; must not raise
         self._awaited: list[Awaited] = []
         self._lock = threading.Lock()  # of what is captured, until the run waits no longer
         self._settled = False
@@ -106,6 +107,8 @@ class Companions:
 
     def settle(self) -> None:
         """Write what belongs into the log before its end."""
+        for action in self.before_end:
+            action()
         self._until = time.monotonic() + END_S
         process.part(_Shared).sampler.forget(self._log)
         if self._log.writer is not None:

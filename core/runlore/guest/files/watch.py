@@ -1,0 +1,191 @@
+"""The files of a script, noted as it reads and writes them and looked at behind it, on a thread of our own."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from runlore._process import Part, process
+from runlore._threads import OwnThread
+from runlore._warnings import report
+from runlore.artifacts.events import local_path
+from runlore.guest.files.inputs import InputFiles
+from runlore.guest.files.written import WrittenFiles
+from runlore.recording.current import current_run
+from runlore.recording.ranks import is_worker
+from runlore.recording.run import Run
+
+REST_S = 0.25  # between a note and the look at it: a file that is open may be closed by then
+END_WAIT_S = 5.0  # that the end of a run waits for hashes and copies; readers complete the rest
+MAX_CLAIMED = 1000  # paths
+
+
+class _GivenUp(Exception):
+    """The run is about to end, or has waited long enough."""
+
+
+class _Of:
+    """The files of one run."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.written = WrittenFiles(run)
+        self.inputs = InputFiles(run)
+        self.looking = threading.RLock()
+        self.hurries = False  # somebody waits for the lock
+
+
+class Files(Part):
+    """The files of the runs of this process. Any thread may note one."""
+
+    rank = 1
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._runs: dict[str, _Of] = {}
+        self._claimed: dict[str, None] = {}
+        self._noted = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def wrote(self, run: Run, path: str, kind: str) -> None:
+        """Note a file that was written."""
+        with self._lock:
+            if path not in self._claimed:
+                self._of(run).written.note(path, kind)
+                self._begin()
+
+    def read(self, run: Run, path: str, reader: str) -> None:
+        """Note a file that was read, once; one that the run has written itself is no input."""
+        found = self._runs.get(run.id)
+        if found is not None and (path in found.inputs or path in found.written):
+            return
+        with self._lock:
+            self._of(run).inputs.note(path, reader)
+            self._begin()
+
+    def claim(self, path: str) -> None:
+        """Leave a path to the integration that records what lies there."""
+        with self._lock:
+            self._claimed[path] = None
+            if len(self._claimed) > MAX_CLAIMED:
+                del self._claimed[next(iter(self._claimed))]
+            for found in self._runs.values():
+                found.written.forget(path)
+
+    def settle(self, run: Run) -> None:
+        """Look at all files of a run that is about to end; wait a while for their hashes and copies."""
+        until = time.monotonic() + END_WAIT_S
+        with self._lock:
+            found = self._runs.pop(run.id, None)
+        if found is None:
+            return
+        found.hurries = True
+        if found.looking.acquire(timeout=END_WAIT_S):
+            try:
+                _harmless(lambda: self._settle(found, until))
+            finally:
+                found.looking.release()
+
+    def end(self) -> None:
+        """Settle all runs: the process ends."""
+        for found in list(self._runs.values()):
+            self.settle(found.run)
+
+    def _settle(self, found: _Of, until: float) -> None:
+        def proceed() -> None:
+            if time.monotonic() > until:
+                raise _GivenUp
+
+        for part in (found.inputs, found.written):
+            try:
+                part.settle(proceed)
+            except _GivenUp:
+                continue
+
+    def _of(self, run: Run) -> _Of:
+        found = self._runs.get(run.id)
+        if found is None:
+            found = self._runs[run.id] = _Of(run)
+            run.companions.before_end.append(lambda: self.settle(run))
+        return found
+
+    def _begin(self) -> None:
+        self._noted.set()
+        if self._thread is None:
+            self._thread = OwnThread(self._work, "runlore-files")
+            try:
+                self._thread.start()
+            except RuntimeError:  # no thread to be had: the end of the run does it all
+                self._thread = None
+
+    def _work(self) -> None:
+        while True:
+            self._noted.wait()
+            time.sleep(REST_S)
+            self._noted.clear()
+            for found in list(self._runs.values()):
+                with found.looking:
+                    if not found.run.ended:
+                        _harmless(lambda found=found: _look(found))  # type: ignore[misc]
+
+
+def _look(found: _Of) -> None:
+    def proceed() -> None:
+        if found.hurries:
+            raise _GivenUp
+
+    if found.hurries:
+        return
+    try:
+        found.inputs.look(proceed)
+        found.written.look(proceed)
+    except _GivenUp:
+        return
+
+
+def _harmless(action: Callable[[], None]) -> None:
+    try:
+        action()
+    except Exception as error:  # a plugin's own rewriting may raise anything, and so may a disk
+        report(f"a file of this script is not recorded: {type(error).__name__}: {error}")
+
+
+def wrote(target: Any, kind: str) -> None:
+    """Note in the current run that the user's code has written a file or folder at a path; others are passed over."""
+    run, path = _run_and_path(target)
+    if run is not None and path is not None:
+        process.part(Files).wrote(run, path, kind)
+
+
+def read(source: Any, reader: str) -> None:
+    """Note in the current run that the user's code has read a file or folder, by a function; see `wrote`."""
+    run, path = _run_and_path(source)
+    if run is not None and path is not None:
+        process.part(Files).read(run, path, reader)
+
+
+def claim(path: str | os.PathLike[str]) -> None:
+    """Leave a path to the integration that records what lies there."""
+    place = local_path(path)
+    if place is not None:
+        process.part(Files).claim(str(place))
+
+
+def _run_and_path(target: Any) -> tuple[Run | None, str | None]:
+    run = None if is_worker() else current_run()
+    if run is None or run.run_log.writer is None:
+        return None, None
+    if not isinstance(target, str | os.PathLike):
+        target = _name_of_open(target)
+    place = None if target is None else local_path(target)
+    return run, None if place is None else str(place)
+
+
+def _name_of_open(file: Any) -> str | None:
+    """Return the path of an open file that is one on a disk; None for whatever else has been written to."""
+    try:
+        name, status = file.name, os.fstat(file.fileno())
+        return name if isinstance(name, str) and os.path.samestat(os.stat(name), status) else None  # noqa: PTH116
+    except (AttributeError, OSError, TypeError, ValueError):  # a buffer, a pipe, a class of the user's
+        return None

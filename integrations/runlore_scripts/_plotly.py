@@ -1,0 +1,20 @@
+"""Figures of plotly: the files that `write_html` and its like write."""
+
+from runlore.guest.wrapping import Wrappers
+from runlore_scripts._calls import follow_all, writes
+
+WRITERS = ("write_html", "write_image", "write_json")
+
+
+def follow_figure(wrappers: Wrappers) -> None:
+    """Follow the methods of figures."""
+    from plotly.basedatatypes import BaseFigure
+
+    follow_all(wrappers, BaseFigure, WRITERS, lambda name: writes("plot", 1, "file"))
+
+
+def follow_io(wrappers: Wrappers) -> None:
+    """Follow the functions that take a figure."""
+    import plotly.io
+
+    follow_all(wrappers, plotly.io, WRITERS, lambda name: writes("plot", 1, "file"))

@@ -1,0 +1,26 @@
+"""Files of safetensors."""
+
+from types import ModuleType
+
+from runlore.guest.wrapping import Wrappers
+from runlore_scripts._calls import follow_all, reads, writes
+
+
+def follow_torch(wrappers: Wrappers) -> None:
+    """Follow what writes and reads tensors of torch."""
+    import safetensors.torch
+
+    _follow(wrappers, safetensors.torch)
+
+
+def follow_numpy(wrappers: Wrappers) -> None:
+    """Follow what writes and reads arrays."""
+    import safetensors.numpy
+
+    _follow(wrappers, safetensors.numpy)
+
+
+def _follow(wrappers: Wrappers, module: ModuleType) -> None:
+    follow_all(wrappers, module, ("save_file", "save_model"), lambda name: writes("model", 1, "filename"))
+    follow_all(wrappers, module, ("load_file",), lambda name: reads(f"{module.__name__}.{name}", 0, "filename"))
+    follow_all(wrappers, module, ("load_model",), lambda name: reads(f"{module.__name__}.{name}", 1, "filename"))
