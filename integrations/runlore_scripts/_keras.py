@@ -11,6 +11,5 @@ def follow(wrappers: Wrappers) -> None:
     wrappers.follow(keras.Model, "save", writes("model", 1, "filepath"))
     wrappers.follow(keras.Model, "save_weights", writes("model", 1, "filepath"))
     wrappers.follow(keras.Model, "load_weights", reads("keras.Model.load_weights", 1, "filepath"))
-    for module in (keras.saving, keras.models):
-        wrappers.follow(module, "save_model", writes("model", 1, "filepath"))
-        wrappers.follow(module, "load_model", reads("keras.models.load_model", 0, "filepath"))
+    wrappers.follow(keras.saving, "save_model", writes("model", 1, "filepath"), also=[keras.models])
+    wrappers.follow(keras.saving, "load_model", reads("keras.saving.load_model", 0, "filepath"), also=[keras.models])

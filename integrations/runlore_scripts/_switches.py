@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from runlore import guest
+from runlore.guest.files.named import NamedFiles
 from runlore.guest.wrapping import Wrappers
 from runlore.hookspecs import Integration
 
@@ -19,6 +20,7 @@ class Place(NamedTuple):
     follow: str
 
 
+ARGUMENTS = "argument-files"  # files that a program under `runlore run` was called with, and opens
 SWITCHES: dict[str, tuple[Place, ...]] = {
     "matplotlib": (
         Place("matplotlib.figure", "_figures:follow_figure"),
@@ -45,7 +47,9 @@ SWITCHES: dict[str, tuple[Place, ...]] = {
 
 def switches() -> list[Integration]:
     """Return an integration for each switch."""
-    return [_switch(name, *places) for name, places in SWITCHES.items()]
+    found = [_switch(name, *places) for name, places in SWITCHES.items()]
+    want, unwant = guest.part(NamedFiles).want, guest.part(NamedFiles).unwant
+    return [*found, Integration(ARGUMENTS, "io", want, unwant, trains=False)]
 
 
 def _switch(name: str, first: Place, *others: Place) -> Integration:

@@ -1,8 +1,12 @@
 """Files that a script writes and reads by itself: one artifact for each path, and inputs in the lineage."""
 
+import builtins
+import io
+import json
 import os
 import signal
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +20,7 @@ from runlore._process import process
 from runlore.artifacts import blobs, copying
 from runlore.guest.additions import Additions
 from runlore.guest.files import inputs, watch, written
+from runlore.guest.files.named import NamedFiles
 from runlore.guest.files.watch import Files, read, wrote
 from runlore.hookspecs import CapturedFile
 from runlore.provenance.lineage import lineage
@@ -346,3 +351,56 @@ def test_the_end_waits_only_a_while(store: Store, tmp_path: Path, monkeypatch: p
     assert (item.stored, item.sha256) == (False, None)
     which_run(store, tmp_path / "a")
     assert files(only(store))["a"].read_bytes() == b"1"
+
+
+# Files among the arguments of a program
+
+
+@pytest.fixture
+def named() -> Iterator[NamedFiles]:
+    found = NamedFiles()
+    found.want()
+    yield found
+    found.unwant()
+    assert builtins.open is io.open
+
+
+@pytest.mark.usefixtures("asleep")
+def test_files_that_arguments_name_are_told_as_they_are_opened(store: Store, tmp_path: Path, named: NamedFiles) -> None:
+    original = builtins.open
+    for name in ("in.json", "more.txt", "idle.txt", "other.txt"):
+        (tmp_path / name).write_text(name)
+    with runlore.start_run():
+        named.add({"lr": 0.1, "data": "in.json", "more": [Path("more.txt")], "idle": "idle.txt", "out": "a/../out.txt"})
+        assert builtins.open is io.open is not original
+        json.dumps(Path("in.json").read_text())
+        with open(file="more.txt"), open("other.txt"):  # noqa: PTH123
+            pass
+        (tmp_path / "a").mkdir()
+        with open("out.txt", "w") as file:  # noqa: PTH123
+            file.write("out")
+        with pytest.raises(FileNotFoundError) as raised:
+            open("missing.txt")  # noqa: PTH123, SIM115
+        assert len(traceback.extract_tb(raised.value.__traceback__)) == 1
+    assert {name: facts["read_by"] for name, facts in only(store).data.items()} == {
+        "in.json": "open",
+        "more.txt": "open",
+    }
+    assert files(only(store))["out.txt"].read_bytes() == b"out"
+    named.unwant()
+    assert builtins.open is original
+
+
+def test_without_a_path_among_the_arguments_open_is_left_alone(named: NamedFiles) -> None:
+    original = builtins.open
+    named.add({"lr": 0.1, "model": "resnet50", "url": "https://example.org/a.csv", "none": None, "text": "a\n.b"})
+    assert builtins.open is original
+
+
+@pytest.mark.usefixtures("asleep")
+def test_the_outer_function_that_reads_a_file_is_named(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(b"1,2")
+    with runlore.start_run():
+        read("in.csv", "open")
+        read("in.csv", "pandas.read_csv")
+    assert only(store).data["in.csv"]["read_by"] == "pandas.read_csv"

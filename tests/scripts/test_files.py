@@ -1,6 +1,7 @@
 """What the libraries of a script write becomes artifacts, what they read becomes inputs: for each function of each."""
 
 import gzip
+import os
 import pickle
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -189,6 +190,25 @@ def test_plotly(store: Store, on: Switch) -> None:
         plotly.io.write_json(figure, "b.json")
         figure.to_html(include_plotlyjs=False)
     assert written(store) == {"a.html": "plot", "b.json": "plot"}
+
+
+@pytest.mark.stress
+@pytest.mark.filterwarnings("ignore")
+def test_keras(store: Store, on: Switch, made: Path) -> None:
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    import keras
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.save(made / "in.keras")
+    on("keras-files")
+    with runlore.start_run():
+        model.save("a.keras")
+        model.save_weights(filepath="b.weights.h5")
+        keras.saving.save_model(model, "c.keras")
+        keras.models.load_model(made / "in.keras")
+        model.load_weights("b.weights.h5")
+    assert written(store) == dict.fromkeys(["a.keras", "b.weights.h5", "c.keras"], "model")
+    assert read(store) == {"made/in.keras": "keras.saving.load_model"}
 
 
 # Which objects are models

@@ -85,6 +85,21 @@ def test_scripts_are_linked_by_the_files_that_one_writes_and_another_reads(store
     assert edges >= {(name, "read", "use") for name in files}
 
 
+def test_files_among_the_arguments_are_told(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "in.json").write_text("[1]")
+    (tmp_path / "tool.py").write_text(
+        "import argparse, json\nparser = argparse.ArgumentParser()\n"
+        "parser.add_argument('source')\nparser.add_argument('--out')\nargs = parser.parse_args()\n"
+        "with open(args.source) as file: found = json.load(file)\n"
+        "with open(args.out, 'w') as file: json.dump(found * 2, file)\n"
+    )
+    assert run(tmp_path, "-m", "runlore", "run", "--name", "t", "tool.py", "in.json", "--out", "out.json").stdout == ""
+    found = top(store, "t")
+    assert found.data["in.json"]["read_by"] == "open"
+    assert found.artifact("out.json").read_bytes() == b"[1, 1]"
+    assert found.params["source"] == "in.json"
+
+
 @pytest.mark.stress
 def test_a_script_is_recorded_and_what_it_writes_is_its_own(store: Store, tmp_path: Path) -> None:
     folders = []

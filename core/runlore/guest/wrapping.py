@@ -195,29 +195,39 @@ class Wrappers:
         setattr(owner, name, ours)
         self._done.append((owner, name, original, ours))
 
-    def follow(self, owner: type | ModuleType, name: str, note: guards.Note) -> None:
-        """Let `note` be called behind each call of a function by the user's own code: see `guards.followed`.
+    def follow(
+        self,
+        owner: type | ModuleType,
+        name: str,
+        note: guards.Note,
+        *,
+        also: Sequence[ModuleType] = (),
+        by_all: bool = False,
+    ) -> None:
+        """Let `note` be called behind each call of a function by the user's own code, or `by_all`: `guards.followed`.
 
-        A function is followed in the module that defines it, too, where pickle finds it; a method where it is defined.
+        A function is followed in the module that defines it, where pickle finds it, and where others offer it, `also`;
+        a method where it is defined.
 
         Raises:
             AttributeError: there is no such function.
         """
+        places: list[type | ModuleType] = [owner, *also]
         if isinstance(owner, type):
-            owner = next((base for base in owner.__mro__ if name in vars(base)), owner)
-        is_module = isinstance(owner, ModuleType)
-        original = getattr(owner, name, None) if is_module else vars(owner).get(name)  # a module may load it only now
+            places = [next((base for base in owner.__mro__ if name in vars(base)), owner)]
+            original = vars(places[0]).get(name)
+        else:
+            original = getattr(owner, name, None)  # a module may load it only now
+            home = sys.modules.get(str(getattr(original, "__module__", "")))
+            places += [] if home is None else [home]
         if not callable(original):
             raise AttributeError(f"{owner.__name__} has no function {name!r}")
-        ours = guards.followed(original, note)
-        places = [(owner, name)]
-        home = sys.modules.get(str(getattr(original, "__module__", "")))
-        if is_module and home is not None and home is not owner:
-            places.append((home, str(getattr(original, "__name__", name))))
-        for place, known_as in places:
-            if vars(place).get(known_as) is original:
-                setattr(place, known_as, ours)
-                self._done.append((place, known_as, original, ours))
+        ours = guards.followed(original, note, by_all=by_all)
+        for place in places:
+            for known_as in {name, str(getattr(original, "__name__", name))}:
+                if vars(place).get(known_as) is original:
+                    setattr(place, known_as, ours)
+                    self._done.append((place, known_as, original, ours))
 
     def restore(self) -> None:
         """Put the originals back, except where somebody else has replaced our wrapper since."""

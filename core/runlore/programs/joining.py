@@ -12,6 +12,7 @@ from typing import Any
 from runlore._process import Part, process
 from runlore._startup import BEGAN_IN
 from runlore._warnings import report
+from runlore.guest.files.named import note_arguments
 from runlore.plugins.autolog import autolog, wanted_by_setting
 from runlore.recording.current import ProgramsRun
 from runlore.recording.ending import cause, status_of
@@ -47,7 +48,7 @@ def join() -> None:
 def take_settings(values: Mapping[str, Any]) -> None:
     """Record what a program was called with as params of its run; called where its arguments have been parsed.
 
-    Functions are left out, which sub-commands name so. Never raises.
+    Files that they name are told as they are opened. Functions are left out, which sub-commands name so. Never raises.
     """
     if is_worker():
         return
@@ -55,6 +56,7 @@ def take_settings(values: Mapping[str, Any]) -> None:
         join()
         run = process.part(ProgramsRun).get()
         if run is not None:
+            note_arguments(values)
             run.log_params({key: value for key, value in values.items() if not isinstance(value, FunctionType)})
     except Exception as error:  # the user's program calls us here
         report(f"the settings of this program are not recorded: {type(error).__name__}: {error}")

@@ -31,6 +31,12 @@ class InputFiles:
     def __contains__(self, path: str) -> bool:
         return path in self._seen
 
+    def note_again(self, path: str, reader: str) -> None:
+        """Note that the call of `reader` has read a file, too: within it, others may have opened it before."""
+        waits = self._waiting.get(path)
+        if waits is not None:
+            self._waiting[path] = waits[0], reader
+
     def note(self, path: str, reader: str) -> None:
         """Note that a file was read, by a function."""
         folder = os.path.dirname(path)  # noqa: PTH120  # a string: called for each file of a large folder

@@ -59,6 +59,7 @@ class Files(Part):
         """Note a file that was read, once; one that the run has written itself is no input."""
         found = self._runs.get(run.id)
         if found is not None and (path in found.inputs or path in found.written):
+            found.inputs.note_again(path, reader)
             return
         with self._lock:
             self._of(run).inputs.note(path, reader)

@@ -56,6 +56,8 @@ class WrittenFiles:
             return
         if found is None or (self._setting == "all" and kind in MODELS and found.is_told):
             found = _File(Path(path), kind)
+        if not found.is_told:
+            found.kind = kind  # the outer call knows more than one within it
         found.count += 1
         found.is_changed = True
         self._files[path] = found

@@ -1,0 +1,81 @@
+"""Files that a program was called with: told as it opens them, whoever of its code does."""
+
+import builtins
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from runlore._process import Part, process
+from runlore.artifacts.events import local_path
+from runlore.guest.files.watch import read, wrote
+from runlore.guest.wrapping import Wrappers
+
+MAX_LENGTH = 4096  # of a text that may be a path
+MAX_NAMES = 1000
+WRITING = frozenset("wax+")
+
+
+class NamedFiles(Part):
+    """The paths among the arguments of this program; `open` is followed while there are any, and somebody wants it."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self._paths: set[str] = set()
+        self._wrappers = Wrappers()
+        self._is_wanted = False
+
+    def want(self) -> None:
+        """Follow them, once they are known."""
+        self._is_wanted = True
+        self._follow()
+
+    def unwant(self) -> None:
+        """Let `open` be as before."""
+        self._is_wanted = False
+        self._wrappers.restore()
+
+    def add(self, arguments: Mapping[str, Any]) -> None:
+        """Take the arguments of a program by name: texts and paths, also within lists, and files that are open."""
+        for value in _values(arguments.values()):
+            if isinstance(value, io.IOBase):
+                self._tell(value, str(getattr(value, "mode", "")))
+            elif len(self._paths) < MAX_NAMES and _may_be_path(value):
+                self._paths.add(str(local_path(value)))
+        self._follow()
+
+    def _follow(self) -> None:
+        if self._is_wanted and self._paths and not self._wrappers:
+            self._wrappers.follow(builtins, "open", self._opened, also=[io], by_all=True)
+
+    def _opened(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
+        file = args[0] if args else kwargs.get("file")
+        if not isinstance(file, str | os.PathLike) or str(local_path(file)) not in self._paths:
+            return
+        self._tell(file, str(args[1] if len(args) > 1 else kwargs.get("mode", "r")))
+
+    def _tell(self, file: Any, mode: str) -> None:
+        if self._is_wanted and WRITING.isdisjoint(mode):
+            read(file, "open")
+        elif self._is_wanted:
+            wrote(file, "data")
+
+
+def note_arguments(arguments: Mapping[str, Any]) -> None:
+    """Note what a program was called with: files among it are told as they are opened."""
+    process.part(NamedFiles).add(arguments)
+
+
+def _values(values: Iterable[Any]) -> Iterator[Any]:
+    for value in values:
+        yield from value if isinstance(value, list | tuple) else [value]
+
+
+def _may_be_path(value: Any) -> bool:
+    """Return True for a path, and for a text with a separator or an ending, or of something that is there."""
+    if isinstance(value, os.PathLike):
+        return True
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_LENGTH or "\n" in value or "://" in value:
+        return False
+    return os.sep in value or "." in value or os.path.exists(value)  # noqa: PTH110  # a text, maybe of zeros
