@@ -16,6 +16,7 @@ from tests.bench import (  # noqa: F401  # register their figures
     lightning_figures,
     log_figures,
     question_figures,
+    script_figures,
     trainer_figures,
     ui_figures,
 )

@@ -42,6 +42,11 @@ def current_run() -> Run | None:
     return context_run() or cast(Run | None, process.part(OpenRuns).only()) or process.part(ProgramsRun).get()
 
 
+def is_any_open() -> bool:
+    """Return False where there is no current run; asked at calls of a script that must cost nothing then."""
+    return bool(process.part(OpenRuns).count or entered() or process.part(ProgramsRun).get())
+
+
 def context_run() -> Run | None:
     """Return the innermost run open in this very context; where it is in no block, the newest that was started here."""
     innermost = next((run for run in reversed(entered()) if not run.ended), None)

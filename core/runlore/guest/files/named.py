@@ -23,6 +23,7 @@ class NamedFiles(Part):
 
     def __init__(self) -> None:
         self._paths: set[str] = set()
+        self._names: set[str] = set()  # the last parts of the paths, which are asked first
         self._wrappers = Wrappers()
         self._is_wanted = False
 
@@ -42,7 +43,9 @@ class NamedFiles(Part):
             if isinstance(value, io.IOBase):
                 self._tell(value, str(getattr(value, "mode", "")))
             elif len(self._paths) < MAX_NAMES and _may_be_path(value):
-                self._paths.add(str(local_path(value)))
+                path = str(local_path(value))
+                self._paths.add(path)
+                self._names.add(path.rpartition(os.sep)[2])
         self._follow()
 
     def _follow(self) -> None:
@@ -51,7 +54,10 @@ class NamedFiles(Part):
 
     def _opened(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
         file = args[0] if args else kwargs.get("file")
-        if not isinstance(file, str | os.PathLike) or str(local_path(file)) not in self._paths:
+        path = os.fspath(file) if isinstance(file, os.PathLike) else file
+        if not isinstance(path, str) or path.rpartition(os.sep)[2] not in self._names:
+            return
+        if str(local_path(path)) not in self._paths:
             return
         self._tell(file, str(args[1] if len(args) > 1 else kwargs.get("mode", "r")))
 

@@ -12,7 +12,7 @@ from runlore._warnings import report
 from runlore.artifacts.events import local_path
 from runlore.guest.files.inputs import InputFiles
 from runlore.guest.files.written import WrittenFiles
-from runlore.recording.current import current_run
+from runlore.recording.current import current_run, is_any_open
 from runlore.recording.ranks import is_worker
 from runlore.recording.run import Run
 
@@ -42,6 +42,7 @@ class Files(Part):
     rank = 1
 
     def __init__(self) -> None:
+        self.is_of_worker = is_worker()
         self._lock = threading.RLock()
         self._runs: dict[str, _Of] = {}
         self._claimed: dict[str, None] = {}
@@ -154,16 +155,18 @@ def _harmless(action: Callable[[], None]) -> None:
 
 def wrote(target: Any, kind: str) -> None:
     """Note in the current run that the user's code has written a file or folder at a path; others are passed over."""
-    run, path = _run_and_path(target)
-    if run is not None and path is not None:
-        process.part(Files).wrote(run, path, kind)
+    if is_any_open():
+        run, path = _run_and_path(target)
+        if run is not None and path is not None:
+            process.part(Files).wrote(run, path, kind)
 
 
 def read(source: Any, reader: str) -> None:
     """Note in the current run that the user's code has read a file or folder, by a function; see `wrote`."""
-    run, path = _run_and_path(source)
-    if run is not None and path is not None:
-        process.part(Files).read(run, path, reader)
+    if is_any_open():
+        run, path = _run_and_path(source)
+        if run is not None and path is not None:
+            process.part(Files).read(run, path, reader)
 
 
 def claim(path: str | os.PathLike[str]) -> None:
@@ -174,7 +177,7 @@ def claim(path: str | os.PathLike[str]) -> None:
 
 
 def _run_and_path(target: Any) -> tuple[Run | None, str | None]:
-    run = None if is_worker() else current_run()
+    run = None if process.part(Files).is_of_worker else current_run()
     if run is None or run.run_log.writer is None:
         return None, None
     if not isinstance(target, str | os.PathLike):
