@@ -3,8 +3,8 @@
 import sys
 from typing import TYPE_CHECKING
 
-from runlore import _startup  # noqa: F401  # at once: the script may leave the folder before its first run
-from runlore._lazy import lazy
+from runlore import _startup  # at once: the script may leave the folder before its first run
+from runlore._lazy import call_at_import, lazy
 
 if TYPE_CHECKING:
     from runlore.api import (
@@ -84,3 +84,6 @@ __all__ = [
     "set_tags",
     "start_run",
 ]
+
+if _startup.may_want_autolog():
+    call_at_import(__name__, "plugins.autolog", "autolog_by_setting")

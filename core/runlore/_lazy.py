@@ -28,6 +28,15 @@ class Nothing:
         return None
 
 
+def call_at_import(package: str, home: str, name: str) -> None:
+    """Call a function of a package's module as the package is imported; say so where its code can't be read."""
+    try:
+        getattr(import_module(f"{package}.{home}"), name)()
+    except OSError as error:
+        with suppress(OSError, ValueError, AttributeError):  # no stderr: nobody would read it
+            sys.stderr.write(f"{package}: {name} does nothing, as its code can't be read: {error}\n")
+
+
 def lazy(
     package: str, homes: Mapping[str, str], verbs: Collection[str] = ()
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from runlore._process import Part, process
 from runlore._sharing import owner_of_another
-from runlore._startup import BEGAN_IN, PROGRAM, WATCHED, working_folder
+from runlore._startup import AUTOLOG, BEGAN_IN, PROGRAM, WATCHED, working_folder
 from runlore._warnings import report
 from runlore.errors import SettingError
 
@@ -24,7 +24,7 @@ NAMES = {
     "csv": "RUNLORE_CSV",
     "csv_exact": "RUNLORE_CSV_EXACT",
     "output": "RUNLORE_OUTPUT",
-    "autolog": "RUNLORE_AUTOLOG",
+    "autolog": AUTOLOG,
     "checkpoints": "RUNLORE_CHECKPOINTS",
     "dry_runs": "RUNLORE_DRY_RUNS",
     "job": "RUNLORE_JOB",
@@ -120,6 +120,18 @@ def setting(name: str, start: Path | None = None) -> str | None:
     if isinstance(found, str | int | float):
         return str(found)
     raise SettingError(f"tool.runlore.{name} in pyproject.toml is {found!r}: write a text, a number or true")
+
+
+def place_of(name: str) -> str | None:
+    """Return where a setting comes from: "the environment", or a file; None where it is not set.
+
+    Raises:
+        SettingError: pyproject.toml can't be read.
+    """
+    if NAMES[name] in os.environ:
+        return "the environment"
+    folder, settings = _project_settings(_present_place())
+    return os.path.join(folder, "pyproject.toml") if settings.get(name) is not None else None
 
 
 def flag(name: str) -> bool:

@@ -26,6 +26,42 @@ def told_program() -> tuple[str, str, str] | None:
     return (found[0], found[1], found[2]) if len(found) == 3 else None
 
 
+def may_want_autolog() -> bool:
+    """Return True if a variable, or the nearest pyproject.toml, may ask to record what this script trains.
+
+    A light look: what is asked for is read by whoever is called then. False in a Python that already waits for
+    frameworks, as those do that `runlore run` has started, and in our own commands.
+    """
+    begun_by = getattr(sys.modules.get("sitecustomize"), "__file__", None) or ""
+    name = os.path.basename(script_arguments()[0]) if script_arguments() else ""  # noqa: PTH119
+    is_command = name == "runlore" or (name == "-m" and "runlore" in sys.orig_argv)
+    if begun_by.startswith(JOINING) or is_command:
+        return False
+    if AUTOLOG in os.environ:
+        return os.environ[AUTOLOG].strip() not in ("", "0")
+    return _project_names(b"autolog")
+
+
+def _project_names(word: bytes) -> bool:
+    """Return True if the nearest pyproject.toml upwards holds a word, whatever else it says."""
+    below, folder = "", BEGAN_IN or ""
+    while folder and folder != below:
+        try:
+            descriptor = os.open(os.path.join(folder, "pyproject.toml"), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            below, folder = folder, os.path.dirname(folder)  # noqa: PTH120
+            continue
+        try:
+            return word in os.read(descriptor, MAX_LOOK_BYTES)
+        except OSError:  # a folder, say
+            return False
+        finally:
+            os.close(descriptor)
+    return False
+
+
+MAX_LOOK_BYTES = 4 << 20
+AUTOLOG = "RUNLORE_AUTOLOG"  # the setting, as a variable
 PROGRAM = "RUNLORE_PROGRAM"  # the variable that tells it
 WATCHED = "RUNLORE_WATCHED"  # the one with the modules at whose import a Python joins the run
 BEGAN_IN = working_folder()

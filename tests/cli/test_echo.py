@@ -119,6 +119,7 @@ def calls(found: Hostile) -> dict[str, list[list[str]]]:
         "doctor": [[], ["--json"], [odd]],
         "plugins": [[], ["--json"], [odd]],
         "quarantine": [[], [odd], ["--off", odd], [a], ["--json"], ["--off", a]],
+        "env": [[], ["--off"], [odd]],
         "completion": [["bash"], ["zsh"], ["fish"], [odd]],
     }  # fmt: skip
 

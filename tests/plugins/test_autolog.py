@@ -84,3 +84,61 @@ def test_a_forked_child_goes_on_with_what_its_parent_switched_on(
 def test_a_framework_that_no_plugin_records_is_named() -> None:
     with pytest.raises(SettingError, match="no integration records 'sklern': did you mean 'sklearn'"):
         runlore.autolog("sklern")
+
+
+WHAT_IS_ON = "import runlore, fake\nimport colorsys\nprint(fake.told)"
+
+
+@pytest.mark.parametrize(
+    ("variable", "project", "told"),
+    [
+        ("1", "", "['on']"), ("fake", "", "['on']"), ("sklearn", "", "[]"), ("0", "true", "[]"),
+        (None, "true", "['on']"), (None, '"fake"', "['on']"), (None, "false", "[]"), (None, "", "[]"),
+    ],
+)  # fmt: skip
+def test_a_setting_switches_it_on_wherever_runlore_is_imported(
+    tmp_path: Path, python: Callable[..., Process], variable: str | None, project: str, told: str
+) -> None:
+    if project:
+        (tmp_path / "pyproject.toml").write_text(f"[tool.runlore]\nautolog = {project}\n")
+    given = {} if variable is None else {"RUNLORE_AUTOLOG": variable}
+    assert python(WHAT_IS_ON, PYTHONPATH=plugin(tmp_path, "fake", FAKE), **given).succeed() == f"{told}\n"
+
+
+def test_a_call_beside_the_setting_changes_nothing_and_both_can_be_taken_back(
+    tmp_path: Path, python: Callable[..., Process]
+) -> None:
+    printed = python(
+        """
+        import runlore, fake, colorsys
+        with runlore.autolog("fake"):
+            print(fake.told)
+        print(fake.told)
+        runlore.autolog().disable()
+        print(fake.told)
+        """,
+        PYTHONPATH=plugin(tmp_path, "fake", FAKE),
+        RUNLORE_AUTOLOG="fake",
+    ).succeed()
+    assert printed == "['on']\n['on']\n['on', 'off']\n"
+
+
+def test_a_setting_that_names_nothing_costs_no_import(tmp_path: Path, python: Callable[..., Process]) -> None:
+    process = python("import runlore; print(runlore.__version__)", RUNLORE_AUTOLOG="fakr", RUNLORE_QUIET="0")
+    assert process.succeed()
+    assert "no integration records 'fakr'" in process.err
+
+
+def test_what_is_left_out_is_not_switched_on(tmp_path: Path, python: Callable[..., Process]) -> None:
+    printed = python(
+        """
+        import runlore, fake, colorsys
+        print("fake" in runlore.autolog(without="fake").names, fake.told)
+        try:
+            runlore.autolog(without=["fakr"])
+        except runlore.RunloreError as error:
+            print(error)
+        """,
+        PYTHONPATH=plugin(tmp_path, "fake", FAKE),
+    ).succeed()
+    assert printed == "False []\nno integration records 'fakr': did you mean 'fake'?\n"

@@ -51,7 +51,8 @@ COMMANDS = {
     "quarantine": "doctor",
     "doctor": "doctor",
     "plugins": "plugins",
-    "completion": "completion",
+    "env": "shell",
+    "completion": "shell",
 }
 
 

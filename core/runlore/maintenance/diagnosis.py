@@ -2,6 +2,7 @@
 
 import grp
 import importlib.util
+import os
 import shlex
 import shutil
 import sys
@@ -13,6 +14,7 @@ from typing import Any, Literal
 from runlore import _settings
 from runlore._settings import CHECKPOINTS
 from runlore._sharing import SHARING, is_shared
+from runlore._startup import JOINING, WATCHED
 from runlore._text import closest, size_text
 from runlore._warnings import valid_or
 from runlore.errors import SettingError
@@ -155,19 +157,33 @@ def _integrations() -> tuple[dict[str, Integration], list[tuple[str, Exception]]
     return found, errors
 
 
-def _self_starting() -> str:
-    """Describe the effect of RUNLORE_AUTOLOG alone: it starts only frameworks that load runlore by themselves."""
-    if not wanted_by_setting():
-        return ""
-    found, _ = _integrations()
-    names = [name for name, item in found.items() if item.module is None]
-    told = f"only {', '.join(names)} by itself" if names else "nothing by itself"
-    return f": records {told}; the others with `runlore run`, or runlore.autolog()"
+def _autolog() -> Finding:
+    """Say which trainings are recorded without a line of code here, and what makes it so."""
+    everywhere = JOINING in os.environ.get("PYTHONPATH", "").split(os.pathsep) and bool(os.environ.get(WATCHED))
+    try:
+        wanted, place = wanted_by_setting("1" if everywhere else ""), _settings.place_of("autolog")
+    except SettingError as error:
+        return Finding("autolog", "bad", str(error))
+    setting = "RUNLORE_AUTOLOG" if place == "the environment" else "autolog"
+    by = f"{setting} in {place}" if place is not None else "`runlore env` in this shell"
+    facts = {"on": sorted(wanted), "set_in": place, "everywhere": everywhere}
+    if not wanted:
+        why = "not set: `runlore run` records a program, runlore.autolog() a script"
+        why = why if place is None and not everywhere else f"off by {by}"
+        return Finding("autolog", "off", why, facts)
+    if everywhere:
+        found = "every Python that it starts" if place is None else "every Python that this shell starts"
+        return Finding("autolog", "ok", f"on by {by}, in {found}: {', '.join(sorted(wanted))}", facts)
+    found = "in programs under `runlore run`, and wherever the script or its framework imports runlore"
+    return Finding("autolog", "ok", f'on by {by}, {found}; eval "$(runlore env)" switches it on in all', facts)
 
 
 def _frameworks() -> Iterator[Finding]:
     found, errors = _integrations()
     disabled = _settings.disabled_names()
+    told = _autolog()
+    yield told
+    on = told.facts.get("on", [])
     for name, item in sorted(found.items()):
         packages = item.packages or (str(item.module).partition(".")[0],)
         if name in disabled or "all" in disabled:
@@ -176,7 +192,7 @@ def _frameworks() -> Iterator[Finding]:
             yield Finding(name, "missing", f"{' or '.join(packages)} is not installed here")
         else:
             call = "" if item.trains else repr(name)
-            yield Finding(name, "ok", f"runlore.autolog({call}) records it")
+            yield Finding(name, "ok", "recorded as autolog is on" if name in on else f"runlore.autolog({call}) records it")
     for plugin, error in errors:
         yield Finding(plugin, "bad", f"{type(error).__name__}: {error}")
 
@@ -193,7 +209,7 @@ def _settings_found() -> Iterator[Finding]:
         if unknown:
             yield Finding(variable, "bad", f"there is no plugin {unknown[0]!r}: `runlore plugins` lists them")
         elif value is not None:
-            yield Finding(variable, "ok", value + (_self_starting() if name == "autolog" else ""))
+            yield Finding(variable, "ok", value)
     yield from _unknown_variables()
 
 

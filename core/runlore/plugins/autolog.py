@@ -47,19 +47,21 @@ class Autolog:
         return f"<Autolog {', '.join(self.names) or 'nothing'}>"
 
 
-def autolog(*frameworks: str) -> Autolog:
-    """Record every training call of the named frameworks, or of all; a second call changes nothing.
+def autolog(*frameworks: str, without: Iterable[str] = ()) -> Autolog:
+    """Record every training call of the named frameworks, or of all but some; a second call changes nothing.
 
-    Works before and after a framework is imported, and imports none itself. Files, figures and data of a script
-    ("matplotlib", "torch-files", …) are recorded where they are named; docs/no-code.md lists them.
+    The names are those of RUNLORE_AUTOLOG, and those of `without` are those of RUNLORE_DISABLED. Works before and after
+    a framework is imported, and imports none itself. Files, figures and data of a script ("matplotlib", "torch-files",
+    …) are recorded where they are named; docs/no-code.md lists them.
 
     Raises:
         SettingError: no installed plugin records a framework of that name.
     """
     found = _integrations()
-    for name in frameworks:
+    left_out = frozenset([without] if isinstance(without, str) else without)
+    for name in (*frameworks, *left_out):
         _check_known(name, found)
-    disabled = valid_or(frozenset[str](), disabled_names)
+    disabled = valid_or(frozenset[str](), disabled_names) | left_out
     chosen = [
         item
         for item in found.values()
@@ -72,6 +74,19 @@ def autolog(*frameworks: str) -> Autolog:
     return Autolog(chosen, before)
 
 
+def autolog_by_setting(*, default: str = "") -> None:
+    """Switch on what RUNLORE_AUTOLOG asks for, or `autolog` of the project; `default` stands for neither.
+
+    Never raises: what can't be switched on is reported.
+    """
+    try:
+        wanted = wanted_by_setting(default)
+        if wanted:
+            autolog(*wanted)
+    except Exception as error:  # a user's import is under way
+        report(f"what this process trains is not recorded: {type(error).__name__}: {error}")
+
+
 def once_imported(module: str, action: Callable[[], None]) -> None:
     """Call `action` once a framework is imported, or now where it is."""
     if _is_imported(module):
@@ -80,24 +95,21 @@ def once_imported(module: str, action: Callable[[], None]) -> None:
         process.part(_Switches).after_import(module, action)
 
 
-def watched_modules() -> list[str]:
-    """Return the modules at whose import the frameworks that RUNLORE_AUTOLOG asks for begin to be recorded.
-
-    Raises:
-        SettingError: no plugin records a framework that it names.
-    """
-    wanted = wanted_by_setting()
-    found = [item for item in _integrations().values() if item.name in wanted]
+def watched_modules(wanted: Iterable[str] | None = None) -> list[str]:
+    """Return the modules at whose import some frameworks begin to be recorded; without `wanted` those of all."""
+    chosen = _integrations() if wanted is None else frozenset(wanted)
+    found = [item for item in _integrations().values() if item.name in chosen]
     return sorted({name for item in found for name in ([item.module, *item.also] if item.module else item.packages)})
 
 
-def wanted_by_setting() -> frozenset[str]:
-    """Return the frameworks that RUNLORE_AUTOLOG asks for, without the disabled ones.
+def wanted_by_setting(default: str = "") -> frozenset[str]:
+    """Return the frameworks that RUNLORE_AUTOLOG asks for, without the disabled ones; `default` where it is not set.
 
     Raises:
         SettingError: no plugin records a framework that it names.
     """
-    value = (setting("autolog") or "").strip()
+    found_value = setting("autolog")
+    value = (default if found_value is None else found_value).strip()
     if value.lower() in FALSE:
         return frozenset()
     found = _integrations()

@@ -5,7 +5,7 @@ Whatever is heard is told to `joining`, which is imported only then.
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 
 def begin() -> None:
-    """Wait for what is to be heard, in a Python of a program that `runlore run` has started."""
+    """Wait for what is to be heard, in a Python of a program that `runlore run` has started.
+
+    In one of a shell that has called `runlore env`, wait for frameworks alone.
+    """
     told = told_program()
     if told is None:
+        if os.environ.get(WATCHED):
+            sys.meta_path.insert(0, _Waiting(os.environ[WATCHED].split(","), {}))
         return
-    sys.meta_path.insert(0, _Waiting(filter(None, os.environ.get(WATCHED, "").split(","))))
+    sys.meta_path.insert(0, _Waiting(filter(None, os.environ.get(WATCHED, "").split(",")), {"argparse": hear_argparse}))
     if told[1] == str(os.getppid()):  # this is the program itself
         import atexit
 
@@ -33,9 +38,9 @@ def begin() -> None:
 class _Waiting:
     """Acts as one of some modules is about to be imported, which the other finders then find."""
 
-    def __init__(self, frameworks: Any) -> None:
+    def __init__(self, frameworks: Any, heard: dict[str, Callable[[Any], None]]) -> None:
         self._frameworks = frozenset(frameworks)
-        self._heard = {"argparse": hear_argparse}
+        self._heard = heard
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None

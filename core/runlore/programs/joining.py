@@ -13,7 +13,7 @@ from runlore._process import Part, process
 from runlore._startup import BEGAN_IN
 from runlore._warnings import report
 from runlore.guest.files.named import note_arguments
-from runlore.plugins.autolog import autolog, wanted_by_setting
+from runlore.plugins.autolog import autolog_by_setting
 from runlore.recording.current import ProgramsRun
 from runlore.recording.ending import cause, status_of
 from runlore.recording.ranks import is_worker
@@ -29,7 +29,7 @@ class _Joined(Part):
 
 
 def join() -> None:
-    """Record the supported frameworks in this process, below the program's run.
+    """Record the supported frameworks in this process, below the program's run if there is one.
 
     Never raises. A second call does nothing.
     """
@@ -37,12 +37,7 @@ def join() -> None:
     if joined.once:
         return
     joined.once = True
-    try:
-        wanted = wanted_by_setting()
-        if wanted:
-            autolog(*wanted)
-    except Exception as error:  # Python calls us here while it imports a module of the user's
-        report(f"what this process trains is not recorded: {type(error).__name__}: {error}")
+    autolog_by_setting(default="1")
 
 
 def take_settings(values: Mapping[str, Any]) -> None:

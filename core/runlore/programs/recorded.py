@@ -12,7 +12,7 @@ from runlore._startup import JOINING, PROGRAM, WATCHED, told_program
 from runlore._warnings import report
 from runlore.errors import RunloreError
 from runlore.log.record import read_files
-from runlore.plugins.autolog import watched_modules
+from runlore.plugins.autolog import wanted_by_setting, watched_modules
 from runlore.plugins.manager import plugins
 from runlore.programs.folding import fold
 from runlore.programs.kept_output import Recorder
@@ -107,7 +107,7 @@ def _environment(run: Run) -> dict[str, str]:
     found[NAMES["store"]] = str(run.folder.root)
     if setting("autolog") is None:
         found[NAMES["autolog"]] = os.environ[NAMES["autolog"]] = "1"
-    found[WATCHED] = ",".join(watched_modules())
+    found[WATCHED] = ",".join(watched_modules(wanted_by_setting()))
     found["PYTHONPATH"] = os.pathsep.join(filter(None, (JOINING, found.get("PYTHONPATH"))))
     return found
 
