@@ -192,7 +192,8 @@ def _frameworks() -> Iterator[Finding]:
             yield Finding(name, "missing", f"{' or '.join(packages)} is not installed here")
         else:
             call = "" if item.trains else repr(name)
-            yield Finding(name, "ok", "recorded as autolog is on" if name in on else f"runlore.autolog({call}) records it")
+            how = "recorded as autolog is on" if name in on else f"runlore.autolog({call}) records it"
+            yield Finding(name, "ok", how)
     for plugin, error in errors:
         yield Finding(plugin, "bad", f"{type(error).__name__}: {error}")
 
