@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runlore.guest.session import FitSession
     from runlore.hookspecs import hookimpl
     from runlore.plugins.autolog import autolog
+    from runlore.programs.cells import load_ipython_extension, unload_ipython_extension
     from runlore.store.store import Store, open_store
 
 
@@ -40,6 +41,7 @@ _HOMES = {
     "current_run": "api",
     "group": "api",
     "hookimpl": "hookspecs",
+    "load_ipython_extension": "programs.cells",
     "log_artifact": "api",
     "log_histogram": "api",
     "log_media": "api",
@@ -49,6 +51,7 @@ _HOMES = {
     "open_store": "store.store",
     "set_tags": "api",
     "start_run": "api",
+    "unload_ipython_extension": "programs.cells",
 }
 _VERBS = {
     "autolog",
@@ -74,6 +77,7 @@ __all__ = [
     "current_run",
     "group",
     "hookimpl",
+    "load_ipython_extension",
     "log_artifact",
     "log_histogram",
     "log_media",
@@ -83,6 +87,7 @@ __all__ = [
     "open_store",
     "set_tags",
     "start_run",
+    "unload_ipython_extension",
 ]
 
 if _startup.may_want_autolog():

@@ -25,6 +25,7 @@ NAMES = {
     "csv_exact": "RUNLORE_CSV_EXACT",
     "output": "RUNLORE_OUTPUT",
     "autolog": AUTOLOG,
+    "notebook": "RUNLORE_NOTEBOOK",
     "checkpoints": "RUNLORE_CHECKPOINTS",
     "dry_runs": "RUNLORE_DRY_RUNS",
     "job": "RUNLORE_JOB",

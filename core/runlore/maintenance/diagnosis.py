@@ -39,6 +39,7 @@ CHECKS: dict[str, Callable[[str], object]] = {
     "output": _settings.flag,
     "progress": _settings.seconds,
     "dry_runs": _settings.flag,
+    "notebook": _settings.flag,
     "checkpoints": lambda name: _settings.choice(name, CHECKPOINTS),
     "autolog": lambda _: wanted_by_setting(),
     "shared": lambda name: _settings.choice(name, SHARING),

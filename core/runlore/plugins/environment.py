@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from runlore._startup import JOINING
 from runlore.hookspecs import CaptureRequest, hookimpl
 from runlore.plugins.git import Git, GitTooSlow, code_folder
+from runlore.plugins.typed import notebook_file
 
 METADATA_SUFFIXES = (".dist-info", ".egg-info")
 IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}  # as `platform` calls them
@@ -40,7 +41,7 @@ PLACING = frozenset(
 
 @hookimpl
 def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping[str, Any]]:
-    """Return the sections python, os, hardware, packages, local_packages, variables and, of a run, git."""
+    """Return the sections python, os, hardware, packages, local_packages, variables, notebook and, of a run, git."""
     system = os.uname()
     sections: dict[str, Mapping[str, Any]] = {
         "python": {
@@ -63,6 +64,9 @@ def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping
     local = local_packages(sys.path)
     if local:
         sections["local_packages"] = local
+    notebook = notebook_file()
+    if notebook is not None:
+        sections["notebook"] = {"path": notebook}
     git = git_state(Git(code_folder(), request.timeout)) if request.recording else None
     if git is not None:
         sections["git"] = git

@@ -69,6 +69,16 @@ def is_notebook() -> bool:
     return _shell() is not None
 
 
+def notebook_file() -> str | None:
+    """Return the path of the notebook whose cells run here; None where its front end does not tell.
+
+    VS Code puts it into a variable of the cells, Jupyter's server into one of the environment.
+    """
+    shell = _shell()
+    told = [getattr(shell, "user_ns", {}).get("__vsc_ipynb_file__"), os.environ.get("JPY_SESSION_NAME")]
+    return next((str(name) for name in told if str(name).endswith(".ipynb")), None) if shell is not None else None
+
+
 def reloads() -> bool:
     """Return True if IPython loads modules again by itself when their files change (%autoreload)."""
     loaded = getattr(getattr(_shell(), "extension_manager", None), "loaded", ())

@@ -4,6 +4,7 @@ What its cells print is printed, and what they show stands in the executed noteb
 executes it, by the kernel that the notebook names.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def main(notebook: Path, output: Path | None) -> None:
         content, timeout=None, kernel_name=kernel, resources={"metadata": {"path": str(notebook.parent)}},
         on_cell_executed=_print,
     )  # fmt: skip
+    os.environ["JPY_SESSION_NAME"] = str(notebook.absolute())  # which Jupyter tells kernels, too
     failed = None
     try:
         client.execute()
