@@ -24,6 +24,7 @@ NAMES = {
     "csv": "RUNLORE_CSV",
     "csv_exact": "RUNLORE_CSV_EXACT",
     "output": "RUNLORE_OUTPUT",
+    "parse_output": "RUNLORE_PARSE_OUTPUT",
     "autolog": AUTOLOG,
     "notebook": "RUNLORE_NOTEBOOK",
     "checkpoints": "RUNLORE_CHECKPOINTS",

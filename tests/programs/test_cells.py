@@ -76,7 +76,7 @@ def test_a_notebook_is_one_run_by_setting_and_ends_with_its_kernel(
 
 def test_what_the_magic_does_not_know_is_told(store: Store) -> None:
     shown = execute("%load_ext runlore", "%runlore notebok", allow_errors=True)
-    assert "'notebok' is not known: write `%runlore notebook`" in shown[1]
+    assert "'notebok' is not known: write `%runlore notebook NAME`" in shown[1]
 
 
 def test_a_wrong_setting_is_told_in_the_cell(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

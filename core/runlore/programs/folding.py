@@ -16,7 +16,8 @@ from runlore.store.search import opened_with
 def fold(run: Run) -> None:
     """Take the only run below one that is still open into it; do nothing where there are several, or none.
 
-    Nor where it has runs below it, or somebody still writes it. The run says before what it includes, and the file that
+    Nor where it has runs below it, or somebody still writes it, nor where both have a metric of one name, as a program
+    has whose printed numbers are recorded. The run says before what it includes, and the file that
     the other one begins with is renamed last: whoever is killed in between leaves two runs that can be read.
 
     Raises:
@@ -29,6 +30,9 @@ def fold(run: Run) -> None:
     contents = read_files(folder, below[0]).contents
     files = folder.files_of(below[0])
     if len(contents) != len(files) or any(content.life is Life.ALIVE for content in contents):
+        return
+    named = {key for content in contents for key in content.tallies}
+    if any(named & content.tallies.keys() for content in read_files(folder, run.id).contents):
         return
     run.run_log.event({"type": "includes", "run": below[0]})
     told = _told(run, contents)

@@ -4,11 +4,14 @@ import codecs
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from runlore.log.folder import Folder
 from runlore.plugins.manager import plugins
+from runlore.programs.printed import MAX_NAMES, Forms, Printed
 from runlore.recording.output import KEY_BEGIN, OutputFile, Screen
+from runlore.recording.run import Run, attach
 
 MAX_WAITING_BYTES = 8 << 20  # that are printed and not kept yet
 END_WAIT_S = 1.0  # for those, when the program has ended
@@ -21,7 +24,9 @@ class Recorder:
     left out, and told at the end, as is what can't be kept.
     """
 
-    def __init__(self, path: bytes) -> None:
+    def __init__(self, told: bytes, forms: Forms | None = None) -> None:
+        path, root, run_id = told.split(b"\0")
+        self._numbers = None if forms is None else _Numbers(Path(os.fsdecode(root)), os.fsdecode(run_id), forms)
         self._screens: dict[int, tuple[Callable[[bytes], str], Screen]] = {}
         self._missing: list[str] = []
         self._committed: list[str] = []  # lines of the text that is fed now
@@ -70,11 +75,15 @@ class Recorder:
             self._file = OutputFile(path, plugins().rewrite_file)
             while (item := self._next()) is not None:
                 self._feed(*item)
-            for _, screen in self._screens.values():
+            for number, (_, screen) in self._screens.items():
                 if screen.rest:
                     self._file.append(screen.rest + "\n")
+                    if self._numbers is not None:
+                        self._numbers.take(number, screen.rest.splitlines())
             self._file.end()
             self._missing += self._file.missing
+            if self._numbers is not None:
+                self._missing += self._numbers.end()
         except Exception as error:  # what is printed is passed on in any case
             self._missing.append(f"{type(error).__name__}: {error}")
 
@@ -89,7 +98,7 @@ class Recorder:
 
     def _feed(self, number: int, data: bytes) -> None:
         assert self._file is not None
-        if self._file.is_full:
+        if self._file.is_full and self._numbers is None:
             return
         if number not in self._screens:
             decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -97,8 +106,42 @@ class Recorder:
         decode, screen = self._screens[number]
         screen.feed(decode(data))
         lines, self._committed[:] = list(self._committed), []
+        if self._numbers is not None:
+            self._numbers.take(number, lines)
         if self._file.is_holding or any(KEY_BEGIN in line for line in lines):
             for line in lines:
                 self._file.append(line)
         elif lines:
             self._file.append("".join(lines))  # to mask them together takes a third of the time
+
+
+class _Numbers:
+    """Records numbers of the lines as metrics of the run, in a file of this process. Never raises."""
+
+    def __init__(self, root: Path, run_id: str, forms: Forms) -> None:
+        self._place = (Folder(root), run_id)
+        self._forms = forms
+        self._printed: dict[int, Printed] = {}  # by stream
+        self._run: Run | None = None
+        self._missing: list[str] = []
+
+    def take(self, number: int, lines: Sequence[str]) -> None:
+        """Take complete lines of a stream."""
+        if self._missing:
+            return
+        printed = self._printed.setdefault(number, Printed(self._forms))
+        try:
+            for row in (row for line in lines for row in printed.rows_of(line)):
+                if self._run is None:
+                    self._run = attach(*self._place)
+                self._run.log_metrics(row.values, row.step, row.epoch)
+        except Exception as error:  # what is printed is kept in any case
+            self._missing.append(f"its numbers: {type(error).__name__}: {error}")
+
+    def end(self) -> list[str]:
+        """Finish, and return what could not be recorded."""
+        if self._run is not None:
+            self._run.finish()
+        if any(len(printed.names) >= MAX_NAMES for printed in self._printed.values()):
+            self._missing.append(f"numbers of more than {MAX_NAMES} names")
+        return self._missing

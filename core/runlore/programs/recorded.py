@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from runlore._inside import drop, read_bytes
@@ -16,6 +17,7 @@ from runlore.plugins.autolog import wanted_by_setting, watched_modules
 from runlore.plugins.manager import plugins
 from runlore.programs.folding import fold
 from runlore.programs.kept_output import Recorder
+from runlore.programs.printed import Forms
 from runlore.programs.relay import Relay
 from runlore.programs.supervising import Outcome, become, hold_signals, supervise
 from runlore.recording.companions import MAX_AGAIN_BYTES
@@ -69,8 +71,10 @@ def _command_of(called: Sequence[str]) -> Command:
     return Command(argv=argv, program=[*RECORDED_BY, *module, argv[0]], script=script)
 
 
-def record(words: Sequence[str], opened: Callable[[], Run]) -> Outcome:
+def record(words: Sequence[str], opened: Callable[[], Run], forms: Forms | None = None) -> Outcome:
     """Run a program to its end, and record it in the run that `opened` returns, which is ended. `words` are executed.
+
+    Numbers that it prints in some `forms` become metrics.
 
     Raises:
         OSError: it can't be started; its run has failed then.
@@ -78,14 +82,15 @@ def record(words: Sequence[str], opened: Callable[[], Run]) -> Outcome:
     plugins()  # before there are two processes
     mask = hold_signals()
     try:
-        relay = Relay(Recorder)
+        relay = Relay(partial(Recorder, forms=forms))
     except OSError as error:  # no descriptors or processes are left: the program may need none
         report(f"nothing of this program is recorded: {error.strerror or error}")
         become(words, mask)
     run = opened()
     is_recorded = run.run_log.writer is not None
     if run.run_log.writer is not None:
-        relay.record_into(os.fsencode(run.run_log.writer.path.with_suffix(".out")))
+        told = (str(run.run_log.writer.path.with_suffix(".out")), str(run.folder.root), run.id)
+        relay.record_into(b"\0".join(map(os.fsencode, told)))
     environment = _environment(run) if is_recorded else os.environ
     is_python = _is_python(words[0])
     try:

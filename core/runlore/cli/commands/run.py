@@ -9,6 +9,8 @@ import click
 
 from runlore.cli.options import store_option
 from runlore.cli.printing import print_message
+from runlore.errors import SettingError
+from runlore.programs.printed import wanted_forms
 from runlore.programs.recorded import record, start_program
 from runlore.programs.supervising import NOT_EXECUTABLE, NOT_FOUND, end_like
 from runlore.recording.run import Run
@@ -32,11 +34,13 @@ class _Tag(click.ParamType):  # type: ignore[type-arg]
 @click.option("--experiment", metavar="NAME", help="The experiment of the run, and of what is trained in it.")
 @click.option("--name", metavar="NAME", help="The name of the run.")
 @click.option("--tag", "tags", type=_Tag(), multiple=True, help="A tag of the run; may be repeated.")
+@click.option("--parse-output", is_flag=True, help="Record numbers that it prints as `loss: 0.5` as metrics.")
+@click.option("--parse-pattern", "patterns", metavar="REGEX", multiple=True, help="Record what named groups match.")
 @store_option
 @click.argument("program", metavar="PROGRAM [ARGUMENTS]…", nargs=-1, type=click.UNPROCESSED)
 def run(
     module: str | None, experiment: str | None, name: str | None, tags: tuple[tuple[str, str], ...],
-    store: str | None, program: tuple[str, ...],
+    parse_output: bool, patterns: tuple[str, ...], store: str | None, program: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Run a program with all that it trains recorded, and nothing of it changed.
 
@@ -46,13 +50,17 @@ def run(
     called = [*(["-m", module] if module is not None else []), *program]
     if not called:
         raise click.UsageError("name a program: runlore run train.py --lr 0.1")
+    try:
+        forms = wanted_forms(parse_output, patterns)
+    except SettingError as error:
+        raise click.UsageError(str(error)) from None
     words = _words(called)
 
     def opened() -> Run:
         return start_program(store, name=name, experiment=experiment, tags=dict(tags) or None, called=called)
 
     try:
-        outcome = record(words, opened)
+        outcome = record(words, opened, forms)
     except OSError as error:
         print_message(f"{called[0]!r} can't be started: {error.strerror or error}")
         sys.exit(NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE)
