@@ -42,6 +42,10 @@ SWITCHES: dict[str, tuple[Place, ...]] = {
     "pandas-files": (Place("pandas", "_tables:follow_pandas"),),
     "polars-files": (Place("polars", "_tables:follow_polars"),),
     "datasets": (Place("datasets", "_datasets:follow"),),
+    "tensorboard": (
+        Place("torch.utils.tensorboard.writer", "_summaries:follow_torch"),
+        Place("tensorboardX.writer", "_summaries:follow_tensorboardx"),
+    ),
 }
 
 
@@ -55,7 +59,8 @@ def switches() -> list[Integration]:
 def _switch(name: str, first: Place, *others: Place) -> Integration:
     enabled = [partial(_enable, name, place) for place in (first, *others)]
     also = {place.module: enable for place, enable in zip(others, enabled[1:], strict=True)}
-    return Integration(name, first.module, enabled[0], partial(_disable, name), also=also, trains=False)
+    packages = tuple(dict.fromkeys(place.module.partition(".")[0] for place in (first, *others)))
+    return Integration(name, first.module, enabled[0], partial(_disable, name), packages, also=also, trains=False)
 
 
 class _Followed(guest.Part):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from runlore._process import Part, process
 from runlore.plugins.entry_points import is_loading
-from runlore.recording.current import current_run
+from runlore.recording.current import current_run, is_any_open
 from runlore.recording.ranks import is_worker
 from runlore.recording.run import Run
 
@@ -29,4 +29,4 @@ def once_imported(module: str, action: Callable[[], None]) -> None:
 
 def open_run() -> Run | None:
     """Return the current run, under `runlore run` at least that of the program; None without one, and in workers."""
-    return None if is_worker() else current_run()
+    return None if not is_any_open() or is_worker() else current_run()

@@ -21,6 +21,11 @@ class ProgramsRun(Part):
         self._told = told_program()
         self._run: Run | None = None
 
+    @property
+    def is_any(self) -> bool:
+        """False where there is none, or it can't be opened."""
+        return self._told is not None or self._run is not None
+
     def get(self) -> Run | None:
         """Return the run, opened for additions; None without one, and where it can't be opened any more."""
         told, self._told = self._told, None
