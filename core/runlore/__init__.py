@@ -1,11 +1,11 @@
 """Experiment tracking that writes itself: add one callback, or call `runlore.autolog()`, and every run is on record."""
 
 import sys
-from typing import TYPE_CHECKING
 
 from runlore import _startup  # at once: the script may leave the folder before its first run
 from runlore._lazy import call_at_import, lazy
 
+TYPE_CHECKING = False  # as in `_lazy`
 if TYPE_CHECKING:
     from runlore.api import (
         current_run,

@@ -1,19 +1,21 @@
 """Packages whose public names are imported at first use, so that `import runlore` stays fast."""
 
 import sys
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 from importlib import import_module
-from typing import Any, Self
+
+TYPE_CHECKING = False  # neither `typing` nor `collections` is imported here: every Python of a program imports this
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+    from typing import Any, Self
 
 
 class Nothing:
     """Takes every call and does nothing: in place of a function whose module can't be read, or of what it returns."""
 
-    def __call__(self, *_: object, **__: object) -> Self:
+    def __call__(self, *_: object, **__: object) -> "Self":
         return self
 
-    def __getattr__(self, name: str) -> Self:
+    def __getattr__(self, name: str) -> "Self":
         if name.startswith("__"):
             raise AttributeError(name)  # it is not an array, a mapping and whatever else people look for
         return self
@@ -21,7 +23,7 @@ class Nothing:
     def __bool__(self) -> bool:
         return False
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -38,15 +40,15 @@ def call_at_import(package: str, home: str, name: str) -> None:
 
 
 def lazy(
-    package: str, homes: Mapping[str, str], verbs: Collection[str] = ()
-) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    package: str, homes: "Mapping[str, str]", verbs: "Collection[str]" = ()
+) -> "tuple[Callable[[str], Any], Callable[[], list[str]]]":
     """Return the `__getattr__` and `__dir__` of a package; `homes` names the module of each of its public names.
 
     Where a module can't be read, because descriptors are used up, say, its names that are `verbs` do nothing from then
     on: what is logged later belongs to a run that was never started.
     """
 
-    def __getattr__(name: str) -> Any:  # noqa: N807  # becomes that of the package
+    def __getattr__(name: str) -> "Any":  # noqa: N807  # becomes that of the package
         home = homes.get(name)
         if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
@@ -55,8 +57,10 @@ def lazy(
         except OSError as error:
             if name not in verbs:
                 raise
-            with suppress(OSError, ValueError, AttributeError):  # no stderr: nobody would read it
+            try:  # noqa: SIM105  # contextlib takes longer to import than all of this
                 sys.stderr.write(f"{package}: {name} does nothing, as its code can't be read: {error}\n")
+            except (OSError, ValueError, AttributeError):  # no stderr: nobody would read it
+                pass
             for verb in verbs:
                 if homes[verb] == home:
                     setattr(sys.modules[package], verb, Nothing())

@@ -16,6 +16,8 @@ import sys
 import threading
 from typing import Any, ClassVar, TypeVar
 
+from runlore._startup import restore_interruption
+
 T = TypeVar("T", bound="Part")
 
 
@@ -53,6 +55,7 @@ class Process:
         for part in sorted(self._parts.values(), key=lambda part: part.rank):
             if part.rank:
                 part.end()
+        restore_interruption()
 
     def forget(self) -> None:
         """Keep only what is inherited; called in a forked child before any other code of ours."""

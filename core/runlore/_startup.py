@@ -62,7 +62,27 @@ def _project_names(word: bytes) -> bool:
 
 MAX_LOOK_BYTES = 4 << 20
 AUTOLOG = "RUNLORE_AUTOLOG"  # the setting, as a variable
+
+
+def restore_interruption() -> None:
+    """Let Python end by SIGINT where Ctrl-C has ended its main module; call it at exit, behind all other code of ours.
+
+    It forgets the reason of its end where a text is executed meanwhile, which `namedtuple` and dataclasses do.
+    """
+    error = getattr(sys, "last_value", None)
+    if not isinstance(error, KeyboardInterrupt) or hasattr(sys, "ps1") or error.__traceback__ is None:
+        return
+    code = error.__traceback__.tb_frame.f_code
+    if code.co_name == "<module>" or code.co_filename == "<frozen runpy>":
+        try:  # noqa: SIM105  # as every Python of a program imports this
+            exec("raise KeyboardInterrupt")
+        except KeyboardInterrupt:  # which is what Python remembers
+            pass
+
+
 PROGRAM = "RUNLORE_PROGRAM"  # the variable that tells it
 WATCHED = "RUNLORE_WATCHED"  # the one with the modules at whose import a Python joins the run
+TOLD = "RUNLORE_TOLD"  # the one with the file in which a Python tells of itself
+SEEDED = "RUNLORE_SEEDED"  # the one with the plugins that know seeds
 BEGAN_IN = working_folder()
 JOINING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", "inside")  # noqa: PTH100, PTH118, PTH120  # for PYTHONPATH: Pythons that `runlore run` has started join its run

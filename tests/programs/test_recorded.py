@@ -97,7 +97,7 @@ def test_a_program_without_a_framework_leaves_a_run(store: Store, work: Path) ->
     run(work, "plain.py", status=3)
     found = top(store)
     assert (found.status, message_of(found)) == ("failed", "exit status 3")
-    assert [item.name for item in found.artifacts] == ["output.log", "source"]
+    assert [item.name for item in found.artifacts] == ["source", "output.log"]
     assert "python" in found.environment
     assert not found.missing
 
@@ -109,6 +109,30 @@ def test_what_a_script_raises_is_told_without_frames_of_ours(store: Store, work:
     found = top(store)
     assert message_of(found) == "mine"
     assert (found.error or {})["traceback"] == bare.stderr
+
+
+def test_code_is_kept_as_it_was_when_the_program_began(store: Store, work: Path) -> None:
+    """Somebody edits a script while it runs for hours."""
+    (work / "long.py").write_text("import os; os.rename('next.py', 'long.py'); import late; os._exit(0)")
+    (work / "next.py").write_text("edited")
+    (work / "late.py").write_text("")
+    run(work, "long.py")
+    kept = top(store).artifact("source")
+    assert [(member.path, kept.blobs.read(member.sha256)[:9]) for member in kept.members] == [("long.py", b"import os")]
+
+
+@pytest.mark.parametrize(("caught", "status"), [("raise RuntimeError('mine')", "failed"), ("pass", "finished")])
+def test_the_error_of_a_program_is_its_own(store: Store, work: Path, caught: str, status: str) -> None:
+    """Its only training has failed, too, of something else."""
+    (work / "own.py").write_text(
+        "from sklearn.dummy import DummyClassifier\ntry:\n    DummyClassifier(strategy='none').fit([[1]], [1])\n"
+        f"except ValueError:\n    {caught}\n"
+    )
+    run(work, "own.py", status=int(status == "failed"))
+    found = top(store)
+    assert found.status == status
+    assert (found.error or {}).get("type") == ("RuntimeError" if status == "failed" else None)
+    assert [child.status for child in found.children] == ([] if status == "failed" else ["failed"])
 
 
 @pytest.mark.stress

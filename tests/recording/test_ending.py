@@ -41,6 +41,12 @@ def test_the_end_of_a_block_is_the_status_of_its_run(store: Store, ending: str, 
     assert (run.error or {}).get("type", "None").rpartition(".")[2] == (type(caught).__name__ if caught else "None")
 
 
+def test_a_script_that_ctrl_c_ends_dies_of_it(python: Python) -> None:
+    """Python forgot the reason of its end while runs ended: the shell went on with the next line of its script."""
+    process = python("import runlore; runlore.start_run('x'); raise KeyboardInterrupt")
+    assert process.wait() == -signal.SIGINT
+
+
 def test_ctrl_c_interrupts_the_run_of_a_coroutine(store: Store, python: Python) -> None:
     """asyncio tells the main task by a cancellation, and raises KeyboardInterrupt only behind it."""
     process = python("""

@@ -347,7 +347,9 @@ class _Appended:
     def __init__(self, contents: list[Content]) -> None:
         self._ordinals = [content.ordinal for content in contents]
         self._ends: list[Event | None] = [None]  # that the files from a place on tell for one before them, last first
-        self._errors = [content.end["error"] for content in contents if content.end and content.end.get("error")]
+        told = [content for content in contents if content.end and content.end.get("error")]
+        told.sort(key=lambda content: content.opening.get("mode") not in OWN_MODES)  # those of a training come first
+        self._errors = [content.end["error"] for content in told if content.end]
         for content in reversed(contents):
             own = content.opening.get("mode") in OWN_MODES  # later files belong to a later segment
             self._ends.append(None if own else content.end or self._ends[-1])
@@ -363,7 +365,7 @@ class _Appended:
 
     def explained(self, end: Event | None) -> Event | None:
         """Return an end with the error that another process has told, where its writer only saw that there was one."""
-        if end is None or end["status"] != "failed" or end.get("error") or not self._errors:
+        if end is None or end["status"] == "finished" or end.get("error") or not self._errors:
             return end
         return {**end, "error": self._errors[-1]}
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from runlore.hookspecs import CapturedFile, CaptureRequest, hookimpl
 from runlore.plugins.git import Git, GitTooSlow, Status, code_folder, is_installed
-from runlore.plugins.modules import Loaded, loaded_modules
+from runlore.plugins.modules import Loaded, loaded_modules, script_file
 from runlore.plugins.typed import is_notebook, reloads, run_files, typed_code
 
 PATCH = "uncommitted.patch"
@@ -302,7 +302,7 @@ def _sources(files: Mapping[str, Path], artifact: str, budget: Budget, *, named:
     """
     large: list[str] = []
     for name, source in sorted(files.items()):
-        if not is_source(name):
+        if not is_source(name) and str(source) != script_file():
             continue
         if is_secret(name):
             yield _withheld(name, "its name tells of secrets: it is not kept")

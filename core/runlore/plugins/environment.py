@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from runlore._startup import JOINING
+from runlore._variables import RECORDED
 from runlore.hookspecs import CaptureRequest, hookimpl
 from runlore.plugins.git import Git, GitTooSlow, code_folder
 from runlore.plugins.typed import notebook_file
@@ -16,27 +17,6 @@ from runlore.plugins.typed import notebook_file
 METADATA_SUFFIXES = (".dist-info", ".egg-info")
 IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}  # as `platform` calls them
 ORIGIN_FILE = "direct_url.json"  # in the metadata of a distribution, by PEP 610
-# Environment variables that change results or the record: `runlore reproduce` sets them again.
-RESTORED = frozenset(
-    (
-        "PYTHONHASHSEED PYTHONOPTIMIZE PYTHONPATH OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS "
-        "NUMEXPR_NUM_THREADS VECLIB_MAXIMUM_THREADS BLIS_NUM_THREADS OMP_PROC_BIND OMP_PLACES CUDA_DEVICE_ORDER "
-        "CUDA_LAUNCH_BLOCKING CUBLAS_WORKSPACE_CONFIG NVIDIA_TF32_OVERRIDE KERAS_BACKEND XLA_FLAGS JAX_PLATFORMS "
-        "JAX_ENABLE_X64 TF_DETERMINISTIC_OPS TF_CUDNN_DETERMINISTIC TF_ENABLE_ONEDNN_OPTS PYTORCH_CUDA_ALLOC_CONF "
-        "PYTORCH_ENABLE_MPS_FALLBACK TOKENIZERS_PARALLELISM HF_HUB_OFFLINE HF_DATASETS_OFFLINE JOBLIB_START_METHOD "
-        "LOKY_MAX_CPU_COUNT SCIPY_ARRAY_API TZ LANG LC_ALL RUNLORE_AUTOLOG RUNLORE_CHECKPOINTS RUNLORE_DISABLED "
-        "RUNLORE_DRY_RUNS RUNLORE_EXPERIMENT"
-    ).split()
-)
-# Variables that describe the machine and the cluster. All other variables are left out of the record.
-PLACING = frozenset(
-    (
-        "CUDA_VISIBLE_DEVICES HIP_VISIBLE_DEVICES NODE_RANK GROUP_RANK LOCAL_RANK LOCAL_SIZE WORLD_RANK "
-        "RANK WORLD_SIZE CONDA_DEFAULT_ENV SLURM_JOB_ID SLURM_JOB_NAME "
-        "SLURM_ARRAY_TASK_ID SLURM_ARRAY_JOB_ID SLURM_NNODES SLURM_NTASKS SLURM_PROCID SLURM_CPUS_PER_TASK "
-        "SLURM_JOB_PARTITION SLURM_NODELIST PBS_JOBID LSB_JOBID JOB_ID KUBERNETES_SERVICE_HOST"
-    ).split()
-)
 
 
 @hookimpl
@@ -44,26 +24,13 @@ def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping
     """Return the sections python, os, hardware, packages, local_packages, variables, notebook and, of a run, git."""
     system = os.uname()
     sections: dict[str, Mapping[str, Any]] = {
-        "python": {
-            "version": sys.version.split()[0],
-            "implementation": IMPLEMENTATIONS.get(sys.implementation.name, sys.implementation.name),
-            "executable": sys.executable,
-            "prefix": sys.prefix,
-        },
+        **python_sections(own_python(), sys.path),
         "os": {"system": system.sysname, "release": system.release, "machine": system.machine},
         "hardware": {"cpus": os.cpu_count(), "usable_cpus": _usable_cpus(), "cpu": _cpu(), "memory_bytes": _memory()},
-        "packages": installed_packages(sys.path),
     }
-    variables = {name: value for name, value in sorted(os.environ.items()) if name in RESTORED or name in PLACING}
-    if "PYTHONPATH" in variables:
-        places = variables["PYTHONPATH"].split(os.pathsep)
-        variables["PYTHONPATH"] = os.pathsep.join(place for place in places if place != JOINING)
-        variables = {name: value for name, value in variables.items() if value or name != "PYTHONPATH"}
+    variables = recorded_variables(os.environ)
     if variables:
         sections["variables"] = variables
-    local = local_packages(sys.path)
-    if local:
-        sections["local_packages"] = local
     notebook = notebook_file()
     if notebook is not None:
         sections["notebook"] = {"path": notebook}
@@ -71,6 +38,36 @@ def runlore_capture_environment(request: CaptureRequest) -> Mapping[str, Mapping
     if git is not None:
         sections["git"] = git
     return sections
+
+
+def python_sections(python: Mapping[str, str], path: list[str]) -> dict[str, Mapping[str, Any]]:
+    """Return the sections of a Python, this one or another, and of the packages that are installed for it."""
+    kind = python["implementation"]
+    sections: dict[str, Mapping[str, Any]] = {
+        "python": {**python, "implementation": IMPLEMENTATIONS.get(kind, kind)},
+        "packages": installed_packages(path),
+    }
+    local = local_packages(path)
+    return {**sections, "local_packages": local} if local else sections
+
+
+def own_python() -> dict[str, str]:
+    """Return what tells this Python from others."""
+    return {
+        "version": sys.version.split()[0],
+        "implementation": sys.implementation.name,
+        "executable": sys.executable,
+        "prefix": sys.prefix,
+    }
+
+
+def recorded_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return those environment variables that are on record, as they were without `runlore run`."""
+    found = {name: value for name, value in sorted(variables.items()) if name in RECORDED}
+    if "PYTHONPATH" in found:
+        places = found["PYTHONPATH"].split(os.pathsep)
+        found["PYTHONPATH"] = os.pathsep.join(place for place in places if place != JOINING)
+    return {name: value for name, value in found.items() if value or name != "PYTHONPATH"}
 
 
 def installed_packages(path: list[str]) -> dict[str, str]:

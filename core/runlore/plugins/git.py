@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from runlore._settings import present_folder
+from runlore._standing import module_values
 
 TIMEOUT_S = 5.0  # of all questions that one caller asks
 
@@ -207,13 +208,13 @@ def code_folder() -> Path:
 
     For a module that runs by `python -m`, it is the folder that contains its package.
     """
-    main = sys.modules.get("__main__")
-    script = getattr(main, "__file__", None)
-    if script:
+    main = module_values("__main__")
+    script = main.get("__file__")
+    if isinstance(script, str):
         path = Path(script).absolute()
         is_ours = Path(__file__).parent.parent in path.parents  # `runlore run` of what is no Python
         if path.exists() and not is_ours and not is_installed(str(path)):
-            package = getattr(main, "__package__", None) or ""
+            package = str(main.get("__package__") or "")
             return path.parents[min(len(package.split(".")) if package else 0, len(path.parents) - 1)]
     return present_folder()
 

@@ -1,14 +1,13 @@
 """The modules of the user's that this process has loaded: where their sources lie, and where they would be imported."""
 
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 from runlore._settings import present_folder
+from runlore._standing import loaded, module_values
 from runlore.plugins.git import is_installed
 
 OURS = ("runlore_",)  # begin the packages, with a stroke behind, that the recorded version of runlore tells of
@@ -54,25 +53,37 @@ def loaded_modules(names: Iterable[str] | None = None) -> list[Loaded]:
     It runs beside the training and looks at thousands of modules: of most only the name of the file is read.
     """
     found: dict[str, Loaded] = {}
-    modules: Mapping[str, object] = sys.modules
     here = _working_folder()
-    for name in list(modules if names is None else names):
-        module = modules.get(name)
-        file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
-        if not isinstance(file, str) or not file.endswith((*SOURCES, *COMPILED)) or _is_ours(name):
+    for name in list(loaded() if names is None else names):
+        values = module_values(name)
+        file = values.get("__file__")
+        if not isinstance(file, str) or not (file.endswith((*SOURCES, *COMPILED)) or _is_script(name, file)):
+            continue
+        if _is_ours(name):
             continue
         path = file if file.startswith(os.sep) else here + file
         if path not in found and not is_installed(path) and not _is_own(path):
-            loaded = _look_at(name, vars(module), path)
-            if loaded is not None:
-                found[path] = loaded
+            found_there = _look_at(str(values.get("__name__") or name), values, path)
+            if found_there is not None:
+                found[path] = found_there
     return _with_single_names(sorted({item.real: item for item in found.values()}.values(), key=lambda item: item.path))
 
 
 def script_file() -> str | None:
     """Return the file of the script that runs, whether it is there or not; None where the code was typed."""
-    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    file = module_values("__main__").get("__file__")
     return file if isinstance(file, str) else None
+
+
+def _is_script(name: str, file: str) -> bool:
+    """Return True for the main module where its file, whatever its name is, names what executes it."""
+    if name != "__main__":
+        return False
+    try:
+        with open(file, "rb") as content:  # noqa: PTH123
+            return content.read(2) == b"#!"
+    except OSError:
+        return False
 
 
 def _look_at(name: str, values: Mapping[str, object], path: str) -> Loaded | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from runlore._process import Part, process
 from runlore._settings import present_folder
+from runlore._standing import called
 from runlore.hookspecs import CapturedFile
 from runlore.plugins.git import is_installed
 from runlore.plugins.modules import Loaded, script_file
@@ -212,7 +213,7 @@ def _cells(given: list[str], cells: list[str], count: int, outside: list[str]) -
 
 def _argument() -> str | None:
     """Return the code that followed `python -c`."""
-    for flag, text in zip(sys.orig_argv[1:], sys.orig_argv[2:], strict=False):
+    for flag, text in zip(called()[1:], called()[2:], strict=False):
         if flag.startswith("-") and not flag.startswith("--") and flag.endswith("c"):
             return text
         if not flag.startswith("-"):

@@ -13,12 +13,13 @@ from runlore.recording.starting import DEFAULT_EXPERIMENT
 from runlore.store.search import opened_with
 
 
-def fold(run: Run) -> None:
-    """Take the only run below one that is still open into it; do nothing where there are several, or none.
+def fold(run: Run, status: str) -> bool:
+    """Take the only run below one that is still open into it; return False where there are several, or none.
 
-    Nor where it has runs below it, or somebody still writes it, nor where both have a metric of one name, as a program
-    has whose printed numbers are recorded. The run says before what it includes, and the file that
-    the other one begins with is renamed last: whoever is killed in between leaves two runs that can be read.
+    Nor where it has runs below it, or somebody still writes it, nor where it failed and the program has the `status`
+    "finished": the program has gone on behind it; nor where both have a metric of one name, as a program has whose
+    printed numbers are recorded. The run says before what it includes, and the file that the other one begins with is
+    renamed last: whoever is killed in between leaves two runs that can be read.
 
     Raises:
         OSError: the store can't be written.
@@ -26,14 +27,16 @@ def fold(run: Run) -> None:
     folder = run.folder
     below = list(opened_with(folder, "parent", run.id))
     if len(below) != 1 or next(opened_with(folder, "parent", below[0]), None) is not None:
-        return
+        return False
     contents = read_files(folder, below[0]).contents
     files = folder.files_of(below[0])
     if len(contents) != len(files) or any(content.life is Life.ALIVE for content in contents):
-        return
+        return False
     named = {key for content in contents for key in content.tallies}
     if any(named & content.tallies.keys() for content in read_files(folder, run.id).contents):
-        return
+        return False
+    if status == "finished" and any(content.end and content.end["status"] != status for content in contents):
+        return False
     run.run_log.event({"type": "includes", "run": below[0]})
     told = _told(run, contents)
     if told:
@@ -42,6 +45,7 @@ def fold(run: Run) -> None:
     for item, _ in sorted(zip(files, contents, strict=True), key=_begins):
         name = f"{run.id}.{ordinal + item.ordinal:04d}{new_suffix(4)}{item.path.suffix}"
         rename(item.path, folder.day(run.id) / name, folder.root)
+    return True
 
 
 def _told(run: Run, contents: Sequence[Content]) -> dict[str, str]:

@@ -1,20 +1,23 @@
 """Hear what a Python of a program does that its run should know; imported as Python starts, and light.
 
-Whatever is heard is told to `joining`, which is imported only then.
+Whatever is heard is told by `telling` or `joining`, which are imported only then. Nor is `typing` imported here, or
+anything else that takes a millisecond.
 """
 
+import atexit
 import os
 import sys
-from collections.abc import Callable, Sequence
-from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
-from runlore._callers import is_users
-from runlore._startup import WATCHED, told_program
+from runlore._startup import WATCHED, restore_interruption, told_program
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+    Beginning = tuple[int, bool, str, dict[str, str], dict[str, int]]
 
 
 def begin() -> None:
@@ -27,28 +30,33 @@ def begin() -> None:
         if os.environ.get(WATCHED):
             sys.meta_path.insert(0, _Waiting(os.environ[WATCHED].split(","), {}))
         return
-    sys.meta_path.insert(0, _Waiting(filter(None, os.environ.get(WATCHED, "").split(",")), {"argparse": hear_argparse}))
-    if told[1] == str(os.getppid()):  # this is the program itself
-        import atexit
-
-        process, script = os.getpid(), sys.argv[0]
-        atexit.register(lambda: _tell("tell_end", script) if os.getpid() == process else None)
+    seeds: dict[str, int] = {}
+    heard = {
+        "argparse": hear_argparse,
+        "random": lambda module: hear_seed(module, "python_seed", seeds),
+        "numpy.random": lambda module: hear_seed(module, "numpy_seed", seeds),
+    }
+    sys.meta_path.insert(0, _Waiting(os.environ.get(WATCHED, "").split(","), heard))
+    is_program = told[1] == str(os.getppid())
+    script = sys.argv[0] if hasattr(sys, "argv") else ""
+    beginning = (os.getpid(), is_program, script, dict(os.environ), seeds)
+    atexit.register(_end, beginning)
 
 
 class _Waiting:
     """Acts as one of some modules is about to be imported, which the other finders then find."""
 
-    def __init__(self, frameworks: Any, heard: dict[str, Callable[[Any], None]]) -> None:
-        self._frameworks = frozenset(frameworks)
+    def __init__(self, frameworks: "list[str]", heard: "dict[str, Callable[[Any], None]]") -> None:
+        self._frameworks = frozenset(filter(None, frameworks))
         self._heard = heard
 
     def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self, name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
         """Find a module that is waited for, by the other finders."""
         if name in self._frameworks:
             self._frameworks = frozenset()
-            _tell("join")
+            _tell("joining", "join")
             return self._found(name, path, target)
         if name not in self._heard:
             return None
@@ -57,7 +65,7 @@ class _Waiting:
             loader: Any = spec.loader
             execute = loader.exec_module
 
-            def exec_module(module: ModuleType) -> None:
+            def exec_module(module: "ModuleType") -> None:
                 vars(loader).pop("exec_module", None)
                 execute(module)
                 hear(module)
@@ -65,7 +73,7 @@ class _Waiting:
             loader.exec_module = exec_module
         return spec
 
-    def _found(self, name: str, path: Sequence[str] | None, target: ModuleType | None) -> "ModuleSpec | None":
+    def _found(self, name: str, path: "Sequence[str] | None", target: "ModuleType | None") -> "ModuleSpec | None":
         for finder in sys.meta_path:
             spec = finder.find_spec(name, path, target) if finder is not self and hasattr(finder, "find_spec") else None
             if spec is not None:
@@ -73,11 +81,11 @@ class _Waiting:
         return None
 
 
-def hear_argparse(argparse: Any) -> None:
+def hear_argparse(argparse: "Any") -> None:
     """Hear the settings that code of the user's parses; sub-parsers parse within another one's call."""
     parse, depth = argparse.ArgumentParser.parse_known_args, 0
 
-    def parse_known_args(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def parse_known_args(self: "Any", *args: "Any", **kwargs: "Any") -> "Any":
         nonlocal depth
         depth += 1
         try:
@@ -87,17 +95,47 @@ def hear_argparse(argparse: Any) -> None:
             raise
         finally:
             depth -= 1
+        from runlore._callers import is_users  # which argparse has imported the most of
+
         if not depth and is_users(sys._getframe(1), argparse.__file__):
-            _tell("take_settings", vars(found[0]))
+            _tell("joining", "take_settings", vars(found[0]))
         return found
 
     parse_known_args.__doc__ = parse.__doc__
     argparse.ArgumentParser.parse_known_args = parse_known_args
 
 
-def _tell(action: str, *arguments: Any) -> None:
+def hear_seed(module: "Any", key: str, seeds: "dict[str, int]") -> None:
+    """Hear which number a module's random generator is seeded with, whoever does it."""
+    given = module.seed
+
+    def seed(*args: "Any", **kwargs: "Any") -> "Any":
+        try:
+            found = given(*args, **kwargs)
+        except BaseException as error:
+            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+            raise
+        value: Any = next(iter([*args, *kwargs.values()]), None)
+        seeds.pop(key, None)
+        if hasattr(value, "__index__"):
+            seeds[key] = int(value)
+        return found
+
+    for name in ("__name__", "__qualname__", "__module__", "__doc__"):
+        setattr(seed, name, getattr(given, name, None) or getattr(seed, name))
+    seed.__wrapped__ = given  # type: ignore[attr-defined]  # by which its signature is found
+    module.seed = seed
+
+
+def _end(beginning: "Beginning") -> None:
+    if os.getpid() == beginning[0]:
+        _tell("telling", "tell", beginning)
+        restore_interruption()
+
+
+def _tell(module: str, action: str, *arguments: "Any") -> None:
     try:
-        joining = import_module("runlore.programs.joining")
+        found = getattr(__import__(f"runlore.programs.{module}").programs, module)
     except ImportError:  # this Python has not all that runlore needs
         return
-    getattr(joining, action)(*arguments)
+    getattr(found, action)(*arguments)

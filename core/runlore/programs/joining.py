@@ -3,20 +3,22 @@
 Called by the `sitecustomize` in the folder `inside`, in each Python of such a program.
 """
 
-import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 from runlore._process import Part, process
-from runlore._startup import BEGAN_IN
+from runlore._startup import told_program
 from runlore._warnings import report
 from runlore.guest.files.named import note_arguments
+from runlore.log.folder import Folder
 from runlore.plugins.autolog import autolog_by_setting
 from runlore.recording.current import ProgramsRun
 from runlore.recording.ending import cause, status_of
 from runlore.recording.ranks import is_worker
+from runlore.recording.run import attach
 
 
 class _Joined(Part):
@@ -57,26 +59,13 @@ def take_settings(values: Mapping[str, Any]) -> None:
         report(f"the settings of this program are not recorded: {type(error).__name__}: {error}")
 
 
-def tell_end(script: str) -> None:
-    """Record the code of this process and what it raised: called at exit, in the process that is the program itself.
-
-    `script` is what `sys.argv` began with.
-    """
+def tell_error() -> None:
+    """Record what has ended this process, which is the program itself: called at exit. Never raises."""
     try:
-        main = sys.modules.get("__main__")
-        if main is not None and script not in ("", "-c", "-m") and not hasattr(main, "__file__"):
-            main.__file__ = os.path.join(BEGAN_IN or os.curdir, script)  # Python has removed it, as its last line ran
-        run = process.part(ProgramsRun).get()
-        if run is None:
-            return
-        error = cause(getattr(sys, "last_value", None))
-        run.companions.capture()
-        run.companions.await_captures()
-        if error is None:
-            run.finish()
-        else:
-            run.companions.settle()
+        told, error = told_program(), cause(getattr(sys, "last_value", None))
+        if told is not None and error is not None:
+            run = attach(Folder(Path(told[2])), told[0])
             run.run_log.end_for_owner(status_of(error), error)
             run.companions.end()
-    except Exception as error:  # Python is about to end
-        report(f"the code of this process is not recorded: {type(error).__name__}: {error}")
+    except Exception as failure:  # Python is about to end
+        report(f"what this process raised is not recorded: {type(failure).__name__}: {failure}")

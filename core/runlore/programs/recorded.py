@@ -1,7 +1,7 @@
 """Record a program that `runlore run` starts: its run, its output, its end, and what the Pythons in it are told."""
 
 import os
-import sys
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runlore._inside import drop, read_bytes
 from runlore._settings import NAMES, setting
-from runlore._startup import JOINING, PROGRAM, WATCHED, told_program
+from runlore._startup import JOINING, PROGRAM, SEEDED, TOLD, WATCHED, told_program
 from runlore._warnings import report
 from runlore.errors import RunloreError
 from runlore.log.record import read_files
@@ -20,6 +20,8 @@ from runlore.programs.kept_output import Recorder
 from runlore.programs.printed import Forms
 from runlore.programs.relay import Relay
 from runlore.programs.supervising import Outcome, become, hold_signals, supervise
+from runlore.programs.told import Told, stand_for
+from runlore.recording.captures import section_event
 from runlore.recording.companions import MAX_AGAIN_BYTES
 from runlore.recording.ending import Status
 from runlore.recording.output import ARTIFACT_NAME, MAX_BYTES
@@ -27,6 +29,7 @@ from runlore.recording.run import Run, unrecorded
 from runlore.recording.starting import RECORDED_BY, Command, StartRequest, start
 from runlore.store.store import open_store
 
+SEEDING = "runlore_capture_seeds"
 INTERRUPTING = {"SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"}
 
 
@@ -91,23 +94,37 @@ def record(words: Sequence[str], opened: Callable[[], Run], forms: Forms | None 
     if run.run_log.writer is not None:
         told = (str(run.run_log.writer.path.with_suffix(".out")), str(run.folder.root), run.id)
         relay.record_into(b"\0".join(map(os.fsencode, told)))
-    environment = _environment(run) if is_recorded else os.environ
-    is_python = _is_python(words[0])
+    told = _told(run, words) if is_recorded else None
+    environment = _environment(run, told) if is_recorded else os.environ
     try:
-        if not is_python:
-            run.companions.capture()
+        if is_recorded:
+            run.companions.capture()  # as the program starts: it may be killed, and its code may be changed meanwhile
         outcome = supervise(words, environment, relay, mask)
     except OSError as error:
         run.finish("failed", error)
         raise
     if is_recorded:
-        _finish(run, outcome, relay)
+        _finish(run, outcome, relay, told)
     return outcome
 
 
-def _environment(run: Run) -> dict[str, str]:
+def _told(run: Run, words: Sequence[str]) -> Told | None:
+    """Begin to hear what the Pythons of the program tell of themselves."""
+    stand_for(words)
+    try:
+        return Told(run)
+    except OSError as error:
+        run.log_missing("code that the program imports", error.strerror or str(error))
+        return None
+
+
+def _environment(run: Run, told: Told | None) -> dict[str, str]:
     """Return the environment of the program, in which Pythons know what run they belong to."""
     found = dict(os.environ)
+    if told is not None:
+        found[TOLD] = str(told.path)
+        seeded = [item.module for item in plugins().listed if SEEDING in item.hooks and item.state == "loaded"]
+        found[SEEDED] = ",".join(seeded)
     found[PROGRAM] = f"{run.id} {os.getpid()} {run.folder.root}"
     found[NAMES["store"]] = str(run.folder.root)
     if setting("autolog") is None:
@@ -117,17 +134,17 @@ def _environment(run: Run) -> dict[str, str]:
     return found
 
 
-def _is_python(word: str) -> bool:
-    name = Path(word).name
-    return name.startswith(("python", "pypy")) or word == sys.executable
-
-
-def _finish(run: Run, outcome: Outcome, relay: Relay) -> None:
+def _finish(run: Run, outcome: Outcome, relay: Relay, told: Told | None) -> None:
     """Write how the program ended, and what it has printed."""
     log = run.run_log
     assert log.writer is not None
     path = log.writer.path.with_suffix(".out")
     run.companions.await_captures()
+    try:
+        if told is not None:
+            told.take()
+    except OSError as error:
+        log.missing("code that the program imported", error.strerror or str(error))
     for why in relay.missing:
         log.missing("output", why)
     try:
@@ -140,7 +157,8 @@ def _finish(run: Run, outcome: Outcome, relay: Relay) -> None:
         report(f"the output can't be kept: {error.strerror or error}")
     end = _end(run, outcome)
     try:
-        fold(run)
+        if not fold(run, end[0]) and told is not None and told.seeds:
+            log.event(section_event("seeds", told.seeds))
     except OSError as error:
         report(f"the training in this program stays a run of its own: {error.strerror or error}")
     run.finish(*end)
@@ -149,8 +167,10 @@ def _finish(run: Run, outcome: Outcome, relay: Relay) -> None:
 def _end(run: Run, outcome: Outcome) -> tuple[Status, BaseException | None]:
     if not outcome.status and outcome.signal is None:
         return "finished", None
+    has_told = any(content.end is not None for content in read_files(run.folder, run.id).contents)
+    if outcome.signal == signal.SIGINT and has_told:
+        return "interrupted", None
     if outcome.signal is None:
-        has_told = any(content.end is not None for content in read_files(run.folder, run.id).contents)
         return "failed", None if has_told else ProgramFailed(f"exit status {outcome.status}")
     why = "; the kernel had no memory left for it" if outcome.out_of_memory else ""
     status: Status = "interrupted" if outcome.signal_name in INTERRUPTING else "failed"

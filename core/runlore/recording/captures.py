@@ -2,7 +2,6 @@
 
 import json
 import math
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 from runlore._frozen import changed
 from runlore._ids import sha256_of
 from runlore._settings import present_folder
+from runlore._standing import loaded
 from runlore._startup import script_arguments, working_folder
 from runlore._threads import OwnThread
 from runlore.artifacts.blobs import Blobs
@@ -124,7 +124,7 @@ class Captures:
 
     def _take(self, capture: Capture) -> None:
         capture.newest = _newest_module()  # first: what is imported meanwhile is looked at again
-        capture.modules = frozenset(sys.modules)
+        capture.modules = frozenset(loaded())
         self._fill(capture, lambda note: self._look(plugins(), note, capture.since))
         with self._lock:
             capture.done = True
@@ -213,7 +213,7 @@ def _loaded_since(first: Capture) -> frozenset[str]:
     newest = _newest_module()
     if newest is not None and newest == first.newest:
         return frozenset()
-    return frozenset(sys.modules) - first.modules
+    return frozenset(loaded()) - first.modules
 
 
 def _newest_module() -> tuple[int, str] | None:
@@ -222,13 +222,24 @@ def _newest_module() -> tuple[int, str] | None:
     A look at the names of all, thousands in a training, would take longer than the rest of the end of a short run.
     """
     with suppress(RuntimeError):
-        return len(sys.modules), next(reversed(sys.modules), "")
+        modules = loaded()
+        return len(modules), next(reversed(modules), "")  # type: ignore[call-overload]  # it is a dict
     return None
 
 
 def section_event(name: str, values: Mapping[str, Any]) -> Event:
     """Return the event of one short section of the environment."""
     return {"type": "environment", "sections": {name: _inline(values, _json(values))}}
+
+
+def environment_event(sections: Mapping[str, Mapping[str, Any]], blobs: Blobs) -> Event:
+    """Return the event of sections that somebody else has captured, long ones kept in `blobs`; it is to be rewritten.
+
+    Raises:
+        OSError: a blob can't be written.
+    """
+    event = plugins().rewrite_event({"type": "environment", "sections": {**sections}})
+    return _kept(dict(event), blobs)
 
 
 def _file_events(plugins: Plugins, results: Iterable[Iterable[CapturedFile]]) -> list[Event]:

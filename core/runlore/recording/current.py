@@ -16,6 +16,7 @@ class ProgramsRun(Part):
     """The run of the program that `runlore run` has started and this process belongs to, opened at first need."""
 
     inherited = True
+    rank = 3  # behind the runs
 
     def __init__(self) -> None:
         self._told = told_program()
@@ -25,6 +26,11 @@ class ProgramsRun(Part):
     def is_any(self) -> bool:
         """False where there is none, or it can't be opened."""
         return self._told is not None or self._run is not None
+
+    def end(self) -> None:
+        """Close it."""
+        if self._run is not None:
+            self._run.finish()
 
     def get(self) -> Run | None:
         """Return the run, opened for additions; None without one, and where it can't be opened any more."""

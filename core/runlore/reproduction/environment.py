@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from runlore._text import count_text
-from runlore.plugins.environment import RESTORED, installed_packages
+from runlore._variables import RESTORED
+from runlore.plugins.environment import installed_packages
 from runlore.plugins.secret_words import MASK
 from runlore.reproduction.paths import Places
 from runlore.reproduction.plan import Plan, Problem
