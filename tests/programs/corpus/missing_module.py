@@ -1,0 +1,2 @@
+print("needs a package")
+import a_package_that_nobody_has

@@ -1,0 +1,3 @@
+LR = 0.5
+STEPS = 4
+name = "baseline"
