@@ -35,8 +35,14 @@ def call_at_import(package: str, home: str, name: str) -> None:
     try:
         getattr(import_module(f"{package}.{home}"), name)()
     except OSError as error:
-        with suppress(OSError, ValueError, AttributeError):  # no stderr: nobody would read it
-            sys.stderr.write(f"{package}: {name} does nothing, as its code can't be read: {error}\n")
+        _complain(package, name, error)
+
+
+def _complain(package: str, name: str, error: OSError) -> None:
+    try:  # noqa: SIM105  # contextlib takes longer to import than all of this
+        sys.stderr.write(f"{package}: {name} does nothing, as its code can't be read: {error}\n")
+    except (OSError, ValueError, AttributeError):  # no stderr: nobody would read it
+        pass
 
 
 def lazy(
@@ -57,10 +63,7 @@ def lazy(
         except OSError as error:
             if name not in verbs:
                 raise
-            try:  # noqa: SIM105  # contextlib takes longer to import than all of this
-                sys.stderr.write(f"{package}: {name} does nothing, as its code can't be read: {error}\n")
-            except (OSError, ValueError, AttributeError):  # no stderr: nobody would read it
-                pass
+            _complain(package, name, error)
             for verb in verbs:
                 if homes[verb] == home:
                     setattr(sys.modules[package], verb, Nothing())

@@ -3,6 +3,10 @@
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def working_folder() -> str | None:
     """Return the folder that the process works in; None where somebody has removed it."""
@@ -60,8 +64,12 @@ def _project_names(word: bytes) -> bool:
     return False
 
 
-MAX_LOOK_BYTES = 4 << 20
-AUTOLOG = "RUNLORE_AUTOLOG"  # the setting, as a variable
+def within_import(function: "Callable[..., object]") -> None:
+    """Let a function that executes modules pass for a part of Python's own import.
+
+    Its frame then stands in no traceback of the user's, and is not counted by warnings that name who imported them.
+    """
+    function.__code__ = function.__code__.replace(co_filename="<frozen importlib._bootstrap>")
 
 
 def restore_interruption() -> None:
@@ -80,8 +88,11 @@ def restore_interruption() -> None:
             pass
 
 
+MAX_LOOK_BYTES = 4 << 20
+AUTOLOG = "RUNLORE_AUTOLOG"  # the setting, as a variable
 PROGRAM = "RUNLORE_PROGRAM"  # the variable that tells it
 WATCHED = "RUNLORE_WATCHED"  # the one with the modules at whose import a Python joins the run
+LENT = "RUNLORE_LENT"  # the one with the packages that Pythons without runlore borrow, see `programs.inside`
 TOLD = "RUNLORE_TOLD"  # the one with the file in which a Python tells of itself
 SEEDED = "RUNLORE_SEEDED"  # the one with the plugins that know seeds
 BEGAN_IN = working_folder()

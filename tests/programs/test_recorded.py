@@ -121,6 +121,20 @@ def test_code_is_kept_as_it_was_when_the_program_began(store: Store, work: Path)
     assert [(member.path, kept.blobs.read(member.sha256)[:9]) for member in kept.members] == [("long.py", b"import os")]
 
 
+def test_an_import_that_we_wait_for_fails_and_warns_as_ever(store: Store, work: Path) -> None:
+    """Our frame stood in the traceback, and a warning about who imports was put down to it."""
+    (work / "sklearn").mkdir()
+    (work / "sklearn" / "__init__.py").write_text("")
+    (work / "sklearn" / "base.py").write_text(
+        "import warnings; warnings.warn('is old', stacklevel=2); raise OSError('no')"
+    )
+    (work / "own.py").write_text("import sklearn.base")
+    bare = subprocess.run([sys.executable, "own.py"], cwd=work, capture_output=True, text=True, check=False)
+    done = run(work, "own.py", status=1, RUNLORE_QUIET="1")
+    assert done.stderr == bare.stderr
+    assert "own.py:1: UserWarning: is old" in done.stderr
+
+
 @pytest.mark.parametrize(("caught", "status"), [("raise RuntimeError('mine')", "failed"), ("pass", "finished")])
 def test_the_error_of_a_program_is_its_own(store: Store, work: Path, caught: str, status: str) -> None:
     """Its only training has failed, too, of something else."""

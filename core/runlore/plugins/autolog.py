@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runlore._process import Part, process
 from runlore._settings import FALSE, TRUE, disabled_names, setting
+from runlore._startup import within_import
 from runlore._text import closest
 from runlore._warnings import report, valid_or
 from runlore.errors import SettingError
@@ -261,4 +262,5 @@ class _AfterImport:
             for name, action in self._pop(module.__name__).items():
                 _call(action, name or module.__name__)
 
+        within_import(exec_module)
         loader.exec_module = exec_module

@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from types import FunctionType
 from typing import Any, NamedTuple
 
+from runlore._startup import LENT
+
 GROUP = "runlore"
 _loading: ContextVar[bool] = ContextVar("runlore_loading_plugin", default=False)
 
@@ -46,20 +48,39 @@ def entry_points() -> list[EntryPoint]:
     """Find the entry points of our group on `sys.path`; of two with one name the first counts."""
     found: dict[str, EntryPoint] = {}
     seen: set[str] = set()
+    for folder, name in [*_installed(), *_lent()]:
+        project, _, version = name.rpartition(".")[0].partition("-")
+        if project.lower() in seen:
+            continue
+        seen.add(project.lower())
+        for point, value in _entries(f"{folder or '.'}/{name}/entry_points.txt"):
+            distribution = project.replace("_", "-").lower()
+            found.setdefault(point, EntryPoint(point, value, distribution, version.partition("-")[0]))
+    return list(found.values())
+
+
+def places(project: str) -> list[str]:
+    """Return the metadata folders of a distribution, the one that counts first."""
+    return [f"{folder or '.'}/{name}" for folder, name in _installed() if name.startswith(f"{project}-")]
+
+
+def _installed() -> Iterator[tuple[str, str]]:
+    """Yield the metadata folders of distributions: where each lies, and its name."""
     for folder in sys.path:
         try:
             names = sorted(name for name in os.listdir(folder or ".") if name.endswith((".dist-info", ".egg-info")))
         except OSError:
             continue
         for name in names:
-            project, _, version = name.rpartition(".")[0].partition("-")
-            if project.lower() in seen:
-                continue
-            seen.add(project.lower())
-            for point, value in _entries(f"{folder or '.'}/{name}/entry_points.txt"):
-                distribution = project.replace("_", "-").lower()
-                found.setdefault(point, EntryPoint(point, value, distribution, version.partition("-")[0]))
-    return list(found.values())
+            yield folder, name
+
+
+def _lent() -> Iterator[tuple[str, str]]:
+    """Yield the metadata folder of the runlore that this Python borrows, if it has none."""
+    for item in os.environ.get(LENT, "").split(os.pathsep):
+        if item.startswith("="):
+            folder, _, name = item[1:].rpartition("/")
+            yield folder, name
 
 
 def _entries(path: str) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ import atexit
 import os
 import sys
 
-from runlore._startup import WATCHED, restore_interruption, told_program
+from runlore._startup import WATCHED, restore_interruption, told_program, within_import
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class _Waiting:
                 execute(module)
                 hear(module)
 
+            within_import(exec_module)
             loader.exec_module = exec_module
         return spec
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -9,11 +10,12 @@ from pathlib import Path
 
 from runlore._inside import drop, read_bytes
 from runlore._settings import NAMES, setting
-from runlore._startup import JOINING, PROGRAM, SEEDED, TOLD, WATCHED, told_program
+from runlore._startup import JOINING, LENT, PROGRAM, SEEDED, TOLD, WATCHED, told_program
 from runlore._warnings import report
 from runlore.errors import RunloreError
 from runlore.log.record import read_files
 from runlore.plugins.autolog import wanted_by_setting, watched_modules
+from runlore.plugins.entry_points import places
 from runlore.plugins.manager import plugins
 from runlore.programs.folding import fold
 from runlore.programs.kept_output import Recorder
@@ -130,8 +132,20 @@ def _environment(run: Run, told: Told | None) -> dict[str, str]:
     if setting("autolog") is None:
         found[NAMES["autolog"]] = os.environ[NAMES["autolog"]] = "1"
     found[WATCHED] = ",".join(watched_modules(wanted_by_setting()))
+    found[LENT] = os.pathsep.join(_lent())
     found["PYTHONPATH"] = os.pathsep.join(filter(None, (JOINING, found.get("PYTHONPATH"))))
     return found
+
+
+def _lent() -> list[str]:
+    """Return the packages that a Python without runlore borrows, as name=folder, and behind = what tells of plugins."""
+    modules = [item.module.partition(":")[0] for item in plugins().listed if item.distribution == "runlore"]
+    names = {name.partition(".")[0] for name in ["runlore", "pluggy", *modules]}
+    folders = {name: Path(str(sys.modules[name].__file__)).parents[1] for name in sorted(names) if name in sys.modules}
+    return [
+        *(f"{name}={folder}" for name, folder in folders.items()),
+        *(f"={place}" for place in places("runlore")[:1]),
+    ]
 
 
 def _finish(run: Run, outcome: Outcome, relay: Relay, told: Told | None) -> None:
