@@ -40,12 +40,15 @@ def iterations(estimator: Any) -> dict[str, float]:
     return {} if found is None else {"n_iter": float(np.max(found))}
 
 
-def history(estimator: Any) -> dict[str, Any]:
-    """Return the curves of loss and score by iteration that an estimator keeps, also of sets that its fit was given."""
+def history(estimator: Any, *, is_told: bool = False) -> dict[str, Any]:
+    """Return the curves of loss and score by iteration that an estimator keeps, also of sets that its fit was given.
+
+    Those of such sets are left out where the integration of the estimator's own library has told them.
+    """
     is_score = hasattr(estimator, "scoring")  # in boosting by histograms; else it is the loss
     named = HISTORIES | {"train_score_": "iteration_score" if is_score else "loss"}
     curves = {name: getattr(estimator, attribute) for attribute, name in named.items() if hasattr(estimator, attribute)}
-    told = getattr(estimator, "evals_result_", None)  # of libraries for boosting
+    told = None if is_told else getattr(estimator, "evals_result_", None)  # of libraries for boosting
     for name, metrics in told.items() if isinstance(told, dict) else ():
         curves |= {f"{name}/{metric}": values for metric, values in metrics.items()}
     return {name: values for name, values in curves.items() if np.ndim(values) == 1 and len(values)}
@@ -63,7 +66,7 @@ def starts_warm(estimator: Any) -> bool:
 
 def record_history(session: FitSession, estimator: Any, earlier: Mapping[str, Any]) -> None:
     """Record an estimator's curves by iteration; of one that goes on with an `earlier` one what is new."""
-    curves = history(estimator)
+    curves = history(estimator, is_told=session.told_by is not None)
     longest, done = max(map(len, curves.values()), default=0), _done(estimator)
     known = {name: _known(values, earlier.get(name, ())) for name, values in curves.items()}
     counted = done in (longest, longest - max(known.values(), default=0))  # else a point is of the beginning

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from runlore import FitSession, guest
+from runlore.guest.wrapping import token_of
 from runlore_sklearn._copies import TooLarge, copy_of, pickled
 from runlore_sklearn._data import Args, Named, NotScored, Sample, record_classes, record_data, sample_of
 from runlore_sklearn._framework import NAME
@@ -32,6 +33,7 @@ class Training:
 
     def __init__(self, session: FitSession, estimator: Any) -> None:
         self.session = session
+        session.trains = token_of(reporting(estimator))  # whose own library may tell its iterations
         self._estimator = estimator
         self._sample: Sample | None = None
         self._unscored = ""  # why there is none, where a score is expected

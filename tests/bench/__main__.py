@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.bench import (  # noqa: F401  # register their figures
     artifact_figures,
+    boosting_figures,
     capture_figures,
     lightning_figures,
     log_figures,

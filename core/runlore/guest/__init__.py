@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         without_trace,
     )
     from runlore.guest.request import FitRequest
-    from runlore.guest.session import current
+    from runlore.guest.session import current, fit_of
     from runlore.guest.state import Part, once_imported, open_run, part
 
 _HOMES = {
@@ -40,6 +40,7 @@ _HOMES = {
     "autolog_wanted": "guards",
     "current": "session",
     "describe": "guards",
+    "fit_of": "session",
     "frameless": "guards",
     "harmless": "guards",
     "in_fit": "fits",
@@ -67,6 +68,7 @@ __all__ = [
     "autolog_wanted",
     "current",
     "describe",
+    "fit_of",
     "frameless",
     "harmless",
     "in_fit",

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from runlore._process import Part
 from runlore._warnings import report
 from runlore.artifacts.events import extent, local_path
 from runlore.guest.recorder import Recorder
+from runlore.guest.wrapping import ByIdentity
 from runlore.log.points import stored_key
 from runlore.log.record import read_files
 from runlore.log.superseding import read_series
@@ -65,6 +67,47 @@ def _extent(path: Path) -> tuple[int, int] | None:
         return extent(path)
     except OSError:
         return None
+
+
+class Origins(Part):
+    """Knows which fit made an object, or which file it was read from, as long as the object lives.
+
+    `rounds` tells how far a model was then: one that has been trained on since is of no run, nor of a file. A forked
+    child goes on with the models of its parent.
+    """
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self._made: ByIdentity[tuple[Run, int | None]] = ByIdentity()
+        self._read: ByIdentity[tuple[Source, int | None]] = ByIdentity()
+
+    def note_made(self, item: Any, run: Run, rounds: int | None = None) -> None:
+        """Note that a recorded fit has made an object."""
+        self._read.pop(item)
+        self._made.set(item, (run, rounds))
+
+    def note_read(self, item: Any, path: object, rounds: int | None = None) -> None:
+        """Note the file that an object has just been read from."""
+        self.drop(item)
+        source = Source.at(path)
+        if source is not None:
+            self._read.set(item, (source, rounds))
+
+    def drop(self, item: Any) -> None:
+        """Forget an object: what is not recorded has made it anew."""
+        self._made.pop(item)
+        self._read.pop(item)
+
+    def run_of(self, item: Any, rounds: int | None = None) -> Run | None:
+        """Return the run that made an object; None where none did, or it has gone on."""
+        run, then = self._made.get(item) or (None, None)
+        return run if then == rounds else None
+
+    def file_of(self, item: Any, rounds: int | None = None) -> Path | None:
+        """Return the file that an object was read from, if both are as they were."""
+        source, then = self._read.get(item) or (None, None)
+        return source.path if source is not None and then == rounds and source.is_unchanged else None
 
 
 class KnownWeights:

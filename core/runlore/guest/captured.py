@@ -17,6 +17,14 @@ class Captured:
     value: Any
 
 
+def named(value: Any) -> Any:
+    """Return a function or an object of a user's, such as a loss, by its name; plain values as they are."""
+    if isinstance(value, PLAIN):
+        return value
+    inner = getattr(value, "func", value)  # of a partial
+    return getattr(inner, "__qualname__", None) or type(inner).__qualname__
+
+
 def told_apart(params: Mapping[str, Any], depth: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the params that somebody passed and the captured ones, both without marks.
 

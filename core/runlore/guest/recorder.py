@@ -135,6 +135,14 @@ class Recorder(ABC):
         """Keep bytes as an artifact that has no file of its own."""
         self._write(f"artifact {name!r}", lambda run: run.run_log.keep_bytes(data, name=name, kind=kind))
 
+    def table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Keep columns of equal length as the artifact `<name>.csv`, with their names in its first line."""
+
+        def keep(run: Run) -> None:
+            run.run_log.keep_bytes(_csv(columns), name=f"{name}.csv", kind="table")
+
+        self._write(f"table {name!r}", keep)
+
     def link(self, kind: str, run_id: str, step: int | None = None, sha256: str | None = None) -> None:
         """Record that the run is based on another: "refit_of", "resumed_from", …; see `Run.link`."""
         self._write(f"the link to {run_id}", lambda run: run.link(kind, run_id, step=step, sha256=sha256))
@@ -191,6 +199,15 @@ def _log_params(run: Run, params: Mapping[str, Any]) -> None:
     passed, captured = told_apart(params)
     run.log_params(passed)
     run.log_params(captured, captured=True)
+
+
+def _csv(columns: Mapping[str, Sequence[Any]]) -> bytes:
+    import csv  # late: few fits keep a table
+    import io
+
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([tuple(columns), *zip(*columns.values(), strict=True)])
+    return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def _size(paths: Sequence[Path]) -> int:

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from runlore._process import process
-from runlore._warnings import report
+from runlore._settings import disabled_names
+from runlore._warnings import report, valid_or
 from runlore.guest import guards
 from runlore.guest.checkpoints import Checkpoints, Later
 from runlore.guest.deferred import Deferred
@@ -38,6 +39,21 @@ def current() -> "FitSession | None":
     return cast("FitSession | None", stay.fit) if stay is not None else None
 
 
+def fit_of(model: Any, integration: str) -> "FitSession | None":
+    """Return the recorded fit under way in this context, if another integration records it as one of this very model.
+
+    What the model's own framework tells goes into that run, too, and its caller neither begins nor ends a fit. The
+    session knows then by `told_by` who records the iterations, so that nobody does it twice.
+    """
+    session = current()
+    if session is None or not session or session.trains is None or session.trains is not token_of(model):
+        return None
+    if valid_or(frozenset[str](), disabled_names) & {"all", integration}:
+        return None
+    session.told_by = integration
+    return session
+
+
 def _guarded(method: Callable[Concatenate["FitSession", P], R]) -> Callable[Concatenate["FitSession", P], R | None]:
     """Let a method do nothing where nothing is recorded, and report its exceptions."""
 
@@ -60,7 +76,8 @@ class FitSession(Recorder):
     somebody asks for the fit under way, it ends the session if the call is over.
 
     An integration that sets `trains`, the `token_of` the model, and `place`, which returns step and epoch, lets others
-    record what they evaluate within the fit: see `Beside`.
+    record what they evaluate within the fit: see `Beside`; and the integration of the model's own framework what that
+    tells: see `fit_of`.
 
     The methods may be called from any thread; `begin`, `pause`, `resume` and `end` belong to the one that trains.
     """
@@ -73,6 +90,7 @@ class FitSession(Recorder):
         self.recorded = recorded
         self.look: Callable[[], None] | None = None
         self.trains: object | None = None
+        self.told_by: str | None = None  # the integration that adds the iterations to a fit which another one records
         self.place: Callable[[], Place] | None = None
         self.others: list[_Other] = []  # models that were evaluated in it
         self._has_failed = False

@@ -1,0 +1,53 @@
+"""Points: what xgboost tells at an iteration, and what the features of a trained booster weigh."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from runlore import FitSession
+
+IMPORTANCES = ("weight", "gain", "cover")  # the totals are products of these
+
+
+class Curves:
+    """The numbers that grow with each iteration: one list for each set and metric."""
+
+    def __init__(self) -> None:
+        self._lists: list[tuple[str, list[Any]]] = []  # by key; xgboost appends to the very lists
+
+    def __bool__(self) -> bool:
+        return bool(self._lists)
+
+    def newest(self, evals_log: Mapping[str, Mapping[str, list[Any]]]) -> dict[str, float]:
+        """Return the newest numbers by set and metric; of a cross-validation means and standard deviations."""
+        if len(self._lists) != sum(map(len, evals_log.values())):
+            told = [(name, *item) for name, metrics in evals_log.items() for item in metrics.items()]
+            self._lists = [(f"{name}/{metric}", values) for name, metric, values in told]
+        if self._lists and isinstance(self._lists[0][1][-1], tuple):
+            pairs = [(key, *values[-1]) for key, values in self._lists]
+            return {f"{key}-mean": mean for key, mean, _ in pairs} | {f"{key}-std": std for key, _, std in pairs}
+        return {key: values[-1] for key, values in self._lists}
+
+
+def parsed(line: str) -> Iterator[tuple[str, float]]:
+    """Yield the numbers in the line that a booster evaluates to, by set and metric."""
+    for part in line.split("\t")[1:]:
+        key, _, value = part.rpartition(":")
+        name, _, metric = key.partition("-")
+        yield f"{name}/{metric}", float(value)
+
+
+def record_importances(session: FitSession, booster: Any) -> None:
+    """Keep how much each feature was used, as a table; xgboost leaves out those that were not."""
+    kinds = IMPORTANCES if "gain" in (found := _scores(booster)) else tuple(found)
+    names = list(found["weight"])
+    columns = {kind: [found[kind].get(name) for name in names] for kind in kinds}
+    if names:
+        session.table("feature_importance", {"feature": names, **columns})
+
+
+def _scores(booster: Any) -> dict[str, Mapping[str, Any]]:
+    found = {"weight": booster.get_score(importance_type="weight")}
+    try:
+        return found | {kind: booster.get_score(importance_type=kind) for kind in IMPORTANCES[1:]}
+    except ValueError:  # XGBoostError: a linear booster has no others
+        return found

@@ -1,0 +1,68 @@
+"""What recording costs a fit of 100 rounds with xgboost: own hooks inside a real one, and what is paid once."""
+
+from tests.bench.figures import World, figure, floor
+from tests.bench.trainer_figures import TIMED
+
+ON_CPU = TIMED.replace("perf_counter", "thread_time")  # each training below is of one thread
+DATA = """
+import numpy as np
+x = np.random.default_rng(0).normal(size=(30_000, 30)).astype("float32")
+y = (x[:, 0] * x[:, 1] > 0).astype(int)
+"""
+
+XGBOOST = (
+    ON_CPU
+    + DATA
+    + """
+import xgboost
+from runlore_xgboost import RunloreCallback, _training
+
+class Empty(xgboost.callback.TrainingCallback):
+    def after_iteration(self, model, epoch, evals_log):
+        return False
+
+def fit(kind):
+    train, test = xgboost.DMatrix(x, y, nthread=1), xgboost.DMatrix(x[:6000], y[:6000], nthread=1)
+    began = time.thread_time()
+    callbacks = {"runlore": [RunloreCallback()], "empty": [Empty()]}.get(kind)
+    xgboost.train({"objective": "binary:logistic", "nthread": 1}, train, 100, evals=[(train, "train"), (test, "test")],
+                  verbose_eval=False, callbacks=callbacks)
+    return time.thread_time() - began
+
+timed(_training.Training, "begin", "fixed")
+timed(_training, "record_data", "data")
+timed(_training.Training, "end", "fixed")
+timed(_training.Training, "_resolved", "fixed")
+for owner in (Empty, _training.Listener):
+    timed(owner, "after_iteration", "hooks")
+"""
+)
+
+SHARE = "shares, _, _ = report(sys.argv[1], fit); print(shares[sys.argv[2]] * 100)"
+FIXED = "_, spent, _ = report('runlore', fit); print((spent['fixed'] - spent['data']) * 1e3)"
+PLAIN = "fit('plain'); print(fit('plain') * 1e3)"
+
+
+@figure("xgboost: own hooks in a fit of 100 rounds, two sets, CPU", "%", 1, beside="xgboost: empty hooks, CPU")
+def xgboost_hooks(world: World) -> float:
+    return float(world.python(XGBOOST + SHARE, "runlore", "hooks"))
+
+
+@figure("xgboost: fingerprints of both sets in that fit, CPU", "%", 1, beside="xgboost: empty hooks, CPU")
+def xgboost_data(world: World) -> float:
+    return float(world.python(XGBOOST + SHARE, "runlore", "data"))
+
+
+@figure("xgboost: fixed cost of a fit, CPU", "ms", 5, beside="xgboost: that fit without us, CPU")
+def xgboost_fixed(world: World) -> float:
+    return float(world.python(XGBOOST + FIXED))
+
+
+@floor("xgboost: that fit without us, CPU", "ms")
+def xgboost_plain(world: World) -> float:
+    return float(world.python(XGBOOST + PLAIN))
+
+
+@floor("xgboost: empty hooks, CPU", "%")
+def xgboost_empty(world: World) -> float:
+    return float(world.python(XGBOOST + SHARE, "empty", "hooks"))
