@@ -1,4 +1,4 @@
-"""What recording costs a fit of 100 rounds with xgboost: own hooks inside a real one, and what is paid once."""
+"""What recording costs a fit of 100 rounds with xgboost and lightgbm: own hooks inside one, and what is paid once."""
 
 from tests.bench.figures import World, figure, floor
 from tests.bench.trainer_figures import TIMED
@@ -38,6 +38,36 @@ for owner in (Empty, _training.Listener):
 """
 )
 
+LIGHTGBM = (
+    ON_CPU
+    + DATA
+    + """
+import lightgbm
+from runlore_lightgbm import RunloreCallback, _training
+
+class Empty:
+    order, before_iteration = 0, False
+    def __call__(self, env):
+        pass
+
+def fit(kind):
+    train = lightgbm.Dataset(x, y)
+    sets = [train, lightgbm.Dataset(x[:6000], y[:6000], reference=train)]
+    began = time.thread_time()
+    callbacks = {"runlore": [RunloreCallback()], "empty": [Empty()]}.get(kind)
+    lightgbm.train({"objective": "binary", "num_threads": 1, "verbosity": -1}, train, 100, valid_sets=sets,
+                   callbacks=callbacks)
+    return time.thread_time() - began
+
+timed(_training.Training, "begin", "fixed")
+timed(_training, "record_data", "data")
+timed(_training.Training, "end", "fixed")
+timed(_training.Training, "_resolved", "fixed")
+for owner in (Empty, _training.Listener):
+    timed(owner, "__call__", "hooks")
+"""
+)
+
 SHARE = "shares, _, _ = report(sys.argv[1], fit); print(shares[sys.argv[2]] * 100)"
 FIXED = "_, spent, _ = report('runlore', fit); print((spent['fixed'] - spent['data']) * 1e3)"
 PLAIN = "fit('plain'); print(fit('plain') * 1e3)"
@@ -66,3 +96,28 @@ def xgboost_plain(world: World) -> float:
 @floor("xgboost: empty hooks, CPU", "%")
 def xgboost_empty(world: World) -> float:
     return float(world.python(XGBOOST + SHARE, "empty", "hooks"))
+
+
+@figure("lightgbm: own hooks in a fit of 100 rounds, two sets, CPU", "%", 1, beside="lightgbm: empty hooks, CPU")
+def lightgbm_hooks(world: World) -> float:
+    return float(world.python(LIGHTGBM + SHARE, "runlore", "hooks"))
+
+
+@figure("lightgbm: fingerprints of both sets in that fit, CPU", "%", 1, beside="lightgbm: empty hooks, CPU")
+def lightgbm_data(world: World) -> float:
+    return float(world.python(LIGHTGBM + SHARE, "runlore", "data"))
+
+
+@figure("lightgbm: fixed cost of a fit, CPU", "ms", 5, beside="lightgbm: that fit without us, CPU")
+def lightgbm_fixed(world: World) -> float:
+    return float(world.python(LIGHTGBM + FIXED))
+
+
+@floor("lightgbm: that fit without us, CPU", "ms")
+def lightgbm_plain(world: World) -> float:
+    return float(world.python(LIGHTGBM + PLAIN))
+
+
+@floor("lightgbm: empty hooks, CPU", "%")
+def lightgbm_empty(world: World) -> float:
+    return float(world.python(LIGHTGBM + SHARE, "empty", "hooks"))

@@ -30,7 +30,7 @@ def run(python: Python, store: runlore.Store) -> Callable[[str], str]:
 def test_every_example_is_told_of_in_a_page() -> None:
     pages = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
     names = [path.name for path in EXAMPLES.iterdir() if path.suffix == ".py" or (path / "README.md").exists()]
-    assert len(names) == 6
+    assert len(names) == 7
     for name in names:
         assert f"examples/{name}" in pages, name
 
@@ -55,6 +55,16 @@ def test_xgboost(run: Callable[[str], str], store: runlore.Store) -> None:
     validated, going_on, *trained = store.runs("parent is None")
     assert [item.params["max_depth"] for item in trained] == [3, 1]
     assert min(item.summary["best_score"] for item in trained) < 0.1
+    assert [link["kind"] for link in going_on.links] == ["resumed_from"]
+    assert len(validated.children) == 3
+
+
+@pytest.mark.stress
+def test_lightgbm(run: Callable[[str], str], store: runlore.Store) -> None:
+    assert "cross-validated error" in run("lightgbm_digits.py")
+    validated, going_on, *trained = store.runs("parent is None")
+    assert [item.params["num_leaves"] for item in trained] == [8, 3]
+    assert min(item.summary["best_score.test/multi_error"] for item in trained) < 0.1
     assert [link["kind"] for link in going_on.links] == ["resumed_from"]
     assert len(validated.children) == 3
 

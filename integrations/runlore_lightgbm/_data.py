@@ -1,0 +1,70 @@
+"""Descriptions of the data that a training is given, before lightgbm lets go of it; nothing is read for them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import lightgbm
+
+from runlore import FitSession, guest
+from runlore.guest.datasets import kind_of, length
+from runlore_lightgbm._calls import TrainCall
+
+MAX_SETS = 20  # that are described
+
+
+def record_data(session: FitSession, call: TrainCall) -> None:
+    """Describe the sets of a call: those that an estimator was fitted to, or the datasets of `train` and `cv`."""
+    parts = _parts_of_fit(call.fit) if call.fit is not None else _parts_of_call(call.arguments)
+    for name, part in parts:
+        session.record(lambda session, name=name, part=part: _record(session, name, part))  # type: ignore[misc]
+
+
+def sets_of(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the datasets that a call of `train` watches, by the names that lightgbm gives them."""
+    sets, names = arguments.get("valid_sets"), arguments.get("valid_names")
+    sets = [sets] if isinstance(sets, lightgbm.Dataset) else sets
+    names = [names] if isinstance(names, str) else names
+    for place, item in enumerate(sets[:MAX_SETS] if isinstance(sets, list | tuple) else ()):
+        yield (names[place] if names and len(names) > place else f"valid_{place}"), item
+
+
+def _parts_of_call(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    train = arguments.get("train_set")
+    yield from _parts_of("train_set", train)
+    for name, item in sets_of(arguments):
+        if item is not train:
+            yield from _parts_of(str(name), item)
+
+
+def _parts_of(name: str, dataset: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(dataset, lightgbm.Dataset):
+        yield name, dataset
+        yield f"{name}_y", dataset.label
+        yield f"{name}_weight", dataset.weight
+
+
+def _parts_of_fit(fit: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the arguments of an estimator's fit that hold data, under the names that scikit-learn's have."""
+    yield from ((name, fit.get(name)) for name in ("X", "y", "sample_weight"))
+    sets = fit.get("eval_set")
+    for place, item in enumerate(sets[:MAX_SETS] if isinstance(sets, list | tuple) else ()):
+        for ending, part in zip(("", ".y"), item, strict=False):
+            yield f"eval_set.{place}{ending}", part
+
+
+def _record(session: FitSession, name: str, part: Any) -> None:
+    if part is None:
+        return
+    if not isinstance(part, lightgbm.Dataset):
+        session.data(name, part)
+        return
+    content, names = part.data, part.feature_name
+    facts: dict[str, Any] = {"columns": list(names)} if isinstance(names, list) else {}
+    found = None if content is None else guest.describe(content)
+    if found is not None:
+        session.data(name, found, **facts)
+    elif content is None:  # constructed before, and the values were let go
+        session.data(name, shape=(part.num_data(), part.num_feature()), kind=kind_of(part), **facts)
+    else:  # a file, or what is read in batches
+        path = {"path": str(content)} if isinstance(content, str) else {"rows": length(content)}
+        session.data(name, kind=kind_of(content), **path, **facts)
