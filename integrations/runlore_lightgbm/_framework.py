@@ -6,7 +6,7 @@ from types import FrameType
 from typing import Any
 
 NAME = "lightgbm"
-TESTED = ("4.7",)
+TESTED = ("4.6", "4.7")
 FIT = ("self", "X", "y", "sample_weight", "eval_set", "eval_metric")  # names in an estimator's fit
 BETWEEN = ("runlore.", "runlore_lightgbm.")  # modules of wrappers, which stand in between
 

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 NAME = "xgboost"
-TESTED = ("3.2",)
+TESTED = ("3.0", "3.1", "3.2")
 FIT = ("X", "y", "sample_weight", "eval_set")  # arguments of an estimator's fit that hold data
 BETWEEN = ("runlore.", "runlore_xgboost.", "xgboost.core")  # modules of wrappers, which stand in between
 

@@ -107,11 +107,11 @@ def _begin(container: Any, model: Any) -> None:
     if options is None:
         origins().drop(call.estimator)
         return
-    training = Training.begin(model, container.callbacks, call, options)
+    training = Training.begin(model, list(container.callbacks), call, options)
     if training is None:
         return
-    container.callbacks.insert(0, Listener(training))
     call.training = training
+    container.callbacks = [Listener(training), *container.callbacks]  # xgboost's own copy, which was a set before 3.1
     if is_late:
         _watch(container, call, training)
 
