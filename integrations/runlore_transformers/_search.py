@@ -23,7 +23,7 @@ class Search:
         """Call the search, in which each trial trains in a run below this one, and record the best trial."""
         session = self._session
         try:
-            with session.children():
+            with session.children(search=True):
                 result = search(*args, **kwargs)
         except BaseException as error:
             session.end(error)

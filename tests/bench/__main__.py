@@ -18,6 +18,7 @@ from tests.bench import (  # noqa: F401  # register their figures
     log_figures,
     question_figures,
     script_figures,
+    search_figures,
     trainer_figures,
     ui_figures,
 )

@@ -30,7 +30,7 @@ def run(python: Python, store: runlore.Store) -> Callable[[str], str]:
 def test_every_example_is_told_of_in_a_page() -> None:
     pages = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
     names = [path.name for path in EXAMPLES.iterdir() if path.suffix == ".py" or (path / "README.md").exists()]
-    assert len(names) == 7
+    assert len(names) == 8
     for name in names:
         assert f"examples/{name}" in pages, name
 
@@ -88,3 +88,12 @@ def test_transformers(run: Callable[[str], str], store: runlore.Store, tmp_path:
     assert found[0].metrics["eval_accuracy"].max > 0.5
     assert found[0].summary["train_runtime"] > 0
     assert (found[0].artifact("best").restore(tmp_path / "out") / "model.safetensors").stat().st_size > 10_000
+
+
+def test_optuna(run: Callable[[str], str], store: runlore.Store) -> None:
+    assert "best score" in run("optuna_digits.py")
+    (study,) = store.runs("parent is None")
+    assert (len(study.children), len(study.segments)) == (12, 2)
+    assert study.summary["best_value"] > 0.9
+    assert len(store.runs('tags.state == "PRUNED"')) > 0
+    assert {run.parent for run in store.runs("tags.integration == 'sklearn'")} <= {trial.id for trial in study.children}

@@ -1,11 +1,11 @@
 """All that an integration uses besides the hooks.
 
-Offered here: the fits under way (`in_fit`, `current`, `unrecorded`, `token`, `within`), guards that leave no trace in
-somebody's training, `part`, the place for an integration's own state, and
-`open_run`, the run that a call of the user's belongs to. The modules: `session` (`FitSession`),
-`options` (arguments of callbacks), `wrapping` (functions of a framework), `additions` (after a fit), `launch` (other
-processes), `datasets` (data loaders, and what tells one dataset from another), `sets` (names for those
-that a model is evaluated on).
+Offered here: the fits under way (`in_fit`, `in_search`, `current`, `unrecorded`, `token`, `within`), guards that leave
+no trace in somebody's training, `part`, the place for an integration's own state, and
+`open_run`, the run that a call of the user's belongs to. The modules: `session`
+(`FitSession`), `options` (arguments of callbacks), `wrapping` (functions of a framework), `additions` (after a fit),
+`launch` (other processes), `datasets` (data loaders, and what tells one dataset from another), `opening` (`stand`),
+`sets` (names for those that a model is evaluated on).
 """
 
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from runlore._lazy import lazy
 
 if TYPE_CHECKING:
     from runlore.guest.additions import writer_of
-    from runlore.guest.fits import in_fit, token, unrecorded, within
+    from runlore.guest.fits import in_fit, in_search, token, unrecorded, within
     from runlore.guest.guards import (
         Leaving,
         autolog_wanted,
@@ -44,6 +44,7 @@ _HOMES = {
     "frameless": "guards",
     "harmless": "guards",
     "in_fit": "fits",
+    "in_search": "fits",
     "once_imported": "state",
     "open_run": "state",
     "part": "state",
@@ -72,6 +73,7 @@ __all__ = [
     "frameless",
     "harmless",
     "in_fit",
+    "in_search",
     "once_imported",
     "open_run",
     "part",

@@ -36,6 +36,7 @@ class Stay:
 
 
 _UNRECORDED = Stay(0, None)
+_searching: ContextVar[bool] = ContextVar("runlore_search", default=False)
 _innermost: "ContextVar[Stay | None]" = ContextVar("runlore_fit", default=None)  # it may be over
 
 
@@ -106,6 +107,21 @@ class Fits(Part):
 def in_fit() -> bool:
     """Return True while a fit is under way in this context, so that another one would be a part of it."""
     return process.part(Fits).under_way() is not None
+
+
+def in_search() -> bool:
+    """Return True where the trials of a search are runs already, so that what it searches with makes none of them."""
+    return _searching.get()
+
+
+@contextmanager
+def searching(is_search: bool) -> Iterator[None]:
+    """Say of the block whether it is a search whose trials are runs."""
+    before = _searching.set(is_search)
+    try:
+        yield
+    finally:
+        _searching.reset(before)
 
 
 def innermost() -> Stay | None:

@@ -1,11 +1,15 @@
 """Find the run of a training call: the user's open run, a child of it, the one that wrote a checkpoint, a new one."""
 
+import fcntl
 import os
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runlore._frozen import changed
+from runlore._inside import open_file
 from runlore._settings import disabled_names
 from runlore._warnings import report, valid_or
 from runlore.artifacts.events import local_path
@@ -13,10 +17,12 @@ from runlore.guest.additions import writer_of
 from runlore.guest.fits import in_fit
 from runlore.guest.request import FitRequest
 from runlore.log.events import Event
+from runlore.log.folder import Folder
 from runlore.log.record import REFIT_OF, RESUMED_FROM, read_files
+from runlore.recording import open_runs
 from runlore.recording.current import context_run, users_run
-from runlore.recording.ranks import is_worker, was_launched
-from runlore.recording.run import Run
+from runlore.recording.ranks import is_follower, is_worker, was_launched
+from runlore.recording.run import Run, attach
 from runlore.recording.run_log import segment_of
 from runlore.recording.starting import StartRequest, start
 from runlore.store.store import Store, open_store
@@ -26,6 +32,8 @@ if TYPE_CHECKING:
     from runlore.provenance.origins import Writing
 
 PURPOSE = "purpose"  # the tag of a run that only evaluates
+LOCK_S = 10.0  # that one process waits for others that begin a run of the same
+SHARED = "shared"  # the tag of a run that several processes work on, with what names that
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ class Opened:
 
 def open_for(integration: str, request: FitRequest) -> Opened | None:
     """Open, join or continue the run of a training call; None where nothing is to be recorded. Never raises."""
-    if in_fit() or (is_worker() if request.leader is None else not request.leader):
+    if in_fit() or not _may_record(request):
         return None
     try:
         if valid_or(frozenset[str](), disabled_names) & {"all", integration}:
@@ -56,8 +64,11 @@ def _open(integration: str, request: FitRequest) -> Opened:
     origin = None if request.resume_from is None else _origin(store, request.resume_from)
     outer, may_join = _outer(launch)
     tags = {"integration": integration, **(request.tags or {})}
+    if request.continues is not None and not request.continues.ended:
+        return Opened(request.continues, owned=False, links=())
     if outer is not None and may_join and _joins(outer, request):
         outer.set_tags(tags)
+        outer.fit.leads = outer.fit.leads or request.shared is not None
         return Opened(outer, owned=False, links=tuple(_links(request, origin, outer, outer)))
     wanted = StartRequest(
         name=request.name,
@@ -66,16 +77,79 @@ def _open(integration: str, request: FitRequest) -> Opened:
         leader=request.leader,
         launch=None if launch is None else launch.token,
     )
+    if request.shared is not None:
+        place = store if outer is None else Store(outer.folder.root)
+        with _only_one(place.folder):
+            return _open_shared(request, place, wanted, outer)
     if request.continues is not None and origin is None and _is_below(request.continues, outer):
         run = start(request.continues.folder, changed(wanted, resume=request.continues.id, goes_on=True))
         run.set_tags({PURPOSE: None})
     elif outer is not None:
         run = start(outer.folder, changed(wanted, parent=outer.id))
+        run.fit.leads = outer.fit.leads
     elif origin is not None:
         run = _continue(store, wanted, origin)
     else:
         run = start(store.folder, wanted)
     return Opened(run, owned=True, links=tuple(_links(request, origin, outer, run)))
+
+
+def stand(run: Run, is_open: bool) -> None:
+    """Let fits of this context be children of a run, where no block can stand around them; or no longer.
+
+    It is for what begins by one call and ends by another one: a trial that is asked for, say.
+    """
+    run.fit.joined = run.fit.joined or is_open
+    open_runs.stand(run, is_open)
+
+
+def _may_record(request: FitRequest) -> bool:
+    """Return True in a process that records: one that works for itself, or on what is shared, or as the leader."""
+    if request.leader is not None:
+        return request.leader
+    if not is_worker():
+        return True
+    here = context_run()
+    return not is_follower() and (request.shared is not None or (here is not None and here.fit.leads))
+
+
+def _open_shared(request: FitRequest, store: Store, wanted: StartRequest, outer: Run | None) -> Opened:
+    """Begin the run of what several processes work on; go on in it, or add to it while another one writes it."""
+    tags = {**(wanted.tags or {}), SHARED: request.shared}
+    wanted = changed(wanted, tags=tags, parent=None if outer is None else outer.id)
+    above = "parent is None" if outer is None else f"parent == {outer.id!r}"
+    found = next(iter(store.runs(f"tags.{SHARED} == {request.shared!r} and {above}", sort="-id", limit=1)), None)
+    if found is None or (request.is_new and found.status != "running"):
+        run = start(store.folder, wanted)
+    elif found.status == "running":
+        run = attach(store.folder, found.id)
+        run.run_log.opening["experiment"] = found.experiment
+    else:
+        run = start(store.folder, changed(wanted, resume=found.id, goes_on=True))
+    run.fit.leads = True
+    return Opened(run, owned=True, links=())
+
+
+@contextmanager
+def _only_one(folder: Folder) -> Iterator[None]:
+    """Let one process after the other look for a run, and begin it, for as long as the disk has locks."""
+    folder.create()
+    descriptor = open_file(folder.root / "format", folder.root, os.O_RDONLY)
+    try:
+        until = time.monotonic() + LOCK_S
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < until:
+                    time.sleep(0.01)
+                    continue
+            except OSError:  # no locks on this disk
+                pass
+            break
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _outer(launch: "Launch | None") -> tuple[Run | None, bool]:
@@ -93,6 +167,8 @@ def _outer(launch: "Launch | None") -> tuple[Run | None, bool]:
 
 def _joins(run: Run, request: FitRequest) -> bool:
     """Note that a training joins the user's run; return False if one has, be it in a process of another launch."""
+    if run.fit.is_group or run.fit.joined:
+        return False  # and nothing is looked up for each of a thousand trials
     launch = request.launch
     is_handed_over = launch is not None and launch.outer == run.id and launch.segment is not None
     segment = launch.segment if launch is not None and is_handed_over else segment_of(run.run_log)

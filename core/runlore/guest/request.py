@@ -21,7 +21,10 @@ class FitRequest:
     this one prepared. A request that only `visits`, as for an evaluation, joins the user's open run and leaves it to
     the first training; a run of its own gets the tag `purpose`. `continues` is the run of an evaluation that came
     before the first training of the same model: it goes on as the run of the training, with the numbers of the
-    evaluation at step 0.
+    evaluation at step 0. So does the run of a call that is over, as that of a search that is called again, and one that
+    is still open is shared. `shared` names, for every process and for ever, what several processes work on together:
+    the first of them begins its run, the others put theirs below it, also the children of multiprocessing, and later
+    ones go on in it, unless it `is_new`: a run that has ended was of something else of that name.
     """
 
     name: str | None = None
@@ -34,3 +37,5 @@ class FitRequest:
     leader: bool | None = None
     launch: "Launch | None" = None
     visits: bool = False
+    shared: str | None = None
+    is_new: bool = False

@@ -15,7 +15,7 @@ from runlore.guest import guards
 from runlore.guest.checkpoints import Checkpoints, Later
 from runlore.guest.deferred import Deferred
 from runlore.guest.files.watch import claim
-from runlore.guest.fits import Fits, Stay, unrecorded
+from runlore.guest.fits import Fits, Stay, searching, unrecorded
 from runlore.guest.opening import open_for
 from runlore.guest.recorder import Recorder
 from runlore.guest.request import FitRequest
@@ -157,15 +157,18 @@ class FitSession(Recorder):
         process.part(Fits).leave(self._stay)
 
     @contextmanager
-    def children(self) -> Iterator[None]:
-        """Let fits in the block be runs of their own, below this one: the trials of a search, say."""
+    def children(self, *, search: bool = False) -> Iterator[None]:
+        """Let fits in the block be runs of their own, below this one: the trials of a search, say.
+
+        With `search` they are those of a `search` that uses another framework, which then makes no runs of trials.
+        """
         if not self.recorded:
             with unrecorded():
                 yield
             return
         self.pause()
         try:
-            with self.run.as_parent():
+            with self.run.as_parent(), searching(search):
                 yield
         finally:
             self.resume()

@@ -112,8 +112,8 @@ class LogFile:
             self._waiting += data
             self._append_with_overdue(b"", 0)
 
-    def finish(self, end: Event | None, successor: Self | None = None) -> None:
-        """Write the end record, if one is given, seal the log unless it is long, and close it.
+    def finish(self, end: Event | None, successor: Self | None = None, *, seals: bool = True) -> None:
+        """Write the end record, if one is given, seal the log unless it is long or left to a reader, and close it.
 
         Calls of other threads that come too late go to the `successor`, where there is one.
         """
@@ -127,7 +127,7 @@ class LogFile:
             descriptor, self._descriptor = self._descriptor, -1
             self.closed = True
             try:
-                if complete and self.size <= MAX_SEALED_BYTES:
+                if complete and seals and self.size <= MAX_SEALED_BYTES:
                     with suppress(OSError, FormatError, MemoryError):  # a reader seals it later, or says why it can't
                         seal(self.path)
             finally:

@@ -104,6 +104,12 @@ class OpenRuns(Part):
             run.end_with_process(error)
 
 
+def stand(run: OpenRun, is_open: bool) -> None:
+    """Make a run one that was started in this context, as if by a user, the newest; or take that back."""
+    others = tuple(item for item in _open(_started.get()) if item is not run)
+    _started.set((*others, run) if is_open else others)
+
+
 def enter(run: OpenRun) -> Token[tuple[OpenRun, ...]]:
     """Make a run the innermost of this context (thread or task) until `leave`."""
     return _entered.set((*_entered.get(), run))

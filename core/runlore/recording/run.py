@@ -34,7 +34,8 @@ class FitState:
 
     `joined`: a recorded fit has made the run its own. `visited`: the run holds something recorded, such as an
     evaluation, which need not be a fit. `is_group`: it holds no fit itself, only runs below it. `under_way`: a training
-    call has not returned yet. `interruption`: the exception that a framework raised because of a signal.
+    call has not returned yet. `interruption`: the exception that a framework raised because of a signal. `leads`: what
+    is trained below it in this process is recorded, although the process works for another one.
     """
 
     joined: bool = False
@@ -42,6 +43,7 @@ class FitState:
     is_group: bool = False
     under_way: bool = False
     interruption: BaseException | None = None
+    leads: bool = False
 
     def join(self, *, visits: bool) -> bool:
         """Note a fit, or a mere visit, that joins the run; return False if it must be a run of its own."""

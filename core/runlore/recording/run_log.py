@@ -79,6 +79,7 @@ class RunLog:
         self.opened = opening
         self.ended = False
         self.ends_with_process = False  # True where nobody had ended the run when the process ended
+        self.seals = True  # False where its sealing is left to a reader
         self.writer: LogWriter | None = None
         self.writer = self._open(opening)
 
@@ -231,7 +232,9 @@ class RunLog:
         self.ended = True
         if self.writer is not None:
             own = {"with_process": True} if self.ends_with_process else {}
-            self.writer.finish(None if self.mode == "attach" else {**_rewritten_end(status, error), **own})
+            self.writer.finish(
+                None if self.mode == "attach" else {**_rewritten_end(status, error), **own}, seals=self.seals
+            )
 
     def end_for_owner(self, status: Status, error: BaseException) -> None:
         """Write the end of a run whose own process could not, and close the file; an end by its owner supersedes it."""

@@ -70,8 +70,12 @@ class Basis(Settings):
             warnings.simplefilter("error", RunloreWarning)
             return train(self, Training(folder, how, **settings))  # type: ignore[arg-type]
 
+    def _runs(self) -> Any:
+        """Return the runs of trainings, the newest first."""
+        return self.store.runs("parent is None" if self.has_children else "")
+
     def _only_run(self) -> Run:
-        runs = self.store.runs()
+        runs = self._runs()
         assert len(runs) == 1, f"a training should have made one run, and made {len(runs)}"
         return runs[0]
 

@@ -25,7 +25,7 @@ class GuestStatements(Basis):
         """Weights, random states, warnings and everything around are as without runlore."""
         self._observed("plain", "warm up")  # what is loaded or warned of once
         plain, recorded = self._observed("plain", "a"), self._observed(how, "b")
-        assert len(self.store.runs()) == 1
+        assert len(self._runs()) == 1
         for name, value in plain.items():
             assert recorded[name] == value, name
 
@@ -67,7 +67,7 @@ class GuestStatements(Basis):
             warnings.simplefilter("ignore")
             recorded = train(self, Training(self._new("b"), how))  # type: ignore[arg-type]
         assert recorded == plain
-        assert len(self.store.runs()) == 1
+        assert len(self._runs()) == 1
 
     def test_a_store_that_vanishes_costs_the_record_only(self, how: str) -> None:
         """Somebody removes it while the framework trains."""
@@ -83,8 +83,8 @@ class GuestStatements(Basis):
         """With points of its own."""
         self._train(how, folder=self._new("a"))
         self._train(how, folder=self._new("b"))
-        assert [run.status for run in self.store.runs()] == ["finished", "finished"]
-        for run in self.store.runs():
+        assert [run.status for run in self._runs()] == ["finished", "finished"]
+        for run in self._runs():
             assert run.metrics[self.metric].count == self.steps
 
     def test_a_training_within_the_users_run_joins_it(self, how: str) -> None:
@@ -113,7 +113,7 @@ class GuestStatements(Basis):
             self._train(how)
         assert self._only_run().tags["integration"] == "outer"
         self._train(how, folder=self._new("behind"))
-        assert len(self.store.runs()) == 2
+        assert len(self._runs()) == 2
 
     # Workers (G9)
 
@@ -140,20 +140,20 @@ class GuestStatements(Basis):
         for value in (self.integration, "all"):
             monkeypatch.setenv("RUNLORE_DISABLED", value)
             self._train(how, folder=self._new(value))
-        assert len(self.store.runs()) == 0
+        assert len(self._runs()) == 0
         monkeypatch.delenv("RUNLORE_DISABLED")
         self._train(how)
-        assert len(self.store.runs()) == 1
+        assert len(self._runs()) == 1
 
     def test_autolog_twice_is_once_and_ends(self) -> None:
         """Callback and autolog together make one run, too."""
         self._needs_autolog()
         with runlore.autolog(self.integration), runlore.autolog(self.integration):
             self._train("autolog", folder=self._new("a"))
-        assert len(self.store.runs()) == 1
+        assert len(self._runs()) == 1
         self._train("plain", folder=self._new("b"))
-        assert len(self.store.runs()) == 1
+        assert len(self._runs()) == 1
         if "callback" in self.hows:
             with runlore.autolog(self.integration):
                 self._train("callback", folder=self._new("c"))
-            assert len(self.store.runs()) == 2
+            assert len(self._runs()) == 2

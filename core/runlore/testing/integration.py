@@ -15,9 +15,10 @@ class IntegrationContract(WayStatements, TrainerStatements, TruthStatements, Rec
     `metric` a point, at the steps `first_step`, `first_step` + 1, …; `param` is a hyperparameter with its value, by its
     recorded name. `hows` are the ways of recording: ("callback", "autolog") by default. `checkpoint` names the file or
     folder in `Training.folder` to resume from; leave it out, and `has_checkpoints` false, where the framework writes
-    none. `warm` names modules that take long to import, such as the framework: trainings in processes of their own are
-    then forked from one that has imported them (and never runlore), so that they start in milliseconds. One of each
-    kind still starts cold. `follower` holds the variables that make a process a follower of a distributed training;
+    none. `has_children` says that a training makes runs below its own, as a search does of its trials. `warm` names
+    modules that take long to import, such as the framework: trainings in processes of their own are then forked from
+    one that has imported them (and never runlore), so that they start in milliseconds. One of each kind still starts
+    cold. `follower` holds the variables that make a process a follower of a distributed training;
     None where the framework itself has to tell.
 
     Further methods are optional; each lets statements run that are skipped without it, and tells so. `make` and `fit`

@@ -136,7 +136,7 @@ class RecordStatements(Basis):
         self._needs_checkpoints()
         self._train(how)
         self._train(how, resume_from=self.checkpoint(self.folder), longer=True)
-        second, first = self.store.runs()
+        second, first = self._runs()
         step = first.artifact("last").step
         assert second.links == [{"kind": "resumed_from", "run": first.id, "step": step}]
         assert first.metrics[self.metric].steps.tolist() == self._steps()

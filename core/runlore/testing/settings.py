@@ -19,6 +19,7 @@ class Settings:
     first_step: ClassVar[int] = 1
     hows: ClassVar[tuple[str, ...]] = ("callback", "autolog")
     has_checkpoints: ClassVar[bool] = True
+    has_children: ClassVar[bool] = False
     warm: ClassVar[tuple[str, ...]] = ()
     follower: ClassVar[Mapping[str, str] | None] = {"WORLD_SIZE": "2", "RANK": "1"}
 

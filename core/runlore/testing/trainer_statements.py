@@ -29,7 +29,7 @@ class TrainerStatements(Basis):
             self.fit(trainer, training)
             first = len(training.told)
             self.fit(trainer, replace(training, longer=True))
-        runs = self.store.runs()[::-1]
+        runs = self._runs()[::-1]
         assert [run.status for run in runs] == ["finished", "finished"]
         for run, told in zip(runs, (training.told[:first], training.told[first:]), strict=True):
             steps = run.metrics[self.metric].steps.tolist() if self.metric in run.metrics else []
@@ -41,7 +41,7 @@ class TrainerStatements(Basis):
         self._needs("make", "fit")
         names, grown = self._left_on_a_trainer("plain")
         assert self._left_on_a_trainer("autolog") == (names, grown)
-        assert len(self.store.runs()) == 2
+        assert len(self._runs()) == 2
 
     def test_a_trainer_is_let_go(self, how: str) -> None:
         """Nothing of runlore holds it when its user does not."""
@@ -77,8 +77,8 @@ class TrainerStatements(Basis):
             next(dropped)
             dropped = None
             gc.collect()
-        assert len(self.store.runs()) == 3
-        assert self.store.runs()[0].status != "running", "its user has dropped the generator"
+        assert len(self._runs()) == 3
+        assert self._runs()[0].status != "running", "its user has dropped the generator"
 
     # At the same time
 
@@ -148,7 +148,7 @@ class TrainerStatements(Basis):
             return reference() is None
 
     def _has_two_runs(self) -> None:
-        runs = self.store.runs()
+        runs = self._runs()
         assert [run.status for run in runs] == ["finished", "finished"]
         assert [run.metrics[self.metric].steps.tolist() for run in runs] == [self._steps()] * 2
 

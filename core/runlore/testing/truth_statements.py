@@ -124,7 +124,7 @@ class TruthStatements(Basis):
         last = told[-1].step if told else int(found[1])
         assert int(found[1]) == last
         self._train(how, folder=self._new("whole"))
-        assert "stopped" not in self.store.runs()[0].tags
+        assert "stopped" not in self._runs()[0].tags
 
     # Evaluations
 

@@ -35,7 +35,7 @@ class WayStatements(Basis):
             for name, value in self.follower.items():
                 variables.setenv(name, value)
             self._elsewhere(how, "none", folder=self._new("a"))
-        assert len(self.store.runs()) == 0
+        assert len(self._runs()) == 0
         self._elsewhere(how, "none", folder=self._new("b"))
         assert self._only_run().status == "finished"
 
@@ -114,7 +114,7 @@ class WayStatements(Basis):
     def _goes_on(self, how: str) -> None:
         """Train once more, which has to make a second run with all its points."""
         self._train(how, folder=self._new("the next"))
-        runs = self.store.runs()
+        runs = self._runs()
         assert len(runs) == 2, f"the training after that made {len(runs) - 1} runs"
         assert runs[0].status == "finished"
         assert runs[0].metrics[self.metric].steps.tolist() == self._steps()

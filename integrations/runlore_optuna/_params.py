@@ -1,0 +1,55 @@
+"""The settings of a study and a trial, and Optuna's notions as a record has them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from runlore.guest.captured import Captured, defaults_of, marked
+from runlore.guest.options import settings_of
+from runlore_optuna._framework import storage_of
+
+ARGUMENTS = ("n_trials", "timeout", "n_jobs", "gc_after_trial")  # of `optimize`
+OUTCOMES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+def params_of(study: Any, named: Mapping[str, Any], optimize: Any) -> dict[str, Any]:
+    """Return what a call of `optimize` was given, and what its study was made of."""
+    given = {name: named[name] for name in ARGUMENTS if name in named}
+    if "catch" in named:
+        caught = named["catch"] if isinstance(named["catch"], tuple) else (named["catch"],)
+        given["catch"] = tuple(getattr(kind, "__name__", str(kind)) for kind in caught)
+    found = marked(given, defaults_of(optimize)) if given else {}
+    facts = {
+        "study_name": study.study_name,
+        "directions": [direction.name.lower() for direction in study.directions],
+        "sampler": type(study.sampler).__name__,
+        "pruner": type(study.pruner).__name__,
+        "storage": type(storage_of(study)).__name__,
+    }
+    if study.metric_names is not None:
+        facts["metric_names"] = list(study.metric_names)
+    return found | {name: Captured(value) for name, value in facts.items()} | settings_of([study.sampler, study.pruner])
+
+
+def names_of_values(study: Any) -> list[str]:
+    """Return the names of a study's objectives: the user's, else `value`, or `value_0` and so on of several."""
+    if study.metric_names is not None:
+        return [str(name) for name in study.metric_names]
+    count = len(study.directions)
+    return ["value"] if count == 1 else [f"value_{place}" for place in range(count)]
+
+
+def distributions_of(distributions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the distributions of params by their names, as Optuna writes them."""
+    return {f"distributions.{name}": Captured(repr(value)) for name, value in distributions.items()}
+
+
+def attributes_of(holder: Any) -> dict[str, Any]:
+    """Return the user attributes of a study or a trial as tags."""
+    return {f"user_attrs.{name}": value for name, value in holder.user_attrs.items()}
+
+
+def is_over(trial: FrozenTrial) -> bool:
+    """Return True for a trial that has been told."""
+    return trial.state in OUTCOMES
