@@ -19,6 +19,7 @@ from tests.bench import (  # noqa: F401  # register their figures
     question_figures,
     script_figures,
     search_figures,
+    torch_figures,
     trainer_figures,
     ui_figures,
 )

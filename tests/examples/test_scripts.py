@@ -30,7 +30,7 @@ def run(python: Python, store: runlore.Store) -> Callable[[str], str]:
 def test_every_example_is_told_of_in_a_page() -> None:
     pages = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
     names = [path.name for path in EXAMPLES.iterdir() if path.suffix == ".py" or (path / "README.md").exists()]
-    assert len(names) == 8
+    assert len(names) == 9
     for name in names:
         assert f"examples/{name}" in pages, name
 
@@ -97,3 +97,12 @@ def test_optuna(run: Callable[[str], str], store: runlore.Store) -> None:
     assert study.summary["best_value"] > 0.9
     assert len(store.runs('tags.state == "PRUNED"')) > 0
     assert {run.parent for run in store.runs("tags.integration == 'sklearn'")} <= {trial.id for trial in study.children}
+
+
+def test_torch(run: Callable[[str], str], store: runlore.Store) -> None:
+    assert run("torch_digits.py").count("test accuracy") == 2
+    slow, fast = store.runs(sort="-id")
+    assert [found.params["optimizer.lr"] for found in (fast, slow)] == [0.01, 0.0005]
+    assert [found.metrics["loss"].count for found in (fast, slow)] == [235, 235]
+    assert fast.metrics["loss"].last < slow.metrics["loss"].last
+    assert {found.status for found in (fast, slow)} == {"finished"}

@@ -19,6 +19,7 @@ WRAPPING = {  # callbacks and loggers that wrap what they are given to
     "runlore_lightning._callback",
     "runlore_lightning._logger",
     "runlore_sklearn._callback",
+    "runlore_torch._callback",
 }
 
 
@@ -30,7 +31,9 @@ def floor(module: str) -> int:
     return next(place for place, files in enumerate(FLOORS) if name in files)
 
 
-@pytest.mark.parametrize("name", ["keras", "lightgbm", "lightning", "optuna", "sklearn", "transformers", "xgboost"])
+@pytest.mark.parametrize(
+    "name", ["keras", "lightgbm", "lightning", "optuna", "sklearn", "torch", "transformers", "xgboost"]
+)
 def test_files_of_an_integration_import_only_those_below(name: str) -> None:
     package = f"runlore_{name}"
     inside = {module: targets for module, targets in arrows().items() if module.partition(".")[0] == package}

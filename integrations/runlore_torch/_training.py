@@ -1,0 +1,129 @@
+"""One loop of the user's own: from the first step of an optimizer until nobody holds its optimizers any more."""
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from runlore import FitSession, guest
+from runlore.guest.captured import Captured
+from runlore.guest.options import RunOptions
+from runlore.guest.wrapping import ByIdentity, token_of
+from runlore_torch._data import Loaders
+from runlore_torch._framework import NAME, leads, users_frames
+from runlore_torch._optimizers import named_rates, rates, settings
+from runlore_torch._params import models_in, name_of, params_of
+
+
+class Stepping:
+    """An optimizer of a loop: its steps, and the rates that were recorded last."""
+
+    __slots__ = ("ending", "rates", "step")
+
+    def __init__(self, ending: str) -> None:
+        self.ending = ending
+        self.step = 0
+        self.rates: Any = None
+
+
+class Loop:
+    """Records a loop, in the thread that runs it."""
+
+    def __init__(self, options: RunOptions, *, grad_norm: bool = False, closed: Callable[["Loop"], object]) -> None:
+        self.thread = threading.get_ident()
+        self.loaders = Loaders()
+        self.loss: Any = None  # of the last backward, for the step that follows
+        self.session: FitSession | None = None
+        self.leaving = guest.Leaving()
+        self._options = options
+        self._grad_norm = grad_norm
+        self._closed = closed
+        self._optimizers: ByIdentity[Stepping] = ByIdentity()
+        self._count = 0
+        self._living = 0  # of those
+
+    @property
+    def is_alive(self) -> bool:
+        """True while somebody holds one of its optimizers."""
+        return self._living > 0
+
+    def knows(self, optimizer: Any) -> bool:
+        """Return True for an optimizer that has stepped in it."""
+        return self._optimizers.get(optimizer) is not None
+
+    def stepped(self, optimizer: Any, frame: Any) -> None:
+        """Record a step; `frame` is that of the hook, from which the user's code is found once."""
+        known = self._optimizers.get(optimizer)
+        if known is None:
+            known = self._add(optimizer, frame)
+        known.step += 1
+        session = self.session
+        if not session:
+            return
+        loader = self.loaders.stepped()
+        if loader is not None:
+            session.record(lambda session: session.loader("train", loader))
+        values: dict[str, Any] = {}
+        if self.loss is not None:
+            values[f"loss{known.ending}"] = self.loss
+            self.loss = None
+        now = rates(optimizer)
+        if now != known.rates:
+            known.rates = now
+            values |= named_rates(now, known.ending)
+        if self._grad_norm:
+            values[f"grad_norm{known.ending}"] = _norm(optimizer)
+        if values:
+            session.metrics(values, step=known.step, epoch=self.loaders.epoch)
+
+    def end(self, error: BaseException | None) -> None:
+        """End the run: the block around the loop was left."""
+        if self.session is None and error is not None:
+            self.session = self._begin({})
+        if self.session is not None:
+            self.session.end(error)
+
+    def _add(self, optimizer: Any, frame: Any) -> Stepping:
+        number = self._count
+        self._count += 1
+        self._living += 1
+        found = Stepping("" if number == 0 else f"/optimizer_{number}")
+        self._optimizers.set(optimizer, found)
+        weakref.finalize(optimizer, self._let_go).atexit = False
+        name = "optimizer" if number == 0 else f"optimizer_{number}"
+        if self.session is None:
+            models: list[Any] = []
+            try:
+                with guest.without_trace():
+                    models = models_in(users_frames(frame), optimizer)
+            except Exception:  # the user's own objects, which may raise anything when they are looked at
+                models = []
+            self.session = self._begin({"model": name_of(models[0])} if models else {})
+            if models:
+                self.session.trains = token_of(models[0])
+            self.session.params(lambda: params_of(models, optimizer))
+        self.session.params(lambda: {name: settings(optimizer)})
+        return found
+
+    def _begin(self, tags: dict[str, Any]) -> FitSession:
+        session = FitSession.begin(NAME, self._options.request(tags=tags, leader=leads()))
+        session.pause()  # what else is trained between its steps has runs of its own
+        return session
+
+    def note_scaler(self) -> None:
+        """Record that losses are scaled before they are differentiated."""
+        if self.session:
+            self.session.params({"grad_scaler": Captured(True)})
+
+    def _let_go(self) -> None:
+        self._living -= 1
+        if not self._living:
+            self._closed(self)
+
+
+def _norm(optimizer: Any) -> Any:
+    """Return the norm of all gradients of an optimizer, on their device."""
+    from torch.nn.utils import get_total_norm
+
+    grads = [param.grad for group in optimizer.param_groups for param in group["params"] if param.grad is not None]
+    return get_total_norm(grads) if grads else None

@@ -1,0 +1,23 @@
+"""The entry point that names torch to runlore without importing it."""
+
+from runlore.hookspecs import Integration, hookimpl
+
+
+@hookimpl
+def runlore_register_integrations() -> list[Integration]:
+    """Name torch, whose optimizers are heard once they are imported."""
+    from runlore_torch._framework import NAME
+
+    return [Integration(NAME, "torch.optim.optimizer", _enable, _disable, ("torch",))]
+
+
+def _enable() -> None:
+    from runlore_torch import _wrapping
+
+    _wrapping.wrapped().want("autolog")
+
+
+def _disable() -> None:
+    from runlore_torch import _wrapping
+
+    _wrapping.wrapped().unwant("autolog")

@@ -1,0 +1,260 @@
+"""A loop of one's own: from the first step to the end of what it steps with, whoever else trains meanwhile."""
+
+import gc
+import math
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import runlore
+from runlore import Store
+from runlore_torch import RunloreCallback
+from tests.torch.models import Net, data, train
+
+
+def only(store: Store) -> Any:
+    (run,) = store.runs()
+    return run
+
+
+@pytest.mark.parametrize("how", ["callback", "autolog"])
+def test_what_is_recorded_of_a_loop(store: Store, how: str) -> None:
+    losses: list[float] = []
+    with RunloreCallback() if how == "callback" else runlore.autolog("torch"):
+        train(3, 0.05, each=lambda step, loss: losses.append(loss), momentum=0.9)
+    run = only(store)
+    assert run.status == "finished"
+    assert run.metrics["loss"].steps.tolist() == list(range(1, 13))
+    assert run.metrics["loss"].values.tolist() == pytest.approx(losses)
+    assert run.metrics["loss"].epochs.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert run.metrics["lr"].values.tolist() == [0.05]
+    assert (run.params["optimizer.name"], run.params["optimizer.momentum"]) == ("SGD", 0.9)
+    assert {"optimizer.lr", "optimizer.momentum"}.isdisjoint(run.captured)
+    assert "optimizer.dampening" in run.captured
+    assert (run.params["model.name"], run.params["model.parameters"], run.tags["model"]) == ("Net", 21, "Net")
+    assert (run.data["train"]["batch_size"], run.data["train"]["rows"]) == (4, 16)
+
+
+def test_each_call_of_a_function_that_trains_is_a_run(autologged: Store) -> None:
+    for lr in (0.1, 0.2):
+        train(1, lr)
+    assert [run.params["optimizer.lr"] for run in autologged.runs(sort="id")] == [0.1, 0.2]
+    assert [run.metrics["loss"].count for run in autologged.runs()] == [4, 4]
+    assert {run.status for run in autologged.runs()} == {"finished"}
+
+
+def test_a_run_lasts_as_long_as_its_optimizer_is_held(autologged: Store) -> None:
+    weight = nn.Parameter(torch.ones(1))
+    optimizer: Any = torch.optim.SGD([weight], lr=0.1)
+    for _ in range(2):
+        weight.square().sum().backward()
+        optimizer.step()
+    assert only(autologged).status == "running"
+    assert only(autologged).params["parameters"] == 1  # nothing tells of a model
+    optimizer = None
+    gc.collect()
+    assert only(autologged).status == "finished"
+
+
+def test_two_optimizers_are_one_run_with_a_curve_each(autologged: Store) -> None:
+    def adversaries() -> None:
+        generator, critic = nn.Linear(2, 2), nn.Linear(2, 1)
+        of_generator = torch.optim.Adam(generator.parameters(), lr=0.1)
+        of_critic = torch.optim.SGD(critic.parameters(), lr=0.2)
+        for _ in range(2):
+            for _ in range(2):
+                of_critic.zero_grad()
+                critic(generator(torch.ones(1, 2)).detach()).sum().backward()
+                of_critic.step()
+            (-critic(generator(torch.ones(1, 2)))).sum().backward()
+            of_generator.step()
+
+    adversaries()
+    run = only(autologged)
+    assert (run.params["optimizer.name"], run.params["optimizer_1.name"]) == ("SGD", "Adam")
+    assert run.metrics["loss"].steps.tolist() == [1, 2, 3, 4]
+    assert run.metrics["loss/optimizer_1"].steps.tolist() == [1, 2]
+    assert (run.metrics["lr"].last, run.metrics["lr/optimizer_1"].last) == (0.2, 0.1)
+
+
+def test_groups_of_parameters_and_a_schedule(autologged: Store) -> None:
+    def scheduled() -> None:
+        model = Net()
+        optimizer = torch.optim.AdamW(
+            [{"params": model.layers[0].parameters()}, {"params": model.layers[3].parameters(), "lr": 1e-3}], lr=1e-2
+        )
+        schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+        for _ in range(3):
+            model(torch.ones(2, 3)).sum().backward()
+            optimizer.step()
+            schedule.step()
+
+    scheduled()
+    run = only(autologged)
+    assert run.metrics["lr_0"].values.tolist() == pytest.approx([1e-2, 5e-3, 2.5e-3])
+    assert run.metrics["lr_1"].values.tolist() == pytest.approx([1e-3, 5e-4, 2.5e-4])
+    assert (run.params["optimizer.lr"], run.params["optimizer.group_1.lr"]) == (1e-2, 1e-3)
+
+
+def test_a_validation_in_an_epoch_is_no_epoch(autologged: Store) -> None:
+    def validated() -> None:
+        model = Net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        training, validation = data(), data(8)
+        for _ in range(2):
+            for x, y in training:
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+                with torch.no_grad():
+                    sum(nn.functional.mse_loss(model(a), b) for a, b in validation)
+            for a, _ in validation:
+                model(a)
+
+    validated()
+    assert only(autologged).metrics["loss"].epochs.tolist() == [0] * 4 + [1] * 4
+    assert only(autologged).data["train"]["rows"] == 16
+
+
+def test_a_scaled_loss_is_recorded_unscaled(autologged: Store) -> None:
+    losses = []
+
+    def scaled() -> None:
+        model = Net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = model(torch.ones(2, 3)).square().mean()
+            losses.append(loss.item())
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+
+    scaled()
+    assert only(autologged).metrics["loss"].values.tolist() == pytest.approx(losses)
+    assert only(autologged).params["grad_scaler"] is True
+
+
+def test_a_compiled_model_is_told_by_its_own_class(autologged: Store) -> None:
+    def compiled() -> None:
+        model = torch.compile(Net(), backend="eager")
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        model(torch.ones(2, 3)).sum().backward()
+        optimizer.step()
+
+    compiled()
+    run = only(autologged)
+    assert (run.tags["model"], run.params["model.wrapped_in"]) == ("Net", ["OptimizedModule"])
+
+
+def test_the_norm_of_the_gradients_on_request(store: Store) -> None:
+    weight = nn.Parameter(torch.tensor([3.0, 4.0]))
+    optimizer = torch.optim.SGD([weight], lr=0.0)
+    with RunloreCallback(grad_norm=True):
+        weight.square().sum().div(2).backward()
+        optimizer.step()
+    assert only(store).metrics["grad_norm"].values.tolist() == [5.0]
+
+
+def test_what_a_library_steps_is_none_of_the_users_loops(autologged: Store, tmp_path: Path) -> None:
+    source = tmp_path / "site-packages" / "processes.py"
+    source.parent.mkdir()
+    source.write_text(
+        "import torch\n"
+        "def fit(rounds=2):\n"
+        "    weight = torch.nn.Parameter(torch.ones(1))\n"
+        "    optimizer = torch.optim.LBFGS([weight], lr=0.1)\n"
+        "    def closure():\n"
+        "        optimizer.zero_grad()\n"
+        "        loss = weight.square().sum()\n"
+        "        loss.backward()\n"
+        "        return loss\n"
+        "    for _ in range(rounds):\n"
+        "        optimizer.step(closure)\n"
+    )
+    library = types.ModuleType("processes")
+    exec(compile(source.read_text(), str(source), "exec"), library.__dict__)
+    library.fit()
+    assert len(autologged.runs()) == 0
+    with RunloreCallback("asked for"):
+        library.fit()
+    assert only(autologged).metrics["loss"].steps.tolist() == [1, 2]
+
+
+def test_a_closure_is_one_step(autologged: Store) -> None:
+    def line_search() -> None:
+        weight = nn.Parameter(torch.ones(2))
+        optimizer = torch.optim.LBFGS([weight], lr=0.1, max_iter=3)
+
+        def closure() -> Any:
+            optimizer.zero_grad()
+            loss = weight.square().sum()
+            loss.backward()
+            return loss
+
+        for _ in range(2):
+            optimizer.step(closure)
+
+    line_search()
+    assert only(autologged).metrics["loss"].steps.tolist() == [1, 2]
+
+
+def test_the_users_run_is_joined(autologged: Store) -> None:
+    with autologged.start_run("mine") as mine:
+        train(1)
+        mine.log_metrics({"accuracy": 0.5})
+    run = only(autologged)
+    assert (run.name, run.status, run.metrics["loss"].count) == ("mine", "finished", 4)
+
+
+def test_what_else_is_trained_between_steps_has_a_run_of_its_own(store: Store) -> None:
+    from sklearn.linear_model import LinearRegression
+
+    with runlore.autolog("torch", "sklearn"):
+        train(1, each=lambda step, loss: step == 2 and LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0]))
+    assert sorted(run.tags["integration"] for run in store.runs()) == ["sklearn", "torch"]
+
+
+def test_an_exception_ends_the_block(store: Store) -> None:
+    def fail(step: int, loss: float) -> None:
+        raise ValueError("no more")
+
+    @RunloreCallback("decorated")
+    def decorated() -> None:
+        train(1, each=fail)
+
+    with pytest.raises(ValueError, match="no more"):
+        decorated()
+    run = only(store)
+    assert (run.name, run.status, run.error["message"]) == ("decorated", "failed", "no more")
+
+
+def test_values_that_are_no_numbers_come_back(autologged: Store) -> None:
+    def diverging() -> None:
+        weight = nn.Parameter(torch.ones(1))
+        optimizer = torch.optim.SGD([weight], lr=0.1)
+        (weight * math.nan).sum().backward()
+        optimizer.step()
+
+    diverging()
+    assert math.isnan(only(autologged).metrics["loss"].last)
+
+
+def test_torch_is_as_it_was(store: Store) -> None:
+    from torch.optim import optimizer
+    from torch.utils.data import DataLoader
+
+    before = (torch.Tensor.backward, vars(DataLoader)["__iter__"], torch.amp.GradScaler.scale)
+    hooks = list(optimizer._global_optimizer_post_hooks)
+    with runlore.autolog("torch"), RunloreCallback():
+        assert torch.Tensor.backward is not before[0]
+    assert (torch.Tensor.backward, vars(DataLoader)["__iter__"], torch.amp.GradScaler.scale) == before
+    assert list(optimizer._global_optimizer_post_hooks) == hooks
+    with pytest.raises(TypeError, match="tags is 'a'"):
+        RunloreCallback(tags="a")  # type: ignore[arg-type]
+    assert "runlore_torch" in sys.modules
