@@ -9,7 +9,7 @@ import pytest
 
 from runlore import Store, _settings, open_store
 from runlore._process import process
-from runlore._settings import setting
+from runlore._settings import read_once, setting
 from runlore.errors import RunloreWarning, StoreRefused
 from tests.forged import ForgedStore
 from tests.process import Process
@@ -184,3 +184,15 @@ def test_what_is_no_file_of_settings_holds_up_nobody(tmp_path: Path, kind: str) 
             setting("experiment", tmp_path / "below")
     else:
         assert setting("experiment", tmp_path / "below") is None
+
+
+def test_a_run_that_starts_reads_its_settings_once(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text('[tool.runlore]\nexperiment = "first"\n')
+    with read_once():
+        assert setting("experiment", tmp_path) == "first"
+        path.write_text('[tool.runlore]\nexperiment = "second"\n')
+        with read_once():
+            assert setting("experiment", tmp_path) == "first"
+        assert setting("experiment", tmp_path) == "first"
+    assert setting("experiment", tmp_path) == "second"

@@ -11,7 +11,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from io import BufferedReader
 from pathlib import Path
 
@@ -59,26 +59,38 @@ def folder(path: Path, root: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def open_file(path: Path, root: Path, flags: int = os.O_RDONLY, mode: int = 0o600) -> int:
+def opened(above: int | None, path: Path, root: Path | None = None) -> AbstractContextManager[int]:
+    """Return a block with the folder of a file opened; it is `above` where the caller has opened it already.
+
+    The file lies in the store `root`, or (None) in the one that it lies in as a file of a run.
+
+    Raises:
+        OddFile: it is none, or is reached through a link.
+        OSError: there is none, or it can't be entered.
+    """
+    if above is not None:
+        return nullcontext(above)
+    return folder(path.parent, store_of(path) if root is None else root)
+
+
+def open_file(
+    path: Path, root: Path | None, flags: int = os.O_RDONLY, mode: int = 0o600, *, above: int | None = None
+) -> int:  # fmt: skip
     """Open a regular file in the store `root`; return its descriptor. With O_CREAT it is made with its final mode.
+
+    `above` is the folder of the file, where the caller has opened it.
 
     Raises:
         OddFile: it is no regular file, or is reached through a link.
         OSError: there is none, or it can't be opened.
     """
-    with folder(path.parent, root) as above:
-        return _open_in(above, path, flags, mode)
-
-
-def _open_in(above: int, path: Path, flags: int, mode: int = 0o600) -> int:
-    """Open a regular file in an opened folder; see `open_file`."""
-    name = path.name
-    if not flags & os.O_CREAT and not stat.S_ISREG(_status(name, above, path).st_mode):
-        raise OddFile(path)  # to open a device may do something already
-    try:
-        found = open_beside_streams(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, mode, above)
-    except OSError as error:
-        raise (OddFile(path) if error.errno in _ODD else error) from None
+    with opened(above, path, root) as above:
+        if not flags & os.O_CREAT and not stat.S_ISREG(_status(path.name, above, path).st_mode):
+            raise OddFile(path)  # to open a device may do something already
+        try:
+            found = open_beside_streams(path.name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, mode, above)
+        except OSError as error:
+            raise (OddFile(path) if error.errno in _ODD else error) from None
     if not stat.S_ISREG(os.fstat(found).st_mode):
         os.close(found)
         raise OddFile(path)
@@ -143,8 +155,8 @@ def _is_open(descriptor: int) -> bool:
 _streams = _Streams()
 
 
-def open_binary(path: Path, root: Path | None = None, above: int | None = None) -> BufferedReader:
-    """Open a regular file for reading, in a store or (None) in the one that it lies in as a file of a run.
+def open_binary(path: Path, root: Path | None = None, *, above: int | None = None) -> BufferedReader:
+    """Open a regular file for reading; see `open_file`. Without `root` it lies in a store as a file of a run.
 
     Who opens many files of one folder gives what `folder` opened as `above`.
 
@@ -152,10 +164,7 @@ def open_binary(path: Path, root: Path | None = None, above: int | None = None) 
         OddFile: it is no regular file, or is reached through a link.
         OSError: there is none, or it can't be read.
     """
-    if above is not None:
-        return open(path, "rb", opener=lambda _, flags: _open_in(above, path, flags))  # noqa: PTH123, SIM115
-    store = store_of(path) if root is None else root
-    return open(path, "rb", opener=lambda _, flags: open_file(path, store, flags))  # noqa: PTH123, SIM115
+    return open(path, "rb", opener=lambda _, flags: open_file(path, root, flags, above=above))  # noqa: PTH123, SIM115
 
 
 def read_bytes(path: Path, root: Path | None, most: int) -> bytes:
@@ -321,19 +330,21 @@ def _remove_empty(path: Path, top: int, depth: int) -> None:
             os.rmdir(name, dir_fd=top)  # unless it is not empty
 
 
-def rename(source: Path, target: Path, root: Path | None = None) -> None:
+def rename(source: Path, target: Path, root: Path | None = None, *, above: int | None = None) -> None:
     """Rename a file or folder of the store `root`, or (None) of the one of a run's files, within it.
+
+    `above` is the folder of both, where the caller has opened it.
 
     Raises:
         OddFile: one of them is reached through a link.
         OSError: the system refuses.
     """
     store = store_of(target) if root is None else root
-    with folder(source.parent, store) as here, folder(target.parent, store) as there:
+    with opened(above, source, store) as here, opened(above, target, store) as there:
         os.rename(source.name, target.name, src_dir_fd=here, dst_dir_fd=there)
 
 
-def drop(path: Path, root: Path | None = None) -> None:
+def drop(path: Path, root: Path | None = None, *, above: int | None = None) -> None:
     """Remove a file of a store, if it is there; see `unlink`.
 
     Raises:
@@ -341,17 +352,17 @@ def drop(path: Path, root: Path | None = None) -> None:
         OSError: the system refuses.
     """
     with suppress(FileNotFoundError):
-        unlink(path, root)
+        unlink(path, root, above=above)
 
 
-def unlink(path: Path, root: Path | None = None) -> None:
+def unlink(path: Path, root: Path | None = None, *, above: int | None = None) -> None:
     """Remove a file of a store; see `open_binary`.
 
     Raises:
         OddFile: it is reached through a link.
         OSError: there is none, or the system refuses.
     """
-    with folder(path.parent, store_of(path) if root is None else root) as above:
+    with opened(above, path, root) as above:
         os.unlink(path.name, dir_fd=above)
 
 

@@ -3,6 +3,8 @@
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,8 @@ FOR_ENVIRONMENT = {"trusted"}  # settings that no file can set
 MAX_FILE_BYTES = 4 << 20  # of a pyproject.toml; a larger one is left alone
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"", "0", "false", "no", "off"}
+
+_known: ContextVar[dict[str, tuple[str, dict[str, Any]]] | None] = ContextVar("runlore_settings", default=None)
 
 
 def present_folder() -> Path:
@@ -100,6 +104,17 @@ def _is_trusted(folder: Path) -> bool:
     return bool(named) and any(folder.is_relative_to(name) for name in filter(None, named.split(os.pathsep)))
 
 
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Read no pyproject.toml twice in the block, in this context: a run that starts asks for a dozen settings."""
+    token = None if _known.get() is not None else _known.set({})
+    try:
+        yield
+    finally:
+        if token is not None:
+            _known.reset(token)
+
+
 def setting(name: str, start: Path | None = None) -> str | None:
     """Return the value of a setting; None where it is not set.
 
@@ -109,7 +124,7 @@ def setting(name: str, start: Path | None = None) -> str | None:
     value = os.environ.get(NAMES[name])
     if value is not None or name in FOR_ENVIRONMENT:
         return value
-    folder, settings = _project_settings(_present_place() if start is None else str(start))
+    folder, settings = _settings_for(_present_place() if start is None else str(start))
     found = settings.get(name)
     if found is None:
         return None
@@ -194,10 +209,20 @@ def disabled_names() -> frozenset[str]:
     return frozenset(part.strip() for part in value.split(",") if part.strip())
 
 
+def _settings_for(start: str) -> tuple[str, dict[str, Any]]:
+    """Return what `_project_settings` does, from what was read before in `read_once`."""
+    known = _known.get()
+    if known is None:
+        return _project_settings(start)
+    if start not in known:
+        known[start] = _project_settings(start)
+    return known[start]
+
+
 def _project_settings(start: str) -> tuple[str, dict[str, Any]]:
     """Return the folder of the nearest pyproject.toml upwards, and its table `tool.runlore`; not another user's.
 
-    Each run asks for a dozen settings, so no folder becomes a Path but the one with the file.
+    No folder becomes a Path but the one with the file: that takes longer than to look for it.
     """
     for folder in _upwards(start):
         name = f"{folder.rstrip(os.sep)}{os.sep}pyproject.toml"

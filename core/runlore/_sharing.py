@@ -93,16 +93,17 @@ def make_folder(path: Path, root: Path) -> None:
             os.fchmod(made, 0o770 | stat.S_ISGID)
 
 
-def open_file(path: Path, flags: int, root: Path | None = None) -> int:
+def open_file(path: Path, flags: int, root: Path | None = None, *, above: int | None = None) -> int:
     """Open a file for writing, and make it where the flags say so, for whom its folder is open; return its descriptor.
 
-    It lies in the store `root`, or (None) in the one that it lies in as a file of a run.
+    It lies in the store `root`, or (None) in the one that it lies in as a file of a run; `above` is its folder, where
+    the caller has opened it.
 
     Raises:
         OddFile: it is no regular file, or is reached through a link.
         OSError: it can't be opened.
     """
-    with _inside.folder(path.parent, _inside.store_of(path) if root is None else root) as above:
+    with _inside.opened(above, path, root) as above:
         shared = is_shared(above)
         mode = 0o660 if shared else 0o600
         try:

@@ -5,6 +5,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from runlore._process import Part, process
@@ -53,7 +54,7 @@ class _Block:
         self._kind = type(self._thread)
         self._noting: Any = None
         try:
-            noting = _noting(self._kind, self._note)
+            noting = _noting(self._kind)  # type: ignore[arg-type]  # a class is hashable
             self._thread.__class__ = noting
             self._noting = noting
         except (AttributeError, TypeError):  # it is no thread of Python's, or of somebody's own class
@@ -73,9 +74,9 @@ class _Block:
             thread = parent if isinstance(parent, threading.Thread) else None
         return thread is not None
 
-    def _note(self, thread: threading.Thread) -> None:
-        if threading.get_ident() == self.owner:
-            self._made.append(weakref.ref(thread))
+    def note(self, thread: threading.Thread) -> None:
+        """Take a thread for one that was made in the block."""
+        self._made.append(weakref.ref(thread))
 
 
 class _Watched(Part):
@@ -103,6 +104,12 @@ class _Watched(Part):
             with self._lock:
                 self._blocks = tuple(other for other in self._blocks if other is not block)
 
+    def note(self, thread: threading.Thread) -> None:
+        """Note a thread that is made by this one, if that is in a block."""
+        for block in self._blocks:
+            if block.owner == threading.get_ident():
+                block.note(thread)
+
     def owner_of(self, ident: int) -> int:
         """Return the thread in whose block a thread was made; itself for any other."""
         blocks = self._blocks
@@ -125,13 +132,14 @@ def _thread_of(ident: int) -> threading.Thread | None:
     return next((thread for thread in threading.enumerate() if thread.ident == ident), None)
 
 
-def _noting(kind: type, note: Callable[[threading.Thread], None]) -> type:
+@lru_cache(maxsize=16)  # to make a class takes longer than the rest of a block
+def _noting(kind: type) -> type:
     """Return a class for a thread that notes the threads that it makes, and is like its own in all else."""
 
     def daemon(thread: Any) -> Any:
         frame = sys._getframe(1)
         if frame.f_code is threading.Thread.__init__.__code__:
-            note(frame.f_locals["self"])
+            process.part(_Watched).note(frame.f_locals["self"])
         return kind.daemon.fget(thread)  # type: ignore[attr-defined]
 
     told = property(daemon, kind.daemon.fset)  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from runlore_sklearn._data import MAX_SCORED_ROWS, Kwargs, Sample, score_argumen
 MAX_DEPTH = 4  # of estimators within estimators
 MAX_POINTS = 10_000  # of a curve
 MAX_CURVES = 50
+PLAIN = (bool, int, float, str, np.ndarray, np.generic)  # values of params that run no code
 TASK = {
     "task_id_path", "parent_task_id_path", "estimator_name", "task_name", "task_id", "sequential_subtasks",
 }  # fmt: skip  # fields of ScoringMonitor that are no scores
@@ -130,9 +131,11 @@ def record_curves(
 
 def record_train_score(session: FitSession, copy: Any, sample: Sample) -> None:
     """Score a copy on a copy: a prediction may use up a random state, print, or change what it is given."""
-    _make_quiet(copy)
+    params = copy.get_params()
+    _make_quiet(copy, params)
+    is_foreign = not _is_of_sklearn([copy, *params.values()])
     given = (sample.features,) if sample.target is None else (sample.features, sample.target)
-    with guest.without_trace(draws=True, prints=True):
+    with guest.without_trace(draws=is_foreign, prints=is_foreign):
         score = copy.score(*given, **sample.others)
     if np.isscalar(score):
         session.metrics({"train_score": score}, split="train")
@@ -160,10 +163,23 @@ def partial_numbers(estimator: Any, features: Any, seconds: float) -> dict[str, 
     return numbers
 
 
-def _make_quiet(estimator: Any) -> None:
+def _is_of_sklearn(value: Any) -> bool:
+    """Return True for an estimator's param that runs no code but scikit-learn's own; functions may do anything.
+
+    Once it is quiet, such an estimator neither draws from a global generator nor prints, and needs no guard against it:
+    to read the state of numpy's generator takes as long as a short score.
+    """
+    if isinstance(value, list | tuple):
+        return all(map(_is_of_sklearn, value))
+    if hasattr(type(value), "get_params"):
+        return type(value).__module__.startswith("sklearn.")
+    return value is None or isinstance(value, PLAIN)
+
+
+def _make_quiet(estimator: Any, params: Mapping[str, Any]) -> None:
     """Let predictions neither draw from the global generator nor print, in all parts of an estimator."""
     changes: dict[str, Any] = {}
-    for name, value in estimator.get_params().items():
+    for name, value in params.items():
         last = name.rpartition("__")[2]
         if (last == "random_state" and value is None) or (last == "verbose" and _is_loud(value)):
             changes[name] = 0

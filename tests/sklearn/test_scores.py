@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from runlore import Store
+from runlore import Store, guest
 from runlore_sklearn import RunloreCallback
 from tests.sklearn.models import Own, X, Y, only, tree
 
@@ -201,3 +201,16 @@ def test_a_score_inside_a_fit_is_no_score_of_the_users(autologged: Store) -> Non
     Checking().fit(X, Y)
     VotingClassifier([("a", DummyClassifier())]).fit(X, Y)
     assert [set(run.metrics) & {"test_score"} for run in autologged.runs()] == [set(), set()]
+
+
+@pytest.mark.parametrize("model", [DummyClassifier(strategy="uniform"), LinearRegression()])
+def test_a_score_of_scikit_learns_own_code_draws_no_number_of_the_users(autologged: Store, model: Any) -> None:
+    """It has no guard against that: its random states are fixed."""
+    np.random.seed(3)
+    model.fit(X[:, :2], Y)
+    drawn = np.random.random()
+    np.random.seed(3)
+    with guest.unrecorded():
+        model.fit(X[:, :2], Y)
+    assert drawn == np.random.random()
+    assert "train_score" in only(autologged).metrics

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runlore._frozen import changed
 from runlore._inside import open_file
-from runlore._settings import disabled_names
+from runlore._settings import disabled_names, read_once
 from runlore._warnings import report, valid_or
 from runlore.artifacts.events import local_path
 from runlore.guest.additions import writer_of
@@ -50,9 +50,10 @@ def open_for(integration: str, request: FitRequest) -> Opened | None:
     if in_fit() or not _may_record(request):
         return None
     try:
-        if valid_or(frozenset[str](), disabled_names) & {"all", integration}:
-            return None
-        return _open(integration, request)
+        with read_once():
+            if valid_or(frozenset[str](), disabled_names) & {"all", integration}:
+                return None
+            return _open(integration, request)
     except Exception as error:  # a framework calls us here, and must not meet our exceptions
         report(f"{integration}: this training is not recorded: {type(error).__name__}: {error}")
         return None

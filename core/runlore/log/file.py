@@ -175,21 +175,22 @@ class LogFile:
     def _create(self, draft: Path, opening: Event) -> int:
         """Create the file whole, by a rename; return its descriptor, which holds the writer's lock."""
         head = frames.signature(frames.LOG_SIGNATURE).ljust(frames.SLOT_END, b"\0")
-        descriptor = open_file(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND)
-        try:
-            known: Event = {"file": liveness.file_identity(descriptor)}
-            self.has_lock = liveness.hold(descriptor)
-            if not self.has_lock:
-                known["locks"] = False
-            data = head + event_frame(self._stamped({**opening, **known}), self._run_id)
-            if os.write(descriptor, data) != len(data):
-                raise OSError("no room for the head of the log")
-            _inside.rename(draft, self.path)
-            self.size = len(data)
-        except BaseException:
-            os.close(descriptor)
-            _inside.drop(draft)
-            raise
+        with _inside.opened(None, draft) as above:
+            descriptor = open_file(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, above=above)
+            try:
+                known: Event = {"file": liveness.file_identity(descriptor)}
+                self.has_lock = liveness.hold(descriptor)
+                if not self.has_lock:
+                    known["locks"] = False
+                data = head + event_frame(self._stamped({**opening, **known}), self._run_id)
+                if os.write(descriptor, data) != len(data):
+                    raise OSError("no room for the head of the log")
+                _inside.rename(draft, self.path, above=above)
+                self.size = len(data)
+            except BaseException:
+                os.close(descriptor)
+                _inside.drop(draft, above=above)
+                raise
         return descriptor
 
     def _write_anew(self) -> None:

@@ -81,16 +81,16 @@ class Folder:
             OSError: it can't be created here.
         """
         format_file = self.root / "format"
-        is_new = not format_file.exists()
-        self.check_parts()
+        there = self.check_parts()
+        is_new = "format" not in there
         if is_new:
             make_root(self.root, valid_or(SHARING[0], choice, "shared", SHARING))
         for folder in (self.runs, self.blobs):
-            make_folder(folder, self.root)
-        ignore = self.root / ".gitignore"
-        if not ignore.exists():
+            if folder.name not in there:
+                make_folder(folder, self.root)
+        if ".gitignore" not in there:
             with suppress(FileExistsError):  # another process or thread was faster
-                _write(ignore, "*\n")
+                _write(self.root / ".gitignore", "*\n")
         if is_new:
             draft = self.root / f".format-{os.getpid()}-{_ids.new_suffix(4)}.tmp"
             _write(draft, f"{FORMAT}\n{_ids.new_suffix(12)}\n")
@@ -128,18 +128,22 @@ class Folder:
                 "upgrade with `pip install -U runlore`"
             )
 
-    def check_parts(self) -> None:
-        """Raise if a part of the store is not what it should be: what is in it would be read or changed elsewhere.
+    def check_parts(self) -> set[str]:
+        """Return the names of the parts that the store has.
+
+        One that is not what it should be is refused: what is in it would be read or changed elsewhere.
 
         Raises:
             StoreRefused: a folder or file of the store itself is a link, a pipe or the like.
         """
+        there = set()
         for name in (*FOLDERS, *FILES):
             path = f"{self.root}/{name}"
             try:
                 mode = os.lstat(path).st_mode  # noqa: PTH116  # at the start of each run
             except OSError:
                 continue
+            there.add(name)
             if stat.S_ISDIR(mode) if name in FOLDERS else stat.S_ISREG(mode):
                 continue
             if stat.S_ISDIR(mode) and name != "format":
@@ -149,6 +153,7 @@ class Folder:
                 f"{path!r} is no {'folder' if name in FOLDERS else 'file'} but {found}: the store is not used. Put "
                 "what it should be in its place, or name another store with --store or RUNLORE_STORE"
             )
+        return there
 
     def check_owner(self, *, named: bool) -> None:
         """Raise as `check` does, but don't look into the folder: there need not be a store in it yet."""

@@ -40,6 +40,9 @@ _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # it is not 
 _LONE_SURROGATE = "[\ud800-\udfff]"  # compiled when it is needed: a script's only run has none
 
 
+_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str)  # made once: many events are short
+
+
 class DecodeError(ValueError):
     """A frame is whole, but its content is not as docs/format.md has it."""
 
@@ -66,7 +69,7 @@ def frame(kind: int, payload: bytes) -> bytes:
 
 def dump_json(value: Any) -> bytes:
     """Return a value as a JSON payload; what JSON can't hold becomes its text."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
+    text = _JSON.encode(value)
     try:
         return text.encode()
     except UnicodeEncodeError:

@@ -32,6 +32,8 @@ MEANINGS = {  # of the signals that leave a mark, by their names
     "SIGTERM": "the process was told to terminate",
 }
 ENDING_S = 60.0  # that a handler may take between the signal and the end of the process
+MAX_STATUS_BYTES = 4096  # of what the kernel says of this process
+IGNORED, CAUGHT = 30, 31  # places of sets of signals in that
 SURVIVED_US = 1_000_000  # a frame that is this much younger than the mark means that the process lived on
 
 
@@ -62,7 +64,7 @@ class Mark(Part):
             path = folder / mark_name(identity)
             self._add(SIGTERM, FileIO(open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, folder.parent), "ab"))
             self._path = path
-            if not _is_set("SigIgn", SIGHUP):  # as it is below nohup, where nothing ends because of it
+            if SIGHUP not in _signals(IGNORED):  # as it is below nohup, where nothing ends because of it
                 file = FileIO(open_file(path, os.O_WRONLY, folder.parent), "wb")
                 file.seek(1)
                 self._add(SIGHUP, file)
@@ -78,8 +80,9 @@ class Mark(Part):
         """
         if threading.current_thread() is not threading.main_thread():
             return
+        handled = _signals(CAUGHT, IGNORED)
         for number, file in self._files.items():
-            if _is_set("SigCgt", number) or _is_set("SigIgn", number):
+            if number in handled:
                 continue
             known = getsignal(number)
             faulthandler.unregister(number)
@@ -168,13 +171,18 @@ def _register(number: int, file: FileIO) -> None:
     faulthandler.register(number, file=file, all_threads=False, chain=True)
 
 
-def _is_set(field: str, number: int) -> bool:
-    """Return True for a signal that is caught ("SigCgt") or ignored ("SigIgn") by this process, as the kernel says.
+def _signals(*fields: int) -> frozenset[int]:
+    """Return those of our signals that are `CAUGHT` or `IGNORED` by this process.
 
-    Where it does not say, both are taken for true.
+    So says the kernel (proc_pid_stat(5)); where it does not, all of them are taken for that.
     """
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text(errors="replace").splitlines():
-            if line.startswith(f"{field}:"):
-                return bool(int(line.split()[1], 16) >> (number - 1) & 1)
-    return True
+    ours = frozenset({SIGHUP, SIGTERM})
+    try:  # of the thread, as of the process it would be summed up over all threads: eight times as long
+        descriptor = os.open("/proc/thread-self/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ours
+    try:
+        found = os.read(descriptor, MAX_STATUS_BYTES).rpartition(b")")[2].split()  # behind the name, which may be odd
+    finally:
+        os.close(descriptor)
+    return frozenset(number for number in ours if any(int(found[field]) >> (number - 1) & 1 for field in fields))

@@ -26,12 +26,17 @@ def seal(log: Path, closing: Event | None = None) -> Path | None:
         FileNotFoundError: somebody else sealed it.
         FormatError: a newer runlore wrote it.
     """
-    store = _inside.store_of(log)
+    with _inside.folder(log.parent, _inside.store_of(log)) as above:
+        return _sealed(log, closing, above)
+
+
+def _sealed(log: Path, closing: Event | None, above: int) -> Path | None:
+    """Seal a log in the open folder `above`; see `seal`."""
     target = log.with_suffix(".run")
     draft = log.with_name(f".{log.stem}.{new_suffix(4)}.tmp")
     try:
-        made = open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        with os.fdopen(made, "wb") as out, _inside.open_binary(log) as source:
+        made = open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, above=above)
+        with os.fdopen(made, "wb") as out, _inside.open_binary(log, above=above) as source:
             columns = Columns(out, Replay(raw_events=[]))
             columns.begin()
             columns.replay.advance(source, columns.add)
@@ -39,14 +44,14 @@ def seal(log: Path, closing: Event | None = None) -> Path | None:
             out.flush()
             os.fsync(out.fileno())
         if columns.are_whole:
-            _inside.rename(draft, target, store)
+            _inside.rename(draft, target, above=above)
     except BaseException:
-        _inside.drop(draft, store)
+        _inside.drop(draft, above=above)
         raise
     if not columns.are_whole:
-        _inside.drop(draft, store)
+        _inside.drop(draft, above=above)
         return None
-    _inside.drop(log, store)
+    _inside.drop(log, above=above)
     return target
 
 

@@ -11,6 +11,7 @@ from runlore._process import Part, process
 from runlore._settings import flag
 from runlore._warnings import report, valid_or
 from runlore.hookspecs import RunInfo
+from runlore.log.events import Event
 from runlore.plugins import git
 from runlore.plugins.manager import plugins
 from runlore.recording.captures import Awaited, Capture, Captures, look_at_environment, look_at_files
@@ -146,7 +147,8 @@ class Companions:
         _, code = process.part(_Shared).captures
         for first in self.taken:
             if first.what == code.what:
-                self._record(code.again(first, max(MIN_LATE_S, self._left())), self._log)
+                late = code.again(first, max(MIN_LATE_S, self._left()))
+                self._record(late, self._kept(late, self._log) if late.found else [], self._log)
 
     def _replace_removed(self) -> None:
         """Keep what was captured again, if the store was removed meanwhile, and write which contents are gone."""
@@ -168,26 +170,32 @@ class Companions:
 
     def _record_capture(self, capture: Capture) -> None:
         """Record a capture; where it took longer than the run has waited, add it to the run, if that is still there."""
-        with suppress(OSError):
-            capture.events(self._log.blobs)  # which takes longest: the run that ends waits for the lock
+        kept = self._kept(capture, self._log)  # which takes longest: the run that ends waits for the lock
         with self._lock:
             if not self._settled:
                 self.taken.append(capture)
-                self._record(capture, self._log)
+                self._record(capture, kept, self._log)
                 return
         with suppress(OSError):
             if self._log.is_of_this_process and self._log.folder.files_of(self._log.id):
                 added = self._log.reopened()
-                self._record(capture, added)
+                self._record(capture, self._kept(capture, added), added)
                 added.event({"type": "found", "what": capture.what})
                 added.close()
 
-    def _record(self, capture: Capture, log: RunLog) -> None:
+    def _kept(self, capture: Capture, log: RunLog) -> "list[Event] | OSError":
+        """Keep the contents of a capture in a run's store; return its events, or why that was not possible."""
         try:
-            for event in capture.events(log.blobs):
-                log.event(event, masked=event["type"] == "environment")
+            return capture.events(log.blobs)
         except OSError as error:
-            log.missing("what was captured", error.strerror or str(error))
+            return error
+
+    def _record(self, capture: Capture, kept: "list[Event] | OSError", log: RunLog) -> None:
+        if isinstance(kept, OSError):
+            log.missing("what was captured", kept.strerror or str(kept))
+        else:
+            for event in kept:
+                log.event(event, masked=event["type"] == "environment")
         for item in capture.missing:
             log.missing(item["what"], item["why"])
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from runlore import _ids
 from runlore._process import process
-from runlore._settings import NAMES, expanded, setting
+from runlore._settings import NAMES, expanded, read_once, setting
 from runlore._text import as_time, closest
 from runlore.errors import AmbiguousRun, BackendNotFound, RunloreWarning, RunNotFound, StoreRefused
 from runlore.log.folder import Folder, find_folder
@@ -68,16 +68,15 @@ def _checked(root: Path, *, named: bool, by_user: bool) -> "Store":
         PermissionError: this user can't look into the folder.
     """
     store = Store(root)
-    if root.exists():
+    if store.exists:
+        store.folder.check(named=by_user)
+    elif root.exists():
         if not root.is_dir():
             raise StoreRefused(f"{str(root)!r} is a file, not a store: name a folder")
         store.folder.check_parts()
-        if not (root / "format").exists() and named and store.folder.foreign():
+        if named and store.folder.foreign():
             raise StoreRefused(f"{str(root)!r} is a folder with other things in it, not a store: name an empty one")
-        if (root / "format").exists():
-            store.folder.check(named=by_user)
-        else:
-            store.folder.check_owner(named=by_user)
+        store.folder.check_owner(named=by_user)
     return store
 
 
@@ -144,7 +143,8 @@ class Store:
         from runlore.recording.run import unrecorded
 
         try:
-            run = self._start(name, experiment, params, tags, parent, resume, at_step)
+            with read_once():
+                run = self._start(name, experiment, params, tags, parent, resume, at_step)
         except OSError as error:  # descriptors are used up, say, or an earlier run can't be looked for
             run = unrecorded(name, error)
         process.part(OpenRuns).start(run)
