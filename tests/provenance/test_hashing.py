@@ -116,6 +116,33 @@ def test_nor_does_one_that_was_added_to_a_run_of_this_user(store: Store, private
     assert pending(store) == 2
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may give files away")
+@pytest.mark.parametrize("given", ["own", "added"])
+def test_whose_a_file_of_a_run_is_gives_and_takes_no_trust(
+    store: Store, private: Path, tmp_path: Path, given: str
+) -> None:
+    """Trainings in a container leave files of root's, and members of a group write into each other's runs."""
+    (tmp_path / "mine.bin").write_bytes(b"mine")
+    with store.start_run("x") as run:
+        run.log_artifact(tmp_path / "mine.bin", keep=False)
+    (item,) = store.folder.files_of(run.id)
+    added = item.path.with_name(f"{run.id}.0009aaaa.log")
+    events = [
+        {"type": "open", "mode": "attach", "run": run.id},
+        {**WISH, "id": "other", "path": str(private)},
+        {"type": "tags", "values": {"team": "b"}},
+    ]
+    head = (LOG_SIGNATURE + b"\1\0").ljust(SLOT_END, b"\0")
+    added.write_bytes(head + b"".join(json_frame("J", {"time": 1, **event}) for event in events))
+    os.chown(item.path if given == "own" else added, 12345, -1)
+    with pytest.warns(RunloreWarning, match="1 file of run 'x' not hashed and not kept: nothing proves"):
+        complete_run(store.run("x"))
+    assert artifact(store, "mine.bin").sha256 == hashlib.sha256(b"mine").hexdigest()
+    assert (artifact(store, "w").sha256, pending(store)) == (None, 1)
+    assert b"private" not in contents_of(store)
+    assert (store.run("x").tags, store.run("x").status) == ({"team": "b"}, "finished"), "all of it is shown"
+
+
 def test_weights_are_not_looked_for_in_files_that_another_named(
     tmp_path: Path, private: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,25 @@ def test_no_more_sources_of_a_run_are_looked_at_than_a_reader_may(
     assert "goes back to more than 3 runs" in str(distrust(store.run(parents[3])))
 
 
+def test_an_honest_chain_of_runs_meets_no_limit(store: Store, tmp_path: Path) -> None:
+    """Forty trainings, each of which goes on from the checkpoint of the one before, and all below one sweep."""
+    parent = store.start_run("sweep")
+    before = tmp_path / "weights-0"
+    before.write_text("0")
+    for number in range(1, 41):
+        with store.start_run(f"run-{number}", parent=parent) as run:
+            run.log_data("weights", before)
+            run.link("started_from", store.run(f"run-{number - 1}").id if number > 1 else parent.id)
+            before = tmp_path / f"weights-{number}"
+            before.write_text(str(number))
+            run.log_artifact(before)
+    parent.finish()
+    graph = lineage(store, store.run("run-40"))
+    assert not graph.cut
+    assert len([node for node in graph.nodes.values() if node.kind == "run"]) >= 40
+    assert distrust(store.run("run-40")) is None
+
+
 @pytest.mark.parametrize("length", [1, 3])
 def test_runs_that_are_their_own_ancestors_end(tmp_path: Path, length: int) -> None:
     forged = ForgedStore(tmp_path)
