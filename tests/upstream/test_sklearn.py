@@ -23,13 +23,7 @@ ESTIMATORS = (
     "DecisionTreeClassifier RandomForestClassifier GaussianNB KNeighborsClassifier PCA StandardScaler MLPClassifier "
     "DummyClassifier GaussianMixture IsolationForest"
 )  # twenty of them
-SUITES = {  # by name: where its tests lie in the wheel
-    "callback": "callback",
-    "common": "tests/test_common.py",
-    "graphical lasso": "covariance/tests/test_graphical_lasso.py",
-    "pipeline": "tests/test_pipeline.py",
-    "recursive elimination": "feature_selection/tests/test_rfe.py",
-}
+SUITES = {"callback": "callback", "pipeline": "tests/test_pipeline.py", "common": "tests/test_common.py"}
 
 
 @pytest.mark.stress
