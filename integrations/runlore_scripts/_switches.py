@@ -41,6 +41,7 @@ SWITCHES: dict[str, tuple[Place, ...]] = {
     "numpy-files": (Place("numpy", "_numpy:follow"),),
     "pandas-files": (Place("pandas", "_tables:follow_pandas"),),
     "polars-files": (Place("polars", "_tables:follow_polars"),),
+    "copied-files": (Place("os", "_copies:follow"),),
     "datasets": (Place("datasets", "_datasets:follow"),),
     "tensorboard": (
         Place("torch.utils.tensorboard.writer", "_summaries:follow_torch"),

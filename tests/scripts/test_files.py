@@ -3,6 +3,7 @@
 import gzip
 import os
 import pickle
+import shutil
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -192,6 +193,27 @@ def test_plotly(store: Store, on: Switch) -> None:
     assert written(store) == {"a.html": "plot", "b.json": "plot"}
 
 
+def test_copies(store: Store, on: Switch, made: Path) -> None:
+    on("copied-files", "numpy-files")
+    in_set = os.rename in os.supports_dir_fd
+    with runlore.start_run():
+        for number in range(2):
+            np.save("last.tmp.npy", np.full(1, number))
+            os.replace("last.tmp.npy", "last.npy")  # noqa: PTH105
+        shutil.copyfile("last.npy", "best.npy")
+        np.save("c.npy", np.zeros(2))
+        Path("c.npy").rename("d.npy")
+        np.save("e.npy", np.zeros(3))
+        shutil.copy("e.npy", made)
+        shutil.move("e.npy", "f.npy")
+        shutil.copy(made / "e.npy", made / "g.npy")
+        (made / "mine").write_text("x")
+        shutil.copy(made / "mine", "mine")
+    assert in_set is True
+    names = ["last.npy", "best.npy", "d.npy", "e.npy", "f.npy", "g.npy"]
+    assert written(store) == dict.fromkeys(names, "data")
+
+
 @pytest.mark.stress
 @pytest.mark.filterwarnings("ignore")
 def test_keras(store: Store, on: Switch, made: Path) -> None:
@@ -288,7 +310,7 @@ def contents() -> dict[tuple[Any, str], Any]:
 
     classes = [figure.Figure, pd.DataFrame, *pd.DataFrame.__mro__[1:-1], pl.DataFrame, pl.LazyFrame]
     modules = [pyplot, torch, torch.jit, safetensors.torch, safetensors.numpy, joblib, joblib.numpy_pickle, pickle]
-    owners = [*classes, *modules, import_module("_pickle"), np, pd, pl]
+    owners = [*classes, *modules, import_module("_pickle"), os, import_module("posix"), shutil, np, pd, pl]
     return {(owner, name): value for owner in owners for name, value in vars(owner).items() if callable(value)}
 
 

@@ -169,6 +169,12 @@ class _Followed:
     def __repr__(self) -> str:
         return repr(self.__wrapped__)
 
+    def __eq__(self, other: object) -> bool:
+        return self is other or other == self.__wrapped__  # as in `os.rename in os.supports_dir_fd`
+
+    def __hash__(self) -> int:
+        return hash(self.__wrapped__)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["__wrapped__"], name)
 

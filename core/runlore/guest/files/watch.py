@@ -66,6 +66,16 @@ class Files(Part):
             self._of(run).inputs.note(path, reader)
             self._begin()
 
+    def moved(self, run: Run, source: str, target: str, *, is_copy: bool) -> None:
+        """Note that a file that the run has written lies elsewhere now, too or only; any other is passed over."""
+        found = self._runs.get(run.id)
+        kind = None if found is None else found.written.kind_of(source)
+        if found is not None and kind is not None:
+            with self._lock:
+                if not is_copy:
+                    found.written.forget(source)
+            self.wrote(run, target, kind)
+
     def claim(self, path: str) -> None:
         """Leave a path to the integration that records what lies there."""
         with self._lock:
@@ -167,6 +177,15 @@ def read(source: Any, reader: str) -> None:
         run, path = _run_and_path(source)
         if run is not None and path is not None:
             process.part(Files).read(run, path, reader)
+
+
+def moved(source: Any, target: Any, *, is_copy: bool) -> None:
+    """Note in the current run that a file that it has written was copied or renamed; any other is passed over."""
+    if is_any_open() and isinstance(source, str | os.PathLike):
+        run, path = _run_and_path(source)
+        place = local_path(target) if isinstance(target, str | os.PathLike) else None
+        if run is not None and path is not None and place is not None:
+            process.part(Files).moved(run, path, str(place), is_copy=is_copy)
 
 
 def claim(path: str | os.PathLike[str]) -> None:

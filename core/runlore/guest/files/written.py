@@ -48,6 +48,11 @@ class WrittenFiles:
     def __contains__(self, path: str) -> bool:
         return path in self._files
 
+    def kind_of(self, path: str) -> str | None:
+        """Return the kind of a file that was written; None for any other."""
+        found = self._files.get(path)
+        return None if found is None else found.kind
+
     def note(self, path: str, kind: str) -> None:
         """Note that a file was written, or is about to be closed."""
         found = self._files.pop(path, None)
