@@ -1,5 +1,43 @@
-"""`python -m runlore`."""
+"""`python -m runlore`, and the command `runlore`."""
 
-from runlore.cli import main
+import sys
+import warnings
 
-main(prog_name="runlore")
+
+def main() -> None:
+    """Run a command. `runlore run PROGRAM` without options is begun at once: its program waits for what is imported."""
+    if len(sys.argv) > 2 and sys.argv[1] == "run" and not sys.argv[2].startswith("-"):
+        _run(sys.argv[2:])
+    from runlore.cli import main as command
+
+    command(prog_name="runlore")
+
+
+def _run(called: list[str]) -> None:
+    from runlore.errors import RunloreWarning, SettingError
+    from runlore.programs.command import CantStart, run_program
+    from runlore.programs.printed import wanted_forms
+
+    try:
+        forms = wanted_forms(False, ())
+    except SettingError:
+        return  # the command line says what is wrong
+    warnings.simplefilter("always", RunloreWarning)
+    warnings.showwarning = _print_warning
+    try:
+        run_program(called, forms)
+    except CantStart as error:
+        from runlore.cli.printing import print_message
+
+        print_message(str(error))
+        sys.exit(error.status)
+
+
+def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
+    from runlore.cli.printing import print_message
+
+    print_message(f"runlore: {message}")
+
+
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,7 @@ from tests.bench import (  # noqa: F401  # register their figures
     capture_figures,
     lightning_figures,
     log_figures,
+    program_figures,
     question_figures,
     script_figures,
     search_figures,

@@ -13,11 +13,9 @@ from runlore._settings import NAMES, setting
 from runlore._startup import JOINING, LENT, PROGRAM, SEEDED, TOLD, WATCHED, told_program
 from runlore._warnings import report
 from runlore.errors import RunloreError
-from runlore.log.record import read_files
 from runlore.plugins.autolog import wanted_by_setting, watched_modules
 from runlore.plugins.entry_points import places
 from runlore.plugins.manager import plugins
-from runlore.programs.folding import fold
 from runlore.programs.kept_output import Recorder
 from runlore.programs.printed import Forms
 from runlore.programs.relay import Relay
@@ -170,6 +168,8 @@ def _finish(run: Run, outcome: Outcome, relay: Relay, told: Told | None) -> None
     except OSError as error:
         report(f"the output can't be kept: {error.strerror or error}")
     end = _end(run, outcome)
+    from runlore.programs.folding import fold
+
     try:
         if not fold(run, end[0]) and told is not None and told.seeds:
             log.event(section_event("seeds", told.seeds))
@@ -181,6 +181,8 @@ def _finish(run: Run, outcome: Outcome, relay: Relay, told: Told | None) -> None
 def _end(run: Run, outcome: Outcome) -> tuple[Status, BaseException | None]:
     if not outcome.status and outcome.signal is None:
         return "finished", None
+    from runlore.log.record import read_files
+
     has_told = any(content.end is not None for content in read_files(run.folder, run.id).contents)
     if outcome.signal == signal.SIGINT and has_told:
         return "interrupted", None

@@ -1,19 +1,15 @@
 """`runlore run`: record a program that has no line of ours."""
 
-import os
 import shutil
 import sys
-from pathlib import Path
 
 import click
 
 from runlore.cli.options import store_option
 from runlore.cli.printing import print_message
 from runlore.errors import SettingError
+from runlore.programs.command import CantStart, run_program
 from runlore.programs.printed import wanted_forms
-from runlore.programs.recorded import record, start_program
-from runlore.programs.supervising import NOT_EXECUTABLE, NOT_FOUND, end_like
-from runlore.recording.run import Run
 
 PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
@@ -50,56 +46,16 @@ def run(
     called = [*(["-m", module] if module is not None else []), *program]
     if not called:
         raise click.UsageError("name a program: runlore run train.py --lr 0.1")
+    if called[0].startswith("-") and called[0] != "-m" and shutil.which(called[0]) is None:
+        raise click.UsageError(
+            f"{called[0]!r} is no option of ours; one of Python's own: runlore run python {called[0]} train.py"
+        )
     try:
         forms = wanted_forms(parse_output, patterns)
     except SettingError as error:
         raise click.UsageError(str(error)) from None
-    words = _words(called)
-
-    def opened() -> Run:
-        return start_program(store, name=name, experiment=experiment, tags=dict(tags) or None, called=called)
-
     try:
-        outcome = record(words, opened, forms)
-    except OSError as error:
-        print_message(f"{called[0]!r} can't be started: {error.strerror or error}")
-        sys.exit(NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE)
-    end_like(outcome)
-
-
-def _words(called: list[str]) -> list[str]:
-    """Return what is executed: Python itself for a script of it.
-
-    Exits as a shell does where there is no such program.
-    """
-    name = called[0]
-    path = Path(name)
-    if path.suffix == ".ipynb" and path.is_file():
-        return [sys.executable, "-m", "runlore.programs.notebook", *called]
-    if name == "-m" or (path.is_file() and _is_script(path)):
-        return [sys.executable, *called]
-    if path.is_dir() and (path / "__main__.py").is_file():
-        return [sys.executable, *called]
-    if shutil.which(name) is not None:
-        return called
-    if name.startswith("-"):
-        raise click.UsageError(
-            f"{name!r} is no option of ours; one of Python's own: runlore run python {name} train.py"
-        )
-    is_there = path.exists()
-    print_message(f"{name!r} can't be executed" if is_there else f"there is no program and no script {name!r}")
-    sys.exit(NOT_EXECUTABLE if is_there else NOT_FOUND)
-
-
-def _is_script(path: Path) -> bool:
-    """Return True for a file that Python can run and that need not be executable."""
-    if path.suffix in (".py", ".pyw", ".pyc", ".pyz"):
-        return True
-    try:
-        with path.open("rb") as file:
-            first = file.read(256)
-    except OSError:
-        return False
-    if first.startswith(b"PK\x03\x04"):
-        return True
-    return first.startswith(b"#!") and b"python" in first.partition(b"\n")[0] and not os.access(path, os.X_OK)
+        run_program(called, forms, store=store, name=name, experiment=experiment, tags=dict(tags) or None)
+    except CantStart as error:
+        print_message(str(error))
+        sys.exit(error.status)
