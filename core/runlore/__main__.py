@@ -14,18 +14,16 @@ def main() -> None:
 
 
 def _run(called: list[str]) -> None:
-    from runlore.errors import RunloreWarning, SettingError
+    from runlore._settings import setting
+    from runlore.errors import RunloreWarning
     from runlore.programs.command import CantStart, run_program
-    from runlore.programs.printed import wanted_forms
 
-    try:
-        forms = wanted_forms(False, ())
-    except SettingError:
-        return  # the command line says what is wrong
+    if setting("parse_output"):
+        return  # the command knows what that asks for
     warnings.simplefilter("always", RunloreWarning)
     warnings.showwarning = _print_warning
     try:
-        run_program(called, forms)
+        run_program(called)
     except CantStart as error:
         from runlore.cli.printing import print_message
 

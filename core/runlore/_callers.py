@@ -3,6 +3,7 @@
 import os
 from functools import lru_cache
 from types import FrameType
+from typing import Any
 
 UNSEEN = "<runlore, passed over like importlib._bootstrap>"  # the file of our frames between a caller and the called
 LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120  # Python's own; it is imported as each Python starts
@@ -21,3 +22,17 @@ def is_users(frame: FrameType | None, passed_over: str = UNSEEN) -> bool:
 def is_users_file(name: str) -> bool:
     """Return True if the source file of some code is neither installed nor Python's own: a script, a cell, a string."""
     return not name.startswith((LIBRARY, OURS, "<frozen")) and not any(part in name for part in INSTALLED)
+
+
+def is_users_function(function: Any) -> bool:
+    """Return True if a function, below all decorators that tell what they wrap, is of the user's own code."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = getattr(function, "__code__", None)
+    return code is not None and is_users_file(code.co_filename)
+
+
+def is_users_module(module: Any) -> bool:
+    """Return True if a module lies in a file of the user's own code."""
+    name = getattr(module, "__file__", None)
+    return isinstance(name, str) and is_users_file(name)

@@ -47,6 +47,14 @@ SWITCHES: dict[str, tuple[Place, ...]] = {
         Place("torch.utils.tensorboard.writer", "_summaries:follow_torch"),
         Place("tensorboardX.writer", "_summaries:follow_tensorboardx"),
     ),
+    "click": (Place("click.core", "_commands:follow_click"),),
+    "typer": (Place("typer._click.core", "_commands:follow_typer"),),
+    "hydra": (Place("hydra._internal.callbacks", "_commands:follow_hydra"),),
+    "absl": (Place("absl.app", "_commands:follow_absl"),),
+    "jsonargparse": (Place("jsonargparse", "_commands:follow_jsonargparse"),),
+    "simple-parsing": (Place("simple_parsing", "_commands:follow_simple_parsing"),),
+    "tyro": (Place("tyro", "_commands:follow_tyro"),),
+    "pydantic-settings": (Place("pydantic_settings", "_commands:follow_pydantic"),),
 }
 
 

@@ -14,6 +14,7 @@ from runlore._lazy import lazy
 
 if TYPE_CHECKING:
     from runlore.guest.additions import writer_of
+    from runlore.guest.files.named import take_settings
     from runlore.guest.fits import in_fit, in_search, token, unrecorded, within
     from runlore.guest.guards import (
         Leaving,
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
         describe,
         frameless,
         harmless,
+        is_users_function,
+        is_users_module,
         rearm,
         records_dry_runs,
         run_name,
@@ -45,12 +48,15 @@ _HOMES = {
     "harmless": "guards",
     "in_fit": "fits",
     "in_search": "fits",
+    "is_users_function": "guards",
+    "is_users_module": "guards",
     "once_imported": "state",
     "open_run": "state",
     "part": "state",
     "rearm": "guards",
     "records_dry_runs": "guards",
     "run_name": "guards",
+    "take_settings": "files.named",
     "token": "fits",
     "unrecorded": "fits",
     "unseen": "guards",
@@ -74,12 +80,15 @@ __all__ = [
     "harmless",
     "in_fit",
     "in_search",
+    "is_users_function",
+    "is_users_module",
     "once_imported",
     "open_run",
     "part",
     "rearm",
     "records_dry_runs",
     "run_name",
+    "take_settings",
     "token",
     "unrecorded",
     "unseen",

@@ -9,6 +9,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from runlore._callers import UNSEEN as UNSEEN  # offered here, too
 from runlore._callers import is_users
+from runlore._callers import is_users_function as is_users_function
+from runlore._callers import is_users_module as is_users_module
 from runlore._ids import new_name
 from runlore._settings import flag
 from runlore._warnings import report, valid_or, without_warnings

@@ -5,11 +5,14 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from runlore.programs.printed import Forms
 from runlore.programs.recorded import record, start_program
 from runlore.programs.supervising import NOT_EXECUTABLE, NOT_FOUND, end_like
 from runlore.recording.run import Run
+
+if TYPE_CHECKING:
+    from runlore.programs.printed import Forms
 
 
 class CantStart(Exception):
@@ -22,7 +25,7 @@ class CantStart(Exception):
 
 def run_program(
     called: Sequence[str],
-    forms: Forms | None = None,
+    forms: "Forms | None" = None,
     *,
     store: str | None = None,
     name: str | None = None,

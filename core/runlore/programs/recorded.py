@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runlore._inside import drop, read_bytes
 from runlore._settings import NAMES, setting
@@ -17,7 +18,6 @@ from runlore.plugins.autolog import wanted_by_setting, watched_modules
 from runlore.plugins.entry_points import places
 from runlore.plugins.manager import plugins
 from runlore.programs.kept_output import Recorder
-from runlore.programs.printed import Forms
 from runlore.programs.relay import Relay
 from runlore.programs.supervising import Outcome, become, hold_signals, supervise
 from runlore.programs.told import Told, stand_for
@@ -28,6 +28,9 @@ from runlore.recording.output import ARTIFACT_NAME, MAX_BYTES
 from runlore.recording.run import Run, unrecorded
 from runlore.recording.starting import RECORDED_BY, Command, StartRequest, start
 from runlore.store.store import open_store
+
+if TYPE_CHECKING:
+    from runlore.programs.printed import Forms
 
 SEEDING = "runlore_capture_seeds"
 INTERRUPTING = {"SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"}
@@ -74,7 +77,7 @@ def _command_of(called: Sequence[str]) -> Command:
     return Command(argv=argv, program=[*RECORDED_BY, *module, argv[0]], script=script)
 
 
-def record(words: Sequence[str], opened: Callable[[], Run], forms: Forms | None = None) -> Outcome:
+def record(words: Sequence[str], opened: Callable[[], Run], forms: "Forms | None" = None) -> Outcome:
     """Run a program to its end, and record it in the run that `opened` returns, which is ended. `words` are executed.
 
     Numbers that it prints in some `forms` become metrics.

@@ -22,11 +22,6 @@ class ProgramsRun(Part):
         self._told = told_program()
         self._run: Run | None = None
 
-    @property
-    def is_any(self) -> bool:
-        """False where there is none, or it can't be opened."""
-        return self._told is not None or self._run is not None
-
     def end(self) -> None:
         """Close it."""
         if self._run is not None:

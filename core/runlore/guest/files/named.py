@@ -4,12 +4,15 @@ import builtins
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from types import FunctionType
 from typing import Any
 
 from runlore._process import Part, process
 from runlore.artifacts.events import local_path
 from runlore.guest.files.watch import read, wrote
+from runlore.guest.state import open_run
 from runlore.guest.wrapping import Wrappers
+from runlore.recording.current import ProgramsRun
 
 MAX_LENGTH = 4096  # of a text that may be a path
 MAX_NAMES = 1000
@@ -71,6 +74,22 @@ class NamedFiles(Part):
 def note_arguments(arguments: Mapping[str, Any]) -> None:
     """Note what a program was called with: files among it are told as they are opened."""
     process.part(NamedFiles).add(arguments)
+
+
+def take_settings(values: Any) -> None:
+    """Record settings that the user's own code has parsed, as params of the current run; without one do nothing.
+
+    Functions are left out, which sub-commands name so. Under `runlore run` the files that they name are told as they
+    are opened.
+    """
+    run = open_run()
+    if run is None:
+        return
+    if isinstance(values, Mapping):
+        values = {key: value for key, value in values.items() if not isinstance(value, FunctionType)}
+        if process.part(ProgramsRun).get() is not None:
+            note_arguments(values)
+    run.log_params(values)
 
 
 def _values(values: Iterable[Any]) -> Iterator[Any]:
