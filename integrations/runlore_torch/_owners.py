@@ -28,9 +28,10 @@ class Loops(guest.Part):
 
     def close(self, loop: Any) -> None:
         """End a loop that autolog has noticed: nobody holds its optimizers any more, or another one begins."""
-        if self.by_itself.get(loop.thread) is loop:
-            del self.by_itself[loop.thread]
-            loop.end(None)
+        found = self.by_itself.get(loop.thread)
+        if found is not None and found is loop:
+            del self.by_itself[found.thread]
+            found.end(None)
 
     def close_all(self) -> None:
         """End the loops that autolog has noticed, as it is switched off, by the exception that is propagating."""

@@ -36,7 +36,7 @@ class TestOptuna(IntegrationContract):
                 if training.stop:
                     study.stop()
             training.point(trial.number, x * x)
-            return x * x
+            return float(x * x)
 
         study.optimize(objective, n_trials=8 if training.longer else 4, callbacks=callbacks)
         return [(trial.params, trial.value, trial.user_attrs, trial.system_attrs) for trial in study.trials]

@@ -96,7 +96,7 @@ def test_a_study_within_a_trial(store: Store) -> None:
     def outer(trial: Any) -> float:
         study = optuna.create_study()
         study.optimize(inner, n_trials=2)
-        return study.best_value
+        return float(study.best_value)
 
     with runlore.autolog("optuna"):
         optuna.create_study().optimize(outer, n_trials=2)

@@ -46,7 +46,7 @@ def quickstart() -> Results:
     def test_loop(loader: Any) -> float:
         model.eval()
         with torch.no_grad():
-            return sum(loss_fn(model(batch), target).item() for batch, target in loader)
+            return float(sum(loss_fn(model(batch), target).item() for batch, target in loader))
 
     train_loader, test_loader = DataLoader(training, batch_size=16, shuffle=True), DataLoader(testing, batch_size=16)
     losses = []

@@ -14,8 +14,8 @@ from tests.torch.examples import EXAMPLES
 
 def run(name: str, how: str) -> Any:
     torch.manual_seed(0)
-    block: Any = {"plain": nullcontext, "callback": RunloreCallback, "autolog": lambda: runlore.autolog("torch")}[how]()
-    with block:
+    blocks: dict[str, Any] = {"callback": RunloreCallback, "autolog": lambda: runlore.autolog("torch")}
+    with blocks.get(how, nullcontext)():
         results = EXAMPLES[name][0]()
     return results, torch.get_rng_state().tolist()
 
