@@ -192,7 +192,6 @@ STRESS_ROWS: Mapping[str, Row] = {
     ),
     "torchrun": row(
         "env OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 torch_ranks.py", code={"torch_ranks.py"},
-        seeds={"torch_seed": 0},
     ),
     "keras": row(
         "keras_fit.py", trainings=1, params=None, seeds={"torch_seed": 1},

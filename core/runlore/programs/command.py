@@ -1,4 +1,4 @@
-"""What `runlore run` executes for the words that it is given, and what it ends with."""
+"""Start what `runlore run` is given, record it, and end as it ends."""
 
 import os
 import shutil

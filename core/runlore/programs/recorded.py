@@ -95,8 +95,8 @@ def record(words: Sequence[str], opened: Callable[[], Run], forms: "Forms | None
     run = opened()
     is_recorded = run.run_log.writer is not None
     if run.run_log.writer is not None:
-        told = (str(run.run_log.writer.path.with_suffix(".out")), str(run.folder.root), run.id)
-        relay.record_into(b"\0".join(map(os.fsencode, told)))
+        place = (str(run.run_log.writer.path.with_suffix(".out")), str(run.folder.root), run.id)
+        relay.record_into(b"\0".join(map(os.fsencode, place)))
     told = _told(run, words) if is_recorded else None
     environment = _environment(run, told) if is_recorded else os.environ
     try:

@@ -223,7 +223,7 @@ def _newest_module() -> tuple[int, str] | None:
     """
     with suppress(RuntimeError):
         modules = loaded()
-        return len(modules), next(reversed(modules), "")  # type: ignore[call-overload]  # it is a dict
+        return len(modules), next(reversed(modules), "")  # type: ignore[call-overload,arg-type,unused-ignore]  # it is a dict
     return None
 
 
