@@ -5,6 +5,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import lru_cache
 from typing import Any
 
@@ -37,6 +38,38 @@ class OwnThread(threading.Thread):
         super().start()
         if not self._started.is_set():
             raise RuntimeError("no memory for another thread")
+
+
+class Apart:
+    """A call on a thread of its own, in the context of the one that makes it, so that it can be left behind."""
+
+    def __init__(self, call: Callable[[], Any], name: str) -> None:
+        self._call = call
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self._thread = OwnThread(copy_context().run, name, args=(self._work,))
+
+    def returns_within(self, seconds: float) -> bool:
+        """Make the call; return False if it goes on after so many seconds."""
+        try:
+            self._thread.start()
+        except RuntimeError:  # no more threads
+            self._work()
+            return True
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def result(self) -> Any:
+        """Return what the call returned, or raise what it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def _work(self) -> None:
+        try:
+            self._result = self._call()
+        except BaseException as error:  # foreign code: it is raised where the result is asked for
+            self._error = error
 
 
 class _Block:

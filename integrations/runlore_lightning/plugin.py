@@ -3,7 +3,6 @@
 Every first run loads this file: what only Lightning's users need is imported where they come by.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,16 +24,6 @@ def runlore_describe_weights(file: ModelFile) -> Mapping[str, Sequence[Tensor]] 
     from runlore_lightning import _weights
 
     return _weights.read(file)
-
-
-@hookimpl
-def runlore_capture_seeds() -> Mapping[str, Any] | None:
-    """Tell the seed of torch, where anything has imported it."""
-    if "torch" not in sys.modules:
-        return None
-    from runlore_lightning import _seeds
-
-    return _seeds.seeds()
 
 
 def callbacks() -> list[Any]:

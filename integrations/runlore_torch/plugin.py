@@ -1,5 +1,8 @@
 """The entry point that names torch to runlore without importing it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from runlore.hookspecs import Integration, hookimpl
 
 
@@ -9,6 +12,14 @@ def runlore_register_integrations() -> list[Integration]:
     from runlore_torch._framework import NAME
 
     return [Integration(NAME, "torch.optim.optimizer", _enable, _disable, ("torch",))]
+
+
+@hookimpl
+def runlore_capture_seeds() -> Mapping[str, Any] | None:
+    """Tell the seed of torch, where anything has imported it."""
+    from runlore_torch import _seeds
+
+    return _seeds.seeds()
 
 
 def _enable() -> None:

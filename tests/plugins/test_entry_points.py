@@ -11,9 +11,12 @@ from tests.distributions import plugin
 
 
 def test_the_installed_ones_are_found() -> None:
-    expected = {(point.name, point.value) for point in all_entry_points(group="runlore")}
-    assert expected
-    assert {(point.name, point.value) for point in entry_points()} == expected
+    groups = ("runlore", "runlore.integrations")
+    own, waiting = ({(point.name, point.value) for point in all_entry_points(group=group)} for group in groups)
+    assert own
+    assert waiting
+    assert {(point.name, point.value) for point in entry_points() if not point.waits} == own
+    assert {(point.name, point.value) for point in entry_points() if point.waits} == waiting
 
 
 def test_of_two_with_one_name_the_first_on_the_path_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -272,3 +272,41 @@ def test_a_plugin_that_can_do_nothing_is_reported(tmp_path: Path, python: Python
     process.succeed()
     assert "plugin 'idle' can't be loaded and is left out" in process.err
     assert "is a class" in process.err or "it has no hooks" in process.err
+
+
+WAITING = """
+import sys
+from runlore.hookspecs import Integration, hookimpl
+
+@hookimpl
+def runlore_register_integrations():
+    return [Integration("slow", None, print, print)]
+
+@hookimpl
+def runlore_capture_seeds():
+    return {"slow_seed": 7}
+"""
+
+
+def test_an_integration_is_loaded_when_somebody_asks_for_it(store: Store, tmp_path: Path, python: Python) -> None:
+    site = plugin(tmp_path, "slow", WAITING, group="runlore.integrations")
+    script = (
+        "import sys, runlore\n"
+        "run = runlore.start_run(); run.finish()\n"
+        "print('slow' in sys.modules, *sorted(name for name in sys.modules if name.startswith('runlore_')))\n"
+        "print('slow' in runlore.autolog().names, 'slow' in sys.modules)\n"
+        "run = runlore.start_run(); run.finish()\n"
+    )
+    done = python(script, PYTHONPATH=site)
+    done.succeed()
+    assert done.out.split() == ["False", "True", "True"]
+    seeds = [run.environment["seeds"].get("slow_seed") for run in store.runs(sort="started")]
+    assert seeds == [None, 7], "where its module is imported, its seeds are asked for"
+
+
+def test_what_waits_may_have_no_other_hooks(tmp_path: Path, python: Python) -> None:
+    code = "from runlore import hookimpl\n@hookimpl\ndef runlore_run_started(run): pass\n"
+    site = plugin(tmp_path, "eager", code, group="runlore.integrations")
+    done = python("from runlore.plugins.manager import plugins; plugins().listed", PYTHONPATH=site)
+    done.succeed()
+    assert "it has the hook runlore_run_started: only plugins of the group 'runlore' may" in done.err

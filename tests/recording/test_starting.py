@@ -137,7 +137,7 @@ def test_a_script_that_needs_nothing_else_loads_little(python: Python) -> None:
     heavy = "multiprocessing subprocess platform locale random datetime shutil traceback textwrap unicodedata queue"
     heavy += " hashlib signal dataclasses"
     assert loaded & {*heavy.split(), "asyncio", "logging", "numpy", "sqlite3", "tempfile"} == set()
-    assert len(loaded) < 158, sorted(loaded)
+    assert len(loaded) < 152, sorted(loaded)
 
 
 def test_outside_of_a_repository_no_git_is_started(python: Python, store: Store) -> None:

@@ -1,4 +1,4 @@
-"""The entry points of the group "runlore", read by hand.
+"""The entry points of the groups "runlore" and "runlore.integrations", read by hand.
 
 Importing `importlib.metadata` takes 25 ms, and it parses the metadata of every distribution.
 """
@@ -13,16 +13,21 @@ from typing import Any, NamedTuple
 from runlore._startup import LENT
 
 GROUP = "runlore"
+WAITING = f"{GROUP}.integrations"  # of plugins that only integrate a framework: loaded when somebody asks for one
 _loading: ContextVar[bool] = ContextVar("runlore_loading_plugin", default=False)
 
 
 class EntryPoint(NamedTuple):
-    """The name of a plugin and the place of its code: `value` is "module" or "module:attribute"."""
+    """The name of a plugin and the place of its code: `value` is "module" or "module:attribute".
+
+    One that `waits` is loaded when its hooks are called, or its name is that of an imported module.
+    """
 
     name: str
     value: str
     distribution: str
     version: str
+    waits: bool = False
 
     def load(self) -> Any:
         """Import the plugin: a module, another object, or what a function returns, which may be None for no plugin."""
@@ -45,7 +50,7 @@ def is_loading() -> bool:
 
 
 def entry_points() -> list[EntryPoint]:
-    """Find the entry points of our group on `sys.path`; of two with one name the first counts."""
+    """Find the entry points of our groups on `sys.path`; of two with one name the first counts."""
     found: dict[str, EntryPoint] = {}
     seen: set[str] = set()
     for folder, name in [*_installed(), *_lent()]:
@@ -53,9 +58,10 @@ def entry_points() -> list[EntryPoint]:
         if project.lower() in seen:
             continue
         seen.add(project.lower())
-        for point, value in _entries(f"{folder or '.'}/{name}/entry_points.txt"):
+        for group, point, value in _entries(f"{folder or '.'}/{name}/entry_points.txt"):
             distribution = project.replace("_", "-").lower()
-            found.setdefault(point, EntryPoint(point, value, distribution, version.partition("-")[0]))
+            made = EntryPoint(point, value, distribution, version.partition("-")[0], group == WAITING)
+            found.setdefault(point, made)
     return list(found.values())
 
 
@@ -83,12 +89,12 @@ def _lent() -> Iterator[tuple[str, str]]:
             yield folder, name
 
 
-def _entries(path: str) -> Iterator[tuple[str, str]]:
-    """Read name and value of each entry point of our group out of a distribution's file."""
+def _entries(path: str) -> Iterator[tuple[str, str, str]]:
+    """Read group, name and value of each entry point of our groups out of a distribution's file."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123  # one for each distribution: a Path takes twice as long
             data = file.read()
-        if f"[{GROUP}]".encode() not in data:
+        if not any(f"[{group}]".encode() in data for group in (GROUP, WAITING)):
             return
         text = data.decode()
     except (OSError, UnicodeDecodeError):
@@ -97,6 +103,6 @@ def _entries(path: str) -> Iterator[tuple[str, str]]:
     for line in map(str.strip, text.splitlines()):
         if line.startswith("["):
             section = line.strip("[] ")
-        elif section == GROUP and "=" in line and not line.startswith(("#", ";")):
+        elif section in (GROUP, WAITING) and "=" in line and not line.startswith(("#", ";")):
             name, _, value = line.partition("=")
-            yield name.strip(), value.partition("[")[0].strip()
+            yield section, name.strip(), value.partition("[")[0].strip()

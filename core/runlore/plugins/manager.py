@@ -1,9 +1,10 @@
 """The plugins of a process: found by their entry points, loaded once, and called through their hooks."""
 
 import builtins
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, Self, TypeVar
 
@@ -14,7 +15,7 @@ from runlore._frozen import Frozen, changed, late
 from runlore._process import Part, process
 from runlore._settings import disabled_names
 from runlore._text import closest
-from runlore._threads import OwnThread
+from runlore._threads import Apart
 from runlore._warnings import report, valid_or
 from runlore.hookspecs import CapturedFile, DataDescription, Integration
 from runlore.plugins.entry_points import GROUP, EntryPoint, entry_points
@@ -25,6 +26,8 @@ ITEM_TYPES: dict[str, type] = {
     "runlore_capture_late_files": CapturedFile,
     "runlore_register_integrations": Integration,
 }
+ASKED = frozenset({"runlore_register_integrations", "runlore_describe_weights"})  # hooks that load what waits
+LATE = ASKED | {"runlore_capture_seeds"}  # which is asked of those whose module is imported; all that may wait
 FUNCTIONS = (FunctionType, MethodType)
 REWRITE_WAIT_S = 5.0  # for a rewriter of somebody else's; who does not return in time is left out from then on
 MARK = f"{GROUP}_impl"  # the attribute that `hookimpl` gives a function
@@ -79,7 +82,10 @@ class Plugins:
     """
 
     def __init__(self, disabled: frozenset[str] | None = None) -> None:
-        self.listed: list[PluginInfo] = []
+        self._listed: list[PluginInfo] = []
+        self._waiting: list[EntryPoint] = []
+        self._loads_waiting = False
+        self._lock = threading.RLock()  # of those that wait: the import of one may ask for the others
         self._disabled = valid_or(frozenset[str](), disabled_names) if disabled is None else disabled
         self._manager = _Manager(GROUP)
         self._manager.add_hookspecs(hookspecs)
@@ -87,10 +93,19 @@ class Plugins:
         self._hung: set[tuple[str, str]] = set()  # plugins, each with the hook that does not return
 
     def load(self) -> Self:
-        """Find and load the plugins; call it once."""
+        """Find the plugins, and load all but those that wait; call it once."""
         for point in sorted(entry_points(), key=lambda point: point.name):
-            self._load(point)
+            if point.waits:
+                self._waiting.append(point)
+            else:
+                self._load(point)
         return self
+
+    @property
+    def listed(self) -> list[PluginInfo]:
+        """All plugins; those that waited are loaded for it."""
+        self._load_waiting(None)
+        return sorted(self._listed, key=lambda item: item.name)
 
     def register(self, plugin: Any, name: str) -> list[str]:
         """Add a plugin, which needs no entry point, and return the names of its hooks.
@@ -218,8 +233,8 @@ class Plugins:
     def _in_time(self, hook: str, implementation: Any, arguments: dict[str, Any], seconds: float) -> Any:
         """Call a plugin; one of somebody else's on a thread of its own, so that it can be left behind.
 
-        Raises:
-            _Hung: it did not return in time, now or before.
+           Raises:
+        _Hung: it did not return in time, now or before.
         """
         plugin = implementation.plugin_name
         if plugin in self._own:
@@ -227,22 +242,46 @@ class Plugins:
         late = f"did not return within {seconds:g} s"
         if (plugin, hook) in self._hung:
             raise _Hung(late)
-        call = _Call(hook, implementation, arguments)
-        if not call.returns_within(seconds):
+
+        def act() -> Any:
+            _rewriting.set(hook.startswith("runlore_rewrite"))
+            result = _call(implementation, arguments)
+            return list(result) if hook in ITEM_TYPES and result is not None else result  # it may be a generator
+
+        apart = Apart(act, f"runlore-{plugin}")
+        if not apart.returns_within(seconds):
             self._hung.add((plugin, hook))
             lost = "masked is not" if "rewrite" in hook else "told is not"
             report(f"plugin {plugin!r} is left out: it {late}. What it should have {lost} recorded.")
             raise _Hung(late)
-        return call.result()
+        return apart.result()
 
     def _implementations(self, hook: str) -> list[Any]:
+        if self._waiting:
+            self._load_waiting(hook)
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         return caller.get_hookimpls()
+
+    def _load_waiting(self, hook: str | None) -> None:
+        """Load the plugins that wait and may implement a hook: all that wait, where it is None."""
+        if hook is not None and hook not in LATE:
+            return
+        with self._lock:
+            due = [point for point in self._waiting if hook in (None, *ASKED) or point.name in sys.modules]
+            if self._loads_waiting or not due:
+                return
+            self._loads_waiting = True
+            try:
+                for point in due:
+                    self._load(point)
+            finally:
+                self._loads_waiting = False
+                self._waiting = [point for point in self._waiting if point not in due]
 
     def _load(self, point: EntryPoint) -> None:
         def listed(state: str, hooks: list[str], error: str | None = None) -> None:
             known = (point.name, state, point.distribution, point.version, point.value)
-            self.listed.append(PluginInfo(*known, tuple(hooks), error))
+            self._listed.append(PluginInfo(*known, tuple(hooks), error))
 
         if point.name in self._disabled or "all" in self._disabled:
             listed("disabled", [])
@@ -257,6 +296,9 @@ class Plugins:
             hooks = self.register(plugin, point.name)
             if point.value.startswith("runlore."):
                 self._own.add(point.name)
+            if point.waits and not LATE.issuperset(hooks):
+                odd = min(set(hooks) - LATE)
+                raise TypeError(f"it has the hook {odd}: only plugins of the group {GROUP!r} may")
             if not hooks:
                 raise TypeError("it has no hooks: mark its functions with @runlore.hookimpl")
         except Exception as error:  # a plugin's import may raise anything
@@ -295,45 +337,6 @@ def is_rewriting() -> bool:
 
 class _Hung(TimeoutError):
     """A plugin does not return."""
-
-
-class _Call:
-    """A call of a plugin on a thread of its own, in the context of the one that calls."""
-
-    def __init__(self, hook: str, implementation: Any, arguments: dict[str, Any]) -> None:
-        self._rewrites = hook.startswith("runlore_rewrite")
-
-        def call() -> Any:
-            result = _call(implementation, arguments)
-            return list(result) if hook in ITEM_TYPES and result is not None else result  # it may be a generator
-
-        self._call = call
-        self._result: Any = None
-        self._error: BaseException | None = None
-        self._thread = OwnThread(copy_context().run, f"runlore-{implementation.plugin_name}", args=(self._work,))
-
-    def returns_within(self, seconds: float) -> bool:
-        """Make the call; return False if it goes on after so many seconds."""
-        try:
-            self._thread.start()
-        except RuntimeError:  # no more threads
-            self._work()
-            return True
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def result(self) -> Any:
-        """Return what the plugin did, or raise what it raised."""
-        if self._error is not None:
-            raise self._error
-        return self._result
-
-    def _work(self) -> None:
-        _rewriting.set(self._rewrites)
-        try:
-            self._result = self._call()
-        except BaseException as error:  # a plugin's own code: it is raised where the plugin was called
-            self._error = error
 
 
 def _call(implementation: Any, arguments: dict[str, Any]) -> Any:
