@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -71,6 +72,9 @@ class Training:
             runlore.log_params({"x": 1})
             runlore.set_tags({"x": 1})
             runlore.log_artifact(self.kept)
+            runlore.log_media("x", "a text")
+            runlore.log_table("x", {"a": [1]})
+            runlore.log_histogram("x", [1.0])
             runlore.current_run()
 
     def autolog(self) -> None:
@@ -123,6 +127,39 @@ class Training:
 
     def log_artifact__unkept(self) -> None:
         self.run.log_artifact(self.kept, keep=False)
+
+    def log_media(self) -> None:
+        self.run.log_media("image", np.eye(8), step=1, caption="eye")
+
+    def log_media__odd(self) -> None:
+        self.run.log_media(self.odd, self.odd, step=self.odd, epoch=self.odd, caption=self.odd, kind=self.odd)
+
+    def log_media__file(self) -> None:
+        self.run.log_media("kept", self.kept)
+
+    def log_table(self) -> None:
+        self.run.log_table("table", [{"a": 1, "b": self.odd}])
+
+    def log_table__odd(self) -> None:
+        self.run.log_table(self.odd, self.odd, step=self.odd)
+
+    def log_histogram(self) -> None:
+        self.run.log_histogram("weights", [1.0, 2.0])
+
+    def log_histogram__odd(self) -> None:
+        self.run.log_histogram(self.odd, self.odd, bins=self.odd)
+
+    def log_confusion_matrix(self) -> None:
+        self.run.log_confusion_matrix("confusion", [0, 1], [self.odd, 1], labels=self.odd)
+
+    def log_roc_curve(self) -> None:
+        self.run.log_roc_curve("roc", [0, 1], [self.odd, 1])
+
+    def log_pr_curve(self) -> None:
+        self.run.log_pr_curve("pr", [0, 1], [0.1, 0.9], labels=self.odd)
+
+    def settle_media(self) -> None:
+        self.run.settle_media()
 
     def log_data(self) -> None:
         self.run.log_data("rows", [[1, 2], [3, 4]], source=self.odd)

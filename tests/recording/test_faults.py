@@ -16,6 +16,7 @@ from tests.process import Process
 Python = Callable[..., Process]
 
 READ = {"FitSession", "RunloreError", "RunloreWarning", "Store", "hookimpl", "open_store"}
+READ |= {"load_ipython_extension", "unload_ipython_extension"}  # of cells
 INNER = {"end_with_process"}  # of processes that end
 
 

@@ -110,7 +110,7 @@ class MediaVerbs:
         keeper: Keeper = self.run_log
         if keeper.writer is None:
             return
-        name = str(key)
+        name = _text(key)
         try:
             found = encode()
         except Exception as error:  # a value of the user's, in libraries of others: training goes on
@@ -137,6 +137,14 @@ def _keep(keeper: Keeper, name: str, step: int | None, epoch: float | None, medi
             )
     except Exception as error:  # a value of the user's, in libraries of others: training goes on
         _refuse(keeper, name, error)
+
+
+def _text(key: Any) -> str:
+    """Return a key as a text, whatever it is."""
+    try:
+        return key if type(key) is str else str(key)
+    except Exception:  # an object of the user's
+        return f"<{type(key).__qualname__}>"
 
 
 def _refuse(keeper: Keeper, name: str, error: Exception) -> None:

@@ -81,7 +81,8 @@ class WrittenFiles:
                 self._record(file, proceed, last=self._setting == "all" and file.kind in MODELS)
 
     def settle(self, proceed: Proceed) -> None:
-        """Record how the files are as the run ends, and keep them."""
+        """Record how the files are as the run ends, in the order they were written, and keep the newest first."""
+        self.look(proceed)
         for file, why in self._with_refusals():
             file.is_changed = False
             self._record(file, proceed, last=True, refused=why)
