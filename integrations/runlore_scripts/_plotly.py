@@ -1,5 +1,7 @@
 """Figures of plotly: the files that `write_html` and its like write."""
 
+import sys
+
 from runlore.guest.wrapping import Wrappers
 from runlore_scripts._calls import follow_all, writes
 
@@ -15,6 +17,4 @@ def follow_figure(wrappers: Wrappers) -> None:
 
 def follow_io(wrappers: Wrappers) -> None:
     """Follow the functions that take a figure."""
-    import plotly.io
-
-    follow_all(wrappers, plotly.io, WRITERS, lambda name: writes("plot", 1, "file"))
+    follow_all(wrappers, sys.modules["plotly.io"], WRITERS, lambda name: writes("plot", 1, "file"))

@@ -1,5 +1,6 @@
 """Files of safetensors."""
 
+import sys
 from types import ModuleType
 
 from runlore.guest.wrapping import Wrappers
@@ -8,16 +9,12 @@ from runlore_scripts._calls import follow_all, reads, writes
 
 def follow_torch(wrappers: Wrappers) -> None:
     """Follow what writes and reads tensors of torch."""
-    import safetensors.torch
-
-    _follow(wrappers, safetensors.torch)
+    _follow(wrappers, sys.modules["safetensors.torch"])
 
 
 def follow_numpy(wrappers: Wrappers) -> None:
     """Follow what writes and reads arrays."""
-    import safetensors.numpy
-
-    _follow(wrappers, safetensors.numpy)
+    _follow(wrappers, sys.modules["safetensors.numpy"])
 
 
 def _follow(wrappers: Wrappers, module: ModuleType) -> None:

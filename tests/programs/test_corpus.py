@@ -187,11 +187,11 @@ STRESS_ROWS: Mapping[str, Row] = {
     ),
     "matplotlib": row("figure.py"),
     "a torch loop": row(
-        "torch_loop.py --epochs 1", seeds={"torch_seed": 1},
-        params={"epochs": 1, "lr": 0.1, "seed": 1, "save_model": True},
+        "torch_loop.py --epochs 1", seeds={"torch_seed": 1}, trainings=1, metrics={"loss", "lr"}, params=None,
     ),
     "torchrun": row(
         "env OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 torch_ranks.py", code={"torch_ranks.py"},
+        seeds={"torch_seed": 0}, trainings=1, metrics={"loss", "lr"}, params=None,
     ),
     "keras": row(
         "keras_fit.py", trainings=1, params=None, seeds={"torch_seed": 1},
@@ -202,8 +202,10 @@ STRESS_ROWS: Mapping[str, Row] = {
         params=None,
     ),
     "transformers": row("hf_trainer.py", trainings=1, params=None, metrics=None, seeds=None),
-    "optuna": row("optuna_study.py", trainings=4, candidates=12, metrics=FOLDS),
-    "accelerate": row("accelerated.py", seeds=dict.fromkeys(ALL_SEEDS, 2)),
+    "optuna": row("optuna_study.py", trainings=1, candidates=4, metrics={"value"}),
+    "accelerate": row(
+        "accelerated.py", seeds=dict.fromkeys(ALL_SEEDS, 2), trainings=1, metrics={"loss", "lr"}, params=None,
+    ),
     "a notebook": row("train.ipynb", trainings=1, metrics=FITTED, code={"train.ipynb", "cells.py"}),
 }  # fmt: skip
 

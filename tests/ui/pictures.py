@@ -28,7 +28,7 @@ def pages(store: Store) -> dict[str, tuple[str, str]]:
     return {
         "runs": (f"/?{SWEEP}&smooth=0.6", plots),
         "groups": (f"/?{SWEEP}&group=params.lr", plots),
-        "scatter": (f"/?{SWEEP}&tab=scatter&logx=1", plots),
+        "scatter": (f"/?{SWEEP}&tab=scatter&slogx=1", plots),
         "parallel": (f"/?{SWEEP}&tab=parallel", plots),
         "compare": (f"/compare?runs={second}&runs={first}", ".code .added"),
         "run": (f"/run/{first}", ".facts"),

@@ -110,23 +110,27 @@ def _journals(path: Path) -> list[Path]:
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
     """Hold the lock of an index's writers in the block, unless one of them does, or it can't be made."""
+    held = False
     try:
         descriptor = open_file(lock_of(path), path.parent, os.O_RDWR | os.O_CREAT)
     except OSError:
         yield False
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except OSError:
-        yield False
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = True
+        yield held
     finally:
         os.close(descriptor)
 
 
 def _meta_of(path: Path) -> dict[str, str] | None:
-    """Return what an index says of itself, read as a file that nobody changes; None of an empty file."""
-    if not path.stat().st_size:
+    """Return what an index says of itself, read as a file that nobody changes; None of an empty file, or of none."""
+    try:
+        if not path.stat().st_size:
+            return None
+    except FileNotFoundError:  # somebody has deleted it meanwhile
         return None
     address = f"file:{quote(str(path))}?mode=ro&immutable=1"
     try:
