@@ -16,7 +16,7 @@ from tests.ui.stores import make_real
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-SWEEP = "q=experiment+%3D%3D+%22sweep%22"
+SWEEP = "exp=sweep"
 SIZE = {"width": 1280, "height": 760}
 SCHEMES = ("light", "dark")
 

@@ -48,7 +48,7 @@ export function curveControls(state, save, curves) {
         max: 0.99,
         step: 0.01,
         value: state().smooth || 0,
-        style: "width:80px",
+        style: "width:64px",
         oninput: (event) => {
           fill(shown, Number(event.target.value).toFixed(2));
           apply(event.target.value);
