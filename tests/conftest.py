@@ -46,7 +46,9 @@ FIXTURES = {
     "browser": {"browser"},
     "framework": {"real_store", "many_store"},  # trained, or of 10,000 runs: half a minute each
 }
-HEAVY_CONTRACT = "tests/transformers/test_contract.py"  # trainings of a second and more
+HEAVY_CONTRACTS = tuple(  # trainings that take long, or are many
+    f"tests/{name}/test_contract.py" for name in ("keras", "lightgbm", "optuna", "transformers", "xgboost")
+)
 MARKERS = {
     "process": "starts Python processes of its own",
     "server": "asks a server of the page",
@@ -79,7 +81,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(ROOT).parts[0]
         if len(list(item.iter_markers("stress"))) > 1:  # one more way of what is one more way itself
             item.add_marker("long")
-        if item.nodeid.startswith(HEAVY_CONTRACT) and "callback" in item.name:  # what autolog adds by itself
+        if item.nodeid.startswith(HEAVY_CONTRACTS) and "callback" in item.name:  # what autolog adds by itself
             item.add_marker("stress")
         if item.get_closest_marker("long"):
             item.add_marker("stress")

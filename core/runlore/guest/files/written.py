@@ -82,7 +82,12 @@ class WrittenFiles:
 
     def settle(self, proceed: Proceed) -> None:
         """Record how the files are as the run ends, in the order they were written, and keep the newest first."""
-        self.look(proceed)
+        for file in list(self._files.values()):
+            if not file.is_told:
+                with suppress(OSError):  # gone: it is told below
+                    size, newest = extent(file.path)
+                    known = {"size": size, "mtime_ns": newest, "stored": False, "why": None}
+                    self._tell(file, known | {"sha256": None, "pending": True})
         for file, why in self._with_refusals():
             file.is_changed = False
             self._record(file, proceed, last=True, refused=why)
