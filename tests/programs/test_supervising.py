@@ -134,6 +134,22 @@ def test_signals_arrive_once_wherever_they_are_sent(piped: Piped) -> None:
     assert piped.process.wait(60) == 7
 
 
+def test_a_signal_for_the_group_comes_once_however_late_we_get_to_it(piped: Piped) -> None:
+    """On a busy machine our process may wait for long: it must not take the signal for one of its own then."""
+    for number in (signal.SIGUSR1, signal.SIGTERM):
+        piped.process.send_signal(signal.SIGSTOP)
+        os.killpg(piped.process.pid, number)
+        assert piped.line() == f"got {number.name}"
+        time.sleep(0.5)
+        piped.process.send_signal(signal.SIGCONT)
+        piped.process.send_signal(signal.SIGHUP)
+        assert piped.line() == "got SIGHUP"
+        piped.say("here")
+        assert piped.line() == "read here"
+    piped.say("end")
+    assert piped.process.wait(60) == 7
+
+
 STRESS = pytest.mark.stress
 
 

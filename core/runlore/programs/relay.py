@@ -22,7 +22,10 @@ from typing import NamedTuple, Protocol
 
 BLOCK = 1 << 16
 STDIN, STDOUT, STDERR = 0, 1, 2
-WITNESSED_WITHIN_S = 0.05  # a signal for the whole group has reached the witness by then
+SPREAD_S = 0.002  # a signal for a group reaches its processes one after the other
+ANSWERED_WITHIN_S = 5.0  # the witness, unless somebody has killed or stopped it
+ASKED = signal.SIGRTMAX  # by which the witness is asked; of several signals that wait it is told last
+NOBODY = 0  # in place of a signal: the answer
 MAX_WAITING = 100  # blocks that wait for the record to be opened
 MAX_ANSWER = 2000
 IMPATIENCE_S = 0.2  # between looks at signals while output is passed on that nobody takes
@@ -78,7 +81,8 @@ class Relay:
         self._ends: list[int] = []  # the program's, to be closed here once it is started
         streams = [self._redirected(numbers) for numbers in _outputs()]
         (orders, self._orders), (self._answers, answers), (self._witnessed, witnessed) = _pipe(), _pipe(), _pipe()
-        if not os.fork():
+        self._process = os.fork()
+        if not self._process:
             try:
                 for number in (self._orders, self._answers, self._witnessed, *self._ends):
                     os.close(number)
@@ -113,16 +117,21 @@ class Relay:
                 os.close(nothing)
 
     def has_witnessed(self, number: int) -> bool:
-        """Return True if a signal that has just arrived here was one for the whole group."""
-        until = time.monotonic() + WITNESSED_WITHIN_S
-        while True:
-            with contextlib.suppress(BlockingIOError):
-                while told := os.read(self._witnessed, 9):
-                    if told[0] == number and until - int.from_bytes(told[1:], "big") / 1e9 < 4 * WITNESSED_WITHIN_S:
-                        return True
-            left = until - time.monotonic()
-            if left <= 0 or not select.select([self._witnessed], [], [], left)[0]:
-                return False
+        """Return True if a signal that has just arrived here was one for the whole group.
+
+        The witness is asked, and tells all signals that have arrived before it answers, however busy the machine is.
+        To be called for each signal, so that none is taken for a later one.
+        """
+        time.sleep(SPREAD_S)
+        with contextlib.suppress(OSError):  # it was killed
+            os.kill(self._process, ASKED)
+        found, until = False, time.monotonic() + ANSWERED_WITHIN_S
+        while (left := until - time.monotonic()) > 0 and select.select([self._witnessed], [], [], left)[0]:
+            told = os.read(self._witnessed, 1)
+            if not told or told[0] == NOBODY:
+                break
+            found |= told[0] == number
+        return found
 
     def drain(self, until: Callable[[], bool]) -> None:
         """Wait until all that the program has written is passed on and recorded, or `until` says that it is enough."""
@@ -212,11 +221,13 @@ class _Relaying:
 
 
 def _witness(told: int) -> None:
-    """Tell, for ever, which signals arrive, each with its time."""
+    """Tell, for ever, which signals arrive; answer where the process that has forked this one asks."""
+    asks = os.getppid()
     while True:
-        number = signal.sigwaitinfo(signal.valid_signals()).si_signo
+        found = signal.sigwaitinfo(signal.valid_signals())
+        answers = found.si_signo == ASKED and found.si_pid == asks
         with contextlib.suppress(OSError):  # nobody wants to know any more
-            os.write(told, bytes([number]) + time.monotonic_ns().to_bytes(8, "big"))
+            os.write(told, bytes([NOBODY if answers else found.si_signo]))
 
 
 def _outputs() -> list[list[int]]:

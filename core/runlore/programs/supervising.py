@@ -112,11 +112,14 @@ def _wait(child: int, relay: Relay) -> int:
             continue
         found = signal.sigwaitinfo(WATCHED)
         number = found.si_signo
+        if number in NOT_PASSED_ON:
+            continue
+        is_for_all = relay.has_witnessed(number)
         sent_to_us = found.si_code <= SENT_BY_PROCESS and found.si_pid != child
         if number == signal.SIGWINCH and relay.terminal is not None:
             relay.terminal.copy_size()
             os.kill(child, number)  # it may have asked for the size before it was copied
-        elif number not in NOT_PASSED_ON and sent_to_us and not relay.has_witnessed(number):
+        elif sent_to_us and not is_for_all:
             os.kill(child, number)
 
 
