@@ -17,13 +17,17 @@ class Loaders:
     def begun(self, loader: Any, iterator: Any) -> None:
         """Note that a loader is iterated."""
         try:
-            self._latest = weakref.ref(iterator)
+            self._latest = weakref.ref(iterator, self._let_go)
         except TypeError:  # an iterator of somebody's own
             return
-        if self.epoch is None:
+        if self.epoch is None and not getattr(loader, "persistent_workers", False):  # which would hold its iterator
             self._loader = loader
         if self._training is not None and self._training() is loader:
             self._counted = None  # also where the iterator is the same, as with workers that persist
+
+    def _let_go(self, iterator: Any) -> None:
+        if iterator is self._latest:
+            self._loader = None  # nobody has made a step while it was iterated
 
     def stepped(self) -> Any:
         """Count an epoch at its first step; return the loader that trains when that shows, else None."""

@@ -66,12 +66,14 @@ def _wrap(wrappers: Wrappers) -> None:
 
 @guest.unseen
 def _backward(backward: Callable[..., Any], loss: Any, *args: Any, **kwargs: Any) -> Any:
-    if loss.ndim == 0 and not guest.in_fit():
-        _note_loss(loss)
+    _note_loss(loss)
     return backward(loss, *args, **kwargs)
 
 
+@guest.harmless
 def _note_loss(loss: Any) -> None:
+    if loss.ndim != 0 or guest.in_fit():
+        return
     part = loops()
     scaled, part.scaled = part.scaled, None
     loop = part.here()
@@ -88,21 +90,31 @@ def _note_loss(loss: Any) -> None:
 @guest.unseen
 def _scale(scale: Callable[..., Any], scaler: Any, outputs: Any, *args: Any, **kwargs: Any) -> Any:
     result = scale(scaler, outputs, *args, **kwargs)
-    if hasattr(outputs, "ndim") and outputs.ndim == 0:
-        loops().scaled = weakref.ref(result), outputs.detach()
+    _note_scaled(outputs, result)
     return result
+
+
+@guest.harmless
+def _note_scaled(outputs: Any, result: Any) -> None:
+    if getattr(outputs, "ndim", None) == 0:
+        loops().scaled = weakref.ref(result), outputs.detach()
 
 
 @guest.unseen
 def _iterate(iterate: Callable[..., Any], loader: Any, *args: Any, **kwargs: Any) -> Any:
     iterator = iterate(loader, *args, **kwargs)
+    _note_begun(loader, iterator)
+    return iterator
+
+
+@guest.harmless
+def _note_begun(loader: Any, iterator: Any) -> None:
     part = loops()
     loop = part.here()
     if loop is not None:
         loop.loaders.begun(loader, iterator)
     if not part.blocks.get(threading.get_ident()):
         part.loaders.setdefault(threading.get_ident(), Loaders()).begun(loader, iterator)
-    return iterator
 
 
 @guest.harmless
