@@ -77,10 +77,7 @@ def _failed(call: TrainCall, error: BaseException) -> None:
 
 def _wanted(callbacks: Iterable[Any]) -> RunOptions | None:
     """Return the options for the run of a call with these callbacks; None where it is not to be recorded."""
-    ours = next((item for item in callbacks if isinstance(item, RunloreCallback)), None)
-    if ours is not None:
-        return ours.options
-    return RunOptions() if wrapped().is_wanted("autolog") else None
+    return RunOptions.wanted(callbacks, RunloreCallback, autolog=wrapped().is_wanted("autolog"))
 
 
 @guest.unseen

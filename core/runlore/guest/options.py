@@ -42,6 +42,18 @@ class RunOptions:
         place = store if store is None or isinstance(store, Store) else open_store(store)
         return cls(None if name is None else str(name), experiment, tags, place, **more)
 
+    @classmethod
+    def wanted(cls, callbacks: Iterable[Any], kind: type, *, autolog: bool) -> Self | None:
+        """Return the options of our callback, of class `kind`, among those of a training; None if it is not recorded.
+
+        With `autolog` a training without one is recorded, too, by default options.
+        """
+        ours = next((item for item in callbacks if isinstance(item, kind)), None)
+        if ours is not None:
+            options: Self = ours.options  # type: ignore[attr-defined]
+            return options
+        return cls() if autolog else None
+
     def request(
         self, *, tags: Mapping[str, Any] | None = None, carried: Mapping[str, str | None] | None = None, **more: Any
     ) -> FitRequest:
