@@ -190,7 +190,8 @@ def _frameworks() -> Iterator[Finding]:
         if name in disabled or "all" in disabled:
             yield Finding(name, "off", f"RUNLORE_DISABLED names {name}")
         elif not any(importlib.util.find_spec(package) for package in packages):
-            yield Finding(name, "missing", f"{' or '.join(packages)} is not installed here")
+            why = f"{' or '.join(packages)} is not installed here"
+            yield Finding(name, "missing" if item.trains else "off", why)  # a script without a library misses nothing
         else:
             call = "" if item.trains else repr(name)
             how = "recorded as autolog is on" if name in on else f"runlore.autolog({call}) records it"
