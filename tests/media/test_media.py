@@ -116,16 +116,18 @@ def test_texts_are_themselves_or_paths_and_hold_no_secret(store: Store, tmp_path
     path = tmp_path / "answer.txt"
     path.write_text("from a file")
     with store.start_run("texts") as run:
-        run.log_media("path", str(path))
+        run.log_media("path", path)
+        run.log_media("named", str(path))
         run.log_media("text", "it said\nhello")
         run.log_media("page", "<b>bold</b>", kind="html")
         run.log_media("key", "password = hunter2-7Fk9", kind="text")
     found = [item for item in store.run(run.id).artifacts if item.media]
     assert [(item.name, item.kind) for item in found] == [
-        ("path.txt", "text"), ("text.txt", "text"), ("page.html", "html"), ("key.txt", "text"),
+        ("path.txt", "text"), ("named.txt", "text"), ("text.txt", "text"), ("page.html", "html"), ("key.txt", "text"),
     ]  # fmt: skip
-    assert found[1].read_bytes() == b"it said\nhello"
-    assert b"hunter2" not in found[3].read_bytes()
+    assert [found[0].read_bytes(), found[1].read_bytes()] == [b"from a file", str(path).encode()]
+    assert found[2].read_bytes() == b"it said\nhello"
+    assert b"hunter2" not in found[4].read_bytes()
 
 
 def test_a_figure_is_kept_as_it_looks_and_stays_as_it_was(store: Store) -> None:
@@ -158,14 +160,27 @@ def test_a_forked_child_keeps_its_own_and_waits_for_nothing(store: Store) -> Non
         run.log_media("parent", RED)
 
         def work() -> None:
-            run.log_media("child", RED)
-            run.settle_media()
+            run.log_media("child", RED)  # and it ends without a word
 
         child = multiprocessing.get_context("fork").Process(target=work)
         child.start()
         child.join(60)
         assert child.exitcode == 0
     assert sorted(str(item.media) for item in store.run(run.id).artifacts if item.media) == ["child", "parent"]
+
+
+def test_what_is_beyond_a_limit_is_left_out_and_told(store: Store) -> None:
+    with store.start_run("limits") as run:
+        run.log_media("many", [RED] * 103)
+        run.log_media("long", "x" * (1 << 20) + "yz")
+        with pytest.warns(runlore.RunloreWarning, match="101 classes: at most 100 are kept"):
+            run.log_confusion_matrix("classes", range(101), range(101))
+    found = store.run(run.id)
+    kept = {item.media: item for item in found.artifacts if item.media}
+    assert (len(kept["many"].members), kept["long"].size) == (100, 1 << 20)
+    why = [item["why"] for item in found.missing]
+    assert "3 of 103 items left out: 100 are kept at once" in why
+    assert "a text of 1,048,578 characters is cut to 1,048,576" in why
 
 
 def test_media_of_the_current_run(store: Store) -> None:

@@ -161,10 +161,13 @@ def _one(value: Any, kind: str | None) -> tuple[str, Encoded, list[str]]:
 
 
 def _is_path(text: str, kind: str | None) -> bool:
-    if len(text) > 1000 or "\n" in text or "\0" in text:
+    """Return True for the path of an image, of audio or of video: whatever else stands in a text, it is itself.
+
+    What a model has written may look like the path of a file of the user's.
+    """
+    if kind in ("text", "html") or len(text) > 1000 or "\n" in text or "\0" in text:
         return False
-    path = Path(text)
-    return path.is_file() or (kind not in ("text", "html") and path.suffix.lower() in SUFFIXES)
+    return SUFFIXES.get(Path(text).suffix.lower()) in ("image", "audio", "video")
 
 
 def _of_file(path: Path, kind: str | None) -> tuple[str, Encoded, list[str]]:

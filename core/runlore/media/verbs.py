@@ -15,6 +15,14 @@ class Keeper(Protocol):
 
     writer: Any
 
+    @property
+    def mode(self) -> str:
+        """The way the run was opened: "start", "resume" or "attach"."""
+
+    @property
+    def is_of_this_process(self) -> bool:
+        """True where this process opened the run, False in a forked child of the one that did."""
+
     def keep_bytes(
         self, data: bytes | Mapping[str, bytes], *, name: str, kind: str, masked: bool, step: int | None,
         epoch: float | None, facts: Mapping[str, Any] | None,
@@ -50,9 +58,9 @@ class MediaVerbs:
 
         Images are PIL images, arrays or tensors (height × width, with 1, 3 or 4 channels last or first; whole numbers
         from 0 to 255, floats from 0 to 1), matplotlib's and plotly's figures, or paths of files, which say by their
-        suffix what they are. `kind` ("image", "audio", "video", "text", "html", "figure") says it of bytes and texts:
-        a text is a path if such a file exists, else itself. Audio and video are kept as they are, without being
-        decoded. `caption` is one text, or one for each of a list.
+        suffix what they are. `kind` ("image", "audio", "video", "text", "html", "figure") says it of bytes and texts. A
+        text is itself, but for names of images, audio and video; a file of text is given as a Path. Audio and video are
+        kept as they are, without being decoded. `caption` is one text, or one for each of a list.
         """
         self._keep(key, step, epoch, lambda: _encoding().media_of(value, kind, caption))
 
@@ -115,9 +123,9 @@ class MediaVerbs:
             found = encode()
         except Exception as error:  # a value of the user's, in libraries of others: training goes on
             return _refuse(keeper, name, error)
-        if not found.waiting_bytes:
-            return _keep(keeper, name, step, epoch, found)
-        if self._later is None or not self._later.is_own:
+        if not found.waiting_bytes or keeper.mode == "attach" or not keeper.is_of_this_process:
+            return _keep(keeper, name, step, epoch, found)  # a worker may end without a word: nothing waits there
+        if self._later is None:
             from runlore.media.later import Later
 
             self._later = Later()
