@@ -74,6 +74,40 @@ def kept_unchanged(world: World) -> float:
     return seconds(lambda: blobs.put_file(path)) * 1e3
 
 
+IMAGE = """
+import io, statistics, time
+import numpy as np
+from PIL import Image
+import runlore
+
+images = [np.random.default_rng(number).integers(0, 255, (256, 256, 3), dtype=np.uint8) for number in range(20)]
+run = runlore.start_run()
+run.log_media("first", images[0])
+run.settle_media()
+found, floors = [], []
+for step, image in enumerate(images):
+    began = time.perf_counter()
+    run.log_media("image", image, step=step)
+    found.append(time.perf_counter() - began)
+    run.settle_media()
+    began = time.perf_counter()
+    Image.fromarray(image).save(io.BytesIO(), "PNG")
+    floors.append(time.perf_counter() - began)
+run.finish()
+print(statistics.median(found) * 1e3, statistics.median(floors) * 1e3)
+"""
+
+
+@figure("an image of 256 × 256 × 3, on the caller", "ms", 3, beside="Pillow: the same as PNG")
+def image_kept(world: World) -> float:
+    return float(world.python(IMAGE).split()[0])
+
+
+@floor("Pillow: the same as PNG", "ms")
+def image_encoded(world: World) -> float:
+    return float(world.python(IMAGE).split()[1])
+
+
 ONLY_RUN = """
 import time
 import runlore
