@@ -103,6 +103,9 @@ class Piped:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
+    def is_stopped(self) -> bool:
+        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
     def say(self, text: str) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{text}\n")
@@ -138,11 +141,13 @@ def test_a_signal_for_the_group_comes_once_however_late_we_get_to_it(piped: Pipe
     """On a busy machine our process may wait for long: it must not take the signal for one of its own then."""
     for number in (signal.SIGUSR1, signal.SIGTERM):
         piped.process.send_signal(signal.SIGSTOP)
+        while not piped.is_stopped():
+            time.sleep(0.01)
         os.killpg(piped.process.pid, number)
         assert piped.line() == f"got {number.name}"
+        piped.process.send_signal(signal.SIGHUP)  # of a lower number: it is found first
         time.sleep(0.5)
         piped.process.send_signal(signal.SIGCONT)
-        piped.process.send_signal(signal.SIGHUP)
         assert piped.line() == "got SIGHUP"
         piped.say("here")
         assert piped.line() == "read here"

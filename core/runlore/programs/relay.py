@@ -98,6 +98,7 @@ class Relay:
             for stream in streams:
                 os.close(stream.source)
         os.set_blocking(self._witnessed, False)
+        self._told: set[int] = set()  # signals for the group that nobody has asked about yet
 
     def record_into(self, told: bytes) -> None:
         """Tell the process where the record is."""
@@ -120,17 +121,20 @@ class Relay:
         """Return True if a signal that has just arrived here was one for the whole group.
 
         The witness is asked, and tells all signals that have arrived before it answers, however busy the machine is.
-        To be called for each signal, so that none is taken for a later one.
+        To be called for each signal, so that none is taken for a later one. Signals that wait here together may be
+        asked about in another order than they were sent in: what the witness tells of the others is kept for them.
         """
         time.sleep(SPREAD_S)
         with contextlib.suppress(OSError):  # it was killed
             os.kill(self._process, ASKED)
-        found, until = False, time.monotonic() + ANSWERED_WITHIN_S
+        until = time.monotonic() + ANSWERED_WITHIN_S
         while (left := until - time.monotonic()) > 0 and select.select([self._witnessed], [], [], left)[0]:
             told = os.read(self._witnessed, 1)
             if not told or told[0] == NOBODY:
                 break
-            found |= told[0] == number
+            self._told.add(told[0])
+        found = number in self._told
+        self._told.discard(number)
         return found
 
     def drain(self, until: Callable[[], bool]) -> None:
