@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -41,13 +42,20 @@ def export(runs: RunList, folder: Path, kind: Format, *, exact: bool = False) ->
     write = ways[kind]
     targets = [folder / f"{name}.{kind}" for name in ("runs", "points")]
     for target, writing in zip(targets, (_runs_writer, _points_writer), strict=True):
-        draft = target.with_name(f".{target.name}.tmp")
-        try:
+        with drafted(target) as draft:
             writing(runs, draft, write)
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
     return targets
+
+
+@contextmanager
+def drafted(target: Path) -> Iterator[Path]:
+    """Give a file to write beside another one; it takes its place at the end, and is gone where that fails."""
+    draft = target.with_name(f".{target.name}.tmp")
+    try:
+        yield draft
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def points_of(runs: RunList) -> Iterator[Chunk]:

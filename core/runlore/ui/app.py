@@ -1,7 +1,6 @@
 """The application: the routes of all endpoints, of the page's own files and of the live stream, behind the guard."""
 
 import threading
-from importlib.util import find_spec
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -10,8 +9,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from runlore.errors import MissingDependency
-from runlore.ui import changes, files, live, media, runs, tables
+from runlore.ui import changes, files, live, media, report, runs, tables
 from runlore.ui.connections import Connections
 from runlore.ui.endpoints import Endpoint, Stores, describe, route
 from runlore.ui.guard import Guard, Keys
@@ -22,7 +20,8 @@ CONTENT_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascri
 PAGES = ("/", "/run/{run}", "/compare", "/find")
 
 ENDPOINTS: list[Endpoint] = [
-    *tables.ENDPOINTS, *runs.ENDPOINTS, *files.ENDPOINTS, *media.ENDPOINTS, *changes.ENDPOINTS,
+    *tables.ENDPOINTS, *runs.ENDPOINTS, *files.ENDPOINTS, *media.ENDPOINTS, *report.ENDPOINTS,
+    *changes.ENDPOINTS,
 ]  # fmt: skip
 
 
@@ -84,10 +83,7 @@ def _session(keys: Keys) -> Route:
 
 def _plotly() -> Route:
     """Serve the library of the charts from the installed plotly."""
-    found = find_spec("plotly")
-    if found is None or found.origin is None:
-        raise MissingDependency("the page needs plotly: pip install 'runlore[ui]'")
-    path = Path(found.origin).parent / "package_data" / "plotly.min.js"
+    path = report.plotly_source()
 
     async def respond(_: Request) -> Response:
         return FileResponse(path, media_type="text/javascript", headers={"cache-control": "private, max-age=86400"})

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import uvicorn
 
+from runlore._proof import proof_of, secret_place
 from runlore.analysis.tables import suggested_columns
 from runlore.errors import RunloreError
 from runlore.store.store import Store
@@ -38,6 +39,10 @@ class PortTaken(RunloreError, OSError):
     """The port is in use, or the address is none of this machine."""
 
 
+class NothingKept(RunloreError, ValueError):
+    """This user has no folder for a secret, from which an address that stays could follow."""
+
+
 class Server:
     """Listens for requests to a store's page; `address` is the URL with the token, `ways` those behind a proxy.
 
@@ -46,19 +51,25 @@ class Server:
     address by its number, for programs and browsers that look the name up elsewhere; empty where it is the same.
     `taken` is an address on the same port at which somebody else listens; empty where nobody does.
 
+    With `keep` token and name are those of every such start by this user for this store: they follow from the user's
+    secret (`_proof`). A tab and a link then outlive the server, and so does the cookie, which a browser shows to
+    whoever listens there meanwhile.
+
     Raises:
         PortTaken: the port is taken, or the host is none of this machine.
+        NothingKept: with `keep`, the user has no secret.
         MissingDependency: plotly is not installed.
     """
 
-    def __init__(self, root: Path, reach: Reach, port: int | None = None) -> None:
+    def __init__(self, root: Path, reach: Reach, port: int | None = None, *, keep: bool = False) -> None:
         host = reach.host
-        self._keys = Keys()
+        token, own = _kept(root) if keep else ("", "")
+        self._keys = Keys(token)
         closing = threading.Event()
         self.sockets, self.taken = _listen(host, port)
         number = self.sockets[0].getsockname()[1]
         if is_local(host) and not self.taken and _is_name_known():
-            reach = replace(reach, own=f"{secrets.token_hex(8)}.localhost")
+            reach = replace(reach, own=f"{own or secrets.token_hex(8)}.localhost")
         name = f"[{host}]" if ":" in host else {"0.0.0.0": socket.gethostname()}.get(host, host)  # noqa: S104
         self.root_address = f"http://{reach.own or name}:{number}/"
         behind = f"enter#token={self._keys.token}"
@@ -104,6 +115,17 @@ class Server:
         """Listen no longer."""
         for found in self.sockets:
             found.close()
+
+
+def _kept(root: Path) -> tuple[str, str]:
+    """Return the token and the name for this user's starts at a store."""
+    subject = str(root.resolve())
+    token, name = (proof_of(purpose, subject) for purpose in (b"page token", b"page name"))
+    if not token:
+        place = secret_place()
+        where = f"{str(place)!r} can't be written" if place else "there is no home folder"
+        raise NothingKept(f"no address can be kept: {where}; without --keep-address each start has its own")
+    return token, name[:16]
 
 
 class _Uvicorn(uvicorn.Server):

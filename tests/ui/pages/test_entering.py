@@ -60,6 +60,41 @@ def test_the_printed_address_opens_the_page_and_is_of_this_start_alone(
     visit.wait_for_url(f"{again.root}find?x=1")
 
 
+def test_a_kept_address_outlives_the_server(store_of_one: Store, serve: Serve, visit: "Page", tmp_path: Path) -> None:
+    """The open tab finds the next server by itself; another store, and another user, have other addresses."""
+    first = serve(store_of_one.root, "--keep-address")
+    visit.goto(first.address)
+    is_in(visit)
+    first.end()
+    visit.get_by_text("not live").wait_for()
+    second = serve(store_of_one.root, "--keep-address", "--port", str(first.port))
+    assert second.address == first.address
+    is_in(visit)
+    visit.goto(f"{second.root}?q=name+%3D%3D+%22only%22")  # a bookmark of a view
+    is_in(visit)
+    other = Store(tmp_path / "other")
+    other.start_run("only").finish()
+    assert serve(other.root, "--keep-address").token != first.token
+
+
+def test_no_address_is_kept_for_somebody_without_a_secret(store_of_one: Store, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    environment = os.environ | {"XDG_STATE_HOME": str(tmp_path / "file")}
+    command = [
+        sys.executable,
+        "-m",
+        "runlore",
+        "ui",
+        "--no-browser",
+        "--keep-address",
+        "--store",
+        str(store_of_one.root),
+    ]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode != 0
+    assert "no address can be kept" in done.stderr
+
+
 def test_a_key_that_is_pasted_opens_it_and_a_wrong_one_does_not(
     store_of_one: Store, serve: Serve, visit: "Page"
 ) -> None:

@@ -17,6 +17,7 @@ class Options:
     port: int | None
     host: str
     no_browser: bool
+    keep_address: bool
     names: tuple[str, ...]
     base_path: str
     proxies: tuple[str, ...]
@@ -28,6 +29,7 @@ class Options:
 @click.option("--port", type=click.IntRange(0, 65535), help="The port; 0 takes any [default: 6464, or the next free].")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
+@click.option("--keep-address", is_flag=True, help="Use the same address at each start: tabs and bookmarks go on.")
 @click.option(
     "--allow-host",
     "names",
@@ -65,7 +67,7 @@ def ui(options: Options) -> None:
     except ImportError as error:
         raise MissingDependency(f"the page needs {error.name}: pip install 'runlore[ui]'") from None
     reach = Reach(options.host, options.names, options.base_path, options.proxies, options.frames)
-    server = Server(place.root, reach, options.port)
+    server = Server(place.root, reach, options.port, keep=options.keep_address)
     echo(f"{place.root} at", "", f"  {server.address}", "")
     if server.plain:
         echo("  where that name leads nowhere", f"  {server.plain}", "")

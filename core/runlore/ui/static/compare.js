@@ -3,6 +3,7 @@
 import { ask } from "./api.js";
 import { dot, placesOf } from "./colours.js";
 import { Curves } from "./curves.js";
+import { pageOf } from "./download.js";
 import { fill, h, link, runLink, trying } from "./dom.js";
 import { diffView } from "./look.js";
 import { ago, distinct, duration, number, text, titled } from "./format.js";
@@ -11,7 +12,8 @@ import { read, write } from "./state.js";
 
 const LONG = 160; // characters of a value; the rest opens on a click
 
-export async function show(host, { go }) {
+/** Show the comparison; without `go` it can't be turned round, and without `curves` it has none. */
+export async function show(host, { go, curves: drawn = true }) {
   const { runs } = read();
   if (runs.length < 2) {
     fill(
@@ -44,6 +46,8 @@ export async function show(host, { go }) {
   const found = await ask("/api/compare", { runs });
   const places = placesOf(found.runs.map((run) => run.id));
   found.runs = distinct(found.runs.map((run, at) => ({ ...run, place: places[at] })));
+  const parts = [head(found, go), causes(found), effects(found)];
+  if (!drawn) return void fill(host, parts);
   const curves = new Curves(read, write);
   const charts = h(
     "div",
@@ -54,9 +58,7 @@ export async function show(host, { go }) {
   const sheet = h(
     "div",
     { class: "sheet" },
-    head(found, go),
-    causes(found),
-    effects(found),
+    parts,
     h("h2", {}, "Curves"),
     charts,
   );
@@ -92,7 +94,7 @@ function head(found, go) {
         h("th", {}, "status"),
         h("th", {}, "started"),
         h("th", { class: "number" }, "took"),
-        h("th"),
+        h("th", { class: "right" }, go && h("a", { href: pageOf("/compare"), download: "" }, "⤓ as HTML")),
       ),
     ),
     h(
@@ -111,7 +113,7 @@ function head(found, go) {
             { class: "right" },
             place === 0
               ? h("span", { class: "chip" }, "the others are compared with it")
-              : h("button", { type: "button", class: "plain", onclick: () => move(place) }, "Compare with this"),
+              : go && h("button", { type: "button", class: "plain", onclick: () => move(place) }, "Compare with this"),
           ),
         ),
       ),

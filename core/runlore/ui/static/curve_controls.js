@@ -4,13 +4,16 @@ import { debounce, fill, h, popover } from "./dom.js";
 
 const AXES = { step: "step", epoch: "epoch", time: "wall time", relative: "relative time" };
 
-/** The controls; `state` reads and `save` writes the address, `curves` has reset(), repaint(), outdateAll(), arrange(). */
-export function curveControls(state, save, curves) {
+/** The controls; `state` reads and `save` writes the address, `curves` has reset(), repaint(), outdateAll(), arrange().
+ *
+ * Those of `fixed` curves ask for no others.
+ */
+export function curveControls(state, save, curves, fixed = false) {
   const axes = popover("Axes", (box) => {
     box.classList.add("offers");
-    box.append(axis(), check("logx", "log x"), check("logy", "log y"), outliers());
+    fill(box, fixed ? null : axis(), check("logx", "log x"), check("logy", "log y"), outliers());
   });
-  return [smoothing(), axes, search()];
+  return [fixed ? null : smoothing(), axes, search()];
 
   function axis() {
     const current = state().x || "step";

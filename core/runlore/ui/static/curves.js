@@ -13,9 +13,12 @@ import { byUse } from "./traces.js";
 
 const SECTION = 5; // metrics with a prefix from which on they have a section of their own
 
-/** Curves with their controls. `state` reads {x, smooth, logx, logy, outliers, find, top}; `save(patch)` writes it. */
+/** Curves with their controls. `state` reads {x, smooth, logx, logy, outliers, find, top}; `save(patch)` writes it.
+ *
+ * `fixed` curves are those of a page without a server: with one x axis and one smoothing.
+ */
 export class Curves {
-  constructor(state, save, { systemOpen = false } = {}) {
+  constructor(state, save, { systemOpen = false, fixed = false } = {}) {
     Object.assign(this, { state, save, systemOpen });
     this.cards = new Map();
     this.hidden = new Set(); // runs that the legend hides
@@ -44,7 +47,7 @@ export class Curves {
       () => [...this.cards.values()].filter((card) => card.inView),
       (run) => this.highlight(run),
     );
-    this.controls = curveControls(state, save, this);
+    this.controls = curveControls(state, save, this, fixed);
   }
 
   /** Show {groups, question, metrics}, or {runs}: [{id, name}]. */

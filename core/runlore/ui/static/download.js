@@ -1,5 +1,6 @@
 // Files that the page makes of what it shows: CSV of tables and curves, pictures of charts.
 
+import { outer } from "./base.js";
 import { h } from "./dom.js";
 import { plotly } from "./plot.js";
 
@@ -9,6 +10,9 @@ export function download(name, content, type) {
   h("a", { href: address, download: fileName(name) }).click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
+
+/** The address of a view as one page that needs no server: of the table of runs ("/") or of a comparison. */
+export const pageOf = (path) => outer(`/api/report?view=${encodeURIComponent(path + location.search)}`);
 
 const fileName = (name) => name.replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 120);
 

@@ -11,7 +11,7 @@ const NAMED = 5; // runs that are left out
 /** The table of groups; `found` has one answer for each metric.
  *
  * `order` is {at, down}: the column that it is sorted by, or null for the server's order. `on` has sort(order) and
- * open(group), which shows the runs of one.
+ * open(group), which shows the runs of one, or null.
  */
 export function groupTable(found, by, order, on) {
   const columns = [...labels(by), "runs", ...labels(found.map((item) => item.metric))];
@@ -39,8 +39,8 @@ export function groupTable(found, by, order, on) {
       by.map((field, at) => {
         const words = groupText(group.by[field]);
         const open = () => on.open(group.by);
-        const shown = at ? words : h("button", { type: "button", class: "plain link", onclick: open }, words);
-        return h("td", { title: at ? words : `${words}: show these runs` }, shown);
+        const shown = at || !on.open ? words : h("button", { type: "button", class: "plain link", onclick: open }, words);
+        return h("td", { title: at || !on.open ? words : `${words}: show these runs` }, shown);
       }),
       h("td", { class: "number" }, keys[by.length]),
       own.map((item) => h("td", { class: "number" }, cell(item))),

@@ -4,7 +4,10 @@ import { change, runPath } from "./api.js";
 import { command, fill, form, h, link, runLink, shortened, trying } from "./dom.js";
 import { moment, number, text, titled } from "./format.js";
 
-/** Show the overview in a node; `again` is called after something was added. A note that is being written stays. */
+/** Show the overview in a node; `again` is called after something was added, null where nothing can be.
+ *
+ * A note that is being written stays.
+ */
 export function overview(node, run, again) {
   const draft = noteBox(node);
   const [written, focused] = [draft?.value, draft === document.activeElement && draft];
@@ -188,6 +191,8 @@ function data(run) {
 }
 
 function notes(run, again) {
+  const told = run.notes.map((note) => h("p", { style: "white-space:pre-wrap;margin:4px 0" }, note));
+  if (!again) return told.length ? h("section", {}, h("h2", {}, "Notes"), told) : null;
   const words = h("textarea", {
     rows: 2,
     style: "width:100%",
@@ -198,7 +203,7 @@ function notes(run, again) {
     "section",
     {},
     h("h2", {}, "Notes"),
-    run.notes.map((note) => h("p", { style: "white-space:pre-wrap;margin:4px 0" }, note)),
+    told,
     form(
       [words],
       "Add note",

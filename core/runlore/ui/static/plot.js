@@ -6,6 +6,7 @@ const drawn = new Map(); // plot → its last data and layout, to draw them agai
 let library = null;
 
 export function plotly() {
+  if (globalThis.Plotly) library ??= Promise.resolve(globalThis.Plotly); // it is a part of the page
   library ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.src = outer("/plotly.min.js");

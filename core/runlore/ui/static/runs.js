@@ -5,6 +5,7 @@ import { chooseColumns, chooseGroups } from "./choosers.js";
 import { dot, placesOf } from "./colours.js";
 import { Curves } from "./curves.js";
 import { debounce, fill, h, popover, say, tabs, trying } from "./dom.js";
+import { pageOf } from "./download.js";
 import { nothingFound, nothingYet, notShown, notUnderstood, storeGone } from "./empty.js";
 import { experimentButton, within } from "./experiments.js";
 import { count } from "./format.js";
@@ -106,16 +107,7 @@ class RunsPage {
             this.load();
           });
         }),
-        h(
-          "button",
-          {
-            type: "button",
-            "aria-label": "Download the table as CSV",
-            title: "Download the table as CSV",
-            onclick: trying(() => this.table.keep()),
-          },
-          "⤓",
-        ),
+        popover("⤓", (box, close) => this.offers(box, close), { "aria-label": "Download", title: "Download" }),
       ),
       this.banner,
       h("div", { class: "split" }, this.left, this.divider(), this.picture),
@@ -128,6 +120,14 @@ class RunsPage {
     if (!error) return this.load(history.state?.top);
     this.query.complain(error);
     fill(this.left, notUnderstood());
+  }
+
+  /** What can be kept of the view: its rows, or all of it as a page. */
+  offers(box, close) {
+    const offer = (name, act) =>
+      h("button", { type: "button", class: "plain", onclick: trying(async () => void (close(), await act())) }, name);
+    box.classList.add("offers");
+    fill(box, offer("Table as CSV", () => this.table.keep()), h("a", { href: pageOf("/"), download: "" }, "View as HTML"));
   }
 
   divider() {

@@ -18,7 +18,8 @@ const FIXED = [
 ];
 
 export class RunTable {
-  /** `on` has sort(field), select(ids), open(id), loaded(total, hints), swap(field, other), point(id).
+  /** `on` has sort(field), select(ids), open(id), loaded(total, hints), point(id), and, where a metric can be
+   * shown by another of its values, swap(field, other).
    *
    * `dotOf(id)` returns the dot of a run.
    */
@@ -163,7 +164,7 @@ export class RunTable {
             "th",
             { scope: "col", class: column.number ? "right" : "", "aria-sort": way ?? "none" },
             h("button", { type: "button", title: `Sort by ${column.field}`, onclick }, column.title + sign),
-            isMetric(column.field) ? this.aggregates(column.field) : null,
+            this.on.swap && isMetric(column.field) ? this.aggregates(column.field) : null,
           );
         }),
       ),

@@ -1,0 +1,289 @@
+"""Make one page of a view of runs that is complete in itself: to send to somebody, without a server.
+
+It is made of the modules of the page, of which one (`snapshot.js`) answers from the content in place of the server. No
+request leaves it: its policy allows none, and its scripts are named there by their hashes.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.responses import HTMLResponse, Response
+
+from runlore import __version__
+from runlore.analysis.tables import suggested_columns
+from runlore.errors import MissingDependency
+from runlore.plugins.manager import plugins
+from runlore.store.store import Store
+from runlore.ui import runs, tables
+from runlore.ui.endpoints import Endpoint, Parameter, Refused, dump
+from runlore.ui.files import SANDBOX
+
+STATIC = Path(__file__).parent / "static"
+ENTRY = "report.js"
+SERVED = frozenset(
+    ["api.js", "base.js", "state.js"]
+)  # modules that need a server, an address of its own, or a browser's memory
+SNAPSHOT = "snapshot.js"  # stands in their place
+RUN_PATH = re.compile(r"/run/([a-z0-9]+)$")
+IMPORT = re.compile(r'(?<=from ")\./([\w.]+)(?=")')
+MAX_ROWS = 1000  # of the table
+MAX_CHARTS = 200
+MAX_POINTS = 400_000  # of all curves together
+FEWEST, FINEST = 100, 1000  # points of a curve
+SHOWN = 8  # runs with curves where none is chosen, as on the page
+SUGGESTED = 6  # columns where none is chosen
+TOLD = (
+    "id", "name", "experiment", "status", "started", "ended", "duration_s", "tags", "params", "captured", "metrics",
+    "summary", "data", "notes", "segments", "missing", "error", "children", "children_count",
+)  # fmt: skip
+CHART_SETTINGS = ("x", "smooth", "logx", "logy", "outliers", "find", "top")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view of the page, as one of its addresses shows it."""
+
+    where: str = ""
+    show_all: bool = False
+    columns: tuple[str, ...] = ()
+    sort: str = ""
+    chosen: tuple[str, ...] = ()  # runs
+    by: tuple[str, ...] = ()  # fields whose values form groups
+    compares: bool = False
+    settings: Mapping[str, Any] | None = None  # of the charts
+
+    @classmethod
+    def at(cls, address: str) -> "View":
+        """Return the view of an address, or of what stands behind the `?` in it.
+
+        Raises:
+            Refused: it is none of the table of runs or of a comparison.
+        """
+        parts = urlsplit(address if "?" in address or "/" in address else f"?{address}")
+        found = parse_qs(parts.query)
+        one = {name: values[-1] for name, values in found.items()}
+        compares, of_run = parts.path.endswith("/compare"), RUN_PATH.search(parts.path)
+        if parts.path and not (compares or of_run or parts.path.endswith("/")):
+            raise Refused(f"view is {address!r}: it is an address of the table of runs, of a comparison or of a run")
+        runs_of = (of_run[1],) if of_run else tuple(found.get("runs" if compares else "sel", ()))
+        where, experiment = one.get("q", ""), one.get("exp", "")
+        if experiment:
+            own = f"experiment == {json.dumps(experiment)}"
+            where = f"{own} and ({where})" if where else own
+        if of_run or compares:
+            where = f"id in {list(runs_of)!r}"
+        lists = {"top": found.get("top", [])}
+        settings = {name: one[name] for name in CHART_SETTINGS if name in one} | lists
+        return cls(
+            where, bool(one.get("all") == "1" or of_run or compares), tuple(found.get("cols", ())), one.get("sort", ""),
+            runs_of, () if compares or of_run else tuple(found.get("group", ())), compares, settings,
+        )  # fmt: skip
+
+
+class Report(NamedTuple):
+    """A page as HTML, and the number of runs in its table."""
+
+    text: str
+    runs: int
+
+
+def report(store: Store, view: View, title: str = "") -> Report:
+    """Make the page of a view.
+
+    Raises:
+        QueryError: the query of the view can't be understood.
+        Refused: it names too few runs to compare.
+        MissingDependency: plotly, which draws the charts, is not installed.
+    """
+    content = _content(store, view, title)
+    library = plotly_source().read_text(encoding="utf-8")
+    modules = {
+        name: "data:text/javascript;base64," + base64.b64encode(text.encode()).decode()
+        for name, text in _modules().items()
+    }
+    names = json.dumps({"imports": modules})
+    start = f'import "{ENTRY}";'
+    hashes = " ".join(f"'sha256-{_digest(text)}'" for text in (library, names, start))
+    policy = f"default-src 'none'; script-src {hashes} data:; style-src 'unsafe-inline'; img-src data: blob:"
+    style = (STATIC / "style.css").read_text(encoding="utf-8")
+    document = dump(content).decode().replace("<", "\\u003c")
+    text = "\n".join([
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+        f'<meta http-equiv="content-security-policy" content="{policy}">',
+        '<meta name="viewport" content="width=device-width">\n<meta name="color-scheme" content="light dark">',
+        f"<title>{html.escape(content['title'])}</title>\n<style>{style}</style>",
+        f'<script type="application/json" id="content">{document}</script>',
+        f"<script>{library}</script>\n<script type=\"importmap\">{names}</script>",
+        f'<script type="module">{start}</script>\n</head>\n<body>',
+        "<noscript>This page needs JavaScript.</noscript>\n</body>\n</html>\n",
+    ])  # fmt: skip
+    return Report(text, len(content["table"]["rows"]))
+
+
+def plotly_source() -> Path:
+    """Return the file of the charts' library, of the installed plotly.
+
+    Raises:
+        MissingDependency: it is not installed.
+    """
+    found = find_spec("plotly")
+    if found is None or found.origin is None:
+        raise MissingDependency("the page needs plotly: pip install 'runlore[ui]'")
+    return Path(found.origin).parent / "package_data" / "plotly.min.js"
+
+
+def sent(store: Store, view: str, title: str) -> Response:
+    """Send the page of a view as a file to keep."""
+    text = report(store, View.at(view), title).text
+    return HTMLResponse(text, headers={"content-disposition": 'attachment; filename="runs.html"', **SANDBOX})
+
+
+ENDPOINTS = [
+    Endpoint(
+        "/api/report", "A view as one page that needs no server, as `runlore export --html`", sent,
+        [
+            Parameter("view", "text", "the address of the view, or what stands behind the ? in it", "/"),
+            Parameter("title", "text", "the title of the page [default: by the runs]", ""),
+        ],
+    ),
+]  # fmt: skip
+
+
+# What it shows
+
+
+def _content(store: Store, view: View, title: str) -> dict[str, Any]:
+    """Return all that is shown, as the server's answers; secrets are masked by the rules that hold here and now."""
+    where, sort = view.where, "" if view.compares else view.sort
+    columns = list(view.columns) or suggested_columns(store, where)[:SUGGESTED]
+    table = tables.table(store, where, columns, sort, 0, MAX_ROWS, view.show_all)
+    known = [row["id"] for row in table["rows"]]
+    chosen = [run for run in view.chosen if run in known]
+    curved = [] if view.by else (chosen or known)[: tables.MAX_CURVES]
+    drawn = curved if chosen else curved[:SHOWN]
+    said = [] if table["total"] <= MAX_ROWS else [f"The first {MAX_ROWS:,} of {table['total']:,} runs."]
+    content = {
+        "table": table,
+        "columns": columns,
+        "curved": curved,
+        "drawn": drawn,
+        "by": list(view.by),
+        "groups": None,
+        "bands": {},
+        "curves": {},
+        "compared": runs.comparison(store, list(view.chosen)) if view.compares else None,
+        "details": [_told(runs.details(store, run)) for run in drawn[: runs.MAX_COMPARED]],
+    }
+    content = dict(plugins().rewrite_event({"type": "report", **content}))
+    del content["type"]
+    if view.by:
+        content |= _groups(store, view, columns)
+    else:
+        content["curves"], cut = _curves(store, curved, view)
+        said += cut
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    about = [
+        f"{table['total']:,} run{'s' * (table['total'] != 1)}",
+        "" if view.chosen else where,
+        f"made on {made} by runlore {__version__}",
+    ]
+    return content | {
+        "title": title or _title(view, table),
+        "about": " · ".join(filter(None, about)),
+        "said": said,
+        "state": {**(view.settings or {}), "sort": sort, "runs": list(view.chosen)},
+    }
+
+
+def _told(details: dict[str, Any]) -> dict[str, Any]:
+    """Return what is shown of a run: neither its command, nor its machine, nor its files."""
+    return {name: details[name] for name in TOLD}
+
+
+def _title(view: View, table: Mapping[str, Any]) -> str:
+    rows = table["rows"]
+    names = {row["experiment"] for row in rows}
+    if view.compares:
+        return "Comparison of runs"
+    if len(rows) == 1:
+        return str(rows[0]["name"])
+    return f"Runs of {names.pop()}" if len(names) == 1 else "Runs"
+
+
+def _curves(store: Store, curved: list[str], view: View) -> tuple[dict[str, Any], list[str]]:
+    """Return the curves of runs by metric, and what is said of those that are left out."""
+    if not curved:
+        return {}, []
+    settings = view.settings or {}
+    keys = list(tables.metrics_of(store, curved)["metrics"])
+    said = [] if len(keys) <= MAX_CHARTS else [f"The charts of {MAX_CHARTS} of {len(keys):,} metrics."]
+    keys = keys[:MAX_CHARTS]
+    most = max(FEWEST, min(FINEST, MAX_POINTS // max(1, len(keys) * len(curved))))
+    axis = settings.get("x", "step")
+    smooth = _smoothing(settings.get("smooth", "0"))
+    if axis not in tables.AXIS.choices:
+        raise Refused(f"x is {axis!r}: it is one of {', '.join(tables.AXIS.choices)}")
+    found = {key: tables.curves(store, curved, key, axis, None, None, most, smooth) for key in keys}
+    return {key: value for key, value in found.items() if value["curves"]}, said
+
+
+def _smoothing(text: str) -> float:
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = -1.0
+    if not 0 <= weight < 1:
+        raise Refused(f"smooth is {text!r}: it is a number from 0 to below 1")
+    return weight
+
+
+def _groups(store: Store, view: View, columns: list[str]) -> dict[str, Any]:
+    """Return the statistics of groups, and the bands of their curves."""
+    by = list(view.by)
+    metrics = [field for field in columns if field.startswith("metrics")][:4]
+    if not metrics:
+        known = sorted(tables.keys(store)["metrics"], key=lambda item: -item["runs"])
+        metrics = [item["field"] for item in known if not item["key"].startswith("system/")][:4]
+    if not metrics:
+        raise Refused(f"no run has a metric to group by {', '.join(by)}")
+    fields = {re.sub(r"\.(last|min|max|count)$", "", field) for field in metrics}
+    keys = [item["key"] for item in tables.keys(store)["metrics"] if re.sub(r"\.last$", "", item["field"]) in fields]
+    axis = (view.settings or {}).get("x", "step")
+    return {
+        "groups": tables.groups(store, view.where, by, metrics, view.show_all),
+        "bands": {
+            key: tables.bands(store, view.where, by, metrics[0], key, axis, FINEST, view.show_all) for key in keys
+        },
+    }
+
+
+# The scripts
+
+
+def _modules() -> dict[str, str]:
+    """Return the modules that the page needs by name, each naming the others without a path."""
+    found: dict[str, str] = {}
+    waiting = [ENTRY]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        text = (STATIC / (SNAPSHOT if name in SERVED else name)).read_text(encoding="utf-8")
+        needed = IMPORT.findall(text)
+        found[name] = IMPORT.sub(lambda match: match[1], text)
+        waiting += needed
+    return found
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

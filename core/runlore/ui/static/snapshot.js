@@ -1,0 +1,76 @@
+// What stands in a page that was sent in place of the server, the address and the browser's memory: its own content.
+
+const kept = JSON.parse(document.getElementById("content").textContent);
+const state = { ...kept.state };
+
+/** What the page was made of. */
+export const content = kept;
+
+/** The server's answers as they were when the page was made, for the runs that are asked for. */
+export async function ask(path, parameters = {}) {
+  const answers = { "/api/runs": table, "/api/metrics": metrics, "/api/curves": curves, "/api/bands": bands };
+  if (path === "/api/compare" && kept.compared) return structuredClone(kept.compared);
+  if (Object.hasOwn(answers, path)) return answers[path](parameters);
+  throw new Error("this page has no server behind it");
+}
+
+export async function change() {
+  throw new Error("this page has no server behind it: nothing can be changed here");
+}
+
+export const runPath = (id) => `/run/${encodeURIComponent(id)}`;
+
+/** Runs that the page tells of are places of it; nothing else can be reached from here. */
+export const outer = (address) => {
+  const run = /^\/run\/([^/?]+)$/.exec(address);
+  return run && kept.details.some((item) => item.id === decodeURIComponent(run[1])) ? `#run-${run[1]}` : "#";
+};
+
+export const read = () => state;
+export const write = (patch) => void Object.assign(state, patch);
+export const remembered = (_, otherwise) => otherwise;
+export const remember = () => {};
+
+function table({ sort = "", offset = 0, limit = 100 }) {
+  const { rows, ...rest } = kept.table;
+  const field = sort.replace(/^-/, "");
+  const at = rest.columns.findIndex((column) => column.field === field);
+  const fixed = { name: "name", status: "status", started: "started", duration: "duration_s" };
+  const value = at >= 0 ? (row) => row.values[at] : Object.hasOwn(fixed, field) ? (row) => row[fixed[field]] : null;
+  const way = sort.startsWith("-") ? -1 : 1;
+  const sorted = value && sort !== kept.state.sort ? [...rows].sort((one, other) => compared(value(one), value(other), way)) : rows; // as they came
+  return { ...rest, total: rows.length, rows: sorted.slice(offset, offset + limit) };
+}
+
+/** Values in their order, missing ones last either way. */
+function compared(one, other, way) {
+  const lacks = (value) => value === null || value === undefined;
+  if (lacks(one) || lacks(other)) return lacks(one) - lacks(other);
+  if (typeof one === "number" && typeof other === "number") return way * (one - other);
+  return way * (String(one) < String(other) ? -1 : String(one) > String(other) ? 1 : 0);
+}
+
+function metrics({ runs }) {
+  const counts = {};
+  const points = {};
+  for (const [key, found] of Object.entries(kept.curves)) {
+    const own = found.curves.filter((curve) => runs.includes(curve.run));
+    if (!own.length) continue;
+    counts[key] = own.length;
+    points[key] = Math.max(...own.map((curve) => curve.points));
+  }
+  return { runs: kept.table.rows.filter((row) => runs.includes(row.id)), metrics: counts, points };
+}
+
+function curves({ runs, key, begin, end }) {
+  const found = kept.curves[key];
+  const part = (curve) => {
+    if (begin === undefined) return curve;
+    const inside = curve.x.flatMap((x, at) => (x >= begin && x <= end ? [at] : []));
+    const [low, high] = [Math.max(0, (inside[0] ?? 0) - 1), (inside.at(-1) ?? -1) + 2];
+    return { ...curve, x: curve.x.slice(low, high), y: curve.y.slice(low, high) };
+  };
+  return { ...found, curves: found.curves.filter((curve) => runs.includes(curve.run)).map(part) };
+}
+
+const bands = ({ key }) => kept.bands[key];
