@@ -1,11 +1,13 @@
 """Settings of programs that no argparse parses: what the user's own code is called with, or asks a parser for."""
 
+import inspect
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, get_args
 
 from runlore import guest
-from runlore.guest.wrapping import Wrappers
+from runlore.guest.wrapping import Wrappers, arguments
 
 Arguments = tuple[Any, ...]
 
@@ -43,8 +45,15 @@ def follow_simple_parsing(wrappers: Wrappers) -> None:
 
 
 def follow_tyro(wrappers: Wrappers) -> None:
-    """Follow `tyro.cli`, which returns an object of the class that it is given."""
+    """Follow `tyro.cli`, which returns an object of a class, and hear what it is about to call a function with."""
     wrappers.follow(sys.modules["tyro"], "cli", _made_by_tyro)
+    wrappers.wrap(sys.modules["tyro._calling"], "callable_with_args", _filled_by_tyro)
+
+
+def follow_fire(wrappers: Wrappers) -> None:
+    """Hear what fire has parsed for a function or a class of the user's, before it is called."""
+    wrappers.wrap(sys.modules["fire.core"], "_MakeParseFn", _parser_made)
+    wrappers.wrap(sys.modules["fire.core"], "_CallAndUpdateTrace", _fired)
 
 
 def follow_pydantic(wrappers: Wrappers) -> None:
@@ -90,8 +99,65 @@ def _parsed(args: Arguments, kwargs: Mapping[str, Any], result: Any) -> None:
 
 
 def _made_by_tyro(args: Arguments, kwargs: Mapping[str, Any], result: Any) -> None:
-    if isinstance(args[0] if args else kwargs.get("f"), type):
-        guest.take_settings(result[0] if kwargs.get("return_unknown_args") else result)
+    made_of = args[0] if args else kwargs.get("f")
+    made = result[0] if kwargs.get("return_unknown_args") else result
+    if isinstance(made_of, type) or type(made) in get_args(made_of):  # a class, or one of several
+        guest.take_settings(made)
+
+
+def _filled_by_tyro(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    found = original(*args, **kwargs)
+    call = found[0]
+    if isinstance(call, partial) and guest.is_users_function(call.func):
+        prefix = kwargs.get("field_name_prefix", "")  # that of a sub-command
+        _take_call(call.func, call.args, call.keywords, {"command": call.func.__name__} if prefix else {})
+    return found
+
+
+class _Fired(guest.Part):
+    """The program that fire calls, as it was given: whatever else it calls is a command."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self.given: Any = None
+
+
+def _fired(original: Callable[..., Any], component: Any, args: Any, trace: Any, *more: Any, **kwargs: Any) -> Any:
+    fired = guest.part(_Fired)
+    before, fired.given = fired.given, trace.elements[0].component
+    try:
+        return original(component, args, trace, *more, **kwargs)
+    finally:
+        fired.given = before
+
+
+def _parser_made(original: Callable[..., Any], function: Any, *more: Any) -> Any:
+    parse = original(function, *more)
+    is_class = inspect.isclass(function)
+    if not guest.is_users_function(vars(function).get("__init__") if is_class else function):
+        return parse
+    name, given = function.__name__, guest.part(_Fired).given
+    is_given = given is function or (name == "__call__" and given is getattr(function, "__self__", None))
+
+    @guest.unseen
+    def parsed(args: Any) -> Any:
+        found = parse(args)
+        values, others = found[0]
+        take(function, values, others, {} if is_given else {"command": name})
+        return found
+
+    take = guest.harmless(_take_call)
+    return parsed
+
+
+def _take_call(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], named: Mapping[str, Any]) -> None:
+    """Record what a function of the user's is about to be called with, and the name of a command."""
+    values = arguments(function, *args, **kwargs)
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            values |= values.pop(name, {})
+    guest.take_settings({**named, **values})
 
 
 def _made(args: Arguments, kwargs: Mapping[str, Any], result: Any) -> None:

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from runlore import guest
-from runlore.guest.files.named import NamedFiles
+from runlore.guest.files.named import NamedFiles, ParsedArguments
 from runlore.guest.wrapping import Wrappers
 from runlore.hookspecs import Integration
 
@@ -54,6 +54,7 @@ SWITCHES: dict[str, tuple[Place, ...]] = {
     "jsonargparse": (Place("jsonargparse", "_commands:follow_jsonargparse"),),
     "simple-parsing": (Place("simple_parsing", "_commands:follow_simple_parsing"),),
     "tyro": (Place("tyro", "_commands:follow_tyro"),),
+    "fire": (Place("fire.core", "_commands:follow_fire"),),
     "pydantic-settings": (Place("pydantic_settings", "_commands:follow_pydantic"),),
 }
 
@@ -61,8 +62,12 @@ SWITCHES: dict[str, tuple[Place, ...]] = {
 def switches() -> list[Integration]:
     """Return an integration for each switch."""
     found = [_switch(name, *places) for name, places in SWITCHES.items()]
-    want, unwant = guest.part(NamedFiles).want, guest.part(NamedFiles).unwant
-    return [*found, Integration(ARGUMENTS, "io", want, unwant, trains=False)]
+    files, parsed = guest.part(NamedFiles), guest.part(ParsedArguments)
+    return [
+        *found,
+        Integration(ARGUMENTS, "io", files.want, files.unwant, trains=False),
+        Integration("argparse", "io", parsed.want, parsed.unwant, trains=False),
+    ]
 
 
 def _switch(name: str, first: Place, *others: Place) -> Integration:

@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from runlore import Store
+from tests.process import Process
 
 PROGRAMS = {
     "click": """
@@ -59,6 +61,67 @@ class Config:
     lr: float = 0.1
 print("trains", tyro.cli(Config).lr)
 """,
+    "tyro function": """
+import tyro
+def train(lr: float = 0.1, *, name: str = "a"): print("trains", lr)
+tyro.cli(train)
+""",
+    "tyro sub-command": """
+import tyro
+def train(lr: float = 0.1): print("trains", lr)
+def evaluate(path: str): print("evaluates")
+tyro.extras.subcommand_cli_from_dict({"fit": train, "evaluate": evaluate})
+""",
+    "tyro classes": """
+import dataclasses, typing, tyro
+@dataclasses.dataclass
+class Adam:
+    lr: float = 0.1
+@dataclasses.dataclass
+class Sgd:
+    momentum: float = 0.9
+print("trains", tyro.cli(typing.Union[Adam, Sgd]).lr)
+""",
+    "fire": """
+import fire
+def train(data, lr=0.1, **more): print("trains", lr)
+fire.Fire(train)
+""",
+    "fire sub-command": """
+import fire
+def train(lr=0.1): print("trains", lr)
+def evaluate(path): print("evaluates")
+fire.Fire({"train": train, "evaluate": evaluate})
+""",
+    "fire class": """
+import fire
+class Trainer:
+    def __init__(self, width=4): self.width = width
+    def train(self, lr=0.1): print("trains", lr)
+fire.Fire(Trainer)
+""",
+    "argparse parsed twice": """
+import argparse
+first = argparse.ArgumentParser(add_help=False)
+first.add_argument("--config", default="none")
+known, rest = first.parse_known_args()
+second = argparse.ArgumentParser(parents=[first])
+second.add_argument("--lr", type=float, default=0.1)
+second.set_defaults(config="from-a-file")
+print("trains", second.parse_args(rest).lr)
+""",
+    "argparse sub-commands": """
+import argparse
+def train(args): print("trains", args.lr)
+parser = argparse.ArgumentParser()
+parser.add_argument("--debug", action="store_true")
+commands = parser.add_subparsers(dest="command")
+one = commands.add_parser("train")
+one.add_argument("--lr", type=float)
+one.set_defaults(function=train)
+args = parser.parse_args()
+args.function(args)
+""",
     "pydantic_settings": """
 from pydantic_settings import BaseSettings
 class Config(BaseSettings):
@@ -66,17 +129,36 @@ class Config(BaseSettings):
 print("trains", Config().lr)
 """,
 }
+AT_ONCE = {"click", "tyro sub-command", "fire", "argparse parsed twice"}
 EXPECTED: dict[str, dict[str, object]] = {
     "click": {"debug": True, "command": "train"},
     "typer": {"name": "a"},
     "hydra": {"model.width": 4},
+    "tyro function": {"lr": 0.5, "name": "a"},
+    "tyro sub-command": {"lr": 0.5, "command": "train"},
+    "tyro classes": {"lr": 0.5},
+    "fire": {"data": "digits", "lr": 0.5, "seed": 3},
+    "fire sub-command": {"lr": 0.5, "command": "train"},
+    "fire class": {"width": 8, "lr": 0.5, "command": "train"},
+    "argparse parsed twice": {"config": "from-a-file", "lr": 0.5},
+    "argparse sub-commands": {"debug": True, "command": "train", "lr": 0.5},
 }
-ARGUMENTS: dict[str, list[str]] = {"hydra": ["lr=0.5"], "click": [], "pydantic_settings": []}
+ARGUMENTS: dict[str, list[str]] = {
+    "hydra": ["lr=0.5"],
+    "click": [],
+    "pydantic_settings": [],
+    "tyro sub-command": ["fit", "--lr", "0.5"],
+    "tyro classes": ["adam", "--lr", "0.5"],
+    "fire": ["digits", "--lr=0.5", "--seed=3"],
+    "fire sub-command": ["train", "--lr=0.5"],
+    "fire class": ["--width=8", "train", "--lr=0.5"],
+    "argparse sub-commands": ["--debug", "train", "--lr", "0.5"],
+}
 
 
-@pytest.mark.parametrize("name", [*PROGRAMS][:1] + [pytest.param(n, marks=pytest.mark.stress) for n in [*PROGRAMS][1:]])
+@pytest.mark.parametrize("name", [n if n in AT_ONCE else pytest.param(n, marks=pytest.mark.stress) for n in PROGRAMS])
 def test_settings_are_params_of_the_program(store: Store, tmp_path: Path, name: str) -> None:
-    pytest.importorskip(name)
+    pytest.importorskip(name.partition(" ")[0])
     (tmp_path / "config.yaml").write_text("lr: 0.1\nmodel:\n  width: 4\n")
     (tmp_path / "train.py").write_text(PROGRAMS[name])
     words = [sys.executable, "train.py", *ARGUMENTS.get(name, ["--lr", "0.5"])]
@@ -93,3 +175,46 @@ def test_settings_are_params_of_the_program(store: Store, tmp_path: Path, name: 
     assert found.params.items() >= EXPECTED.get(name, {}).items()
     assert "hunter2" not in json.dumps(found.params, default=str)
     assert ("hydra.output_dir" in found.captured) == (name == "hydra")
+
+
+@pytest.mark.parametrize(
+    ("setting", "is_there"),
+    [
+        ({"RUNLORE_DISABLED": "argparse"}, False),
+        ({"RUNLORE_AUTOLOG": "sklearn"}, False),
+        ({"RUNLORE_AUTOLOG": "argparse"}, True),
+    ],
+)
+def test_arguments_have_a_switch(store: Store, tmp_path: Path, setting: dict[str, str], is_there: bool) -> None:
+    (tmp_path / "train.py").write_text(PROGRAMS["argparse parsed twice"])
+    words = [sys.executable, "-m", "runlore", "run", "train.py", "--lr", "0.5"]
+    subprocess.run(words, cwd=tmp_path, env={**os.environ, **setting}, check=True, capture_output=True)
+    (found,) = store.runs()
+    assert found.params == ({"config": "from-a-file", "lr": 0.5} if is_there else {})
+
+
+def test_arguments_go_into_an_open_run_where_they_are_switched_on(store: Store, python: Callable[..., Process]) -> None:
+    """By the switch, in any order of the imports; it is restored, and what a library parses does not count."""
+    printed = python(
+        """
+        import runlore
+        on = runlore.autolog("argparse")
+        import argparse
+        ours = argparse.ArgumentParser.parse_known_args
+        runlore.autolog("argparse")
+        def parse(*words):
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--lr", type=float)
+            parser.add_subparsers().add_parser("train").add_argument("--depth", type=int)
+            return parser.parse_args(words)
+        parse("--lr", "3")
+        with runlore.start_run():
+            parse("--lr", "0.5", "train", "--depth", "2")
+        on.disable()
+        with runlore.start_run():
+            parse("--lr", "0.25")
+        print(ours.__wrapped__ is argparse.ArgumentParser.parse_known_args)
+        """
+    ).succeed()
+    assert printed == "True\n"
+    assert [found.params for found in store.runs()] in ([{}, {"lr": 0.5, "depth": 2}], [{"lr": 0.5, "depth": 2}, {}])

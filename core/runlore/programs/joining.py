@@ -12,7 +12,7 @@ from typing import Any
 from runlore._process import Part, process
 from runlore._startup import told_program
 from runlore._warnings import report
-from runlore.guest.files.named import note_arguments
+from runlore.guest.files.named import ParsedArguments, note_arguments
 from runlore.log.folder import Folder
 from runlore.plugins.autolog import autolog_by_setting
 from runlore.recording.current import ProgramsRun
@@ -54,7 +54,8 @@ def take_settings(values: Mapping[str, Any]) -> None:
         run = process.part(ProgramsRun).get()
         if run is not None:
             note_arguments(values)
-            run.log_params({key: value for key, value in values.items() if not isinstance(value, FunctionType)})
+            if process.part(ParsedArguments).is_wanted:
+                run.log_params({key: value for key, value in values.items() if not isinstance(value, FunctionType)})
     except Exception as error:  # the user's program calls us here
         report(f"the settings of this program are not recorded: {type(error).__name__}: {error}")
 

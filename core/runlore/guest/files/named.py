@@ -3,14 +3,17 @@
 import builtins
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
+from runlore._callers import is_users
 from runlore._process import Part, process
+from runlore._startup import told_program
 from runlore.artifacts.events import local_path
 from runlore.guest.files.watch import read, wrote
-from runlore.guest.state import open_run
+from runlore.guest.state import once_imported, open_run
 from runlore.guest.wrapping import Wrappers
 from runlore.recording.current import ProgramsRun
 
@@ -69,6 +72,42 @@ class NamedFiles(Part):
             read(file, "open")
         elif self._is_wanted:
             wrote(file, "data")
+
+
+class ParsedArguments(Part):
+    """Notes if arguments are wanted that argparse parses for the user's code; `runlore run` hears them by itself."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self.is_wanted = False
+        self._depth = 0  # sub-parsers parse within another one's call
+        self._wrappers = Wrappers()
+
+    def want(self) -> None:
+        """Record it from now on."""
+        self.is_wanted = True
+        if told_program() is None:
+            once_imported("argparse", self._follow)
+
+    def unwant(self) -> None:
+        """Record it no longer."""
+        self.is_wanted = False
+        self._wrappers.restore()
+
+    def _follow(self) -> None:
+        if self.is_wanted and not self._wrappers:
+            self._wrappers.wrap(sys.modules["argparse"].ArgumentParser, "parse_known_args", self._parsed)
+
+    def _parsed(self, original: Callable[..., Any], parser: Any, *args: Any, **kwargs: Any) -> Any:
+        self._depth += 1
+        try:
+            found = original(parser, *args, **kwargs)
+        finally:
+            self._depth -= 1
+        if not self._depth and is_users(sys._getframe(1), str(sys.modules["argparse"].__file__)):
+            take_settings(vars(found[0]))
+        return found
 
 
 def note_arguments(arguments: Mapping[str, Any]) -> None:
