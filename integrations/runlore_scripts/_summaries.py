@@ -8,20 +8,15 @@ from typing import Any
 
 from runlore import guest
 from runlore.guest.wrapping import Wrappers
+from runlore_scripts._summary_media import KEPT, note_drawn
 
-MEDIA = {
-    "add_audio": "sounds",
+LEFT_OUT = {
     "add_embedding": "embeddings",
-    "add_figure": "figures",
     "add_graph": "graphs",
-    "add_histogram": "histograms",
-    "add_histogram_raw": "histograms",
-    "add_image": "images",
-    "add_image_with_boxes": "images",
-    "add_images": "images",
+    "add_histogram_raw": "histograms of bins",
+    "add_image_with_boxes": "images with boxes",
     "add_mesh": "meshes",
-    "add_pr_curve": "precision-recall curves",
-    "add_pr_curve_raw": "precision-recall curves",
+    "add_pr_curve_raw": "precision-recall curves of counts",
     "add_tensor": "tensors",
     "add_video": "videos",
 }
@@ -40,24 +35,23 @@ class _Written(guest.Part):
 
 def follow_torch(wrappers: Wrappers) -> None:
     """Follow `torch.utils.tensorboard.SummaryWriter`."""
-    _follow(wrappers, sys.modules["torch.utils.tensorboard.writer"].SummaryWriter)
+    _follow(wrappers, sys.modules["torch.utils.tensorboard.writer"])
 
 
 def follow_tensorboardx(wrappers: Wrappers) -> None:
     """Follow `tensorboardX.SummaryWriter`."""
-    _follow(wrappers, sys.modules["tensorboardX.writer"].SummaryWriter)
+    _follow(wrappers, sys.modules["tensorboardX.writer"])
 
 
-def _follow(wrappers: Wrappers, writer: type) -> None:
-    for name, note in (
-        ("add_scalar", _scalar),
-        ("add_scalars", _scalars),
-        ("add_hparams", _hparams),
-        ("add_text", _text),
-    ):
+def _follow(wrappers: Wrappers, module: Any) -> None:
+    writer = module.SummaryWriter
+    for name, note in (("add_scalar", _scalar), ("add_scalars", _scalars), ("add_hparams", _hparams)):
         wrappers.follow(writer, name, note)
-    for name in MEDIA.keys() & vars(writer).keys():  # versions differ
-        wrappers.follow(writer, name, partial(_medium, name))
+    for name in KEPT.keys() & vars(writer).keys():  # versions differ
+        wrappers.follow(writer, name, partial(_kept, name))
+    for name in LEFT_OUT.keys() & vars(writer).keys():
+        wrappers.follow(writer, name, partial(_left_out, name))
+    wrappers.follow(module, "figure_to_image", note_drawn, by_all=True)
 
 
 def _scalar(args: Arguments, kwargs: Mapping[str, Any], result: object) -> None:
@@ -83,21 +77,19 @@ def _hparams(args: Arguments, kwargs: Mapping[str, Any], result: object) -> None
         run.log_summary({name: float(value) for name, value in metrics.items()})
 
 
-def _text(args: Arguments, kwargs: Mapping[str, Any], result: object) -> None:
-    """Keep the first text of a tag as a note; those of each epoch would bury it."""
+def _kept(name: str, args: Arguments, kwargs: Mapping[str, Any], result: object) -> None:
     run = guest.open_run()
     if run is not None:
-        tag, text = _arguments(args, kwargs, ("tag", "text_string"))
-        if _is_first(run.id, f"text {tag}"):
-            run.note(f"{tag}: {text}")
-        elif _is_first(run.id, "later texts"):
-            run.log_missing("TensorBoard's later texts", "only the first text of a tag is kept, as a note")
+        keep, defaults = KEPT[name]
+        tag, *values = _arguments(args, kwargs, ("tag", *defaults))
+        given = {key: defaults[key] if value is None else value for key, value in zip(defaults, values, strict=True)}
+        keep(run, _key(run.id, args[0], str(tag)), given, given["global_step"])
 
 
-def _medium(name: str, args: Arguments, kwargs: Mapping[str, Any], result: object) -> None:
+def _left_out(name: str, args: Arguments, kwargs: Mapping[str, Any], result: object) -> None:
     run = guest.open_run()
     if run is not None and _is_first(run.id, name):
-        run.log_missing(f"TensorBoard's {name}", f"{MEDIA[name]} are not recorded; its own files have them")
+        run.log_missing(f"TensorBoard's {name}", f"{LEFT_OUT[name]} are not recorded; its own files have them")
 
 
 def _arguments(args: Arguments, kwargs: Mapping[str, Any], names: tuple[str, ...]) -> list[Any]:

@@ -1,13 +1,18 @@
 """What a script writes for TensorBoard is recorded in the run that is open, and TensorBoard's files are the same."""
 
+import io
+import json
+import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import tensorboardX
 import torch
+from PIL import Image
 from torch.utils import tensorboard
 
 import runlore
@@ -48,18 +53,87 @@ def test_hparams_are_params_and_their_metrics_the_summary(store: Store, writer_c
     assert not found.metrics
 
 
-def test_texts_are_notes_and_media_are_named(store: Store, writer_class: Any, tmp_path: Path) -> None:
+def media(found: Any) -> dict[tuple[str | None, int | None], Any]:
+    return {(item.media, item.step): item for item in found.artifacts if item.media}
+
+
+def pixels(data: bytes) -> Any:
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+def test_images_are_media_whatever_their_axes(store: Store, writer_class: Any, tmp_path: Path) -> None:
+    digit = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)
+    tensor = torch.tensor(digit, dtype=torch.float32) / 255
+    with writer_class(str(tmp_path / "board")) as writer, runlore.start_run():
+        writer.add_image("digit", digit.transpose(2, 0, 1), 0)
+        writer.add_image("digit", tensor, global_step=1, dataformats="HWC")
+        writer.add_image("grey", digit[..., 0], 2, dataformats="HW")
+        writer.add_images("batch", tensor.permute(2, 0, 1)[None].repeat(3, 1, 1, 1).requires_grad_(), 3)
+        digit[:] = 0
+    (found,) = store.runs()
+    kept = media(found)
+    assert kept.keys() == {("digit", 0), ("digit", 1), ("grey", 2), ("batch", 3)}
+    wanted = np.arange(24).reshape(2, 4, 3)
+    assert (pixels(kept["digit", 0].read_bytes()) == wanted).all()
+    assert (pixels(kept["digit", 1].read_bytes()) == wanted).all()
+    assert (pixels(kept["grey", 2].read_bytes()) == wanted[..., 0]).all()
+    assert len(list(kept["batch", 3].restore(tmp_path / "batch").iterdir())) == 3
+    assert not found.missing
+
+
+def test_figures_are_drawn_once(store: Store, writer_class: Any, tmp_path: Path) -> None:
+    figure, axes = plt.subplots(figsize=(2, 1), dpi=50)
+    axes.plot([1, 2])
+    drawn: list[object] = []
+    figure.canvas.mpl_connect("draw_event", drawn.append)
+    with writer_class(str(tmp_path / "board")) as writer, runlore.start_run():
+        writer.add_figure("curve", figure, 4)
+    (found,) = store.runs()
+    (kept,) = media(found).values()
+    assert (kept.media, kept.step, pixels(kept.read_bytes()).shape) == ("curve", 4, (50, 100, 3))
+    assert len(drawn) <= 1
+    assert not plt.get_fignums()
+
+
+def test_histograms_texts_and_curves_are_media(store: Store, writer_class: Any, tmp_path: Path) -> None:
     with writer_class(str(tmp_path / "board")) as writer, runlore.start_run():
         for step in range(2):
             writer.add_text("config", f"text {step}", step)
-            writer.add_histogram("weights", np.arange(9.0), step)
-            writer.add_image("digit", np.zeros((1, 4, 4), np.uint8), step)
+            writer.add_histogram("weights", torch.arange(9.0), step)
+        writer.add_pr_curve("pr", np.array([0, 1, 1]), np.array([0.2, 0.9, 0.4]), 5)
     (found,) = store.runs()
-    assert list(found.notes) == ["config: text 0"]
-    told = [item["what"] for item in found.missing]
-    assert sorted(told) == [
-        "TensorBoard's add_histogram", "TensorBoard's add_image", "TensorBoard's later texts",
-    ]  # fmt: skip
+    kept = media(found)
+    assert [kept["config", step].read_bytes().decode() for step in range(2)] == ["text 0", "text 1"]
+    assert sum(json.loads(kept["weights", 1].read_bytes())["counts"]) == 9
+    assert ("pr", 5) in kept
+    assert not found.missing
+    assert not found.notes
+
+
+def test_sounds_are_media(store: Store, on: On, tmp_path: Path) -> None:
+    on("tensorboard")  # that of tensorboardX needs soundfile
+    with tensorboard.SummaryWriter(str(tmp_path / "board")) as writer, runlore.start_run():
+        writer.add_audio("tone", torch.tensor([[0.0, 0.5, -1.0]]), 6, sample_rate=8000)
+    (kept,) = media(store.runs()[0]).values()
+    with wave.open(io.BytesIO(kept.read_bytes())) as sound:
+        assert (kept.media, kept.step, sound.getframerate(), sound.getnchannels()) == ("tone", 6, 8000, 1)
+        assert np.frombuffer(sound.readframes(3), "<i2").tolist() == [0, 16383, -32767]
+
+
+def test_what_is_not_kept_is_named_once(store: Store, writer_class: Any, tmp_path: Path) -> None:
+    with writer_class(str(tmp_path / "board")) as writer, runlore.start_run():
+        for step in range(2):
+            writer.add_histogram_raw("weights", 0, 1, 2, 1.0, 1.0, [1.0], [2], step)
+    (found,) = store.runs()
+    assert [item["what"] for item in found.missing] == ["TensorBoard's add_histogram_raw"]
+
+
+@pytest.mark.filterwarnings("ignore:.*media 'odd':RuntimeWarning")
+def test_a_value_that_is_none_costs_itself_alone(store: Store, writer_class: Any, tmp_path: Path) -> None:
+    with writer_class(str(tmp_path / "board")) as writer, runlore.start_run():
+        writer.add_histogram("odd", np.array([np.nan, 1.0, 2.0]), 0, bins=[0.0, 1.5, 3.0])
+        writer.add_text("fine", "text", 0)
+    assert ("fine", 0) in media(store.runs()[0])
 
 
 def test_writers_of_one_tag_are_told_apart(store: Store, writer_class: Any, tmp_path: Path) -> None:
