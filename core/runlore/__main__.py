@@ -1,11 +1,14 @@
 """`python -m runlore`, and the command `runlore`."""
 
+import signal
 import sys
 import warnings
 
 
 def main() -> None:
     """Run a command. `runlore run PROGRAM` without options is begun at once: its program waits for what is imported."""
+    if sys.argv[1:2] == ["run"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C before the program is there ends what would have been it
     if len(sys.argv) > 2 and sys.argv[1] == "run" and not sys.argv[2].startswith("-"):
         _run(sys.argv[2:])
     from runlore.cli import main as command

@@ -156,6 +156,41 @@ def test_a_signal_for_the_group_comes_once_however_late_we_get_to_it(piped: Pipe
 
 
 STRESS = pytest.mark.stress
+EARLY = """
+import os, signal
+from runlore.programs.relay import Relay
+from runlore.programs.supervising import end_like, hold_signals, supervise
+mask = hold_signals()
+relay = Relay(None)
+SEND
+end_like(supervise(["sh", "-c", "sleep 1; exit 3"], os.environ, relay, mask))
+"""
+BEFORE_ALL = """
+import os, signal, sys
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == "runlore.programs.command":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupts())
+sys.argv = ["runlore", "run", "sh", "-c", "exit 3"]
+from runlore.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "send", ["os.killpg(0, signal.SIGINT)", "os.kill(os.getpid(), signal.SIGINT)", "os.killpg(0, signal.SIGTERM)"]
+)
+def test_a_signal_before_the_program_starts_ends_it(send: str) -> None:
+    """Ctrl-C goes to a group that the program is not in yet: it would have run on."""
+    code = EARLY.replace("SEND", send)
+    done = subprocess.run([sys.executable, "-c", code], start_new_session=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (-(signal.SIGTERM if "TERM" in send else signal.SIGINT), b"")
+
+
+def test_ctrl_c_before_runlore_is_ready_leaves_no_traceback(store: Store) -> None:
+    done = subprocess.run([sys.executable, "-c", BEFORE_ALL], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
 
 
 @pytest.mark.parametrize(

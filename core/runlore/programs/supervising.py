@@ -1,7 +1,8 @@
 """Start a program as its shell would, and wait for it: its signals, its terminal and its end stay its own.
 
 The program stays in the process group of its shell, so that Ctrl-C, Ctrl-Z and signals for the group reach it as ever.
-A signal that is sent to our process alone is passed on. Which of both it was is told by a witness, a process of the
+A signal that is sent to our process alone is passed on, and so is one that arrived before the program was there, as it
+would have ended it then. Which of both it was is told by a witness, a process of the
 same group that only notes what signals arrive (it is that of the `Relay`).
 """
 
@@ -64,12 +65,16 @@ def supervise(command: Sequence[str], environment: Mapping[str, str], relay: Rel
         OSError: it can't be started: there is no such program, or it can't be executed.
     """
     killed_before = _killed_in_group()
+    early = _held()
     ours = [number for number in (signal.SIGPIPE, signal.SIGXFSZ) if signal.getsignal(number) is signal.SIG_IGN]
     child = os.posix_spawnp(
         command[0], list(command), dict(environment),
         file_actions=relay.file_actions, setsigmask=mask, setsigdef=ours,  # which Python ignores from its start on
     )  # fmt: skip
     relay.started()
+    for held in early:  # it can't have got them, whomever they were for
+        relay.has_witnessed(held)
+        os.kill(child, held)
     status = _wait(child, relay)
     relay.drain(_is_enough)
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
@@ -99,6 +104,14 @@ def end_like(outcome: Outcome) -> None:
         os.kill(os.getpid(), outcome.signal)
         time.sleep(1)  # it arrives before this
     os._exit(128 + outcome.signal if outcome.signal is not None else outcome.status)
+
+
+def _held() -> list[int]:
+    """Return the signals that have arrived and are to be passed on, and hold them no longer."""
+    found = []
+    while (arrived := signal.sigtimedwait(WATCHED - NOT_PASSED_ON, 0)) is not None:
+        found.append(arrived.si_signo)
+    return found
 
 
 def _wait(child: int, relay: Relay) -> int:
