@@ -34,10 +34,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of
 
 
 ROOT = Path(__file__).parent
-FRAMEWORKS = ("keras", "lightgbm", "lightning", "sklearn", "transformers", "xgboost")  # folders whose tests train
+FRAMEWORKS = ("catboost", "keras", "lightgbm", "lightning", "sklearn", "transformers", "xgboost")  # tests train there
 WHOLE_SCRIPTS = ("docs", "examples", "reproduction", "story", "upstream")  # folders whose tests run scripts that train
 IMPORTS_FRAMEWORK = re.compile(
-    r"^(from|import) (keras|lightgbm|lightning|sklearn|torch|transformers|xgboost|runlore_\w+)\b", re.M
+    r"^(from|import) (catboost|keras|lightgbm|lightning|sklearn|torch|transformers|xgboost|runlore_\w+)\b", re.M
 )
 FIXTURES = {
     # the last three ask a contract for it
@@ -47,7 +47,7 @@ FIXTURES = {
     "framework": {"real_store", "many_store"},  # trained, or of 10,000 runs: half a minute each
 }
 HEAVY_CONTRACTS = tuple(  # trainings that take long, or are many
-    f"tests/{name}/test_contract.py" for name in ("keras", "lightgbm", "optuna", "transformers", "xgboost")
+    f"tests/{name}/test_contract.py" for name in ("catboost", "keras", "lightgbm", "optuna", "transformers", "xgboost")
 )
 MARKERS = {
     "process": "starts Python processes of its own",

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
 
 FIRST = (  # folders by what they take: the smallest files come last, so that no worker ends long after the other
-    "ui", "upstream", "lightning", "transformers", "keras", "stress", "sklearn", "xgboost", "lightgbm", "docs", "story",
-    "reproduction", "examples", "recording",
+    "ui", "upstream", "lightning", "transformers", "keras", "stress", "sklearn", "xgboost", "lightgbm", "catboost",
+    "docs", "story", "reproduction", "examples", "recording",
 )  # fmt: skip
 TOGETHER = ("ui", "lightning", "transformers", "keras")  # folders whose files share stores or warm parents
 

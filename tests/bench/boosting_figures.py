@@ -1,4 +1,4 @@
-"""What recording costs a fit of 100 rounds with xgboost and lightgbm: own hooks inside one, and what is paid once."""
+"""What recording costs a fit of 100 rounds with xgboost, lightgbm and catboost: own hooks, and what is paid once."""
 
 from tests.bench.figures import World, figure, floor
 from tests.bench.trainer_figures import TIMED
@@ -68,6 +68,34 @@ for owner in (Empty, _training.Listener):
 """
 )
 
+CATBOOST = (
+    ON_CPU
+    + DATA
+    + """
+import catboost
+from runlore_catboost import RunloreCallback, _training
+
+class Empty:
+    def after_iteration(self, info):
+        return True
+
+def fit(kind):
+    train, test = catboost.Pool(x, y, thread_count=1), catboost.Pool(x[:6000], y[:6000], thread_count=1)
+    callbacks = {"runlore": [RunloreCallback()], "empty": [Empty()]}.get(kind)
+    model = catboost.CatBoostClassifier(iterations=rounds, thread_count=1, verbose=0, allow_writing_files=False)
+    began = time.thread_time()
+    model.fit(train, eval_set=test, callbacks=callbacks)
+    return time.thread_time() - began
+
+rounds = 100
+timed(_training.Training, "begin", "fixed")
+timed(_training, "record_data", "data")
+timed(_training.Training, "end", "fixed")
+for owner in (Empty, _training.Listener):
+    timed(owner, "after_iteration", "hooks")
+"""
+)
+
 SHARE = "shares, _, _ = report(sys.argv[1], fit); print(shares[sys.argv[2]] * 100)"
 FIXED = "_, spent, _ = report('runlore', fit); print((spent['fixed'] - spent['data']) * 1e3)"
 PLAIN = "fit('plain'); print(fit('plain') * 1e3)"
@@ -121,3 +149,35 @@ def lightgbm_plain(world: World) -> float:
 @floor("lightgbm: empty hooks, CPU", "%")
 def lightgbm_empty(world: World) -> float:
     return float(world.python(LIGHTGBM + SHARE, "empty", "hooks"))
+
+
+@figure("catboost: own hooks in a fit of 100 rounds, two sets, CPU", "%", 1, beside="catboost: empty hooks, CPU")
+def catboost_hooks(world: World) -> float:
+    return float(world.python(CATBOOST + SHARE, "runlore", "hooks"))
+
+
+@figure("catboost: fingerprints of both sets in that fit, CPU", "%", 1, beside="catboost: empty hooks, CPU")
+def catboost_data(world: World) -> float:
+    return float(world.python(CATBOOST + SHARE, "runlore", "data"))
+
+
+@figure("catboost: fixed cost of a fit, CPU", "ms", 5, beside="catboost: that fit without us, CPU")
+def catboost_fixed(world: World) -> float:
+    return float(world.python(CATBOOST + FIXED))
+
+
+@figure(
+    "catboost: a fit of 1,000 rounds with an empty callback", "× plain", beside="catboost: that fit without us, CPU"
+)
+def catboost_callbacks(world: World) -> float:
+    return float(world.python(CATBOOST + "rounds = 1000; print(fit('empty') / fit('plain'))"))
+
+
+@floor("catboost: that fit without us, CPU", "ms")
+def catboost_plain(world: World) -> float:
+    return float(world.python(CATBOOST + PLAIN))
+
+
+@floor("catboost: empty hooks, CPU", "%")
+def catboost_empty(world: World) -> float:
+    return float(world.python(CATBOOST + SHARE, "empty", "hooks"))

@@ -134,7 +134,7 @@ def test_no_page_or_module_names_a_place_of_this_machine() -> None:
 
 def test_every_framework_extra_installs_what_it_names() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    for name in ("sklearn", "lightning", "keras", "transformers", "xgboost", "lightgbm", "ui", "all"):
+    for name in ("sklearn", "lightning", "keras", "transformers", "xgboost", "lightgbm", "catboost", "ui", "all"):
         assert extras[name]
 
 

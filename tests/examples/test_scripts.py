@@ -69,6 +69,15 @@ def test_lightgbm(run: Callable[[str], str], store: runlore.Store) -> None:
     assert len(validated.children) == 3
 
 
+def test_catboost(run: Callable[[str], str], store: runlore.Store) -> None:
+    assert "cross-validated accuracy" in run("catboost_digits.py")
+    validated, going_on, *trained = store.runs("parent is None")
+    assert [item.params["depth"] for item in trained] == [4, 1]
+    assert max(item.summary["best_score.validation.Accuracy"] for item in trained) > 0.9
+    assert [link["kind"] for link in going_on.links] == ["resumed_from"]
+    assert len(validated.children) == 3
+
+
 @pytest.mark.stress
 def test_keras(run: Callable[[str], str], store: runlore.Store, tmp_path: Path) -> None:
     assert run("keras_digits.py").count("test accuracy") == 2

@@ -1,0 +1,77 @@
+"""Descriptions of the data that a fit is given: what a pool holds in memory, nothing that has to be read."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+import catboost
+import numpy as np
+
+from runlore import FitSession, guest
+from runlore.guest.datasets import kind_of
+
+MAX_ENTRIES = 1 << 17  # of a pool that are copied out, which takes 0.2 µs each
+SAMPLED = 1 << 15  # of a larger one, in blocks of rows
+BLOCKS = 16
+MAX_WEIGHTS = 1 << 20  # of a pool that are looked at
+MAX_SETS = 20  # that are described
+
+
+def record_data(session: FitSession, parts: Iterator[tuple[str, Any]]) -> None:
+    """Describe the parts of the data, by their names."""
+    for name, part in parts:
+        session.record(lambda session, name=name, part=part: _record(session, name, part))  # type: ignore[misc]
+
+
+def parts_of(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the data in the arguments of a fit, under the names that scikit-learn's have."""
+    yield from ((name, arguments.get(name)) for name in ("X", "y", "sample_weight"))
+    sets = arguments.get("eval_set")
+    for place, item in enumerate(sets[:MAX_SETS] if isinstance(sets, list) else [sets]):
+        pair = item if isinstance(item, tuple) else (item,)
+        for ending, part in zip(("", ".y"), pair, strict=False):
+            yield f"eval_set.{place}{ending}", part
+
+
+def _record(session: FitSession, name: str, part: Any) -> None:
+    if isinstance(part, catboost.Pool):
+        _record_pool(session, name, part)
+    elif isinstance(part, str | os.PathLike):  # a file, which catboost reads itself
+        session.data(name, kind=kind_of(part), path=os.fspath(part))
+    elif part is not None:
+        session.data(name, guest.describe(part) or part)
+
+
+def _record_pool(session: FitSession, name: str, pool: Any) -> None:
+    rows, columns = pool.shape
+    facts: dict[str, Any] = {"pool": kind_of(pool), "columns": pool.get_feature_names()}
+    categories = pool.get_cat_feature_indices()
+    facts |= {"categorical": [facts["columns"][place] for place in categories]} if categories else {}
+    facts |= {"content": "quantised"} if pool.is_quantized() else {}
+    found = _content(pool, rows, columns)
+    if found is None:
+        session.data(name, shape=(rows, columns), **facts)
+    elif len(found) < rows:
+        sample = guest.describe(found)
+        facts |= {"sampled_rows": len(found), "sample": None if sample is None else sample.fingerprint}
+        session.data(name, shape=(rows, columns), **facts)
+    else:
+        session.data(name, found, **facts)
+    beside = "{}" if name == "X" else name + ".{}"  # as the arguments of a fit are called
+    if pool.has_label():
+        session.data(beside.format("y"), np.asarray(pool.get_label()))
+    weights = np.asarray(pool.get_weight()) if rows <= MAX_WEIGHTS else np.ones(1)
+    if (weights != 1).any():
+        session.data(beside.format("sample_weight"), weights)
+
+
+def _content(pool: Any, rows: int, columns: int) -> Any:
+    """Return the numbers that a pool holds, or blocks of its rows; None where it has categories, texts, or bins."""
+    with suppress(catboost.CatBoostError):
+        if rows * columns > MAX_ENTRIES:
+            length = max(1, SAMPLED // columns // BLOCKS)
+            starts = np.linspace(0, rows - length, BLOCKS, dtype=np.int64)
+            pool = pool.slice(np.unique(starts[:, None] + np.arange(length)))
+        return pool.get_features()
+    return None
