@@ -78,6 +78,7 @@ others: $(OTHERS)/ready  ## The integrations' tests with the oldest scikit-learn
 
 docs: $(VENV)/dev  ## Every snippet of the pages runs, every link leads somewhere; pictures of the page
 	$(BIN)/python -m tests.docs.api_page
+	$(BIN)/python -m tests.docs.table
 	$(PYTEST) tests/docs --durations=0
 	@if command -v chromium >/dev/null; then $(BIN)/python -m tests.ui.pictures docs/images; else echo "no pictures: they need Debian's chromium"; fi
 

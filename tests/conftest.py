@@ -55,6 +55,7 @@ MARKERS = {
     "browser": "looks at the page in a browser",
     "framework": "trains with a framework, or runs whole scripts that do",
     "long": "is a stress test that CI has no time for: `make stress` runs it",
+    "shows(framework, *what)": "backs cells of the README's table: `python -m tests.docs.table` writes it",
     "quiet": "measures, and runs when nothing else does: without workers",
 }
 

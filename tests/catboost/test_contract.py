@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from runlore.testing import IntegrationContract, Training
 
@@ -14,6 +15,7 @@ PARAMS = {
 }  # fmt: skip
 
 
+@pytest.mark.shows("catboost", "processes")
 class TestClassifier(IntegrationContract):
     integration = "catboost"
     metric = "validation/Logloss"

@@ -20,6 +20,7 @@ from tests.catboost.models import PARAMS, When, classifier, only, pools, rows, s
 # Points
 
 
+@pytest.mark.shows("catboost", "metrics")
 @pytest.mark.parametrize("period", [1, 2])
 def test_each_set_and_metric_has_a_point_at_each_iteration(store: Store, period: int) -> None:
     sets = [rows(60, 2), rows(60, 3)]
@@ -66,6 +67,7 @@ def test_a_long_fit_under_autolog_is_told_at_its_end(
         assert run.metrics["validation/Logloss"].values.tolist() == model.evals_result_["validation"]["Logloss"]
 
 
+@pytest.mark.shows("catboost", "early stopping")
 def test_early_stopping_tells_the_best_iteration_and_why(store: Store) -> None:
     model = train(RunloreCallback(), fit={"early_stopping_rounds": 3}, iterations=300)
     run = only(store)
@@ -119,6 +121,7 @@ def test_a_cross_validation_that_is_refused_makes_a_failed_run(store: Store) -> 
 # Params
 
 
+@pytest.mark.shows("catboost", "params")
 def test_params_are_the_users_and_what_the_model_made_of_them(store: Store) -> None:
     model = catboost.CatBoostClassifier(n_estimators=4, eta=0.25, reg_lambda=2, verbose=0, allow_writing_files=False)
     model.fit(*rows(), callbacks=[RunloreCallback()])
@@ -141,6 +144,7 @@ def test_what_train_was_given_is_recorded(store: Store) -> None:
 # Data
 
 
+@pytest.mark.shows("catboost", "data")
 def test_pools_are_described_by_what_they_hold(store: Store) -> None:
     weights = np.linspace(0.5, 1, 120)
     pool = catboost.Pool(*rows(), weight=weights, feature_names=["a", "b", "c"])
@@ -282,6 +286,7 @@ def test_a_model_that_was_fitted_again_unseen_is_of_no_run(store: Store, tmp_pat
 # Going on
 
 
+@pytest.mark.shows("catboost", "resume as lineage")
 @pytest.mark.parametrize("by", ["model", "path", "loaded"])
 def test_a_training_that_goes_on_from_a_model_is_lineage(store: Store, tmp_path: Path, by: str) -> None:
     path = tmp_path / "model.cbm"
@@ -314,6 +319,7 @@ def snapshots(folder: Path, iterations: int, *callbacks: Any, stop: int = 0) -> 
     return train(RunloreCallback(), *callbacks, When(stop, end), **params)
 
 
+@pytest.mark.shows("catboost", "checkpoints")
 def test_a_training_that_failed_goes_on_from_its_snapshot_as_the_same_run(store: Store, tmp_path: Path) -> None:
     with pytest.raises(catboost.CatBoostError):
         snapshots(tmp_path, 200, stop=180)  # catboost writes one where the clock has gone on

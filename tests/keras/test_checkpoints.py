@@ -24,6 +24,7 @@ def saved(run: Any) -> list[Any]:
     return sorted((item for item in run.artifacts if item.kind == "checkpoint"), key=lambda item: item.step)
 
 
+@pytest.mark.shows("keras", "checkpoints")
 def test_a_record_for_every_write_of_the_best(store: Store, tmp_path: Path) -> None:
     values = iter([3.0, 2.0, 5.0, 1.0])
     scoring = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(score=next(values)))
@@ -217,6 +218,7 @@ fit(model(), *callbacks, epochs=6)
 """
 
 
+@pytest.mark.shows("keras", "resume as lineage")
 @pytest.mark.parametrize("how", ["callback", "autolog"])
 def test_backup_and_restore_goes_on_as_the_same_run(
     store: Store, tmp_path: Path, warm_python: Python, how: str

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from runlore.testing import IntegrationContract, Training
 
@@ -13,6 +14,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 ROWS = np.random.default_rng(1).normal(size=(8, 3)).astype("float32")
 
 
+@pytest.mark.shows("keras", "processes")
 class TestKeras(IntegrationContract):
     integration = "keras"
     metric = "loss"

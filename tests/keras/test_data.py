@@ -5,12 +5,14 @@ from typing import Any
 
 import keras
 import pandas as pd
+import pytest
 
 from runlore import Store
 from runlore_keras import RunloreCallback
 from tests.keras.models import fit, model, only, rows
 
 
+@pytest.mark.shows("keras", "data")
 def test_the_data_is_described(store: Store) -> None:
     x, y = rows()
     fit(model(), RunloreCallback(), validation_data=(x[:4], y[:4]))

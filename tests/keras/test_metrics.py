@@ -12,6 +12,7 @@ from runlore_keras import RunloreCallback
 from tests.keras.models import fit, model, only
 
 
+@pytest.mark.shows("keras", "metrics")
 def test_train_and_val_metrics_once_an_epoch(store: Store) -> None:
     history = fit(model(), RunloreCallback(), validation_split=0.25)
     run = only(store)

@@ -3,12 +3,14 @@
 from typing import Any
 
 import keras
+import pytest
 
 from runlore import Store
 from runlore_keras import RunloreCallback
 from tests.keras.models import fit, model, only
 
 
+@pytest.mark.shows("keras", "params")
 def test_params_tell_how_everything_was_set(store: Store) -> None:
     made = model()
     stopping = keras.callbacks.EarlyStopping("loss", patience=7)

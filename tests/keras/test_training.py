@@ -102,6 +102,7 @@ def test_an_interrupted_fit_says_so(store: Store, how: type[BaseException]) -> N
     assert only(store).status == ("interrupted" if how is KeyboardInterrupt else "finished")
 
 
+@pytest.mark.shows("keras", "early stopping")
 def test_early_stopping_finishes_with_its_reason(store: Store) -> None:
     stopping = keras.callbacks.EarlyStopping("loss", patience=1, min_delta=1e9)
     fit(model(), RunloreCallback(), stopping, epochs=9)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from runlore.testing import IntegrationContract, Training
 
@@ -15,6 +16,7 @@ PARAMS = {
 }  # fmt: skip
 
 
+@pytest.mark.shows("lightgbm", "processes")
 class TestLightgbm(IntegrationContract):
     integration = "lightgbm"
     metric = "valid_0/binary_logloss"

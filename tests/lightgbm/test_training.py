@@ -20,6 +20,7 @@ from tests.lightgbm.models import PARAMS, datasets, only, rows, train, when
 # Points
 
 
+@pytest.mark.shows("lightgbm", "metrics")
 def test_each_set_and_metric_has_a_point_at_each_iteration(store: Store) -> None:
     result: Any = {}
     params = {**PARAMS, "metric": ["binary_logloss", "auc"]}
@@ -33,6 +34,7 @@ def test_each_set_and_metric_has_a_point_at_each_iteration(store: Store) -> None
             assert (series.steps.tolist(), series.values.tolist()) == ([1, 2, 3, 4, 5], values)
 
 
+@pytest.mark.shows("lightgbm", "early stopping")
 @pytest.mark.parametrize("by", ["callback", "param"])
 def test_early_stopping_tells_the_best_iteration_and_why(store: Store, by: str) -> None:
     params = {**PARAMS, "n_iter_no_change": 3} if by == "param" else PARAMS
@@ -118,6 +120,7 @@ def cross_validate(*callbacks: Any) -> Any:
 # Params
 
 
+@pytest.mark.shows("lightgbm", "params")
 def test_params_are_the_users_and_what_the_booster_made_of_them(store: Store) -> None:
     params = {**PARAMS, "reg_alpha": 0.5, "metric": ["auc"]}
     train(RunloreCallback(), params=params)
@@ -145,6 +148,7 @@ def test_functions_are_recorded_by_name(store: Store) -> None:
 # Data
 
 
+@pytest.mark.shows("lightgbm", "data")
 def test_datasets_are_described_before_lightgbm_lets_their_values_go(store: Store) -> None:
     train(RunloreCallback())
     run, (x, y) = only(store), rows()
@@ -250,6 +254,7 @@ def test_another_version_is_told_of_once(store: Store, monkeypatch: pytest.Monke
 # Files
 
 
+@pytest.mark.shows("lightgbm", "checkpoints")
 def test_models_that_a_callback_saves_are_checkpoints(store: Store, tmp_path: Path) -> None:
     def save(model: Any) -> None:
         model.save_model(tmp_path / "3.txt")
@@ -290,6 +295,7 @@ def test_a_booster_that_goes_on_is_linked_to_its_run(store: Store) -> None:
     assert second.metrics["train/binary_logloss"].steps.tolist() == [6, 7, 8]
 
 
+@pytest.mark.shows("lightgbm", "resume as lineage")
 @pytest.mark.parametrize("loaded", [False, True])
 def test_a_file_that_a_training_goes_on_from_is_lineage(store: Store, tmp_path: Path, loaded: bool) -> None:
     path = tmp_path / "model.txt"

@@ -65,6 +65,7 @@ def test_three_epochs_give_three_records_of_which_one_is_removed(store: Store, t
     assert sorted(path.name for path in (tmp_path / "ck").iterdir()) == sorted({second.name, third.name})
 
 
+@pytest.mark.shows("lightning", "checkpoints")
 def test_best_stays_with_the_best_when_later_ones_are_worse(store: Store, tmp_path: Path) -> None:
     keep = checkpoint(tmp_path / "ck", monitor="val_loss", save_top_k=-1)
     fit(keep, losses=[0.5, 0.2, 0.3])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import torch
 
 from runlore import Store
@@ -9,6 +10,7 @@ from runlore_lightning import RunloreCallback
 from tests.lightning.models import Tiny, data, only, trainer
 
 
+@pytest.mark.shows("lightning", "data")
 def test_the_data_is_described_by_what_is_in_memory(store: Store) -> None:
     class Endless(torch.utils.data.IterableDataset):  # type: ignore[type-arg]
         taken = 0

@@ -35,6 +35,7 @@ def stop(trainer: Any) -> None:
         ([0.1, 0.2], {"patience": 1}, "step 4, epoch 1: Monitored metric val_loss did not improve in the last 1"),
     ],
 )
+@pytest.mark.shows("lightning", "early stopping")
 def test_early_stopping_says_why(store: Store, losses: list[float], settings: Any, told: str) -> None:
     """In the first epoch it said nothing."""
     early = pl.callbacks.EarlyStopping("val_loss", **settings)

@@ -12,6 +12,7 @@ from runlore_lightning import RunloreCallback
 from tests.lightning.models import At, Tiny, checkpoint, data, only, pl, trainer
 
 
+@pytest.mark.shows("lightning", "params")
 def test_params_tell_modules_optimizers_schedulers_trainer_and_callbacks(store: Store) -> None:
     class Scheduled(Tiny):
         def configure_optimizers(self) -> Any:

@@ -73,6 +73,7 @@ def start(tmp_path: Path, python: Python, warm_python: Python) -> Start:
     return begin
 
 
+@pytest.mark.shows("lightning", "processes")
 @pytest.mark.parametrize("way", WAYS)
 def test_two_processes_write_one_complete_run(store: Store, start: Start, way: str) -> None:
     printed = start(way).succeed()

@@ -44,6 +44,7 @@ def fit(folder: Path, *callbacks: Any, epochs: int = 3, ckpt_path: Any = None) -
     made.fit(Tiny(), data(), ckpt_path=ckpt_path)
 
 
+@pytest.mark.shows("lightning", "resume as lineage")
 def test_a_killed_fit_goes_on_as_the_same_run(store: Store, tmp_path: Path, warm_python: Python) -> None:
     folder = tmp_path / "ck"
     killed = warm_python(SCRIPT, str(folder), "4", "wait", PYTHONPATH=ROOT)

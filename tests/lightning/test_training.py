@@ -7,6 +7,7 @@ from runlore_lightning import RunloreCallback
 from tests.lightning.models import Tiny, data, only, pl, trainer
 
 
+@pytest.mark.shows("lightning", "metrics")
 def test_a_fit_is_one_run_with_every_point_once(store: Store) -> None:
     t = trainer(RunloreCallback(), log_every_n_steps=5)
     t.fit(Tiny(), data(), data(3))

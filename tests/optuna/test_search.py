@@ -28,6 +28,7 @@ def only(store: Store) -> Any:
     return run
 
 
+@pytest.mark.shows("optuna", "params", "metrics", "search trees")
 def test_trials_are_children_with_params_distributions_points_and_attributes(autologged: Store) -> None:
     def objective(trial: Any) -> float:
         x = trial.suggest_float("x", 1e-3, 1, log=True)
@@ -113,6 +114,7 @@ def test_a_failure_in_a_thread_leaves_no_trial_open(autologged: Store) -> None:
     assert only(autologged).status == "failed"
 
 
+@pytest.mark.shows("optuna", "resume as lineage")
 def test_a_study_that_is_optimized_again_goes_on_in_its_run(autologged: Store) -> None:
     study = optuna.create_study()
     study.optimize(quadratic, n_trials=2)
@@ -185,6 +187,7 @@ def test_a_trial_that_waits_in_the_queue(autologged: Store) -> None:
     assert only(autologged).summary["best_value"] == 0.0
 
 
+@pytest.mark.shows("optuna", "early stopping")
 def test_why_a_study_stopped_early(autologged: Store) -> None:
     study = optuna.create_study()
     study.optimize(quadratic, n_trials=9, callbacks=[optuna.study.MaxTrialsCallback(3)])
@@ -217,6 +220,7 @@ def _work(url: str, store: str, count: int) -> None:
     study.optimize(quadratic, n_trials=count, callbacks=[RunloreCallback(store=store)])
 
 
+@pytest.mark.shows("optuna", "processes")
 def test_processes_that_share_a_storage_share_a_run(store: Store, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'trials.db'}"
     study = optuna.create_study(study_name="shared", storage=url)

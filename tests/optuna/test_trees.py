@@ -42,6 +42,7 @@ def test_scikit_learn(store: Store, n_jobs: int) -> None:
     assert {run.status for run in trial.children} == {"finished"}
 
 
+@pytest.mark.shows("lightning", "search trees")
 @pytest.mark.filterwarnings("ignore")
 def test_lightning(store: Store, tmp_path: Path) -> None:
     from tests.lightning.models import Tiny, data, trainer
@@ -56,6 +57,7 @@ def test_lightning(store: Store, tmp_path: Path) -> None:
     assert depths(store) == [["optuna"], ["optuna"] * 2, ["lightning"] * 2]
 
 
+@pytest.mark.shows("keras", "search trees")
 def test_keras(store: Store) -> None:
     os.environ.setdefault("KERAS_BACKEND", "torch")
     import keras

@@ -59,6 +59,7 @@ def made(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.shows("torch", "checkpoints")
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_torch(store: Store, on: Switch, made: Path) -> None:
     model = torch.nn.Linear(2, 2)

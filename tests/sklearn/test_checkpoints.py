@@ -35,6 +35,7 @@ def test_a_kept_model_loads_where_runlore_is_not_installed(
     assert printed == "[0]\n"
 
 
+@pytest.mark.shows("sklearn", "checkpoints")
 def test_what_joblib_dumps_leads_back_to_the_run(autologged: Store, tmp_path: Path) -> None:
     model = DummyClassifier().fit(X, Y)
     other = DecisionTreeClassifier().fit(X, Y)

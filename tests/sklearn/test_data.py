@@ -19,6 +19,7 @@ from runlore import Store
 from tests.sklearn.models import X, Y, only
 
 
+@pytest.mark.shows("sklearn", "data")
 def test_the_data_and_the_classes_are_told(autologged: Store) -> None:
     frame = load_breast_cancer(as_frame=True).frame
     features, target = frame.drop(columns="target"), frame["target"]

@@ -22,6 +22,7 @@ def recorded(store: Store, model: Any, **further: Any) -> RecordedRun:
     return only(store)
 
 
+@pytest.mark.shows("sklearn", "metrics")
 def test_losses_and_validation_scores_by_iteration_are_curves(autologged: Store) -> None:
     model = MLPClassifier((4,), max_iter=5, early_stopping=True, random_state=0)
     run = recorded(autologged, make_pipeline(StandardScaler(), model))
@@ -84,6 +85,7 @@ def test_boosting_tells_its_curves(autologged: Store, model: Any, curves: dict[s
         SGDClassifier(early_stopping=True, max_iter=50, n_iter_no_change=1, tol=1),
     ],
 )
+@pytest.mark.shows("sklearn", "early stopping")
 def test_a_fit_that_stopped_early_says_where_and_why(autologged: Store, model: Any) -> None:
     run = recorded(autologged, model)
     step = getattr(model, "n_iter_", getattr(model, "n_estimators_", None))

@@ -23,6 +23,7 @@ from runlore.provenance.origins import which_run
 from tests.sklearn.models import X, Y
 
 
+@pytest.mark.shows("sklearn", "resume as lineage")
 def test_a_second_fit_is_a_second_run_that_is_linked_to_the_first(autologged: Store) -> None:
     model = LogisticRegression(max_iter=300).fit(X, Y)
     model.set_params(C=2).fit(X, Y)

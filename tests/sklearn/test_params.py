@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -13,6 +14,7 @@ from runlore import Store
 from tests.sklearn.models import Own, X, Y
 
 
+@pytest.mark.shows("sklearn", "params")
 def test_a_pipeline_is_one_run_with_the_params_of_its_steps(autologged: Store) -> None:
     make_pipeline(StandardScaler(), LogisticRegression(C=2)).fit(X, Y)
     (run,) = autologged.runs()

@@ -145,6 +145,7 @@ def test_more_candidates_than_the_cap_are_counted(
     assert {"what": "2 candidates", "why": "at most 3 become runs"} in parent.missing
 
 
+@pytest.mark.shows("sklearn", "search trees")
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_grid_search_is_a_parent_and_a_child_per_candidate(autologged: Store, n_jobs: int) -> None:
     search = GridSearchCV(SVC(), {"C": [0.1, 1, 10]}, cv=2, n_jobs=n_jobs).fit(X, Y)

@@ -160,6 +160,7 @@ def test_an_untested_version_warns_once_and_records_what_it_can(store: Store, py
     assert len(store.runs()) == 2
 
 
+@pytest.mark.shows("sklearn", "processes")
 @pytest.mark.parametrize("name", ENSEMBLES)
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 @pytest.mark.parametrize("n_jobs", [1, 2])

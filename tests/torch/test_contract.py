@@ -8,6 +8,7 @@ import pytest
 from runlore.testing import IntegrationContract, Training
 
 
+@pytest.mark.shows("torch", "processes")
 @pytest.mark.filterwarnings("ignore:`torch.distributed.reduce_op` is deprecated")  # whoever looks at it
 class TestTorch(IntegrationContract):
     integration = "torch"

@@ -114,6 +114,7 @@ def test_a_fit_that_is_under_way_has_the_loops_in_it(store: Store) -> None:
     assert integrations(store) == {"sklearn": 1, "torch": 1}
 
 
+@pytest.mark.shows("torch", "search trees")
 def test_trials_of_a_study_have_their_loops(store: Store) -> None:
     import optuna
 

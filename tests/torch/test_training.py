@@ -22,6 +22,7 @@ def only(store: Store) -> Any:
     return run
 
 
+@pytest.mark.shows("torch", "params", "metrics", "data")
 @pytest.mark.parametrize("how", ["callback", "autolog"])
 def test_what_is_recorded_of_a_loop(store: Store, how: str) -> None:
     losses: list[float] = []

@@ -23,6 +23,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.shows("transformers", "checkpoints")
 @pytest.mark.parametrize("how", ["callback", "autolog"])
 def test_three_records_one_removed_and_the_best_one_known(store: Store, tmp_path: Path, how: str) -> None:
     with runlore.autolog("transformers"):
@@ -148,6 +149,7 @@ made.train(resume_from_checkpoint=ending != "wait")
 """
 
 
+@pytest.mark.shows("transformers", "resume as lineage")
 @pytest.mark.parametrize("how", [pytest.param("callback", marks=pytest.mark.stress), "autolog"])
 def test_a_killed_training_goes_on_as_the_same_run(store: Store, tmp_path: Path, warm_python: Python, how: str) -> None:
     killed = warm_python(KILLED, str(tmp_path / "out"), how, "wait", PYTHONPATH=ROOT)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from runlore import Store
@@ -11,6 +12,7 @@ from runlore_transformers import RunloreCallback
 from tests.transformers.models import SAVING, Rows, only, trainer
 
 
+@pytest.mark.shows("transformers", "data")
 def test_a_table_has_the_fingerprint_of_its_library(store: Store, tmp_path: Path) -> None:
     from datasets import Dataset
 

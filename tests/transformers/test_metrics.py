@@ -14,6 +14,7 @@ from runlore_transformers import RunloreCallback
 from tests.transformers.models import Rows, only, trainer
 
 
+@pytest.mark.shows("transformers", "metrics")
 def test_numbers_go_by_split_and_none_is_counted_twice(store: Store, tmp_path: Path) -> None:
     made = trainer(tmp_path, RunloreCallback(), eval_strategy="steps", eval_steps=2)
     result = made.train()

@@ -12,6 +12,7 @@ from runlore_transformers import RunloreCallback
 from tests.transformers.models import Rows, arguments, model, only, trainer
 
 
+@pytest.mark.shows("transformers", "params")
 def test_params_tell_how_everything_was_set(store: Store, tmp_path: Path) -> None:
     secret = "hf_" + "aBcDeFgHiJkLmNoPqRsTuVwXyZ012345"
     trainer(tmp_path, RunloreCallback(), weight_decay=0.25, hub_token=secret).train()

@@ -83,6 +83,7 @@ def head(launcher: str) -> list[str]:
     }[launcher]  # fmt: skip
 
 
+@pytest.mark.shows("transformers", "processes")
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 @pytest.mark.parametrize("how", ["callback", "autolog"])
 def test_two_processes_make_one_run(store: Store, tmp_path: Path, launch: Launch, launcher: str, how: str) -> None:

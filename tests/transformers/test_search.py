@@ -21,6 +21,7 @@ def search(made: Any, rates: tuple[float, ...] = (0.25, 0.5), **settings: Any) -
     )  # fmt: skip
 
 
+@pytest.mark.shows("transformers", "search trees")
 @pytest.mark.parametrize("how", ["callback", "autolog"])
 def test_a_search_is_one_parent_with_a_child_for_each_trial(store: Store, tmp_path: Path, how: str) -> None:
     with runlore.autolog("transformers"):

@@ -134,6 +134,7 @@ def test_a_failure_in_any_hook_fails_the_run(store: Store, tmp_path: Path, hook:
     assert (run.status, run.error["message"]) == ("failed", hook)
 
 
+@pytest.mark.shows("transformers", "early stopping")
 def test_early_stopping_finishes_with_its_reason(store: Store, tmp_path: Path) -> None:
     stopping = transformers.EarlyStoppingCallback(early_stopping_patience=1, early_stopping_threshold=9.0)
     trainer(

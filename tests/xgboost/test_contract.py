@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from runlore.testing import IntegrationContract, Training
 
@@ -12,6 +13,7 @@ LABELS = (ROWS.sum(1) + np.random.default_rng(2).normal(size=60) > 0).astype(int
 PARAMS = {"objective": "binary:logistic", "eta": 0.25, "max_depth": 2, "subsample": 0.5, "nthread": 1}
 
 
+@pytest.mark.shows("xgboost", "processes")
 class TestXgboost(IntegrationContract):
     integration = "xgboost"
     metric = "train/logloss"

@@ -82,6 +82,7 @@ def test_a_pipeline_has_the_iterations_of_its_last_step(store: Store) -> None:
     assert run.metrics["validation_0/logloss"].steps.tolist() == [0, 1, 2, 3]
 
 
+@pytest.mark.shows("xgboost", "search trees")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_search_is_a_tree_without_loose_fits(store: Store, jobs: int) -> None:
     x, y = rows()

@@ -23,6 +23,7 @@ EarlyStopping = xgboost.callback.EarlyStopping
 # Points
 
 
+@pytest.mark.shows("xgboost", "metrics")
 def test_each_set_and_metric_has_a_point_at_each_iteration(store: Store) -> None:
     result: Any = {}
     train(RunloreCallback(), params={**PARAMS, "eval_metric": ["logloss", "auc"]}, evals_result=result)
@@ -34,6 +35,7 @@ def test_each_set_and_metric_has_a_point_at_each_iteration(store: Store) -> None
             assert (series.steps.tolist(), series.values.tolist()) == ([0, 1, 2, 3, 4], values)
 
 
+@pytest.mark.shows("xgboost", "early stopping")
 def test_early_stopping_tells_the_best_iteration_and_why(store: Store) -> None:
     result: Any = {}
     booster = train(RunloreCallback(), rounds=200, early_stopping_rounds=3, evals_result=result)
@@ -101,6 +103,7 @@ def cross_validate(*callbacks: Any) -> Any:
 # Params
 
 
+@pytest.mark.shows("xgboost", "params")
 def test_params_are_the_users_and_what_the_booster_made_of_them(store: Store) -> None:
     train(RunloreCallback(), params=[*PARAMS.items(), ("eval_metric", "error"), ("eval_metric", "auc"), ("alpha", 0.5)])
     run = only(store)
@@ -127,6 +130,7 @@ def test_functions_are_recorded_by_name(store: Store) -> None:
 # Data
 
 
+@pytest.mark.shows("xgboost", "data")
 def test_matrices_are_described_by_what_they_hold(store: Store) -> None:
     train(RunloreCallback())
     run, (x, y) = only(store), rows()
@@ -286,6 +290,7 @@ def test_another_version_is_told_of_once(store: Store, monkeypatch: pytest.Monke
 # Files
 
 
+@pytest.mark.shows("xgboost", "checkpoints")
 def test_models_of_a_checkpoint_callback_are_recorded(store: Store, tmp_path: Path) -> None:
     saving = xgboost.callback.TrainingCheckPoint(tmp_path, interval=2)
     train(RunloreCallback(), saving, rounds=7)
@@ -321,6 +326,7 @@ def test_a_booster_that_goes_on_is_linked_to_its_run(store: Store) -> None:
     assert second.metrics["train/logloss"].steps.tolist() == [5, 6, 7]
 
 
+@pytest.mark.shows("xgboost", "resume as lineage")
 @pytest.mark.parametrize("loaded", [False, True])
 def test_a_file_that_a_training_goes_on_from_is_lineage(store: Store, tmp_path: Path, loaded: bool) -> None:
     path = tmp_path / "model.json"
