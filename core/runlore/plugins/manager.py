@@ -3,15 +3,12 @@
 import builtins
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from types import FunctionType, MethodType, ModuleType
 from typing import Any, Self, TypeVar
 
-import pluggy
-
-from runlore import hookspecs
 from runlore._frozen import Frozen, changed, late
+from runlore._hooks import HOOKS, Hooks
 from runlore._process import Part, process
 from runlore._settings import disabled_names
 from runlore._text import closest
@@ -28,9 +25,7 @@ ITEM_TYPES: dict[str, type] = {
 }
 ASKED = frozenset({"runlore_register_integrations", "runlore_describe_weights"})  # hooks that load what waits
 LATE = ASKED | {"runlore_capture_seeds"}  # which is asked of those whose module is imported; all that may wait
-FUNCTIONS = (FunctionType, MethodType)
 REWRITE_WAIT_S = 5.0  # for a rewriter of somebody else's; who does not return in time is left out from then on
-MARK = f"{GROUP}_impl"  # the attribute that `hookimpl` gives a function
 STRUCTURAL_FIELDS = frozenset(  # of events: a reader needs them, and they hold nothing that could be secret
     "type time mode run pid pid_start pid_namespace boot host parent kind status sha256 size stored step epoch cut "
     "predecessor".split()
@@ -59,22 +54,6 @@ class PluginInfo(Frozen):
     error: str | None = None
 
 
-class _Manager(pluggy.PluginManager):
-    """Asks only what can be a hook: a static look at each name of each plugin was a tenth of a first start."""
-
-    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
-        if name.startswith("__"):
-            return None
-        if type(plugin) is ModuleType:
-            value = vars(plugin).get(name)
-            if type(value) not in FUNCTIONS or (type(value) is FunctionType and MARK not in vars(value)):
-                return None
-        return super().parse_hookimpl_opts(plugin, name)
-
-    def parse_hookspec_opts(self, module_or_class: Any, name: str) -> Any:
-        return super().parse_hookspec_opts(module_or_class, name) if name.startswith("runlore_") else None
-
-
 class Plugins:
     """Finds, loads and calls plugins; one that can't be loaded is reported by name and left out.
 
@@ -87,8 +66,7 @@ class Plugins:
         self._loads_waiting = False
         self._lock = threading.RLock()  # of those that wait: the import of one may ask for the others
         self._disabled = valid_or(frozenset[str](), disabled_names) if disabled is None else disabled
-        self._manager = _Manager(GROUP)
-        self._manager.add_hookspecs(hookspecs)
+        self._hooks = Hooks()
         self._own: set[str] = set()  # names of the plugins that come with runlore
         self._hung: set[tuple[str, str]] = set()  # plugins, each with the hook that does not return
 
@@ -113,17 +91,11 @@ class Plugins:
         Raises:
             AttributeError: it has a hook of an unknown name.
         """
-        self._manager.register(plugin, name)
-        hooks = [caller.name for caller in self._manager.get_hookcallers(plugin) or ()]
-        unknown = [hook for hook in hooks if not hasattr(hookspecs, hook)]
-        if unknown:
-            self._manager.unregister(plugin)
-            raise AttributeError(_unknown_hook(unknown[0]))
-        return sorted(hooks)
+        return self._registered(plugin, name, is_own=False)
 
     def unregister(self, plugin: Any) -> None:
         """Remove a plugin that was registered."""
-        self._manager.unregister(plugin)
+        self._hooks.unregister(plugin)
 
     @property
     def names(self) -> list[str]:
@@ -256,11 +228,18 @@ class Plugins:
             raise _Hung(late)
         return apart.result()
 
-    def _implementations(self, hook: str) -> list[Any]:
+    def _implementations(self, hook: str) -> Sequence[Any]:
         if self._waiting:
             self._load_waiting(hook)
-        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
-        return caller.get_hookimpls()
+        return self._hooks.implementations(hook)
+
+    def _registered(self, plugin: Any, name: str, *, is_own: bool) -> list[str]:
+        hooks = self._hooks.register(plugin, name, is_own=is_own)
+        unknown = [hook for hook in hooks if hook not in HOOKS]
+        if unknown:
+            self._hooks.unregister(plugin)
+            raise AttributeError(_unknown_hook(unknown[0]))
+        return sorted(hooks)
 
     def _load_waiting(self, hook: str | None) -> None:
         """Load the plugins that wait and may implement a hook: all that wait, where it is None."""
@@ -293,7 +272,7 @@ class Plugins:
                 return
             if isinstance(plugin, type):
                 raise TypeError(f"{point.value} is a class: name an object, or a function that returns one")
-            hooks = self.register(plugin, point.name)
+            hooks = self._registered(plugin, point.name, is_own=point.distribution == "runlore")
             if point.value.startswith("runlore."):
                 self._own.add(point.name)
             if point.waits and not LATE.issuperset(hooks):
@@ -385,7 +364,7 @@ def _brief(value: Any) -> str:
 
 
 def _unknown_hook(name: str) -> str:
-    close = closest(name, [hook for hook in dir(hookspecs) if hook.startswith("runlore_")])
+    close = closest(name, HOOKS)
     return f"there is no hook {name!r}" + (f": did you mean {close!r}?" if close is not None else "")
 
 

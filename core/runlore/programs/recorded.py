@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -141,8 +142,11 @@ def _environment(run: Run, told: Told | None) -> dict[str, str]:
 def _lent() -> list[str]:
     """Return the packages that a Python without runlore borrows, as name=folder, and behind = what tells of plugins."""
     modules = [item.module.partition(":")[0] for item in plugins().listed if item.distribution == "runlore"]
-    names = {name.partition(".")[0] for name in ["runlore", "pluggy", *modules]}
-    folders = {name: Path(str(sys.modules[name].__file__)).parents[1] for name in sorted(names) if name in sys.modules}
+    names = sorted({name.partition(".")[0] for name in ["runlore", *modules]})
+    folders = {name: Path(str(sys.modules[name].__file__)).parents[1] for name in names if name in sys.modules}
+    pluggy = PathFinder.find_spec("pluggy")  # which is loaded only where there are plugins of somebody else's
+    if pluggy is not None and pluggy.origin is not None:
+        folders["pluggy"] = Path(pluggy.origin).parents[1]
     return [
         *(f"{name}={folder}" for name, folder in folders.items()),
         *(f"={place}" for place in places("runlore")[:1]),
