@@ -1,6 +1,7 @@
 """Curves as screens show them: thinned without losing peaks, and several as a band."""
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,25 @@ def test_a_curve_along_epochs_leaves_out_points_without_one(store: Store) -> Non
         run.log_metrics({"loss": 3.0}, 2, epoch=1)  # a clock that was set back, say
     found = curve_of(store.run("a"), "loss", "epoch")
     assert (found.x.tolist(), found.y.tolist(), found.whole) == ([1, 2], [3, 1], True)
+
+
+def test_a_metric_lies_along_another_one(store: Store) -> None:
+    with store.start_run("a") as run:
+        run.log_metrics({"loss": 9.0}, 0)  # before the first value of the other
+        run.log_metrics({"tokens": 100.0, "loss": 4.0}, 1)
+        run.log_metrics({"loss": 3.0}, 2)  # the last value counts
+        run.log_metrics({"tokens": math.inf, "loss": 2.5}, 3)
+        run.log_metrics({"tokens": 50.0, "loss": 2.0}, 4)
+    recorded = store.run("a")
+    found = curve_of(recorded, "loss", "metric:tokens")
+    assert (found.x.tolist(), found.y.tolist(), found.whole) == ([50, 100, 100], [2, 4, 3], True)
+    assert curve_of(recorded, "loss", "metric:tokens", begin=90).x.tolist() == [50, 100, 100], (
+        "one point beyond the end"
+    )
+    assert not len(curve_of(recorded, "loss", "metric:lr").x), "a run without that metric"
+    for axis in ("tokens", "metric:", ""):
+        with pytest.raises(ValueError, match=re.escape(f"x is {axis!r}")):
+            curve_of(recorded, "loss", axis)
 
 
 def test_a_metric_that_was_never_logged_is_an_empty_curve(store: Store) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runlore import RunloreWarning, Store
 from runlore._process import process
-from runlore.analysis.curves import Axis, Curve, curve_of
+from runlore.analysis.curves import Curve, curve_of
 from runlore.log.long.growth import LEAST_BYTES, MAX_LOGS, PIECE_BYTES, Growths
 from runlore.log.long.outline import MAX_POINTS, Outline
 from runlore.log.reader import read_log
@@ -72,7 +72,7 @@ def test_a_look_costs_what_has_come_and_a_zoom_the_zoom(store: Store, long_run: 
 
 
 @pytest.mark.parametrize("axis", ["step", "epoch", "time", "relative"])
-def test_curves_are_the_same_when_the_log_is_sealed(store: Store, long_run: Run, axis: Axis) -> None:
+def test_curves_are_the_same_when_the_log_is_sealed(store: Store, long_run: Run, axis: str) -> None:
     growing = curve_of(store.run("long"), "loss", axis)
     assert growing.x[0] < growing.x[-1]
     middle = {"begin": growing.x[len(growing.x) // 2], "end": growing.x[len(growing.x) // 2 + 3]}

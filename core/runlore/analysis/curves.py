@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from runlore.store.runs import RecordedRun
 
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-Axis = Literal["step", "epoch", "time", "relative"]
+AXES = ("step", "epoch", "time", "relative")
+METRIC = "metric:"  # before the key of a metric that lies along x
 _CLOCKS = ("time", "relative")
 _TOGETHER = 64  # values that are smoothed in one step
 
@@ -46,25 +47,31 @@ class Band:
 
 
 def curve_of(
-    run: RecordedRun, key: str, axis: Axis = "step", *, begin: float | None = None, end: float | None = None,
+    run: RecordedRun, key: str, axis: str = "step", *, begin: float | None = None, end: float | None = None,
     most: int = 1000, smooth: float = 0.0,
 ) -> Curve:  # fmt: skip
     """Return a metric of a run between `begin` and `end` on the axis, thinned to about `most` points.
 
-    It includes the nearest point beyond either end, so that the line reaches the edges of the picture. `smooth`, from 0
-    to below 1, is the weight of `smoothed`, which takes all points of the series from its first on.
+    The axis is one of `AXES`, or `metric:` with the key of another metric: x is then the value that it had at the same
+    step, or at the last one before; points before its first value are left out. The curve includes the nearest point
+    beyond either end, so that the line reaches the edges of the picture. `smooth`, from 0 to below 1, is the weight of
+    `smoothed`, which takes all points of the series from its first on.
 
     Raises:
         MetricNotFound: the run has no such metric.
+        ValueError: there is no such axis.
     """
     import numpy as np
 
+    check_axis(axis)
     scale, zero = (1e6, run.started.timestamp() if axis == "relative" else 0.0) if axis in _CLOCKS else (1.0, 0.0)
     first, last = (None if place is None else (place + zero) * scale for place in (begin, end))
     along = "time" if axis in _CLOCKS else axis
     series = run.metrics[key]
-    found = series.whole() if smooth else series.stretch(along, first, last, most)
-    x, y, numbers = getattr(found, along) / scale - zero, found.value, found.number
+    other = axis.removeprefix(METRIC) if axis.startswith(METRIC) else None
+    found = series.whole() if smooth or other is not None else series.stretch(along, first, last, most)
+    x = getattr(found, along) / scale - zero if other is None else _values_at(run, other, found.step)
+    y, numbers = found.value, found.number
     if smooth:
         y = smoothed(y, smooth)
     kept = ~np.isnan(x)
@@ -78,6 +85,28 @@ def curve_of(
     x, y, numbers = x[low:high], y[low:high], numbers[low:high]
     chosen = thin(y, most)
     return Curve(x[chosen], y[chosen], len(x) if found.whole or not len(x) else int(numbers[-1] - numbers[0]) + 1)
+
+
+def check_axis(axis: str) -> None:
+    """Refuse what can't lie along x.
+
+    Raises:
+        ValueError: it is neither one of `AXES` nor `metric:` with a key.
+    """
+    if axis not in AXES and axis.removeprefix(METRIC) in (axis, ""):
+        raise ValueError(f"x is {axis!r}: it is one of {', '.join(AXES)}, or {METRIC} and the key of a metric")
+
+
+def _values_at(run: RecordedRun, key: str, steps: "NDArray[Any]") -> "Numbers":
+    """Return what a metric was at some steps: its value there, or the last one before; NaN where it had none yet."""
+    import numpy as np
+
+    if key not in run.metrics:
+        return np.full(len(steps), np.nan)
+    other = run.metrics[key].whole()
+    places = np.searchsorted(other.step, steps, "right") - 1
+    values: Numbers = np.where(places < 0, np.nan, other.value[np.maximum(places, 0)])
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def thin(values: "Numbers", most: int) -> "NDArray[np.int64]":

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from runlore import __version__
-from runlore.analysis.curves import band_of, curve_of
+from runlore.analysis.curves import band_of, check_axis, curve_of
 from runlore.analysis.scope import independent, well_ended, with_children
 from runlore.analysis.statistics import group_runs, key_text
 from runlore.analysis.tables import Table, known_keys, list_experiments, read_table, suggested_columns
@@ -14,7 +14,7 @@ from runlore.index.fields import Field
 from runlore.maintenance.removal import NothingToUndo, last_removal
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
-from runlore.ui.endpoints import Endpoint, Parameter, exact
+from runlore.ui.endpoints import Endpoint, Parameter, Refused, exact
 
 MAX_ROWS = 1000  # of one answer
 MAX_CURVES = 50  # runs of one answer
@@ -24,7 +24,7 @@ MAX_MEMBERS = 30  # runs of a group that its band is made of
 WHERE = Parameter("where", "text", "a query, as of `runlore ls`", "")
 ALL = Parameter("all", "flag", "children, too", False)
 KEY = Parameter("key", "text", "a metric", required=True)
-AXIS = Parameter("x", "text", "the quantity along x", "step", choices=("step", "epoch", "time", "relative"))
+AXIS = Parameter("x", "text", "the quantity along x: step, epoch, time, relative, or metric: and a key", "step")
 MOST = Parameter("most", "whole", "points of a curve, approximately", 1000, least=10, most=5000)
 
 
@@ -121,17 +121,25 @@ def curves(
     store: Store, runs: list[str], key: str, x: str, begin: float | None, end: float | None, most: int, smooth: float
 ) -> dict[str, Any]:
     """Return the curves of a metric, for the runs that have it; smoothed ones beside the points as they are."""
+    _check_axis(x)
     found = []
     for run in _runs(store, runs):
         if key in run.metrics:
-            curve = curve_of(run, key, x, begin=begin, end=end, most=most)  # type: ignore[arg-type]  # the endpoint has checked it
+            curve = curve_of(run, key, x, begin=begin, end=end, most=most)
             document = {"run": run.id, "name": run.name, "x": numbers(curve.x), "y": numbers(curve.y),
                         "points": curve.points, "whole": curve.whole}  # fmt: skip
             if smooth and curve.points > 2:
-                line = curve_of(run, key, x, begin=begin, end=end, most=most, smooth=smooth)  # type: ignore[arg-type]
+                line = curve_of(run, key, x, begin=begin, end=end, most=most, smooth=smooth)
                 document["smoothed"] = {"x": numbers(line.x), "y": numbers(line.y)}
             found.append(document)
     return {"key": key, "x": x, "curves": found}
+
+
+def _check_axis(name: str) -> None:
+    try:
+        check_axis(name)
+    except ValueError as error:
+        raise Refused(str(error)) from None
 
 
 def numbers(values: Any) -> list[float | str | None]:
@@ -149,6 +157,7 @@ def bands(
     store: Store, where: str, by: list[str], order: str, key: str, x: str, most: int, all: bool  # noqa: A002
 ) -> dict[str, Any]:  # fmt: skip
     """Return mean and deviation of a metric's curves in groups of runs that finished; `order` ranks the groups."""
+    _check_axis(x)
     chosen, _ = well_ended(store, where, independent(where, all), by)
     grouped = group_runs(store, chosen, Field("metrics", key, "count", 0).text, by).groups
     if order:  # a metric that runs of a group may lack
@@ -158,7 +167,7 @@ def bands(
     for group in grouped[:MAX_BANDS]:
         ids = [item.run for item in group.runs]
         members = _runs(store, ids[:MAX_MEMBERS])
-        band = band_of([curve_of(run, key, x, most=most) for run in members if key in run.metrics])  # type: ignore[arg-type]
+        band = band_of([curve_of(run, key, x, most=most) for run in members if key in run.metrics])
         found.append(
             {
                 "by": dict(zip(by, map(plain, group.key), strict=True)),

@@ -48,3 +48,10 @@ def test_bands_are_means_and_deviations_of_groups(real: Served) -> None:
     assert best["x"] == runs[0].metrics["val/acc"].steps.tolist()
     assert best["mean"] == pytest.approx(table.mean(axis=0).tolist())
     assert best["deviation"] == pytest.approx(table.std(axis=0, ddof=1).tolist())
+
+
+def test_what_can_not_lie_along_x_is_said(real: Served) -> None:
+    run = Store(real.store).run("sweep-0.1-1")
+    found = real.refused("/api/curves", runs=run.id, key="loss", x="tokens")
+    assert found.status == 400
+    assert "x is 'tokens': it is one of step, epoch, time, relative, or metric:" in found.document["error"]["message"]

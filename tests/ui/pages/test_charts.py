@@ -52,6 +52,7 @@ def test_zooming_fetches_finer_points_and_a_peak_stays(page: "Page", real: Serve
         ("time", "date"),
         pytest.param("epoch", "linear", marks=pytest.mark.stress),
         pytest.param("relative", "linear", marks=pytest.mark.stress),
+        ("metric:val/acc", "linear"),
     ],
 )
 def test_curves_lie_along_other_axes(page: "Page", real: Served, axis: str, kind: str) -> None:
@@ -59,7 +60,7 @@ def test_curves_lie_along_other_axes(page: "Page", real: Served, axis: str, kind
     plot_of(page, "loss")
     page.get_by_role("button", name="Axes").click()
     page.get_by_role("combobox", name="What lies along x").select_option(axis)
-    told = "second" if axis == "relative" else axis
+    told = "second" if axis == "relative" else axis.removeprefix("metric:")
     wait_plot(page, "loss", f"plot.layout.xaxis.type === '{kind}' && plot.layout.xaxis.title.text.includes('{told}')")
     assert len(data_of(page, "loss")[0]["x"]) > 100
     assert query(page)["x"] == [axis]

@@ -1,5 +1,7 @@
 // Places along the x axis of curves: the server's numbers, what Plotly draws, and what people read.
 
+import { escaped } from "./plot.js";
+
 /** The titles of the axes by name. */
 export const AXES = { step: "step", epoch: "epoch", time: "time", relative: "seconds since the start" };
 
@@ -21,11 +23,18 @@ export function seconds(text) {
   return new Date(year, month - 1, date, hours, minutes, 0).getTime() / 1000 + rest;
 }
 
-/** One axis: `name` of AXES, and whether it is logarithmic. */
+const METRIC = "metric:"; // before the key of a metric that lies along x
+
+/** One axis: `name` of AXES or metric: with a key, and whether it is logarithmic. */
 export class Along {
   constructor(name, log) {
-    this.name = Object.hasOwn(AXES, name ?? "") ? name : "step";
+    this.name = Object.hasOwn(AXES, name ?? "") || name?.startsWith(METRIC) ? name : "step";
+    this.title = AXES[this.name] ?? this.name.slice(METRIC.length);
     this.log = log && this.name !== "time";
+  }
+
+  get isMetric() {
+    return !Object.hasOwn(AXES, this.name);
   }
 
   get isTime() {
@@ -51,7 +60,7 @@ export class Along {
   layout(range) {
     return {
       type: this.isTime ? "date" : this.log ? "log" : "linear",
-      title: { text: AXES[this.name], font: { size: 10 }, standoff: 4 },
+      title: { text: escaped(this.title), font: { size: 10 }, standoff: 4 },
       ...(range ? { range: range.map((value) => this.end(value)), autorange: false } : { autorange: true }),
     };
   }

@@ -62,7 +62,7 @@ export class Card {
   /** Keep the points as CSV: a line for each point of each curve between the ends that are shown. */
   async table() {
     const found = await this.ask(KEPT);
-    const { name } = this.along;
+    const name = this.along.isMetric ? this.along.title : this.along.name;
     const rows = found.bands
       ? found.bands.flatMap((band) => band.x.map((x, at) => [band.name, x, band.mean[at], band.deviation[at]]))
       : found.curves.flatMap((curve) => curve.x.map((x, at) => [curve.run, curve.name, x, curve.y[at] ?? "NaN"]));

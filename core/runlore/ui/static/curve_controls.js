@@ -4,7 +4,7 @@ import { debounce, fill, h, popover } from "./dom.js";
 
 const AXES = { step: "step", epoch: "epoch", time: "wall time", relative: "relative time" };
 
-/** The controls; `state` reads and `save` writes the address, `curves` has reset(), repaint(), outdateAll(), arrange().
+/** The controls; `state` reads and `save` writes the address, `curves` has keys(), reset(), repaint(), outdateAll(), arrange().
  *
  * Those of `fixed` curves ask for no others.
  */
@@ -17,6 +17,7 @@ export function curveControls(state, save, curves, fixed = false) {
 
   function axis() {
     const current = state().x || "step";
+    const offer = ([name, title]) => h("option", { value: name, selected: current === name }, title);
     return h(
       "label",
       { class: "check" },
@@ -30,7 +31,8 @@ export function curveControls(state, save, curves, fixed = false) {
             curves.reset();
           },
         },
-        Object.entries(AXES).map(([name, title]) => h("option", { value: name, selected: current === name }, title)),
+        Object.entries(AXES).map(offer),
+        h("optgroup", { label: "a metric" }, curves.keys().map((key) => offer([`metric:${key}`, key]))),
       ),
     );
   }

@@ -197,6 +197,11 @@ export class Curves {
     fill(this.nothing, keys.length ? null : h("p", { class: "quiet" }, said));
   }
 
+  /** The metrics of what is shown, the most looked for first. */
+  keys() {
+    return Object.keys(this.counts ?? {}).sort(byUse);
+  }
+
   /** True for a metric with one point in each run; these come behind the curves. */
   isDot(key) {
     return (this.points?.[key] ?? 2) < 2;

@@ -49,7 +49,7 @@ export class Hover {
     const rest = found.length - ROWS;
     fill(
       this.box,
-      h("b", {}, `${along.isTime ? "" : `${along.name} `}${title}`),
+      h("b", {}, `${along.isTime ? "" : `${along.isMetric ? along.title : along.name} `}${title}`),
       found.slice(at, at + ROWS).map((item) =>
         h(
           "div",
