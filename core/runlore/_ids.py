@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-from importlib import import_module
 from typing import Any
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
@@ -15,7 +14,7 @@ ID_DIGITS = TIME_DIGITS + RANDOM_DIGITS
 SHORT_DIGITS = 6  # of the random end, which tables show
 
 try:
-    own_sha256: Any = import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256
+    own_sha256: Any = __import__("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256
 except ImportError:  # an interpreter that was built without
     own_sha256 = None
 MAX_SLOWLY_HASHED = 1 << 16  # bytes that the interpreter's own sha256 hashes faster than OpenSSL is loaded

@@ -1,7 +1,6 @@
 """Packages whose public names are imported at first use, so that `import runlore` stays fast."""
 
 import sys
-from importlib import import_module
 
 TYPE_CHECKING = False  # neither `typing` nor `collections` is imported here: every Python of a program imports this
 if TYPE_CHECKING:
@@ -30,10 +29,16 @@ class Nothing:
         return None
 
 
+def imported(name: str) -> "Any":
+    """Import a module by its whole name, as `importlib.import_module` does, which takes a while to be imported."""
+    __import__(name)
+    return sys.modules[name]
+
+
 def call_at_import(package: str, home: str, name: str) -> None:
     """Call a function of a package's module as the package is imported; say so where its code can't be read."""
     try:
-        getattr(import_module(f"{package}.{home}"), name)()
+        getattr(imported(f"{package}.{home}"), name)()
     except OSError as error:
         _complain(package, name, error)
 
@@ -59,7 +64,7 @@ def lazy(
         if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         try:
-            value = getattr(import_module(f"{package}.{home}"), name)
+            value = getattr(imported(f"{package}.{home}"), name)
         except OSError as error:
             if name not in verbs:
                 raise

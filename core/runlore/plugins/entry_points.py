@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from types import FunctionType
 from typing import Any, NamedTuple
 
+from runlore._lazy import imported
 from runlore._startup import LENT
 
 GROUP = "runlore"
@@ -31,12 +32,10 @@ class EntryPoint(NamedTuple):
 
     def load(self) -> Any:
         """Import the plugin: a module, another object, or what a function returns, which may be None for no plugin."""
-        import importlib
-
         module, _, attribute = self.value.partition(":")
         before = _loading.set(True)
         try:
-            plugin: Any = importlib.import_module(module.strip())
+            plugin: Any = imported(module.strip())
         finally:
             _loading.reset(before)
         for part in filter(None, attribute.strip().split(".")):

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 from runlore._frozen import Frozen, changed, late
 from runlore._hooks import HOOKS, Hooks
 from runlore._process import Part, process
-from runlore._settings import disabled_names
+from runlore._settings import NAMES, disabled_names, setting
 from runlore._text import closest
 from runlore._threads import Apart
 from runlore._warnings import report, valid_or
@@ -25,6 +25,7 @@ ITEM_TYPES: dict[str, type] = {
 }
 ASKED = frozenset({"runlore_register_integrations", "runlore_describe_weights"})  # hooks that load what waits
 LATE = ASKED | {"runlore_capture_seeds"}  # which is asked of those whose module is imported; all that may wait
+OWN = "runlore"  # the distribution of our own plugins
 REWRITE_WAIT_S = 5.0  # for a rewriter of somebody else's; who does not return in time is left out from then on
 STRUCTURAL_FIELDS = frozenset(  # of events: a reader needs them, and they hold nothing that could be secret
     "type time mode run pid pid_start pid_namespace boot host parent kind status sha256 size stored step epoch cut "
@@ -266,13 +267,13 @@ class Plugins:
             listed("disabled", [])
             return
         try:
-            plugin = _no_exit(point.load)
+            plugin = None if _is_off(point) else _no_exit(point.load)
             if plugin is None:
                 listed("off", [])
                 return
             if isinstance(plugin, type):
                 raise TypeError(f"{point.value} is a class: name an object, or a function that returns one")
-            hooks = self._registered(plugin, point.name, is_own=point.distribution == "runlore")
+            hooks = self._registered(plugin, point.name, is_own=point.distribution == OWN)
             if point.value.startswith("runlore."):
                 self._own.add(point.name)
             if point.waits and not LATE.issuperset(hooks):
@@ -307,6 +308,15 @@ class _Loaded(Part):
                 self._plugins = Plugins()
                 self._plugins.load()
             return self._plugins
+
+
+def _is_off(point: EntryPoint) -> bool:
+    """Return True for a plugin of our own that has the name of a setting, where nobody has set it: it is not imported.
+
+    Raises:
+        SettingError: the setting can't be read.
+    """
+    return point.distribution == OWN and point.name in NAMES and setting(point.name) is None
 
 
 def is_rewriting() -> bool:

@@ -10,7 +10,6 @@ from runlore._ids import sha256_of
 from runlore.hookspecs import UNSEEDED
 from runlore.log.values import describe
 from runlore.plugins.manager import Complaint, Plugins
-from runlore.recording.random_states import numpy_state
 
 HASH_DIGITS = 16  # of a state's hash that are kept
 MAX_CHOSEN_BITS = 64  # of a number that somebody may have chosen: numpy's own entropy has 128
@@ -55,9 +54,13 @@ def _python_facts() -> dict[str, Any]:
 
 
 def _numpy_facts() -> dict[str, Any]:
-    state = numpy_state()
-    if "numpy" in sys.modules and "numpy.random" not in sys.modules:
+    if "numpy" not in sys.modules:
+        return {}
+    if "numpy.random" not in sys.modules:
         return {"numpy_state": UNSEEDED}  # the generator is made, of entropy, when somebody first asks for it
+    from runlore.recording.random_states import numpy_state
+
+    state = numpy_state()
     if state is None or state.get("bit_generator") != "MT19937":
         return {}
     numpy: Any = sys.modules["numpy.random"]
