@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 from runlore._frozen import Frozen, fresh, late
 
@@ -13,67 +13,37 @@ UNSEEDED = "unseeded"  # the state of a generator that was never seeded and has 
 SYSTEM_PREFIX = "system/"  # begins the keys of measurements of the machine
 
 
-# Both marks are pluggy's, which takes long to import: a script whose plugins are all our own does without it.
+if TYPE_CHECKING:
+    import pluggy
 
+    hookspec = pluggy.HookspecMarker("runlore")
+    hookimpl = pluggy.HookimplMarker("runlore")
+else:  # the same, without pluggy, which takes long to import: a script whose plugins are all our own does without it
 
-def hookspec(function: F) -> F:
-    """Mark a function as the specification of a hook."""
-    options = {"firstresult": False, "historic": False, "warn_on_impl": None, "warn_on_impl_args": None}
-    function.runlore_spec = options  # type: ignore[attr-defined]
-    return function
-
-
-@overload
-def hookimpl(
-    function: F,
-    *,
-    hookwrapper: bool = ...,
-    optionalhook: bool = ...,
-    tryfirst: bool = ...,
-    trylast: bool = ...,
-    specname: str | None = ...,
-    wrapper: bool = ...,
-) -> F: ...
-
-
-@overload
-def hookimpl(
-    function: None = ...,
-    *,
-    hookwrapper: bool = ...,
-    optionalhook: bool = ...,
-    tryfirst: bool = ...,
-    trylast: bool = ...,
-    specname: str | None = ...,
-    wrapper: bool = ...,
-) -> Callable[[F], F]: ...
-
-
-def hookimpl(
-    function: F | None = None,
-    *,
-    hookwrapper: bool = False,
-    optionalhook: bool = False,
-    tryfirst: bool = False,
-    trylast: bool = False,
-    specname: str | None = None,
-    wrapper: bool = False,
-) -> F | Callable[[F], F]:
-    """Mark a function of a plugin as the implementation of the hook of its name; the options are pluggy's."""
-    options = {
-        "wrapper": wrapper,
-        "hookwrapper": hookwrapper,
-        "optionalhook": optionalhook,
-        "tryfirst": tryfirst,
-        "trylast": trylast,
-        "specname": specname,
-    }
-
-    def mark(function: F) -> F:
-        function.runlore_impl = options  # type: ignore[attr-defined]
+    def hookspec(function: F) -> F:
+        """Mark a function as the specification of a hook."""
+        function.runlore_spec = dict.fromkeys(("firstresult", "historic"), False)
+        function.runlore_spec |= dict.fromkeys(("warn_on_impl", "warn_on_impl_args"))
         return function
 
-    return mark if function is None else mark(function)
+    def hookimpl(
+        function: F | None = None,
+        hookwrapper: bool = False,
+        optionalhook: bool = False,
+        tryfirst: bool = False,
+        trylast: bool = False,
+        specname: str | None = None,
+        wrapper: bool = False,
+    ) -> F | Callable[[F], F]:
+        """Mark a function of a plugin as the implementation of the hook of its name; the options are pluggy's."""
+
+        def mark(function: F) -> F:
+            function.runlore_impl = options
+            return function
+
+        options = {"wrapper": wrapper, "hookwrapper": hookwrapper, "optionalhook": optionalhook}
+        options |= {"tryfirst": tryfirst, "trylast": trylast, "specname": specname}
+        return mark if function is None else mark(function)
 
 
 @late
