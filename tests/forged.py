@@ -11,8 +11,10 @@ from typing import Any
 
 from runlore._ids import id_day, id_time, new_run_id
 from runlore.log.frames import FORMAT, LOG_SIGNATURE, SEALED_SIGNATURE, SLOT_END, frame
+from runlore.models.names import folder_name
 
 _numbers = count()
+MODEL_HEAD = b"RLMOD\0" + struct.pack("<H", FORMAT)
 
 
 def json_frame(kind: str, content: Any) -> bytes:
@@ -75,6 +77,15 @@ class ForgedStore:
         end = honest | {"damage": [], "orphans": 0, "torn": 0} | dict(footer)
         path = self._file(run, ".run")
         path.write_bytes(data + json_frame("F", end) + struct.pack("<QQ8s", start, len(data), b"RLSEALED"))
+        return path
+
+    def model(self, name: str, events: Iterable[Mapping[str, Any]], head: bytes = MODEL_HEAD) -> Path:
+        """Write a file of a model, and return its path."""
+        now = time.time_ns() // 1000
+        path = self.root / "models" / folder_name(name) / f"{new_run_id(now)}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = [{"time": now, "order": now + place, "model": name, **event} for place, event in enumerate(events)]
+        path.write_bytes(head + b"".join(json_frame("J", event) for event in whole))
         return path
 
     def blob(self, data: bytes) -> str:

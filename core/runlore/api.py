@@ -119,14 +119,16 @@ def set_tags(tags: Mapping[str, Any]) -> None:
     require_current_run().set_tags(tags)
 
 
-def log_artifact(path: str | os.PathLike[str], *, kind: str = "file", name: str | None = None) -> None:
+def log_artifact(
+    path: str | os.PathLike[str], *, kind: str = "file", name: str | None = None, model: str | None = None
+) -> None:
     """Keep a file or folder with the current run; see `Run.log_artifact`.
 
     Raises:
         NoCurrentRun: no run is open.
         FileNotFoundError: there is no such file.
     """
-    require_current_run().log_artifact(path, kind=kind, name=name)
+    require_current_run().log_artifact(path, kind=kind, name=name, model=model)
 
 
 def log_media(

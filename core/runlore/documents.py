@@ -10,6 +10,7 @@ from runlore.log.points import plain_float
 from runlore.log.record import Segment
 from runlore.log.series import Series
 from runlore.log.values import json_value
+from runlore.store.models import versions_of
 from runlore.store.runs import RecordedRun
 from runlore.store.segments import ParamChange, changed_params
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:  # no command should wait for the imports of another one
     from runlore.reproduction.plan import Plan
     from runlore.reproduction.reproduce import Redone
     from runlore.reproduction.verdicts import Verdict
+    from runlore.store.models import Model
+    from runlore.store.versions import ModelChange, ModelVersion
 
 
 def run_document(run: RecordedRun) -> dict[str, Any]:
@@ -60,6 +63,7 @@ def run_details(run: RecordedRun) -> dict[str, Any]:
         "notes": run.notes,
         "missing": run.missing,
         "segments": segment_documents(run.segments),
+        "models": [_named(version) for version in versions_of(run.store, [run.id])[run.id]],
     }
 
 
@@ -114,6 +118,67 @@ def artifact_document(artifact: Artifact) -> dict[str, Any]:
     }
 
 
+def models_document(models: "Sequence[Model]") -> list[dict[str, Any]]:
+    """Return what `model --json` prints: the models of a store in short."""
+    return [
+        {
+            "name": model.name,
+            "versions": len(model),
+            "aliases": {alias: version.version for alias, version in model.aliases.items()},
+            "changed": iso_time(model.history[-1].time),
+            "user": model.history[-1].user,
+            "damage": model.damage,
+        }
+        for model in models
+    ]
+
+
+def model_document(model: "Model", most: int | None = None) -> dict[str, Any]:
+    """Return what `model NAME --json` prints; at `most` so many of the newest versions."""
+    return {
+        "name": model.name,
+        "at": None if model.until is None else iso_time(model.until),
+        "versions": [version_details(version) for version in model.versions[-most if most else 0 :]],
+        "aliases": {alias: version.version for alias, version in model.aliases.items()},
+        "history": [change_document(change) for change in model.history],
+        "damage": model.damage,
+    }
+
+
+def version_document(version: "ModelVersion") -> dict[str, Any]:
+    """Return a version of a model as its record has it."""
+    same = {
+        key: getattr(version, key)
+        for key in ("model", "version", "id", "step", "epoch", "sha256", "size", "user", "host", "note", "reason")
+    }
+    aliases = list(version.aliases)
+    return same | {
+        "aliases": aliases, "run": version.run_id, "artifact": version.artifact_name, "added": iso_time(version.added),
+        "withdrawn": version.withdrawn,
+    }  # fmt: skip
+
+
+def version_details(version: "ModelVersion") -> dict[str, Any]:
+    """Return a version with the data and the code of its run; both are empty, and it has no name, where it is gone."""
+    run = next(iter(version.store.known([version.run_id])), None)
+    git = {} if run is None else run.environment.get("git", {})
+    code = {"commit": git.get("commit"), "dirty": git.get("dirty")} if git.get("commit") else None
+    data = {} if run is None else {name: _fingerprint(facts) for name, facts in run.data.items()}
+    return version_document(version) | {"run_name": None if run is None else run.name, "code": code, "data": data}
+
+
+def _fingerprint(facts: Mapping[str, Any]) -> str | None:
+    return str(facts["fingerprint"]) if facts.get("fingerprint") else None
+
+
+def change_document(change: "ModelChange") -> dict[str, Any]:
+    """Return a change of a model."""
+    same = {
+        key: getattr(change, key) for key in ("what", "user", "host", "version", "alias", "before", "text", "reason")
+    }
+    return {"time": iso_time(change.time), **same, "ended": list(change.ended)}
+
+
 def comparison_document(found: "Comparison") -> dict[str, Any]:
     """Return what `diff --json` prints."""
     changes = []
@@ -148,7 +213,12 @@ def origin_document(origin: "Origin") -> dict[str, Any]:
         "epoch": origin.epoch,
         "roles": list(origin.roles),
         "match": origin.match,
+        "models": [_named(version) for version in origin.versions],
     }
+
+
+def _named(version: "ModelVersion") -> dict[str, Any]:
+    return {"model": version.model, "version": version.version, "aliases": list(version.aliases)}
 
 
 def lineage_document(graph: "Lineage") -> dict[str, Any]:

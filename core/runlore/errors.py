@@ -64,6 +64,18 @@ class AmbiguousRun(RunloreError, LookupError):
         self.candidates = candidates
 
 
+class ModelNotFound(RunNotFound):
+    """No model, no version or no alias matches an address such as `model:digits@prod`."""
+
+
+class NameRefused(RunloreError, ValueError):
+    """A model or an alias can't have this name."""
+
+
+class StillNamed(RunloreError, ValueError):
+    """An alias names a version: neither it nor the run behind it can be removed."""
+
+
 class ArtifactNotFound(RunloreError, LookupError):
     """The run has no such artifact, or its content was not kept."""
 

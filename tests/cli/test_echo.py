@@ -71,6 +71,13 @@ class Hostile:
             [*EVENTS, changed, link, lost], name=f"{EVIL}2", opening=OPENING | {"parent": self.first}, frames=points
         )
         self.third = forged.run([*EVENTS, changed], name=EVIL, opening=OPENING, frames=points)
+        said = {"user": EVIL, "host": EVIL, "reason": EVIL, "text": EVIL, "order": 1}
+        number = {"number": 1, "run": self.first, "artifact": EVIL, "file": EVIL, "store": EVIL, "sha256": HASH}
+        version = {"version": self.second, "size": 3, "step": 1}
+        forged.model("digits", [
+            {"type": "version", **said, **number, **version}, {"type": "alias", "alias": "prod", **said, **version},
+            {"type": "note", **said}, {"type": "withdrawn", **said, "version": self.first}, {"type": "alias", **said},
+        ])  # fmt: skip
         (folder / "known").write_bytes(b"abc")
         self.place = folder / "store"
         self.folder = folder
@@ -104,6 +111,13 @@ def calls(found: Hostile) -> dict[str, list[list[str]]]:
                       [a, "--to", str(found.place)]],
         "restore": [[a, "--to", f"out{odd}"], [a, "--all", "--to", "out"], [a, "-a", odd, "--to", "out"],
                     [a, "-a", "none", "--to", "out"], [b, "--all", "--to", f"x{odd}", "--json"], [a, "--to", "known"]],
+        "model": [
+            [], ["digits"], ["digits@prod"], ["digits", "--full"], ["digits", "--json"], ["--json"], [odd], [EVIL],
+            [f"digits@{odd}"], ["digits", "--at", odd], ["add", "digits", a, "-a", odd], ["add", odd, a],
+            ["add", "digits", a, "--alias", odd], ["alias", "digits", "prod", odd], ["alias", "digits", odd, "x"],
+            ["rm", "digits", odd], ["note", "digits", odd], ["note", odd, "x"], ["digits@prod", "--json"],
+            ["alias", "digits", "1", "next", "--reason", odd], ["digits"], ["rm", "digits", "next"],
+        ],
         "stats": [["loss"], [f"metrics[{odd!r}]"], [odd], ["loss", "--by", f"params[{odd!r}]"], ["loss", "--by", odd]],
         "export": [["--to", f"csv{odd}"], ["--to", "known"], [odd, "--to", "x"], ["--to", f"js{odd}", "--json"],
                    ["--html", f"page{odd}.html", "--title", odd], ["--html", "x", "--view", odd],
@@ -194,7 +208,7 @@ def test_json_tells_hidden_characters_exactly(hostile: Hostile) -> None:
 
 
 def test_an_unexpected_error_prints_a_harmless_traceback(tmp_path: Path) -> None:
-    code = "from runlore.cli import main; import runlore.cli.commands.plugins as p; p.installed_plugins = fail\n"
+    code = "from runlore.cli import main; import runlore.cli.commands.doctor as p; p.installed_plugins = fail\n"
     script = f"def fail(): raise ValueError({EVIL!r})\n{code}main(['plugins'])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     text = done.stderr.decode()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import runlore
 from runlore.log.frames import FORMAT
+from runlore.models import changes
 
 
 def main(target: Path) -> None:
@@ -19,6 +20,7 @@ def main(target: Path) -> None:
     store = runlore.open_store(target / "store")
     make_finished(store)
     make_asked(store)
+    make_model(store)
     make_cut_off(store)
     for name in ("index-v1.sqlite", "index-v1.lock", ".gitignore"):
         (store.root / name).unlink(missing_ok=True)
@@ -70,12 +72,23 @@ def make_cut_off(store: runlore.Store) -> None:
     live = store.start_run("cut off")
     for step in range(5):
         live.log_metrics({"loss": float(step)}, step=step)
-    (log,) = store.root.rglob("*.log")
+    (log,) = (store.root / "runs").rglob("*.log")
     kept = log.read_bytes()
     live.finish()
     for path in store.root.rglob(f"{live.id}*"):
         path.unlink()
     log.write_bytes(kept + b"\xa5RLJ\xff")
+
+
+def make_model(store: runlore.Store) -> None:
+    """Make a model with two versions, an alias that was moved, and notes."""
+    for name, value in (("user_name", lambda: "ann"), ("host_name", lambda: "lab")):
+        setattr(changes, name, value)
+    model = store.model("digits")
+    model.add("described", "model.pkl", aliases=["prod"], note="a note", reason="the first one")
+    model.add("asked-again", "model.pt")
+    model.set_alias("prod", 2, reason="better on dark images")
+    model.add_note("fails on sevens", 2)
 
 
 if __name__ == "__main__":

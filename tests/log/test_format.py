@@ -1,5 +1,6 @@
 """The format: golden files of every number are read for ever, and docs/format.md is enough to read them."""
 
+import hashlib
 import json
 import math
 import shutil
@@ -46,6 +47,11 @@ def test_golden_files_are_read(golden: Path, tmp_path: Path) -> None:
         assert (asked.artifact("model.pt").stored, asked.artifact("plot.png").stored) == (True, False)
         (origin,) = which_run(store, "ef" * 32).found
         assert (origin.run, origin.artifact, origin.match) == (asked.id, "model.pt", "weights")
+    for model in store.models():  # since there are models
+        told = [(change.before, change.version, change.user, change.host) for change in model.history if change.alias]
+        assert (model.name, model["prod"].run.name, model["1"].note) == ("digits", "asked-again", "a note")
+        assert told == [(None, "1", "ann", "lab"), ("1", "2", "ann", "lab")]
+        assert model["1"].artifact.read_bytes() == b"model"
     crashed = store.run("cut off")
     assert crashed.status == "crashed"
     assert crashed.metrics["loss"].values.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
@@ -145,3 +151,17 @@ def test_the_page_is_enough_to_write_a_reader(golden: Path, tmp_path: Path) -> N
             mine = run.metrics[key]
             assert sorted(points) == mine.steps.tolist()
             assert repr([points[step] for step in sorted(points)]) == repr(mine.values.tolist())
+
+
+def test_the_page_is_enough_to_read_a_model() -> None:
+    (path,) = (GOLDEN / "format-1-named" / "store" / "models").glob("*/*.log")
+    data = path.read_bytes()
+    assert data[:8] == b"RLMOD\0" + struct.pack("<H", 1)
+    events = [json.loads(payload) for _, payload, _ in frames(data, 8)]
+    assert path.parent.name.endswith(hashlib.sha256(events[0]["model"].encode()).hexdigest()[:16])
+    versions = {event["version"]: event["number"] for event in events if event["type"] == "version"}
+    (alias,) = {event["alias"] for event in events if event["type"] == "alias"}
+    named = [
+        versions[event["version"]] for event in sorted(events, key=lambda event: event["order"]) if "alias" in event
+    ]
+    assert (alias, named, events[-1]["text"]) == ("prod", [1, 2], "fails on sevens")

@@ -128,6 +128,12 @@ class Training:
     def log_artifact__unkept(self) -> None:
         self.run.log_artifact(self.kept, keep=False)
 
+    def log_artifact__model(self) -> None:
+        self.run.log_artifact(self.kept, model="digits@best")
+
+    def log_artifact__odd_model(self) -> None:
+        self.run.log_artifact(self.kept, model=self.odd)
+
     def log_media(self) -> None:
         self.run.log_media("image", np.eye(8), step=1, caption="eye")
 

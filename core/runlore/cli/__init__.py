@@ -37,6 +37,7 @@ COMMANDS = {
     "lineage": "lineage",
     "reproduce": "reproduce",
     "restore": "restore",
+    "model": "model",
     "stats": "stats",
     "export": "export",
     "edit": "edit",
@@ -50,7 +51,7 @@ COMMANDS = {
     "reindex": "doctor",
     "quarantine": "doctor",
     "doctor": "doctor",
-    "plugins": "plugins",
+    "plugins": "doctor",
     "env": "shell",
     "completion": "shell",
 }

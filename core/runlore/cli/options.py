@@ -8,6 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from runlore.errors import RunloreError
+from runlore.models.names import PREFIX
 from runlore.store.store import open_store
 
 MAX_COMPLETED = 200  # of the newest runs, whose names and ids shells complete
@@ -27,7 +28,9 @@ class RunPart(click.ParamType):  # type: ignore[type-arg]
     name = "run"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Return the newest runs whose name or id begins with the text."""
+        """Return the newest runs whose name or id begins with the text; behind `model:`, models and their aliases."""
+        if incomplete.startswith(PREFIX):
+            return _addresses(ctx.params.get("store"), incomplete)
         try:
             runs = open_store(ctx.params.get("store")).runs(limit=MAX_COMPLETED)
         except (RunloreError, OSError):
@@ -35,6 +38,16 @@ class RunPart(click.ParamType):  # type: ignore[type-arg]
         names = ((run.name, run.status) for run in runs if run.name.isprintable() and not run.name.startswith("-"))
         found = [CompletionItem(name, help=status) for name, status in names if name.startswith(incomplete)]
         return found + [CompletionItem(run.id) for run in runs if incomplete and run.id.startswith(incomplete)]
+
+
+def _addresses(store: str | None, incomplete: str) -> list[CompletionItem]:
+    try:
+        models = open_store(store).models()
+    except (RunloreError, OSError):
+        return []
+    found = [f"{PREFIX}{model.name}" for model in models]
+    found += [f"{PREFIX}{model.name}@{alias}" for model in models for alias in model.aliases]
+    return [CompletionItem(text) for text in found if text.startswith(incomplete)]
 
 
 def options_as(kind: Callable[..., T]) -> Callable[[Callable[[T], None]], Callable[..., None]]:

@@ -137,6 +137,12 @@ def parse_time(text: str) -> int | None:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6)
 
 
+def parse_moment(text: str) -> int | None:
+    """Return a time as `parse_time` does, but for a mere date: of that day the last µs."""
+    found = parse_time(text)
+    return found if found is None or len(text) > len("2026-03-03") else found + 86_400_000_000 - 1
+
+
 def _split_at_commas(text: str) -> Iterator[tuple[int, str]]:
     """Yield the parts between commas outside of quotes, each with its place."""
     begin, quote, escaped = 0, "", False

@@ -3,7 +3,7 @@
 docs/format.md says what the fields mean.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from runlore import _proof
@@ -70,11 +70,14 @@ class Kind(NamedTuple):
 
 
 class Room:
-    """The room that the events of one file have left, so that reading them ends."""
+    """The room that the events of one file have left, so that reading them ends. `check` is that of a run's events."""
 
-    def __init__(self, events: int = MAX_EVENTS, size: int = MAX_EVENT_BYTES) -> None:
+    def __init__(
+        self, events: int = MAX_EVENTS, size: int = MAX_EVENT_BYTES, check: "Callable[[Any], Event] | None" = None
+    ) -> None:
         self.events = events
         self.size = size
+        self._check = check or check_event
 
     def load(self, payload: bytes) -> Event:
         """Return the event of a frame; see `check_event`.
@@ -86,7 +89,7 @@ class Room:
             raise DecodeError(f"a file has room for {MAX_EVENTS:,} events of {MAX_EVENT_BYTES >> 20} MiB in all")
         self.events -= 1
         self.size -= len(payload)
-        return load_event(payload)
+        return self._check(frames.load_json(payload))
 
 
 def load_event(payload: bytes) -> Event:
@@ -98,8 +101,10 @@ def load_event(payload: bytes) -> Event:
     return check_event(frames.load_json(payload))
 
 
-def check_event(value: Any) -> Event:
-    """Return a JSON value as an event whose fields are as `SCHEMA` has them.
+def check_event(
+    value: Any, schema: "Mapping[str, Fields] | None" = None, needed: "Mapping[str, tuple[str, ...]] | None" = None
+) -> Event:
+    """Return a JSON value as an event whose fields are as `SCHEMA` has them, or that of another kind of log.
 
     Kinds and fields that a newer runlore added are left alone. An event of which a rewriter left out the rest may lack
     any field.
@@ -109,14 +114,15 @@ def check_event(value: Any) -> Event:
     """
     if not isinstance(value, dict) or type(value.get("type")) is not str or not _is_time(value.get("time")):
         raise DecodeError("an event has no type or no time")
-    fields = SCHEMA.get(value["type"])
+    schema, needed = (SCHEMA, NEEDED) if schema is None else (schema, needed or {})
+    fields = schema.get(value["type"])
     if fields is None:
         return value
     for name, item in value.items():
         kind = fields.get(name)
         if kind is not None and (item is not None or kind.strict) and not kind.holds(item):
             raise DecodeError(f"{name!r} of an event {value['type']!r} is not {kind.name}")
-    for name in () if value.get("left_out") else NEEDED.get(value["type"], ()):
+    for name in () if value.get("left_out") else needed.get(value["type"], ()):
         if value.get(name) is None and not (value["type"] == "artifact" and value.get("completes")):
             raise DecodeError(f"an event {value['type']!r} has no {name!r}")
     return value
@@ -217,7 +223,8 @@ ERROR = Kind("an object of texts", _is_error)
 MEMBERS = Kind("a list of path, size and sha256", _are_members, strict=True)
 RUNNABLE = Kind("true, or a list of texts", lambda value: value is True or are_texts(value))
 
-SCHEMA: dict[str, dict[str, Kind]] = {  # kinds of fields, by type of event
+Fields = dict[str, Kind]
+SCHEMA: dict[str, Fields] = {  # kinds of fields, by type of event
     "open": {
         **dict.fromkeys(("mode", "run", "name", "experiment", "parent", "cwd", "began_in", "script"), LINE),
         **dict.fromkeys(("host", "boot", "pid_namespace", "predecessor", "launch", "reproduction"), LINE),

@@ -19,7 +19,7 @@ from runlore.errors import FormatError, StoreNotFound, StoreRefused
 from runlore.log.frames import FORMAT
 
 FOLDER = ".runlore"
-FOLDERS = ("runs", "blobs", "marks", "trash")  # of a store
+FOLDERS = ("runs", "blobs", "marks", "trash", "models")  # of a store
 INDEX = "index-v1"  # begins the names of the index's files
 FILES = (
     "format",
@@ -69,6 +69,7 @@ class Folder:
         self.runs = root / "runs"
         self.blobs = root / "blobs"
         self.marks = root / "marks"
+        self.models = root / "models"  # of models with names, by name
         self.trash = root / "trash"  # of runs that were removed and can be brought back
         self.quarantine = root / "quarantine"  # of runs that were set aside, as no reader looks there
         self._listed: dict[Path, tuple[int, dict[str, list[str]]]] = {}  # by day: its time, and names by run
@@ -106,7 +107,7 @@ class Folder:
 
     def foreign(self) -> bool:
         """Return True if the folder holds anything that is no part of a store, finished or just being created."""
-        own = {"runs", "blobs", "marks", "trash", "quarantine", ".gitignore", "format"}
+        own = {*FOLDERS, "quarantine", ".gitignore", "format"}
         names = (path.name for path in self.root.iterdir())
         return any(name not in own and not name.startswith(".format-") for name in names)
 

@@ -15,7 +15,7 @@ from runlore import _settings
 from runlore._settings import CHECKPOINTS
 from runlore._sharing import SHARING, is_shared
 from runlore._startup import JOINING, WATCHED
-from runlore._text import closest, size_text
+from runlore._text import closest, count_text, size_text
 from runlore._warnings import valid_or
 from runlore.errors import SettingError
 from runlore.hookspecs import Integration
@@ -29,6 +29,7 @@ from runlore.plugins.git import GitTooSlow, code_folder
 from runlore.plugins.manager import PluginInfo, plugins
 from runlore.plugins.system import gpus
 from runlore.provenance.repository import reading
+from runlore.store.models import unreadable_models
 from runlore.store.quarantine import in_quarantine
 from runlore.store.store import Store
 
@@ -247,6 +248,7 @@ def _store(store: Store) -> Iterator[Finding]:
         text = f"{len(aside)} runs, {size_text(sum(aside.values()))}: `runlore quarantine` lists them"
         yield Finding("quarantine", "ok", text, {"runs": list(aside)})
     yield from _unread(store)
+    yield from _models(store)
     parts = sizes(store)
     text = ", ".join(f"{name} {size_text(size)}" for name, size in parts.items())
     yield Finding("size", "ok", f"{size_text(sum(parts.values()))}: {text}", {"bytes": parts})
@@ -275,6 +277,18 @@ def _unread(store: Store) -> Iterator[Finding]:
     named = ", ".join([*runs, *places][:5])
     text = f"{len(runs)} runs and {len(places)} folders, of {', '.join(owners)}: {named}; chmod -R g+rwX opens them"
     yield Finding("not readable", "missing", text, {"runs": runs, "folders": places})
+
+
+def _models(store: Store) -> Iterator[Finding]:
+    """Yield the models with names, and what of their records can't be read."""
+    names = {model.name: len(model) for model in store.models()}
+    if names:
+        named = ", ".join(f"{name} ({count_text(count, 'version')})" for name, count in list(names.items())[:5])
+        yield Finding("models", "ok", f"{len(names)}: {named}", {"versions": names})
+    damaged = unreadable_models(store)
+    if damaged:
+        text = f"what {len(damaged)} records of models say can't be known: {'; '.join(damaged[:3])}"
+        yield Finding("damage of models", "bad", text, {"damage": damaged})
 
 
 def _owner_of(path: Path) -> str:

@@ -16,6 +16,7 @@ from runlore.log.folder import Folder, WriterFile, visible
 from runlore.log.marks import is_of_the_gone
 from runlore.log.record import Record, Writers, build_record, read_record, read_writers
 from runlore.maintenance.retention import Surplus
+from runlore.store.models import named_contents, unreadable_models
 from runlore.store.quarantine import files_in_quarantine
 from runlore.store.store import Store
 
@@ -55,7 +56,7 @@ def find_garbage(store: Store, without: Sequence[Surplus] = ()) -> Garbage:
     if blobs:
         names = frozenset(path.name for path, _ in blobs)
         mentioned = _mentioned(folder, names, {item.run.id: item.blobs for item in without}, kept)
-        mentioned |= _set_aside(folder, names, kept)
+        mentioned |= _set_aside(folder, names, kept) | _named(store, kept)
         blobs = [item for item in blobs if item[0].name not in mentioned]
     if blobs and without:
         kept += map(_damaged, store.ask(list_damaged))
@@ -63,7 +64,7 @@ def find_garbage(store: Store, without: Sequence[Surplus] = ()) -> Garbage:
         needed = _needed(folder, kept)
         blobs = [item for item in blobs if item[0].name not in needed]
     removed = list(_files(folder, folder.trash))
-    places = (folder.runs, folder.blobs)
+    places = (folder.runs, folder.blobs, folder.models)
     drafts = [item for place in places for item in _files(folder, place, MIN_AGE_S) if _is_draft(item[0])]
     drafts += _marks(folder)
     return Garbage(() if kept else tuple(blobs), tuple(removed), tuple(drafts), tuple(kept))
@@ -80,6 +81,7 @@ def collect(store: Store, garbage: Garbage) -> int:
     kept: list[str] = []
     needed = _needed(store.folder, kept) if garbage.blobs else set()  # again: a removal may have been undone
     needed |= _set_aside(folder, frozenset(path.name for path, _ in garbage.blobs), kept)
+    needed |= _named(store, kept) if garbage.blobs else set()
     for path, size in garbage.blobs:
         with suppress(FileNotFoundError):
             if not kept and path.name not in needed and _is_old(_inside.status_of(path, folder.root), MIN_AGE_S):
@@ -203,6 +205,12 @@ def _set_aside(folder: Folder, names: frozenset[str], kept: list[str]) -> set[st
         except OSError as error:
             kept.append(f"blobs are left alone: {str(path)!r} can't be read: {error.strerror}")
     return found
+
+
+def _named(store: Store, kept: list[str]) -> set[str]:
+    """Return the names of blobs that aliases of models name; `kept` is told of models that can't be read."""
+    kept += [f"blobs are left alone: a model can't be read: {line}" for line in unreadable_models(store)]
+    return named_contents(store)
 
 
 def _search(path: Path, folder: Folder, names: frozenset[str]) -> tuple[set[str], bool]:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from runlore import _ids, _inside
 from runlore._sharing import make_folder
-from runlore.errors import RunloreError, RunNotReadable, StillRunning
+from runlore.errors import RunloreError, RunNotReadable, StillNamed, StillRunning
 from runlore.index.select import find_below
 from runlore.log.liveness import Life
 from runlore.log.record import read_record
+from runlore.store.models import versions_of
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 
@@ -35,11 +36,20 @@ def remove(store: Store, runs: Sequence[RecordedRun]) -> list[RecordedRun]:
     Raises:
         StillRunning: one of them is being written; nothing is removed then.
         Pinned: one of them is pinned; nothing is removed then.
+        StillNamed: an alias of a model names a version of one of them; nothing is removed then.
         RunNotReadable: this user can't read one of them; nothing is removed then.
         OSError: the store can't be written.
     """
     chosen = with_descendants(runs)
+    versions = versions_of(store, [run.id for run in chosen])
     for run in chosen:
+        named = next((version for version in versions[run.id] if version.aliases), None)
+        if named is not None:
+            told = f"{named.model}@{named.aliases[0]}"
+            raise StillNamed(
+                f"run {run.name!r} ({run.id}) is behind {told}: let the alias name another version first, or take it "
+                f"off with `runlore model rm {named.model} {named.aliases[0]}`"
+            )
         if PINNED in run.tags:
             raise Pinned(f"run {run.name!r} ({run.id}) is pinned: `runlore pin --off {run.id}` first")
         _, writers = read_record(store.folder, run.id)

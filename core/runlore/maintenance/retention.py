@@ -1,6 +1,6 @@
 """Find stored files that rules no longer keep, and drop them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -8,6 +8,7 @@ from runlore.errors import QueryError
 from runlore.index.contents import Stored, group_stored
 from runlore.index.parse import parse_field
 from runlore.maintenance.removal import PINNED
+from runlore.store.models import named_contents
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 
@@ -34,8 +35,8 @@ def find_surplus(
 
     Kept are the files of the best `keep` runs of each experiment by the metric `by` ("val_acc", "metrics.val_acc.max"),
     where the `best` value is the "min" or the "max", and of runs that ended less than `older` seconds ago. Kept, too,
-    are the files of runs that lack the metric, are pinned or still running, and files that the run has recorded as an
-    artifact of another kind.
+    are the files of runs that lack the metric, are pinned or still running, files that the run has recorded as an
+    artifact of another kind, and what aliases of models name.
 
     Raises:
         QueryError: `by` is no metric, or no run has it.
@@ -43,7 +44,8 @@ def find_surplus(
     """
     store.index.require_all()
     contents = store.ask(group_stored)
-    found = [item for run in runs for item in _surplus_of(run, contents.get(run.id, ()))]
+    named = named_contents(store)
+    found = [item for run in runs for item in _surplus_of(run, contents.get(run.id, ()), named)]
     kept = {run.id for run in runs if PINNED in run.tags or not _ended_before(run, older)}
     if by is not None:
         kept |= _best_runs(runs, {item.run.id for item in found}, by, best, keep or 0)
@@ -83,9 +85,9 @@ def _best_runs(runs: Sequence[RecordedRun], candidates: set[str], by: str, best:
     return kept
 
 
-def _surplus_of(run: RecordedRun, contents: Sequence[Stored]) -> Iterator[Surplus]:
-    """Yield the stored checkpoints and models of a run, without those that are also an artifact of another kind."""
-    others = {item.sha256 for item in contents if item.kind not in HEAVY_KINDS}
+def _surplus_of(run: RecordedRun, contents: Sequence[Stored], named: Set[str]) -> Iterator[Surplus]:
+    """Yield the stored checkpoints and models of a run, but for those `named` or also of another kind."""
+    others = {item.sha256 for item in contents if item.kind not in HEAVY_KINDS} | named
     chosen = [item for item in contents if item.stored and item.kind in HEAVY_KINDS and item.sha256 not in others]
     if chosen:
         sizes = {item.sha256: item.size for item in chosen}

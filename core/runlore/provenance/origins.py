@@ -21,8 +21,10 @@ from runlore.index.index import one_state
 from runlore.log.record import read_record
 from runlore.provenance import fingerprints, hashing
 from runlore.provenance.fingerprints import Unread, Weights
+from runlore.store.models import list_models, versions_of
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
+from runlore.store.versions import ModelVersion
 
 MIN_DIGITS = 6  # of a hash that may stand for it
 MAX_READ_RUNS = 100  # runs with a file of the same size that are read before the file is hashed
@@ -43,7 +45,8 @@ class Origin:
     """A run that wrote a content, or read it.
 
     `artifact` is the name that the run has for it; of a dataset, that of the data. If the run went on from a
-    checkpoint, it is the name in the run that wrote the checkpoint, and the role is the kind of the link.
+    checkpoint, it is the name in the run that wrote the checkpoint, and the role is the kind of the link. `versions`
+    are those of models that the content is.
     """
 
     run: str
@@ -54,6 +57,7 @@ class Origin:
     epoch: float | None
     roles: tuple[str, ...]
     match: Match = "sha256"
+    versions: tuple[ModelVersion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +202,9 @@ def _find_alike(store: Store, target: Target, weights: Mapping[str, Weights]) ->
 
 def _origins(store: Store, sha256: str, match: Match) -> Iterator[Origin]:
     """Find the runs that wrote a content, and those that read it: as data, or to go on from it."""
-    for run_id, uses in groupby(store.ask(contents.find_uses, sha256), key=attrgetter("run")):
+    known = store.ask(contents.find_uses, sha256)
+    versions = versions_of(store, [use.run for use in known])
+    for run_id, uses in groupby(known, key=attrgetter("run")):
         run = store.run(run_id)
         artifacts = run.artifacts
         asked: set[tuple[str, int | None, str | None]] = set()
@@ -216,7 +222,14 @@ def _origins(store: Store, sha256: str, match: Match) -> Iterator[Origin]:
                 asked.add(way)
                 for reader, kind, step in readers_of(store, run, item):
                     yield Origin(reader.id, reader.name, "read", title, step, None, (kind,), match)
-            yield Origin(run_id, run.name, "wrote", title, item.step, item.epoch, item.roles, match)
+            named = tuple(version for version in versions[run_id] if _is_of(version, sha256, item))
+            yield Origin(run_id, run.name, "wrote", title, item.step, item.epoch, item.roles, match, named)
+
+
+def _is_of(version: ModelVersion, sha256: str, item: Artifact) -> bool:
+    """Return True if a version of a model is the artifact that a content was found as."""
+    same = (version.artifact_name, version.step) == (item.name, item.step)
+    return same and version.sha256 in (None, sha256, item.sha256)  # None: added before it was known
 
 
 def readers_of(store: Store, run: RecordedRun, artifact: Artifact) -> Iterator[tuple[RecordedRun, str, int | None]]:
@@ -231,6 +244,9 @@ def readers_of(store: Store, run: RecordedRun, artifact: Artifact) -> Iterator[t
 
 def _hints(store: Store, target: Target) -> Iterator[str]:
     """Tell what resembles a target that no run knows, and why more could not be found."""
+    for version in (version for model in list_models(store) for version in model.versions):
+        if target.sha256 == version.sha256:
+            yield f"it is model {version.title}, whose run {version.run_id} is gone"
     yield from _similar_weights(store, target)
     yield from (complaint.why for complaint in target.complaints)
     name = target.sha256 if target.path is None else target.path.name

@@ -157,13 +157,15 @@ class Run(MediaVerbs):
         epoch: float | None = None,
         roles: tuple[str, ...] = (),
         keep: bool = True,
+        model: str | None = None,
     ) -> None:
         """Keep a copy of a file or a folder, by its content. The original is only read.
 
         `kind` is "model", "checkpoint", "plot" or any other word; `name` defaults to the file's name. Without `keep`
         only its path and size are recorded now, and its hash by the next reader, if it has not changed by then. Of a
         folder, links to files are followed; links to other folders, links that lead nowhere, pipes, sockets and devices
-        are left out, and named in the run, as are files that can't be read.
+        are left out, and named in the run, as are files that can't be read. It becomes a version of the `model` with
+        that name; "digits@candidate" gives it that alias, too.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -192,6 +194,10 @@ class Run(MediaVerbs):
             told = [event | not_kept(error)]
         for item in told:
             self.run_log.event(item)
+        if model is not None:
+            from runlore.models.changes import add_recorded  # which few runs need
+
+            add_recorded(self.run_log, model, told[0])
 
     def log_data(self, name: str, data: Any = None, **facts: Any) -> str | None:
         """Describe a dataset under a name: shape, types, columns, missing values and a fingerprint of its content.

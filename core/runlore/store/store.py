@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # what only readers need, and what only recording does, is im
     from runlore.index.index import Index
     from runlore.index.rows import Summary
     from runlore.recording.run import Run
+    from runlore.store.models import Model
     from runlore.store.runs import RecordedRun, RunList
 
 P = ParamSpec("P")
@@ -182,7 +183,7 @@ class Store:
         from runlore.recording.starting import StartRequest, start
 
         if parent is None:
-            parent = self._open_group()
+            parent = _open_group(self)
         parent_id: str | None
         if isinstance(parent, str):
             parent_id = parent if _ids.is_run_id(parent) else self.run(parent).id
@@ -260,6 +261,8 @@ class Store:
     def run(self, part: "str | Run") -> "RecordedRun":
         """Return the run with this id, name, or unique part of an id; of a `Run`, the run as it is recorded now.
 
+        "model:digits@prod" is the run behind that version of a model.
+
         Raises:
             RunNotFound: there is none.
             AmbiguousRun: there are several; the message lists them.
@@ -268,9 +271,15 @@ class Store:
         from runlore.store.runs import RecordedRun
 
         part = part if isinstance(part, str) else part.id
+        if part.startswith("model:"):
+            from runlore.store.models import version_at
+
+            version = version_at(self, part)
+            if version is not None:
+                return version.run
         found = self.ask(resolve, part)
         if not found:
-            raise RunNotFound(f"no run matches {_told(part)} in {str(self.root)!r}: {self._meant(part)}")
+            raise RunNotFound(f"no run matches {_told(part)} in {str(self.root)!r}: {_meant(self, part)}")
         if len(found) > 1:
             listed = "".join(
                 f"\n  {item.id}  {item.name}  {item.status}  {as_time(item.started):%Y-%m-%d %H:%M:%S} UTC"
@@ -289,6 +298,22 @@ class Store:
         from runlore.store.runs import RecordedRun
 
         return [RecordedRun(self, summary) for summary in self.ask(load_known, ids)] if ids else []
+
+    def model(self, name: str) -> "Model":
+        """Return the model with this name; one without versions where none was added yet.
+
+        Raises:
+            NameRefused: no model may have this name.
+        """
+        from runlore.store.models import Model
+
+        return Model(self, name)
+
+    def models(self) -> "list[Model]":
+        """Return the models of the store, by name."""
+        from runlore.store.models import list_models
+
+        return list_models(self)
 
     def ask(self, question: "Callable[Concatenate[Sqlite, P], T]", *arguments: P.args, **options: P.kwargs) -> T:
         """Return the answer of a question, one of the functions in `runlore.index` that take a database.
@@ -352,24 +377,6 @@ class Store:
             length += 1
         return {run_id: run_id[-length:] for run_id in run_ids}
 
-    def _open_group(self) -> "Run | None":
-        """Return the group whose block this is called in; None where the innermost run is none, or of another store."""
-        from runlore.recording.current import users_run
-
-        run = users_run()
-        if run is None or not run.fit.is_group or run.run_log.writer is None:
-            return None
-        return run if run.folder.root == self.root else None
-
-    def _meant(self, part: str) -> str:
-        """Return what may have been meant by a part of an id that no run matches."""
-        from runlore.index.select import MIN_PART, list_names
-
-        close = closest(part, self.ask(list_names))
-        if close is None and len(part) < MIN_PART:
-            return f"a part of an id has {MIN_PART} characters at least; `runlore ls` lists the runs"
-        return f"did you mean {close!r}?" if close is not None else "`runlore ls` lists them"
-
     def __repr__(self) -> str:
         return f"<Store {str(self.root)!r}>"
 
@@ -379,6 +386,26 @@ class Store:
         from runlore.index.index import Index
 
         return Index(self.folder)
+
+
+def _open_group(store: Store) -> "Run | None":
+    """Return the group whose block this is called in; None where the innermost run is none, or of another store."""
+    from runlore.recording.current import users_run
+
+    run = users_run()
+    if run is None or not run.fit.is_group or run.run_log.writer is None:
+        return None
+    return run if run.folder.root == store.root else None
+
+
+def _meant(store: Store, part: str) -> str:
+    """Return what may have been meant by a part of an id that no run matches."""
+    from runlore.index.select import MIN_PART, list_names
+
+    close = closest(part, store.ask(list_names))
+    if close is None and len(part) < MIN_PART:
+        return f"a part of an id has {MIN_PART} characters at least; `runlore ls` lists the runs"
+    return f"did you mean {close!r}?" if close is not None else "`runlore ls` lists them"
 
 
 def _told(part: str) -> str:

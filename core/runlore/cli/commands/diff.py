@@ -14,6 +14,7 @@ from runlore.cli.comparison import group_of, is_file, print_comparison, print_no
 from runlore.cli.options import RunPart, json_option, store_option
 from runlore.cli.printing import console, echo, grid, print_json
 from runlore.documents import comparison_document
+from runlore.models.names import PREFIX
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store, open_store
 
@@ -49,7 +50,7 @@ def diff(a: str, b: str, full: bool, stat: bool, as_json: bool, store: str | Non
 
 def _side(place: Store, text: str) -> RecordedRun | WorkingTree:
     """Return the run or the folder that an argument names."""
-    if text in (os.curdir, os.pardir) or os.sep in text:
+    if text in (os.curdir, os.pardir) or (os.sep in text and not text.startswith(PREFIX)):
         folder = Path(text).resolve()
         if not folder.is_dir():
             raise click.UsageError(f"{text!r} is no folder: name a run or an existing folder")

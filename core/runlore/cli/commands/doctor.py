@@ -1,19 +1,22 @@
-"""`runlore doctor`, `runlore reindex` and `runlore quarantine`.
+"""`runlore doctor`, `runlore plugins`, `runlore reindex` and `runlore quarantine`.
 
-What is recorded here, the state of the store; its index made anew; bad runs set aside.
+What is recorded here and by which plugins, the state of the store; its index made anew; bad runs set aside.
 """
+
+from dataclasses import asdict
 
 import click
 from rich.markup import escape
 
-from runlore._text import count_text, size_text, visible_text
+from runlore._text import count_text, line_text, size_text, visible_text
 from runlore.cli.options import RunPart, json_option, store_option
 from runlore.cli.printing import console, echo, grid, print_json
-from runlore.maintenance.diagnosis import Finding, diagnose
+from runlore.maintenance.diagnosis import Finding, diagnose, installed_plugins
 from runlore.store.quarantine import in_quarantine
 from runlore.store.store import open_store
 
 SIGNS = {"ok": ("✓", "green"), "off": ("–", "dim"), "missing": ("!", "yellow"), "bad": ("✗", "red")}
+STYLES = {"loaded": "green", "failed": "red", "disabled": "yellow", "off": "dim"}  # of plugins
 
 
 @click.command()
@@ -35,6 +38,28 @@ def doctor(as_json: bool, store: str | None) -> None:
             table.add_row(f"  [{style}]{sign}[/]", escape(item.name), escape(visible_text(item.text)))
         out.print(f"[bold]{escape(group)}[/]")
         out.print(table)
+
+
+@click.command()
+@json_option
+def plugins(as_json: bool) -> None:
+    """List the plugins: name, version, state, and their hooks or the error."""
+    found = installed_plugins()
+    if as_json:
+        print_json([asdict(info) for info in found])
+        return
+    table = grid(["plugin", "from", "version", "state", "hooks"])
+    table.columns[-1].no_wrap = False
+    for info in found:
+        hooks = ", ".join(name.removeprefix("runlore_") for name in info.hooks)
+        table.add_row(
+            "  " + escape(line_text(info.name, 20)),
+            escape(line_text(info.distribution, 20)),
+            escape(line_text(info.version, 16)),
+            f"[{STYLES[info.state]}]{info.state}[/]",
+            escape(info.error or hooks),
+        )
+    console().print(table)
 
 
 @click.command()

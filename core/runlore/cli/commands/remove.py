@@ -16,7 +16,9 @@ from runlore.maintenance.garbage import Garbage, collect, find_garbage
 from runlore.maintenance.removal import last_removal, remove, with_descendants
 from runlore.maintenance.removal import undo as undo_removal
 from runlore.maintenance.retention import Surplus, drop, find_surplus
-from runlore.store.store import open_store
+from runlore.store.models import versions_of
+from runlore.store.runs import RecordedRun
+from runlore.store.store import Store, open_store
 
 MAX_RUNS = 20  # with dropped files that are listed
 TITLES = {
@@ -35,7 +37,8 @@ TITLES = {
 def rm(runs: tuple[str, ...], where: str | None, dry_run: bool, as_json: bool, store: str | None) -> None:
     """Remove runs and their children; `runlore undo` brings them back.
 
-    Their disk space is freed by `runlore gc`, not before.
+    Their disk space is freed by `runlore gc`, not before. A run that an alias of a model such as prod stands for is
+    not removed.
     """
     if not runs and not where:
         raise click.UsageError("name a run, or --where QUERY")
@@ -53,6 +56,7 @@ def rm(runs: tuple[str, ...], where: str | None, dry_run: bool, as_json: bool, s
             return
         for run in chosen:
             echo(f"would remove {run.name} ({run.id}), {sizes[run.id]} bytes of files")
+        _tell_versions(place, chosen, "would lose its run")
         freed = size_text(sum(sizes.values()))
         echo(f"{count_text(len(chosen), 'run')}, {freed} of files, as far as no other run has them")
         return
@@ -62,7 +66,15 @@ def rm(runs: tuple[str, ...], where: str | None, dry_run: bool, as_json: bool, s
         return
     for run in removed:
         echo(f"removed {run.name} ({run.id})")
+    _tell_versions(place, removed, "has lost its run, and loses its file with the next `runlore gc`")
     echo("`runlore undo` brings them back, until the next `runlore gc`" if removed else "no run fulfils this")
+
+
+def _tell_versions(place: Store, runs: Sequence[RecordedRun], what: str) -> None:
+    """Say which versions of models lose something with their runs."""
+    for versions in versions_of(place, [run.id for run in runs]).values():
+        for version in versions:
+            echo(f"model {version.title} {what}")
 
 
 @click.command()

@@ -14,10 +14,11 @@ from runlore.cli.printing import echo, print_json
 from runlore.documents import artifact_document, run_details
 from runlore.errors import ArtifactNotFound, UnsafePath
 from runlore.provenance.hashing import complete_run
+from runlore.store.models import MAIN_ROLES, main_artifact, version_at
 from runlore.store.runs import RecordedRun
 from runlore.store.store import open_store
+from runlore.store.versions import ModelVersion
 
-DEFAULT_ROLES = ("best", "last")  # that are restored where nothing is named
 MAX_NAMED = 10  # artifacts in a message
 MAX_FOLDER_BYTES = 120  # of the name of a folder for one file, which the name of its artifact makes
 
@@ -37,20 +38,38 @@ def restore(
 ) -> None:
     """Write a checkpoint or another file of a run into a folder, or all of them.
 
-    RUN is its name or any unique part of its id. A file whose content was not kept is copied from where the framework
-    left it, if it is still the same.
+    RUN is its name or any unique part of its id; `model:NAME@ALIAS` is that version of a model. A file whose content
+    was not kept is copied from where the framework left it, if it is still the same.
     """
-    found = complete_run(open_store(store).run(run))
+    place = open_store(store)
+    version = version_at(place, run) if artifact is None and not whole else None
+    if version is not None:
+        _restore_version(version, to, force, as_json)
+        return
+    found = complete_run(place.run(run))
     if whole:
         if artifact is not None:
             raise click.UsageError("name an artifact or --all, not both")
         _restore_all(found, to, force, as_json)
         return
     item = found.artifact(artifact) if artifact is not None else _default(found)
+    _restore_one(item, to, force, {"run": found.id} if as_json else None)
+
+
+def _restore_version(version: ModelVersion, to: Path, force: bool, as_json: bool) -> None:
+    """Write the file of a version of a model, which need not have its run any more."""
+    for run in version.store.known([version.run_id]):
+        complete_run(run)
+    told = {"run": version.run_id, "model": version.model, "version": version.version}
+    _restore_one(version.artifact, to, force, told if as_json else None)
+
+
+def _restore_one(item: Artifact, to: Path, force: bool, document: dict[str, str] | None) -> None:
+    """Write a file or folder, and print its place, or the JSON that it stands in."""
     _check_free(item, to, force)
     written = click.format_filename(item.restore(to))  # a name need not be text
-    if as_json:
-        print_json({**artifact_document(item), "run": found.id, "restored": written})
+    if document is not None:
+        print_json({**artifact_document(item), **document, "restored": written})
     else:
         echo(written)
 
@@ -104,13 +123,10 @@ def _told(item: Artifact, error: OSError) -> str:
 
 def _default(run: RecordedRun) -> Artifact:
     """Return the artifact that is restored where none is named; a usage error says which there are."""
+    found = main_artifact(run)
+    if found is not None:
+        return found
     artifacts = run.artifacts
-    for role in DEFAULT_ROLES:
-        if any(role in item.roles for item in artifacts):
-            return run.artifact(role)
-    made = {item.name for item in artifacts if item.kind not in ("code", "log")}
-    if len(made) == 1:
-        return run.artifact(made.pop())
     if not artifacts:
         raise click.UsageError(f"run {run.name!r} has no artifacts")
     child = _best_child(run)
@@ -156,6 +172,6 @@ def _folder_name(name: str) -> str:
 
 def _best_child(run: RecordedRun) -> RecordedRun | None:
     """Return a child that has a checkpoint: one with the tag `best`, if there is any."""
-    roles = set(DEFAULT_ROLES)
+    roles = set(MAIN_ROLES)
     able = [child for child in run.children if any(roles.intersection(item.roles) for item in child.artifacts)]
     return next((child for child in able if "best" in child.tags), able[0] if able else None)

@@ -31,6 +31,7 @@ from runlore.documents import run_details
 from runlore.hookspecs import SYSTEM_PREFIX
 from runlore.log.values import text_of
 from runlore.provenance.hashing import complete_run
+from runlore.store.models import versions_of
 from runlore.store.runs import RecordedRun
 from runlore.store.segments import ParamChange, changed_params
 from runlore.store.store import open_store
@@ -154,6 +155,7 @@ class _Page:
             "parent": self._parent(),
             "tags": ", ".join(f"{key}={value}" for key, value in run.tags.items()),
             "links": self._links(),
+            "models": ", ".join(version.title for version in versions_of(run.store, [run.id])[run.id]),
         }
         self._pairs({key: value for key, value in facts.items() if value})
 

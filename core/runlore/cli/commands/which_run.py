@@ -59,7 +59,8 @@ def _print(place: Store, found: tuple[_origins.Origin, ...], name: str) -> None:
     groups: dict[tuple[str, str], list[_origins.Origin]] = {}
     for origin in found:
         groups.setdefault((origin.run, origin.relation), []).append(origin)
-    table = grid(["run", "name", "", "artifact", "step", "epoch", "roles"], right=(4, 5))
+    models = ["model"] if any(origin.versions for origin in found) else []
+    table = grid(["run", "name", "", "artifact", "step", "epoch", "roles", *models], right=(4, 5))
     for origins in groups.values():
         origin = next((item for item in reversed(origins) if item.artifact == name), origins[-1])
         roles = dict.fromkeys(role for item in origins for role in item.roles)
@@ -72,6 +73,7 @@ def _print(place: Store, found: tuple[_origins.Origin, ...], name: str) -> None:
             "–" if origin.step is None else str(origin.step),
             "–" if origin.epoch is None else number_text(origin.epoch),
             escape(line_text(", ".join(roles), ROLE_CHARS)),
+            *([escape(", ".join(version.title for version in origin.versions))] if models else []),
         )
     print_whole(table)
     if found[0].match == "weights":
