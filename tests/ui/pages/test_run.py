@@ -9,7 +9,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from runlore import Store
+from tests.forged import ForgedStore
 from tests.ui.browsing import (
     SWEEP,
     lightning,
@@ -232,3 +235,24 @@ def test_names_that_objects_have_are_names(page: "Page", real: Served) -> None:
         page.get_by_role("tab", name="Overview", selected=True).wait_for()
     open_page(page, real, f"/?{SWEEP}&tab=toString")
     page.get_by_role("tab", name="Curves", selected=True).wait_for()
+
+
+@pytest.mark.parametrize(
+    ("remote", "address"),
+    [
+        ("git@git.lab.example:group/digits.git", "https://git.lab.example/group/digits/commit/"),
+        ("https://git.lab.example/group/digits", "https://git.lab.example/group/digits/commit/"),
+        ("javascript:alert(1)//a.b/c", None),
+        ("/srv/git/digits.git", None),
+    ],
+)
+def test_a_commit_is_a_link_to_where_it_came_from(
+    page: "Page", tmp_path: Path, serve: Serve, remote: str, address: str | None
+) -> None:
+    forged = ForgedStore(tmp_path / "store")
+    facts = {"commit": "a1" * 20, "remote": remote}
+    run = forged.run([{"type": "environment", "sections": {"git": {"sha256": "ab" * 32, "values": facts}}}])
+    open_page(page, serve(forged.root), f"/run/{run}?tab=code")
+    page.get_by_text(remote, exact=True).wait_for()
+    links = page.get_by_role("link", name="This commit at").all()
+    assert [link.get_attribute("href") for link in links] == ([f"{address}{'a1' * 20}"] if address else [])

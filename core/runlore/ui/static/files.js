@@ -190,6 +190,7 @@ export function code(node, run) {
         command((run.command.argv ?? []).map(shellWord).join(" ") || "–"),
         h("p", { class: "quiet mono" }, `${run.command.cwd ?? ""} on ${run.command.host ?? "?"}`),
         pairs("Code", sections.git ?? {}),
+        commitLink(sections.git ?? {}),
         run.environment.git ? null : h("p", { class: "quiet" }, "There was no git repository."),
       ),
       h(
@@ -203,6 +204,14 @@ export function code(node, run) {
     ),
     looks.length ? looks : h("p", { class: "quiet" }, "There were no uncommitted changes, or none are kept."),
   );
+}
+
+/** A link to the commit where the repository was cloned from; null where its address tells of no web server. */
+function commitLink({ remote, commit }) {
+  const parts = /^(?:https?:\/\/|ssh:\/\/|)(?:[^@/\s]+@)?([a-z0-9.-]+\.[a-z]+)(?::\d+)?[:/]([\w.~/-]+?)(?:\.git)?\/?$/i.exec(remote ?? "");
+  if (!parts || !/^[0-9a-f]{40,64}$/.test(commit ?? "")) return null;
+  const address = `https://${parts[1]}/${parts[2]}/commit/${commit}`;
+  return h("p", {}, h("a", { href: address, target: "_blank", rel: "noreferrer" }, `This commit at ${parts[1]}`));
 }
 
 function packagesOf(packages) {
