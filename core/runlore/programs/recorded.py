@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,7 +144,7 @@ def _lent() -> list[str]:
     modules = [item.module.partition(":")[0] for item in plugins().listed if item.distribution == "runlore"]
     names = sorted({name.partition(".")[0] for name in ["runlore", *modules]})
     folders = {name: Path(str(sys.modules[name].__file__)).parents[1] for name in names if name in sys.modules}
-    pluggy = PathFinder.find_spec("pluggy")  # which is loaded only where there are plugins of somebody else's
+    pluggy = find_spec("pluggy")  # which is loaded only where there are plugins of somebody else's
     if pluggy is not None and pluggy.origin is not None:
         folders["pluggy"] = Path(pluggy.origin).parents[1]
     return [
