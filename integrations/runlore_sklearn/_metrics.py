@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+import sklearn
 
 from runlore import FitSession, guest
 from runlore_sklearn._copies import CALLBACKS
@@ -134,11 +135,25 @@ def record_train_score(session: FitSession, copy: Any, sample: Sample) -> None:
     params = copy.get_params()
     _make_quiet(copy, params)
     is_foreign = not _is_of_sklearn([copy, *params.values()])
-    given = (sample.features,) if sample.target is None else (sample.features, sample.target)
     with guest.without_trace(draws=is_foreign, prints=is_foreign):
-        score = copy.score(*given, **sample.others)
+        score = _score(copy, sample) if is_foreign else _own_score(copy, sample)
     if np.isscalar(score):
         session.metrics({"train_score": score}, split="train")
+
+
+def _score(copy: Any, sample: Sample) -> Any:
+    given = (sample.features,) if sample.target is None else (sample.features, sample.target)
+    return copy.score(*given, **sample.others)
+
+
+def _own_score(copy: Any, sample: Sample) -> Any:
+    """Score an estimator of scikit-learn's own on what its fit has accepted, which is not checked for NaN again.
+
+    The checks take a third of a short score. A score that is no number is computed with them: they say what is wrong.
+    """
+    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+        score = _score(copy, sample)
+    return score if not np.isscalar(score) or np.isfinite(score) else _score(copy, sample)
 
 
 def record_iteration_score(session: FitSession, step: int, fitted: Any, data: tuple[Any, Any], others: Kwargs) -> None:

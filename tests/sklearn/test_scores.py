@@ -13,6 +13,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor, VotingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -214,3 +215,12 @@ def test_a_score_of_scikit_learns_own_code_draws_no_number_of_the_users(autologg
         model.fit(X[:, :2], Y)
     assert drawn == np.random.random()
     assert "train_score" in only(autologged).metrics
+
+
+def test_a_score_that_is_no_number_says_what_is_wrong(autologged: Store) -> None:
+    """What a fit has accepted is not checked again, but where the predictions of a sound fit overflow."""
+    with np.errstate(all="ignore"):
+        KNeighborsRegressor(2).fit(np.arange(3.0)[:, None], np.full(3, 1.7e308))
+    run = only(autologged)
+    (why,) = (item["why"] for item in run.missing if item["what"] == "train_score")
+    assert "train_score" not in run.metrics and why.startswith("ValueError: Input contains infinity")

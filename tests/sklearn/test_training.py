@@ -27,6 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
+import runlore
 from runlore import Store
 from tests.process import Process
 from tests.sklearn.models import Own, X, Y, only
@@ -127,6 +128,20 @@ def test_a_fit_joins_the_run_that_the_user_opened(autologged: Store) -> None:
     (found,) = autologged.runs()
     assert found.name == "mine"
     assert {"own", "train_score"} <= set(found.metrics)
+
+
+def test_a_fit_joins_a_run_that_was_opened_without_a_block(autologged: Store) -> None:
+    run = autologged.start_run("mine")
+    assert runlore.current_run() is run
+    LinearRegression().fit(X, Y)
+    LogisticRegression(max_iter=500).fit(X, Y)
+    assert not run.ended
+    run.finish()
+    LinearRegression().fit(X, Y)
+    alone, mine = autologged.runs("parent is None")
+    assert (mine.name, mine.tags["estimator"], mine.status) == ("mine", "LinearRegression", "finished")
+    assert [child.tags["estimator"] for child in mine.children] == ["LogisticRegression"]
+    assert alone.tags["estimator"] == "LinearRegression"
 
 
 def test_two_fits_in_one_run_of_the_user_never_mix(autologged: Store) -> None:

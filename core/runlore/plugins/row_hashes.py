@@ -9,6 +9,7 @@ half, such as a one of float32 or the last of eight bytes, would leave most bits
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Self
 
 MAX_ROWS = 2_000_000  # of a dataset whose rows are hashed: more would make its fingerprint slow
@@ -56,7 +57,7 @@ class RowHashes:
         unit = next(size for size in (8, 4, 2, 1) if width % size == 0)
         words = numpy.asarray(piece).reshape(-1).view(f"u{unit}").reshape(-1, width // unit)
         end = self._added + len(words)
-        self._sums[self._added : end] += _folded(words) @ _factors(range(words.shape[1]))
+        self._sums[self._added : end] += _folded(words) @ _first_factors(words.shape[1])
         self._added = end
 
     def add_columns(self, start: int, values: Any, places: Sequence[int]) -> None:
@@ -102,7 +103,7 @@ class RowHashes:
         if not marks:
             return
         words = numpy.asarray(marks, numpy.uint64).reshape(len(self._sums), -1)
-        self._sums += words @ _factors(range(words.shape[1]))
+        self._sums += words @ _first_factors(words.shape[1])
 
     def facts(self) -> dict[str, str]:
         """Return the two fingerprints by name; {} where the rows are not hashed."""
@@ -129,6 +130,12 @@ def _folded(words: Any) -> Any:
     import numpy
 
     return words.astype(numpy.uint64) if words.itemsize < 8 else words ^ (words >> 32)
+
+
+@lru_cache(64)  # tables of one process have few widths
+def _first_factors(count: int) -> Any:
+    """Return the numbers of so many first columns; nobody may change them."""
+    return _factors(range(count))
 
 
 def _factors(numbers: Sequence[int] | range) -> Any:

@@ -32,7 +32,7 @@ MIN_SEARCHED_CHARS = 4  # of a known secret that fitted models are searched for
 MAX_COMMON_LETTERS = 5  # of a word that any model may hold by chance: it is not searched for
 PACKAGES = "packages"  # a section of names and versions: there a name such as google-auth tells of no secret
 BARE_NAMES = frozenset(["key", "keys", "value"])  # that say nothing without the name of their mapping
-BARE_TYPES = frozenset([bool, int, float, list, type(None)])  # of values that are no secret by their key
+BARE_TYPES = frozenset([bool, int, float, type(None)])  # of values that are no secret by their key
 COMMAND_SIGNS = frozenset(["-p", "-u", "-a", "-U", "lo"])  # beginnings of what may tell of a secret in a command line
 NAME = re.compile(r"[\w.-]+")  # of a value that follows as the next argument
 CODE_SUFFIXES = frozenset(
@@ -80,7 +80,6 @@ class Masker:
 
     def event(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return the event with its secrets masked; a value that one key tells to be secret is masked everywhere."""
-        self._learn_from("", event)
         known = len(self._learned)
         masked = self._masked(event)
         return masked if len(self._learned) == known else self._masked(masked)  # what one text tells, another may hold
@@ -95,19 +94,9 @@ class Masker:
                 masked[key] = self._arguments(masked[key])
         return masked
 
-    def _learn_from(self, key: str, value: Any) -> None:
-        if type(value) in BARE_TYPES:  # most values: to be asked for a mapping takes them longer than the rest
-            return
-        if isinstance(value, str):
-            if strength(key) and is_secret(key, value):
-                self._learn(value)
-        elif key != PACKAGES and isinstance(value, Mapping):
-            for name, item in value.items():
-                self._learn_from(f"{key}.{name}" if name in BARE_NAMES and key else str(name), item)
-
     def _value(self, key: str, value: Any, known: "re.Pattern[str] | None") -> Any:
-        if type(value) in BARE_TYPES and type(value) is not list:
-            return value  # a number is no secret, whatever it is called
+        if type(value) in BARE_TYPES:  # a number is no secret, whatever it is called
+            return value
         if isinstance(value, str):
             return self._learn(value) if strength(key) and is_secret(key, value) else self._text(value, known)
         if isinstance(value, dict):
