@@ -75,6 +75,17 @@ class Buffering(Recording):
 Recording = Buffering
 """
 
+NO_PARAMS = """
+begin = FitSession.begin
+
+
+def without_params(name, request, params):
+    return begin(name, request)
+
+
+FitSession.begin = without_params
+"""
+
 BROKEN = [
     # Ways in and out
     Mutant("follows nobody", "resume_from=resume_from)", "resume_from=resume_from, leader=True)", "test_a_follower"),
@@ -116,6 +127,9 @@ BROKEN = [
     Mutant("sets a variable", STEP, f"{STEP}; __import__('os').environ.update(RUN='1')", SAME),
     Mutant("swallows", RAISED, RAISED.replace("        raise\n", "        return 0.0\n"), EXCEPTION),
     Mutant("tells no error", RAISED, RAISED.replace("end(error)", "end(None)"), EXCEPTION),
+    Mutant("prints", STEP, f"{STEP}; print('recorded')", SAME, says="printed lines"),
+    Mutant("prints once", HEARD, f"{HEARD}        print('recorded')\n", SAME, says="printed lines"),
+    Mutant("raises in a hook", STEP, f"{STEP}; raise OSError('a full disk')", SAME),
     Mutant("raises for odd metrics", "self.session.metrics(trainer.metrics,",
            "self.session.metrics({key: float(value) for key, value in trainer.metrics.items()},",
            "test_an_unusual_metric"),
@@ -125,6 +139,11 @@ BROKEN = [
            + "; self.last = trainer.loss", POINTS),
     Mutant("tells epoch 0", STEP, STEP.replace("epoch=trainer.epoch", "epoch=0"), POINTS),
     Mutant("tells no epoch", STEP, STEP.replace(", epoch=trainer.epoch", ""), POINTS),
+    Mutant("tells no step", STEP, STEP.replace("step=trainer.step, ", ""), EVERY_STEP),
+    Mutant("tells a point twice", STEP, f"{STEP}; {STEP.replace('step=trainer.step', 'step=trainer.step + 1')}",
+           EVERY_STEP),
+    Mutant("tells params at the end", "self.session.end(error)",
+           "self.session.params(lambda: {'lr': self._trainer.lr}); self.session.end(error)", PARAMS, NO_PARAMS),
     Mutant("tells every second step", STEP, f"if trainer.step % 2: {STEP}", EVERY_STEP),
     Mutant("tells a constant", STEP, STEP.replace("trainer.loss}", "0.0}"), EVERY_STEP),
     Mutant("buffers", "def _fit(", "def _fit(", "test_a_killed_training_reads_crashed", BUFFERING),
@@ -135,7 +154,8 @@ BROKEN = [
     # Checkpoints
     Mutant("tells the next step", SAVE, SAVE.replace("trainer.step", "trainer.step + 1"), OF_THEIR_STEP),
     Mutant("tells the next epoch", SAVE, SAVE.replace("trainer.epoch", "trainer.epoch + 1"), OF_THEIR_STEP),
-    Mutant("tells no step", SAVE, SAVE.replace("step=trainer.step, ", ""), RECORDED),
+    Mutant("saves nothing", SAVE, "pass", RECORDED),
+    Mutant("tells no step of a checkpoint", SAVE, SAVE.replace("step=trainer.step, ", ""), RECORDED),
     Mutant("tells no role", SAVE, SAVE.replace("epoch=", "roles=(), epoch="), RECORDED),
     Mutant("tells no removal", "        self.session.check_removed()\n", "        pass\n",
            "test_a_checkpoint_that_the_framework_removes"),
@@ -147,6 +167,8 @@ BROKEN = [
     Mutant("always tells a reason",
            "if self._trainer.why_stopped is not None:\n            self.session.stopped(self._trainer.why_stopped",
            "if True:\n            self.session.stopped('it was its end'", STOPS),
+    Mutant("goes on behind the end", "self.session.end(error)\n",
+           "self.session.end(error)\n        self.session.run.log_metrics({'loss': 0.0})\n", SAME),
     Mutant("has one set", "{name + named.ending: value for", "{name: value for", APART),
     Mutant("evaluates into the fit", "{name + named.ending: value for", "{'loss': value for", APART),
     Mutant("evaluates nothing", "if found is not None:", "if False:", APART),

@@ -1,7 +1,9 @@
 """The trainings that the statements ask for, and what they look at."""
 
+import io
 import logging
 import os
+import re
 import shutil
 import signal
 import sys
@@ -9,7 +11,7 @@ import threading
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +28,8 @@ from runlore.testing.training import Point, Training, train, train_elsewhere
 from runlore.testing.warm import WarmParents
 
 Run = Any
+
+_NUMBER = r"\d[\d.:]*(e[-+]\d+)?"  # of a time, say, which no two trainings share
 
 
 class Basis(Settings):
@@ -121,9 +125,11 @@ class Basis(Settings):
             states.append(self.random_states())
 
         before = {path for path in Path.cwd().rglob("*") if self.store.root not in (path, *path.parents)}
-        with warnings.catch_warnings(record=True) as caught:
+        printed = io.StringIO()
+        with redirect_stdout(printed), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             weights = train(self, Training(place, how, look, told=told))  # type: ignore[arg-type]
+            streams = (sys.stdout is printed, sys.stderr, "write" in vars(sys.stdout))
         after = {path for path in Path.cwd().rglob("*") if self.store.root not in (path, *path.parents)}
         return {
             "weights": weights,
@@ -137,7 +143,8 @@ class Basis(Settings):
             "hooks": (sys.excepthook, threading.excepthook, sys.unraisablehook, sys.displayhook),
             "signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
             "log handlers": list(logging.getLogger().handlers),
-            "streams": (sys.stdout, sys.stderr, "write" in vars(sys.stdout)),
+            "streams": streams,
+            "printed lines": sorted({re.sub(_NUMBER, "0", line) for line in printed.getvalue().splitlines()}),
             "threads": sorted(item.name for item in threading.enumerate() if not item.name.startswith("runlore-")),
             "directory": Path.cwd(),
         }

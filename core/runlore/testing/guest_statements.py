@@ -22,7 +22,7 @@ class GuestStatements(Basis):
     # Harmless (G1)
 
     def test_a_recorded_training_is_the_same_training(self, how: str) -> None:
-        """Weights, random states, warnings and everything around are as without runlore."""
+        """Weights, random states, warnings, printed lines and everything around are as without runlore."""
         self._observed("plain", "warm up")  # what is loaded or warned of once
         plain, recorded = self._observed("plain", "a"), self._observed(how, "b")
         assert len(self._runs()) == 1
