@@ -6,21 +6,19 @@ regular files are opened, and nothing waits for the writer of a pipe.
 """
 
 import errno
-import fcntl
 import os
 import stat
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from io import BufferedReader
 from pathlib import Path
 
-_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+from runlore._streams import FOLDER, open_beside_streams
+
 PIECE_BYTES = 1 << 20  # of a file that is read at a time
 FREE_HOLES = 64 << 20  # bytes of a file that may be holes, and so many times what is written of it:
 TIMES_WRITTEN = 4
 MAX_DEPTH = 6  # of folders below one of a store; its own lie at most 3 deep
-STREAMS = range(3)  # descriptors of stdin, stdout and stderr
 _ODD = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.ENODEV)  # errors of links, sockets and the like
 
 
@@ -36,8 +34,7 @@ class OddFile(OSError):
 
 def store_of(path: Path) -> Path:
     """Return the store that a file of a run lies in; of any other file its folder."""
-    parents = path.parents
-    return parents[3] if len(parents) > 3 and parents[2].name == "runs" else parents[0]
+    return Path(_store_text(os.fspath(path)))
 
 
 @contextmanager
@@ -48,12 +45,9 @@ def folder(path: Path, root: Path) -> Iterator[int]:
         OddFile: it is none, or is reached through a link.
         OSError: there is none, or it can't be entered.
     """
-    parts = _parts(path, root)
-    descriptor = os.open(root, _FOLDER)
+    start = os.fspath(root)
+    descriptor = _descend(start, _parts(path, start), path)
     try:
-        for part in parts:
-            above, descriptor = descriptor, _enter(part, descriptor, path)
-            os.close(above)
         yield descriptor
     finally:
         os.close(descriptor)
@@ -84,75 +78,25 @@ def open_file(
         OddFile: it is no regular file, or is reached through a link.
         OSError: there is none, or it can't be opened.
     """
-    with opened(above, path, root) as above:
-        if not flags & os.O_CREAT and not stat.S_ISREG(_status(path.name, above, path).st_mode):
+    if above is None:  # by hand, as a block for each file takes longer
+        start = _store_text(os.fspath(path)) if root is None else os.fspath(root)
+        *parts, name = _parts(path, start)
+        entered = _descend(start, parts, path)
+    else:
+        entered, name = above, os.fspath(path).rpartition(os.sep)[2]
+    try:
+        if not flags & os.O_CREAT and not stat.S_ISREG(_status(name, entered, path).st_mode):
             raise OddFile(path)  # to open a device may do something already
-        try:
-            found = open_beside_streams(path.name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, mode, above)
-        except OSError as error:
-            raise (OddFile(path) if error.errno in _ODD else error) from None
+        found = open_beside_streams(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, mode, entered)
+    except OSError as error:
+        raise (OddFile(path) if error.errno in _ODD else error) from None
+    finally:
+        if above is None:
+            os.close(entered)
     if not stat.S_ISREG(os.fstat(found).st_mode):
         os.close(found)
         raise OddFile(path)
     return found
-
-
-def open_beside_streams(path: str | Path, flags: int, mode: int = 0o666, above: int | None = None) -> int:
-    """Return a descriptor of an opened file that is none of the three standard streams; see `os.open`.
-
-    Where these are closed, as in a daemon, a file that is opened gets their numbers: what another thread prints would
-    get into it, and what fails otherwise would not. Meanwhile something takes them that nobody can read or write.
-
-    Raises:
-        OSError: it can't be opened, or there are no descriptors left.
-    """
-    flags |= os.O_CLOEXEC
-    if _streams.are_open():
-        return os.open(path, flags, mode, dir_fd=above)
-    with _streams.taken():
-        return os.open(path, flags, mode, dir_fd=above)
-
-
-class _Streams:
-    """The three standard streams, some of which may be closed. A forked child never holds the lock."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._turns = 0  # counts up when numbers are taken, and when they are let go
-        os.register_at_fork(
-            before=self._lock.acquire, after_in_parent=self._lock.release, after_in_child=self._lock.release
-        )
-
-    def are_open(self) -> bool:
-        """Return True if all are open, and none was only taken by another thread while this one looked."""
-        turns = self._turns
-        return all(map(_is_open, STREAMS)) and turns == self._turns and turns % 2 == 0
-
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Take the numbers of those that are closed by descriptors that nobody can read or write."""
-        with self._lock:
-            self._turns += 1
-            numbers: list[int] = []
-            try:
-                while not numbers or numbers[-1] in STREAMS:
-                    numbers.append(os.open(os.sep, _FOLDER))
-                yield
-            finally:
-                for number in numbers:
-                    os.close(number)
-                self._turns += 1
-
-
-def _is_open(descriptor: int) -> bool:
-    try:
-        fcntl.fcntl(descriptor, fcntl.F_GETFD)
-    except OSError:
-        return False
-    return True
-
-
-_streams = _Streams()
 
 
 def open_binary(path: Path, root: Path | None = None, *, above: int | None = None) -> BufferedReader:
@@ -387,23 +331,40 @@ def _listed_below(name: str, above: int, path: Path) -> Iterator[int]:
         os.close(listed)
 
 
-def _parts(path: Path, root: Path) -> list[str]:
+def _store_text(whole: str) -> str:
+    parts = whole.rsplit(os.sep, 4)  # a Path takes four times as long
+    if parts[-4:-3] == ["runs"]:
+        return parts[0] or os.sep if len(parts) == 5 else "."
+    return os.path.dirname(whole) or "."  # noqa: PTH120
+
+
+def _parts(path: Path, start: str) -> list[str]:
     """Return the components of a path below a store.
 
     Raises:
         OddFile: it lies elsewhere, or names a folder above.
     """
-    whole, start = os.fspath(path), os.fspath(root)
-    start = "" if start == "." else start
-    if not whole.startswith(start):
-        raise OddFile(path)
-    parts = [part for part in whole[len(start) :].split(os.sep) if part]  # noqa: PTH206  # a Path takes twice as long
-    if ".." in parts:
+    whole, start = os.fspath(path), "" if start == "." else start
+    parts = [part for part in whole[len(start) :].split(os.sep) if part]  # noqa: PTH206
+    if not whole.startswith(start) or ".." in parts:
         raise OddFile(path)
     return parts
 
 
-def _enter(name: str, above: int, path: Path, flags: int = _FOLDER) -> int:
+def _descend(root: str, parts: list[str], path: Path) -> int:
+    """Open a folder of a store, each of its components relative to the one before but for the first; see `folder`."""
+    descriptor = _enter(f"{root}/{parts[0]}", None, path) if parts else os.open(root, FOLDER)
+    try:
+        for part in parts[1:]:
+            above, descriptor = descriptor, _enter(part, descriptor, path)
+            os.close(above)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _enter(name: str, above: int | None, path: Path, flags: int = FOLDER) -> int:
     try:
         return os.open(name, flags | os.O_NOFOLLOW, dir_fd=above)
     except OSError as error:

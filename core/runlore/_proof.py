@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runlore._inside import open_beside_streams
+from runlore._streams import open_beside_streams
 
 if TYPE_CHECKING:
     from hashlib import blake2b

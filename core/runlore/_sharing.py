@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from runlore import _inside
-from runlore._inside import OddFile, open_beside_streams
+from runlore._inside import OddFile
+from runlore._streams import open_beside_streams
 
 SHARING = ("folder", "group", "user")  # values of RUNLORE_SHARED
 

@@ -198,3 +198,21 @@ def test_a_block_that_is_damaged_costs_its_points_and_is_told(store: Store) -> N
         assert 0 < len(found.metrics["loss"].values) < 60_000
     assert found.metrics["acc"].values.tolist() == [0.5]
     assert found.missing == [{"what": "1 blocks of points", "why": "damaged, or more than a reader takes"}]
+
+
+def test_a_small_file_is_opened_once_for_all_of_its_series_and_a_large_one_is_not_held(store: Store) -> None:
+    with store.start_run("small") as run:
+        for step in range(20):
+            run.log_metrics({"loss": step * 0.1, "acc": 0.5}, step)
+    with store.start_run("large") as run:
+        for step in range(5_000):
+            run.log_metrics({"loss": math.sin(step), "acc": 0.5}, step)
+    small, large = store.run("small"), store.run("large")
+    for found in (small, large):
+        assert found.missing == []
+    for path in sealed(store):
+        path.unlink()
+    assert small.metrics["loss"].values[-1] == 19 * 0.1
+    assert small.metrics["acc"].values.tolist() == [0.5] * 20
+    with pytest.raises(FileNotFoundError):
+        len(large.metrics["loss"])

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runlore._inside import open_beside_streams
 from runlore._settings import expanded, flag, setting
+from runlore._streams import open_beside_streams
 from runlore._text import cell_text
 from runlore.hookspecs import LoggedEvent, LoggedPoints, RunInfo, hookimpl
 from runlore.log.values import text_of

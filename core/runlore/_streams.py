@@ -1,0 +1,69 @@
+"""Files that are opened where the standard streams may be closed: none of them gets the number of a stream."""
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  # opened to reach what is in it
+STREAMS = range(3)  # descriptors of stdin, stdout and stderr
+
+
+def open_beside_streams(path: str | Path, flags: int, mode: int = 0o666, above: int | None = None) -> int:
+    """Return a descriptor of an opened file that is none of the three standard streams; see `os.open`.
+
+    Where these are closed, as in a daemon, a file that is opened gets their numbers: what another thread prints would
+    get into it, and what fails otherwise would not. Meanwhile something takes them that nobody can read or write.
+
+    Raises:
+        OSError: it can't be opened, or there are no descriptors left.
+    """
+    flags |= os.O_CLOEXEC
+    if _streams.are_open():
+        return os.open(path, flags, mode, dir_fd=above)
+    with _streams.taken():
+        return os.open(path, flags, mode, dir_fd=above)
+
+
+class _Streams:
+    """The three standard streams, some of which may be closed. A forked child never holds the lock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._turns = 0  # counts up when numbers are taken, and when they are let go
+        os.register_at_fork(
+            before=self._lock.acquire, after_in_parent=self._lock.release, after_in_child=self._lock.release
+        )
+
+    def are_open(self) -> bool:
+        """Return True if all are open, and none was only taken by another thread while this one looked."""
+        turns = self._turns
+        return all(map(_is_open, STREAMS)) and turns == self._turns and turns % 2 == 0
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Take the numbers of those that are closed by descriptors that nobody can read or write."""
+        with self._lock:
+            self._turns += 1
+            numbers: list[int] = []
+            try:
+                while not numbers or numbers[-1] in STREAMS:
+                    numbers.append(os.open(os.sep, FOLDER))
+                yield
+            finally:
+                for number in numbers:
+                    os.close(number)
+                self._turns += 1
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_GETFD)
+    except OSError:
+        return False
+    return True
+
+
+_streams = _Streams()
