@@ -1,6 +1,7 @@
 """The code of two runs, compared file by file."""
 
 import json
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -269,3 +270,16 @@ def test_lines_that_are_all_alike_are_compared_within_bounds(monkeypatch: pytest
     assert [change.diff is None for change in changes(200)] == [False]
     assert [change.diff for change in changes(9_000)] == [None]
     assert len(changes(100, files=30)) == 60  # which were renamed is not asked of all pairs
+
+
+def test_every_line_of_a_large_honest_file_is_compared() -> None:
+    """A fifth of its lines is like others, and a tenth was changed."""
+    luck = random.Random(1)
+    common = ["\n", "    return None\n", "        else:\n", "    )\n"]
+    lines = [luck.choice(common) if luck.random() < 0.2 else f"    x{n} = {n}\n" for n in range(20_000)]
+    changed = set(luck.sample(range(len(lines)), 2_000))
+    other = [f"    y{n}()\n" if n in changed else line for n, line in enumerate(lines)]
+    sides = [{"train.py": "".join(side).encode()} for side in (lines, other)]
+    (change,) = compare_code(*(Code("c", None, None, {SNAPSHOT: side}) for side in sides)).changes
+    assert change.diff is not None
+    assert change.diff.count("\n+    y") == 2_000

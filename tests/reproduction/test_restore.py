@@ -142,3 +142,21 @@ def test_data_cannot_be_put_into_gits_own_folder(store: Store, project: Path) ->
     found = document("reproduce", "first", "--here", "--dry-run", "--json")
     assert {item["name"]: item["state"] for item in found["data"]}["evil"] == "has changed"
     assert "odd" not in {item["name"] for item in found["data"] if item["path"]}
+
+
+def test_all_files_of_other_runs_are_looked_at_and_those_beyond_the_limit_are_told(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ensemble of sixty trainings, whose checkpoints one run has read."""
+    with store.start_run("first") as ensemble:
+        for number in range(60):
+            weights = tmp_path / f"weights-{number}"
+            weights.write_text(str(number))
+            with store.start_run(f"member-{number}") as member:
+                member.log_artifact(weights)
+            ensemble.link("evaluates", member.id, sha256=store.run(member.id).artifacts[0].sha256)
+    found = document("reproduce", "first", "--here", "--dry-run", "--json")
+    assert [item["state"] for item in found["data"]] == ["is the same"] * 60
+    assert "data" not in problems()
+    monkeypatch.setattr("runlore.reproduction.restore.MAX_LINKS", 50)
+    assert problems()["data"].startswith("10 of the files of other runs that it read are not looked at")

@@ -251,5 +251,6 @@ def test_no_repository_that_a_record_names_is_read(
 def test_a_state_of_the_code_that_is_too_large_is_not_written() -> None:
     listed = "\0".join(f"100644 blob {HASH}{size:8}\t{name}" for name, size in (("a", 1 << 30), ("b", 0)))
     _check_room(listed)
+    _check_room("\0".join([*[f"100644 blob {HASH}{20_000:8}\ta"] * 300_000, listed]))
     with pytest.raises(CannotRebuild, match="GiB: it is not written"):
         _check_room("\0".join([listed] * 17))

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from runlore._ids import new_suffix
 from runlore._inside import OddFile
@@ -190,6 +191,10 @@ def restore_data(plan: Plan, run: RecordedRun, places: Places, *, look: bool = T
     for name, facts in plan.run.data.items():
         if facts.get("path") is None and facts.get("fingerprint"):
             plan.data.append(Needed(name, "", IN_MEMORY))
+    left = max(len(_linked(run)), len(_linked(plan.run))) - MAX_LINKS
+    if left > 0:
+        what = f"{left} of the files of other runs that it read are not looked at: there are more than {MAX_LINKS}"
+        plan.problems.append(Problem("data", what))
 
 
 def _restore_file(path: str, sha256: str, places: Places, blobs: Blobs, *, look: bool) -> str:
@@ -253,12 +258,17 @@ def _files_read(run: RecordedRun) -> Iterator[tuple[str, str, str]]:
         path, sha256 = facts.get("path"), facts.get("fingerprint")
         if isinstance(path, str) and isinstance(sha256, str) and SHA256.fullmatch(sha256):
             yield name, path, sha256
-    links = [link for link in run.links if SHA256.fullmatch(str(link.get("sha256")))][:MAX_LINKS]
+    links = _linked(run)[:MAX_LINKS]
     for other in run.store.known([link["run"] for link in links]):
         paths = _paths_of(other)
         for link in links:
             if link["run"] == other.id and link["sha256"] in paths:
                 yield f"{link['kind']} {other.name}", paths[link["sha256"]], link["sha256"]
+
+
+def _linked(run: RecordedRun) -> list[dict[str, Any]]:
+    """Return the links of a run to contents of others."""
+    return [link for link in run.links if SHA256.fullmatch(str(link.get("sha256")))]
 
 
 def _paths_of(run: RecordedRun) -> dict[str, str]:
