@@ -31,6 +31,26 @@ home = tempfile.mkdtemp()
 os.environ.update(HOME=home, XDG_CACHE_HOME=home + "/cache", XDG_STATE_HOME=home + "/state")
 """
 
+WATCH = """
+import os, sys
+os.setgroups([]); os.setgid(54001); os.setuid(54001)
+print("on", flush=True)
+seen = opened = 0
+while seen < 20 and os.getppid() > 1:
+    for name in os.listdir(sys.argv[1]):
+        if name.endswith(".tmp"):
+            seen += 1
+            try:
+                open(sys.argv[1] + "/" + name, "rb").close()
+                opened += 1
+            except FileNotFoundError:
+                seen -= 1  # it has got its name
+            except PermissionError:
+                pass
+print(opened)
+open(sys.argv[2], "x").close()
+"""
+
 
 @pytest.fixture
 def umask() -> Iterator[Callable[[int], object]]:
@@ -197,3 +217,28 @@ def test_doctor_tells_how_a_store_is_given_to_a_group(store: Store, monkeypatch:
     with store.start_run("second"):
         pass
     assert modes(store)[0] == {0o2770}
+
+
+@needs_root
+def test_another_user_can_not_open_the_draft_of_a_content(
+    team: Path, python: Python, umask: Callable[[int], object]
+) -> None:
+    """The folder is open to that user, as it is where that user has made the store; once, the draft was, too."""
+    umask(0)
+    (team / "private.bin").write_bytes(b"x" * 20_000_000)
+    (team / "private.bin").chmod(0o600)
+    store = Store(team / "store")
+    store.start_run("first").finish()
+    for folder in (store.root, store.folder.blobs):
+        folder.chmod(0o777)
+    watching = python(WATCH, str(store.folder.blobs), str(team / "ended"))
+    team.chmod(0o777)
+    assert watching.line() == "on"
+    for number in range(500):
+        with (team / "private.bin").open("r+b") as file:
+            file.write(b"%d" % number)
+        with store.start_run("private") as run:
+            run.log_artifact(team / "private.bin")
+        if (team / "ended").exists():
+            break
+    assert watching.succeed() == "0\n"
