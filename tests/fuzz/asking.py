@@ -30,8 +30,8 @@ from tests.fuzz.memory import forget_peak, peak
 
 INNOCENT = "innocent"
 KINDS: tuple[Format, ...] = ("csv", "json")
-TOGETHER = 50  # runs in one store
-BY_COMMANDS = 25  # one of so many runs is asked by commands, too
+TOGETHER = 200  # runs in one store
+BY_COMMANDS = 50  # one of so many runs is asked by commands, too
 MAX_SECONDS = 10.0
 MAX_BYTES = 256 << 20
 

@@ -17,7 +17,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -123,10 +123,16 @@ def keras_file(path: Path) -> bytes:
     return kept.getvalue()
 
 
+@lru_cache(4)
+def told_places(content: bytes) -> list[int]:
+    """Return the places of the bytes that are not zero; of no content the first."""
+    return [place for place, byte in enumerate(content) if byte] or [0]
+
+
 def of_bytes(content: bytes, dice: random.Random) -> bytes:
     """Mutate bytes without regard to their meaning, rather those that are not zero."""
     found = bytearray(content)
-    told = [place for place, byte in enumerate(found) if byte] or [0]
+    told = told_places(content)
     for _ in range(dice.choice([1, 1, 2, 4, 16])):
         place = dice.choice(told) if dice.random() < 0.8 else dice.randrange(len(found))
         width = dice.choice([1, 2, 4, 8])
