@@ -88,7 +88,7 @@ def test_a_run_that_can_not_be_read_is_listed_as_damaged(
 def test_a_value_that_can_not_be_stored_costs_no_other_run(
     forged: ForgedStore, monkeypatch: pytest.MonkeyPatch, value: Any
 ) -> None:
-    run_id = forged.run([{"type": "params", "values": {"odd": 0.5}}])
+    run_id = forged.run([{"type": "summary", "values": {"odd": 0.5}}])
     monkeypatch.setattr(rows, "value_columns", lambda found: ("int", value, "1"))
     store = open_store(forged.root)
     with pytest.warns(RunloreWarning, match=f"run {run_id}: its files can't be used"):

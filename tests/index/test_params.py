@@ -1,15 +1,21 @@
-"""Params in the index: the same rows whether SQLite reads them of a text or Python makes them, side by side by key."""
+"""Params in the index: their rows are made when they are asked for, and are those that their values make."""
 
+import fcntl
 import math
 import pathlib
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from runlore import Store
-from runlore.index import database, rows
-from runlore.index.keys import count_keys
+from runlore import Store, open_store
+from runlore.analysis.tables import read_table
+from runlore.errors import RunloreWarning
+from runlore.index import keys
+from runlore.index.database import Sqlite
+from runlore.index.fields import Field
+from runlore.index.keys import count_keys, require_params
 from runlore.index.rows import value_columns
 from runlore.log.record import read_record
 
@@ -22,30 +28,63 @@ ODD: dict[str, Any] = {
 ESCAPED = {'a"b': 1, "back\\slash": "\\u0000", "zero": "a\0b", "lines": "one\ntwo", "word": "NaN and Infinity"}
 
 
-def stored(store: Store) -> dict[str, dict[str, tuple[Any, ...]]]:
-    """Kind, number and text of each param, by run and key."""
+def rows(asked: Sqlite) -> dict[str, dict[str, tuple[Any, ...]]]:
+    """Kind, number and text of each param that has a row, by run and key."""
     found: dict[str, dict[str, tuple[Any, ...]]] = {}
     sql = "SELECT r.id, p.key, p.kind, p.num, p.text FROM params p JOIN runs r ON r.n = p.run"
-    for run_id, key, *columns in store.ask(lambda asked: asked.query(sql)):
+    for run_id, key, *columns in asked.query(sql):
         found.setdefault(run_id, {})[key] = tuple(columns)
     return found
 
 
+def listed(store: Store, keys: Iterable[str]) -> dict[str, dict[str, tuple[Any, ...]]]:
+    """Ask for some keys, and return what rows there are then."""
+
+    def question(asked: Sqlite) -> dict[str, dict[str, tuple[Any, ...]]]:
+        require_params(asked, [Field.of_key("params", key) for key in keys])
+        return rows(asked)
+
+    return store.ask(question)
+
+
+def expected(store: Store, run_id: str) -> dict[str, tuple[Any, ...]]:
+    record, _ = read_record(store.folder, run_id)
+    return {key: value_columns(value) for key, value in record.params.items() if value is not None}
+
+
 @pytest.mark.parametrize("params", [ODD, ESCAPED, ODD | ESCAPED, {}])
-def test_each_param_is_the_row_that_its_value_makes(store: Store, params: dict[str, Any]) -> None:
-    with store.start_run(params=params) as run:
+@pytest.mark.parametrize("together", [True, False])
+def test_each_param_asked_for_is_the_row_that_its_value_makes(
+    store: Store, params: dict[str, Any], together: bool
+) -> None:
+    with store.start_run(params=params) as before:
         pass
-    record, _ = read_record(store.folder, run.id)
-    expected = {key: value_columns(value) for key, value in record.params.items()}
-    assert stored(store).get(run.id, {}) == expected
-    assert len(expected) == len(params)
+    for some in [list(params)] if together else [[key] for key in params]:
+        listed(store, some)
+    with store.start_run(params=params) as behind:
+        pass
+    found = listed(store, ())
+    for run in (before, behind):
+        assert found.get(run.id, {}) == expected(store, run.id)
+    assert len(expected(store, before.id)) == len(params) - ("none" in params)
 
 
-def test_runs_of_many_parts_are_found_changed_and_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a store of more runs than one part holds."""
-    monkeypatch.setattr(database, "PART_RUNS", 1)
-    monkeypatch.setattr("runlore.index.sql.PART_OF_RUN", "(r.n - 1) / 1")
-    monkeypatch.setattr(rows, "TOLD_PARAMS", rows.TOLD_PARAMS.replace("/ 256", "/ 1"))
+def test_only_params_asked_for_have_rows(store: Store) -> None:
+    with store.start_run(params={"n": 1, "x": 0.5, "far": [1]}):
+        pass
+    assert [list(of_run) for of_run in listed(store, []).values()] == [["far"]]  # its text does not tell all
+    assert len(store.runs("params.n == 1")) == 1
+    page = read_table(store, columns=["params.x", "params.far"])
+    assert page.rows[0].values == (0.5, "[1]")  # a page's rows are read of the runs themselves
+    assert [sorted(of_run) for of_run in listed(store, []).values()] == [["far", "n"]]
+    with pytest.warns(RunloreWarning, match="no run has params.none_such"):
+        assert not store.runs("params.none_such == 1")
+    assert store.ask(lambda asked: asked.query("SELECT key FROM asked")) == [("n",)]
+
+
+@pytest.mark.parametrize("part", [1, 2, 100])
+def test_runs_are_found_changed_and_removed(store: Store, part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "PART", part)
     runs = [store.start_run(f"run-{number}", params={"n": number, "x": number / 2}) for number in range(5)]
     for run in runs[:4]:
         run.finish()
@@ -53,12 +92,25 @@ def test_runs_of_many_parts_are_found_changed_and_removed(store: Store, monkeypa
     assert [run.name for run in store.runs("params.n >= 2")] == names
     assert [run.name for run in store.runs("params.x > 0.5", sort="-params.x", limit=2)] == names[:2]
     assert [run.name for run in store.runs("params.n < params.x or params.n == 3", sort="params.n")] == ["run-3"]
-    assert store.ask(lambda asked: asked.query("SELECT part FROM parts")) == [(part,) for part in range(5)]
     runs[4].log_params({"late": 1})
     runs[4].finish()
     assert [run.name for run in store.runs("params.late == 1 and params.n == 4")] == ["run-4"]
     for path in store.root.glob(f"runs/*/*/{runs[3].id}.*"):
         path.unlink()
-    assert {key: value[1] for key, value in stored(store)[runs[4].id].items()} == {"n": 4, "x": 2, "late": 1}
-    assert runs[3].id not in stored(store)
+    found = listed(store, [])
+    assert {key: value[1] for key, value in found[runs[4].id].items()} == {"n": 4, "x": 2, "late": 1}
+    assert runs[3].id not in found
     assert store.ask(count_keys)["params"] == {"late": 1, "n": 4, "x": 4}
+
+
+def test_while_another_process_is_writing_a_question_lists_params_for_itself(store: Store) -> None:
+    for number in range(3):
+        store.start_run(params={"n": number, "x": number}).finish()
+    assert len(store.runs("params.n > 0")) == 2
+    reader = open_store(store.root)
+    with (store.root / "index-v1.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert len(reader.runs("params.x > 0 and params.n > 1", sort="params.x")) == 1
+        assert reader.ask(lambda asked: asked.query("SELECT key FROM asked")) == [("n",)]
+    assert len(reader.runs("params.x > 0")) == 2
+    assert reader.ask(lambda asked: asked.query("SELECT key FROM asked")) == [("n",), ("x",)]

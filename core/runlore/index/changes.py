@@ -13,7 +13,7 @@ from runlore._inside import folder as open_folder
 from runlore._inside import is_regular, list_names, unlink
 from runlore._warnings import report
 from runlore.errors import FormatError
-from runlore.index.database import DAMAGED, LIVE, PART_RUNS, SILENT, UNSEALED, Sqlite
+from runlore.index.database import DAMAGED, LIVE, SILENT, UNSEALED, Sqlite
 from runlore.log import liveness
 from runlore.log.folder import YOUNG_NS, Folder, WriterFile, holds_more, visible
 from runlore.log.frames import DecodeError, fault_text, load_json
@@ -28,7 +28,8 @@ from runlore.log.replay import Replay
 from runlore.log.sealing import seal
 
 MAX_TRIES = 5  # to read a run whose files are sealed or removed meanwhile
-PART_BYTES = 32 << 20  # of files that are read before they are stored, which bounds the memory; or so many runs
+PART_RUNS = 256  # that are read before they are stored, which bounds the memory
+PART_BYTES = 32 << 20  # of files, likewise
 
 
 @dataclass(slots=True)

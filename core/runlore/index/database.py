@@ -35,8 +35,9 @@ TABLES = {
         "started BIGINT, ended BIGINT, live INTEGER NOT NULL, lost BIGINT, damaged BIGINT, ran BIGINT"
     ),
     "held": "run INTEGER PRIMARY KEY, text TEXT NOT NULL",  # what the tables below say of a run, to read it at once
-    "params": f"part INTEGER NOT NULL, {VALUE}, PRIMARY KEY (part, key, run)",
-    "parts": "part INTEGER PRIMARY KEY",
+    # Of the keys that somebody has asked for, and of values that `held` does not tell exactly:
+    "params": f"{VALUE}, PRIMARY KEY (key, run)",
+    "asked": "key TEXT PRIMARY KEY",
     "summary": VALUES,
     "tags": VALUES,
     "metrics": (
@@ -91,7 +92,7 @@ COUNTED = ("summary", "tags", "metrics", "data")  # whose keys are counted, as t
 # Tables whose rows belong to a run:
 OF_RUN = ("summary", "tags", "metrics", "sections", "data", "artifacts", "members", "links", "weights")
 BY_RUN = ("held", *OF_RUN)
-WITHOUT_ROWID = (*OF_RUN, "params", "env")
+WITHOUT_ROWID = (*OF_RUN, "params", "asked", "env")
 
 
 # Values of runs.live; 0 stands for runs whose files no longer change
@@ -99,18 +100,6 @@ LIVE = 1
 DAMAGED = 2  # files that can't be read whole, and may still be arriving
 UNSEALED = 3  # logs of dead writers, which the next look seals
 SILENT = 4  # logs whose writers, elsewhere, were not heard of for a while
-
-
-# A part are the params of so many runs, side by side by key: what is added costs the same in any store, and a question
-# for a key reads one place of each part. A first index is read and stored in such parts.
-PART_RUNS = 256
-PART_OF_RUN = f"(r.n - 1) / {PART_RUNS}"
-IN_PARTS = "part IN (SELECT part FROM parts)"
-
-
-def part_of(number: int) -> int:
-    """Return the part that the params of a run with this number lie in."""
-    return (number - 1) // PART_RUNS
 
 
 CHUNK = 500  # values in one statement

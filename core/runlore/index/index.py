@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from runlore._warnings import report
 from runlore.errors import QueryError, StoreBusy
 from runlore.index.changes import News, read_news, seal_dead, seal_waiting
 from runlore.index.database import Locked, Sqlite, is_busy, is_damaged, is_interrupted, is_refused
+from runlore.index.keys import Unlisted, list_own_params, list_params
 from runlore.index.place import cache_place, delete, first_place, may_open
 from runlore.index.update import (
     adopt,
@@ -82,6 +83,20 @@ class Index:
         Raises:
             QueryError: the question is too large, or takes too long.
         """
+        listed: set[str] = set()
+        while True:
+            try:
+                return self._ask(listed, lambda database: question(database, *arguments, **options))
+            except Unlisted as found:
+                listed.update(found.keys)
+                self.keep(list_params, found.keys)
+
+    def _ask(self, listed: Collection[str], question: Callable[[Sqlite], T]) -> T:
+        """Return the answer of a question; of the params in `listed` its rows are made where that could not be kept.
+
+        Raises:
+            Unlisted: the question needs the rows of further params.
+        """
         begun = time.monotonic()
         tries = 0
         while tries < MAX_TRIES:
@@ -92,7 +107,8 @@ class Index:
                     if not is_ready(self._db):
                         tries += 1
                     elif self._is_enough(begun):
-                        return _answer(self._db, partial(question, self._db, *arguments, **options), self.answer_s)
+                        list_own_params(self._db, listed)
+                        return _answer(self._db, partial(question, self._db), self.answer_s)
             except sqlite3.DatabaseError as error:
                 if is_refused(error):
                     raise  # the question is wrong, not the index
@@ -101,7 +117,7 @@ class Index:
                 tries += 1
         self._go_into_memory()
         self.refresh()
-        return _answer(self._db, partial(question, self._db, *arguments, **options), self.answer_s)
+        return _answer(self._db, partial(question, self._db), self.answer_s)
 
     def _is_enough(self, begun: float) -> bool:
         """Return True if the index holds all runs, or another process has been building it for long since `begun`."""

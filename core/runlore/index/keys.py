@@ -1,18 +1,107 @@
-"""Questions about the keys that runs have, and hints for keys that none has."""
+"""Questions about the keys that runs have, hints for keys that none has, and rows of the params that are asked for."""
 
+import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 from runlore._text import closest
 from runlore.errors import excerpt
+from runlore.index.database import TABLES as COLUMNS
 from runlore.index.database import Sqlite, chunks
 from runlore.index.fields import BARE, TABLES, Field
-from runlore.index.rows import texts_of
+from runlore.index.rows import param_row, texts_of
 from runlore.index.sql import Compiled
 
 MAX_PARAMS = 100  # params that `varied_params` returns
 MAX_HINTS = 3  # each looks through all keys
+ODD = re.compile(r'["\\\x00-\x1f]')  # in a key that SQLite does not find in JSON by its path
+PART = 5_000  # runs whose params are listed at a time
+MAX_PATHS = 60  # that SQLite looks up in one call; it takes 100 arguments at least
+
+
+class Unlisted(Exception):
+    """Params that a question names have no rows yet: `keys`."""
+
+    def __init__(self, keys: Collection[str]) -> None:
+        super().__init__(f"params without rows: {', '.join(keys)}")
+        self.keys = keys
+
+
+def require_params(database: Sqlite, fields: Iterable[Field]) -> None:
+    """Raise where a question needs the rows of params that nobody has asked for.
+
+    Most params never are, so that the rows of a key are made at its first question (`list_params`), for all runs.
+
+    Raises:
+        Unlisted: with these keys.
+    """
+    keys = _unlisted(database, {field.key for field in fields if field.table == "params"})
+    if keys:
+        raise Unlisted(keys)
+
+
+def list_params(database: Sqlite, keys: Collection[str]) -> None:
+    """Make the rows of params with some keys, those of later runs included, within a transaction."""
+    missing = _unlisted(database, keys)
+    last = 0
+    while missing and (rows := _held_params(database, missing, last)):
+        last = rows[-1][0]
+        found = (param_row(number, key, value) for number, values in rows for key, value in values.items())
+        database.insert("params", filter(None, found))
+    database.insert("asked", [(key,) for key in missing])
+
+
+def list_own_params(database: Sqlite, keys: Collection[str]) -> None:
+    """Do as `list_params` for this connection alone, until its transaction ends: another process is writing."""
+    if _unlisted(database, keys):
+        for table in ("params", "asked"):
+            database.execute(f"CREATE TEMP TABLE {table} ({COLUMNS[table]}) WITHOUT ROWID")
+            database.execute(f"INSERT INTO temp.{table} SELECT * FROM main.{table}")
+        list_params(database, keys)
+
+
+def params_of(database: Sqlite, numbers: Sequence[int], keys: Collection[str]) -> dict[int, dict[str, Any]]:
+    """Return the params with some keys of the runs with some numbers, as columns show them; they need no rows."""
+    found: dict[int, dict[str, Any]] = {number: {} for number in numbers}
+    own = "SELECT run, key, kind, num, text FROM params WHERE key IN (SELECT value FROM json_each(?)) AND run IN"
+    for marks, some in chunks(numbers) if keys else ():
+        texts = database.query(f"SELECT run, text FROM held WHERE run IN {marks}", some)
+        held = [(number, *item) for number, text in texts for item in _some_of(json.loads(text)[0], keys).items()]
+        told = filter(None, (param_row(*item) for item in held))
+        for number, key, kind, num, text in [*told, *database.query(f"{own} {marks}", [json.dumps([*keys]), *some])]:
+            found[number][key] = text if kind == "bool" or num is None else num
+    return found
+
+
+def _unlisted(database: Sqlite, keys: Collection[str]) -> list[str]:
+    """Return those of some keys of params that some run has, and that have no rows."""
+    found: list[str] = []
+    for marks, some in chunks(sorted(keys)):
+        sql = f"SELECT key FROM keys WHERE held = 'params' AND count > 0 AND key IN {marks}"
+        found += [key for (key,) in database.query(f"{sql} AND key NOT IN (SELECT key FROM asked)", some)]
+    return found
+
+
+def _held_params(database: Sqlite, keys: Sequence[str], last: int) -> list[tuple[int, dict[str, Any]]]:
+    """Return the params with some keys of the runs behind a number, at most `PART` of them."""
+    where = "FROM held WHERE run > ? ORDER BY run LIMIT ?"
+    if len(keys) > MAX_PATHS or any(map(ODD.search, keys)):
+        rows = database.query(f"SELECT run, text {where}", [last, PART])
+        return [(number, _some_of(json.loads(text)[0], keys)) for number, text in rows]
+    paths = [f'$[0]."{key}"' for key in keys]
+    paths = paths * 2 if len(paths) == 1 else paths  # of one path SQLite would read the number, not its text
+    marks = ", ".join("?" * len(paths))
+    sql = f"SELECT run, CASE WHEN json_valid(text) THEN json_extract(text, {marks}) ELSE text END, json_valid(text)"
+    return [
+        (number, dict(zip(keys, json.loads(text), strict=False)) if plain else _some_of(json.loads(text)[0], keys))
+        for number, text, plain in database.query(f"{sql} {where}", [*paths, last, PART])
+    ]
+
+
+def _some_of(values: dict[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    return {key: values[key] for key in keys if key in values}
 
 
 def count_keys(database: Sqlite) -> dict[str, dict[str, int]]:

@@ -3,14 +3,14 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from runlore.artifacts.blobs import Blobs
 from runlore.errors import ArtifactNotFound
-from runlore.index.database import BY_RUN, COUNTED, DAMAGED, LIVE, PART_RUNS, SILENT, Sqlite, chunks, part_of
+from runlore.index.database import BY_RUN, COUNTED, DAMAGED, LIVE, SILENT, Sqlite, chunks
 from runlore.log.events import are_plain
 from runlore.log.folder import Folder
 from runlore.log.frames import DecodeError, load_json
@@ -22,34 +22,18 @@ INT64 = 1 << 63  # integers below it, and from its negative on, fit a column
 RUN_COLUMNS = (
     "n, id, name, experiment, status, parent, started, ended, lost, damaged, ran"  # the first fields of a Summary
 )
-UNREAD = ("\\", "NaN", "Infinity")  # in a text of JSON that SQLite may read otherwise
-TOLD = frozenset((str, bool, type(None)))  # which SQLite reads of a text as they are, as integers of 64 bits; no floats
 MAX_SECTION_BYTES = 16 << 20  # of the sections of one run's environment in blobs, all together
-
-# Params as `held` has them, but for those that only their Python values tell exactly, whose rows are there already
-TOLD_PARAMS = f"""
-INSERT INTO params
-SELECT (h.run - 1) / {PART_RUNS}, h.run, e.key,
-    CASE e.type WHEN 'integer' THEN 'int' WHEN 'text' THEN 'str' WHEN 'null' THEN 'none' ELSE 'bool' END,
-    CASE WHEN e.type <> 'text' THEN e.value END,
-    CASE e.type WHEN 'text' THEN e.value WHEN 'true' THEN 'True' WHEN 'false' THEN 'False' END
-FROM held h JOIN json_each(h.text, '$[0]') e
-WHERE h.run IN (SELECT value FROM json_each(?)) AND e.type IN ('integer', 'text', 'null', 'true', 'false')
-    AND typeof(e.value) <> 'real'
-ORDER BY e.key, h.run
-ON CONFLICT DO NOTHING
-"""
 
 Row = tuple[Any, ...]
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Batch:
-    """Collects the rows of many runs, to insert them table by table."""
+    """Collects the rows of many runs, to insert them table by table; of params only those with keys that were asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: Collection[str] = ()) -> None:
+        self._asked = asked
         self._tables: dict[str, list[Row]] = {name: [] for name in ("runs", *BY_RUN, "params")}
-        self._told: list[int] = []  # runs most of whose params are rows of what `held` says
         self._counts: Counter[str] = Counter()  # of params
         self.files: list[Row] = []
 
@@ -62,23 +46,15 @@ class Batch:
             self._tables[table] += rows
         params = record.params
         self._counts.update(iter(params))
-        if not any(mark in self._tables["held"][-1][1] for mark in UNREAD):
-            self._told.append(number)
-            params = {
-                key: value
-                for key, value in params.items()
-                if (kind := value.__class__) not in TOLD and (kind is not int or not -INT64 <= value < INT64)  # type: ignore[operator]
-            }
-        part = part_of(number)
-        self._tables["params"] += [(part, number, key, *value_columns(value)) for key, value in params.items()]
+        keys = [key for key in self._asked if params.get(key) is not None]
+        if _has(params, dict):
+            keys += [key for key, value in params.items() if value.__class__ is dict and key not in self._asked]
+        self._tables["params"] += [(number, key, *value_columns(params[key])) for key in keys]
 
     def insert_into(self, database: Sqlite) -> None:
         """Insert all rows and count their keys, within a transaction."""
         for table, rows in self._tables.items():
             database.insert(table, rows)
-        database.insert("parts", sorted({(part_of(row[0]),) for row in self._tables["runs"]}))
-        if self._told:
-            database.execute(TOLD_PARAMS, (json.dumps(self._told),))
         database.count({("params", key): count for key, count in self._counts.items()})
         for table in COUNTED:
             database.count(Counter((table, row[1]) for row in self._tables[table]))
@@ -206,6 +182,17 @@ def texts_of(held: str) -> dict[str, str]:
     return {
         key: str(value[0]) if value.__class__ is list else _text_of(value) for key, value in json.loads(held)[0].items()
     }
+
+
+def param_row(number: int, key: str, value: Any) -> Row | None:
+    """Return the row of a param as the text of its run's values has it; None where there is one already, or no value.
+
+    Of a list, another object or a NaN that text does not tell all.
+    """
+    kind = value.__class__
+    if value is None or kind is list or (kind is float and not math.isfinite(value)):
+        return None
+    return (number, key, *value_columns(value))
 
 
 def _text_of(value: Any) -> str:

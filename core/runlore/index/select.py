@@ -3,16 +3,17 @@
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runlore._ids import is_run_id
 from runlore.errors import QueryError
 from runlore.index.database import DAMAGED, Sqlite, chunks, is_interrupted, is_refused
 from runlore.index.fields import Field
+from runlore.index.keys import params_of, require_params
 from runlore.index.mistakes import check_columns
 from runlore.index.rows import RUN_COLUMNS, Summary, load_summaries
-from runlore.index.sql import TEXT_KINDS, Clause, Compiled, column_of, of_run, with_key
+from runlore.index.sql import TEXT_KINDS, Clause, Compiled, column_of
 from runlore.log.record import UNREADABLE
 
 MIN_PART = 3  # characters of an id that may stand for it
@@ -51,11 +52,13 @@ def load_runs(database: Sqlite, ids: Sequence[str]) -> list[Summary]:
 
 def count_of(database: Sqlite, compiled: Compiled) -> int:
     """Return how many runs fulfil a query."""
+    require_params(database, compiled.fields)
     return int(_query(database, f"SELECT COUNT(*) FROM runs r WHERE {compiled.sql}", compiled.arguments)[0][0])
 
 
 def values_of(database: Sqlite, compiled: Compiled, fields: Sequence[Field]) -> list[tuple[Any, ...]]:
     """Return id, name and the values of some fields of each run that fulfils a query; None for a missing value."""
+    require_params(database, [*compiled.fields, *fields])
     condition = Clause(f"{compiled.sql} ORDER BY r.id", compiled.arguments)
     return _values(database, ["r.id", "r.name"], fields, condition)
 
@@ -64,13 +67,19 @@ def read_page(
     database: Sqlite, compiled: Compiled, order: Order, fields: Sequence[Field], offset: int, limit: int
 ) -> list[Line]:
     """Return the runs `offset` to `offset + limit` of a query; a last value that is NaN is NaN, no missing one."""
+    check_columns(fields)
     numbers = _numbers(database, compiled, order, limit, offset)
     if not numbers:
         return []
     marks = f"({', '.join('?' * len(numbers))})"
     own = [f"r.{name}" for name in RUN_COLUMNS.split(", ")]
-    rows = _values(database, own, fields, Clause(f"r.n IN {marks} ORDER BY r.n", tuple(numbers)))
-    found = {row[0]: (Summary(*row[: len(own)]), row[len(own) :]) for row in _with_nan(database, rows, own, fields)}
+    columns = [field for field in fields if field.table != "params"]
+    rows = _values(database, own, columns, Clause(f"r.n IN {marks} ORDER BY r.n", tuple(numbers)))
+    params = params_of(database, numbers, {field.key for field in fields if field.table == "params"})
+    found = {
+        row[0]: (Summary(*row[: len(own)]), _with_params(row[len(own) :], params[row[0]], fields))
+        for row in _with_nan(database, rows, own, columns)
+    }
     tags: dict[int, dict[str, str]] = {n: {} for n in found}
     for n, key, text in database.query(f"SELECT run, key, text FROM tags WHERE run IN {marks}", numbers):
         tags[n][key] = text
@@ -78,6 +87,12 @@ def read_page(
     parents = database.query(f"SELECT parent FROM runs WHERE parent IN {marks}", ids)
     children = Counter(parent for (parent,) in parents)
     return [(found[n][0], children[found[n][0].id], tags[n], found[n][1]) for n in numbers if n in found]
+
+
+def _with_params(others: Sequence[Any], params: Mapping[str, Any], fields: Sequence[Field]) -> tuple[Any, ...]:
+    """Return the values of all fields of a run, made of those that are no params, and of these by key."""
+    following = iter(others)
+    return tuple(params.get(field.key) if field.table == "params" else next(following) for field in fields)
 
 
 def _with_nan(database: Sqlite, rows: list[Any], own: Sequence[str], fields: Sequence[Field]) -> list[Any]:
@@ -146,6 +161,7 @@ def count_by_status(database: Sqlite) -> dict[str, int]:
 
 def count_by_experiment(database: Sqlite, compiled: Compiled) -> list[tuple[str, int, int]]:
     """Return the experiments of the runs that fulfil a query: number of runs, start of the newest; the newest first."""
+    require_params(database, compiled.fields)
     columns = "r.experiment, COUNT(*), MAX(r.started)"
     sql = f"SELECT {columns} FROM runs r WHERE {compiled.sql} GROUP BY r.experiment ORDER BY MAX(r.started) DESC"
     return _query(database, sql, compiled.arguments)
@@ -179,6 +195,7 @@ def read_states(database: Sqlite) -> dict[str, tuple[int, int, str]]:
 
 def _numbers(database: Sqlite, compiled: Compiled, order: Order, limit: int | None, offset: int = 0) -> list[int]:
     """Return the numbers of the runs that fulfil a query, in their order."""
+    require_params(database, [*compiled.fields, *(field for field, _ in order)])
     if len(order) == 1 and order[0][0].table in ("metrics", "params") and limit is not None:
         found = _first_by_key(database, compiled, order[0][0], order[0][1], offset + limit)
         if found is not None:
@@ -199,7 +216,7 @@ def _first_by_key(database: Sqlite, compiled: Compiled, field: Field, descending
     exact = [] if field.table == "metrics" else _exact_terms("s", descending)
     sql = (
         f"SELECT r.n FROM {field.table} s JOIN runs r ON r.n = s.run "
-        f"WHERE {with_key(field, 's')} AND s.{column} IS NOT NULL AND {compiled.sql} "
+        f"WHERE s.key = ? AND s.{column} IS NOT NULL AND {compiled.sql} "
         f"ORDER BY {', '.join([f's.{column} {direction}', *exact])}, r.id DESC LIMIT ?"
     )
     rows = _query(database, sql, [field.key, *compiled.arguments, limit])
@@ -291,7 +308,7 @@ def _join(field: Field, place: int) -> Clause:
         return Clause("")
     if field.table != "env":
         rows = f"s{place}"
-        return Clause(f"LEFT JOIN {field.table} {rows} ON {of_run(field, rows)} AND {rows}.key = ?", (field.key,))
+        return Clause(f"LEFT JOIN {field.table} {rows} ON {rows}.run = r.n AND {rows}.key = ?", (field.key,))
     sql = (
         f"LEFT JOIN sections e{place} ON e{place}.run = r.n AND e{place}.section = ? "
         f"LEFT JOIN env s{place} ON s{place}.section = e{place}.section AND s{place}.sha256 = e{place}.sha256 "

@@ -17,7 +17,6 @@ from runlore.index.conditions import (
     Not,
     fields_of,
 )
-from runlore.index.database import IN_PARTS, PART_OF_RUN
 from runlore.index.fields import TEXT_FIELDS, Field
 from runlore.index.parse import parse_query
 
@@ -176,7 +175,7 @@ def _value(field: Field, kind: str) -> Clause | None:
         value = f"(SELECT t.{field.column} FROM metrics t WHERE t.run = r.n AND t.key = ?)"
         return Clause(value, (field.key,)) if kind == "num" else None
     of_kind = f"t.kind {'' if kind == 'text' else 'NOT '}IN {TEXT_KINDS}"
-    value = f"(SELECT t.{kind} FROM {field.table} t WHERE {of_run(field, 't')} AND t.key = ? AND {of_kind})"
+    value = f"(SELECT t.{kind} FROM {field.table} t WHERE t.run = r.n AND t.key = ? AND {of_kind})"
     return Clause(value, (field.key,))
 
 
@@ -186,18 +185,7 @@ def _in_table(field: Field, test: str, values: Sequence[Any] = ()) -> Clause:
     if field.table == "env":
         sections = "sections s JOIN env t ON t.section = s.section AND t.sha256 = s.sha256"
         return Clause(f"r.n IN (SELECT s.run FROM {sections} WHERE t.key = ? AND {test})", arguments)
-    return Clause(f"r.n IN (SELECT t.run FROM {field.table} t WHERE {with_key(field, 't')} AND {test})", arguments)
-
-
-def with_key(field: Field, rows: str) -> str:
-    """Return the condition for the rows of a field's table that have its key."""
-    return f"{rows}.{IN_PARTS} AND {rows}.key = ?" if field.table == "params" else f"{rows}.key = ?"
-
-
-def of_run(field: Field, rows: str) -> str:
-    """Return the condition for the rows of a field's table that are of the run `r`."""
-    part = f"{rows}.part = {PART_OF_RUN} AND " if field.table == "params" else ""
-    return f"{part}{rows}.run = r.n"
+    return Clause(f"r.n IN (SELECT t.run FROM {field.table} t WHERE t.key = ? AND {test})", arguments)
 
 
 def is_large(value: Any) -> TypeGuard[int]:

@@ -18,7 +18,6 @@ from runlore.index.database import (
     Sqlite,
     chunks,
     is_of_value,
-    part_of,
 )
 from runlore.index.place import proof_of
 from runlore.index.rows import Batch, Sections, texts_of
@@ -28,7 +27,7 @@ from runlore.log.frames import fault_text
 from runlore.log.liveness import boot_id
 from runlore.log.record import UNREADABLE, Record, Writers
 
-VERSION = "14"  # of the tables and of what their rows mean
+VERSION = "15"  # of the tables and of what their rows mean
 SORT_CACHE_KIB = 8 << 10
 
 
@@ -169,7 +168,7 @@ def _known_runs(database: Sqlite, ids: Sequence[str]) -> dict[str, tuple[int, in
 
 def _store(database: Sqlite, numbered: Sequence[tuple[int, Change]]) -> None:
     """Store runs under their numbers. What a run holds that can't be stored costs no other run."""
-    batch = Batch()
+    batch = Batch({key for (key,) in database.query("SELECT key FROM asked")})
     try:
         for number, change in numbered:
             if change.record is not None and change.writers is not None:
@@ -205,8 +204,7 @@ def _delete_params(database: Sqlite, number: int) -> None:
     for (held,) in database.query("SELECT text FROM held WHERE run = ?", (number,)):
         keys = texts_of(held)
         database.count({("params", key): -1 for key in keys})
-        sql = "DELETE FROM params WHERE part = ? AND key = ? AND run = ?"
-        database.execute_many(sql, [(part_of(number), key, number) for key in keys])
+        database.execute_many("DELETE FROM params WHERE key = ? AND run = ?", [(key, number) for key in keys])
 
 
 def _store_environments(database: Sqlite, folder: Folder, news: News) -> None:
