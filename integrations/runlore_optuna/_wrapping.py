@@ -133,7 +133,7 @@ def _report(report: Callable[..., Any], trial: Any, *args: Any, **kwargs: Any) -
     result = report(trial, *args, **kwargs)
     found = studies().trials.get(trial)
     if found is not None:
-        named = arguments(report, trial, *args, **kwargs)
+        named = {**dict(zip(("value", "step"), args, strict=False)), **kwargs}
         found.reported(named["value"], named["step"])
     return result
 
