@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import struct
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 
 from runlore import Store, open_store
 from runlore._ids import new_run_id
+from runlore.documents import change_document, version_details
 from runlore.errors import ArtifactNotFound, ModelNotFound, StoreRefused
 from runlore.log.frames import FORMAT
 from runlore.store.models import unreadable_models
@@ -141,6 +143,16 @@ def test_an_event_that_is_not_as_it_should_be_is_damage(trained: Store, fields: 
     assert unreadable_models(trained) == model.damage
 
 
+def test_nobody_has_the_last_word_for_ever(trained: Store) -> None:
+    run, far = trained.run("run-1").id, 1 << 60
+    first, second = version(run), version(run, number=2)
+    theirs = {"type": "alias", "alias": "prod", "version": first["version"], "order": far, "time": far}
+    forge(trained, first, second, theirs)
+    trained.model("digits").set_alias("prod", 2)
+    assert trained.model("digits")["prod"].id == second["version"]
+    assert "more than a year later" in trained.model("digits").damage[0]
+
+
 def test_kinds_of_events_that_a_newer_runlore_wrote_are_passed_over(trained: Store) -> None:
     forge(trained, version(trained.run("run-1").id, colour="red"), {"type": "approved", "by": ["ann"]})
     assert (len(trained.model("digits")), trained.model("digits").damage) == (1, [])
@@ -192,9 +204,11 @@ def test_an_alias_of_a_version_that_is_not_here_is_told(trained: Store) -> None:
     forge(trained, version(trained.run("run-1").id), {"type": "alias", "alias": "prod", "version": new_run_id(NOW + 1)})
     model = trained.model("digits")
     assert model.aliases == {}
-    assert model.damage == ["'prod' was set to a version whose file is not here"]
+    assert model.damage == ["'prod' names a version whose file is not here"]
     with pytest.raises(ModelNotFound):
         model["prod"]
+    model.set_alias("prod", 1)
+    assert (model["prod"].version, model.damage) == ("1", [])
 
 
 def test_files_are_for_whom_the_store_is(trained: Store) -> None:
@@ -205,3 +219,50 @@ def test_files_are_for_whom_the_store_is(trained: Store) -> None:
     trained.model("shared").add("run-1")
     path = next(path for path in files(trained) if path.parent.name.startswith("shared"))
     assert path.parent.parent.stat().st_mode & 0o777 == 0o700, "made before the store was shared"
+
+
+def test_no_byte_of_a_file_ends_a_reader(trained: Store, tmp_path: Path) -> None:
+    model = trained.model("digits")
+    model.add("run-1", aliases=["prod"], note="a note")
+    model.add("run-2")
+    model.set_alias("prod", 2)
+    model.add_note("text", 1)
+    (path,) = files(trained)
+    whole = path.read_bytes()
+    chance = random.Random(0)
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(chance.randint(1, 4)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        path.write_bytes(bytes(data[: chance.randint(0, len(data))] if chance.random() < 0.3 else data))
+        found = trained.model("digits")
+        assert all(version.run_id and version.title for version in found.versions)
+        assert len(found.history) <= 6
+        assert [item.name for item in trained.models()] in ([], ["digits"])
+
+
+FIELDS: dict[str, list[Any]] = {
+    "version": ["x", None, 3, new_run_id(NOW)], "number": [1, 2, -1, 10**20, None, "1"],
+    "order": [0, 1 << 61, 1 << 62, None], "run": [new_run_id(NOW), "", None, []], "alias": ["prod", "", None, {}, "v1"],
+    "time": [0, -(1 << 61), 1 << 61, "x"], "text": ["x", None, 1], "user": ["x", 1], "artifact": ["", "a", None],
+    "files": [[], [["a", 1, "ab" * 32]], None, "x"], "step": [1, None, 1 << 63, 0.5], "epoch": [1.5, None, "x"],
+    "sha256": ["ab" * 32, "", None], "size": [-1, 1 << 62],
+}  # fmt: skip
+
+
+def test_no_value_of_an_event_ends_a_reader_or_a_writer(trained: Store) -> None:
+    chance = random.Random(1)
+    for _ in range(150):
+        events = []
+        for _ in range(chance.randint(1, 6)):
+            kind = chance.choice(["version", "alias", "note", "withdrawn", "other"])
+            event = version(trained.run("run-1").id) if kind == "version" else {"text": "x", "alias": "prod"}
+            changed = chance.sample(sorted(FIELDS), chance.randint(0, 3))
+            events.append({**event, "type": kind} | {name: chance.choice(FIELDS[name]) for name in changed})
+        forge(trained, *events)
+    model = trained.model("digits")
+    assert json.dumps([version_details(item) for item in model.versions])
+    assert json.dumps([change_document(item) for item in model.history])
+    added = model.add("run-2", aliases=["prod"])
+    assert trained.model("digits")["prod"].id == added.id
+    assert trained.model("digits").history[-1].alias == "prod"

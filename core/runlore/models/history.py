@@ -25,14 +25,17 @@ class Change:
 
 @dataclass(slots=True)
 class History:
-    """A model as its events tell it. Versions are named by their ids; `labels` has the numbers that people use."""
+    """A model as its events tell it. Versions are named by their ids; `labels` has the numbers that people use.
+
+    `lost` are aliases of versions whose events are not here.
+    """
 
     name: str = ""
     versions: dict[str, Event] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     withdrawn: set[str] = field(default_factory=set)
     aliases: dict[str, str] = field(default_factory=dict)
-    notes: list[Event] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
     changes: list[Change] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
 
@@ -77,6 +80,7 @@ def replay(events: Iterable[Event], store_id: str, damage: Iterable[str] = (), u
             found.name = event["model"]
             STEPS[event["type"]](found, event)
     found.labels = {version: found.labels[version] for version in found.versions}
+    found.damage += [f"{alias!r} names a version whose file is not here" for alias in sorted(found.lost)]
     return found
 
 
@@ -114,11 +118,13 @@ def _add_version(found: History, event: Event) -> None:
 def _set_alias(found: History, event: Event) -> None:
     alias, version = event["alias"], event.get("version")
     before = found.aliases.get(alias)
-    if version is not None and version not in found.versions:
-        found.damage.append(f"{alias!r} was set to a version whose file is not here")
-        return
+    found.lost.discard(alias)
     if version is None:
         found.aliases.pop(alias, None)
+    elif version not in found.versions:
+        found.aliases.pop(alias, None)
+        found.lost.add(alias)
+        return
     else:
         found.withdrawn.discard(version)  # whoever names it needs it
         found.aliases[alias] = version
@@ -126,7 +132,6 @@ def _set_alias(found: History, event: Event) -> None:
 
 
 def _add_note(found: History, event: Event) -> None:
-    found.notes.append(event)
     found.changes.append(Change("note", event, event.get("version")))
 
 

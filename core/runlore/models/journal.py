@@ -19,7 +19,7 @@ from runlore.log import frames
 from runlore.log.events import Event, Room, event_frame
 from runlore.log.folder import Folder
 from runlore.log.frames import DecodeError, FrameReader, fault_text
-from runlore.models.events import check_model_event
+from runlore.models.events import SCHEMA, check_model_event
 from runlore.models.names import folder_name, is_folder_name
 
 SIGNATURE = b"RLMOD\0"
@@ -27,6 +27,7 @@ SUFFIX = ".log"
 MAX_FOLDERS = 10_000  # of models, and of files of one, that are read
 MAX_EVENTS = 200_000  # of one model
 MAX_BYTES = 256 << 20  # of the events of one model
+AHEAD_US = 366 * 86_400_000_000  # of this machine's clock; an event that is said to be later would win for ever
 LOCK_S = 1.0  # that a writer waits for another one; then both may number a version alike, which readers tell apart
 
 
@@ -220,6 +221,8 @@ def _read_file(path: Path, root: Path, room: Room, known: Beginning | None) -> B
                 event = room.load(payload)
                 if "model" in event and folder_name(str(event["model"])) != path.parent.name:
                     raise DecodeError(f"it is of another model, {str(event['model'])[:100]!r}")
+                if event["type"] in SCHEMA and event["order"] > time.time_ns() // 1000 + AHEAD_US:
+                    raise DecodeError("it is said to be more than a year later than this machine's clock")
                 found.events.append(event)
             except DecodeError as error:
                 found.damage.append(f"{told}, before byte {reader.offset}: {error}")

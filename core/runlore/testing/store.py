@@ -54,6 +54,16 @@ class StoreContract:
         run.finish()
         assert self.store.run(run.id).status == "finished"
 
+    def test_a_model_has_versions_and_aliases(self) -> None:
+        """A version stands for the run behind it."""
+        (self.tmp_path / "model.pt").write_bytes(b"weights")
+        with self.store.start_run("first") as run:
+            run.log_artifact(self.tmp_path / "model.pt", model="digits@prod")
+        version = self.store.model("digits")["prod"]
+        assert (version.version, version.run.id, self.store.run("model:digits@prod").id) == ("1", run.id, run.id)
+        assert version.restore(self.tmp_path / "out").read_bytes() == b"weights"
+        assert [model.name for model in self.store.models()] == ["digits"]
+
     def test_a_later_point_supersedes(self) -> None:
         """Of the same key and step."""
         with self.store.start_run() as run:
