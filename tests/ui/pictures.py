@@ -35,6 +35,7 @@ def pages(store: Store) -> dict[str, tuple[str, str]]:
         "run-charts": (f"/run/{first}?tab=charts", plots),
         "artifacts": ("/run/sweep-0.1-1?tab=artifacts", ".list"),
         "lineage": (f"/run/{first}?tab=lineage", ".tree"),
+        "models": ("/models?name=digits", ".list tbody"),
         "find": ("/find", ".target"),
     }
 

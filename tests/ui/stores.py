@@ -93,7 +93,20 @@ def make_real(folder: Path) -> Path:
     for name, script in (("sweep.py", SWEEP), ("evil.py", EVIL)):
         (work / name).write_text(script)
         run_script(store, name, folder=work, RUNLORE_OUTPUT="1")
+    name_models(Store(store))
     return store
+
+
+def name_models(store: Store) -> None:
+    """Give some of the sweep's files names: two models, whose aliases were moved."""
+    digits = store.model("digits")
+    digits.add("sweep-0.01-2", "model.bin", aliases=["prod"], reason="the first one that is good enough")
+    digits.add("sweep-0.1-0", "model.bin", note="larger steps", aliases=["candidate"])
+    digits.add("sweep-0.1-2", "model.bin", note="another seed")
+    digits.set_alias("prod", "candidate", reason="better on dark images")
+    digits.set_alias("candidate", 3)
+    digits.add_note("fails on sevens", 1)
+    store.model("vision/sevens").add("sweep-0.001-0", "model.bin")
 
 
 def make_many(folder: Path, count: int = 10_000) -> Path:

@@ -9,7 +9,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from runlore.ui import changes, files, live, media, report, runs, tables
+from runlore.ui import changes, files, live, media, models, report, runs, tables
 from runlore.ui.connections import Connections
 from runlore.ui.endpoints import Endpoint, Stores, describe, route
 from runlore.ui.guard import Guard, Keys
@@ -17,10 +17,10 @@ from runlore.ui.reach import Reach, way_up
 
 STATIC = Path(__file__).parent / "static"
 CONTENT_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-PAGES = ("/", "/run/{run}", "/compare", "/find")
+PAGES = ("/", "/run/{run}", "/compare", "/models", "/find")
 
 ENDPOINTS: list[Endpoint] = [
-    *tables.ENDPOINTS, *runs.ENDPOINTS, *files.ENDPOINTS, *media.ENDPOINTS, *report.ENDPOINTS,
+    *tables.ENDPOINTS, *runs.ENDPOINTS, *files.ENDPOINTS, *media.ENDPOINTS, *report.ENDPOINTS, *models.ENDPOINTS,
     *changes.ENDPOINTS,
 ]  # fmt: skip
 

@@ -5,6 +5,7 @@ import { here, outer } from "./base.js";
 import * as compare from "./compare.js";
 import { closePopover, fill, h, link, say } from "./dom.js";
 import * as find from "./find.js";
+import * as models from "./models.js";
 import { repaint } from "./plot.js";
 import * as run from "./run.js";
 import * as runs from "./runs.js";
@@ -14,6 +15,7 @@ const PAGES = [
   [/^\/$/, runs, "Runs"],
   [/^\/run\/([^/]+)$/, run, "Run"],
   [/^\/compare$/, compare, "Compare"],
+  [/^\/models$/, models, "Models"],
   [/^\/find$/, find, "Find by file"],
 ];
 
@@ -69,6 +71,7 @@ function mark(title) {
     [
       ["/", "Runs"],
       ["/compare", "Compare"],
+      ["/models", "Models"],
       ["/find", "Find by file"],
     ].map(([address, name]) => {
       const item = link(address, name);
