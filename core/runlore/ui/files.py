@@ -200,9 +200,12 @@ def _kept(artifact: Artifact, sha256: str) -> Path | None:
 
 def _json(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        return _document(json.loads(text))
+    except (ValueError, RecursionError):  # it takes more levels to write than to read
         return {"kind": "text", "text": text}
+
+
+def _document(found: Any) -> dict[str, Any]:
     names = found if isinstance(found, dict) else {}
     special = _histogram(names) or _curve(names) or _rows(names)
     if special is not None:
@@ -212,11 +215,15 @@ def _json(text: str) -> dict[str, Any]:
     )  # fmt: skip
     if _is_matrix(matrix):
         labels = next((names[key] for key in ("labels", "classes") if isinstance(names.get(key), list)), None)
-        return {"kind": "matrix", "rows": matrix, "labels": labels}
-    try:
-        return {"kind": "json", "text": json.dumps(found, indent=2, ensure_ascii=False)}
-    except RecursionError:  # it takes more levels to write than to read
-        return {"kind": "text", "text": text}
+        return {"kind": "matrix", "rows": matrix, "labels": labels and [_cell(label) for label in labels]}
+    return {"kind": "json", "text": json.dumps(found, indent=2, ensure_ascii=False)}
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as it stands in a table: what holds others, to any depth, as its text."""
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
 
 
 def _histogram(names: dict[str, Any]) -> dict[str, Any] | None:
@@ -243,8 +250,9 @@ def _rows(names: dict[str, Any]) -> dict[str, Any] | None:
     columns, rows = names.get("columns"), names.get("rows")
     if not isinstance(columns, list) or not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         return None
-    shown = [["" if cell is None else cell for cell in row[:MAX_COLUMNS]] for row in rows[:MAX_ROWS]]
-    return {"kind": "table", "head": columns[:MAX_COLUMNS], "rows": shown, "count": len(rows), "cut": False}
+    shown = [[_cell(cell) for cell in row[:MAX_COLUMNS]] for row in rows[:MAX_ROWS]]
+    head = [_cell(column) for column in columns[:MAX_COLUMNS]]
+    return {"kind": "table", "head": head, "rows": shown, "count": len(rows), "cut": False}
 
 
 def _are_numbers(values: Any) -> TypeGuard[list[float]]:

@@ -1,5 +1,6 @@
 """One run over HTTP: its record, its files, its output."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -139,3 +140,25 @@ def test_a_table_of_numbers_is_no_matrix_of_classes(store: Store, serve: Serve) 
     matrix = served.get(artifact(served, "a", "confusion.csv") + "/look")
     assert (matrix["kind"], matrix["labels"], matrix["rows"]) == ("matrix", ["cat", "dog"], [[5, 1], [2, 7]])
     assert len(served.get(artifact(served, "a", "wide.csv") + "/look")["head"]) == 100
+
+
+def test_documents_of_any_depth_are_looked_into(store: Store, serve: Serve) -> None:
+    """A number that is none, within hundreds of lists, was an error of the server's."""
+    expected: dict[str, set[str]] = {}
+    with store.start_run("a") as run:
+        for depth, inner in product((3, 600, 970, 200_000), ("NaN", "1")):
+            deep = "[" * depth + inner + "]" * depth
+            documents = {
+                "table": f'{{"columns": ["a", {deep}], "rows": [[1, {deep}]]}}',
+                "matrix": f'{{"matrix": [[1, 2], [3, 4]], "labels": ["a", {deep}]}}',
+                "curve": f'{{"curve": "roc", "classes": [{{"name": {deep}, "x": [0], "y": [1], "area": 1}}]}}',
+                "json": deep,
+            }
+            for kind, text in documents.items():
+                name = f"{kind}-{depth}-{inner}.json"
+                run.run_log.keep_bytes(text.encode(), name=name, kind="table")
+                expected[name] = {kind} if depth == 3 else {"text"} if depth == 200_000 else {kind, "text"}
+    served = serve(store.root)
+    found = {name: served.get(artifact(served, "a", name) + "/look") for name in expected}
+    assert {name: told["kind"] for name, told in found.items() if told["kind"] not in expected[name]} == {}
+    assert found["table-3-1.json"]["rows"] == [[1, "[[[1]]]"]]
