@@ -24,6 +24,8 @@ from runlore.maintenance.garbage import find_garbage
 from runlore.provenance.lineage import lineage
 from runlore.store.runs import RecordedRun, flat_row
 from runlore.store.store import Store
+from runlore.ui.endpoints import dump
+from runlore.ui.media import media
 from tests.commands import runlore
 from tests.forged import ForgedStore
 from tests.fuzz.memory import forget_peak, peak
@@ -122,6 +124,7 @@ def _ask_run(store: Store, run: RecordedRun) -> None:
         lambda: json.dumps([run_document(run), run_details(run)]),
         lambda: str([flat_row(run), run._repr_html_(), repr(run)]),
         lambda: json.dumps(lineage_document(lineage(store, run))),
+        lambda: dump(media(store, [run.id])),
         lambda: json.dumps(comparison_document(compare(run, store.run(INNOCENT)))),
         lambda: [len(series.values) for series in run.metrics.values()],
         lambda: store.run(run.id).parent,

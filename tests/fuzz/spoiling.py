@@ -20,7 +20,7 @@ FIELDS = [
     "lost", "ran", "parent", "mode", "cut", "spared", "argv", "boot",
     "pid", "sections", "keys", "left_out", "id",
     "completes", "monitor", "value", "present", "executable", "seeds", "experiment", "run", "what", "why", "file",
-    "locks", "job",
+    "locks", "job", "media", "captions", "escaped_files",
 ]  # fmt: skip
 
 

@@ -37,6 +37,8 @@ GOOD: list[Event] = [
     {"type": "artifact", "name": "w", "kind": "checkpoint", "path": "/w", "pending": True, "size": 1, "mtime_ns": 5,
      "id": "1", "roles": ["best"], "monitor": "loss", "value": 0.5, "step": 3, "epoch": 1.5, "keep": True},
     {"type": "artifact", "name": "f", "kind": "file", "files": [["a/b", 3, HASH]], "sha256": HASH, "stored": True},
+    {"type": "artifact", "name": "p", "kind": "image", "files": [["0.png", 3, HASH]], "sha256": HASH, "stored": True,
+     "media": "samples", "captions": ["a cat"], "step": 3},
     {"type": "artifact", "completes": True, "id": "1", "sha256": HASH},
     {"type": "artifact", "completes": True, "path": "/w", "mtime_ns": 5, "sha256": None, "why": "it is gone"},
     {"type": "counted", "keys": ["loss"], "given": True},
