@@ -80,3 +80,21 @@ def test_what_a_python_without_runlore_trains_is_recorded(store: Store, tmp_path
     assert (recorded.stdout, recorded.stderr) == (bare.stdout, bare.stderr)
     (found,) = store.runs()
     assert found.tags["estimator"] == "DummyClassifier"
+
+
+@pytest.mark.stress
+def test_uv_run_stands_in_front(store: Store, tmp_path: Path, foreign: Path) -> None:
+    """Its Python has no runlore; code, params and environment are that one's."""
+    uv = Path(sys.executable).parent / "uv"
+    if not uv.exists():
+        pytest.skip("uv is not installed")
+    (tmp_path / "settings.py").write_text(SETTINGS)
+    (tmp_path / "helper.py").write_text("")
+    words = [uv, "run", "--offline", "--no-project", "--no-cache", "--python", foreign, "settings.py", "--lr", "0.5"]
+    bare, recorded = both(tmp_path, *words)
+    assert (recorded.stdout, recorded.stderr, recorded.returncode) == (bare.stdout, bare.stderr, 0)
+    (found,) = store.runs()
+    assert found.params == {"lr": 0.5}
+    assert found.environment["python"]["prefix"] == str(foreign.parents[1])
+    code = {member.path for item in found.artifacts for member in item.members}
+    assert code >= {"settings.py", "helper.py"}

@@ -218,3 +218,30 @@ def test_arguments_go_into_an_open_run_where_they_are_switched_on(store: Store, 
     ).succeed()
     assert printed == "True\n"
     assert [found.params for found in store.runs()] in ([{}, {"lr": 0.5, "depth": 2}], [{"lr": 0.5, "depth": 2}, {}])
+
+
+@pytest.mark.stress
+def test_each_job_of_a_sweep_has_its_configuration(store: Store, tmp_path: Path) -> None:
+    """One tree: a training for each job, below the program, which names the settings of all."""
+    pytest.importorskip("hydra")
+    (tmp_path / "config.yaml").write_text("lr: 0.1\nmodel:\n  width: 4\n")
+    (tmp_path / "train.py").write_text("""
+import hydra
+from sklearn.datasets import load_iris
+from sklearn.linear_model import SGDClassifier
+@hydra.main(version_base=None, config_path=".", config_name="config")
+def train(cfg):
+    SGDClassifier(alpha=cfg.lr, max_iter=cfg.model.width, tol=None).fit(*load_iris(return_X_y=True))
+train()
+""")
+    words = [sys.executable, "-m", "runlore", "run", "train.py", "-m", "lr=1,2", "model.width=5"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (top,) = store.runs("parent is None")
+    wanted = {"job0.lr": 1, "job0.model.width": 5, "job1.lr": 2, "job1.model.width": 5}
+    assert {key: top.params[key] for key in wanted} == wanted
+    folders = [Path(str(top.params[f"hydra.job{job}.output_dir"])) for job in range(2)]
+    assert [(folder / ".hydra" / "config.yaml").is_file() for folder in folders] == [True, True]
+    jobs = sorted(top.children, key=lambda job: job.started)
+    assert [(job.params["alpha"], job.params["max_iter"]) for job in jobs] == [(1, 5), (2, 5)]
+    assert len(store.runs()) == 3
