@@ -46,8 +46,12 @@ FIXTURES = {
     "browser": {"browser"},
     "framework": {"real_store", "many_store"},  # trained, or of 10,000 runs: half a minute each
 }
-HEAVY_CONTRACTS = tuple(  # trainings that take long, or are many
-    f"tests/{name}/test_contract.py" for name in ("catboost", "keras", "lightgbm", "optuna", "transformers", "xgboost")
+HEAVY_CONTRACTS = (  # trainings that take long, or are many
+    *(
+        f"tests/{name}/test_contract.py"
+        for name in ("catboost", "keras", "lightgbm", "optuna", "transformers", "xgboost")
+    ),
+    "tests/examples/test_third_party.py",
 )
 MARKERS = {
     "process": "starts Python processes of its own",
