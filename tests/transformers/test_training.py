@@ -227,36 +227,3 @@ def test_seq2seq_trainers_are_recorded(store: Store, tmp_path: Path) -> None:
     run = only(store)
     assert (run.metrics["loss"].count, run.metrics["eval_loss"].steps.tolist()) == (3, [3])
     assert run.params["predict_with_generate"] is True
-
-
-def test_trainers_of_trl_are_recorded(store: Store, tmp_path: Path) -> None:
-    from datasets import Dataset
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordLevel
-    from tokenizers.pre_tokenizers import Whitespace
-    from trl import SFTConfig, SFTTrainer
-
-    words = {word: place for place, word in enumerate(["<pad>", "<eos>", "<unk>", "a", "b", "c"])}
-    inner = Tokenizer(WordLevel(words, "<unk>"))
-    inner.pre_tokenizer = Whitespace()
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>"
-    )
-    config = transformers.LlamaConfig(
-        vocab_size=6, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-        max_position_embeddings=32,
-    )  # fmt: skip
-    args = SFTConfig(
-        str(tmp_path), max_steps=3, logging_steps=1, use_cpu=True, disable_tqdm=True, save_strategy="no",
-        report_to="none", bf16=False, max_length=16,
-    )  # fmt: skip
-    with runlore.autolog("transformers"):
-        made = SFTTrainer(
-            transformers.LlamaForCausalLM(config), args, processing_class=tokenizer,
-            train_dataset=Dataset.from_dict({"text": ["a b c", "c b a"] * 4}),
-        )  # fmt: skip
-        made.train()
-    run = only(store)
-    assert (run.status, run.metrics["loss"].steps.tolist()) == ("finished", [1, 2, 3])
-    assert "mean_token_accuracy" in run.metrics
-    assert run.params["max_length"] == 16
