@@ -1,5 +1,6 @@
 """`runlore show`."""
 
+import re
 from pathlib import Path
 
 from runlore import Store
@@ -47,3 +48,16 @@ def test_numbers_that_no_float_holds_and_a_fact_that_is_none_are_shown(tmp_path:
     store = str(tmp_path)
     assert "1.0000e+400" in runlore("show", "forged", "--store", store).output
     assert document("show", "forged", "--json", "--store", store)["data"] == {"x": {"mean": "NaN", "rows": 3}}
+
+
+def test_media_of_many_steps_are_a_line_for_each_key(store: Store) -> None:
+    with store.start_run("seen") as run:
+        for step in range(0, 60, 10):
+            run.log_table("predictions", {"a": [step]}, step=step)
+        run.log_histogram("weights", [1.0, 2.0])
+    shown = runlore("show", "seen").output
+    assert re.search(r"predictions +\w+ +6 +0 to 50 ", shown)
+    assert re.search(r"weights +\w+ +1 +", shown)
+    assert len(re.findall("predictions", shown)) == 1
+    assert len(re.findall("predictions", runlore("show", "seen", "--full").output)) == 6
+    assert len(document("show", "seen", "--json")["artifacts"]) >= 7

@@ -114,6 +114,13 @@ def _change(key: str, change: ParamChange) -> str:
     return f"{key} {'–' if change.before is None else text_of(change.before)} → {text_of(change.after)}"
 
 
+def _parent(run: RecordedRun) -> str:
+    if run.parent_id is None:
+        return ""
+    parent = run.parent
+    return f"{parent.name} ({parent.id})" if parent else run.parent_id
+
+
 class _Page:
     """Prints a run section by section, each with up to `max_rows` rows (None: all); leaves out empty sections."""
 
@@ -131,6 +138,7 @@ class _Page:
         self._params()
         self._data()
         self._artifacts()
+        self._media()
         self._children()
         self._environment()
         for title, lines in (("notes", self.run.notes), ("missing", self._missing())):
@@ -152,7 +160,7 @@ class _Page:
             "command": " ".join(run.command.get("argv") or []),
             "folder": run.command.get("cwd") or "",
             "host": run.command.get("host") or "",
-            "parent": self._parent(),
+            "parent": _parent(self.run),
             "tags": ", ".join(f"{key}={value}" for key, value in run.tags.items()),
             "links": self._links(),
             "models": ", ".join(version.title for version in versions_of(run.store, [run.id])[run.id]),
@@ -171,12 +179,6 @@ class _Page:
             told.append(f"{link['kind']} {names.get(link['run'], link['run'])}{step}")
         more = len(self.run.links) - len(links)
         return ", ".join(told) + (f" and {more} more" if more else "")
-
-    def _parent(self) -> str:
-        if self.run.parent_id is None:
-            return ""
-        parent = self.run.parent
-        return f"{parent.name} ({parent.id})" if parent else self.run.parent_id
 
     def _metrics(self) -> None:
         metrics = sorted(self.run.metrics.values(), key=lambda series: series.key.startswith(SYSTEM_PREFIX))
@@ -219,7 +221,7 @@ class _Page:
         self._pairs(lines)
 
     def _artifacts(self) -> None:
-        artifacts = self.run.artifacts
+        artifacts = [item for item in self.run.artifacts if self.max_rows is None or not item.media]
         self._title("artifacts", len(artifacts))
         if not artifacts:
             return
@@ -242,6 +244,26 @@ class _Page:
         self._more(len(shown))
         if len(shown) < len(artifacts):
             self.out.print(f"  [dim]{gone} checkpoints were written and removed again (--full lists them)[/]")
+
+    def _media(self) -> None:
+        """Print a line for each key of media; in full they are listed as the artifacts that they are."""
+        keys: dict[str, list[Artifact]] = {}
+        for item in self.run.artifacts if self.max_rows is not None else ():
+            if item.media:
+                keys.setdefault(item.media, []).append(item)
+        self._title("media", len(keys))
+        if not keys:
+            return
+        table = grid(["key", "kind", "records", "steps", "size"], right=(2, 4))
+        for key in self._cut(sorted(keys)):
+            items = keys[key]
+            steps = sorted(item.step for item in items if item.step is not None)
+            between = "–" if not steps else str(steps[0]) if steps[0] == steps[-1] else f"{steps[0]} to {steps[-1]}"
+            size = size_text(sum(item.size or 0 for item in items))
+            kind = escape(line_text(items[-1].kind, 12))
+            table.add_row("  " + escape(line_text(key, NAME_CHARS)), kind, str(len(items)), between, size)
+        print_whole(table)
+        self._more(len(keys))
 
     def _segments(self) -> None:
         segments = self.run.segments
