@@ -86,7 +86,7 @@ def test_a_store_that_does_not_exist_knows_nothing(tmp_path: Path, written: Path
 
 def test_its_json_is_what_the_design_pins(written: Path) -> None:
     (origin,) = json.loads(runlore("which-run", str(written), "--json").stdout)
-    assert list(origin) == ["run", "name", "relation", "artifact", "step", "epoch", "roles", "match"]
+    assert list(origin) == ["run", "name", "relation", "artifact", "step", "epoch", "roles", "match", "models"]
     assert "run-1" in runlore("which-run", str(written)).stdout
 
 
