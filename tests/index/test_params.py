@@ -3,6 +3,7 @@
 import fcntl
 import math
 import pathlib
+import sys
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
@@ -114,3 +115,20 @@ def test_while_another_process_is_writing_a_question_lists_params_for_itself(sto
         assert reader.ask(lambda asked: asked.query("SELECT key FROM asked")) == [("n",)]
     assert len(reader.runs("params.x > 0")) == 2
     assert reader.ask(lambda asked: asked.query("SELECT key FROM asked")) == [("n",), ("x",)]
+
+
+def test_a_question_that_lists_params_looks_for_changes_once(store: Store) -> None:
+    looks = 0
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal looks
+        looks += event == "os.scandir"
+
+    sys.addaudithook(hook)
+    store.start_run(params={"n": 1, "x": 1}).finish()
+    found = []
+    for where in ("", "params.n == 1", "params.x == 1 and params.n == 1", ""):
+        before = looks
+        assert len(store.runs(where)) == 1
+        found.append(looks - before)
+    assert found[1] == found[2] == found[3] > 0

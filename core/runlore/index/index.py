@@ -100,7 +100,7 @@ class Index:
         begun = time.monotonic()
         tries = 0
         while tries < MAX_TRIES:
-            if tries or not self.held:
+            if tries or not (self.held or listed):  # with some listed, it was just done for the same question
                 self.refresh()
             try:
                 with self._db.reading():
