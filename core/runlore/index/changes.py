@@ -185,13 +185,14 @@ def _seal(log: Path, closing: dict[str, Any] | None, room: int) -> bool:
 def _days(folder: Folder, closed: list[Path]) -> Iterator[tuple[str, int]]:
     """Yield the folders of days with their mtime in ns; 0 while one may change again without its mtime showing it."""
     runs = os.fspath(folder.runs)
+    young = time.time_ns() - YOUNG_NS
     for day in folder.day_names(closed):
         try:
             mtime = os.stat(f"{runs}/{day}").st_mtime_ns  # noqa: PTH116  # pathlib takes thrice as long, for each day
         except PermissionError:
             closed.append(folder.runs / day)
             continue
-        yield day, 0 if time.time_ns() - mtime < YOUNG_NS else mtime
+        yield day, 0 if mtime > young else mtime
 
 
 @contextmanager

@@ -223,7 +223,7 @@ class Folder:
         except OSError:
             closed.append(parent)
             return []
-        return [name for name in sorted(names) if re.fullmatch(form, name)]
+        return list(filter(re.compile(form).fullmatch, sorted(names)))
 
     def _format_lines(self) -> list[str]:
         try:
