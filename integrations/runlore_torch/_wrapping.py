@@ -9,15 +9,16 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runlore import guest
-from runlore.guest.options import RunOptions
 from runlore.guest.wrapping import OnDemand, Wrappers
 from runlore_torch import _framework
 from runlore_torch._data import Loaders
 from runlore_torch._owners import loops
-from runlore_torch._training import Loop
+
+if TYPE_CHECKING:
+    from runlore_torch._training import Loop
 
 
 class Wrapped(OnDemand, guest.Part):
@@ -132,7 +133,7 @@ def _stepped(optimizer: Any, args: Any, kwargs: Any) -> None:
         loop.stepped(optimizer, frame)
 
 
-def _loop_of(optimizer: Any, open_loop: Loop | None, frame: Any) -> Loop | None:
+def _loop_of(optimizer: Any, open_loop: "Loop | None", frame: Any) -> "Loop | None":
     """Return the loop that an optimizer begins, or comes to, with its first step; None where it is not the user's."""
     part = loops()
     if not wrapped().is_wanted("autolog") or part.foreign.get(optimizer):
@@ -144,6 +145,9 @@ def _loop_of(optimizer: Any, open_loop: Loop | None, frame: Any) -> Loop | None:
         if open_loop.is_alive:
             return open_loop
         part.close(open_loop)
+    from runlore.guest.options import RunOptions  # late: the import of torch waits for this file
+    from runlore_torch._training import Loop
+
     thread = threading.get_ident()
     loop = part.by_itself[thread] = Loop(RunOptions(), closed=part.close)
     loop.loaders = part.loaders.pop(thread, loop.loaders)

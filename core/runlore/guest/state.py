@@ -4,12 +4,15 @@
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from runlore._process import Part, process
 from runlore.plugins.entry_points import is_loading
 from runlore.recording.current import current_run, is_any_open
 from runlore.recording.ranks import is_worker
-from runlore.recording.run import Run
+
+if TYPE_CHECKING:
+    from runlore.recording.run import Run
 
 __all__ = ["Part", "once_imported", "open_run", "part"]
 
@@ -27,6 +30,6 @@ def once_imported(module: str, action: Callable[[], None]) -> None:
         autolog.once_imported(module, action)
 
 
-def open_run() -> Run | None:
+def open_run() -> "Run | None":
     """Return the current run, under `runlore run` at least that of the program; None without one, and in workers."""
     return None if not is_any_open() or is_worker() else current_run()

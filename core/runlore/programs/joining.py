@@ -18,7 +18,6 @@ from runlore.plugins.autolog import autolog_by_setting
 from runlore.recording.current import ProgramsRun
 from runlore.recording.ending import cause, status_of
 from runlore.recording.ranks import is_worker
-from runlore.recording.run import attach
 
 
 class _Joined(Part):
@@ -62,6 +61,8 @@ def take_settings(values: Mapping[str, Any]) -> None:
 
 def tell_error() -> None:
     """Record what has ended this process, which is the program itself: called at exit. Never raises."""
+    from runlore.recording.run import attach  # late: the imports of a program wait for this file
+
     try:
         told, error = told_program(), cause(getattr(sys, "last_value", None))
         if told is not None and error is not None:

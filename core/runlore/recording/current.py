@@ -1,7 +1,7 @@
 """The current run: the one that `runlore.log_metrics` and the like write to."""
 
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from runlore._process import Part, process
 from runlore._startup import told_program
@@ -9,7 +9,9 @@ from runlore._warnings import report
 from runlore.errors import NoCurrentRun, RunloreError
 from runlore.log.folder import Folder
 from runlore.recording.open_runs import OpenRuns, entered, started
-from runlore.recording.run import Run, attach
+
+if TYPE_CHECKING:
+    from runlore.recording.run import Run
 
 
 class ProgramsRun(Part):
@@ -27,10 +29,12 @@ class ProgramsRun(Part):
         if self._run is not None:
             self._run.finish()
 
-    def get(self) -> Run | None:
+    def get(self) -> "Run | None":
         """Return the run, opened for additions; None without one, and where it can't be opened any more."""
         told, self._told = self._told, None
         if told is not None:
+            from runlore.recording.run import attach  # late: each Python of a program imports this file
+
             try:
                 self._run = attach(Folder(Path(told[2])), told[0])
                 self._run.fit.is_group = True
@@ -39,13 +43,13 @@ class ProgramsRun(Part):
         return self._run
 
 
-def current_run() -> Run | None:
+def current_run() -> "Run | None":
     """Return the run of the innermost block of this context; else the newest one that was started in it and is open.
 
     Where there is none either, the only run that the process has open: of those that users started, if there are any.
     Under `runlore run` the program's is the last resort. A context is a thread or a task.
     """
-    return context_run() or cast(Run | None, process.part(OpenRuns).only()) or process.part(ProgramsRun).get()
+    return context_run() or cast("Run | None", process.part(OpenRuns).only()) or process.part(ProgramsRun).get()
 
 
 def is_any_open() -> bool:
@@ -53,19 +57,19 @@ def is_any_open() -> bool:
     return bool(process.part(OpenRuns).count or entered() or process.part(ProgramsRun).get())
 
 
-def context_run() -> Run | None:
+def context_run() -> "Run | None":
     """Return the innermost run open in this very context; where it is in no block, the newest that was started here."""
     innermost = next((run for run in reversed(entered()) if not run.ended), None)
-    return cast(Run | None, innermost or next(reversed(started()), None))
+    return cast("Run | None", innermost or next(reversed(started()), None))
 
 
-def users_run() -> Run | None:
+def users_run() -> "Run | None":
     """Return the run that a fit belongs to: as `current_run`, but no run of another fit."""
-    found = context_run() or cast(Run | None, process.part(OpenRuns).only_of_users())
+    found = context_run() or cast("Run | None", process.part(OpenRuns).only_of_users())
     return found or process.part(ProgramsRun).get()
 
 
-def require_current_run() -> Run:
+def require_current_run() -> "Run":
     """Return the current run.
 
     Raises:

@@ -11,8 +11,7 @@ from typing import Any
 from runlore._callers import is_users
 from runlore._process import Part, process
 from runlore._startup import told_program
-from runlore.artifacts.events import local_path
-from runlore.guest.files.watch import read, wrote
+from runlore.guest.files.watch import local, read, wrote
 from runlore.guest.state import once_imported, open_run
 from runlore.guest.wrapping import Wrappers
 from runlore.recording.current import ProgramsRun
@@ -49,7 +48,7 @@ class NamedFiles(Part):
             if isinstance(value, io.IOBase):
                 self._tell(value, str(getattr(value, "mode", "")))
             elif len(self._paths) < MAX_NAMES and _may_be_path(value):
-                path = str(local_path(value))
+                path = str(local(value))
                 self._paths.add(path)
                 self._names.add(path.rpartition(os.sep)[2])
         self._follow()
@@ -63,7 +62,7 @@ class NamedFiles(Part):
         path = os.fspath(file) if isinstance(file, os.PathLike) else file
         if not isinstance(path, str) or path.rpartition(os.sep)[2] not in self._names:
             return
-        if str(local_path(path)) not in self._paths:
+        if str(local(path)) not in self._paths:
             return
         self._tell(file, str(args[1] if len(args) > 1 else kwargs.get("mode", "r")))
 

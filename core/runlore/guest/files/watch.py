@@ -4,17 +4,18 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runlore._process import Part, process
 from runlore._threads import OwnThread
 from runlore._warnings import report
-from runlore.artifacts.events import local_path
-from runlore.guest.files.inputs import InputFiles
-from runlore.guest.files.written import WrittenFiles
 from runlore.recording.current import current_run, is_any_open
 from runlore.recording.ranks import is_worker
-from runlore.recording.run import Run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runlore.recording.run import Run
 
 REST_S = 0.25  # between a note and the look at it: a file that is open may be closed by then
 END_WAIT_S = 5.0  # that the end of a run waits for hashes and copies; readers complete the rest
@@ -28,7 +29,10 @@ class _GivenUp(Exception):
 class _Of:
     """The files of one run."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: "Run") -> None:
+        from runlore.guest.files.inputs import InputFiles  # late: imports of libraries wait for this file
+        from runlore.guest.files.written import WrittenFiles
+
         self.run = run
         self.written = WrittenFiles(run)
         self.inputs = InputFiles(run)
@@ -49,14 +53,14 @@ class Files(Part):
         self._noted = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def wrote(self, run: Run, path: str, kind: str) -> None:
+    def wrote(self, run: "Run", path: str, kind: str) -> None:
         """Note a file that was written."""
         with self._lock:
             if path not in self._claimed:
                 self._of(run).written.note(path, kind)
                 self._begin()
 
-    def read(self, run: Run, path: str, reader: str) -> None:
+    def read(self, run: "Run", path: str, reader: str) -> None:
         """Note a file that was read, once; one that the run has written itself is no input."""
         found = self._runs.get(run.id)
         if found is not None and (path in found.inputs or path in found.written):
@@ -66,7 +70,7 @@ class Files(Part):
             self._of(run).inputs.note(path, reader)
             self._begin()
 
-    def moved(self, run: Run, source: str, target: str, *, is_copy: bool) -> None:
+    def moved(self, run: "Run", source: str, target: str, *, is_copy: bool) -> None:
         """Note that a file that the run has written lies elsewhere now, too or only; any other is passed over."""
         found = self._runs.get(run.id)
         kind = None if found is None else found.written.kind_of(source)
@@ -85,7 +89,7 @@ class Files(Part):
             for found in self._runs.values():
                 found.written.forget(path)
 
-    def settle(self, run: Run) -> None:
+    def settle(self, run: "Run") -> None:
         """Look at all files of a run that is about to end; wait a while for their hashes and copies."""
         until = time.monotonic() + END_WAIT_S
         with self._lock:
@@ -115,7 +119,7 @@ class Files(Part):
             except _GivenUp:
                 continue
 
-    def _of(self, run: Run) -> _Of:
+    def _of(self, run: "Run") -> _Of:
         found = self._runs.get(run.id)
         if found is None:
             found = self._runs[run.id] = _Of(run)
@@ -183,25 +187,25 @@ def moved(source: Any, target: Any, *, is_copy: bool) -> None:
     """Note in the current run that a file that it has written was copied or renamed; any other is passed over."""
     if is_any_open() and isinstance(source, str | os.PathLike):
         run, path = _run_and_path(source)
-        place = local_path(target) if isinstance(target, str | os.PathLike) else None
+        place = local(target) if isinstance(target, str | os.PathLike) else None
         if run is not None and path is not None and place is not None:
             process.part(Files).moved(run, path, str(place), is_copy=is_copy)
 
 
 def claim(path: str | os.PathLike[str]) -> None:
     """Leave a path to the integration that records what lies there."""
-    place = local_path(path)
+    place = local(path)
     if place is not None:
         process.part(Files).claim(str(place))
 
 
-def _run_and_path(target: Any) -> tuple[Run | None, str | None]:
+def _run_and_path(target: Any) -> "tuple[Run | None, str | None]":
     run = None if process.part(Files).is_of_worker else current_run()
     if run is None or run.run_log.writer is None:
         return None, None
     if not isinstance(target, str | os.PathLike):
         target = _name_of_open(target)
-    place = None if target is None else local_path(target)
+    place = None if target is None else local(target)
     return run, None if place is None else str(place)
 
 
@@ -212,3 +216,10 @@ def _name_of_open(file: Any) -> str | None:
         return name if isinstance(name, str) and os.path.samestat(os.stat(name), status) else None  # noqa: PTH116
     except (AttributeError, OSError, TypeError, ValueError):  # a buffer, a pipe, a class of the user's
         return None
+
+
+def local(name: "str | os.PathLike[str]") -> "Path | None":
+    """Return the place on a disk that a name tells; see `local_path`."""
+    from runlore.artifacts.events import local_path  # late: as above
+
+    return local_path(name)
