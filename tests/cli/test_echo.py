@@ -90,6 +90,16 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hostile:
     return Hostile(tmp_path)
 
 
+def model_calls(a: str, odd: str) -> list[list[str]]:
+    return [
+        [], ["digits"], ["digits@prod"], ["digits", "--full"], ["digits", "--json"], ["--json"], [odd], [EVIL],
+        [f"digits@{odd}"], ["digits", "--at", odd], ["add", "digits", a, "-a", odd], ["add", odd, a],
+        ["add", "digits", a, "--alias", odd], ["alias", "digits", "prod", odd], ["alias", "digits", odd, "x"],
+        ["rm", "digits", odd], ["note", "digits", odd], ["note", odd, "x"], ["digits@prod", "--json"],
+        ["alias", "digits", "1", "next", "--reason", odd], ["digits"], ["rm", "digits", "next"],
+    ]  # fmt: skip
+
+
 def calls(found: Hostile) -> dict[str, list[list[str]]]:
     """Return calls of every command that speak of the hostile runs, and some that name hostile things."""
     a, b, c, odd = found.first, found.second, found.third, TYPED
@@ -111,18 +121,11 @@ def calls(found: Hostile) -> dict[str, list[list[str]]]:
                       [a, "--to", str(found.place)]],
         "restore": [[a, "--to", f"out{odd}"], [a, "--all", "--to", "out"], [a, "-a", odd, "--to", "out"],
                     [a, "-a", "none", "--to", "out"], [b, "--all", "--to", f"x{odd}", "--json"], [a, "--to", "known"]],
-        "model": [
-            [], ["digits"], ["digits@prod"], ["digits", "--full"], ["digits", "--json"], ["--json"], [odd], [EVIL],
-            [f"digits@{odd}"], ["digits", "--at", odd], ["add", "digits", a, "-a", odd], ["add", odd, a],
-            ["add", "digits", a, "--alias", odd], ["alias", "digits", "prod", odd], ["alias", "digits", odd, "x"],
-            ["rm", "digits", odd], ["note", "digits", odd], ["note", odd, "x"], ["digits@prod", "--json"],
-            ["alias", "digits", "1", "next", "--reason", odd], ["digits"], ["rm", "digits", "next"],
-        ],
+        "model": model_calls(a, odd),
         "stats": [["loss"], [f"metrics[{odd!r}]"], [odd], ["loss", "--by", f"params[{odd!r}]"], ["loss", "--by", odd]],
         "export": [["--to", f"csv{odd}"], ["--to", "known"], [odd, "--to", "x"], ["--to", f"js{odd}", "--json"],
                    ["--html", f"page{odd}.html", "--title", odd], ["--html", "x", "--view", odd],
-                   ["--html", f"{odd}/x"],
-                   [odd, "--html", "x"]],
+                   ["--html", f"{odd}/x"], [odd, "--html", "x"]],
         "edit": [[a, "--name", f"{odd}3"], [a, "--experiment", odd], [a], [odd, "--name", "x"]],
         "tag": [[a], [a, f"{odd}={odd}"], [a, odd], [a, "--remove", f"none{odd}"], [a, "--json"]],
         "note": [[a, odd], [odd, "x"], [a, " "]],

@@ -115,7 +115,7 @@ class Index:
                 if not is_busy(error):
                     self._recover(error)
                 tries += 1
-        self._go_into_memory()
+        self._go_to(None)
         self.refresh()
         return _answer(self._db, partial(question, self._db), self.answer_s)
 
@@ -145,12 +145,12 @@ class Index:
                 self._build_or_catch_up()
                 return
             except _PartialNews:
-                self._go_into_cache()
+                self._go_to(cache_place(self._folder))  # who can read all runs keeps the one in the store
             except sqlite3.DatabaseError as error:
                 if is_busy(error):
                     return
                 self._recover(error)
-        self._go_into_memory()
+        self._go_to(None)
         self._build_or_catch_up()
 
     def rebuild(self) -> int:
@@ -167,7 +167,7 @@ class Index:
                     self._read_rest(None)
                     return count_runs(self._db)
             except _PartialNews:
-                self._go_into_cache()
+                self._go_to(cache_place(self._folder))  # who can read all runs keeps the one in the store
             except Locked:
                 if time.monotonic() > deadline:
                     raise
@@ -208,13 +208,9 @@ class Index:
         self._db.close()
         self._db = self._open()
 
-    def _go_into_memory(self) -> None:
-        self._path = None
-        self._reopen()
-
-    def _go_into_cache(self) -> None:
-        """Leave an index in the store to those who can read all that is in it."""
-        self._path = cache_place(self._folder)
+    def _go_to(self, path: Path | None) -> None:
+        """Go on with the file at another place, or in memory."""
+        self._path = path
         self._reopen()
 
     def _take(self, news: News) -> None:
@@ -257,7 +253,7 @@ class Index:
             wait = CATCH_UP_WAIT_S if is_ready(self._db) and is_built(self._db) else BUILD_WAIT_S
             if time.monotonic() - begun > wait:
                 if not is_ready(self._db):
-                    self._go_into_memory()
+                    self._go_to(None)
                     continue
                 break
             time.sleep(0.005)
