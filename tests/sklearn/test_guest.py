@@ -221,46 +221,6 @@ def test_a_warning_of_an_estimator_points_to_its_caller(store: Store) -> None:
     assert {name for name, _ in without} == {__file__}
 
 
-DRAWING = """
-import random
-import numpy as np, runlore
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.dummy import DummyClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
-
-def noisy(values):
-    return values + np.random.normal(0, 1e-3, values.shape) + random.random()
-
-class Jittered(TransformerMixin, BaseEstimator):
-    def fit(self, X, y=None):
-        self.fitted_ = True
-        return self
-    def transform(self, X):
-        return noisy(X)
-
-def drawn(step):
-    np.random.seed(3)
-    random.seed(3)
-    make_pipeline(StandardScaler(), make_pipeline(step), DummyClassifier()).fit(np.ones((9, 2)), np.arange(9) % 2)
-    return np.random.random(), random.random()
-
-for step in (FunctionTransformer(noisy), Jittered()):
-    bare = drawn(step)
-    with runlore.autolog():
-        assert drawn(step) == bare, step
-"""
-
-
-def test_a_pipeline_with_a_step_that_draws_leaves_the_users_numbers_alone(store: Store, warm_python: Python) -> None:
-    """Only steps of scikit-learn's own code need no guard: a function, or a class of the user's, may draw.
-
-    In a process of its own, as states are put back only where no other thread may draw.
-    """
-    warm_python(DRAWING).succeed()
-    assert [run.metrics["train_score"].count for run in store.runs()] == [1, 1]
-
-
 def test_other_threads_draw_the_same_numbers(autologged: Store) -> None:
     """The global generator was put back while another thread drew from it."""
     np.random.seed(0)
