@@ -102,7 +102,7 @@ def name_models(store: Store) -> None:
     digits = store.model("digits")
     digits.add("sweep-0.01-2", "model.bin", aliases=["prod"], reason="the first one that is good enough")
     digits.add("sweep-0.1-0", "model.bin", note="larger steps", aliases=["candidate"])
-    digits.add("sweep-0.1-2", "model.bin", note="another seed")
+    digits.add("sweep-0.01-0", "model.bin", note="another seed")
     digits.set_alias("prod", "candidate", reason="better on dark images")
     digits.set_alias("candidate", 3)
     digits.add_note("fails on sevens", 1)

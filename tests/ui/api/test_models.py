@@ -9,7 +9,7 @@ def test_models_are_told_as_the_command_does(real: Served) -> None:
     assert second["name"] == "vision/sevens"
     model = real.get("/api/model", name="digits")
     assert [version["run"] for version in model["versions"]] == [
-        named(real, name) for name in ("sweep-0.01-2", "sweep-0.1-0", "sweep-0.1-2")
+        named(real, name) for name in ("sweep-0.01-2", "sweep-0.1-0", "sweep-0.01-0")
     ]
     assert (model["versions"][0]["run_name"], model["versions"][0]["code"]["dirty"]) == ("sweep-0.01-2", True)
     assert (model["count"], model["changes"], len(model["history"])) == (3, 8, 8)

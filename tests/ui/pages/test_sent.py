@@ -138,7 +138,8 @@ def test_secrets_of_a_record_without_masks_are_masked(tmp_path: Path, monkeypatc
 
 
 def test_words_of_the_command_line_that_can_not_be_meant(store: Store, tmp_path: Path) -> None:
-    store.start_run("a", params={"x": 1}).finish()
+    with store.start_run("a", params={"x": 1}) as run:
+        run.log_metrics({"loss": 1.0})
     for options, said in {
         (): "say where to",
         ("--to", "a", "--html", "b"): "say where to",
