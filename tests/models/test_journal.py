@@ -145,7 +145,8 @@ def test_an_event_that_is_not_as_it_should_be_is_damage(trained: Store, fields: 
 
 def test_nobody_has_the_last_word_for_ever(trained: Store) -> None:
     run, far = trained.run("run-1").id, 1 << 60
-    first, second = version(run), version(run, number=2)
+    kept = trained.run("run-1").artifact("model.pt").sha256
+    first, second = version(run), version(run, number=2, sha256=kept)
     theirs = {"type": "alias", "alias": "prod", "version": first["version"], "order": far, "time": far}
     forge(trained, first, second, theirs)
     trained.model("digits").set_alias("prod", 2)
@@ -201,7 +202,9 @@ def test_a_hostile_version_reads_no_file_outside_the_store(trained: Store, tmp_p
 
 
 def test_an_alias_of_a_version_that_is_not_here_is_told(trained: Store) -> None:
-    forge(trained, version(trained.run("run-1").id), {"type": "alias", "alias": "prod", "version": new_run_id(NOW + 1)})
+    run = trained.run("run-1")
+    kept = version(run.id, sha256=run.artifact("model.pt").sha256)
+    forge(trained, kept, {"type": "alias", "alias": "prod", "version": new_run_id(NOW + 1)})
     model = trained.model("digits")
     assert model.aliases == {}
     assert model.damage == ["'prod' names a version whose file is not here"]
@@ -209,6 +212,16 @@ def test_an_alias_of_a_version_that_is_not_here_is_told(trained: Store) -> None:
         model["prod"]
     model.set_alias("prod", 1)
     assert (model["prod"].version, model.damage) == ("1", [])
+
+
+def test_an_alias_that_was_lost_is_set_again_whatever_its_order(trained: Store) -> None:
+    run = trained.run("run-1")
+    kept = version(run.id, sha256=run.artifact("model.pt").sha256)
+    later = NOW + 300 * 86_400_000_000
+    lost = {"type": "alias", "alias": "prod", "version": new_run_id(NOW + 1), "order": later}
+    forge(trained, kept, lost)
+    assert trained.model("digits").set_alias("prod", 1).aliases == ("prod",)
+    assert trained.model("digits")["prod"].version == "1"
 
 
 def test_files_are_for_whom_the_store_is(trained: Store) -> None:

@@ -19,7 +19,8 @@ def test_a_run_behind_an_alias_is_not_removed(trained: Store) -> None:
     model.add("run-1", aliases=["prod"])
     result = runlore("rm", "run-1", "run-2")
     assert result.exit_code == 1
-    assert "is behind digits@prod: let the alias name another version first" in result.output
+    assert "is behind digits@prod: let each alias name another version first" in result.output
+    assert "is behind digits@prod" in runlore("rm", "run-1", "--dry-run").output, "which says what would be done"
     assert len(trained.runs()) == 3, "nothing is removed then"
     model.remove_alias("prod")
     result = runlore("rm", "run-1")
@@ -37,8 +38,20 @@ def test_a_parent_of_a_run_behind_an_alias_is_not_removed(store: Store, tmp_path
 
 
 def test_a_dry_removal_says_which_versions_lose_their_runs(trained: Store) -> None:
+    trained.model("digits").add("run-1")
+    assert "model digits 1 would lose its run" in runlore("rm", "run-1", "--dry-run").output
+
+
+def test_rules_of_gc_drop_nothing_while_a_model_can_not_be_read(trained: Store) -> None:
     trained.model("digits").add("run-1", aliases=["prod"])
-    assert "model digits 1 (prod) would lose its run" in runlore("rm", "run-1", "--dry-run").output
+    age(trained.root)
+    (path,) = (trained.root / "models").rglob("*.log")
+    away = path.rename(trained.root.parent / "away")
+    path.symlink_to(away)
+    before = blobs(trained)
+    result = runlore("gc", "--older-than", "0s")
+    assert (result.exit_code, "no file is dropped, as a model may name it" in result.output) == (1, True)
+    assert blobs(trained) == before
 
 
 def test_rules_of_gc_keep_what_an_alias_names(trained: Store) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from runlore import RunloreWarning, Store, open_store
+from runlore.artifacts.blobs import Blobs
 from runlore.errors import ArtifactNotFound, ModelNotFound, NameRefused, RunNotFound, StillNamed
 from runlore.maintenance.removal import remove
 from runlore.models.names import folder_name
@@ -186,3 +187,16 @@ def test_stores_are_merged_file_by_file(trained: Store, tmp_path: Path) -> None:
     assert (model["prod"].run.name, model["candidate"].run.name) == ("theirs", "run-1")
     assert model["1b"].restore(tmp_path / "out").read_bytes() == b"their weights"
     assert trained.model("digits").add("run-2").version == "2"
+
+
+def test_an_alias_names_only_what_can_be_had(trained: Store) -> None:
+    model, other = trained.model("digits"), trained.model("other")
+    for run in ("run-1", "run-2"):
+        model.add(run)
+    version = other.add("run-2")
+    with pytest.raises(ModelNotFound, match="is no version of 'digits'"):
+        model.set_alias("prod", version)
+    Blobs(trained.root / "blobs").path(str(model[2].sha256)).unlink()
+    with pytest.raises(ArtifactNotFound, match="the content of version 2 of 'digits' is not in this store"):
+        model.set_alias("prod", 2)
+    assert not model.aliases

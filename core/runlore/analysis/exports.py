@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -49,11 +50,23 @@ def export(runs: RunList, folder: Path, kind: Format, *, exact: bool = False) ->
 
 @contextmanager
 def drafted(target: Path) -> Iterator[Path]:
-    """Give a file to write beside another one; it takes its place at the end, and is gone where that fails."""
-    draft = target.with_name(f".{target.name}.tmp")
+    """Give a file to write beside another one; it takes its place at the end, and is gone where that fails.
+
+    What a link names is written, and the link stays. The name of the draft can't be guessed by others who may write
+    into the folder.
+
+    Raises:
+        FileExistsError: at the place is something else than a file, such as a device.
+        OSError: the folder can't be written.
+    """
+    place = target.resolve()
+    if place.exists() and not place.is_file():
+        raise FileExistsError(f"{str(target)!r} is no file: name another place")
+    draft = place.with_name(f".{place.name[:80]}.{secrets.token_hex(8)}.tmp")
+    draft.open("x").close()
     try:
         yield draft
-        draft.replace(target)
+        draft.replace(place)
     finally:
         draft.unlink(missing_ok=True)
 

@@ -34,29 +34,10 @@ def remove(store: Store, runs: Sequence[RecordedRun]) -> list[RecordedRun]:
     `undo` brings them back, until `collect` deletes the files in the trash.
 
     Raises:
-        StillRunning: one of them is being written; nothing is removed then.
-        Pinned: one of them is pinned; nothing is removed then.
-        StillNamed: an alias of a model names a version of one of them; nothing is removed then.
-        RunNotReadable: this user can't read one of them; nothing is removed then.
+        StillRunning, Pinned, StillNamed, RunNotReadable: as of `removable`; nothing is removed then.
         OSError: the store can't be written.
     """
-    chosen = with_descendants(runs)
-    versions = versions_of(store, [run.id for run in chosen])
-    for run in chosen:
-        named = next((version for version in versions[run.id] if version.aliases), None)
-        if named is not None:
-            told = f"{named.model}@{named.aliases[0]}"
-            raise StillNamed(
-                f"run {run.name!r} ({run.id}) is behind {told}: let the alias name another version first, or take it "
-                f"off with `runlore model rm {named.model} {named.aliases[0]}`"
-            )
-        if PINNED in run.tags:
-            raise Pinned(f"run {run.name!r} ({run.id}) is pinned: `runlore pin --off {run.id}` first")
-        _, writers = read_record(store.folder, run.id)
-        if writers.closed:
-            raise RunNotReadable(f"run {run.id} can't be read by this user: whether it is still written is not known")
-        if any(content.life is Life.ALIVE and not content.sealed for content in writers.contents):
-            raise StillRunning(f"run {run.name!r} ({run.id}) is still being written: end it first")
+    chosen = removable(store, runs)
     place = store.folder.trash / _ids.new_run_id(time.time_ns() // 1000)
     for run in chosen:
         day = store.folder.day(run.id)
@@ -65,6 +46,35 @@ def remove(store: Store, runs: Sequence[RecordedRun]) -> list[RecordedRun]:
         for name in sorted(_inside.list_names(day, store.root)):
             if name.startswith(f"{run.id}."):
                 _inside.rename(day / name, target / name, store.root)
+    return chosen
+
+
+def removable(store: Store, runs: Sequence[RecordedRun]) -> list[RecordedRun]:
+    """Return runs and their descendants if all of them can be removed.
+
+    Raises:
+        StillRunning: one of them is being written.
+        Pinned: one of them is pinned.
+        StillNamed: an alias of a model names a version of one of them.
+        RunNotReadable: this user can't read one of them.
+    """
+    chosen = with_descendants(runs)
+    versions = versions_of(store, [run.id for run in chosen])
+    for run in chosen:
+        named = [(version.model, alias) for version in versions[run.id] for alias in version.aliases]
+        if named:
+            told = ", ".join(f"{model}@{alias}" for model, alias in named)
+            raise StillNamed(
+                f"run {run.name!r} ({run.id}) is behind {told}: let each alias name another version first, or take it "
+                f"off with `runlore model rm {named[0][0]} {named[0][1]}`"
+            )
+        if PINNED in run.tags:
+            raise Pinned(f"run {run.name!r} ({run.id}) is pinned: `runlore pin --off {run.id}` first")
+        _, writers = read_record(store.folder, run.id)
+        if writers.closed:
+            raise RunNotReadable(f"run {run.id} can't be read by this user: whether it is still written is not known")
+        if any(content.life is Life.ALIVE and not content.sealed for content in writers.contents):
+            raise StillRunning(f"run {run.name!r} ({run.id}) is still being written: end it first")
     return chosen
 
 

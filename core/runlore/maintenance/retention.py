@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from runlore.errors import QueryError
+from runlore.errors import QueryError, StillNamed
 from runlore.index.contents import Stored, group_stored
 from runlore.index.parse import parse_field
 from runlore.maintenance.removal import PINNED
-from runlore.store.models import named_contents
+from runlore.store.models import named_contents, unreadable_models
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 
@@ -40,8 +40,12 @@ def find_surplus(
 
     Raises:
         QueryError: `by` is no metric, or no run has it.
+        StillNamed: what a model names can't be read.
         StoreBusy: another process is still reading the runs for the first time.
     """
+    unknown = unreadable_models(store)
+    if unknown:
+        raise StillNamed(f"no file is dropped, as a model may name it: {unknown[0]} (`runlore doctor` tells more)")
     store.index.require_all()
     contents = store.ask(group_stored)
     named = named_contents(store)
@@ -56,7 +60,7 @@ def drop(surplus: Sequence[Surplus], why: str) -> None:
     """Record in the runs that the store does not keep these files any more; `collect` deletes them.
 
     Raises:
-        StoreRefused: a run can't be written to.
+        StillNamed: a run can't be written to.
     """
     for item in surplus:
         with item.run.attach() as run:

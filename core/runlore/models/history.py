@@ -27,7 +27,8 @@ class Change:
 class History:
     """A model as its events tell it. Versions are named by their ids; `labels` has the numbers that people use.
 
-    `lost` are aliases of versions whose events are not here.
+    `names` has the aliases of each version, `lost` are those of versions whose events are not here. `last_order` is the
+    place of the last event, also of one that changed nothing.
     """
 
     name: str = ""
@@ -35,9 +36,11 @@ class History:
     labels: dict[str, str] = field(default_factory=dict)
     withdrawn: set[str] = field(default_factory=set)
     aliases: dict[str, str] = field(default_factory=dict)
+    names: dict[str, set[str]] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
     changes: list[Change] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
+    last_order: int = 0
 
     @property
     def next_number(self) -> int:
@@ -47,7 +50,7 @@ class History:
     @property
     def next_order(self) -> int:
         """The place behind all events so far; that of a new one is the time, where that is later."""
-        return max((change.event["order"] for change in self.changes), default=0) + 1
+        return self.last_order + 1
 
     @property
     def live(self) -> list[str]:
@@ -56,7 +59,17 @@ class History:
 
     def aliases_of(self, version: str) -> tuple[str, ...]:
         """Return the aliases that name a version."""
-        return tuple(sorted(alias for alias, named in self.aliases.items() if named == version))
+        return tuple(sorted(self.names.get(version, ())))
+
+    def name_version(self, alias: str, version: str | None) -> str | None:
+        """Let an alias name a version, or none; return the one that it named before."""
+        before = self.aliases.pop(alias, None)
+        if before is not None:
+            self.names[before].discard(alias)
+        if version is not None:
+            self.aliases[alias] = version
+            self.names.setdefault(version, set()).add(alias)
+        return before
 
     def find(self, part: str) -> str | None:
         """Return the id of the version with a number or an alias; None where there is none."""
@@ -73,7 +86,7 @@ def replay(events: Iterable[Event], store_id: str, damage: Iterable[str] = (), u
     numbers stay.
     """
     known = sorted((event for event in events if event["type"] in STEPS), key=_place)
-    found = History(damage=list(damage))
+    found = History(damage=list(damage), last_order=max((event["order"] for event in known), default=0))
     found.labels = _labels([event for event in known if event["type"] == "version"], store_id)
     for event in known:
         if until is None or event["time"] <= until:
@@ -117,17 +130,13 @@ def _add_version(found: History, event: Event) -> None:
 
 def _set_alias(found: History, event: Event) -> None:
     alias, version = event["alias"], event.get("version")
-    before = found.aliases.get(alias)
     found.lost.discard(alias)
-    if version is None:
-        found.aliases.pop(alias, None)
-    elif version not in found.versions:
-        found.aliases.pop(alias, None)
+    is_lost = version is not None and version not in found.versions
+    before = found.name_version(alias, None if is_lost else version)
+    if is_lost:
         found.lost.add(alias)
         return
-    else:
-        found.withdrawn.discard(version)  # whoever names it needs it
-        found.aliases[alias] = version
+    found.withdrawn.discard(version)  # whoever names it needs it
     found.changes.append(Change("alias", event, version, before))
 
 
@@ -141,7 +150,7 @@ def _withdraw(found: History, event: Event) -> None:
         return
     ended = found.aliases_of(version)
     for alias in ended:
-        del found.aliases[alias]
+        found.name_version(alias, None)
     found.withdrawn.add(version)
     found.changes.append(Change("withdrawn", event, version, ended=ended))
 

@@ -122,15 +122,20 @@ class Model:
         return version_of(self.store, self._history, version)
 
     def set_alias(self, alias: str, version: "ModelVersion | str | int", reason: str = "") -> ModelVersion:
-        """Let an alias name a version, whatever it named before.
+        """Let an alias name a version, whatever it named before. One that was withdrawn is back then.
 
         Raises:
             ModelNotFound: there is no such version.
+            ArtifactNotFound: its content is not in the store any more.
             NameRefused: it can't be an alias.
             OSError: the store can't be written.
         """
         check_alias(alias)
         found = version if isinstance(version, ModelVersion) else self[version]
+        if found.model != self.name:
+            raise ModelNotFound(f"{found.title} is no version of {self.name!r}")
+        if not found.available:
+            raise ArtifactNotFound(f"the content of version {found.version} of {self.name!r} is not in this store")
         self._write({"type": "alias", "alias": alias, "version": found.id}, reason)
         return version_of(self.store, self._history, found.id)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from runlore._ids import is_sha256
 from runlore._text import as_time
 from runlore.artifacts.artifact import Artifact
 from runlore.artifacts.blobs import Blobs
@@ -79,6 +80,13 @@ class ModelVersion:
             )
         known = {"name": self.artifact_name, "stored": True, "path": self.event.get("file"), "present": False}
         return Artifact.of({**self.event, **known}, Blobs(self.store.folder.blobs))
+
+    @property
+    def available(self) -> bool:
+        """True if its content is in the store."""
+        blobs = Blobs(self.store.folder.blobs)
+        hashes = [str(member[2]) for member in self.event.get("files") or ()] or [str(self.sha256)]
+        return all(is_sha256(sha256) and blobs.holds(sha256) for sha256 in hashes)
 
     def restore(self, to: str | os.PathLike[str]) -> Path:
         """Write the file or folder below the folder `to`, byte for byte; see `Artifact.restore`.

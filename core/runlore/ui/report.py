@@ -10,12 +10,12 @@ import html
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from starlette.responses import HTMLResponse, Response
 
@@ -34,7 +34,7 @@ SERVED = frozenset(
     ["api.js", "base.js", "state.js"]
 )  # modules that need a server, an address of its own, or a browser's memory
 SNAPSHOT = "snapshot.js"  # stands in their place
-RUN_PATH = re.compile(r"/run/([a-z0-9]+)$")
+RUN_PATH = re.compile(r"/run/([^/]+)$")
 IMPORT = re.compile(r'(?<=from ")\./([\w.]+)(?=")')
 MAX_ROWS = 1000  # of the table
 MAX_CHARTS = 200
@@ -46,6 +46,9 @@ TOLD = (
     "id", "name", "experiment", "status", "started", "ended", "duration_s", "tags", "params", "captured", "metrics",
     "summary", "data", "notes", "segments", "missing", "error", "children", "children_count",
 )  # fmt: skip
+KNOWN = frozenset(  # what the page's addresses have behind the ?
+    "q exp all cols sort sel runs group tab at dims dlog sx sy sc slogx slogy made token then".split()
+)
 CHART_SETTINGS = ("x", "smooth", "logx", "logy", "outliers", "find", "top")
 
 
@@ -60,6 +63,7 @@ class View:
     chosen: tuple[str, ...] = ()  # runs
     by: tuple[str, ...] = ()  # fields whose values form groups
     compares: bool = False
+    by_name: bool = False  # `chosen` are what people call runs, and all that is shown
     settings: Mapping[str, Any] | None = None  # of the charts
 
     @classmethod
@@ -69,24 +73,29 @@ class View:
         Raises:
             Refused: it is none of the table of runs or of a comparison.
         """
-        parts = urlsplit(address if "?" in address or "/" in address else f"?{address}")
-        found = parse_qs(parts.query)
+        try:
+            parts = urlsplit(address if "?" in address or "/" in address else f"?{address}")
+        except ValueError as error:
+            raise Refused(f"view is {address!r}, which is no address: {error}") from None
+        found = parse_qs(parts.query, keep_blank_values=True)
+        unknown = [name for name in found if name not in KNOWN and name not in CHART_SETTINGS]
+        if unknown or not (parts.query or parts.path):
+            what = f"has {unknown[0]!r}, which" if unknown else "is empty: it"
+            raise Refused(f"view {what} is no part of the page's addresses; copy one from the browser")
         one = {name: values[-1] for name, values in found.items()}
-        compares, of_run = parts.path.endswith("/compare"), RUN_PATH.search(parts.path)
+        compares, of_run, group = parts.path.endswith("/compare"), RUN_PATH.search(parts.path), found.get("group", ())
         if parts.path and not (compares or of_run or parts.path.endswith("/")):
             raise Refused(f"view is {address!r}: it is an address of the table of runs, of a comparison or of a run")
-        runs_of = (of_run[1],) if of_run else tuple(found.get("runs" if compares else "sel", ()))
+        runs_of = (unquote(of_run[1]),) if of_run else tuple(found.get("runs" if compares else "sel", ()))
         where, experiment = one.get("q", ""), one.get("exp", "")
         if experiment:
             own = f"experiment == {json.dumps(experiment)}"
             where = f"{own} and ({where})" if where else own
-        if of_run or compares:
-            where = f"id in {list(runs_of)!r}"
         lists = {"top": found.get("top", [])}
         settings = {name: one[name] for name in CHART_SETTINGS if name in one} | lists
         return cls(
-            where, bool(one.get("all") == "1" or of_run or compares), tuple(found.get("cols", ())), one.get("sort", ""),
-            runs_of, () if compares or of_run else tuple(found.get("group", ())), compares, settings,
+            where, one.get("all") == "1", tuple(found.get("cols", ())), one.get("sort", ""),
+            runs_of, () if compares or of_run else tuple(group), compares, bool(compares or of_run), settings,
         )  # fmt: skip
 
 
@@ -97,15 +106,22 @@ class Report(NamedTuple):
     runs: int
 
 
+def _resolved(store: Store, view: View) -> View:
+    """Return a view of runs that it names as one of their ids."""
+    ids = tuple(store.run(part).id for part in view.chosen)
+    return replace(view, chosen=ids, where=f"id in {list(ids)!r}", show_all=True)
+
+
 def report(store: Store, view: View, title: str = "") -> Report:
     """Make the page of a view.
 
     Raises:
         QueryError: the query of the view can't be understood.
-        Refused: it names too few runs to compare.
+        RunNotFound, AmbiguousRun: it names a run that is not there, or several.
+        Refused: it names too few runs to compare, or an axis or a smoothing that there is not.
         MissingDependency: plotly, which draws the charts, is not installed.
     """
-    content = _content(store, view, title)
+    content = _content(store, _resolved(store, view) if view.by_name else view, title)
     library = plotly_source().read_text(encoding="utf-8")
     modules = {
         name: "data:text/javascript;base64," + base64.b64encode(text.encode()).decode()
@@ -172,7 +188,7 @@ def _content(store: Store, view: View, title: str) -> dict[str, Any]:
     curved = [] if view.by else (chosen or known)[: tables.MAX_CURVES]
     drawn = curved if chosen else curved[:SHOWN]
     said = [] if table["total"] <= MAX_ROWS else [f"The first {MAX_ROWS:,} of {table['total']:,} runs."]
-    content = {
+    content: dict[str, Any] = {
         "table": table,
         "columns": columns,
         "curved": curved,
@@ -184,8 +200,6 @@ def _content(store: Store, view: View, title: str) -> dict[str, Any]:
         "compared": runs.comparison(store, list(view.chosen)) if view.compares else None,
         "details": [_told(runs.details(store, run)) for run in drawn[: runs.MAX_COMPARED]],
     }
-    content = dict(plugins().rewrite_event({"type": "report", **content}))
-    del content["type"]
     if view.by:
         content |= _groups(store, view, columns)
     else:
@@ -197,17 +211,46 @@ def _content(store: Store, view: View, title: str) -> dict[str, Any]:
         "" if view.chosen else where,
         f"made on {made} by runlore {__version__}",
     ]
-    return content | {
+    content |= {
         "title": title or _title(view, table),
         "about": " · ".join(filter(None, about)),
         "said": said,
         "state": {**(view.settings or {}), "sort": sort, "runs": list(view.chosen)},
     }
+    return _masked(content)
+
+
+def _masked(content: dict[str, Any]) -> dict[str, Any]:
+    """Return all that is shown without secrets, by the rules of who makes the page; keys, which runs choose, too."""
+    keys = sorted(_keys_of(content))
+    texts = plugins().rewrite_event({"type": "report", "texts": keys}).get("texts", ())
+    others = {key: text for key, text in zip(keys, texts, strict=True) if key != text}
+    document = dict(plugins().rewrite_event({"type": "report", **content}))
+    del document["type"]
+    return _renamed(document, others) if others else document
+
+
+def _keys_of(item: Any) -> set[str]:
+    """Return all keys of a document, of numbers none."""
+    if isinstance(item, dict):
+        return set(item).union(*map(_keys_of, item.values()))
+    return (
+        set().union(*map(_keys_of, item))
+        if isinstance(item, list) and isinstance(next(iter(item), None), dict)
+        else set()
+    )
+
+
+def _renamed(item: Any, others: Mapping[str, str]) -> Any:
+    if isinstance(item, dict):
+        return {others.get(key, key): _renamed(value, others) for key, value in item.items()}
+    return [_renamed(value, others) for value in item] if isinstance(item, list) else item
 
 
 def _told(details: dict[str, Any]) -> dict[str, Any]:
-    """Return what is shown of a run: neither its command, nor its machine, nor its files."""
-    return {name: details[name] for name in TOLD}
+    """Return what is shown of a run: neither its commands, nor its machine, nor its files."""
+    segments = [{name: value for name, value in part.items() if name != "argv"} for part in details["segments"]]
+    return {name: details[name] for name in TOLD} | {"segments": segments}
 
 
 def _title(view: View, table: Mapping[str, Any]) -> str:

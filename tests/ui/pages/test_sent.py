@@ -1,9 +1,11 @@
 """Pages that were made of a view, to be sent: opened as files in a real browser, without a server."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ import pytest
 
 from runlore import Store
 from tests.forged import ForgedStore
+from tests.process import Process
 from tests.ui.browsing import SWEEP, data_of, names, open_page, plot_of, until, wait_names
 from tests.ui.serving import Serve, Served
 
@@ -74,10 +77,8 @@ def test_a_comparison_is_sent_with_its_code_and_without_commands(page: "Page", r
 
 
 def test_a_run_is_sent_with_what_it_recorded(page: "Page", real: Served, tmp_path: Path) -> None:
-    run = Store(real.store).run("sweep-0.1-1")
-    opened(
-        page, made(real.store, tmp_path / "one.html", "--view", f"http://a.localhost:1/run/{run.id}", "--title", "One")
-    )
+    view = "http://a.localhost:1/run/sweep-0.1-1"
+    opened(page, made(real.store, tmp_path / "one.html", "--view", view, "--title", "One"))
     assert page.title() == "One"
     page.get_by_text("Params", exact=True).wait_for()
     assert page.locator("dt", has_text="lr").first.is_visible()
@@ -137,6 +138,41 @@ def test_secrets_of_a_record_without_masks_are_masked(tmp_path: Path, monkeypatc
     assert "api_key" in text
 
 
+def test_names_that_hold_a_secret_are_masked(store: Store, tmp_path: Path, python: Callable[..., Process]) -> None:
+    secret = "ghp_" + "a1B2c3D4e5F6" * 3
+    python(
+        f"""
+        import runlore
+        with runlore.start_run("{secret}-run", experiment="{secret}-exp", params={{"{secret}-key": 1}}) as run:
+            run.log_metrics({{"{secret}-loss": 1.0}}, 1)
+            run.log_metrics({{"{secret}-loss": 2.0}}, 2)
+        """,
+        RUNLORE_DISABLED="secrets",
+    ).succeed()
+    run = store.runs()[0].id
+    for view in (f"/?exp={secret}-exp&sel={run}", f'/?group=params["{secret}-key"]', f"/run/{run}"):
+        text = made(store.root, tmp_path / "page.html", "--view", view).read_text()
+        assert secret not in text, view
+        assert "argv" not in text.split('id="content">', 1)[1].split("</script>", 1)[0]
+
+
+def test_only_a_file_is_replaced(store: Store, tmp_path: Path) -> None:
+    store.start_run("a").finish()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(subprocess.CalledProcessError):
+        made(store.root, tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "link.html").symlink_to(tmp_path / "real.html")
+    made(store.root, tmp_path / "link.html")
+    assert (tmp_path / "link.html").is_symlink()
+    assert "</html>" in (tmp_path / "real.html").read_text()
+    victim = tmp_path / "victim"
+    (tmp_path / ".x.html.tmp").symlink_to(victim)
+    made(store.root, tmp_path / "x.html")
+    assert not victim.exists()
+    assert not list(tmp_path.glob(".x.html.*.tmp"))
+
+
 def test_words_of_the_command_line_that_can_not_be_meant(store: Store, tmp_path: Path) -> None:
     with store.start_run("a", params={"x": 1}) as run:
         run.log_metrics({"loss": 1.0})
@@ -148,6 +184,12 @@ def test_words_of_the_command_line_that_can_not_be_meant(store: Store, tmp_path:
         ("--html", "b", "--view", "/?smooth=2"): "smooth is '2'",
         ("--html", "b", "--view", "/?x=loss"): "x is 'loss'",
         ("--html", "b", "--view", "/compare?runs=nobody"): "no run matches",
+        ("--html", "b", "--view", "/run/nobody"): "no run matches",
+        ("--html", "b", "--view", "/compare?runs=a"): "name at least two",
+        ("--html", "b", "--view", "//["): "which is no address",
+        ("--html", "b", "--view", "nonsense"): "view has 'nonsense'",
+        ("--html", "b", "--view", "/?where=params.x"): "view has 'where'",
+        ("--html", "none/b"): "there is no folder 'none'",
         ("--html", "b", "params.x <<"): "not a query",
     }.items():
         done = subprocess.run(

@@ -55,6 +55,8 @@ def export(options: Options) -> None:
     """
     if (options.to is None) == (options.html is None):
         raise click.UsageError("say where to: --to FOLDER for tables, or --html FILE for a page")
+    if options.html is not None and not options.html.parent.is_dir():
+        raise click.UsageError(f"--html: there is no folder {str(options.html.parent)!r}")
     if options.view and (options.html is None or options.where or options.show_all):
         raise click.UsageError("--view goes with --html, and has a query of its own")
     place = open_store(options.store)

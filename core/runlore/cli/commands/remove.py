@@ -13,7 +13,7 @@ from runlore.cli.options import RunPart, json_option, store_option
 from runlore.cli.printing import echo, print_json
 from runlore.index.parse import UNITS
 from runlore.maintenance.garbage import Garbage, collect, find_garbage
-from runlore.maintenance.removal import last_removal, remove, with_descendants
+from runlore.maintenance.removal import last_removal, removable, remove
 from runlore.maintenance.removal import undo as undo_removal
 from runlore.maintenance.retention import Surplus, drop, find_surplus
 from runlore.store.models import versions_of
@@ -49,7 +49,7 @@ def rm(runs: tuple[str, ...], where: str | None, dry_run: bool, as_json: bool, s
     if where is not None:
         chosen += list(place.runs(where))
     if dry_run:
-        chosen = with_descendants(chosen)
+        chosen = removable(place, chosen)
         sizes = {run.id: sum(item.size or 0 for item in run.artifacts if item.stored) for run in chosen}
         if as_json:
             print_json([{"run": run_id, "bytes": size} for run_id, size in sizes.items()])
