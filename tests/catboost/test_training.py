@@ -2,6 +2,7 @@
 
 import csv
 import pickle
+import time
 from pathlib import Path
 from typing import Any
 
@@ -319,10 +320,18 @@ def snapshots(folder: Path, iterations: int, *callbacks: Any, stop: int = 0) -> 
     return train(RunloreCallback(), *callbacks, When(stop, end), **params)
 
 
+def a_second_passes() -> bool:
+    """Wait until catboost writes a snapshot again: it does so where the clock shows another second than before."""
+    begun = time.monotonic()
+    while time.monotonic() < begun + 1.1:
+        time.sleep(0.05)
+    return True
+
+
 @pytest.mark.shows("catboost", "checkpoints")
 def test_a_training_that_failed_goes_on_from_its_snapshot_as_the_same_run(store: Store, tmp_path: Path) -> None:
     with pytest.raises(catboost.CatBoostError):
-        snapshots(tmp_path, 200, stop=180)  # catboost writes one where the clock has gone on
+        snapshots(tmp_path, 200, When(100, a_second_passes), stop=180)
     saved = {item.step for item in only(store).artifacts if item.kind == "checkpoint"}
     seen: list[int] = []
 
