@@ -187,6 +187,14 @@ def status_of(path: Path, root: Path) -> os.stat_result:
         return _status(path.name, above, path)
 
 
+def state_of(status: os.stat_result) -> tuple[int, ...]:
+    """Return what tells one state of a file from another one: device, inode, size, and the times of content and inode.
+
+    The time of the content alone does not: on many disks its clock moves every 4 ms.
+    """
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
 def is_regular(path: Path) -> bool:
     """Return True for a regular file in a folder, neither of them a link."""
     try:

@@ -42,7 +42,7 @@ class Training:
         self._done = 0  # iterations, with those that a snapshot holds
         self._curves = Curves(params.get("metric_period") or 1)
         self._snapshot = snapshot_of(params)
-        self._written = self._snapshot_time()
+        self._written = self._state_of_snapshot()
 
     @classmethod
     def begin(cls, call: FitCall, params: Mapping[str, Any], options: RunOptions) -> "Training | None":
@@ -91,15 +91,14 @@ class Training:
 
     def _take_snapshot(self, iterations: int) -> None:
         """Record the snapshot if it has been written anew; it holds so many iterations."""
-        written = self._snapshot_time()
+        written = self._state_of_snapshot()
         if written != self._written and self._snapshot is not None:
             self._written = written
             if iterations:
                 self.session.checkpoint(self._snapshot, step=self._before + iterations - 1)
 
-    def _snapshot_time(self) -> int | None:
-        path = self._snapshot
-        return None if path is None or not path.exists() else path.stat().st_mtime_ns
+    def _state_of_snapshot(self) -> tuple[int, ...] | None:
+        return None if self._snapshot is None else guest.file_state(self._snapshot)
 
     def end(self, error: BaseException | None) -> None:
         """End the record: the fit has returned, or raised `error`."""

@@ -66,9 +66,8 @@ class Saving:
             additions.files(self._folder, written, kind="model", most=MAX_KEPT_BYTES, step=additions.step)
             additions.close()
 
-    def _files(self) -> dict[Path, tuple[int, int]]:
-        """Return the files in the folder itself with size and time; checkpoints lie in folders below it."""
+    def _files(self) -> dict[Path, tuple[int, ...] | None]:
+        """Return the files in the folder itself with their states; checkpoints lie in folders below it."""
         if not self._folder.is_dir():
             return {}
-        found = {path: path.stat() for path in sorted(self._folder.iterdir()) if path.is_file()}
-        return {path: (item.st_size, item.st_mtime_ns) for path, item in found.items()}
+        return {path: guest.file_state(path) for path in sorted(self._folder.iterdir()) if path.is_file()}

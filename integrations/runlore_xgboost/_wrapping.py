@@ -3,7 +3,6 @@
 xgboost tells nobody how a training ended, nor who has begun it.
 """
 
-import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -167,12 +166,8 @@ def _load_model(load: Callable[..., Any], booster: Any, fname: Any) -> Any:
 def _after_iteration(after: Callable[..., Any], callback: Any, model: Any, epoch: int, evals_log: Any) -> Any:
     """Let a TrainingCheckPoint save the model, and record what it pickles, as no function of xgboost does that."""
     path = _framework.pickled_by(callback, epoch)
-    before = None if path is None else _written(path)
+    before = None if path is None else guest.file_state(path)
     result = after(callback, model, epoch, evals_log)
-    if path is not None and _written(path) != before:
+    if path is not None and guest.file_state(path) != before:
         _checkpoints.record_saved(model, path)
     return result
-
-
-def _written(path: Any) -> int | None:
-    return os.stat(path).st_mtime_ns if os.path.exists(path) else None  # noqa: PTH110, PTH116

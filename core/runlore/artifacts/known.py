@@ -7,7 +7,7 @@ from io import FileIO
 from pathlib import Path
 
 from runlore._ids import new_suffix
-from runlore._inside import drop, read_bytes, rename
+from runlore._inside import drop, read_bytes, rename, state_of
 from runlore._sharing import open_file
 
 MIN_BYTES = 256 << 10  # of a file that is remembered: to read a smaller one takes less than a millisecond
@@ -88,7 +88,7 @@ def samples_of(file: FileIO, size: int) -> str:
 
 
 def _identity(status: os.stat_result) -> str:
-    return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+    return " ".join(map(str, state_of(status)))
 
 
 def _last_word(notes: Notes, place: int) -> str | None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     )
     from runlore.guest.request import FitRequest
     from runlore.guest.session import current, fit_of
-    from runlore.guest.state import Part, once_imported, open_run, part
+    from runlore.guest.state import Part, file_state, once_imported, open_run, part
 
 _HOMES = {
     "Part": "state",
@@ -43,6 +43,7 @@ _HOMES = {
     "autolog_wanted": "guards",
     "current": "session",
     "describe": "guards",
+    "file_state": "state",
     "fit_of": "session",
     "frameless": "guards",
     "harmless": "guards",
@@ -75,6 +76,7 @@ __all__ = [
     "autolog_wanted",
     "current",
     "describe",
+    "file_state",
     "fit_of",
     "frameless",
     "harmless",

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from runlore._inside import is_regular, open_binary
+from runlore._inside import is_regular, open_binary, state_of
 from runlore._process import Part, process
 from runlore.artifacts.artifact import Artifact
 from runlore.artifacts.copying import check_dense
@@ -177,8 +177,7 @@ class _Checked(Part):
     @classmethod
     def of(cls, file: BufferedReader, sha256: str) -> bool:
         """Return True if an open file has this hash; it is read from its beginning afterwards."""
-        status = os.fstat(file.fileno())
-        state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        state = state_of(os.fstat(file.fileno()))
         known = process.part(cls)._known
         if known.get(state) != sha256:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
