@@ -10,7 +10,6 @@ from runlore.log.points import plain_float
 from runlore.log.record import Segment
 from runlore.log.series import Series
 from runlore.log.values import json_value
-from runlore.store.models import versions_of
 from runlore.store.runs import RecordedRun
 from runlore.store.segments import ParamChange, changed_params
 
@@ -48,6 +47,8 @@ def run_document(run: RecordedRun) -> dict[str, Any]:
 
 def run_details(run: RecordedRun) -> dict[str, Any]:
     """Return what `show --json` prints of a run."""
+    from runlore.store.models import versions_of
+
     return run_document(run) | {
         "captured": sorted(run.captured),
         "command": run.command,
@@ -135,10 +136,12 @@ def models_document(models: "Sequence[Model]") -> list[dict[str, Any]]:
 
 def model_document(model: "Model", most: int | None = None) -> dict[str, Any]:
     """Return what `model NAME --json` prints; at `most` so many of the newest versions."""
+    versions = model.versions[-most if most else 0 :]
+    runs = {run.id: run for run in model.store.known([version.run_id for version in versions])}
     return {
         "name": model.name,
         "at": None if model.until is None else iso_time(model.until),
-        "versions": [version_details(version) for version in model.versions[-most if most else 0 :]],
+        "versions": [_with_run(version, runs.get(version.run_id)) for version in versions],
         "aliases": {alias: version.version for alias, version in model.aliases.items()},
         "history": [change_document(change) for change in model.history],
         "damage": model.damage,
@@ -160,7 +163,10 @@ def version_document(version: "ModelVersion") -> dict[str, Any]:
 
 def version_details(version: "ModelVersion") -> dict[str, Any]:
     """Return a version with the data and the code of its run; both are empty, and it has no name, where it is gone."""
-    run = next(iter(version.store.known([version.run_id])), None)
+    return _with_run(version, next(iter(version.store.known([version.run_id])), None))
+
+
+def _with_run(version: "ModelVersion", run: RecordedRun | None) -> dict[str, Any]:
     git = {} if run is None else run.environment.get("git", {})
     code = {"commit": git.get("commit"), "dirty": git.get("dirty")} if git.get("commit") else None
     data = {} if run is None else {name: _fingerprint(facts) for name, facts in run.data.items()}

@@ -76,6 +76,10 @@ class StillNamed(RunloreError, ValueError):
     """An alias names a version: neither it nor the run behind it can be removed."""
 
 
+class ModelUnreadable(RunloreError, OSError):
+    """A part of what models name can't be read, so that it is not known which files they need."""
+
+
 class ArtifactNotFound(RunloreError, LookupError):
     """The run has no such artifact, or its content was not kept."""
 

@@ -16,7 +16,7 @@ from runlore.log.folder import Folder, WriterFile, visible
 from runlore.log.marks import is_of_the_gone
 from runlore.log.record import Record, Writers, build_record, read_record, read_writers
 from runlore.maintenance.retention import Surplus
-from runlore.store.models import named_contents, unreadable_models
+from runlore.store.models import named_contents
 from runlore.store.quarantine import files_in_quarantine
 from runlore.store.store import Store
 
@@ -209,8 +209,9 @@ def _set_aside(folder: Folder, names: frozenset[str], kept: list[str]) -> set[st
 
 def _named(store: Store, kept: list[str]) -> set[str]:
     """Return the names of blobs that aliases of models name; `kept` is told of models that can't be read."""
-    kept += [f"blobs are left alone: a model can't be read: {line}" for line in unreadable_models(store)]
-    return named_contents(store)
+    named, damage = named_contents(store)
+    kept += [f"blobs are left alone: a model can't be read: {line}" for line in damage]
+    return named
 
 
 def _search(path: Path, folder: Folder, names: frozenset[str]) -> tuple[set[str], bool]:

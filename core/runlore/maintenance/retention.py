@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from runlore.errors import QueryError, StillNamed
+from runlore.errors import ModelUnreadable, QueryError
 from runlore.index.contents import Stored, group_stored
 from runlore.index.parse import parse_field
 from runlore.maintenance.removal import PINNED
-from runlore.store.models import named_contents, unreadable_models
+from runlore.store.models import named_contents
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 
@@ -40,15 +40,14 @@ def find_surplus(
 
     Raises:
         QueryError: `by` is no metric, or no run has it.
-        StillNamed: what a model names can't be read.
+        ModelUnreadable: what a model names can't be known.
         StoreBusy: another process is still reading the runs for the first time.
     """
-    unknown = unreadable_models(store)
-    if unknown:
-        raise StillNamed(f"no file is dropped, as a model may name it: {unknown[0]} (`runlore doctor` tells more)")
+    named, damage = named_contents(store)
+    if damage:
+        raise ModelUnreadable(f"no file is dropped, as a model may name it: {damage[0]} (`runlore doctor` tells more)")
     store.index.require_all()
     contents = store.ask(group_stored)
-    named = named_contents(store)
     found = [item for run in runs for item in _surplus_of(run, contents.get(run.id, ()), named)]
     kept = {run.id for run in runs if PINNED in run.tags or not _ended_before(run, older)}
     if by is not None:
@@ -60,7 +59,7 @@ def drop(surplus: Sequence[Surplus], why: str) -> None:
     """Record in the runs that the store does not keep these files any more; `collect` deletes them.
 
     Raises:
-        StillNamed: a run can't be written to.
+        StoreRefused: a run can't be written to.
     """
     for item in surplus:
         with item.run.attach() as run:

@@ -1,7 +1,6 @@
 """The changes of models that people and trainings make, as events."""
 
 import os
-import platform
 import pwd
 import time
 from collections.abc import Callable, Sequence
@@ -150,5 +149,5 @@ def user_name() -> str:
 
 
 def host_name() -> str:
-    """Return the name of this machine."""
-    return platform.node()
+    """Return the name of this machine, as runs have it."""
+    return os.uname().nodename

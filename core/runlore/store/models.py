@@ -223,22 +223,28 @@ def version_at(store: Runs, text: str) -> ModelVersion | None:
 def versions_of(store: Runs, runs: Sequence[str]) -> dict[str, list[ModelVersion]]:
     """Return the versions behind which some runs stand, without the withdrawn ones, by run."""
     found: dict[str, list[ModelVersion]] = {run: [] for run in runs}
-    for model in list_models(store):
-        for version in model.versions:
-            if version.run_id in found:
-                found[version.run_id].append(version)
+    for known in sorted(_histories(store), key=lambda known: known.name):
+        for version in known.live:
+            run = known.versions[version]["run"]
+            if run in found:
+                found[run].append(version_of(store, known, version))
     return found
 
 
-def named_contents(store: Runs) -> set[str]:
-    """Return the hashes of the contents that aliases name, of folders also those of their files."""
+def named_contents(store: Runs) -> tuple[set[str], list[str]]:
+    """Return the hashes of the contents that aliases name, of folders also those of their files; and what is unread.
+
+    The second are the parts of records that can't be read, one line each: they may name more.
+    """
     found: set[str] = set()
+    damage: list[str] = []
     for known in _histories(store):
+        damage += known.damage
         for version in known.aliases.values():
             event = known.versions[version]
             found.update(str(member[2]) for member in event.get("files") or ())
             found.add(str(event.get("sha256")))
-    return found
+    return found, damage
 
 
 def main_artifact(run: RecordedRun) -> Artifact | None:
