@@ -10,7 +10,7 @@ import html
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,9 +30,7 @@ from runlore.ui.files import SANDBOX
 
 STATIC = Path(__file__).parent / "static"
 ENTRY = "report.js"
-SERVED = frozenset(
-    ["api.js", "base.js", "state.js"]
-)  # modules that need a server, an address of its own, or a browser's memory
+SERVED = frozenset(["api.js", "base.js", "state.js"])  # modules that need a server, an address or a browser's memory
 SNAPSHOT = "snapshot.js"  # stands in their place
 RUN_PATH = re.compile(r"/run/([^/]+)$")
 IMPORT = re.compile(r'(?<=from ")\./([\w.]+)(?=")')
@@ -64,14 +62,14 @@ class View:
     by: tuple[str, ...] = ()  # fields whose values form groups
     compares: bool = False
     by_name: bool = False  # `chosen` are what people call runs, and all that is shown
-    settings: Mapping[str, Any] | None = None  # of the charts
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the charts
 
     @classmethod
     def at(cls, address: str) -> "View":
         """Return the view of an address, or of what stands behind the `?` in it.
 
         Raises:
-            Refused: it is none of the table of runs or of a comparison.
+            Refused: it is none of the table of runs, of a comparison or of a run.
         """
         try:
             parts = urlsplit(address if "?" in address or "/" in address else f"?{address}")
@@ -215,7 +213,7 @@ def _content(store: Store, view: View, title: str) -> dict[str, Any]:
         "title": title or _title(view, table),
         "about": " · ".join(filter(None, about)),
         "said": said,
-        "state": {**(view.settings or {}), "sort": sort, "runs": list(view.chosen)},
+        "state": {**view.settings, "sort": sort, "runs": list(view.chosen)},
     }
     return _masked(content)
 
@@ -231,14 +229,10 @@ def _masked(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keys_of(item: Any) -> set[str]:
-    """Return all keys of a document, of numbers none."""
+    """Return all keys of a document. Lists that begin with something else than an object hold none."""
     if isinstance(item, dict):
         return set(item).union(*map(_keys_of, item.values()))
-    return (
-        set().union(*map(_keys_of, item))
-        if isinstance(item, list) and isinstance(next(iter(item), None), dict)
-        else set()
-    )
+    return set().union(*map(_keys_of, item)) if isinstance(item, list) and item and isinstance(item[0], dict) else set()
 
 
 def _renamed(item: Any, others: Mapping[str, str]) -> Any:
@@ -267,13 +261,12 @@ def _curves(store: Store, curved: list[str], view: View) -> tuple[dict[str, Any]
     """Return the curves of runs by metric, and what is said of those that are left out."""
     if not curved:
         return {}, []
-    settings = view.settings or {}
     keys = list(tables.metrics_of(store, curved)["metrics"])
     said = [] if len(keys) <= MAX_CHARTS else [f"The charts of {MAX_CHARTS} of {len(keys):,} metrics."]
     keys = keys[:MAX_CHARTS]
     most = max(FEWEST, min(FINEST, MAX_POINTS // max(1, len(keys) * len(curved))))
-    axis = settings.get("x", "step")
-    smooth = _smoothing(settings.get("smooth", "0"))
+    axis = view.settings.get("x", "step")
+    smooth = _smoothing(view.settings.get("smooth", "0"))
     found = {key: tables.curves(store, curved, key, axis, None, None, most, smooth) for key in keys}
     return {key: value for key, value in found.items() if value["curves"]}, said
 
@@ -292,14 +285,15 @@ def _groups(store: Store, view: View, columns: list[str]) -> dict[str, Any]:
     """Return the statistics of groups, and the bands of their curves."""
     by = list(view.by)
     metrics = [field for field in columns if field.startswith("metrics")][:4]
+    known = tables.keys(store)["metrics"]
     if not metrics:
-        known = sorted(tables.keys(store)["metrics"], key=lambda item: -item["runs"])
-        metrics = [item["field"] for item in known if not item["key"].startswith("system/")][:4]
+        often = sorted(known, key=lambda item: -item["runs"])
+        metrics = [item["field"] for item in often if not item["key"].startswith("system/")][:4]
     if not metrics:
         raise Refused(f"no run has a metric to group by {', '.join(by)}")
     fields = {re.sub(r"\.(last|min|max|count)$", "", field) for field in metrics}
-    keys = [item["key"] for item in tables.keys(store)["metrics"] if re.sub(r"\.last$", "", item["field"]) in fields]
-    axis = (view.settings or {}).get("x", "step")
+    keys = [item["key"] for item in known if re.sub(r"\.last$", "", item["field"]) in fields]
+    axis = view.settings.get("x", "step")
     return {
         "groups": tables.groups(store, view.where, by, metrics, view.show_all),
         "bands": {

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { Along } from "./along.js";
-import { fill, h, popover, trying } from "./dom.js";
+import { fill, h, offer, popover } from "./dom.js";
 import { csv, download, picture } from "./download.js";
 import { clear, draw } from "./plot.js";
 import { bands, lines, upright } from "./traces.js";
@@ -48,14 +48,12 @@ export class Card {
   }
 
   offers(box, close) {
-    const offer = (name, act) =>
-      h("button", { type: "button", class: "plain", onclick: trying(async () => void (close(), await act())) }, name);
     box.classList.add("offers");
     fill(
       box,
-      offer("CSV", () => this.table()),
-      offer("PNG", () => picture(this.plot, this.key, "png")),
-      offer("SVG", () => picture(this.plot, this.key, "svg")),
+      offer("CSV", close, () => this.table()),
+      offer("PNG", close, () => picture(this.plot, this.key, "png")),
+      offer("SVG", close, () => picture(this.plot, this.key, "svg")),
     );
   }
 

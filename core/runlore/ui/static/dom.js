@@ -47,6 +47,23 @@ export function runLink(id, name) {
   return link(`/run/${encodeURIComponent(id)}`, name || id);
 }
 
+/** A version of a model as a link to it, with its aliases. */
+export function modelLink({ model, version, aliases }) {
+  return [link(modelAddress(model), `${model} ${version}`), aliases.map((alias) => [" ", roleChip(alias)])];
+}
+
+export const modelAddress = (name) => `/models?name=${encodeURIComponent(name)}`;
+export const roleChip = (words) => h("span", { class: "chip role" }, words);
+
+/** A line of a popover that acts and closes it. */
+export function offer(name, close, act) {
+  const onclick = trying(async () => {
+    close();
+    await act();
+  });
+  return h("button", { type: "button", class: "plain", onclick }, name);
+}
+
 let said;
 
 /** Show a message at the lower edge for a while, with a button to act on it. */

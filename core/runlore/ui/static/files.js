@@ -1,6 +1,6 @@
 // The files of a run with their roles, a download and a preview; its code and environment.
 
-import { command, fill, h, shellWord, trying } from "./dom.js";
+import { command, fill, h, roleChip, shellWord, trying } from "./dom.js";
 import { count, number, size } from "./format.js";
 import { contentAddress, lookInto } from "./look.js";
 import { pairs } from "./overview.js";
@@ -87,7 +87,7 @@ function artifact(run, item, scored, made) {
     h(
       "td",
       {},
-      item.roles.map((role) => h("span", { class: "chip role" }, role)),
+      item.roles.map((role) => roleChip(role)),
     ),
     h("td", { class: "mono quiet", title: item.sha256 ?? "" }, (item.sha256 ?? "–").slice(0, 10)),
     h("td", { title: item.why ?? "" }, state),

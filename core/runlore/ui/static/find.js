@@ -1,7 +1,7 @@
 // Finds the run of a file. Its sha256 is computed in the browser, and nothing else is sent.
 
 import { ask } from "./api.js";
-import { fill, form, h, link, runLink } from "./dom.js";
+import { fill, form, h, modelLink, runLink } from "./dom.js";
 import { size } from "./format.js";
 import { read, write } from "./state.js";
 
@@ -117,7 +117,7 @@ function results(found, name) {
             {},
             h("td", {}, runLink(item.run, item.name)),
             h("td", {}, item.relation),
-            h("td", {}, item.artifact, item.models.map(named)),
+            h("td", {}, item.artifact, item.models.map((model) => [" ", modelLink(model)])),
             h("td", {}, item.step ?? "–"),
             h("td", {}, item.epoch ?? "–"),
             h("td", {}, item.roles.join(", ")),
@@ -128,12 +128,6 @@ function results(found, name) {
     ),
   ];
 }
-
-const named = ({ model, version, aliases }) => [
-  " ",
-  link(`/models?name=${encodeURIComponent(model)}`, `${model} ${version}`),
-  aliases.map((alias) => h("span", { class: "chip role" }, alias)),
-];
 
 function nothing(found, name) {
   return [

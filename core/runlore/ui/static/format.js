@@ -96,6 +96,15 @@ export function count(amount, what) {
   return `${amount.toLocaleString("en")} ${what}${amount === 1 ? "" : "s"}`;
 }
 
+/** Values in their order, missing ones last either way; 2 before 10 in texts, too. */
+export function ordered(one, other, down) {
+  const lacks = (value) => value === null || value === undefined;
+  if (lacks(one) || lacks(other)) return lacks(one) - lacks(other);
+  const way = down ? -1 : 1;
+  if (typeof one === "number" && typeof other === "number") return way * (one - other);
+  return way * String(one).localeCompare(String(other), "en", { numeric: true });
+}
+
 /** A test of names by what somebody typed: all of the words, each as a part, with * for anything, or a /regex/. */
 export function finder(text) {
   const regex = /^\/(.+)\/$/.exec(text.trim());

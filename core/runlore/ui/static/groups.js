@@ -3,7 +3,7 @@
 import { dot } from "./colours.js";
 import { h, runLink } from "./dom.js";
 import { labels } from "./fields.js";
-import { count, groupText, number } from "./format.js";
+import { count, groupText, number, ordered } from "./format.js";
 
 export const GROUPS = 12; // groups with bands; the server sends no more
 const NAMED = 5; // runs that are left out
@@ -30,7 +30,7 @@ export function groupTable(found, by, order, on) {
     const runs = group.runs.length + group.lacking;
     return { group, place, own, keys: [...by.map((field) => group.by[field]), runs, ...own.map((item) => item?.mean)] };
   });
-  if (order) lines.sort((one, other) => compared(one.keys[order.at], other.keys[order.at], order.down));
+  if (order) lines.sort((one, other) => ordered(one.keys[order.at], other.keys[order.at], order.down));
   const rows = lines.map(({ group, place, own, keys }) =>
     h(
       "tr",
@@ -90,15 +90,6 @@ function interval({ mean, ci95 }) {
   if (!ci95) return "";
   const half = (ci95[1] - ci95[0]) / 2;
   return ` ± ${half < Math.abs(mean) * 1e-12 ? 0 : number(Number(half.toPrecision(2)))}`;
-}
-
-/** Values in their order, missing ones last either way. */
-function compared(one, other, down) {
-  const lacks = (value) => value === null || value === undefined;
-  if (lacks(one) || lacks(other)) return lacks(one) - lacks(other);
-  const way = down ? -1 : 1;
-  if (typeof one === "number" && typeof other === "number") return way * (one - other);
-  return way * String(one).localeCompare(String(other), "en", { numeric: true });
 }
 
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);

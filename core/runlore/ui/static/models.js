@@ -1,7 +1,7 @@
 // Models with names: the list of them, and one with its versions, aliases and history.
 
 import { ask } from "./api.js";
-import { command, fill, h, link, runLink, shellWord, trying } from "./dom.js";
+import { command, fill, h, link, modelAddress, roleChip, runLink, shellWord, trying } from "./dom.js";
 import { ago, count, moment, size } from "./format.js";
 import { read, write } from "./state.js";
 
@@ -14,7 +14,6 @@ export async function show(host, { go }) {
   return {};
 }
 
-const address = (name) => `/models?name=${encodeURIComponent(name)}`;
 const heads = (...names) => h("thead", {}, h("tr", {}, names.map(head)));
 const head = (name) => h("th", name === "size" || name === "step" || name === "versions" ? { class: "number" } : {}, name);
 
@@ -36,7 +35,7 @@ function list(models) {
             h(
               "tr",
               {},
-              h("td", {}, link(address(model.name), model.name)),
+              h("td", {}, link(modelAddress(model.name), model.name)),
               h("td", { class: "number" }, model.versions),
               h(
                 "td",
@@ -45,7 +44,7 @@ function list(models) {
                   "span",
                   { class: "chips" },
                   Object.entries(model.aliases).map(([alias, version]) =>
-                    h("span", { class: "chip role" }, `${alias} ${version}`),
+                    roleChip(`${alias} ${version}`),
                   ),
                 ),
               ),
@@ -166,7 +165,7 @@ function versions(model, choose) {
               h(
                 "span",
                 { class: "chips" },
-                version.aliases.map((alias) => h("span", { class: "chip role" }, alias)),
+                version.aliases.map((alias) => roleChip(alias)),
               ),
               version.note && h("div", { class: "quiet" }, version.note),
             ),

@@ -3,7 +3,7 @@
 import { ask, change, runPath } from "./api.js";
 import { outer } from "./base.js";
 import { Curves } from "./curves.js";
-import { command, debounce, fill, form, h, link, popover, runLink, say, tabs, trying } from "./dom.js";
+import { command, debounce, fill, form, h, modelLink, popover, runLink, say, tabs, trying } from "./dom.js";
 import { editForm } from "./edit.js";
 import { artifacts, code } from "./files.js";
 import { ago, count, duration, moment, short, size, statusText } from "./format.js";
@@ -115,15 +115,7 @@ class RunPage {
         h("span", {}, run.experiment),
         h("span", { title: moment(run.started) }, `started ${ago(run.started)}`),
         h("span", {}, `took ${duration(seconds)}`),
-        run.models.map(({ model, version, aliases }) =>
-          h(
-            "span",
-            {},
-            "model ",
-            link(`/models?name=${encodeURIComponent(model)}`, `${model} ${version}`),
-            aliases.map((alias) => [" ", h("span", { class: "chip role" }, alias)]),
-          ),
-        ),
+        run.models.map((model) => h("span", {}, "model ", modelLink(model))),
         run.parent ? h("span", {}, "part of ", runLink(run.parent, run.parent_name ?? short(run.parent))) : null,
         run.links.map((item) =>
           h(

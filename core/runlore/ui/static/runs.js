@@ -4,7 +4,7 @@ import { ask, change } from "./api.js";
 import { chooseColumns, chooseGroups } from "./choosers.js";
 import { dot, placesOf } from "./colours.js";
 import { Curves } from "./curves.js";
-import { debounce, fill, h, popover, say, tabs, trying } from "./dom.js";
+import { debounce, fill, h, offer, popover, say, tabs, trying } from "./dom.js";
 import { pageOf } from "./download.js";
 import { nothingFound, nothingYet, notShown, notUnderstood, storeGone } from "./empty.js";
 import { experimentButton, within } from "./experiments.js";
@@ -124,10 +124,9 @@ class RunsPage {
 
   /** What can be kept of the view: its rows, or all of it as a page. */
   offers(box, close) {
-    const offer = (name, act) =>
-      h("button", { type: "button", class: "plain", onclick: trying(async () => void (close(), await act())) }, name);
     box.classList.add("offers");
-    fill(box, offer("Table as CSV", () => this.table.keep()), h("a", { href: pageOf("/"), download: "" }, "View as HTML"));
+    const page = h("a", { href: pageOf("/"), download: "" }, "View as HTML");
+    fill(box, offer("Table as CSV", close, () => this.table.keep()), page);
   }
 
   divider() {

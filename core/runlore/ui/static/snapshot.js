@@ -1,5 +1,7 @@
 // What stands in a page that was sent in place of the server, the address and the browser's memory: its own content.
 
+import { ordered } from "./format.js";
+
 const kept = JSON.parse(document.getElementById("content").textContent);
 const state = { ...kept.state };
 
@@ -37,17 +39,9 @@ function table({ sort = "", offset = 0, limit = 100 }) {
   const at = rest.columns.findIndex((column) => column.field === field);
   const fixed = { name: "name", status: "status", started: "started", duration: "duration_s" };
   const value = at >= 0 ? (row) => row.values[at] : Object.hasOwn(fixed, field) ? (row) => row[fixed[field]] : null;
-  const way = sort.startsWith("-") ? -1 : 1;
-  const sorted = value && sort !== kept.state.sort ? [...rows].sort((one, other) => compared(value(one), value(other), way)) : rows; // as they came
+  const order = (one, other) => ordered(value(one), value(other), sort.startsWith("-"));
+  const sorted = value && sort !== kept.state.sort ? [...rows].sort(order) : rows; // as the server sorted them
   return { ...rest, total: rows.length, rows: sorted.slice(offset, offset + limit) };
-}
-
-/** Values in their order, missing ones last either way. */
-function compared(one, other, way) {
-  const lacks = (value) => value === null || value === undefined;
-  if (lacks(one) || lacks(other)) return lacks(one) - lacks(other);
-  if (typeof one === "number" && typeof other === "number") return way * (one - other);
-  return way * (String(one) < String(other) ? -1 : String(one) > String(other) ? 1 : 0);
 }
 
 function metrics({ runs }) {
