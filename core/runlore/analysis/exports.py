@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from runlore._ids import new_suffix
 from runlore._text import as_time, cell_text
 from runlore.errors import MissingDependency
 from runlore.log.points import plain_float
@@ -62,7 +62,7 @@ def drafted(target: Path) -> Iterator[Path]:
     place = target.resolve()
     if place.exists() and not place.is_file():
         raise FileExistsError(f"{str(target)!r} is no file: name another place")
-    draft = place.with_name(f".{place.name[:80]}.{secrets.token_hex(8)}.tmp")
+    draft = place.with_name(f".{place.name[:80]}.{new_suffix(8)}.tmp")
     draft.open("x").close()
     try:
         yield draft

@@ -145,7 +145,7 @@ class Index:
                 self._build_or_catch_up()
                 return
             except _PartialNews:
-                self._go_to(cache_place(self._folder))  # who can read all runs keeps the one in the store
+                self._go_to(cache_place(self._folder))  # the one in the store is theirs who can read all runs
             except sqlite3.DatabaseError as error:
                 if is_busy(error):
                     return
@@ -167,7 +167,7 @@ class Index:
                     self._read_rest(None)
                     return count_runs(self._db)
             except _PartialNews:
-                self._go_to(cache_place(self._folder))  # who can read all runs keeps the one in the store
+                self._go_to(cache_place(self._folder))  # the one in the store is theirs who can read all runs
             except Locked:
                 if time.monotonic() > deadline:
                     raise
