@@ -151,6 +151,23 @@ def test_the_script_and_its_modules_are_kept_where_there_is_no_git(
     assert (tmp_path / "out" / "source" / "models" / "net.py").read_text() == "SIZE = 3\n"
 
 
+@pytest.mark.parametrize("before", ["pass", "del sys.modules['models']", "del sys.modules['late']"])
+def test_a_module_that_is_imported_while_a_run_goes_on_is_kept(
+    store: Store, tmp_path: Path, python: Python, before: str
+) -> None:
+    """Whether others were taken out of `sys.modules` meanwhile, or it was there before."""
+    work = tmp_path / "plain"
+    work.mkdir()
+    (work / "models.py").write_text("")
+    (work / "late.py").write_text("SIZE = 3\n")
+    (work / "train.py").write_text(
+        f"import sys, runlore, models{', late' if 'late' in before else ''}\n"
+        f"runlore.start_run('first').finish()\nwith runlore.start_run('x'):\n    {before}\n    import late\n"
+    )
+    python("import subprocess, sys; subprocess.run([sys.executable, 'plain/train.py'], check=True)").succeed()
+    assert "late.py" in {member.path for member in store.run("x").artifact("source").members}
+
+
 def test_the_code_of_a_run_is_in_its_record(store: Store, repository: Path) -> None:
     (repository / "train.py").write_text("lr = 3\n")
     store.start_run("x").finish()

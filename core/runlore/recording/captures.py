@@ -209,18 +209,21 @@ def look_again(plugins: Plugins, note: Callable[[str, Exception], None], first: 
 
 
 def _loaded_since(first: Capture) -> frozenset[str]:
-    """Return the names of the modules that were imported since a capture."""
-    newest = _newest_module()
-    if newest is not None and newest == first.newest:
-        return frozenset()
-    return frozenset(loaded()) - first.modules
+    """Return the names of the modules that were imported since a capture.
+
+    `sys.modules` is in the order of imports: behind the module that was the newest then stand those that came since,
+    as long as none before it was taken out. Comparing all names, thousands, would take longer than the end of a run.
+    """
+    names = list(loaded())
+    if first.newest is not None:
+        count, newest = first.newest
+        if names[count - 1 : count] == [newest]:
+            return frozenset(names[count:])
+    return frozenset(names) - first.modules
 
 
 def _newest_module() -> tuple[int, str] | None:
-    """Return how many modules are loaded, and the one that was added last; None while another thread adds one.
-
-    A look at the names of all, thousands in a training, would take longer than the rest of the end of a short run.
-    """
+    """Return how many modules are loaded, and the one that was added last; None while another thread adds one."""
     with suppress(RuntimeError):
         modules = loaded()
         return len(modules), next(reversed(modules), "")  # type: ignore[call-overload,arg-type,unused-ignore]  # it is a dict
