@@ -108,6 +108,26 @@ def test_restore_takes_the_file_of_the_version(store: Store, tmp_path: Path) -> 
     assert (tmp_path / "out" / "w.pt").read_bytes() == b"w"
 
 
+def test_two_versions_of_one_run_differ_in_their_files(store: Store, tmp_path: Path) -> None:
+    with store.start_run("several") as run:
+        for step, content in enumerate((b"w", b"v", b"w")):
+            (tmp_path / "w.pt").write_bytes(content)
+            run.log_artifact(tmp_path / "w.pt", kind="checkpoint", step=step, model="digits")
+    told = runlore("diff", "model:digits@1", "model:digits@2").output
+    assert "both are of one run, so only the files differ: digits 1 is w.pt at step 0, sha256 " in told
+    assert "have the same content" in runlore("diff", "model:digits@1", "model:digits").output
+    assert "do not differ" in runlore("diff", "model:digits@1", "model:digits@1").output
+
+
+def test_no_alias_is_left_out_of_the_whole_list(trained: Store) -> None:
+    names = [f"customer-number-{number}" for number in range(9)]
+    said("add", "digits", "run-1", *(part for name in names for part in ("--alias", name)))
+    shown, whole = (runlore("model", "digits", *more).output for more in ([], ["--full"]))
+    table, listed = (text.partition("history")[0] for text in (shown, whole))
+    assert names[-1] not in table
+    assert all(name in listed.replace("\n", "") for name in names)
+
+
 def test_mistakes_are_told_with_the_way_out(trained: Store) -> None:
     said("add", "digits", "run-1", "--alias", "prod")
     assert "did you mean 'digits'?" in refused("model", "digit")

@@ -124,7 +124,7 @@ def _ask_run(store: Store, run: RecordedRun) -> None:
         lambda: json.dumps([run_document(run), run_details(run)]),
         lambda: str([flat_row(run), run._repr_html_(), repr(run)]),
         lambda: json.dumps(lineage_document(lineage(store, run))),
-        lambda: dump(media(store, [run.id])),
+        lambda: dump(media(store, [run.id], "")),
         lambda: json.dumps(comparison_document(compare(run, store.run(INNOCENT)))),
         lambda: [len(series.values) for series in run.metrics.values()],
         lambda: store.run(run.id).parent,

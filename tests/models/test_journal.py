@@ -18,6 +18,7 @@ from runlore.errors import ArtifactNotFound, ModelNotFound, StoreRefused
 from runlore.log.frames import FORMAT
 from runlore.store.models import unreadable_models
 from tests.forged import MODEL_HEAD, ForgedStore
+from tests.maintenance.files import age
 from tests.process import Process
 
 Python = Callable[..., Process]
@@ -87,6 +88,19 @@ def test_what_was_said_survives_a_kill(trained: Store, python: Python) -> None:
     )
     process.wait()
     assert trained.model("digits")["prod"].run.name == "run-1"
+
+
+def test_a_log_that_was_cut_is_told_once_nobody_is_writing_it(trained: Store) -> None:
+    trained.model("digits").add("run-1", aliases=["prod"])
+    (path,) = files(trained)
+    path.write_bytes(path.read_bytes()[:-3])
+    assert trained.model("digits").damage == [], "it may be being written"
+    age(trained.root / "models")
+    (told,) = trained.model("digits").damage
+    assert "ends within an event" in told
+    assert unreadable_models(trained) == [told]
+    trained.model("digits").add("run-2")
+    assert (len(trained.model("digits").damage), len(trained.model("digits"))) == (1, 2)
 
 
 def test_a_torn_frame_costs_only_itself(trained: Store) -> None:

@@ -19,6 +19,7 @@ from runlore.log import frames
 from runlore.log.events import Event, Room, event_frame
 from runlore.log.folder import Folder
 from runlore.log.frames import DecodeError, FrameReader, fault_text
+from runlore.log.liveness import STALE_S
 from runlore.models.events import SCHEMA, check_model_event
 from runlore.models.names import folder_name, is_folder_name
 
@@ -39,11 +40,15 @@ class Journal(NamedTuple):
 
 
 class Beginning(NamedTuple):
-    """The beginning of a file that was read already: which file, how far, and what was found."""
+    """The beginning of a file that was read already: which file, how far, and what was found.
+
+    `rest` says what stands behind it, if nobody is writing that any more.
+    """
 
     inode: int
     offset: int
     found: Journal
+    rest: str = ""
 
 
 class OwnFiles(Part):
@@ -183,7 +188,7 @@ def _read(folder: Folder, place: Path, known: dict[Path, Beginning] | None = Non
         try:
             read = _read_file(path, folder.root, room, None if known is None else known.get(path))
             found.events.extend(read.found.events)
-            found.damage.extend(read.found.damage)
+            found.damage.extend([*read.found.damage, *filter(None, [read.rest])])
             if known is not None:
                 known[path] = read
         except FileNotFoundError:  # removed meanwhile
@@ -202,7 +207,7 @@ def _is_log(name: str) -> bool:
 def _read_file(path: Path, root: Path, room: Room, known: Beginning | None) -> Beginning:
     """Return what is in a file, of which a beginning may be known.
 
-    A frame at its end that is not whole may still be being written.
+    A frame at its end that is not whole may still be being written, but not for long.
     """
     told = f"{path.parent.name}/{path.name}"
     with open_binary(path, root) as file:
@@ -227,4 +232,6 @@ def _read_file(path: Path, root: Path, room: Room, known: Beginning | None) -> B
             except DecodeError as error:
                 found.damage.append(f"{told}, before byte {reader.offset}: {error}")
         found.damage.extend(f"{told}, bytes {item.offset} to {item.offset + item.length}" for item in reader.damage)
-        return Beginning(status.st_ino, reader.offset, found)
+        is_cut = reader.tail and time.time() - status.st_mtime > STALE_S
+        rest = f"{told} ends within an event, behind byte {reader.offset}: what followed is lost" if is_cut else ""
+        return Beginning(status.st_ino, reader.offset, found, rest)

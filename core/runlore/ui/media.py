@@ -3,32 +3,51 @@
 from typing import Any
 
 from runlore.artifacts.artifact import Artifact
+from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 from runlore.ui.endpoints import Endpoint, Parameter
 from runlore.ui.files import source_of
 
 MAX_RUNS = 10  # of one answer
+MAX_KEYS = 200  # of one answer; `find` reaches the others
 MAX_STEPS = 1000  # of a key of a run; of more the last is listed, and others at equal distances
 MAX_ITEMS = 100  # of a step
 
 
-def media(store: Store, runs: list[str]) -> dict[str, Any]:
+def media(store: Store, runs: list[str], find: str) -> dict[str, Any]:
     """Return the media of runs by key: of each run what it logged, in the order of steps."""
-    keys: dict[str, dict[str, Any]] = {}
     found = [store.run(part) for part in dict.fromkeys(runs)]
-    for run in found:
-        logged: dict[str, list[tuple[int, Artifact]]] = {}
-        for position, artifact in enumerate(run.artifacts):
-            if artifact.media and source_of(run, artifact) is not None:
-                logged.setdefault(artifact.media, []).append((position, artifact))
-        for key, items in logged.items():
-            items.sort(key=lambda item: -1 if item[1].step is None else item[1].step)
-            known = keys.setdefault(key, {"key": key, "kind": items[-1][1].kind, "runs": {}})
-            known["runs"][run.id] = [_described(position, artifact) for position, artifact in _some(items)]
+    logged = {run.id: _by_key(run) for run in found}
+    names = sorted({key for items in logged.values() for key in items})
+    fitting = [key for key in names if _may_fit(key, find)]
+    keys = []
+    for key in fitting[:MAX_KEYS]:
+        items = {run_id: by_key[key] for run_id, by_key in logged.items() if key in by_key}
+        newest = next(iter(items.values()))[-1][1]
+        described = {run_id: [_described(*item) for item in _some(of_run)] for run_id, of_run in items.items()}
+        keys.append({"key": key, "kind": newest.kind, "runs": described})
     return {
         "runs": [{"id": run.id, "name": run.name, "status": run.status} for run in found],
-        "keys": [keys[key] for key in sorted(keys)],
+        "keys": keys,
+        "left_out": len(fitting) - len(keys),
     }
+
+
+def _by_key(run: RecordedRun) -> dict[str, list[tuple[int, Artifact]]]:
+    """Return the media of a run by key, in the order of steps, each with its place among the artifacts."""
+    logged: dict[str, list[tuple[int, Artifact]]] = {}
+    for position, artifact in enumerate(run.artifacts):
+        if artifact.media and source_of(run, artifact) is not None:
+            logged.setdefault(artifact.media, []).append((position, artifact))
+    for items in logged.values():
+        items.sort(key=lambda item: -1 if item[1].step is None else item[1].step)
+    return logged
+
+
+def _may_fit(key: str, find: str) -> bool:
+    """Return False for a key that lacks a part of what somebody typed; the page itself compares all of it."""
+    is_pattern = find.strip().startswith("/")
+    return is_pattern or all(part in key.lower() for part in find.lower().replace("*", " ").split())
 
 
 def _some(items: list[tuple[int, Artifact]]) -> list[tuple[int, Artifact]]:
@@ -52,6 +71,9 @@ def _described(position: int, artifact: Artifact) -> dict[str, Any]:
 ENDPOINTS = [
     Endpoint(
         "/api/media", "Images, tables, histograms and the like of runs, by key and step", media,
-        [Parameter("runs", "texts", "runs by id", required=True, most=MAX_RUNS)],
+        [
+            Parameter("runs", "texts", "runs by id", required=True, most=MAX_RUNS),
+            Parameter("find", "text", "words that the keys hold, or a /regex/ that is not looked at", ""),
+        ],
     ),
 ]  # fmt: skip

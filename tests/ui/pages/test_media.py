@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runlore import Store
+from runlore.ui.media import MAX_KEYS
 from tests.ui.browsing import open_page, query, until
 from tests.ui.serving import Serve
 
@@ -42,6 +43,22 @@ def test_media_of_runs_stand_beside_each_other_and_follow_the_slider(page: "Page
     page.get_by_role("searchbox", name="Find media").fill("weig")
     until(page, "document.querySelectorAll('[data-media]').length === 1")
     assert query(page)["find"] == ["weig"]
+
+
+def test_of_very_many_keys_those_that_somebody_looks_for_are_shown(page: "Page", store: Store, serve: Serve) -> None:
+    with store.start_run("wide") as run:
+        for number in range(MAX_KEYS + 30):
+            run.log_media(f"layer_{number:03}/text", f"text {number}")
+    open_page(page, serve(store.root), f"/run/{run.id}?tab=media")
+    page.get_by_text("30 further keys are not shown").wait_for()
+    search = page.get_by_role("searchbox", name="Find media")
+    search.fill("layer_22* text")
+    until(page, "document.querySelectorAll('[data-media]').length === 10")
+    page.locator("[data-media='layer_229/text']", has_text="text 229").wait_for()
+    search.fill("nothing")
+    page.get_by_text("No media have such a name.").wait_for()
+    search.fill("")
+    page.get_by_text("30 further keys are not shown").wait_for()
 
 
 def test_every_kind_is_shown_and_foreign_text_does_nothing(page: "Page", store: Store, serve: Serve) -> None:

@@ -14,10 +14,12 @@ from runlore.cli.comparison import group_of, is_file, print_comparison, print_no
 from runlore.cli.options import RunPart, json_option, store_option
 from runlore.cli.printing import console, echo, grid, print_json
 from runlore.documents import comparison_document
-from runlore.models.names import PREFIX
+from runlore.models.names import NEWEST, PREFIX, Address
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store, open_store
+from runlore.store.versions import ModelVersion
 
+HASH_DIGITS = 12  # of a file that are printed
 PATH_CHARS = 60  # of a file with --stat
 
 
@@ -40,7 +42,7 @@ def diff(a: str, b: str, full: bool, stat: bool, as_json: bool, store: str | Non
         print_json(comparison_document(found))
     elif not found:
         limit = " in what could be compared" if found.notes else ""
-        echo(f"{found.a.name} and {found.b.name} do not differ{limit}")
+        echo(_of_one_run(place, a, b) or f"{found.a.name} and {found.b.name} do not differ{limit}")
         print_notes(found, console())
     elif stat:
         _print_stat(found, console())
@@ -56,6 +58,25 @@ def _side(place: Store, text: str) -> RecordedRun | WorkingTree:
             raise click.UsageError(f"{text!r} is no folder: name a run or an existing folder")
         return WorkingTree(folder)
     return place.run(text)
+
+
+def _of_one_run(place: Store, a: str, b: str) -> str | None:
+    """Return how two versions of models differ that come from one run; None for anything else."""
+    addresses = [Address.parse(text) for text in (a, b)]
+    versions = [place.model(address.model)[address.part or NEWEST] for address in addresses if address is not None]
+    if len({version.id for version in versions}) < 2 or len({version.run_id for version in versions}) > 1:
+        return None
+    told = "; ".join(map(_content_text, versions))
+    if versions[0].sha256 is not None and versions[0].sha256 == versions[1].sha256:
+        return f"both are of one run, and have the same content: {told}"
+    return f"both are of one run, so only the files differ: {told}"
+
+
+def _content_text(version: ModelVersion) -> str:
+    """Return which file a version is."""
+    step = "" if version.step is None else f" at step {version.step:,}"
+    sha256 = "" if version.sha256 is None else f", sha256 {version.sha256[:HASH_DIGITS]}"
+    return f"{version.title} is {version.artifact_name}{step}{sha256}"
 
 
 def _print_stat(found: Comparison, out: Console) -> None:

@@ -236,9 +236,10 @@ def _print_model(found: Model, most: int | None) -> None:
     names = {run.id: run.name for run in found.store.known([version.run_id for version in shown])}
     table = grid(["version", "aliases", "run", "artifact", "step", "size", "added", "by"], right=(4, 5))
     for version in shown:
+        aliases = ", ".join(version.aliases)
         table.add_row(
             "  " + version.version,
-            escape(line_text(", ".join(version.aliases), ALIAS_CHARS)),
+            escape(aliases if most is None else line_text(aliases, ALIAS_CHARS)),
             escape(line_text(names.get(version.run_id, f"{version.run_id} (gone)"), NAME_CHARS)),
             escape(line_text(version.artifact_name, NAME_CHARS)),
             "–" if version.step is None else str(version.step),

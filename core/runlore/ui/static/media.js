@@ -40,7 +40,8 @@ export class Media {
         style: "width:120px",
         oninput: debounce(200, (event) => {
           save({ find: event.target.value });
-          this.draw();
+          if (this.isPart) this.show({ runs: this.runs });
+          else this.draw();
         }),
       }),
     ];
@@ -50,10 +51,13 @@ export class Media {
   async show({ runs = [] }) {
     const asked = (this.asked = {});
     this.runs = runs.slice(0, MOST);
-    const found = runs.length ? await ask("/api/media", { runs: this.runs.map((run) => run.id) }) : { keys: [], runs: [] };
+    const asking = { runs: this.runs.map((run) => run.id), find: this.state().find };
+    const found = runs.length ? await ask("/api/media", asking) : { keys: [], runs: [], left_out: 0 };
     if (asked !== this.asked) return;
     const places = new Map(placesOf(runs.map((run) => run.id)).map((place, at) => [runs[at].id, place]));
     this.found = found.keys;
+    this.leftOut = found.left_out;
+    this.isPart = Boolean(this.leftOut || asking.find); // another word may find others
     this.shown = distinct(found.runs).map((run) => ({ ...run, place: places.get(run.id) }));
     const steps = found.keys.flatMap((item) => Object.values(item.runs).flatMap((items) => items.map(({ step }) => step)));
     this.steps = [...new Set(steps.filter((step) => step !== null))].sort((one, other) => one - other);
@@ -85,11 +89,18 @@ export class Media {
     this.slider.disabled = this.steps.length < 2;
     fill(this.step, step === undefined ? "" : String(step));
     const items = this.found.filter((item) => fits(item.key));
-    fill(this.note, items.length ? null : "These runs have no media: run.log_media, log_table, log_histogram record them.");
+    fill(this.note, this.told(items.length));
     fill(
       this.list,
       items.map((item) => this.section(item, step)),
     );
+  }
+
+  told(count) {
+    if (this.leftOut) return `${this.leftOut.toLocaleString("en")} further keys are not shown: find them by name.`;
+    if (count) return null;
+    if (this.state().find) return "No media have such a name.";
+    return "These runs have no media: run.log_media, log_table, log_histogram record them.";
   }
 
   section(item, step) {
