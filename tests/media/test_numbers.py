@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import runlore
 from runlore import Store
-from runlore.media.numbers import confusion, curves, histogram
+from runlore.media.numbers import MAX_CURVES, confusion, curves, histogram
 from runlore.media.tables import MAX_COLUMNS, MAX_ROWS, table_of
 
 
@@ -114,3 +114,45 @@ def test_the_verbs_keep_what_they_compute(store: Store) -> None:
     found = [item for item in store.run(run.id).artifacts if item.media]
     assert [(item.kind, item.step) for item in found] == [("matrix", 2), ("curve", 2), ("curve", 2)]
     assert [json.loads(item.read_bytes()).get("curve") for item in found] == [None, "roc", "pr"]
+
+
+def test_curves_of_known_points_are_kept_with_what_their_axes_are(store: Store) -> None:
+    with store.start_run("points") as run:
+        points = {
+            "forest": (np.linspace(0, 1, 5_000), np.linspace(1, 3, 5_000)),
+            "svm": ([0.1, math.nan, 1], [1, 2, 3]),
+        }
+        run.log_curves("calibration", points, x="predicted", y="true")
+        run.log_curves("many", {str(number): ([0], [1]) for number in range(MAX_CURVES + 2)})
+        run.log_curves("uneven", {"a": ([0, 1], [1])})
+        run.log_curves("none", 3)  # type: ignore[arg-type]
+    found = store.run("points")
+    kept = json.loads(found.artifact("calibration.json").read_bytes())
+    assert (kept["curve"], kept["x"], kept["y"]) == ("lines", "predicted", "true")
+    forest, svm = kept["classes"]
+    assert (len(forest["x"]), forest["x"][0], forest["y"][-1]) == (400, 0, 3)
+    assert svm == {"name": "svm", "x": [0.1, 1], "y": [1, 3]}
+    missing = {item["what"]: item["why"] for item in found.missing}
+    assert "1 points of curve 'svm' left out" in missing["media calibration"]
+    assert "2 of 22 curves left out" in missing["media many"]
+    assert "x of shape (2,) and y of shape (1,)" in missing["media uneven"]
+    assert "media none" in missing
+
+
+def test_a_confusion_matrix_may_be_counted_already(store: Store) -> None:
+    with store.start_run("counted") as run:
+        run.log_confusion_matrix("shares", matrix=np.array([[0.25, 0.75], [0, 1]]), labels=["cat", "dog"])
+        run.log_confusion_matrix("counts", matrix=[[3, 1], [0, 2]])
+        run.log_confusion_matrix("nan", matrix=[[math.nan]])
+        run.log_confusion_matrix("uneven", matrix=[[1, 2]])
+        run.log_confusion_matrix("both", [0], [1], matrix=[[1]])
+        run.log_confusion_matrix("neither")
+    found = store.run("counted")
+    assert json.loads(found.artifact("shares.json").read_bytes()) == {
+        "labels": ["cat", "dog"],
+        "matrix": [[0.25, 0.75], [0, 1]],
+    }
+    assert json.loads(found.artifact("counts.json").read_bytes())["labels"] == ["0", "1"]
+    missing = {item["what"]: item["why"] for item in found.missing}
+    assert {what.partition(" ")[2] for what in missing} == {"nan", "uneven", "both", "neither"}
+    assert "shape (1, 2)" in missing["media uneven"]

@@ -164,6 +164,12 @@ class Training:
     def log_pr_curve(self) -> None:
         self.run.log_pr_curve("pr", [0, 1], [0.1, 0.9], labels=self.odd)
 
+    def log_curves(self) -> None:
+        self.run.log_curves("calibration", {"a": ([0.0, self.odd], [0.0, 1.0])}, x=self.odd)
+
+    def log_curves__odd(self) -> None:
+        self.run.log_curves(self.odd, self.odd, y=self.odd)
+
     def settle_media(self) -> None:
         self.run.settle_media()
 

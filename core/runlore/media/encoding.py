@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -134,8 +134,16 @@ def encoded_histogram(values: Any, bins: int) -> Media:
     return Media("histogram", [_json(numbers.histogram(images.as_array(values), bins))])
 
 
-def encoded_confusion(true: Any, predicted: Any, labels: Sequence[Any] | None) -> Media:
-    """Return a confusion matrix as JSON: `labels` and `matrix`."""
+def encoded_confusion(true: Any, predicted: Any, labels: Sequence[Any] | None, matrix: Any = None) -> Media:
+    """Return a confusion matrix as JSON: `labels` and `matrix`, which may be known already.
+
+    Raises:
+        ValueError: labels and matrix are given both or neither, or do not fit each other.
+    """
+    if (true is None) != (predicted is None) or (true is None) == (matrix is None):
+        raise ValueError("give true and predicted labels, or matrix")
+    if matrix is not None:
+        return Media("matrix", [_json(numbers.counted(images.as_array(matrix), labels))])
     return Media("matrix", [_json(numbers.confusion(_listed(true), _listed(predicted), labels))])
 
 
@@ -143,6 +151,13 @@ def encoded_curves(name: str, true: Any, scores: Any, labels: Sequence[Any] | No
     """Return a curve for each class as JSON: `curve` ("roc" or "pr") and `classes` with x, y and their area."""
     found = numbers.curves(name, _listed(true), images.as_array(scores), labels)
     return Media("curve", [_json({"curve": name, "classes": found})])
+
+
+def encoded_lines(curves: Mapping[str, Any], x: str, y: str) -> Media:
+    """Return curves as JSON: `curve` ("lines"), `classes` with x and y of each, and what the axes are."""
+    points = {str(name): (images.as_array(one), images.as_array(other)) for name, (one, other) in curves.items()}
+    found, losses = numbers.lines(points)
+    return Media("curve", [_json({"curve": "lines", "x": str(x), "y": str(y), "classes": found})], losses=losses)
 
 
 def _one(value: Any, kind: str | None) -> tuple[str, Encoded, list[str]]:

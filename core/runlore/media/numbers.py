@@ -1,7 +1,7 @@
 """Histograms, confusion matrices, and curves of classifiers, of labels and scores."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,6 +53,24 @@ def confusion(true: Sequence[Any], predicted: Sequence[Any], labels: Sequence[An
     return {"labels": [str(name) for name in names], "matrix": matrix}
 
 
+def counted(matrix: "NDArray[Any]", labels: Sequence[Any] | None) -> dict[str, Any]:
+    """Return a confusion matrix that was counted already, or made shares of.
+
+    Raises:
+        ValueError: it is not square, has not as many labels, is too large, or has numbers that are not finite.
+    """
+    import numpy as np
+
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"matrix has shape {matrix.shape}: it has a row and a column for each class")
+    if not np.isfinite(matrix).all():
+        raise ValueError("matrix has numbers that are NaN or infinite")
+    names = list(range(len(matrix))) if labels is None else list(labels)
+    if len(names) != len(matrix):
+        raise ValueError(f"{len(names)} labels for {len(matrix)} classes")
+    return {"labels": [str(name) for name in _bounded(names)], "matrix": matrix.tolist()}
+
+
 def curves(
     name: str, true: Sequence[Any], scores: "NDArray[Any]", labels: Sequence[Any] | None
 ) -> list[dict[str, Any]]:
@@ -85,6 +103,36 @@ def curves(
     return found
 
 
+def lines(named: Mapping[str, tuple["NDArray[Any]", "NDArray[Any]"]]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return curves of which the points are known, as x and y of each; and what was left out.
+
+    Raises:
+        ValueError: x and y of one have not as many numbers each.
+    """
+    import numpy as np
+
+    found, losses = [], []
+    for name, (x, y) in list(named.items())[:MAX_CURVES]:
+        if x.ndim != 1 or x.shape != y.shape:
+            raise ValueError(f"curve {name!r} has x of shape {x.shape} and y of shape {y.shape}")
+        points = np.stack([x, y]).astype(np.float64)
+        whole = points[:, np.isfinite(points).all(axis=0)]
+        if len(x) > whole.shape[1]:
+            losses.append(f"{len(x) - whole.shape[1]:,} points of curve {name!r} left out: they are not finite")
+        kept = whole[:, _spread(whole.shape[1])]
+        found.append({"name": name, "x": kept[0].tolist(), "y": kept[1].tolist()})
+    if len(named) > MAX_CURVES:
+        losses.append(f"{len(named) - MAX_CURVES} of {len(named)} curves left out: {MAX_CURVES} are kept")
+    return found, losses
+
+
+def _spread(count: int) -> "NDArray[np.int64]":
+    """Return the places of at most `MOST` of so many points, at equal distances, the first and the last among them."""
+    import numpy as np
+
+    return np.unique(np.linspace(0, count - 1, min(count, MOST)).round().astype(np.int64))
+
+
 def _curve(name: str, positive: "NDArray[np.bool_]", scores: "NDArray[np.float64]", label: str) -> dict[str, Any]:
     import numpy as np
 
@@ -106,7 +154,7 @@ def _curve(name: str, positive: "NDArray[np.bool_]", scores: "NDArray[np.float64
         precision = hits / (last + 1)
         y = np.concatenate([[1.0], precision])
         area = float(((x[1:] - x[:-1]) * precision).sum())
-    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST)).round().astype(np.int64))
+    kept = _spread(len(x))
     return {"name": label, "x": x[kept].tolist(), "y": y[kept].tolist(), "area": area}
 
 
@@ -119,9 +167,13 @@ def _classes(values: Sequence[Any], labels: Sequence[Any] | None) -> list[Any]:
         found = list(labels)
     else:
         found = list(range(len(labels)))
-    if len(found) > MAX_CLASSES:
-        raise ValueError(f"{len(found):,} classes: at most {MAX_CLASSES} are kept")
-    return found
+    return _bounded(found)
+
+
+def _bounded(classes: list[Any]) -> list[Any]:
+    if len(classes) > MAX_CLASSES:
+        raise ValueError(f"{len(classes):,} classes: at most {MAX_CLASSES} are kept")
+    return classes
 
 
 def _are_sortable(values: set[Any]) -> bool:

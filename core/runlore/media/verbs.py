@@ -81,14 +81,15 @@ class MediaVerbs:
         self._keep(key, step, epoch, lambda: _encoding().encoded_histogram(values, bins))
 
     def log_confusion_matrix(
-        self, key: str, true: Any, predicted: Any, *, labels: Sequence[Any] | None = None, step: int | None = None,
-        epoch: float | None = None,
+        self, key: str, true: Any = None, predicted: Any = None, *, matrix: Any = None,
+        labels: Sequence[Any] | None = None, step: int | None = None, epoch: float | None = None,
     ) -> None:  # fmt: skip
         """Keep how often each true label (rows) was predicted as each label (columns).
 
-        `labels` names the classes in their order; by default those that occur, sorted. At most 100 classes.
+        `matrix` is given instead of labels where it was counted already. `labels` names the classes in their order; by
+        default those that occur, sorted. At most 100 classes.
         """
-        self._keep(key, step, epoch, lambda: _encoding().encoded_confusion(true, predicted, labels))
+        self._keep(key, step, epoch, lambda: _encoding().encoded_confusion(true, predicted, labels, matrix))
 
     def log_roc_curve(
         self, key: str, true: Any, scores: Any, *, labels: Sequence[Any] | None = None, step: int | None = None,
@@ -107,6 +108,17 @@ class MediaVerbs:
     ) -> None:  # fmt: skip
         """Keep precision over recall of scores, and the average precision; see `log_roc_curve`."""
         self._keep(key, step, epoch, lambda: _encoding().encoded_curves("pr", true, scores, labels))
+
+    def log_curves(
+        self, key: str, curves: "Mapping[str, tuple[Any, Any]]", *, x: str = "x", y: str = "y",
+        step: int | None = None, epoch: float | None = None,
+    ) -> None:  # fmt: skip
+        """Keep curves over something else than steps, such as a calibration: the numbers x and y of each, by its name.
+
+        `x` and `y` say what the axes are. At most 20 curves; of one with more than 400 points those at equal distances
+        are kept, and none that are NaN or infinite.
+        """
+        self._keep(key, step, epoch, lambda: _encoding().encoded_lines(curves, x, y))
 
     def settle_media(self) -> None:
         """Wait until all media that were given are kept."""

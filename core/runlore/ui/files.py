@@ -33,6 +33,7 @@ MAX_OUTPUT_BYTES = 256 << 10  # of one answer
 MAX_ROWS = 200  # of a table
 MAX_COLUMNS = 100
 MAX_BINS = 1000  # of a histogram
+MAX_TITLE = 100  # characters of what an axis is
 MAX_MATRIX_ROWS = 40  # of a matrix that is shown as a heat map
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".bmp"}
 PLAYED_SUFFIXES = {
@@ -233,15 +234,19 @@ def _histogram(names: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _curve(names: dict[str, Any]) -> dict[str, Any] | None:
-    classes = names.get("classes")
-    if names.get("curve") not in ("roc", "pr") or not isinstance(classes, list) or len(classes) > MAX_MATRIX_ROWS:
+    """Return curves of classifiers, each with its area, or "lines" of any kind with what their axes are."""
+    curve, classes = names.get("curve"), names.get("classes")
+    if curve not in ("roc", "pr", "lines") or not isinstance(classes, list) or len(classes) > MAX_MATRIX_ROWS:
         return None
     for item in classes:
         known = isinstance(item, dict) and _are_numbers(item.get("x")) and _are_numbers(item.get("y"))
-        if not known or len(item["x"]) != len(item["y"]) or not _are_numbers([item.get("area")]):
+        if not known or len(item["x"]) != len(item["y"]) or not (curve == "lines" or _are_numbers([item.get("area")])):
             return None
-    found = [{"name": str(item.get("name")), "x": item["x"], "y": item["y"], "area": item["area"]} for item in classes]
-    return {"kind": "curve", "curve": names["curve"], "classes": found}
+    found = [
+        {"name": str(item.get("name")), "x": item["x"], "y": item["y"], "area": item.get("area")} for item in classes
+    ]
+    axes = {axis: str(names.get(axis))[:MAX_TITLE] for axis in ("x", "y") if curve == "lines"}
+    return {"kind": "curve", "curve": curve, "classes": found, **axes}
 
 
 def _rows(names: dict[str, Any]) -> dict[str, Any] | None:

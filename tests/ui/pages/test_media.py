@@ -22,6 +22,7 @@ def record(store: Store, name: str) -> str:
         run.log_table("predictions", [{"id": 1, "text": "<img src=x onerror='window.hacked=1'>", "p": 0.123456789}])
         run.log_confusion_matrix("confusion", [0, 1], [0, 0])
         run.log_roc_curve("roc", [0, 1, 1], [0.1, 0.9, 0.05])
+        run.log_curves("calibration", {"<b>svm</b>": ([0, 0.5], [0.1, 0.4])}, x="predicted", y="<i>true</i>")
         run.log_media("page", "<script>window.hacked=2</script>", kind="html")
     return run.id
 
@@ -64,9 +65,15 @@ def test_of_very_many_keys_those_that_somebody_looks_for_are_shown(page: "Page",
 def test_every_kind_is_shown_and_foreign_text_does_nothing(page: "Page", store: Store, serve: Serve) -> None:
     run = record(store, "one")
     open_page(page, serve(store.root), f"/run/{run}?tab=media")
-    for key in ("weights", "confusion", "roc"):
+    for key in ("weights", "confusion", "roc", "calibration"):
         page.locator(f"[data-media={key}] .js-plotly-plot .main-svg").first.wait_for()
     page.locator("[data-media=predictions] td", has_text="onerror").wait_for()
     assert page.locator("[data-media=predictions] td").last.inner_text() == "0.12346"
     page.locator("[data-media=page] .output", has_text="<script>").wait_for()
     assert page.locator("[data-media=roc] .legendtext").text_content() == "1 (AUC 0.5)"
+    lines = page.locator("[data-media=calibration]")
+    assert lines.locator(".legendtext").text_content() == "<b>svm</b>"
+    assert (lines.locator(".xtitle").text_content(), lines.locator(".ytitle").text_content()) == (
+        "predicted",
+        "<i>true</i>",
+    )

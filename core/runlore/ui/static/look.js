@@ -172,23 +172,24 @@ async function bars(plot, { edges, counts }) {
   await draw(plot, [trace], { hovermode: "closest", bargap: 0, margin: { l: 50, r: 10, t: 10, b: 30 } });
 }
 
-/** Curves of classifiers, each with its area. */
-async function curvesOf(plot, { curve, classes }) {
-  const area = curve === "roc" ? "AUC" : "AP";
+/** Curves of classifiers, each with its area; or lines of any kind. */
+async function curvesOf(plot, { curve, classes, x: across, y: upwards }) {
+  const area = { roc: " (AUC ", pr: " (AP " }[curve];
   const traces = classes.map(({ name, x, y, area: value }, at) => ({
     type: "scatter",
     mode: "lines",
     x,
     y,
-    name: escaped(`${name} (${area} ${number(value)})`),
+    name: escaped(area ? `${name}${area}${number(value)})` : name),
     line: { color: colourAt(at), dash: dashAt(at), shape: curve === "pr" ? "hv" : "linear" },
   }));
-  const [right, up] = curve === "roc" ? ["false positive rate", "true positive rate"] : ["recall", "precision"];
+  const titles = { roc: ["false positive rate", "true positive rate"], pr: ["recall", "precision"] };
+  const [right, up] = titles[curve] ?? [escaped(across), escaped(upwards)];
   await draw(plot, traces, {
     showlegend: true,
     hovermode: "closest",
-    xaxis: { title: { text: right }, range: [0, 1.01] },
-    yaxis: { title: { text: up }, range: [0, 1.05] },
+    xaxis: { title: { text: right }, ...(area && { range: [0, 1.01] }) },
+    yaxis: { title: { text: up }, ...(area && { range: [0, 1.05] }) },
     margin: { l: 50, r: 10, t: 10, b: 40 },
   });
 }
