@@ -1,6 +1,6 @@
 """Add the score on other data to the run that fitted the estimator, and describe that data."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,22 +14,39 @@ from runlore_sklearn._framework import NAME
 from runlore_sklearn._owners import owners
 
 
+class Evaluated(NamedTuple):
+    """The run that an evaluation belongs to, and the ending of its names; None for an evaluation on the training data.
+
+    "" is the ending of the first other set.
+    """
+
+    recorder: Recorder
+    ending: str | None
+
+
 def record_score(estimator: Any, args: Args, kwargs: Kwargs, score: Any, written: Written) -> None:
     """Add a score, unless it is that of the training data; `written` is X in the call. Never raises."""
     owners().end_left()
-    target = _target(estimator) if np.isscalar(score) else None
+    found = evaluated(estimator, args, kwargs, written) if np.isscalar(score) else None
+    if found is not None and found.ending is not None:
+        found.recorder.metrics({f"test_score{found.ending}": score}, split="test")
+
+
+def evaluated(estimator: Any, args: Args, kwargs: Kwargs, written: Written) -> Evaluated | None:
+    """Return what an evaluation of an estimator on X and y belongs to, and describe them there; None for no run."""
+    target = _target(estimator)
     if target is None:
-        return
-    additions, trained_on = target
+        return None
+    recorder, trained_on = target
     data = dict(zip(("test", "test_y"), data_of(args, kwargs), strict=True))
     found = {name: guest.describe(part) for name, part in data.items()}
     x = found["test"]
     if x is not None and x.fingerprint == trained_on:
-        return
-    named = additions.evaluated_on("test", data, found=found, written=written)
+        return Evaluated(recorder, None)
+    named = recorder.evaluated_on("test", data, found=found, written=written)
     if named.is_new:
-        additions.data(named.name_of("test"), x)
-    additions.metrics({f"test_score{named.ending}": score}, split="test")
+        recorder.data(named.name_of("test"), x)
+    return Evaluated(recorder, named.ending)
 
 
 def is_within_another() -> bool:

@@ -4,6 +4,7 @@ from typing import Any
 
 NAME = "sklearn"
 TESTED = ("1.8", "1.9")
+DISPLAYS = ("sklearn.metrics", "sklearn.calibration", "sklearn.model_selection")  # modules that have some
 VALIDATIONS = {  # private functions of sklearn.model_selection._validation that pools call, and what they are part of
     "_fit_and_score": "cross-validation",
     "_fit_and_predict": "cross_val_predict",

@@ -1,14 +1,18 @@
 """The entry point that names scikit-learn to runlore without importing it."""
 
+import sys
+from functools import partial
+
 from runlore.hookspecs import Integration, hookimpl
 
 
 @hookimpl
 def runlore_register_integrations() -> list[Integration]:
-    """Name scikit-learn, to be wrapped once `sklearn.base` is imported."""
-    from runlore_sklearn._framework import NAME
+    """Name scikit-learn, to be wrapped once `sklearn.base` is imported, and its displays with their modules."""
+    from runlore_sklearn._framework import DISPLAYS, NAME
 
-    return [Integration(NAME, "sklearn.base", _enable, _disable)]
+    displays = {module: partial(_enable_displays, module) for module in DISPLAYS}
+    return [Integration(NAME, "sklearn.base", _enable, _disable, also=displays)]
 
 
 def _enable() -> None:
@@ -17,7 +21,16 @@ def _enable() -> None:
     enable()
 
 
+def _enable_displays(module: str) -> None:
+    from runlore_sklearn._displays import follow
+
+    follow(module)
+
+
 def _disable() -> None:
     from runlore_sklearn import disable
 
     disable()
+    displays = sys.modules.get("runlore_sklearn._displays")
+    if displays is not None:
+        displays.leave()

@@ -42,7 +42,7 @@ def test_a_method_is_wrapped_where_it_is_defined_and_put_back() -> None:
     assert not wrappers
 
 
-def test_a_static_method_stays_one_and_a_class_method_is_refused() -> None:
+def test_static_methods_and_class_methods_stay_what_they_are() -> None:
     class Owner:
         @staticmethod
         def twice(x: int) -> int:
@@ -52,14 +52,18 @@ def test_a_static_method_stays_one_and_a_class_method_is_refused() -> None:
         def name(cls) -> str:
             return cls.__name__
 
-    before = vars(Owner)["twice"]
+    class Inheriting(Owner):
+        pass
+
+    before = dict(vars(Owner))
     wrappers = Wrappers()
     wrappers.wrap(Owner, "twice", lambda original, x: original(x) + 1)
+    wrappers.wrap(Inheriting, "name", lambda original, cls: f"the {original(cls)}")
     assert (Owner.twice(2), Owner().twice(2)) == (5, 5)
-    with pytest.raises(AttributeError, match="no function 'name'"):
-        wrappers.wrap(Owner, "name", lambda original: original())
+    assert (Owner.name(), Owner().name(), Inheriting.name()) == ("the Owner", "the Owner", "the Inheriting")
+    assert "name" not in vars(Inheriting)
     wrappers.restore()
-    assert vars(Owner)["twice"] is before
+    assert dict(vars(Owner)) == before
 
 
 def test_what_somebody_else_has_put_there_since_stays() -> None:

@@ -11,7 +11,7 @@ FLOORS = [  # from the ground; files of one floor may import each other, without
         "_histories", "_selection",
     },
     {"_callback", "_tracker", "_training", "_partial", "_evaluation", "_search", "_entry", "_parts", "_methods"},
-    {"_wrapping"},
+    {"_wrapping", "_displays"},
     {"", "plugin", "factory"},
 ]  # fmt: skip
 WRAPPING = {  # callbacks and loggers that wrap what they are given to

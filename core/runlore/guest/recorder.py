@@ -143,6 +143,10 @@ class Recorder(ABC):
 
         self._write(f"table {name!r}", keep)
 
+    def media(self, keep: Callable[[Run], None]) -> None:
+        """Keep media by the verbs that a run has for them: `media(lambda run: run.log_media("samples", image))`."""
+        self._write("media", keep)
+
     def link(self, kind: str, run_id: str, step: int | None = None, sha256: str | None = None) -> None:
         """Record that the run is based on another: "refit_of", "resumed_from", …; see `Run.link`."""
         self._write(f"the link to {run_id}", lambda run: run.link(kind, run_id, step=step, sha256=sha256))

@@ -179,8 +179,8 @@ class Wrappers:
     def wrap(self, owner: type | ModuleType, name: str, wrapper: Wrapper) -> None:
         """Let `wrapper(original, …)` be called instead of a function, or of a method where `owner` is a class.
 
-        It is `guarded`. A method is wrapped in the base class that defines it. Warnings and tracebacks pass over our
-        frame; name, signature and documentation stay the original's.
+        It is `guarded`. A method is wrapped in the base class that defines it; a class method's `original` takes the
+        class. Warnings and tracebacks pass over our frame; name, signature and documentation stay the original's.
 
         Raises:
             AttributeError: there is no such function.
@@ -188,10 +188,12 @@ class Wrappers:
         if isinstance(owner, type):
             owner = next((base for base in owner.__mro__ if name in vars(base)), owner)
         original = vars(owner).get(name)
-        if not callable(original):
+        function = original.__func__ if isinstance(original, classmethod) else original
+        if not callable(function):
             raise AttributeError(f"{owner.__name__} has no function {name!r}")
-        wrapped = functools.wraps(original)(guarded(wrapper, original))
-        ours = staticmethod(wrapped) if isinstance(original, staticmethod) else wrapped
+        wrapped = functools.wraps(function)(guarded(wrapper, function))
+        kind = next((kind for kind in (staticmethod, classmethod) if isinstance(original, kind)), None)
+        ours = wrapped if kind is None else kind(wrapped)
         setattr(owner, name, ours)
         self._done.append((owner, name, original, ours))
 
