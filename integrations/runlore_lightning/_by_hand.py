@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from runlore import FitSession, guest
@@ -67,6 +67,12 @@ class ByHand:
         if target is not None:
             target.metrics(metrics, step=step)
             self._record_rates(target, step)
+
+    def media(self, keep: Callable[[Any, int | None], None]) -> None:
+        """Keep media of a run, at the step that the trainer is at."""
+        trainer, target = self.trainer, self.target()
+        if target is not None:
+            target.media(lambda run: keep(run, None if trainer is None else trainer.global_step))
 
     def target(self) -> Target | None:
         """Return what takes what is logged now; None where nothing is recorded."""

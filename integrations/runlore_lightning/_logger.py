@@ -9,9 +9,10 @@ from runlore import FitSession, guest
 from runlore.guest.additions import Additions
 from runlore_lightning._by_hand import ByHand
 from runlore_lightning._callback import Attachment, RunloreCallback
+from runlore_lightning._media import MediaMethods
 
 
-class RunloreLogger(Attachment):
+class RunloreLogger(MediaMethods, Attachment):
     """Records what RunloreCallback does, and what is logged by hand: `Trainer(logger=RunloreLogger())`.
 
     What is logged before a fit becomes a part of it, what is logged behind it is added to it. Without a Trainer, as in

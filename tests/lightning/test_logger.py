@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from runlore import Store
@@ -60,6 +61,27 @@ def test_what_is_logged_by_hand_and_by_other_callbacks_is_recorded(store: Store)
     assert run.notes == ["epoch 0", "epoch 1", "epoch 2"]
     assert run.metrics["lr-SGD"].steps.tolist() == list(range(31))
     assert logger.experiment.id == run.id
+
+
+def test_media_by_hand_are_kept_at_the_step_of_the_trainer(store: Store) -> None:
+    class Showing(Tiny):
+        def on_train_epoch_end(self) -> None:
+            self.logger.log_image("samples", [np.zeros((4, 4, 3), np.uint8)] * 2, caption=["one", "two"])
+            self.logger.log_table("predictions", columns=["id", "p"], data=[[1, 0.5]], step=7)
+
+    logger = RunloreLogger()
+    made = trainer(logger=logger)
+    made.fit(Showing(), data())
+    logger.log_text("notes", columns=["said"], data=[["behind the fit"]])
+    (run,) = store.runs()
+    found = [(item.media, item.step) for item in run.artifacts if item.media]
+    steps = [made.global_step // made.max_epochs * epoch for epoch in range(1, made.max_epochs + 1)]
+    assert [step for key, step in found if key == "samples"] == steps
+    assert [step for key, step in found if key == "predictions"] == [7] * made.max_epochs
+    assert ("notes", made.global_step) in found
+    samples = next(item for item in run.artifacts if item.media == "samples")
+    assert (samples.captions, len(samples.members)) == (("one", "two"), 2)
+    assert run.missing == []
 
 
 def test_checkpoints_without_a_folder_go_below_the_runs_name(store: Store, tmp_path: Path) -> None:
