@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from runlore import guest
+from runlore.guest.additions import Additions
 from runlore.guest.wrapping import ByIdentity, Wrappers, as_written
 from runlore_sklearn._data import Args, Kwargs
 from runlore_sklearn._evaluation import Evaluated, evaluated
@@ -136,16 +137,13 @@ def _record(display: Any) -> None:
     if is_inner_score() or known.get(display):
         return
     known.set(display, True)
-    name = next(base.__name__ for base in type(display).__mro__ if base.__name__ in KEPT)
-    found = _evaluated()
-    keep = KEPT[name].of(display)
+    kept = next(KEPT[base.__name__] for base in type(display).__mro__ if base.__name__ in KEPT)
+    keep, found, run = kept.of(display), _evaluated(), guest.open_run()
     if found is not None:
-        key = f"train_{KEPT[name].key}" if found.ending is None else f"test_{KEPT[name].key}{found.ending}"
-        found.recorder.media(lambda run: keep(run, key))
-        return
-    run = guest.open_run()
-    if run is not None:
-        keep(run, KEPT[name].key)
+        key = f"train_{kept.key}" if found.ending is None else f"test_{kept.key}{found.ending}"
+        found.recorder.media(lambda run: keep(run, key), asked=False)
+    elif run is not None:
+        Additions(run).media(lambda run: keep(run, kept.key), asked=False)
 
 
 def _evaluated() -> Evaluated | None:

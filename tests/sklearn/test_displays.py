@@ -71,6 +71,14 @@ def test_what_is_plotted_of_predictions_goes_to_the_open_run(autologged: Store) 
     assert media(found)["confusion_matrix"] == {"labels": ["cat", "dog"], "matrix": [[3, 1], [0, 2]]}
 
 
+@pytest.mark.filterwarnings("error")
+def test_what_is_too_large_for_a_page_is_told_in_the_run_only(autologged: Store) -> None:
+    with runlore.start_run("mine"):
+        ConfusionMatrixDisplay(np.ones((101, 101), int)).plot(include_values=False)
+    found = autologged.run("mine")
+    assert [item["what"] for item in found.missing] == ["media confusion_matrix"]
+
+
 def test_validations_are_kept_with_a_curve_each(autologged: Store) -> None:
     with runlore.start_run("mine"):
         LearningCurveDisplay.from_estimator(LogisticRegression(), X, y, cv=2)

@@ -2,10 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from runlore._warnings import without_reports
 from runlore.guest import datasets, guards
 from runlore.guest.captured import told_apart
 from runlore.guest.files import watch
@@ -143,9 +145,17 @@ class Recorder(ABC):
 
         self._write(f"table {name!r}", keep)
 
-    def media(self, keep: Callable[[Run], None]) -> None:
-        """Keep media by the verbs that a run has for them: `media(lambda run: run.log_media("samples", image))`."""
-        self._write("media", keep)
+    def media(self, keep: Callable[[Run], None], *, asked: bool = True) -> None:
+        """Keep media by the verbs that a run has for them: `media(lambda run: run.log_media("samples", image))`.
+
+        What can't be kept is told in the run, and in a warning if the user has `asked` for it.
+        """
+
+        def kept(run: Run) -> None:
+            with nullcontext() if asked else without_reports():
+                keep(run)
+
+        self._write("media", kept)
 
     def link(self, kind: str, run_id: str, step: int | None = None, sha256: str | None = None) -> None:
         """Record that the run is based on another: "refit_of", "resumed_from", …; see `Run.link`."""
