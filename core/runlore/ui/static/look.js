@@ -70,13 +70,13 @@ export async function lookInto(node, run, position, member = "") {
       }),
     );
   else if (found.kind === "histogram" || found.kind === "curve") {
-    const plot = h("div", { class: "plot", style: "height:260px;max-width:560px", role: "img", "aria-label": found.name });
+    const plot = h("div", { class: "plot", style: "height:280px;max-width:560px", role: "img", "aria-label": found.name });
     fill(node, plot);
     await (found.kind === "curve" ? curvesOf : bars)(plot, found);
   } else if (found.kind === "matrix") {
     const plot = h("div", {
       class: "plot",
-      style: "height:380px;max-width:560px",
+      style: "height:320px;max-width:560px",
       role: "img",
       "aria-label": `Heat map of ${found.name}`,
     });
@@ -185,12 +185,14 @@ async function curvesOf(plot, { curve, classes, x: across, y: upwards }) {
   }));
   const titles = { roc: ["false positive rate", "true positive rate"], pr: ["recall", "precision"] };
   const [right, up] = titles[curve] ?? [escaped(across), escaped(upwards)];
+  const isShort = classes.length <= 3; // a legend above the chart leaves it its width
   await draw(plot, traces, {
     showlegend: true,
+    ...(isShort && { legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" } }),
     hovermode: "closest",
     xaxis: { title: { text: right }, ...(area && { range: [0, 1.01] }) },
     yaxis: { title: { text: up }, ...(area && { range: [0, 1.05] }) },
-    margin: { l: 50, r: 10, t: 10, b: 40 },
+    margin: { l: 50, r: 10, t: isShort ? 28 : 10, b: 40 },
   });
 }
 

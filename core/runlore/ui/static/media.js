@@ -90,6 +90,7 @@ export class Media {
     fill(this.step, step === undefined ? "" : String(step));
     const items = this.found.filter((item) => fits(item.key));
     fill(this.note, this.told(items.length));
+    this.list.className = this.shown.length > 1 ? "" : "sections"; // those of several runs need the whole width
     fill(
       this.list,
       items.map((item) => this.section(item, step)),
