@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
-from runlore import FitSession, guest
-from runlore.guest.additions import Additions, KnownWeights, Source, Tensors
+from runlore import FitSession, Store, guest
+from runlore.guest.additions import Additions, Join, KnownWeights, Source, Tensors
 from runlore.guest.wrapping import ByIdentity
 from runlore_keras._calls import Evaluated, Fit
 from runlore_keras._metrics import steps_of
@@ -27,7 +27,10 @@ class Owner:
     step: int | None = None  # of the weights, or of the newest epoch
     epoch: int | None = None  # likewise
     optimizer_steps: int | None = None  # when the fit ended
-    weights: KnownWeights = field(default_factory=lambda: _known_weights())  # then
+    weights: KnownWeights = field(init=False)  # then
+
+    def __post_init__(self) -> None:
+        self.weights = KnownWeights(_join(), run=self.session.run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ class Owners(guest.Part):
 
     def set_source(self, model: Any, source: Source) -> None:
         """Note the file that a model, or its weights, were loaded from."""
-        weights = _known_weights()
+        weights = KnownWeights(_join())
         weights.note(None, None, weights_in(model))
         self._loaded.set(model, Loaded(source, steps_of(model), weights))
         self._waiting.pop(model)
@@ -150,14 +153,17 @@ class Owners(guest.Part):
 def additions_of(model: Any) -> Additions | None:
     """Return additions to the run that the weights of a model come from, at their step; None where none made them."""
     known = owners()
-    if known.was_loaded(model):
-        path = known.file_of(model)
-        return None if path is None else Additions.to_writer_of(path)
-    owner = known.of(model)
+    path = known.file_of(model)
+    owner = None if known.was_loaded(model) else known.of(model)
     if owner is None:
-        return None
+        return (None if path is None else Additions.to_writer_of(path)) or maker_of(model)
     step, epoch = (owner.step, owner.epoch) if owner.training is None else owner.training.place()
     return Additions(owner.session.run, step, epoch)
+
+
+def maker_of(model: Any, store: Store | None = None) -> Additions | None:
+    """Return additions to the run that made the weights of a model, a copy maybe; None where none is known."""
+    return Additions.to_maker_of(weights_in(model), _join(), store=store)
 
 
 def owners() -> Owners:
@@ -185,9 +191,9 @@ def weights_in(model: Any) -> Tensors:
     return lambda: [flat(weight) for weight in model.weights if math.prod(weight.shape)]
 
 
-def _known_weights() -> KnownWeights:
-    """Return what knows weights and reads them from a device at once."""
-    return KnownWeights((lambda some: keras.ops.convert_to_numpy(keras.ops.concatenate(some))) if _is_torch() else None)
+def _join() -> Join | None:
+    """Return what reads weights from a device at once."""
+    return (lambda some: keras.ops.convert_to_numpy(keras.ops.concatenate(some))) if _is_torch() else None
 
 
 def _is_torch() -> bool:

@@ -18,7 +18,7 @@ from runlore_keras._endings import Ending
 from runlore_keras._framework import NAME, leads
 from runlore_keras._metrics import Epochs, steps_of
 from runlore_keras._optimizers import Optimizers
-from runlore_keras._owners import Owner, owners, weights_in
+from runlore_keras._owners import Owner, maker_of, owners, weights_in
 
 
 class Listener(keras.callbacks.Callback):
@@ -171,11 +171,10 @@ class Training:
     def saved(self, model: Any, path: str) -> None:
         """Record a checkpoint: of the model that is fitted, or of another one, such as a part of it."""
         step, epoch = self.place()
-        if model is self._model:
+        is_ours = model is self._model
+        if is_ours:
             self._files[absolute(path)] = step, epoch
-            roles, monitor, value = roles_and_score(path, self._callbacks)
-        else:
-            roles, monitor, value = (), None, None
+        roles, monitor, value = roles_and_score(path, self._callbacks) if is_ours else ((), None, None)
         self.session.checkpoint(path, step=step, epoch=epoch, monitor=monitor, value=value, roles=roles)
 
     def restored(self, *, epoch: int | None = None, path: str | None = None) -> None:
@@ -205,9 +204,9 @@ class Training:
         owner, place = self._owner, self.place()
         self.session.place = lambda: place  # also when the model is let go
         owner.optimizer_steps = steps_of(model)
-        owner.weights.note(None, None, weights_in(model))
         if owner.step is None and not self._is_restored:
             owner.step = owner.optimizer_steps
+        owner.weights.note(owner.step, owner.epoch, weights_in(model))
         if getattr(model, "stop_training", False):
             step = owner.optimizer_steps if not self._counts_batches else self._steps.get(self._epoch or 0)
             epochs = None if self._epochs is None or self._epoch is None else self._epochs - self._epoch - 1
@@ -231,6 +230,7 @@ def _request(model: Any, options: RunOptions, before: Owner | None, origin: Path
         tags={"model": type(model).__name__},
         resume_from=origin,
         after=None if before is None else before.session.run,
+        copy_of=maker_of(model, options.store),
         leader=leads(),
     )
 

@@ -13,7 +13,7 @@ from runlore_lightning._data import record_evaluated
 from runlore_lightning._framework import NAME
 from runlore_lightning._metrics import Points
 from runlore_lightning._options import Options
-from runlore_lightning._owners import owners
+from runlore_lightning._owners import maker_of, owners
 from runlore_lightning._params import EVALUATED
 
 
@@ -86,7 +86,8 @@ class Evaluation:
         if owner is not None and (found := owner.additions_for(module)) is not None:
             return found
         path = known.file_of(module)
-        found = None if path is None else Additions.to_writer_of(path, self._options.store)
+        store = self._options.store
+        found = (None if path is None else Additions.to_writer_of(path, store)) or maker_of(module, store)
         baseline = known.baseline_of(module)
         return found or (None if baseline is None else Additions(baseline.run, 0, 0))
 

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from runlore import FitSession, guest
+from runlore import FitSession, Store, guest
 from runlore.guest.additions import Additions, KnownWeights, Source, tensors_of
 
 StepsByPath = dict[str, tuple[int, int]]  # step and epoch of each checkpoint, by its absolute path
@@ -18,8 +18,11 @@ class Owner:
     """A recorded fit as it is known after its end: its run, its checkpoints, step and epoch of its weights."""
 
     session: FitSession
-    weights: KnownWeights = field(default_factory=lambda: KnownWeights(torch.cat))
+    weights: KnownWeights = field(init=False)
     steps: StepsByPath = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.weights = KnownWeights(torch.cat, run=self.session.run)
 
     def additions(self) -> Additions:
         """Return additions to the run, at the step of the weights that it ended with."""
@@ -72,6 +75,11 @@ class Owners(guest.Part):
         if source is not None:
             weights.note(None, None, tensors_of(module))
             self._loaded[module] = source, weights
+
+
+def maker_of(module: Any, store: Store | None) -> Additions | None:
+    """Return additions to the run that made the weights of a module, a copy maybe; None where none is known."""
+    return Additions.to_maker_of(tensors_of(module), torch.cat, store=store)
 
 
 def owners() -> Owners:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from runlore import FitSession, guest
 from runlore.guest import FitRequest
-from runlore.guest.additions import tensors_of
+from runlore.guest.additions import Additions, tensors_of
 from runlore.guest.captured import is_default
 from runlore.guest.launch import Launch
 from runlore.guest.wrapping import token_of
@@ -17,7 +17,7 @@ from runlore_lightning._framework import NAME
 from runlore_lightning._metrics import Points, record_silence, record_unsynced
 from runlore_lightning._optimizers import Stepped, configured, optimizers, rates, shape, steps_done
 from runlore_lightning._options import Options
-from runlore_lightning._owners import Owner, owners
+from runlore_lightning._owners import Owner, maker_of, owners
 from runlore_lightning._params import PARTS, carried, hparams
 
 RESUMED_FROM = "resumed_from"
@@ -154,10 +154,19 @@ def request_of(trainer: Any, options: Options, launch: Launch | None) -> FitRequ
         carried=carried(trainer),
         resume_from=trainer.ckpt_path,
         after=None if before is None else before.session.run,
+        copy_of=_maker(trainer, options),
         continues=baseline.run if baseline is not None and baseline.owned else None,
         leader=trainer.is_global_zero,
         launch=launch,
     )
+
+
+def _maker(trainer: Any, options: Options) -> Additions | None:
+    """Return additions to the run that made the weights of a module; None as well where their file tells more."""
+    module = trainer.lightning_module
+    if module is None or trainer.ckpt_path is not None or owners().file_of(module) is not None:
+        return None
+    return maker_of(module, options.store)
 
 
 def tags_of(trainer: Any) -> dict[str, str]:

@@ -12,7 +12,7 @@ from runlore_transformers._calls import RecordedCall
 from runlore_transformers._data import record_evaluated
 from runlore_transformers._framework import NAME
 from runlore_transformers._metrics import by_split
-from runlore_transformers._owners import Baseline, additions_to_writer, link_to_writer, owners
+from runlore_transformers._owners import Baseline, additions_to_writer, link_to_writer, maker_of, owners
 from runlore_transformers._params import labels, names, record_params
 
 Place = Mapping[str, Any]
@@ -68,7 +68,8 @@ class Evaluation:
         """Return additions to the run that the weights come from, or that they were evaluated in before."""
         options = self.listener.options
         owner = owners().of(self._trainer)
-        found = None if owner is None else owner.additions_for(self._trainer.model)
+        model = self._trainer.model
+        found = (None if owner is None else owner.additions_for(model)) or maker_of(model, options.store)
         if found is not None:
             return found
         if current_run() is not None:  # the user's own is for this, too

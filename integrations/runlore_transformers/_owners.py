@@ -30,7 +30,7 @@ class Owner:
     def __init__(self, session: FitSession, listener: Any, training: Takes) -> None:
         self.session = session
         self.training: Takes | None = training  # None once it is over
-        self.weights = KnownWeights(torch.cat)  # those that the training saved, and ended with
+        self.weights = KnownWeights(torch.cat, run=session.run)  # those that the training saved, and ended with
         self.is_current = True  # False once the model was trained without being recorded
         self._listener = weakref.ref(listener)  # it may hold the Trainer
 
@@ -123,6 +123,17 @@ class Owners(guest.Part):
         owner = self.pop(trainer)
         if owner is not None:
             owner.is_current = False
+
+
+def maker_of(model: Any, store: Store | None) -> Additions | None:
+    """Return additions to the run that made the weights of a model, a copy maybe; None where none is known.
+
+    None as well for weights that the model was loaded with: their file tells more.
+    """
+    plain = unwrapped(model)
+    found = None if plain is None else Additions.to_maker_of(tensors_of(plain), torch.cat, store=store)
+    folder = None if found is None else owners().folder_of(model)
+    return None if folder is not None and holds(folder, plain) else found
 
 
 def owners() -> Owners:

@@ -16,7 +16,7 @@ from runlore_transformers._checkpoints import checkpoint_at, checkpoint_to_resum
 from runlore_transformers._data import record_data, record_evaluated
 from runlore_transformers._framework import NAME, batch_size_of, unwrapped
 from runlore_transformers._metrics import by_split, summary_in
-from runlore_transformers._owners import Owner, link_to_writer, owners
+from runlore_transformers._owners import Owner, link_to_writer, maker_of, owners
 from runlore_transformers._params import groups_of, labels, names, record_params
 
 
@@ -55,14 +55,16 @@ class Training:
     def _open(self) -> FitSession:
         trainer, options = self._trainer, self.listener.options
         baseline, before = owners().baseline_of(trainer, options), owners().pop(trainer)
+        maker = maker_of(trainer.model, options.store)
         if self._trial is not None:  # each trial has a model of its own
-            baseline = before = None
+            baseline = before = maker = None
         self._session = session = FitSession.begin(
             NAME,
             options.request(
                 tags=labels(trainer),
                 resume_from=self._resume_from,
                 after=None if before is None else before.session.run,
+                copy_of=maker,
                 continues=None if baseline is None else baseline.run,
                 leader=bool(trainer.is_world_process_zero()),
                 **{**names(trainer, options), **self._name_of_trial()},
@@ -75,7 +77,7 @@ class Training:
         record_params(session, trainer)
         session.record(lambda session: record_data(session, "train", trainer.train_dataset))
         session.record(lambda session: self._record_eval(session, trainer.eval_dataset))
-        if self._resume_from is None:
+        if self._resume_from is None and maker is None:
             session.record(lambda session: link_to_writer(session, "started_from", trainer.model))
         return session
 

@@ -2,12 +2,15 @@
 
 import os
 import threading
+import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from runlore import FitSession, RunloreWarning, Store
+from runlore.guest import FitRequest
 from runlore.guest.additions import Additions, KnownWeights
 from runlore.maintenance import removal
 from runlore.recording import additions
@@ -89,3 +92,42 @@ def test_no_addition_need_replace_a_point(store: Store) -> None:
     assert found == {"acc/after": 0.75, "new": 1.0}
     assert Additions(run, 3).beside_recorded({"val_loss": 0.5}, "val") == {}
     assert Additions(run, 2).beside_recorded({"val_loss": 0.25}, "val") == {"val_loss": 0.25}
+
+
+def test_weights_are_known_in_any_object_as_those_of_the_run_that_made_them(store: Store, tmp_path: Path) -> None:
+    made, first = np.arange(8.0), np.ones(8)
+    with FitSession.begin("own") as session:
+        known = KnownWeights(run=session.run)
+        known.note(0, 0.0, lambda: [first])  # as any fit with this seed begins
+        known.note(3, 1.0, lambda: [made])
+    found = Additions.to_maker_of(lambda: [made.copy()])
+    assert found is not None
+    assert (found.run.id, found.step, found.epoch) == (session.run.id, 3, 1.0)
+    for other in (first, made + 1, made.astype("float32")):
+        assert Additions.to_maker_of(partial(list, [other])) is None
+    assert Additions.to_maker_of(lambda: [made], store=Store(tmp_path / "other")) is None
+
+
+def test_a_fit_of_a_copy_is_linked_to_the_run_that_made_it_unless_that_is_known_otherwise(store: Store) -> None:
+    with FitSession.begin("own") as first:
+        pass
+    made = Additions(first.run, 3)
+    for name, before in (("copy", None), ("again", first.run)):
+        FitSession.begin("own", FitRequest(name=name, copy_of=made, after=before)).end()
+    assert store.run("copy").links == [{"kind": "started_from", "run": first.run.id, "step": 3}]
+    assert store.run("again").links == [{"kind": "refit_of", "run": first.run.id}]
+
+
+def test_warnings_of_a_framework_make_no_weights_alike(recwarn: pytest.WarningsRecorder) -> None:
+    """With warnings as errors, other weights counted as those that were noted last."""
+
+    def warn(weights: np.ndarray) -> list[np.ndarray]:
+        warnings.warn("an array was copied", DeprecationWarning, stacklevel=1)
+        return [weights]
+
+    warnings.simplefilter("error")
+    known = KnownWeights()
+    known.note(3, 1.0, lambda: warn(np.ones(3)))
+    assert known.place(lambda: warn(np.zeros(3))) is None
+    assert known.place(lambda: warn(np.ones(3))) == (3, 1.0)
+    assert not recwarn

@@ -136,3 +136,18 @@ def test_weights_of_a_file_that_is_gone_are_nobodys(store: Store, tmp_path: Path
     path.unlink()
     made.evaluate(*rows(), verbose=0)
     assert "test/loss" not in only(store).metrics
+
+
+def test_a_copy_of_a_model_belongs_to_the_run_that_made_its_weights(store: Store) -> None:
+    """Its evaluation was lost, and its fit was linked to nothing."""
+    made, x_y = model(), rows()
+    fit(made, RunloreCallback("first"))
+    copied = keras.models.clone_model(made)
+    copied.compile("sgd", "mse")
+    copied.set_weights(made.get_weights())
+    copied.evaluate(*x_y, verbose=0)
+    fit(copied, RunloreCallback("second"))
+    tested = store.run("first").metrics["test/loss"]
+    assert (tested.steps.tolist(), tested.epochs.tolist()) == ([6], [2])
+    assert "test/loss" not in store.run("second").metrics
+    assert store.run("second").links == [{"kind": "started_from", "run": store.run("first").id, "step": 6}]

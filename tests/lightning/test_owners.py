@@ -1,8 +1,13 @@
 """Which run a trainer and its module belong to behind the fit."""
 
+import copy
+from pathlib import Path
+
+import torch
+
 from runlore import Store
 from runlore_lightning import RunloreCallback
-from tests.lightning.models import Tiny, data, trainer
+from tests.lightning.models import Tiny, checkpoint, data, trainer
 
 
 def test_a_second_fit_is_a_second_run_linked_to_the_first(store: Store) -> None:
@@ -13,3 +18,19 @@ def test_a_second_fit_is_a_second_run_linked_to_the_first(store: Store) -> None:
     t.fit(model, data())
     second, first = store.runs()
     assert second.links == [{"kind": "refit_of", "run": first.id}]
+
+
+def test_a_copy_of_a_module_belongs_to_the_run_that_made_its_weights(store: Store, tmp_path: Path) -> None:
+    """Tests of it were runs of their own, at step 0, and its fit was linked to nothing."""
+    saving = checkpoint(tmp_path, save_top_k=-1, filename="{epoch}")
+    first, model = trainer(RunloreCallback("first"), saving, enable_checkpointing=True), Tiny()
+    first.fit(model, data())
+    copied, by_hand = copy.deepcopy(model), Tiny()
+    by_hand.load_state_dict(torch.load(tmp_path / "epoch=0.ckpt", weights_only=False)["state_dict"])
+    for module in (copied, by_hand):
+        trainer(RunloreCallback()).test(module, data(2), verbose=False)
+    trainer(RunloreCallback("second")).fit(copied, data())
+    assert len(store.runs()) == 2
+    tested = store.run("first").metrics["test_loss"]
+    assert (tested.steps.tolist(), tested.epochs.tolist()) == ([10, 30], [0, 2])
+    assert store.run("second").links == [{"kind": "started_from", "run": store.run("first").id, "step": 30}]

@@ -1,5 +1,6 @@
 """The training that the weights of a Trainer come from, and the run that wrote a loaded model."""
 
+import copy
 import gc
 import os
 import warnings
@@ -211,3 +212,15 @@ def test_adapters_know_the_run_that_wrote_them(store: Store, tmp_path: Path) -> 
     made.train()
     (link,) = store.run("second").links
     assert (link["kind"], link["run"], link["step"]) == ("started_from", first.id, 2)
+
+
+def test_a_copy_of_a_model_belongs_to_the_run_that_made_its_weights(store: Store, tmp_path: Path) -> None:
+    """Its evaluation was a run of its own, at step 0, and its training was linked to nothing."""
+    first = trainer(tmp_path / "a", RunloreCallback("first"))
+    first.train()
+    second = trainer(tmp_path / "b", RunloreCallback("second"), model=copy.deepcopy(first.model))
+    second.evaluate()
+    second.train()
+    assert len(store.runs()) == 2
+    assert store.run("first").metrics["eval_loss"].steps.tolist() == [6]
+    assert store.run("second").links == [{"kind": "started_from", "run": store.run("first").id, "step": 6}]

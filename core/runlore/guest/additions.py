@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from runlore._process import Part
-from runlore._warnings import report
+from runlore._process import Part, process
+from runlore._warnings import report, without_warnings
 from runlore.artifacts.events import extent, local_path
 from runlore.guest.recorder import Recorder
 from runlore.guest.wrapping import ByIdentity
@@ -118,12 +118,14 @@ class KnownWeights:
     values of (of a model that is spread over processes): they count for the ones that were noted last.
 
     Tensors on a device are read at once with a framework's own `join`, such as `torch.cat`; without it one by one.
+    Those that a `run` has made are known in any other object, too: see `Additions.to_maker_of`.
     """
 
-    def __init__(self, join: Join | None = None, *, fixed: bool = False) -> None:
+    def __init__(self, join: Join | None = None, *, fixed: bool = False, run: Run | None = None) -> None:
         self.last: Place = (None, None)
         self._join = join
         self._fixed = fixed
+        self._run = run
         self._places: dict[_Values, Place] = {}
 
     def note(self, step: int | None, epoch: float | None, tensors: "Tensors") -> None:
@@ -133,8 +135,9 @@ class KnownWeights:
         if found is not None:
             self._places.pop(found, None)
             self._places[found] = self.last
-            for other in list(self._places)[:-MAX_PLACES]:
-                del self._places[other]
+            _drop_oldest(self._places)
+            if self._run is not None and step != 0:  # at step 0 they may be what any seed has made
+                process.part(Made).note(found, self._run, self.last)
 
     def place(self, tensors: "Tensors") -> Place | None:
         """Return step and epoch of the weights that a model has now; None for weights that were not noted."""
@@ -160,6 +163,31 @@ class _Values(NamedTuple):
     digest: str
 
 
+class Made(Part):
+    """Knows the newest weights that fits of this process have made, and those that a forked child inherits."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self._made: dict[_Values, tuple[Run, Place]] = {}
+
+    def note(self, found: _Values, run: Run, place: Place) -> None:
+        """Note that a run has made weights."""
+        self._made.pop(found, None)
+        self._made[found] = run, place
+        _drop_oldest(self._made)
+
+    def by(self, found: _Values | None) -> tuple[Run, Place] | None:
+        """Return the run that made weights last, with step and epoch; None where none did."""
+        return None if found is None else self._made.get(found)
+
+
+def _drop_oldest(known: dict[_Values, Any]) -> None:
+    for other in list(known)[:-MAX_PLACES]:
+        del known[other]
+
+
+@without_warnings()
 def _values(tensors: "Tensors", join: Join | None) -> _Values | None:
     try:
         flat = tensors()
@@ -211,6 +239,22 @@ class Additions(Recorder):
             return None if found is None else cls(addition(place.folder, found.run), found.step, found.epoch)
         except Exception as error:  # a framework calls us here, and must not meet our exceptions
             report(f"the run that wrote {os.fspath(checkpoint)!r} can't be looked up: {type(error).__name__}: {error}")
+            return None
+
+    @classmethod
+    def to_maker_of(cls, tensors: Tensors, join: Join | None = None, *, store: Store | None = None) -> "Self | None":
+        """Return additions to the run of this process that has made weights, at their step; None where none has.
+
+        So a copy of a model is known, and weights that a user has put into another one. Only runs of the store count.
+        `tensors` and `join` are as `KnownWeights` has them. Never raises.
+        """
+        try:
+            made = None if is_worker() else process.part(Made).by(_values(tensors, join))
+            if made is None or made[0].folder.root != (store or open_store()).root:
+                return None
+            return cls(made[0], *made[1])
+        except Exception as error:  # a framework calls us here, and must not meet our exceptions
+            report(f"the run that made a model can't be looked up: {type(error).__name__}: {error}")
             return None
 
     def opened(self) -> Run | None:

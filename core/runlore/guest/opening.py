@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PURPOSE = "purpose"  # the tag of a run that only evaluates
 LOCK_S = 10.0  # that one process waits for others that begin a run of the same
+STARTED_FROM = "started_from"  # the link to the run that made the weights which a fit begins with
 SHARED = "shared"  # the tag of a run that several processes work on, with what names that
 
 
@@ -217,3 +218,6 @@ def _links(
     before = request.after
     if before is not None and before.id != run.id and (origin is None or before.id != origin.run):
         yield REFIT_OF, before.id, None, None
+    made = request.copy_of
+    if made is not None and before is None and origin is None and made.run.id != run.id:
+        yield STARTED_FROM, made.run.id, made.step, None

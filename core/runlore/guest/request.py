@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from runlore.guest.additions import Additions
     from runlore.guest.launch import Launch
     from runlore.recording.run import Run
     from runlore.store.store import Store
@@ -16,15 +17,16 @@ class FitRequest:
     """Describes the run of a training call; None stands for the default.
 
     `resume_from` is the checkpoint that training starts from: the run that wrote it goes on, or, if that has finished,
-    the new one is linked to it. `after` is the run of the model's previous fit. `leader` is True in the process that
-    records, where the framework knows better than the variables of launchers; `launch` is what the process that started
-    this one prepared. A request that only `visits`, as for an evaluation, joins the user's open run and leaves it to
-    the first training; a run of its own gets the tag `purpose`. `continues` is the run of an evaluation that came
-    before the first training of the same model: it goes on as the run of the training, with the numbers of the
-    evaluation at step 0. So does the run of a call that is over, as that of a search that is called again, and one that
-    is still open is shared. `shared` names, for every process and for ever, what several processes work on together:
-    the first of them begins its run, the others put theirs below it, also the children of multiprocessing, and later
-    ones go on in it, unless it `is_new`: a run that has ended was of something else of that name.
+    the new one is linked to it. `after` is the run of the model's previous fit; of another model `copy_of` tells which
+    run made its weights, and at which step: it is linked where neither of those two is known. `leader` is True in the
+    process that records, where the framework knows better than the variables of launchers; `launch` is what the process
+    that started this one prepared. A request that only `visits`, as for an evaluation, joins the user's open run and
+    leaves it to the first training; a run of its own gets the tag `purpose`. `continues` is the run of an evaluation
+    that came before the first training of the same model: it goes on as the run of the training, with the numbers of
+    the evaluation at step 0. So does the run of a call that is over, as that of a search that is called again, and one
+    that is still open is shared. `shared` names, for every process and for ever, what several processes work on
+    together: the first of them begins its run, the others put theirs below it, also the children of multiprocessing,
+    and later ones go on in it, unless it `is_new`: a run that has ended was of something else of that name.
     """
 
     name: str | None = None
@@ -33,6 +35,7 @@ class FitRequest:
     store: "Store | None" = None
     resume_from: str | os.PathLike[str] | None = None
     after: "Run | None" = None
+    copy_of: "Additions | None" = None
     continues: "Run | None" = None
     leader: bool | None = None
     launch: "Launch | None" = None
