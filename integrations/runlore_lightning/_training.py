@@ -12,7 +12,7 @@ from runlore.guest.launch import Launch
 from runlore.guest.wrapping import token_of
 from runlore_lightning._checkpoints import Checkpoints
 from runlore_lightning._data import record_data
-from runlore_lightning._endings import reason_to_stop
+from runlore_lightning._endings import reason_to_stop, stops
 from runlore_lightning._framework import NAME
 from runlore_lightning._metrics import Points, record_silence, record_unsynced
 from runlore_lightning._optimizers import Stepped, configured, optimizers, rates, shape, steps_done
@@ -33,11 +33,11 @@ class Training:
         self._points = Points(trainer, session.metrics)
         self._checkpoints = Checkpoints(trainer, session, self.owner.steps)
         self.has_begun = False  # an epoch has
-        self._first_epoch: int | None = None
         self._epoch: int | None = None  # the last one that has begun
         self._hparams: dict[str, Any] = {}  # that are on record
         self._shape: list[tuple[int, int]] = []  # of the optimizers that are on record
         self._stepped = Stepped(configured(trainer))
+        self._stops = stops(trainer)
 
     @classmethod
     def begin(
@@ -81,8 +81,7 @@ class Training:
         """Record the learning rates, and before the first epoch the data, which is loaded by now."""
         trainer, session = self._trainer, self.session
         self._epoch = trainer.current_epoch
-        if self._first_epoch is None:
-            self._first_epoch = self._epoch
+        if not self.has_begun:
             session.record(lambda session: record_data(session, trainer))
             self.has_begun = True
             session.params(self._changed_hparams)
@@ -140,7 +139,7 @@ class Training:
             session.metrics(told, step=steps_done(trainer), epoch=trainer.current_epoch, split="train")
 
     def _record_ending(self, error: BaseException | None) -> None:
-        reason = reason_to_stop(self._trainer, self._first_epoch or 0) if error is None else None
+        reason = reason_to_stop(self._trainer, self._stops, self._epoch) if error is None else None
         if reason is not None:
             self.session.stopped(reason, step=steps_done(self._trainer), epoch=self._epoch)
 

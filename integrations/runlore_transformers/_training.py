@@ -186,10 +186,16 @@ def _why_stopped(trainer: Any) -> str | None:
     state = trainer.state
     if not getattr(trainer.control, "should_training_stop", False) or state.global_step >= state.max_steps:
         return None
-    for callback in trainer.callback_handler.callbacks:
+    metric = trainer.args.metric_for_best_model
+    for callback in trainer.callback_handler.callbacks if _was_judged(state, metric) else ():
         if isinstance(callback, EarlyStoppingCallback) and callback.early_stopping_patience_counter >= (
             patience := callback.early_stopping_patience
         ):
-            metric = trainer.args.metric_for_best_model
             return f"{metric} did not improve for {patience} evaluations"
     return f"a callback asked for it, with {state.max_steps - state.global_step} steps to go"
+
+
+def _was_judged(state: Any, metric: str | None) -> bool:
+    """Return True if the metric was evaluated at the last step: what callbacks have counted before may be old."""
+    name = f"eval_{str(metric).removeprefix('eval_')}"
+    return any(name in item and item.get("step") == state.global_step for item in state.log_history)

@@ -70,6 +70,17 @@ def test_a_fit_that_reaches_its_limits_was_not_stopped(store: Store) -> None:
     assert (second, third) == ("", "step 8, epoch 3: trainer.should_stop was set")
 
 
+def test_what_a_shared_callback_has_stopped_before_is_no_reason(store: Store) -> None:
+    """EarlyStopping keeps why it has stopped: a fit of another trainer that was stopped otherwise was told that."""
+    early = pl.callbacks.EarlyStopping("val_loss", patience=1)
+    shared = {"num_sanity_val_steps": 0}
+    trainer(RunloreCallback("first"), early, **shared).fit(Steered([0.1, 0.2]), data(2), data(1))
+    early.patience = 9
+    trainer(RunloreCallback("second"), early, At("on_train_epoch_end", stop), **shared).fit(Tiny(), data(2), data(1))
+    assert store.run("first").tags["stopped"].startswith("step 4, epoch 1: Monitored metric")
+    assert store.run("second").tags["stopped"] == "step 2, epoch 0: trainer.should_stop was set"
+
+
 def test_a_trial_that_is_pruned_has_not_failed(store: Store) -> None:
     """Optuna's callback raises to end it."""
     optuna = pytest.importorskip("optuna")

@@ -146,6 +146,17 @@ def test_early_stopping_finishes_with_its_reason(store: Store, tmp_path: Path) -
     assert run.tags["stopped"] == "step 2, epoch 0.333333: loss did not improve for 1 evaluations"
 
 
+def test_what_a_shared_callback_has_counted_before_is_no_reason(store: Store, tmp_path: Path) -> None:
+    """A training that was stopped otherwise, before its first evaluation, was told why the one before had stopped."""
+    stopping = transformers.EarlyStoppingCallback(early_stopping_patience=1, early_stopping_threshold=9.0)
+    judged = {"eval_strategy": "steps", "save_strategy": "steps", "load_best_model_at_end": True, "max_steps": 20}
+    settings = {**judged, "metric_for_best_model": "loss", "eval_steps": 4, "save_steps": 4}
+    trainer(tmp_path / "a", RunloreCallback("first"), stopping, **settings).train()
+    trainer(tmp_path / "b", RunloreCallback("second"), stopping, AlmostEarlyStopping(), **settings).train()
+    assert "loss did not improve" in store.run("first").tags["stopped"]
+    assert store.run("second").tags["stopped"].startswith("step 3, epoch 0.5: a callback asked for it")
+
+
 class AlmostEarlyStopping(transformers.TrainerCallback):
     early_stopping_patience = 3
 
