@@ -2,7 +2,7 @@
 
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runlore.guest.captured import Captured, defaults_of, marked
@@ -53,13 +53,18 @@ class Stepped:
     def _note(self, optimizer: Any, *_: Any) -> None:
         if threading.get_ident() == self._thread and self._seen.get(optimizer) is None:
             self._seen.set(optimizer, True)
-            self._found.append(weakref.ref(optimizer))
+            if _is_real(optimizer):
+                self._found.append(weakref.ref(optimizer))
 
 
 def configured(trainer: Any) -> list[Any]:
     """Return the optimizers that the module has configured, without what a strategy wraps them in."""
     found = [getattr(item, "optimizer", item) for item in trainer.optimizers]
-    return [item for item in found if type(item).__name__ != NONE]
+    return [item for item in found if _is_real(item)]
+
+
+def _is_real(optimizer: Any) -> bool:
+    return type(optimizer).__name__ != NONE
 
 
 def steps_done(trainer: Any) -> int:
@@ -124,9 +129,12 @@ def _groups(optimizer: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _settings(optimizer: Any) -> dict[str, Any]:
-    """Return the settings of the first group; where there are more, also what differs between them, by group."""
+    """Return the settings of the first group; where there are more, also what differs between them, by group.
+
+    The rate is the one that a scheduler begins with, not where its warm-up or its steps have got to.
+    """
     groups, defaults = optimizer.param_groups, defaults_of(type(optimizer))
-    told = [{name: value for name, value in group.items() if name not in FLAGS} for group in groups]
+    told = [_of_group(group) for group in groups]
     found = {"name": type(optimizer).__name__, **marked(told[0], defaults)}
     if len(groups) == 1:
         return found
@@ -137,3 +145,8 @@ def _settings(optimizer: Any) -> dict[str, Any]:
         if differs and key not in (*found, "groups"):
             found[key] = marked(differs, defaults)
     return {**found, "groups": Captured(len(groups))}
+
+
+def _of_group(group: Mapping[str, Any]) -> dict[str, Any]:
+    rate = {"lr": group["initial_lr"]} if "initial_lr" in group else {}
+    return {name: value for name, value in {**group, **rate}.items() if name not in FLAGS}

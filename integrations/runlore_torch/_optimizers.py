@@ -8,9 +8,12 @@ FLAGS = ("foreach", "fused", "capturable", "differentiable", "params", "param_na
 
 
 def settings(optimizer: Any) -> dict[str, Any]:
-    """Return the settings of the first group; of further ones what differs from it, by `group_1` and so on."""
+    """Return the settings of the first group; of further ones what differs from it, by `group_1` and so on.
+
+    The rate is the one that a scheduler begins with, not where its warm-up has got to.
+    """
     defaults = defaults_of(type(optimizer))
-    groups = [{name: value for name, value in group.items() if name not in FLAGS} for group in optimizer.param_groups]
+    groups = [_of_group(group) for group in optimizer.param_groups]
     found: dict[str, Any] = {"name": type(optimizer).__name__, **marked(_plain(groups[0]), defaults)}
     for place, group in enumerate(groups[1:], 1):
         differs = {name: value for name, value in group.items() if name not in groups[0] or value != groups[0][name]}
@@ -30,6 +33,11 @@ def named_rates(found: tuple[Any, ...], ending: str) -> dict[str, Any]:
     if len(set(map(str, found))) == 1:
         return {} if found[0] is None else {f"lr{ending}": found[0]}
     return {f"lr_{place}{ending}": rate for place, rate in enumerate(found) if rate is not None}
+
+
+def _of_group(group: dict[str, Any]) -> dict[str, Any]:
+    rate = {"lr": group["initial_lr"]} if "initial_lr" in group else {}
+    return {name: value for name, value in {**group, **rate}.items() if name not in FLAGS}
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -215,7 +215,7 @@ def test_optimizers_that_the_module_steps_itself_are_told(store: Store, tmp_path
 
 
 def test_a_warm_up_by_step_has_a_curve(store: Store) -> None:
-    """The rate was told at the start of each epoch, so that a fit of one epoch had one point."""
+    """The rate was told at the start of each epoch, so that a fit of one epoch had one point; the param was 0."""
 
     class Warming(Tiny):
         def configure_optimizers(self) -> Any:
@@ -226,6 +226,18 @@ def test_a_warm_up_by_step_has_a_curve(store: Store) -> None:
     trainer(RunloreCallback(), max_epochs=1, log_every_n_steps=4).fit(Warming(), data())
     rate = only(store).metrics["lr-SGD"]
     assert dict(zip(rate.steps.tolist(), rate.values.tolist(), strict=True)) == {0: 0.0, 4: 0.4, 8: 0.8, 10: 1.0}
+    assert only(store).params["optimizer.lr"] == 1.0
+
+
+def test_where_nothing_is_optimized_no_stand_in_is_told(store: Store) -> None:
+    """Lightning steps one, and the record told under `missing` that it can't be read."""
+
+    class Frozen(Tiny):
+        def configure_optimizers(self) -> None:
+            return None
+
+    trainer(RunloreCallback(), max_epochs=1).fit(Frozen(), data(3))
+    assert (only(store).missing, [key for key in only(store).params if "optimizer" in key]) == ([], [])
 
 
 @pytest.mark.parametrize("own", [False, True])

@@ -259,3 +259,20 @@ def test_torch_is_as_it_was(store: Store) -> None:
     with pytest.raises(TypeError, match="tags is 'a'"):
         RunloreCallback(tags="a")  # type: ignore[arg-type]
     assert "runlore_torch" in sys.modules
+
+
+def test_the_rate_of_a_warm_up_is_the_one_that_it_leads_to(autologged: Store) -> None:
+    """The param was where the warm-up began: 0."""
+
+    def warm_up() -> None:
+        model = Net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: step / 4)
+        for x, y in data():
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+            schedule.step()
+
+    warm_up()
+    assert only(autologged).params["optimizer.lr"] == 0.5
+    assert only(autologged).metrics["lr"].values.tolist() == [0.0, 0.125, 0.25, 0.375]
