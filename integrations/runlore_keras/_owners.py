@@ -44,9 +44,10 @@ class Loaded:
 
 @dataclass(eq=False, slots=True)
 class Waiting:
-    """Evaluations of a model that no run has made, and the steps of its optimizer then."""
+    """Evaluations of a model that no run has made, the steps of its optimizer then, and the weights."""
 
     optimizer_steps: int | None
+    weights: KnownWeights
     evaluations: list[Evaluated] = field(default_factory=list)
 
 
@@ -70,8 +71,7 @@ class Owners(guest.Part):
         """Return the recorded fit that made the weights of a model; None where they were trained on since."""
         found = self._owners.get(model)
         if found is not None and found.training is None:
-            is_left = _is_at(model, found.optimizer_steps) and found.weights.place(weights_in(model)) is not None
-            return found if is_left else None
+            return found if _is_at(model, found.optimizer_steps) and _has(model, found.weights) else None
         return found
 
     def set(self, model: Any, owner: Owner) -> None:
@@ -88,14 +88,15 @@ class Owners(guest.Part):
         """Hold an evaluation of a model that no run has made, for the run of its next fit."""
         found = self._waiting.get(model)
         if found is None:
-            found = Waiting(steps_of(model))
+            found = Waiting(steps_of(model), KnownWeights(_join()))
+            found.weights.note(None, None, weights_in(model))
             self._waiting.set(model, found)
         found.evaluations.append(evaluation)
 
     def has_room(self, model: Any) -> bool:
         """Return True if another evaluation of a model can wait; those of earlier weights are forgotten for it."""
         found = self._waiting.get(model)
-        if found is not None and found.optimizer_steps != steps_of(model):
+        if found is not None and (found.optimizer_steps != steps_of(model) or not _has(model, found.weights)):
             self._waiting.pop(model)
             return True
         return found is None or len(found.evaluations) < MAX_WAITING
@@ -103,7 +104,8 @@ class Owners(guest.Part):
     def pop_waiting(self, model: Any) -> list[Evaluated]:
         """Return the evaluations of the weights that a model has, and forget them; the fit of it begins."""
         found = self._waiting.pop(model)
-        return found.evaluations if found is not None and _is_at(model, found.optimizer_steps) else []
+        is_same = found is not None and _is_at(model, found.optimizer_steps) and _has(model, found.weights)
+        return found.evaluations if found is not None and is_same else []
 
     def sets_in(self, session: FitSession) -> Sets:
         """Return the sets that were evaluated in a fit so far, to be added to."""
@@ -147,7 +149,7 @@ class Owners(guest.Part):
         found = self._loaded.get(model)
         if found is None or not found.source.is_unchanged or not _is_at(model, found.optimizer_steps):
             return None
-        return found.source.path if found.weights.place(weights_in(model)) is not None else None
+        return found.source.path if _has(model, found.weights) else None
 
 
 def additions_of(model: Any) -> Additions | None:
@@ -189,6 +191,11 @@ def weights_in(model: Any) -> Tensors:
         return keras.ops.reshape(weight, (-1,)) if _is_torch() else keras.ops.convert_to_numpy(weight).reshape(-1)
 
     return lambda: [flat(weight) for weight in model.weights if math.prod(weight.shape)]
+
+
+def _has(model: Any, weights: KnownWeights) -> bool:
+    """Return True if a model has weights that were noted, or ones that can't be told from them."""
+    return weights.place(weights_in(model)) is not None
 
 
 def _join() -> Join | None:

@@ -41,7 +41,7 @@ class Owners(guest.Part):
 
     def __init__(self) -> None:
         self._owners: WeakKeyDictionary[Any, Owner] = WeakKeyDictionary()
-        self._baselines: WeakKeyDictionary[Any, FitSession] = WeakKeyDictionary()
+        self._baselines: WeakKeyDictionary[Any, tuple[FitSession, KnownWeights]] = WeakKeyDictionary()
         self._loaded: WeakKeyDictionary[Any, tuple[Source, KnownWeights]] = WeakKeyDictionary()
 
     def of(self, item: Any) -> Owner | None:
@@ -55,26 +55,37 @@ class Owners(guest.Part):
         self._loaded.pop(module, None)
 
     def baseline_of(self, module: Any) -> FitSession | None:
-        """Return the session of the first evaluation of a module that was not fitted since."""
-        return self._baselines.get(module)
+        """Return the session of the first evaluation of a module that has the same weights since."""
+        found, weights = self._baselines.get(module, (None, None))
+        return found if weights is not None and _has(module, weights) else None
 
     def set_baseline(self, module: Any, baseline: FitSession) -> None:
-        """Note the session of an evaluation: further ones go to its run until the module is fitted."""
-        self._baselines[module] = baseline
+        """Note the session of an evaluation: further ones go to its run until the weights of the module change."""
+        self._baselines[module] = baseline, _weights_of(module)
 
     def file_of(self, module: Any) -> Path | None:
         """Return the checkpoint that a module was loaded from, if neither has changed since."""
         source, weights = self._loaded.get(module, (None, None))
         if source is None or weights is None or not source.is_unchanged:
             return None
-        return source.path if weights.place(tensors_of(module)) is not None else None
+        return source.path if _has(module, weights) else None
 
     def set_file(self, module: Any, path: Any) -> None:
         """Note the local file that a module was loaded from."""
-        source, weights = Source.at(path), KnownWeights(torch.cat)
+        source = Source.at(path)
         if source is not None:
-            weights.note(None, None, tensors_of(module))
-            self._loaded[module] = source, weights
+            self._loaded[module] = source, _weights_of(module)
+
+
+def _weights_of(module: Any) -> KnownWeights:
+    found = KnownWeights(torch.cat)
+    found.note(None, None, tensors_of(module))
+    return found
+
+
+def _has(module: Any, weights: KnownWeights) -> bool:
+    """Return True if a module has weights that were noted, or ones that can't be told from them."""
+    return weights.place(tensors_of(module)) is not None
 
 
 def maker_of(module: Any, store: Store | None) -> Additions | None:

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -64,6 +64,7 @@ class Baseline:
 
     session: FitSession
     options: RunOptions
+    weights: KnownWeights = field(default_factory=lambda: KnownWeights(torch.cat))  # that were evaluated
 
 
 class Owners(guest.Part):
@@ -82,9 +83,12 @@ class Owners(guest.Part):
         return self._owners.get(unwrapped(trainer.model))
 
     def baseline_of(self, trainer: Any, options: RunOptions) -> FitSession | None:
-        """Return the session of an earlier evaluation of the same untrained model, recorded with these options."""
-        found = self._baselines.get(unwrapped(trainer.model))
-        return found.session if found is not None and found.options == options else None
+        """Return the session of an earlier evaluation of the same weights in the model, recorded with these options."""
+        plain = unwrapped(trainer.model)
+        found = self._baselines.get(plain)
+        if found is None or found.options != options or found.weights.place(tensors_of(plain)) is None:
+            return None
+        return found.session
 
     def with_state(self, state: Any) -> Owner | None:
         """Return the recorded training that has this state."""
@@ -97,7 +101,9 @@ class Owners(guest.Part):
 
     def set_baseline(self, trainer: Any, baseline: Baseline) -> None:
         """Note the run of an evaluation of a model that no recorded training has made."""
-        self._baselines.set(unwrapped(trainer.model), baseline)
+        plain = unwrapped(trainer.model)
+        baseline.weights.note(None, None, tensors_of(plain))
+        self._baselines.set(plain, baseline)
 
     def set_state(self, state: Any, owner: Owner) -> None:
         """Note the state of a recorded training: a new one each time it begins."""

@@ -151,3 +151,18 @@ def test_a_copy_of_a_model_belongs_to_the_run_that_made_its_weights(store: Store
     assert (tested.steps.tolist(), tested.epochs.tolist()) == ([6], [2])
     assert "test/loss" not in store.run("second").metrics
     assert store.run("second").links == [{"kind": "started_from", "run": store.run("first").id, "step": 6}]
+
+
+def test_a_baseline_is_of_the_weights_that_were_evaluated(store: Store) -> None:
+    """An evaluation of weights that the fit did not begin with was its step 0."""
+    made, x_y = model(), rows()
+    made.evaluate(*x_y, verbose=0)
+    made.set_weights([weights * 2 for weights in made.get_weights()])
+    scores = made.evaluate(*x_y, verbose=0)
+    fit(made, RunloreCallback())
+    assert only(store).metrics["test/loss"].values.tolist() == [pytest.approx(scores[0])]
+    other = model()
+    other.evaluate(*x_y, verbose=0)
+    other.set_weights([weights * 2 for weights in other.get_weights()])
+    fit(other, RunloreCallback("other"))
+    assert "test/loss" not in store.run("other").metrics

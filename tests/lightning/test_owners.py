@@ -34,3 +34,17 @@ def test_a_copy_of_a_module_belongs_to_the_run_that_made_its_weights(store: Stor
     tested = store.run("first").metrics["test_loss"]
     assert (tested.steps.tolist(), tested.epochs.tolist()) == ([10, 30], [0, 2])
     assert store.run("second").links == [{"kind": "started_from", "run": store.run("first").id, "step": 30}]
+
+
+def test_a_baseline_is_of_the_weights_that_were_evaluated(store: Store) -> None:
+    """Weights that were put into a module in turn replaced each other's points, and stayed the baseline of any fit."""
+    model, t = Tiny(), trainer(RunloreCallback("first"))
+    t.test(model, data(2), verbose=False)
+    model.load_state_dict(Tiny().state_dict())
+    second = trainer(RunloreCallback("second"))
+    second.test(model, data(2), verbose=False)
+    second.fit(model, data())
+    assert (len(store.runs()), store.run("first").tags["purpose"]) == (2, "evaluation")
+    assert store.run("first").metrics["test_loss"].last != store.run("second").metrics["test_loss"].last
+    assert "train_loss_step" in store.run("second").metrics
+    assert "purpose" not in store.run("second").tags

@@ -224,3 +224,17 @@ def test_a_copy_of_a_model_belongs_to_the_run_that_made_its_weights(store: Store
     assert len(store.runs()) == 2
     assert store.run("first").metrics["eval_loss"].steps.tolist() == [6]
     assert store.run("second").links == [{"kind": "started_from", "run": store.run("first").id, "step": 6}]
+
+
+def test_a_baseline_is_of_the_weights_that_were_evaluated(store: Store, tmp_path: Path) -> None:
+    """Weights that were put into one model in turn replaced each other's points, and stayed the baseline of any fit."""
+    made = trainer(tmp_path, RunloreCallback())
+    made.evaluate()
+    made.model.load_state_dict({name: value * 2 for name, value in made.model.state_dict().items()})
+    made.evaluate()
+    made.train()
+    trained, first = store.runs()
+    assert (first.tags["purpose"], first.metrics["eval_loss"].steps.tolist()) == ("evaluation", [0])
+    assert trained.metrics["eval_loss"].steps.tolist() == [0]
+    assert trained.metrics["eval_loss"].last != first.metrics["eval_loss"].last
+    assert "loss" in trained.metrics
