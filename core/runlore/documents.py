@@ -15,6 +15,7 @@ from runlore.store.segments import ParamChange, changed_params
 
 if TYPE_CHECKING:  # no command should wait for the imports of another one
     from runlore.analysis.comparison import Comparison
+    from runlore.analysis.importance import Ranking
     from runlore.analysis.row_diff import RowDiff
     from runlore.analysis.scope import LeftOut
     from runlore.analysis.statistics import Statistics
@@ -253,8 +254,7 @@ def statistics_document(
             | {"ci95": interval, "best": best, "runs": [item.run for item in group.runs]}
         )
     document: dict[str, Any] = {"metric": found.metric, "best": found.best, "over": list(over), "groups": groups}
-    if left_out:
-        document["left_out"] = [{"run": run.id, "name": run.name, "status": run.status} for run in left_out]
+    document |= _left_out(left_out)
     if found.mixed:
         document["mixed"] = list(found.mixed)
     test = found.test
@@ -264,7 +264,26 @@ def statistics_document(
             "difference": plain(test.difference), "t": test.t, "p": test.p,
             "ci95": None if test.interval is None else list(test.interval),
         }  # fmt: skip
+    elif found.why_no_test:
+        document["why_no_test"] = found.why_no_test
     return document
+
+
+def importance_document(found: "Ranking", left_out: "Sequence[LeftOut]" = ()) -> dict[str, Any]:
+    """Return what the params of runs tell of a metric; `left_out` are runs of the query that did not count."""
+    document: dict[str, Any] = {"metric": found.metric, "runs": found.runs, "of": found.of, "beyond": found.beyond}
+    document |= {"explained": found.explained, "why": found.why}
+    document["params"] = [
+        {"field": item.field, "values": item.values, "importance": item.importance, "correlation": item.correlation,
+         "alike": list(item.alike)}
+        for item in found.params
+    ]  # fmt: skip
+    return document | _left_out(left_out)
+
+
+def _left_out(runs: "Sequence[LeftOut]") -> dict[str, Any]:
+    told = [{"run": run.id, "name": run.name, "status": run.status} for run in runs]
+    return {"left_out": told} if told else {}
 
 
 def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:

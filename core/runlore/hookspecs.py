@@ -200,6 +200,19 @@ class ModelFile:
 
 
 @late
+class Importance(Frozen):
+    """The findings of a model that predicts values from columns.
+
+    `lost` says for each column by how much the squared error grows where its values are shuffled, as a part of the
+    variance; `explained` which part of the variance the model predicts (R²: below 0 it predicts worse than the mean).
+    Both are measured on values that the model was not made from.
+    """
+
+    lost: Mapping[str, float]
+    explained: float
+
+
+@late
 class Integration(Frozen):
     """A framework that autolog can record.
 
@@ -342,6 +355,18 @@ def runlore_capture_metrics(request: CaptureRequest) -> Mapping[str, float] | No
 
     Called on a thread of its own, 5 seconds after the start of a run (this first result is not recorded), and then
     every 15 seconds. Results are merged. May raise: the run says so once.
+    """
+
+
+@hookspec
+def runlore_measure_importance(
+    columns: Mapping[str, Sequence[float]], values: Sequence[float], seconds: float
+) -> Importance | None:
+    """Measure how much each column tells of values, or return None if you can't.
+
+    Called by readers (the page of `runlore ui`), never while training. All sequences have the same length, of 10 at
+    least; NaN in a column stands for what is missing there. Take about so many `seconds` at most. The first answer
+    counts. May raise: the reader is told why; `MissingDependency` for a library that is not installed.
     """
 
 

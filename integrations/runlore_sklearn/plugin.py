@@ -1,9 +1,10 @@
 """The entry point that names scikit-learn to runlore without importing it."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from functools import partial
 
-from runlore.hookspecs import Integration, hookimpl
+from runlore.hookspecs import Importance, Integration, hookimpl
 
 
 @hookimpl
@@ -13,6 +14,16 @@ def runlore_register_integrations() -> list[Integration]:
 
     displays = {module: partial(_enable_displays, module) for module in DISPLAYS}
     return [Integration(NAME, "sklearn.base", _enable, _disable, also=displays)]
+
+
+@hookimpl(trylast=True)  # somebody's own measure goes before it
+def runlore_measure_importance(
+    columns: Mapping[str, Sequence[float]], values: Sequence[float], seconds: float
+) -> Importance:
+    """Measure what columns tell of values by random forests."""
+    from runlore_sklearn._importance import measure
+
+    return measure(columns, values, seconds)
 
 
 def _enable() -> None:

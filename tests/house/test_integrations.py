@@ -8,7 +8,7 @@ FLOORS = [  # from the ground; files of one floor may import each other, without
     {"_framework", "_weights", "_inert", "_unpickler", "_seeds", "_taps", "_options", "_switch"},
     {
         "_calls", "_owners", "_checkpoints", "_copies", "_params", "_data", "_metrics", "_optimizers", "_endings",
-        "_histories", "_media", "_selection",
+        "_histories", "_importance", "_media", "_selection",
     },
     {"_callback", "_tracker", "_training", "_partial", "_evaluation", "_search", "_entry", "_parts", "_methods"},
     {"_wrapping", "_displays"},

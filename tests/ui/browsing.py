@@ -55,6 +55,17 @@ def search(page: "Page", text: str) -> None:
     box.press("Enter")
 
 
+def drag(page: "Page", where: str, begin: tuple[float, float], end: tuple[float, float]) -> None:
+    """With the mouse over an element, from and to parts of its width and height."""
+    box = page.locator(where).bounding_box()
+    assert box
+    points = [(box["x"] + box["width"] * across, box["y"] + box["height"] * down) for across, down in (begin, end)]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    page.mouse.move(*points[1], steps=5)
+    page.mouse.up()
+
+
 def plot_of(page: "Page", key: str) -> Any:
     """The card of a metric, drawn."""
     card = page.locator(f".card[data-key='{key}']")

@@ -23,7 +23,9 @@ ITEM_TYPES: dict[str, type] = {
     "runlore_capture_late_files": CapturedFile,
     "runlore_register_integrations": Integration,
 }
-ASKED = frozenset({"runlore_register_integrations", "runlore_describe_weights"})  # hooks that load what waits
+ASKED = frozenset(  # hooks that load what waits
+    {"runlore_register_integrations", "runlore_describe_weights", "runlore_measure_importance"}
+)
 LATE = ASKED | {"runlore_capture_seeds"}  # which is asked of those whose module is imported; all that may wait
 OWN = "runlore"  # the distribution of our own plugins
 REWRITE_WAIT_S = 5.0  # for a rewriter of somebody else's; who does not return in time is left out from then on

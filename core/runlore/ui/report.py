@@ -45,7 +45,8 @@ TOLD = (
     "summary", "data", "notes", "segments", "missing", "error", "children", "children_count",
 )  # fmt: skip
 KNOWN = frozenset(  # what the page's addresses have behind the ?
-    "q exp all cols sort sel runs group tab at dims dlog sx sy sc slogx slogy made token then".split()
+    "q exp all cols sort sel runs group over tab at dims dlog brush pc sx sy sc slogx slogy hx hy hm bm bx bc blogy im "
+    "made token then".split()
 )
 CHART_SETTINGS = ("x", "smooth", "logx", "logy", "outliers", "find", "top")
 
@@ -60,6 +61,7 @@ class View:
     sort: str = ""
     chosen: tuple[str, ...] = ()  # runs
     by: tuple[str, ...] = ()  # fields whose values form groups
+    over: tuple[str, ...] = ()  # fields that tell repetitions within a group apart
     compares: bool = False
     by_name: bool = False  # `chosen` are what people call runs, and all that is shown
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the charts
@@ -93,7 +95,8 @@ class View:
         settings = {name: one[name] for name in CHART_SETTINGS if name in one} | lists
         return cls(
             where, one.get("all") == "1", tuple(found.get("cols", ())), one.get("sort", ""),
-            runs_of, () if compares or of_run else tuple(group), compares, bool(compares or of_run), settings,
+            runs_of, () if compares or of_run else tuple(group), tuple(found.get("over", ())), compares,
+            bool(compares or of_run), settings,
         )  # fmt: skip
 
 
@@ -295,7 +298,7 @@ def _groups(store: Store, view: View, columns: list[str]) -> dict[str, Any]:
     keys = [item["key"] for item in known if re.sub(r"\.last$", "", item["field"]) in fields]
     axis = view.settings.get("x", "step")
     return {
-        "groups": tables.groups(store, view.where, by, metrics, view.show_all),
+        "groups": tables.groups(store, view.where, by, metrics, list(view.over), view.show_all),
         "bands": {
             key: tables.bands(store, view.where, by, metrics[0], key, axis, FINEST, view.show_all) for key in keys
         },

@@ -5,10 +5,11 @@ from typing import Any
 
 from runlore import __version__
 from runlore.analysis.curves import band_of, check_axis, curve_of
+from runlore.analysis.importance import rank_params
 from runlore.analysis.scope import independent, well_ended, with_children
 from runlore.analysis.statistics import group_runs, key_text
 from runlore.analysis.tables import Table, known_keys, list_experiments, read_table, suggested_columns
-from runlore.documents import iso_time, plain, statistics_document
+from runlore.documents import importance_document, iso_time, plain, statistics_document
 from runlore.errors import QueryError
 from runlore.index.fields import Field
 from runlore.maintenance.removal import NothingToUndo, last_removal
@@ -102,10 +103,18 @@ def check(store: Store, where: str) -> dict[str, Any]:
         return {"fields": [], "error": {"message": error.reason, "query": error.query, "column": error.column}}
 
 
-def groups(store: Store, where: str, by: list[str], metrics: list[str], all: bool) -> list[dict[str, Any]]:  # noqa: A002
+def groups(
+    store: Store, where: str, by: list[str], metrics: list[str], over: list[str], all: bool  # noqa: A002
+) -> list[dict[str, Any]]:  # fmt: skip
     """Return statistics of metrics in groups of runs that finished, and the other runs of the query."""
     chosen, left_out = well_ended(store, where, independent(where, all), by)
-    return [statistics_document(group_runs(store, chosen, metric, by), by, (), left_out) for metric in metrics]
+    return [statistics_document(group_runs(store, chosen, metric, by, over), by, over, left_out) for metric in metrics]
+
+
+def importance(store: Store, where: str, metric: str, all: bool) -> dict[str, Any]:  # noqa: A002
+    """Return what the params of runs that finished tell of a metric, and the other runs of the query."""
+    chosen, left_out = well_ended(store, where, independent(where, all))
+    return importance_document(rank_params(store, chosen, metric), left_out)
 
 
 # Curves
@@ -219,8 +228,13 @@ ENDPOINTS = [
             WHERE,
             Parameter("by", "texts", "fields whose values form the groups", required=True, most=4),
             Parameter("metrics", "texts", "metrics: val_acc, val_acc.max", required=True, most=20),
+            Parameter("over", "texts", "fields that tell repetitions apart: params.seed", [], most=4),
             ALL,
         ],
+    ),
+    Endpoint(
+        "/api/importance", "What the params of runs that finished tell of a metric: importance and correlation",
+        importance, [WHERE, Parameter("metric", "text", "a metric: val_acc, val_acc.max", required=True), ALL],
     ),
     Endpoint(
         "/api/metrics", "The metrics of several runs", metrics_of,

@@ -121,6 +121,42 @@ def test_groups_are_those_of_stats(real: Served) -> None:
     assert real.refused("/api/groups", by="params.lr", metrics="nothing").status == 400
 
 
+def test_groups_over_seeds_are_compared_in_pairs(real: Served) -> None:
+    sweep = 'experiment == "sweep"'
+    asked = {"where": sweep, "by": "params.lr", "metrics": [QUOTE, "duration"]}
+    found, other = real.get("/api/groups", over="params.seed", **asked)
+    test = found["test"]
+    assert (found["over"], test["pairs"], other["test"]["pairs"]) == (["params.seed"], 4, 4)
+    values = [
+        [
+            run.metrics["val/acc"].last
+            for run in Store(real.store).runs(f"{sweep} and params.lr == {lr}", sort="params.seed")
+        ]
+        for lr in (test["a"]["params.lr"], test["b"]["params.lr"])
+    ]
+    assert test["difference"] == pytest.approx(np.mean(np.subtract(values[1], values[0])))
+    (single,) = real.get(
+        "/api/groups", where='name == "sweep-0.1-1"', by="params.lr", metrics=QUOTE, over="params.seed"
+    )
+    assert "test" not in single
+    mixed = real.get("/api/groups", where=sweep, by="params.model", metrics=QUOTE, over="params.seed")[0]
+    assert mixed["why_no_test"].startswith("no paired test: the two groups share 0")
+    assert mixed["mixed"] == ["params.lr"]
+
+
+def test_importance_is_of_the_runs_that_finished(real: Served) -> None:
+    found = real.get("/api/importance", where='experiment == "sweep"', metric=QUOTE)
+    assert (found["runs"], found["of"], found["why"]) == (12, 12, None)
+    assert found["params"][0]["field"] == "params.lr"
+    assert found["params"][0]["importance"] > 0.5
+    assert found["params"][0]["correlation"] > 0.5
+    few = real.get("/api/importance", where="params.lr == 0.1", metric=QUOTE)
+    assert few["why"].startswith("too few runs")
+    every = real.get("/api/importance", metric="duration")
+    assert {item["status"] for item in every["left_out"]} == {"failed"}
+    assert real.refused("/api/importance", metric="metrics.(").status == 400
+
+
 def test_groups_leave_out_what_has_not_finished(real: Served) -> None:
     """The page's groups counted runs of every status."""
     (found,) = real.get("/api/groups", by="experiment", metrics="duration")

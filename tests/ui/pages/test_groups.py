@@ -20,7 +20,7 @@ def test_groups_have_means_intervals_and_bands(page: "Page", real: Served) -> No
     page.keyboard.press("Escape")
     row = page.locator(".groups tbody tr").first
     row.wait_for()
-    assert re.fullmatch(r"\s*0\.1\s+4\s+0\.98\d+ ± 0\.0\d+ \(0\.9999\d*\).*", row.inner_text(), re.S)
+    assert re.fullmatch(r"\s*▸\s*0\.1\s+4\s+0\.98\d+ ± 0\.0\d+ \(0\.9999\d*\).*", row.inner_text(), re.S)
     plot_of(page, "val/acc")
     wait_plot(page, "val/acc", "plot.data.some(trace => trace.name === '0.1 (4)')")  # until then it shows the runs
     traces = [trace for trace in data_of(page, "val/acc") if trace["name"]]

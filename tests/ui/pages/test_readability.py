@@ -18,8 +18,10 @@ PAGES = [
     *[f"/run/LIGHTNING?tab={tab}" for tab in ("overview", "charts", "artifacts", "code", "output", "lineage")],
     "/compare?runs=FIRST&runs=SECOND", "/compare", "/find",
     "/models", "/models?name=digits",
+    *[f"/?{SWEEP}&tab={tab}" for tab in ("heatmap", "boxes", "importance")],
+    f"/?{SWEEP}&group=params.lr&over=params.seed",
 ]  # fmt: skip
-DISTINCT = {PAGES[place] for place in (0, 1, 5, 7, 11, 13, 15)}  # the others are made of the same parts
+DISTINCT = {PAGES[place] for place in (0, 1, 5, 7, 11, 13, 15, 17)}  # the others are made of the same parts
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_axes_are_found_by_typing(page: "Page", real: Served) -> None:
     assert query(page)["sy"] == ["metrics.loss.max"]
     page.get_by_role("button", name="colour: ").click()
     page.get_by_role("button", name="params.seed", exact=True).click()
-    until(page, "document.querySelector('.big').data[0].marker.showscale === true")
+    until(page, "document.querySelector('.big').data.at(-1).marker.showscale === true")
 
 
 def test_a_param_and_a_metric_of_one_name_are_told_apart(page: "Page", store: Store, serve: Serve) -> None:

@@ -6,15 +6,18 @@ import { labels } from "./fields.js";
 import { count, groupText, number, ordered } from "./format.js";
 
 export const GROUPS = 12; // groups with bands; the server sends no more
+export const MEMBERS = 100; // runs that a group shows
 const NAMED = 5; // runs that are left out
 
 /** The table of groups; `found` has one answer for each metric.
  *
- * `order` is {at, down}: the column that it is sorted by, or null for the server's order. `on` has sort(order) and
- * open(group), which shows the runs of one, or null.
+ * `order` is {at, down}: the column that it is sorted by, or null for the server's order. `on` has sort(order),
+ * open(by), which shows only the runs of a group, expand(group), which lists them below it, and `members`, the runs of
+ * those that are expanded; a page without a server has only the first.
  */
 export function groupTable(found, by, order, on) {
-  const columns = [...labels(by), "runs", ...labels(found.map((item) => item.metric))];
+  const over = found[0].over;
+  const columns = [...labels(by), "runs", ...(over.length ? ["n"] : []), ...labels(found.map((item) => item.metric))];
   const head = (name, at) => {
     const way = order?.at === at ? (order.down ? "descending" : "ascending") : "none";
     const sign = { descending: " ▾", ascending: " ▴", none: "" }[way];
@@ -28,31 +31,108 @@ export function groupTable(found, by, order, on) {
   const lines = found[0].groups.map((group, place) => {
     const own = found.map((item) => item.groups.find((other) => same(other.by, group.by)));
     const runs = group.runs.length + group.lacking;
-    return { group, place, own, keys: [...by.map((field) => group.by[field]), runs, ...own.map((item) => item?.mean)] };
+    const numbers = over.length ? [runs, group.n] : [runs];
+    const keys = [...by.map((field) => group.by[field]), ...numbers, ...own.map((item) => item?.mean)];
+    return { group, place, own, numbers, keys };
   });
   if (order) lines.sort((one, other) => ordered(one.keys[order.at], other.keys[order.at], order.down));
-  const rows = lines.map(({ group, place, own, keys }) =>
-    h(
+  const name = (group, field, at) => {
+    const words = groupText(group.by[field]);
+    if (at || !on.open) return h("td", { title: words }, words);
+    const open = h("button", { type: "button", class: "plain link", onclick: () => on.open(group.by) }, words);
+    return h("td", { title: `${words}: show these runs` }, open);
+  };
+  const rows = lines.map(({ group, place, own, numbers }) => {
+    const runs = on.members?.get(JSON.stringify(group.by));
+    const line = h(
       "tr",
       {},
-      h("td", {}, place < GROUPS ? dot(place) : null),
-      by.map((field, at) => {
-        const words = groupText(group.by[field]);
-        const open = () => on.open(group.by);
-        const shown = at || !on.open ? words : h("button", { type: "button", class: "plain link", onclick: open }, words);
-        return h("td", { title: at || !on.open ? words : `${words}: show these runs` }, shown);
-      }),
-      h("td", { class: "number" }, keys[by.length]),
+      h(
+        "td",
+        { class: "lead" },
+        on.expand ? expander(group, Boolean(runs), on.expand) : null,
+        place < GROUPS ? dot(place) : null,
+      ),
+      by.map((field, at) => name(group, field, at)),
+      numbers.map((amount) => h("td", { class: "number" }, amount)),
       own.map((item) => h("td", { class: "number" }, cell(item))),
-    ),
-  );
+    );
+    return [line, runs ? members(group, runs, by.length, numbers.length, over) : null];
+  });
   const table = h(
     "table",
     { class: "list groups" },
-    h("thead", {}, h("tr", {}, h("th"), columns.map(head))),
+    h("thead", {}, h("tr", {}, h("th", {}, h("span", { class: "unseen" }, "colour")), columns.map(head))),
     h("tbody", {}, rows),
   );
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Groups" }, table);
+}
+
+function expander(group, isOpen, expand) {
+  const words = `Runs of ${Object.values(group.by).map(groupText).join(", ")}`;
+  const about = { "aria-expanded": String(isOpen), "aria-label": words, title: words };
+  return h(
+    "button",
+    { type: "button", class: "plain expander", onclick: () => expand(group), ...about },
+    isOpen ? "▾" : "▸",
+  );
+}
+
+/** The rows of a group's runs: each with what tells it from the others of the group, and its values. */
+function members(group, runs, names, numbers, over) {
+  const lines = runs.map((run) =>
+    h(
+      "tr",
+      { class: "member" },
+      h("td"),
+      h(
+        "td",
+        { colspan: names + numbers },
+        runLink(run.id, run.name),
+        h(
+          "span",
+          { class: "quiet" },
+          over.map((field, at) => ` ${labels([field])[0]} ${groupText(run.values[at])}`),
+        ),
+      ),
+      run.values.slice(over.length).map((value) => h("td", { class: "number" }, number(value))),
+    ),
+  );
+  const more = group.runs.length - runs.length;
+  const rest = h(
+    "tr",
+    { class: "member" },
+    h("td"),
+    h("td", { colspan: names + numbers, class: "quiet" }, `and ${more} more`),
+  );
+  return more > 0 ? [...lines, rest] : lines;
+}
+
+/** What `runlore stats --over` says below its table, for each metric; nothing without `over`. */
+export function testLines(found, by) {
+  if (!found[0].over.length) return null;
+  const named = (group) => by.map((field) => groupText(group[field])).join(" ");
+  const names = labels(found.map((item) => item.metric));
+  const line = ({ test, why_no_test: why }, at) =>
+    test ? `${names[at]}, ${testText(test, named)}` : why ? `${names[at]}: ${why}` : null;
+  const mixed = found[0].mixed ?? [];
+  const others = `${mixed.slice(0, NAMED).join(", ")}${mixed.length > NAMED ? ` and ${mixed.length - NAMED} more` : ""}`;
+  const said = [...found.map(line), mixed.length ? `Runs of one group differ in ${others}, too.` : null].filter(
+    Boolean,
+  );
+  return said.length
+    ? h(
+        "div",
+        { class: "left-out tests" },
+        said.map((words) => h("p", {}, words)),
+      )
+    : null;
+}
+
+function testText({ a, b, pairs, difference, ci95, t, p }, named) {
+  const text = `paired over ${pairs}: ${named(b)} − ${named(a)} = ${number(difference)}`;
+  if (p === null || !ci95) return `${text}, the same for each pair: no test`;
+  return `${text} (95 %: ${ci95.map(number).join(" … ")}), t = ${number(Number(t.toPrecision(3)))}, p = ${number(Number(p.toPrecision(2)))}`;
 }
 
 /** The query for the runs of a group: those of another query that have its values. */
@@ -60,7 +140,10 @@ export function groupQuery(where, group) {
   const terms = Object.entries(group).map(([field, value]) =>
     value === null || value === undefined ? `${field} is None` : `${field} == ${JSON.stringify(value)}`,
   );
-  const own = terms.join(" and ").replace(/\btrue\b/g, "True").replace(/\bfalse\b/g, "False");
+  const own = terms
+    .join(" and ")
+    .replace(/\btrue\b/g, "True")
+    .replace(/\bfalse\b/g, "False");
   return where ? `(${where}) and ${own}` : own;
 }
 

@@ -6,7 +6,7 @@ import * as compare from "./compare.js";
 import { Curves } from "./curves.js";
 import { fill, h, say, trying } from "./dom.js";
 import { duration, moment, statusText } from "./format.js";
-import { groupTable, leftOut } from "./groups.js";
+import { groupTable, leftOut, testLines } from "./groups.js";
 import { overview } from "./overview.js";
 import { repaint } from "./plot.js";
 import { RunTable } from "./table.js";
@@ -69,8 +69,8 @@ function groups() {
           order = chosen;
           draw();
         },
-        open: null,
       }),
+      testLines(content.groups, content.by),
       leftOut(content.groups[0].left_out),
     );
   draw();

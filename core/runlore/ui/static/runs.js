@@ -1,6 +1,7 @@
 // The page of all runs: the table, actions on a selection, and charts.
 
 import { ask, change } from "./api.js";
+import { Boxes } from "./boxes.js";
 import { chooseColumns, chooseGroups } from "./choosers.js";
 import { dot, placesOf } from "./colours.js";
 import { Curves } from "./curves.js";
@@ -8,11 +9,15 @@ import { debounce, fill, h, offer, popover, say, tabs, trying } from "./dom.js";
 import { pageOf } from "./download.js";
 import { nothingFound, nothingYet, notShown, notUnderstood, storeGone } from "./empty.js";
 import { experimentButton, within } from "./experiments.js";
+import { isMetric, labels } from "./fields.js";
 import { count } from "./format.js";
-import { groupQuery, groupTable, leftOut } from "./groups.js";
+import { groupQuery, groupTable, leftOut, MEMBERS, testLines } from "./groups.js";
+import { HeatMap } from "./heatmap.js";
+import { Importance } from "./importance.js";
 import { Media } from "./media.js";
+import { Parallel } from "./parallel.js";
 import { queryBox } from "./query.js";
-import { Parallel, Scatter } from "./relations.js";
+import { Scatter } from "./scatter.js";
 import { selectionBar } from "./selection.js";
 import { read, remember, remembered, write } from "./state.js";
 import { RunTable } from "./table.js";
@@ -20,7 +25,15 @@ import { RunTable } from "./table.js";
 const SHOWN = 8; // runs whose curves are drawn where none is selected
 const CURVES = 50; // runs with curves; the server takes no more
 const SUGGESTED = 6; // columns where none are chosen
-const PICTURES = { curves: "Curves", scatter: "Scatter", parallel: "Parallel", media: "Media" };
+const PICTURES = {
+  curves: "Curves",
+  scatter: "Scatter",
+  parallel: "Parallel",
+  heatmap: "Heat map",
+  boxes: "Box plot",
+  importance: "Importance",
+  media: "Media",
+};
 
 export async function show(host, { go }) {
   const page = new RunsPage(host, go);
@@ -86,6 +99,7 @@ class RunsPage {
     );
     fill(
       this.host,
+      h("h1", { class: "unseen" }, "Runs"),
       h(
         "div",
         { class: "toolbar" },
@@ -279,7 +293,8 @@ class RunsPage {
       write({ group: null });
       return this.load();
     }
-    const found = await ask("/api/groups", { ...question, by: state.group, metrics });
+    const { group: by, over } = state;
+    const found = await ask("/api/groups", { ...question, by, metrics, over });
     if (asked !== this.asked) return;
     this.groups = found[0].groups.map((group) => group.by);
     const clear = h(
@@ -297,9 +312,25 @@ class RunsPage {
       this.foot,
       h("span", {}, `${count(this.groups.length, "group")}: mean ± half of the 95 % interval (best)`),
       h("span", { class: "grow" }),
+      popover(
+        over.length ? `Over ${labels(over).join(", ")}` : "Over …",
+        (box) =>
+          chooseGroups(box, this.keys, over, (fields) => {
+            write({ over: fields });
+            this.load();
+          }),
+        { title: "Fields that tell repetitions apart: runs of a group that differ only in these are compared in pairs" },
+      ),
       clear,
     );
+    const members = new Map();
     const on = {
+      members,
+      expand: trying(async (group) => {
+        const key = JSON.stringify(group.by);
+        if (!members.delete(key)) members.set(key, await this.membersOf(group, [...over, ...metrics]));
+        draw();
+      }),
       sort: (order) => {
         this.groupOrder = order;
         draw();
@@ -312,12 +343,20 @@ class RunsPage {
     const draw = () =>
       fill(
         this.left,
-        groupTable(found, state.group, this.groupOrder, on),
+        groupTable(found, by, this.groupOrder, on),
+        testLines(found, by),
         leftOut(found[0].left_out),
         this.foot,
       );
     draw();
     this.paint();
+  }
+
+  /** The runs of a group that count, the first ones, each with the values of some fields. */
+  async membersOf(group, columns) {
+    const where = `id in ${JSON.stringify(group.runs.slice(0, MEMBERS))}`;
+    const { rows } = await ask("/api/runs", { where, all: true, columns, limit: MEMBERS });
+    return rows.sort((one, other) => group.runs.indexOf(one.id) - group.runs.indexOf(other.id));
   }
 
   groupMetrics() {
@@ -366,6 +405,7 @@ class RunsPage {
   subject(state) {
     const question = this.question();
     if (this.kind === "media") return { runs: this.shown.map((id) => ({ id, name: id })) };
+    if (this.kind === "importance") return { ...question, first: this.columns().find(isMetric) };
     if (this.kind !== "curves") return { ...question, sort: state.sort, columns: this.columns() };
     if (!state.group.length) return { runs: this.shown.map((id) => ({ id, name: id })) };
     const [order] = this.groupMetrics();
@@ -385,7 +425,7 @@ class RunsPage {
       write({ tab: name === "curves" ? null : name });
       this.paint().then(() => this.controls.querySelector('[aria-selected="true"]').focus());
     };
-    const row = h("span", { class: "controls-own check", style: "display:contents" });
+    const row = h("div", { class: "own" });
     fill(this.controls, tabs("Pictures", PICTURES, kind, choose), row);
     const place = {
       state: read,
@@ -403,10 +443,13 @@ class RunsPage {
       media: () => new Media(read, write),
       scatter: () => new Scatter(place),
       parallel: () => new Parallel(place),
+      heatmap: () => new HeatMap(place),
+      boxes: () => new Boxes(place),
+      importance: () => new Importance(place),
     };
     this.view = made[kind]();
     if (this.view.controls) fill(row, this.view.controls);
-    fill(this.picture, this.controls, this.view.node);
+    fill(this.picture, h("h2", { class: "unseen" }, "Pictures"), this.controls, this.view.node);
   }
 
   // News
