@@ -34,7 +34,7 @@ def pages(store: Store) -> dict[str, tuple[str, str]]:
         "run": (f"/run/{first}", ".facts"),
         "run-charts": (f"/run/{first}?tab=charts", plots),
         "artifacts": ("/run/sweep-0.1-1?tab=artifacts", ".list"),
-        "lineage": (f"/run/{first}?tab=lineage", ".tree"),
+        "lineage": (f"/run/{first}?tab=lineage", ".graph .node"),
         "models": ("/models?name=digits", ".list tbody"),
         "find": ("/find", ".target"),
     }

@@ -103,6 +103,7 @@ def test_output_lineage_and_error_are_shown(page: "Page", real: Served) -> None:
     open_page(page, real, "/run/sweep-0.1-1?tab=output")
     page.get_by_text("the last line of sweep-0.1-1").wait_for()
     open_page(page, real, f"/run/{lightning(real)}?tab=lineage")
+    page.get_by_text("As a list").click()
     page.locator("ul.tree li", has_text="wrote at step").first.wait_for()
     assert page.locator("ul.tree li").first.inner_text().startswith("data ")
 

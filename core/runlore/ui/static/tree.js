@@ -1,8 +1,10 @@
-// The tree of a lineage: from data over runs and checkpoints to files.
+// A lineage, from data over runs and checkpoints to files: its graph, and the same as a list.
 
 import { ask } from "./api.js";
+import { outer } from "./base.js";
 import { fill, h, link, runLink } from "./dom.js";
-import { short, size } from "./format.js";
+import { count, short, size } from "./format.js";
+import { lineageGraph } from "./graph.js";
 
 export async function lineageTree(node, target) {
   fill(node, h("p", { class: "quiet" }, "Looking …"));
@@ -43,17 +45,45 @@ export async function lineageTree(node, target) {
   }
 
   const roots = graph.nodes.filter((item) => !ends.has(item.id));
-  fill(
-    node,
-    h(
-      "ul",
-      { class: "tree" },
-      roots.map((item) => branch(item.id, null)),
-    ),
-    graph.cut
-      ? h("p", { class: "quiet" }, "There is more than is shown: ", h("code", {}, "runlore lineage --full"))
-      : null,
+  const tree = h(
+    "ul",
+    { class: "tree" },
+    roots.map((item) => branch(item.id, null)),
   );
+  const more = graph.cut
+    ? h("p", { class: "quiet" }, "There is more than is shown: ", h("code", {}, "runlore lineage --full"))
+    : null;
+  if (!graph.edges.length) return void fill(node, tree, more);
+  const picture = lineageGraph(graph, boxed);
+  const near = `The ${picture.drawn} nearest of ${count(graph.nodes.length, "thing")} are drawn; the list has all.`;
+  const part = picture.drawn < graph.nodes.length ? h("p", { class: "quiet" }, near) : null;
+  fill(node, picture.node, part, more, h("details", {}, h("summary", {}, "As a list"), tree));
+  picture.centre();
+}
+
+/** What a box of the graph shows, and where it leads. */
+function boxed(item) {
+  const to = (address) => ({ href: outer(address), "data-inside": address });
+  if (item.kind === "run")
+    return {
+      kind: "run",
+      name: item.name || item.id,
+      about: `run ${short(item.id)}, ${item.status}`,
+      address: to(`/run/${encodeURIComponent(item.id)}`),
+    };
+  if (item.kind === "data")
+    return { kind: "data", name: item.name, about: `data ${(item.shape ?? []).join(" × ")}`, address: null };
+  const facts = [
+    item.type ?? "file",
+    item.size === undefined || item.size === null ? "" : size(item.size),
+    (item.roles ?? []).join(", "),
+  ];
+  return {
+    kind: "file",
+    name: item.name,
+    about: facts.filter(Boolean).join(" "),
+    address: to(`/find?sha256=${item.id}`),
+  };
 }
 
 function name(item) {
