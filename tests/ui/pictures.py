@@ -30,6 +30,8 @@ def pages(store: Store) -> dict[str, tuple[str, str]]:
         "groups": (f"/?{SWEEP}&group=params.lr", plots),
         "scatter": (f"/?{SWEEP}&tab=scatter&slogx=1", plots),
         "parallel": (f"/?{SWEEP}&tab=parallel", plots),
+        "heatmap": (f"/?{SWEEP}&tab=heatmap", plots),
+        "importance": (f"/?{SWEEP}&tab=importance", ".importance tbody"),
         "compare": (f"/compare?runs={second}&runs={first}", ".code .added"),
         "run": (f"/run/{first}", ".facts"),
         "run-charts": (f"/run/{first}?tab=charts", plots),
