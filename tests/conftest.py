@@ -43,7 +43,7 @@ FIXTURES = {
     # the last three ask a contract for it
     "process": {"python", "warm_python", "begin", "_in_a_process", "ending", "kind"},
     "server": {"serve", "served", "real", "many", "own"},
-    "browser": {"browser"},
+    "browser": {"browser", "firefox"},
     "framework": {"real_store", "many_store"},  # trained, or of 10,000 runs: half a minute each
 }
 HEAVY_CONTRACTS = (  # trainings that take long, or are many
