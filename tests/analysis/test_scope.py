@@ -3,7 +3,8 @@
 import pytest
 
 from runlore import Store
-from runlore.analysis.scope import independent, left_out_text, well_ended, with_children
+from runlore.analysis.scope import independent, left_out_text, listed, well_ended
+from runlore.errors import QueryError
 
 
 @pytest.fixture
@@ -20,26 +21,43 @@ def names(store: Store, where: str) -> set[str]:
 
 
 def test_children_are_left_out_unless_they_are_asked_for(mixed: Store) -> None:
-    assert names(mixed, with_children("", False)) == {"parent", "parent-again", "other"}
-    assert names(mixed, with_children("params.lr == 1 or params.lr == 2", False)) == {"parent", "parent-again", "other"}
-    assert names(mixed, with_children("parent is not None", False)) == {"child"}
-    assert names(mixed, with_children("", True)) == {"parent", "child", "parent-again", "other"}
+    assert names(mixed, listed("")) == {"parent", "parent-again", "other"}
+    assert names(mixed, listed("params.lr == 1 or params.lr == 2")) == {"parent", "parent-again", "other"}
+    assert names(mixed, listed("parent is not None")) == {"child"}
+    assert names(mixed, listed("", ["children"])) == {"parent", "child", "parent-again", "other"}
 
 
 def test_repetitions_are_left_out_unless_they_are_asked_for(mixed: Store) -> None:
-    assert names(mixed, independent("", False)) == {"parent", "other"}
-    assert names(mixed, independent("params.lr == 1 or params.lr == 2", False)) == {"parent", "other"}
-    assert names(mixed, independent("tags.reproduces is not None", False)) == {"parent-again"}
-    assert names(mixed, independent("", True)) == {"parent", "child", "parent-again", "other"}
+    assert names(mixed, independent("")) == {"parent", "other"}
+    assert names(mixed, independent("params.lr == 1 or params.lr == 2")) == {"parent", "other"}
+    assert names(mixed, independent("tags.reproduces is not None")) == {"parent-again"}
+    assert names(mixed, independent("", ["children"])) == {"parent", "child", "parent-again", "other"}
+
+
+def test_archived_runs_are_left_out_unless_they_are_asked_for(mixed: Store) -> None:
+    mixed.run("other").archive()
+    assert names(mixed, listed("")) == names(mixed, "not archived and parent is None") == {"parent", "parent-again"}
+    assert names(mixed, independent("params.lr > 0")) == {"parent"}
+    assert names(mixed, listed("", ["archived"])) == {"parent", "parent-again", "other"}
+    assert names(mixed, listed("archived")) == names(mixed, listed('tags.archived == "yes"')) == {"other"}
+    assert names(mixed, listed("name != 'archived'")) == {"parent", "parent-again"}
+    mixed.run("other").archive(off=True)
+    assert names(mixed, listed("")) == {"parent", "parent-again", "other"}
+
+
+def test_a_query_that_is_wrong_is_shown_as_it_was_typed(mixed: Store) -> None:
+    with pytest.raises(QueryError) as raised:
+        independent("parms.lr < 1")
+    assert raised.value.query == "parms.lr < 1"
 
 
 def test_runs_that_have_not_finished_are_left_out_unless_their_status_is_asked_for(mixed: Store) -> None:
     mixed.start_run("broken", params={"lr": 1}).finish("failed")
-    chosen, left_out = well_ended(mixed, "params.lr == 1", independent("params.lr == 1", False))
+    chosen, left_out = well_ended(mixed, "params.lr == 1", independent("params.lr == 1"))
     assert names(mixed, chosen) == {"parent"}
     assert [(run.name, run.status) for run in left_out] == [("broken", "failed")]
     for where, by in (("status != 'running'", ()), ("", ("status",))):
-        chosen, left_out = well_ended(mixed, where, independent(where, False), by)
+        chosen, left_out = well_ended(mixed, where, independent(where), by)
         assert names(mixed, chosen) == {"parent", "other", "broken"}
         assert left_out == ()
 

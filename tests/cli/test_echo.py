@@ -130,6 +130,7 @@ def calls(found: Hostile) -> dict[str, list[list[str]]]:
         "tag": [[a], [a, f"{odd}={odd}"], [a, odd], [a, "--remove", f"none{odd}"], [a, "--json"]],
         "note": [[a, odd], [odd, "x"], [a, " "]],
         "pin": [[a], [a, "--off"], [odd]],
+        "archive": [[a], [a, "--off", "--json"], [odd], ["--where", odd], ["--where", where]],
         "rm": [[a, "--dry-run"], [odd], [c], ["--where", odd], ["--where", where, "--dry-run", "--json"]],
         "undo": [["--dry-run"], [], [odd]],
         "gc": [["--dry-run"], ["--keep-best", "1", "--metric", odd], ["--older-than", odd],

@@ -49,3 +49,48 @@ def test_an_edit_of_nothing_or_to_nothing_is_refused(store: Store) -> None:
     empty = runlore("edit", "first", "--name", " ")
     assert (empty.exit_code, "at least one letter" in empty.output) == (2, True)
     assert store.run("first").name == "first"
+
+
+def test_archived_runs_leave_every_table_and_lose_nothing(store: Store) -> None:
+    with store.start_run("old", params={"lr": 1}) as parent:
+        parent.log_metrics({"loss": 1.0})
+        store.start_run("child", parent=parent).finish()
+    with store.start_run("new", params={"lr": 1}) as other:
+        other.log_metrics({"loss": 3.0})
+    done = runlore("archive", "old")
+    assert [line.split(" (")[0] for line in done.output.splitlines()] == ["archived old", "archived child"]
+    listed = runlore("ls")
+    assert ("new" in listed.output, "old" in listed.output) == (True, False)
+    assert "Archived runs are not listed: --archived shows them." in listed.output
+    assert "old" in runlore("ls", "--archived").output
+    assert (
+        runlore("ls", 'name == "old"').output
+        == "No run fulfils this query, but archived runs do: --archived lists them.\n"
+    )
+    assert "old" in runlore("ls", "archived").output
+    assert "archived=yes" in runlore("show", "old").output
+    assert [group["n"] for group in document("stats", "--metric", "loss", "--json")["groups"]] == [1]
+    assert [group["n"] for group in document("stats", "--metric", "loss", "--archived", "--json")["groups"]] == [2]
+    assert runlore("archive", "old").output == "there is nothing to change\n"
+    assert len(document("archive", "--where", "archived", "--off", "--json")) == 2
+    assert "old" in runlore("ls").output
+    assert store.run("old").tags == {}
+
+
+def test_what_is_to_be_archived_has_to_be_named(store: Store) -> None:
+    store.start_run("only").finish()
+    assert runlore("archive").exit_code == runlore("archive", "only", "--where", "name == 'only'").exit_code == 2
+    assert runlore("archive", "--where", "name == 'none'").output == "no run fulfils this\n"
+    assert runlore("ls", "archived == 1").exit_code == 2
+    assert store.run("only").tags == {}
+
+
+def test_an_archived_run_may_go_on_be_removed_and_be_gone_on_with(store: Store) -> None:
+    store.start_run("first").finish("failed")
+    store.run("first").archive()
+    with store.start_run("first", resume="allow") as again:
+        assert again.id == store.run("first").id
+    assert store.run("first").tags == {"archived": "yes"}
+    assert runlore("rm", "first").exit_code == 0
+    assert runlore("undo").exit_code == 0
+    assert store.run("first").tags == {"archived": "yes"}

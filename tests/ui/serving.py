@@ -128,7 +128,7 @@ def ids(served: Served, where: str, **more: Any) -> list[str]:
 
 
 def named(served: Served, name: str) -> str:
-    (found,) = ids(served, f"name == {name!r}", all="1")
+    (found,) = ids(served, f"name == {name!r}", all="children")
     return found
 
 

@@ -1,14 +1,15 @@
 """Restrict a query to the runs that a table shows or that statistics count."""
 
-import re
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from runlore._text import count_text, line_text
 from runlore.errors import QueryError
+from runlore.index.conditions import fields_of
 from runlore.index.fields import BARE, TABLES, Field
-from runlore.index.parse import parse_field
+from runlore.index.parse import parse_field, parse_query
 from runlore.index.select import values_of
 from runlore.index.sql import compile_query
 from runlore.log.record import REPRODUCES
@@ -16,6 +17,23 @@ from runlore.store.store import Store
 
 MAX_NAMED = 5  # runs that are left out
 NAME_CHARS = 24  # of such a run
+
+
+class Kind(NamedTuple):
+    """Runs that tables leave out: the word that asks for them, the field that names them, the query of all others."""
+
+    word: str
+    field: Field
+    others: str
+
+    def is_left_out(self, where: str, also: Collection[str]) -> bool:
+        """Return True unless `also` has the word, or the query names the field."""
+        return self.word not in also and all(field.text != self.field.text for field in fields_named(where))
+
+
+CHILDREN = Kind("children", parse_field("parent"), "parent is None")
+ARCHIVED = Kind("archived", parse_field("tags.archived"), "not archived")
+REPETITIONS = Kind("children", parse_field(f"tags.{REPRODUCES}"), f"tags.{REPRODUCES} is None")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +45,34 @@ class LeftOut:
     status: str
 
 
-def with_children(where: str, show_all: bool) -> str:
-    """Return a query without children, unless `show_all` is set or the query names `parent`."""
-    if show_all or re.search(r"\bparent\b", where) is not None:
-        return where
-    return f"({where}) and parent is None" if where else "parent is None"
+def listed(where: str, also: Collection[str] = ()) -> str:
+    """Return a query without children and archived runs, but for those that `also` asks for or the query names.
+
+    `also` may have "children" and "archived".
+
+    Raises:
+        QueryError: the query can't be understood.
+    """
+    return _without(where, also, (CHILDREN, ARCHIVED))
 
 
-def independent(where: str, show_all: bool) -> str:
-    """Return a query without children and without repetitions of other runs, which would count twice."""
-    with_repetitions = show_all or f"tags.{REPRODUCES}" in where
-    where = with_children(where, show_all)
-    if with_repetitions:
-        return where
-    return f"({where}) and tags.{REPRODUCES} is None" if where else f"tags.{REPRODUCES} is None"
+def independent(where: str, also: Collection[str] = ()) -> str:
+    """Return a query as `listed` does, also without repetitions of other runs, which would count twice."""
+    return _without(where, also, (CHILDREN, ARCHIVED, REPETITIONS))
+
+
+def fields_named(where: str) -> list[Field]:
+    """Return the fields that a query names.
+
+    Raises:
+        QueryError: it can't be understood.
+    """
+    return list(fields_of(parse_query(where, time.time)))
+
+
+def _without(where: str, also: Collection[str], kinds: Sequence[Kind]) -> str:
+    others = [kind.others for kind in kinds if kind.is_left_out(where, also)]
+    return " and ".join([f"({where})", *others] if where and others else [where] if where else others)
 
 
 def well_ended(store: Store, where: str, chosen: str, by: Sequence[str] = ()) -> tuple[str, tuple[LeftOut, ...]]:
@@ -53,7 +85,7 @@ def well_ended(store: Store, where: str, chosen: str, by: Sequence[str] = ()) ->
         QueryError: a query or a field can't be understood.
     """
     status = parse_field("status")
-    named = [*store.check_query(where), *(parse_field(text, "params") for text in by)]
+    named = [*fields_named(where), *(parse_field(text, "params") for text in by)]
     if any((field.table, field.column) == (status.table, status.column) for field in named):
         return chosen, ()
     text = f"({chosen}) and " if chosen else ""

@@ -44,6 +44,7 @@ COMMANDS = {
     "tag": "edit",
     "note": "edit",
     "pin": "edit",
+    "archive": "edit",
     "rm": "remove",
     "undo": "remove",
     "gc": "remove",

@@ -1,7 +1,7 @@
 """The table of `runlore ls --group-by`: a line for each group of runs."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,13 +35,13 @@ class GroupRequest:
     limit: int | None
 
 
-def print_groups(store: Store, where: str, show_all: bool, asked: GroupRequest, as_json: bool) -> None:
+def print_groups(store: Store, where: str, also: Collection[str], asked: GroupRequest, as_json: bool) -> None:
     """Print mean and best value of some metrics by group: those of the columns, else the ones that most runs have.
 
     Runs that have not finished are left out, and named, unless the query or `by` names their status.
     """
     by = asked.by
-    where, left_out = well_ended(store, where, independent(where, show_all), by)
+    where, left_out = well_ended(store, where, independent(where, also), by)
     for field in asked.columns:
         if field.table != "metrics":
             raise click.UsageError(f"{field.text} is no metric: the columns of groups are metrics")

@@ -19,7 +19,23 @@ store_option = click.option(
     "--store", metavar="PLACE", help="The store's folder or URL [default: found like .git, or $RUNLORE_STORE]."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-children_option = click.option("--all", "show_all", is_flag=True, help="All runs, children included.")
+
+
+def _asked_for(context: click.Context, parameter: click.Parameter, given: bool) -> None:
+    """Add what a flag asks for to the argument `also`."""
+    also: frozenset[str] = context.params.get("also", frozenset())
+    context.params["also"] = also | ({str(parameter.name)} if given else set())
+
+
+def also_options(command: T) -> T:
+    """Add --all and --archived: the command's argument `also` has "children", "archived", or both."""
+    for flag, name, about in (
+        ("--archived", "archived", "Archived runs, too."),
+        ("--all", "children", "All runs, children included."),
+    ):
+        add = click.option(flag, name, is_flag=True, expose_value=False, callback=_asked_for, help=about)
+        command = add(command)  # type: ignore[type-var]
+    return command
 
 
 class RunPart(click.ParamType):  # type: ignore[type-arg]

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from runlore._text import closest
 from runlore.errors import QueryError
-from runlore.index.fields import AGGREGATES, FIELDS, TABLES, Field
+from runlore.index.fields import AGGREGATES, FIELDS, FLAGS, TABLES, Field
 
 # Limits of a question, far beyond what people write; docs/queries.md names them all
 MAX_CHARS = 200_000  # of a query
@@ -66,7 +66,9 @@ def unknown_reason(name: str, parts: list[str]) -> str:
     """Return why a name is no field."""
     if name in FIELDS:
         return f"{name} has no parts"
-    close = closest(name, (*FIELDS, *TABLES, *FUNCTIONS), 0.5)
+    if name in FLAGS:
+        return f"{name} is a condition by itself: write {name}, or not {name}"
+    close = closest(name, (*FIELDS, *FLAGS, *TABLES, *FUNCTIONS), 0.5)
     if close:
         return f"there is no {name!r}: did you mean {'.'.join([close, *parts])} ?"
     if parts:

@@ -1,7 +1,10 @@
-"""Rename runs, move them to another experiment, describe them."""
+"""Rename runs, move them to another experiment, describe and archive them."""
 
+from collections.abc import Sequence
+
+from runlore.index.fields import SET
 from runlore.maintenance.removal import with_descendants
-from runlore.store.runs import RecordedRun
+from runlore.store.runs import ARCHIVED, RecordedRun
 
 
 def edit(
@@ -19,3 +22,15 @@ def edit(
     if experiment is not None:
         for child in with_descendants([run])[1:]:
             child.edit(experiment=experiment)
+
+
+def archive(runs: Sequence[RecordedRun], *, off: bool = False) -> list[RecordedRun]:
+    """Archive runs of one store and their descendants, or with `off` take them in again. Return those that changed.
+
+    Raises:
+        StoreRefused: the store can't be written.
+    """
+    changed = [run for run in with_descendants(runs) if (run.tags.get(ARCHIVED) == SET) is off]
+    for run in changed:
+        run.archive(off=off)
+    return changed

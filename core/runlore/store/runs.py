@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 from runlore._text import ago_text, as_time, duration_text, number_text, status_text
 from runlore._warnings import without_reports
 from runlore.errors import StoreRefused
-from runlore.index.fields import AGGREGATES
+from runlore.index.fields import AGGREGATES, SET
 from runlore.index.rows import Summary, Values, values_of
 from runlore.log.folder import Folder
 from runlore.log.series import Metrics
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DESCRIPTION = "description"  # the tag
+ARCHIVED = "archived"  # likewise, of runs that tables leave out
 MAX_ROWS = 50  # of a table in a notebook
 
 
@@ -141,6 +142,13 @@ class RecordedRun(Details):
                 run.run_log.event({"type": "edited", **told})
             if description is not None:
                 run.set_tags({DESCRIPTION: description.strip() or None})
+
+    def archive(self, *, off: bool = False) -> None:
+        """Leave the run out of tables, charts and statistics, or with `off` take it in again: the tag `archived`.
+
+        It keeps everything, and its name and id stand for it as before. Children stay as they are.
+        """
+        self.set_tags({ARCHIVED: None if off else SET})
 
     def attach(self) -> "Run":
         """Open the run for additions from this process; `finish()` closes it. Its status and end stay as they are.

@@ -1,4 +1,4 @@
-"""Endpoints that change runs: names, experiments, descriptions, tags, notes, pins, removal and undo."""
+"""Endpoints that change runs: names, experiments, descriptions, tags, notes, pins, the archive, removal and undo."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -62,6 +62,11 @@ def pin(store: Store, runs: list[str], off: bool) -> dict[str, Any]:
     return {"runs": [run.id for run in found]}
 
 
+def archive(store: Store, runs: list[str], off: bool) -> dict[str, Any]:
+    """Archive runs and their children, or take them in again where `off` is true."""
+    return {"runs": [run.id for run in editing.archive([store.run(part) for part in runs], off=off)]}
+
+
 def remove_runs(store: Store, runs: list[str]) -> dict[str, Any]:
     """Remove runs and their children."""
     return {"removed": [run.id for run in remove(store, [store.run(part) for part in runs])]}
@@ -96,6 +101,10 @@ ENDPOINTS = [
     Endpoint(
         "/api/pin", "Keep runs from `rm` and `gc`", pin,
         [RUNS, Parameter("off", "flag", "unpin them", False)], "POST",
+    ),
+    Endpoint(
+        "/api/archive", "Leave runs and their children out of tables, as `runlore archive`", archive,
+        [RUNS, Parameter("off", "flag", "take them in again", False)], "POST",
     ),
     Endpoint("/api/remove", "Remove runs and their children, as `runlore rm`", remove_runs, [RUNS], "POST"),
     Endpoint(

@@ -179,13 +179,14 @@ def _value(parameter: Parameter, given: Any) -> Any:
         texts = [text for text in texts if text]
         if len(texts) > parameter.most:
             raise Refused(f"{parameter.name} names {len(texts)}, at most {parameter.most:g} are taken")
+        for text in texts:
+            _check_choice(parameter, text)
         return texts
     single = given[-1] if isinstance(given, list) and given else given
     if parameter.kind == "text":
         if not isinstance(single, str):
             raise Refused(f"{parameter.name} is no text: {parameter.about}")
-        if parameter.choices and single not in parameter.choices:
-            raise Refused(f"{parameter.name} is {single!r}: it is one of {', '.join(parameter.choices)}")
+        _check_choice(parameter, single)
         return single
     if parameter.kind == "object":
         if not isinstance(single, dict):
@@ -194,6 +195,11 @@ def _value(parameter: Parameter, given: Any) -> Any:
     if parameter.kind == "flag":
         return single in ("1", "true", "yes", True)
     return _number(parameter, single)
+
+
+def _check_choice(parameter: Parameter, text: str) -> None:
+    if parameter.choices and text not in parameter.choices:
+        raise Refused(f"{parameter.name} is {text!r}: it is one of {', '.join(parameter.choices)}")
 
 
 def _number(parameter: Parameter, given: Any) -> float | int:
@@ -258,5 +264,5 @@ def _schema(item: Parameter) -> dict[str, Any]:
     if item.kind == "texts" and math.isfinite(item.most):
         schema["maxItems"] = item.most
     if item.choices:
-        schema["enum"] = list(item.choices)
+        (schema["items"] if item.kind == "texts" else schema)["enum"] = list(item.choices)
     return schema if item.default in (None, "") else {**schema, "default": item.default}

@@ -45,10 +45,11 @@ TOLD = (
     "summary", "data", "notes", "segments", "missing", "error", "children", "children_count",
 )  # fmt: skip
 KNOWN = frozenset(  # what the page's addresses have behind the ?
-    "q exp all cols sort sel runs group over tab at dims dlog brush pc sx sy sc slogx slogy hx hy hm bm bx bc blogy im "
-    "made token then".split()
+    "q exp all archived cols sort sel runs group over tab at dims dlog brush pc sx sy sc slogx slogy hx hy hm bm bx bc "
+    "blogy im made token then".split()
 )
-CHART_SETTINGS = ("x", "smooth", "logx", "logy", "outliers", "find", "top")
+ALSO = {"all": "children", "archived": "archived"}  # of an address: what it shows, too
+CHART_SETTINGS = ("x", "smooth", "logx", "logy", "outliers", "find", "top", "hide")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class View:
     """A view of the page, as one of its addresses shows it."""
 
     where: str = ""
-    show_all: bool = False
+    also: tuple[str, ...] = ()  # of "children" and "archived"
     columns: tuple[str, ...] = ()
     sort: str = ""
     chosen: tuple[str, ...] = ()  # runs
@@ -91,10 +92,11 @@ class View:
         if experiment:
             own = f"experiment == {json.dumps(experiment)}"
             where = f"{own} and ({where})" if where else own
-        lists = {"top": found.get("top", [])}
+        also = tuple(word for name, word in ALSO.items() if one.get(name) == "1")
+        lists = {name: found.get(name, []) for name in ("top", "hide")}
         settings = {name: one[name] for name in CHART_SETTINGS if name in one} | lists
         return cls(
-            where, one.get("all") == "1", tuple(found.get("cols", ())), one.get("sort", ""),
+            where, also, tuple(found.get("cols", ())), one.get("sort", ""),
             runs_of, () if compares or of_run else tuple(group), tuple(found.get("over", ())), compares,
             bool(compares or of_run), settings,
         )  # fmt: skip
@@ -110,7 +112,7 @@ class Report(NamedTuple):
 def _resolved(store: Store, view: View) -> View:
     """Return a view of runs that it names as one of their ids."""
     ids = tuple(store.run(part).id for part in view.chosen)
-    return replace(view, chosen=ids, where=f"id in {list(ids)!r}", show_all=True)
+    return replace(view, chosen=ids, where=f"id in {list(ids)!r}", also=tuple(ALSO.values()))
 
 
 def report(store: Store, view: View, title: str = "") -> Report:
@@ -183,7 +185,7 @@ def _content(store: Store, view: View, title: str) -> dict[str, Any]:
     """Return all that is shown, as the server's answers; secrets are masked by the rules that hold here and now."""
     where, sort = view.where, "" if view.compares else view.sort
     columns = list(view.columns) or suggested_columns(store, where)[:SUGGESTED]
-    table = tables.table(store, where, columns, sort, 0, MAX_ROWS, view.show_all)
+    table = tables.table(store, where, columns, sort, 0, MAX_ROWS, list(view.also))
     known = [row["id"] for row in table["rows"]]
     chosen = [run for run in view.chosen if run in known]
     curved = [] if view.by else (chosen or known)[: tables.MAX_CURVES]
@@ -298,9 +300,9 @@ def _groups(store: Store, view: View, columns: list[str]) -> dict[str, Any]:
     keys = [item["key"] for item in known if re.sub(r"\.last$", "", item["field"]) in fields]
     axis = view.settings.get("x", "step")
     return {
-        "groups": tables.groups(store, view.where, by, metrics, list(view.over), view.show_all),
+        "groups": tables.groups(store, view.where, by, metrics, list(view.over), list(view.also)),
         "bands": {
-            key: tables.bands(store, view.where, by, metrics[0], key, axis, FINEST, view.show_all) for key in keys
+            key: tables.bands(store, view.where, by, metrics[0], key, axis, FINEST, list(view.also)) for key in keys
         },
     }
 

@@ -1,17 +1,20 @@
 """Endpoints for many runs: tables, groups, keys, curves."""
 
 import math
+import time
 from typing import Any
 
 from runlore import __version__
 from runlore.analysis.curves import band_of, check_axis, curve_of
 from runlore.analysis.importance import rank_params
-from runlore.analysis.scope import independent, well_ended, with_children
+from runlore.analysis.scope import ARCHIVED, CHILDREN, independent, listed, well_ended
 from runlore.analysis.statistics import group_runs, key_text
 from runlore.analysis.tables import Table, known_keys, list_experiments, read_table, suggested_columns
 from runlore.documents import importance_document, iso_time, plain, statistics_document
 from runlore.errors import QueryError
 from runlore.index.fields import Field
+from runlore.index.select import count_of
+from runlore.index.sql import compile_query
 from runlore.maintenance.removal import NothingToUndo, last_removal
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
@@ -23,7 +26,10 @@ MAX_BANDS = 12  # groups of one answer
 MAX_MEMBERS = 30  # runs of a group that its band is made of
 
 WHERE = Parameter("where", "text", "a query, as of `runlore ls`", "")
-ALL = Parameter("all", "flag", "children, too", False)
+ALL = Parameter(
+    "all", "texts", "what is left out otherwise: children, archived", [], most=2,
+    choices=(CHILDREN.word, ARCHIVED.word),
+)  # fmt: skip
 KEY = Parameter("key", "text", "a metric", required=True)
 AXIS = Parameter("x", "text", "the quantity along x: step, epoch, time, relative, or metric: and a key", "step")
 MOST = Parameter("most", "whole", "points of a curve, approximately", 1000, least=10, most=5000)
@@ -38,19 +44,26 @@ def about(store: Store) -> dict[str, Any]:
     return {"root": str(store.root), "exists": store.exists, "removed": removed, "version": __version__}
 
 
-def experiments(store: Store, all: bool) -> dict[str, Any]:  # noqa: A002
+def experiments(store: Store, all: list[str]) -> dict[str, Any]:  # noqa: A002
     """Return the experiments, those with the newest runs first, each with its number of runs."""
-    found = list_experiments(store, with_children("", all))
+    found = list_experiments(store, listed("", all))
     return {"experiments": [{"name": name, "runs": runs, "newest": iso_time(newest)} for name, runs, newest in found]}
 
 
 def table(
-    store: Store, where: str, columns: list[str], sort: str, offset: int, limit: int, all: bool  # noqa: A002
+    store: Store, where: str, columns: list[str], sort: str, offset: int, limit: int, all: list[str]  # noqa: A002
 ) -> dict[str, Any]:  # fmt: skip
-    """Return a page of the table of runs."""
-    store.check_query(where)  # so that an error shows the query as it was typed
-    found = read_table(store, with_children(where, all), columns, sort=sort, offset=offset, limit=limit)
-    return table_document(found, columns) | {"offset": offset}
+    """Return a page of the table of runs, and how many of the query it leaves out because they are archived."""
+    found = read_table(store, listed(where, all), columns, sort=sort, offset=offset, limit=limit)
+    return table_document(found, columns) | {"offset": offset, "archived": _archived(store, where, all)}
+
+
+def _archived(store: Store, where: str, also: list[str]) -> int:
+    """Return how many runs of a query are left out because they are archived."""
+    if not ARCHIVED.is_left_out(where, also):
+        return 0
+    among = f"({where}) and archived" if where else "archived"
+    return store.ask(count_of, compile_query(listed(among, also), time.time))
 
 
 def table_document(found: Table, columns: list[str]) -> dict[str, Any]:
@@ -89,10 +102,9 @@ def keys(store: Store) -> dict[str, Any]:
     }
 
 
-def suggested(store: Store, where: str, all: bool) -> dict[str, Any]:  # noqa: A002
+def suggested(store: Store, where: str, all: list[str]) -> dict[str, Any]:  # noqa: A002
     """Return the columns that tell the runs of a query apart."""
-    store.check_query(where)
-    return {"columns": suggested_columns(store, with_children(where, all))}
+    return {"columns": suggested_columns(store, listed(where, all))}
 
 
 def check(store: Store, where: str) -> dict[str, Any]:
@@ -104,14 +116,14 @@ def check(store: Store, where: str) -> dict[str, Any]:
 
 
 def groups(
-    store: Store, where: str, by: list[str], metrics: list[str], over: list[str], all: bool  # noqa: A002
+    store: Store, where: str, by: list[str], metrics: list[str], over: list[str], all: list[str]  # noqa: A002
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return statistics of metrics in groups of runs that finished, and the other runs of the query."""
     chosen, left_out = well_ended(store, where, independent(where, all), by)
     return [statistics_document(group_runs(store, chosen, metric, by, over), by, over, left_out) for metric in metrics]
 
 
-def importance(store: Store, where: str, metric: str, all: bool) -> dict[str, Any]:  # noqa: A002
+def importance(store: Store, where: str, metric: str, all: list[str]) -> dict[str, Any]:  # noqa: A002
     """Return what the params of runs that finished tell of a metric, and the other runs of the query."""
     chosen, left_out = well_ended(store, where, independent(where, all))
     return importance_document(rank_params(store, chosen, metric), left_out)
@@ -163,7 +175,7 @@ def _number(value: float) -> float | str | None:
 
 
 def bands(
-    store: Store, where: str, by: list[str], order: str, key: str, x: str, most: int, all: bool  # noqa: A002
+    store: Store, where: str, by: list[str], order: str, key: str, x: str, most: int, all: list[str]  # noqa: A002
 ) -> dict[str, Any]:  # fmt: skip
     """Return mean and deviation of a metric's curves in groups of runs that finished; `order` ranks the groups."""
     _check_axis(x)

@@ -38,14 +38,31 @@ def test_a_run_is_renamed_moved_with_its_children_and_described(own: Served) -> 
     assert own.request("POST", path, b'{"name": "x"}').status in (401, 403)
 
 
+def test_archived_runs_are_left_out_and_counted(own: Served) -> None:
+    search = own.get("/api/runs", where='tags.estimator == "GridSearchCV"')["rows"][0]
+    before = own.get("/api/runs", limit=0)["total"]
+    archived = own.post("/api/archive", {"runs": [search["id"]]}).document["runs"]
+    assert len(archived) == 1 + search["children"]
+    found = own.get("/api/runs", limit=0)
+    assert (found["total"], found["archived"]) == (before - 1, 1)
+    found = own.get("/api/runs", limit=0, all=["children", "archived"])
+    assert (found["total"], found["archived"]) == (len(Store(own.store).runs()), 0)
+    found = own.get("/api/runs", where="archived", limit=0)
+    assert (found["total"], found["archived"]) == (1, 0)
+    assert own.get(f"/api/runs/{search['id']}")["tags"]["archived"] == "yes"
+    assert own.refused("/api/runs", all="1").status == 400
+    assert own.post("/api/archive", {"runs": archived, "off": True}).document["runs"] == archived
+    assert own.get("/api/runs", limit=0)["total"] == before
+
+
 def test_runs_are_removed_and_brought_back(own: Served) -> None:
     search = own.get("/api/runs", where='tags.estimator == "GridSearchCV"')["rows"][0]
-    before = own.get("/api/runs", all="1", limit=0)["total"]
+    before = own.get("/api/runs", all="children", limit=0)["total"]
     removed = own.post("/api/remove", {"runs": [search["id"]]}).document["removed"]
     assert len(removed) == 1 + search["children"]
-    assert len(own.get("/api/runs", all="1", limit=1000)["rows"]) == len(Store(own.store).runs())
+    assert len(own.get("/api/runs", all="children", limit=1000)["rows"]) == len(Store(own.store).runs())
     assert own.post("/api/undo", {}).document["back"] == sorted(removed)
-    assert own.get("/api/runs", all="1", limit=0)["total"] == before
+    assert own.get("/api/runs", all="children", limit=0)["total"] == before
     assert own.post("/api/undo", {}).status == 404
 
 

@@ -37,7 +37,7 @@ def test_pages_together_are_the_whole(many: Served) -> None:
 def test_children_are_left_out_unless_they_are_asked_for(real: Served) -> None:
     search = real.get("/api/runs", where='tags.estimator == "GridSearchCV"')["rows"][0]
     assert search["children"] > 0
-    children = ids(real, "", all="1", limit=1000)
+    children = ids(real, "", all="children", limit=1000)
     assert len(children) > real.get("/api/runs")["total"]
     assert len(ids(real, f"parent == {search['id']!r}")) == search["children"]
 

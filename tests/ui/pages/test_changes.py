@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from runlore import Store
-from tests.ui.browsing import SWEEP, names, open_page, wait_names
+from tests.ui.browsing import SWEEP, names, open_page, query, wait_names
 from tests.ui.serving import Serve, Served
 
 if TYPE_CHECKING:
@@ -35,6 +35,41 @@ def test_selected_runs_are_tagged_and_noted_in_place(page: "Page", own: Served) 
         assert store.run(name).notes == ["keep these"]
         assert store.run(name).tags["pinned"] == "yes"
     assert "good" not in store.run("sweep-0.1-3").tags
+
+
+def test_runs_are_archived_shown_and_taken_in_again(page: "Page", own: Served) -> None:
+    open_page(page, own, f"/?{SWEEP}")
+    wait_names(page, lambda found: len(found) == 12)
+    for name in ("sweep-0.1-1", "sweep-0.1-2"):
+        page.get_by_role("checkbox", name=f"Select {name}").check()
+    page.get_by_role("button", name="Archive", exact=True).click()
+    wait_names(page, lambda found: len(found) == 10 and "sweep-0.1-1" not in found)
+    assert Store(own.store).run("sweep-0.1-1").tags["archived"] == "yes"
+    page.get_by_role("button", name="Show 2 archived").click()
+    wait_names(page, lambda found: len(found) == 12)
+    assert query(page)["archived"] == ["1"]
+    assert page.locator("tr.archived").all_inner_texts()[0].count("archived") == 1
+    page.reload()
+    wait_names(page, lambda found: len(found) == 12)
+    page.get_by_role("checkbox", name="Select sweep-0.1-1").check()
+    page.get_by_role("button", name="Unarchive").click()
+    page.get_by_text("1 run taken in again").wait_for()
+    page.get_by_role("button", name="Hide archived").click()
+    wait_names(page, lambda found: len(found) == 11 and "sweep-0.1-1" in found)
+    page.get_by_role("button", name="Undo", exact=True).last.click()
+    wait_names(page, lambda found: len(found) == 10)
+    open_page(page, own, "/run/sweep-0.1-1")
+    page.get_by_role("button", name="Archived", pressed=True).click()
+    page.get_by_role("button", name="Archive", exact=True, pressed=False).wait_for()
+    assert Store(own.store).run("sweep-0.1-1").tags == {"team": "vision"}
+
+
+def test_an_experiment_whose_runs_are_all_archived_offers_them(page: "Page", store: Store, serve: Serve) -> None:
+    store.start_run("only").finish()
+    store.run("only").archive()
+    open_page(page, serve(store.root))
+    page.get_by_role("button", name="Show 1 archived").click()
+    wait_names(page, lambda found: found == ["only"])
 
 
 def test_runs_are_removed_and_undone_in_place(page: "Page", own: Served) -> None:

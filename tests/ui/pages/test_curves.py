@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runlore import Store
-from tests.ui.browsing import SWEEP, data_of, dots, open_page, plot_of, query, until, wait_names, wait_plot
+from tests.ui.browsing import SWEEP, data_of, dots, names, open_page, plot_of, query, until, wait_names, wait_plot
 from tests.ui.serving import Serve, Served
 
 if TYPE_CHECKING:
@@ -109,6 +109,30 @@ def test_the_legend_hides_runs_and_shows_one_alone(page: "Page", real: Served) -
     entries.nth(4).dblclick()
     wait_plot(page, "val/acc", "plot.data.length === 1")
     assert [trace["name"] for trace in data_of(page, "val/acc")] == [entries.nth(4).inner_text()]
+
+
+def test_an_eye_takes_a_run_out_of_the_charts_and_not_out_of_the_table(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}")
+    wait_names(page, lambda found: len(found) == 12)
+    eye = page.get_by_role("button", name="Hide sweep-0.1-3 in the charts")
+    plot_of(page, "val/acc")
+    wait_plot(page, "val/acc", "plot.data.length === 8")
+    assert page.locator("button.eye").count() == 8  # of the runs that the charts show
+    eye.click()
+    wait_plot(page, "val/acc", "plot.data.length === 7")
+    assert eye.get_attribute("aria-pressed") == "true"
+    assert len(names(page)) == 12
+    page.reload()  # the address has it
+    plot_of(page, "val/acc")
+    wait_plot(page, "val/acc", "plot.data.length === 7")
+    assert page.locator(".legend [aria-pressed=false]").all_inner_texts() == ["sweep-0.1-3"]
+    page.locator(".legend button", has_text="sweep-0.1-2").click()  # the names above the charts do the same
+    wait_plot(page, "val/acc", "plot.data.length === 6")
+    assert page.locator("button.eye[aria-pressed=true]").count() == 2
+    eye.press("Enter")
+    wait_plot(page, "val/acc", "plot.data.length === 7")
+    assert eye.evaluate("button => button === document.activeElement")
+    assert len(query(page)["hide"]) == 1
 
 
 def test_metrics_stand_in_sections_in_their_natural_order(page: "Page", store: Store, serve: Serve) -> None:

@@ -1,4 +1,4 @@
-"""`runlore edit`, `runlore tag`, `runlore note` and `runlore pin`: what people add to a run that is recorded."""
+"""`runlore edit`, `tag`, `note`, `pin` and `archive`: what people add to a run that is recorded."""
 
 import click
 
@@ -86,3 +86,28 @@ def pin(runs: tuple[str, ...], off: bool, store: str | None) -> None:
     for found in [place.run(part) for part in runs]:
         found.set_tags({PINNED: None if off else "yes"})
         echo(f"{'let go of' if off else 'pinned'} {found.name} ({found.id})")
+
+
+@click.command()
+@click.argument("runs", type=RunPart(), nargs=-1)
+@click.option("--where", metavar="QUERY", help="All runs that fulfil a query.")
+@click.option("--off", is_flag=True, help="Take them in again.")
+@json_option
+@store_option
+def archive(runs: tuple[str, ...], where: str | None, off: bool, as_json: bool, store: str | None) -> None:
+    """Leave runs and their children out of tables, charts and statistics; nothing of them is removed.
+
+    `runlore ls --archived` lists them, too; their names and ids stand for them as before.
+    """
+    if bool(runs) == (where is not None):
+        raise click.UsageError("name runs, or --where QUERY")
+    place = open_store(store)
+    chosen = [place.run(part) for part in runs] if where is None else list(place.runs(where))
+    changed = editing.archive(chosen, off=off)
+    if as_json:
+        print_json([run.id for run in changed])
+        return
+    for run in changed:
+        echo(f"{'took in again' if off else 'archived'} {run.name} ({run.id})")
+    if not changed:
+        echo("there is nothing to change" if chosen else "no run fulfils this")

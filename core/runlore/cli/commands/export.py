@@ -7,8 +7,8 @@ import click
 
 from runlore.analysis.exports import Format, drafted
 from runlore.analysis.exports import export as export_runs
-from runlore.analysis.scope import with_children
-from runlore.cli.options import children_option, json_option, options_as, store_option
+from runlore.analysis.scope import listed
+from runlore.cli.options import also_options, json_option, options_as, store_option
 from runlore.cli.printing import echo, print_json
 from runlore.errors import MissingDependency
 from runlore.store.store import Store, open_store
@@ -25,7 +25,7 @@ class Options:
     view: str
     title: str
     exact: bool
-    show_all: bool
+    also: frozenset[str]
     as_json: bool
     store: str | None
 
@@ -40,7 +40,7 @@ class Options:
 )
 @click.option("--title", default="", help="Of the page that --html writes.")
 @click.option("--exact", is_flag=True, help="CSV for programs: no apostrophe before what looks like a formula.")
-@children_option
+@also_options
 @json_option
 @store_option
 @options_as(Options)
@@ -57,7 +57,7 @@ def export(options: Options) -> None:
         raise click.UsageError("say where to: --to FOLDER for tables, or --html FILE for a page")
     if options.html is not None and not options.html.parent.is_dir():
         raise click.UsageError(f"--html: there is no folder {str(options.html.parent)!r}")
-    if options.view and (options.html is None or options.where or options.show_all):
+    if options.view and (options.html is None or options.where or options.also):
         raise click.UsageError("--view goes with --html, and has a query of its own")
     place = open_store(options.store)
     place.check_query(options.where)
@@ -66,7 +66,7 @@ def export(options: Options) -> None:
         count, written = _page(place, options, options.html), [options.html]
     else:
         assert options.to is not None
-        runs = place.runs(with_children(options.where, options.show_all), sort="id")
+        runs = place.runs(listed(options.where, options.also), sort="id")
         count, written = len(runs), export_runs(runs, options.to, options.kind, exact=options.exact)
     if options.as_json:
         print_json({"runs": count, "files": [str(path) for path in written]})
@@ -81,7 +81,7 @@ def _page(place: Store, options: Options, target: Path) -> int:
         from runlore.ui.report import View, report
     except ImportError as error:
         raise MissingDependency(f"the page needs {error.name}: pip install 'runlore[ui]'") from None
-    view = View.at(options.view) if options.view else View(options.where, options.show_all)
+    view = View.at(options.view) if options.view else View(options.where, tuple(options.also))
     made = report(place, view, options.title)
     with drafted(target) as draft:
         draft.write_text(made.text, encoding="utf-8")

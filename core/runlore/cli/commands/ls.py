@@ -1,6 +1,7 @@
 """`runlore ls`: the runs as a table."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -12,9 +13,9 @@ from rich.table import Table
 from runlore._text import ago_text, duration_text, line_text, number_text, status_text, width_of
 from runlore._warnings import without_warnings
 from runlore.analysis.columns import telling_columns
-from runlore.analysis.scope import field_named, with_children
+from runlore.analysis.scope import ARCHIVED, CHILDREN, field_named, fields_named, listed
 from runlore.analysis.tables import each_run
-from runlore.cli.options import children_option, json_option, store_option
+from runlore.cli.options import also_options, json_option, store_option
 from runlore.cli.printing import STATUS_STYLES, console, echo, print_json, terminal_width
 from runlore.documents import run_document
 from runlore.errors import StoreNotFound
@@ -26,6 +27,7 @@ from runlore.store.runs import RecordedRun, RunList
 from runlore.store.store import Store, open_store
 
 DEFAULT_LIMIT = 20  # runs
+HIDDEN = {CHILDREN: ("Children", "--all"), ARCHIVED: ("Archived runs", "--archived")}  # and what asks for them
 UNKNOWN = "(damaged or arriving)"  # in place of a name that can't be read
 CLOSED = "(not readable)"  # likewise, where the file can't be opened
 NAME_CHARS = 24  # of a run, and of the head of a column
@@ -40,28 +42,28 @@ MIN_TAG_CHARS = 10  # to which a tag is cut so that its column fits
 @click.option(
     "-n", "--limit", type=click.IntRange(min=0), help=f"Number of runs [default: {DEFAULT_LIMIT}; all with --json]."
 )
-@children_option
+@also_options
 @click.option("-c", "--column", "columns", multiple=True, metavar="FIELD", help="A column to show; may be repeated.")
 @click.option("--group-by", "by", multiple=True, metavar="FIELD", help="A line for each value: params.model.")
 @json_option
 @store_option
 def ls(
-    where: str, sort: str, limit: int | None, show_all: bool, columns: tuple[str, ...], by: tuple[str, ...],
+    where: str, sort: str, limit: int | None, also: frozenset[str], columns: tuple[str, ...], by: tuple[str, ...],
     as_json: bool, store: str | None,
 ) -> None:  # fmt: skip
     """List runs, newest first.
 
     WHERE is a query in Python's syntax: 'params.lr < 0.1 and metrics.val_loss.min < 0.3'. Children (such as the
-    candidates of a grid search) are listed with --all, or by a query that names `parent`.
+    candidates of a grid search) are listed with --all, archived runs with --archived, or either by a query that names
+    `parent` or `archived`.
     """
     opened = open_store(store)
     if by:
-        opened.check_query(where)
         fields = [parse_field(column, "metrics") for column in columns]
         from runlore.cli.groups import GroupRequest, print_groups  # only here, as it takes long to import
 
         request = GroupRequest(by, fields, parse_sort(sort) if sort else [], limit)
-        print_groups(opened, where, show_all, request, as_json)
+        print_groups(opened, where, also, request, as_json)
         return
     if as_json:
         print_json(run_document(run) for run in each_run(opened, where, sort=sort, limit=limit))
@@ -69,25 +71,24 @@ def ls(
     if store is not None and not opened.exists:
         raise StoreNotFound(f"no store at {str(opened.root)!r}")
     fields = [field_named(opened, column) for column in columns]
-    most = DEFAULT_LIMIT if limit is None and not show_all else limit
-    condition = with_children(where, show_all)
-    opened.check_query(where)  # so that errors show the query as it was typed
+    most = DEFAULT_LIMIT if limit is None and CHILDREN.word not in also else limit
+    condition = listed(where, also)
     with without_warnings():  # hints are printed below, for the query as it was typed
         runs = opened.runs(condition, sort=sort, limit=None if most is None else most + 1)
     if not runs:
-        echo(_empty(opened, where, condition == where))
+        echo(_empty(opened, where, also))
         _tell_unread(opened)
         return
     asked = [field for field, _ in parse_sort(sort)] if sort else []
-    table, width = _table(opened, runs[:most], fields, asked + opened.check_query(where))
+    table, width = _table(opened, runs[:most], fields, asked + fields_named(where))
     console(width).print(table)
     for hint in opened.runs(sort=sort, limit=0).hints:
         echo(f"runlore: {hint}", err=True)
     _tell_unread(opened)
     if most is not None and len(runs) > most:
         echo(f"More runs than {most} are there: -n N shows N of them.", err=True)
-    if condition != where and opened.runs("parent is not None", limit=1):
-        echo("Children are not listed: --all shows them.", err=True)
+    for what, option in _left_out(opened, "", where, also):
+        echo(f"{what} are not listed: {option} shows them.", err=True)
 
 
 def _tell_unread(store: Store) -> None:
@@ -103,10 +104,18 @@ def _tell_unread(store: Store) -> None:
         echo(f"This user can't read {text}: runlore doctor names them.", err=True)
 
 
-def _empty(store: Store, where: str, whole: bool) -> str:
-    """Say why no run is listed; `whole` means that children were looked for, too."""
-    if where and not whole and store.runs(where, limit=1):
-        return "No run fulfils this query, but children do: --all lists them."
+def _left_out(store: Store, among: str, where: str, also: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Yield what is left out of the list although it is among the runs of a query, and the option that asks for it."""
+    begin = f"({among}) and " if among else ""
+    for kind, told in HIDDEN.items():
+        if kind.is_left_out(where, also) and store.runs(f"{begin}not ({kind.others})", limit=1):
+            yield told
+
+
+def _empty(store: Store, where: str, also: frozenset[str]) -> str:
+    """Say why no run is listed."""
+    for what, option in _left_out(store, where, where, also) if where else ():
+        return f"No run fulfils this query, but {what.lower()} do: {option} lists them."
     if where:
         return "No run fulfils this query."
     return f"No runs yet in {store.root}. Add `import runlore; runlore.autolog()` to a script and run it."

@@ -9,7 +9,7 @@ from runlore._text import count_text, line_text, number_text
 from runlore.analysis.scope import independent, left_out_text, well_ended
 from runlore.analysis.statistics import Best, Group, PairedTest, Statistics, group_runs
 from runlore.cli.groups import Key, key_texts
-from runlore.cli.options import children_option, json_option, options_as, store_option
+from runlore.cli.options import also_options, json_option, options_as, store_option
 from runlore.cli.printing import echo, grid, print_json, print_whole
 from runlore.documents import statistics_document
 from runlore.errors import AmbiguousRun, RunNotFound
@@ -30,7 +30,7 @@ class Options:
     over: tuple[str, ...]
     best: Best | None
     between: tuple[str, str] | None
-    show_all: bool
+    also: frozenset[str]
     as_json: bool
     store: str | None
 
@@ -48,7 +48,7 @@ class Options:
     "--best", type=click.Choice(["min", "max"]), help="Which values are good [default: by the metric's name]."
 )
 @click.option("--between", nargs=2, metavar="A B", help="The two groups to test [default: the best two].")
-@children_option
+@also_options
 @json_option
 @store_option
 @options_as(Options)
@@ -62,7 +62,7 @@ def stats(options: Options) -> None:
     """
     by, over = options.by, options.over
     store = open_store(options.store)
-    chosen, left_out = well_ended(store, options.where, independent(options.where, options.show_all), by)
+    chosen, left_out = well_ended(store, options.where, independent(options.where, options.also), by)
     between = tuple(_named_parent(store, by, text) for text in options.between or ())
     found = group_runs(store, chosen, options.metric, by, over, options.best, between or None)  # type: ignore[arg-type]
     if options.as_json:

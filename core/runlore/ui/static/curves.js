@@ -13,7 +13,7 @@ import { byUse } from "./traces.js";
 
 const SECTION = 5; // metrics with a prefix from which on they have a section of their own
 
-/** Curves with their controls. `state` reads {x, smooth, logx, logy, outliers, find, top}; `save(patch)` writes it.
+/** Curves with their controls. `state` reads {x, smooth, logx, logy, outliers, find, top, hide}; `save(patch)` writes it.
  *
  * `fixed` curves are those of a page without a server: with one x axis and one smoothing.
  */
@@ -21,7 +21,7 @@ export class Curves {
   constructor(state, save, { systemOpen = false, fixed = false } = {}) {
     Object.assign(this, { state, save, systemOpen });
     this.cards = new Map();
-    this.hidden = new Set(); // runs that the legend hides
+    this.hidden = []; // runs, as they are drawn
     this.legend = h("div", { class: "legend" });
     this.nothing = h("div");
     this.sections = h("div");
@@ -97,6 +97,7 @@ export class Curves {
 
   /** Draw the names of the runs: a click hides one or shows it again, a double click shows it alone. */
   drawLegend() {
+    this.hidden = hiddenIn(this.state());
     const entry = (run) =>
       h(
         "button",
@@ -104,7 +105,7 @@ export class Curves {
           type: "button",
           class: "plain",
           title: `${run.name}: click to hide, double-click to show it alone`,
-          "aria-pressed": String(!this.hidden.has(run.id)),
+          "aria-pressed": String(!this.hidden.includes(run.id)),
           onclick: (event) => this.hide(run, event.detail > 1),
           onpointerenter: () => this.highlight(run.id),
           onpointerleave: () => this.highlight(null),
@@ -116,18 +117,16 @@ export class Curves {
   }
 
   hide(run, alone) {
-    const others = this.runs.filter((item) => item.id !== run.id);
-    const solo = others.every((item) => this.hidden.has(item.id)) && !this.hidden.has(run.id);
-    if (alone) this.hidden = new Set(solo ? [] : others.map((item) => item.id));
-    else if (!this.hidden.delete(run.id)) this.hidden.add(run.id);
-    this.drawLegend();
-    this.repaint();
+    const others = this.runs.map((item) => item.id).filter((id) => id !== run.id);
+    const solo = others.every((id) => this.hidden.includes(id)) && !this.hidden.includes(run.id);
+    this.save({ hide: alone ? (solo ? [] : others) : hiding(this.hidden, run.id) });
+    this.recolour();
   }
 
   /** What the cards show. */
   subject() {
     if (this.grouped) return { grouped: this.grouped, groups: this.groups, runs: [] };
-    return { runs: this.runs.map((run) => ({ ...run, hidden: this.hidden.has(run.id) })) };
+    return { runs: this.runs.map((run) => ({ ...run, hidden: this.hidden.includes(run.id) })) };
   }
 
   /** Let the curves of one run stand out in all charts; null for none. */
@@ -155,8 +154,12 @@ export class Curves {
     for (const card of this.cards.values()) card.outdate();
   }
 
-  /** Nothing to do: a run keeps its colour. */
-  recolour() {}
+  /** Draw again where other runs are hidden than before; a run keeps its colour. */
+  recolour() {
+    if (JSON.stringify(this.hidden) === JSON.stringify(hiddenIn(this.state()))) return;
+    this.drawLegend();
+    this.repaint();
+  }
 
   reset() {
     for (const card of this.cards.values()) card.reset();
@@ -233,6 +236,13 @@ export class Curves {
     this.hover.close();
     for (const card of this.cards.values()) card.close();
   }
+}
+
+const hiddenIn = (state) => state.hide ?? [];
+
+/** The runs that are hidden once one of them is shown, or another hidden. */
+export function hiding(hidden, id) {
+  return hidden.includes(id) ? hidden.filter((item) => item !== id) : [...hidden, id];
 }
 
 /** Put nodes into a host in an order, moving only those that lie elsewhere. */

@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { debounce, fill, h } from "./dom.js";
 
 const FIELDS = ["status", "experiment", "name", "id", "parent", "started", "ended", "duration"];
-const WORDS = ["and", "or", "not", "in", "is None", "like(", "match(", 'ago("7d")'];
+const WORDS = ["archived", "pinned", "and", "or", "not", "in", "is None", "like(", "match(", 'ago("7d")'];
 const STATUSES = ["running", "finished", "failed", "interrupted", "crashed", "silent", "unreadable", "damaged"];
 const MOST = 12;
 

@@ -21,6 +21,7 @@ const TABS = {
   output: "Output",
   lineage: "Lineage",
 };
+const MARKS = ["archived", "pinned"]; // tags that have buttons of their own
 const TAIL = 200_000; // bytes of output that are read first
 const MOST = 2_000_000; // characters of output that are shown
 
@@ -59,7 +60,6 @@ class RunPage {
     document.title = `${run.name} · runlore`;
     if (this.editing) return; // what is being typed is not thrown away
     const seconds = run.duration_s ?? (run.status === "running" ? (Date.now() - Date.parse(run.started)) / 1000 : null);
-    const pinned = "pinned" in run.tags;
     fill(
       this.head,
       h(
@@ -69,18 +69,8 @@ class RunPage {
         h("span", { class: `status ${run.status}` }, statusText(run)),
         h("button", { type: "button", class: "plain", onclick: () => this.edit() }, "Edit"),
         h("span", { class: "grow" }),
-        h(
-          "button",
-          {
-            type: "button",
-            "aria-pressed": String(pinned),
-            onclick: trying(async () => {
-              await change("/api/pin", { runs: [run.id], off: pinned });
-              await this.again();
-            }),
-          },
-          pinned ? "Pinned" : "Pin",
-        ),
+        this.mark("/api/pin", "Pin", "Pinned", "pinned" in run.tags),
+        this.mark("/api/archive", "Archive", "Archived", run.tags.archived === "yes"),
         h(
           "button",
           {
@@ -132,6 +122,15 @@ class RunPage {
     );
   }
 
+  /** A button that marks the run, or takes the mark off. */
+  mark(path, name, marked, on) {
+    const onclick = trying(async () => {
+      await change(path, { runs: [this.id], off: on });
+      await this.again();
+    });
+    return h("button", { type: "button", "aria-pressed": String(on), onclick }, on ? marked : name);
+  }
+
   /** Put a form in place of the head, until it is saved or left. */
   edit() {
     this.editing = true;
@@ -158,7 +157,7 @@ class RunPage {
       "div",
       { class: "chips" },
       Object.entries(run.tags)
-        .filter(([key]) => key !== "description") // it stands above
+        .filter(([key, value]) => key !== "description" && !(MARKS.includes(key) && value === "yes")) // which stand above
         .map(([key, value]) =>
           h(
             "span",

@@ -4,7 +4,7 @@ import { ask, change } from "./api.js";
 import { Boxes } from "./boxes.js";
 import { chooseColumns, chooseGroups } from "./choosers.js";
 import { dot, placesOf } from "./colours.js";
-import { Curves } from "./curves.js";
+import { Curves, hiding } from "./curves.js";
 import { debounce, fill, h, offer, popover, say, tabs, trying } from "./dom.js";
 import { pageOf } from "./download.js";
 import { nothingFound, nothingYet, notShown, notUnderstood, storeGone } from "./empty.js";
@@ -62,6 +62,11 @@ class RunsPage {
         loaded: (total, hints) => this.loaded(total, hints),
         swap: (field, other) => this.swap(field, other),
         point: (id) => this.view?.highlight?.(id),
+        hidden: (id) => (this.hides() && this.shown.includes(id) ? read().hide.includes(id) : null),
+        hide: (id) => {
+          this.keep({ hide: hiding(read().hide, id) });
+          this.paint();
+        },
       },
       (id) => this.dotOf(id),
     );
@@ -185,7 +190,8 @@ class RunsPage {
   /** What is asked for: the query within the experiment. */
   question() {
     const state = read();
-    return { where: within(state.exp, state.q ?? ""), all: state.all === "1" };
+    const also = { children: state.all === "1", archived: state.archived === "1" };
+    return { where: within(state.exp, state.q ?? ""), all: Object.keys(also).filter((kind) => also[kind]) };
   }
 
   drawExperiment() {
@@ -261,6 +267,7 @@ class RunsPage {
     fill(
       this.foot,
       h("span", {}, count(total, "run")),
+      this.archive(),
       h("span", { class: "grow" }),
       this.undoable ? h("button", { type: "button", class: "plain", onclick: back }, "Undo last removal") : null,
     );
@@ -270,6 +277,17 @@ class RunsPage {
     if (!total || !shown.isConnected) fill(this.left, shown, this.actions, this.foot);
     if (!total || this.undoable === undefined) this.askUndo();
     this.paint();
+  }
+
+  /** A switch for archived runs, where there are some. */
+  archive() {
+    const shown = read().archived === "1";
+    if (!shown && !this.table.archived) return null;
+    const onclick = () => {
+      write({ archived: !shown });
+      this.load();
+    };
+    return h("button", { type: "button", class: "plain", onclick }, shown ? "Hide archived" : `Show ${this.table.archived} archived`);
   }
 
   /** Ask whether the store is there, and whether a removal can be undone. */
@@ -376,6 +394,17 @@ class RunsPage {
     this.paint();
   }
 
+  /** True where the pictures show runs that can be hidden. */
+  hides() {
+    return this.kind === "curves" || this.kind === "media";
+  }
+
+  /** Change the state; the table shows which runs are hidden. */
+  keep(patch) {
+    write(patch);
+    if (patch.hide) this.table.draw();
+  }
+
   dotOf(id) {
     const at = this.shown.indexOf(id);
     return at < 0 ? h("span", { class: "dot" }) : dot(this.places[at]);
@@ -391,9 +420,9 @@ class RunsPage {
     this.shown = state.group.length ? [] : chosen.length ? chosen : this.table.first(SHOWN).map((row) => row.id);
     this.places = placesOf(this.shown);
     selectionBar(this.actions, this);
-    this.table.draw();
     const kind = Object.hasOwn(PICTURES, state.tab ?? "") ? state.tab : "curves";
     if (kind !== this.kind) this.open(kind);
+    this.table.draw();
     const subject = this.subject(state);
     const asked = JSON.stringify(subject);
     if (asked === this.drawn) return void (await this.view.recolour());
@@ -404,10 +433,11 @@ class RunsPage {
   /** A key of what the picture shows: while it stays the same, only colours change. */
   subject(state) {
     const question = this.question();
-    if (this.kind === "media") return { runs: this.shown.map((id) => ({ id, name: id })) };
+    const named = (ids) => ids.map((id) => ({ id, name: id }));
+    if (this.kind === "media") return { runs: named(this.shown.filter((id) => !state.hide.includes(id))) };
     if (this.kind === "importance") return { ...question, first: this.columns().find(isMetric) };
     if (this.kind !== "curves") return { ...question, sort: state.sort, columns: this.columns() };
-    if (!state.group.length) return { runs: this.shown.map((id) => ({ id, name: id })) };
+    if (!state.group.length) return { runs: named(this.shown) };
     const [order] = this.groupMetrics();
     return { question: { ...question, by: state.group, order }, metrics: this.groupKeys(), groups: this.groups ?? [] };
   }
@@ -439,7 +469,7 @@ class RunsPage {
       controls: (items) => fill(row, items),
     };
     const made = {
-      curves: () => new Curves(read, write),
+      curves: () => new Curves(read, (patch) => this.keep(patch)),
       media: () => new Media(read, write),
       scatter: () => new Scatter(place),
       parallel: () => new Parallel(place),

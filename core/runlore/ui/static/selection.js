@@ -29,6 +29,11 @@ export function selectionBar(bar, page) {
     popover("Tag", (box, close) => tagForm(box, close, page, ids)),
     popover("Note", (box, close) => noteForm(box, close, page, ids)),
     h("button", { type: "button", onclick: trying(() => pin(page, ids)) }, "Pin"),
+    h(
+      "button",
+      { type: "button", onclick: trying(() => archive(page, ids)) },
+      allArchived(page, ids) ? "Unarchive" : "Archive",
+    ),
     h("button", { type: "button", class: "danger", onclick: trying(() => remove(page, ids)) }, "Remove"),
     h("span", { class: "grow" }),
     h("button", { type: "button", class: "plain", onclick: () => page.select([]) }, "Clear"),
@@ -78,6 +83,21 @@ async function each(page, ids, path, body, done) {
 async function pin(page, ids) {
   await change("/api/pin", { runs: ids, off: ids.every((id) => page.table.find(id)?.tags.pinned) });
   await page.table.refresh();
+}
+
+const allArchived = (page, ids) => ids.every((id) => page.table.find(id)?.tags.archived === "yes");
+
+/** Archive the runs, or take them in again if all are archived. */
+async function archive(page, ids) {
+  const off = allArchived(page, ids);
+  const { runs } = await change("/api/archive", { runs: ids, off });
+  if (!off) page.select([]);
+  await page.load();
+  const back = trying(async () => {
+    await change("/api/archive", { runs, off: !off });
+    await page.load();
+  });
+  say(`${count(runs.length, "run")} ${off ? "taken in again" : "archived"}`, { action: { name: "Undo", run: back } });
 }
 
 async function remove(page, ids) {

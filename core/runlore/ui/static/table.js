@@ -18,8 +18,9 @@ const FIXED = [
 ];
 
 export class RunTable {
-  /** `on` has sort(field), select(ids), open(id), loaded(total, hints), point(id), and, where a metric can be
-   * shown by another of its values, swap(field, other).
+  /** `on` has sort(field), select(ids), open(id), loaded(total, hints), point(id); where a metric can be shown by
+   * another of its values, swap(field, other); where runs can be hidden, hide(id), which hides one or shows it again,
+   * and hidden(id), which is null for a run that is in no chart.
    *
    * `dotOf(id)` returns the dot of a run.
    */
@@ -97,6 +98,7 @@ export class RunTable {
     const found = await ask("/api/runs", { where, sort, columns, all, offset: page * PAGE, limit: PAGE });
     if (asked !== this.asked) return null;
     this.total = found.total;
+    this.archived = found.archived; // that are left out
     this.pages.set(page, found.rows);
     return found;
   }
@@ -133,11 +135,11 @@ export class RunTable {
       title: "name",
       width: Math.min(
         260,
-        Math.max(130, ...rows.slice(0, 60).map((row) => row.name.length * 7.2 + (row.children ? 52 : 24))),
+        Math.max(130, ...rows.slice(0, 60).map(nameWidth)),
       ),
     };
     const columns = [name, ...FIXED, ...own];
-    const widths = [58, ...columns.map((column) => column.width)];
+    const widths = [this.on.hide ? 82 : 58, ...columns.map((column) => column.width)];
     fill(
       this.widths,
       widths.map((width) => h("col", { style: `width:${width}px` })),
@@ -266,15 +268,16 @@ export class RunTable {
     return h(
       "tr",
       {
-        class: `${chosen ? "chosen" : ""} ${place === this.current ? "current" : ""}`,
+        class: `${chosen ? "chosen" : ""} ${place === this.current ? "current" : ""} ${isArchived(row) ? "archived" : ""}`,
         "aria-rowindex": place + 2,
         "data-run": row.id,
       },
-      h("td", {}, tick, " ", this.dotOf(row.id)),
+      h("td", {}, tick, " ", this.dotOf(row.id), this.eye(row)),
       h(
         "td",
         { title: `${row.name}  ${row.id}` },
         runLink(row.id, row.name),
+        isArchived(row) ? h("span", { class: "quiet" }, "  archived") : null,
         row.tags.pinned ? h("span", { title: "pinned" }, " ⚲") : null,
         row.children ? h("span", { class: "quiet" }, `  +${row.children}`) : null,
       ),
@@ -285,6 +288,20 @@ export class RunTable {
         h("td", { class: this.columns[column].number ? "number" : "", title: text(value) }, cell(value)),
       ),
     );
+  }
+
+  /** A button that takes a run out of the charts, which stays in the table; null where it has none there. */
+  eye(row) {
+    const hidden = this.on.hidden?.(row.id) ?? null;
+    if (hidden === null) return null;
+    return h("button", {
+      type: "button",
+      class: "plain eye",
+      "aria-label": `Hide ${row.name} in the charts`,
+      "aria-pressed": String(hidden),
+      title: hidden ? "Show in the charts" : "Hide in the charts",
+      onclick: () => this.on.hide(row.id),
+    });
   }
 
   toggle(place, range = false) {
@@ -324,6 +341,9 @@ export class RunTable {
     }
   }
 }
+
+const isArchived = (row) => row.tags.archived === "yes";
+const nameWidth = (row) => row.name.length * 7.2 + (row.children ? 52 : 24) + (isArchived(row) ? 66 : 0);
 
 const span = (one, other) =>
   Array.from({ length: Math.abs(one - other) + 1 }, (_, place) => Math.min(one, other) + place);
