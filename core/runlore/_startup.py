@@ -1,4 +1,7 @@
-"""Arguments and folder of the process, now and when runlore was imported: a script may change them before its run."""
+"""Arguments and folder of the process, now and when runlore was imported: a script may change them before its run.
+
+And the names of its user and its machine, which are who wrote a note, by his own word.
+"""
 
 import os
 import sys
@@ -19,6 +22,21 @@ def working_folder() -> str | None:
 def script_arguments() -> list[str]:
     """Return `sys.argv` as texts, whatever a program has put there; empty where Python is embedded and has none."""
     return [str(part) for part in getattr(sys, "argv", ())]
+
+
+def user_name() -> str:
+    """Return the name of the user whose process this is."""
+    import pwd  # which is part of the interpreter
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # no entry, as in containers
+        return f"user {os.geteuid()}"
+
+
+def host_name() -> str:
+    """Return the name of this machine, as runs have it."""
+    return os.uname().nodename
 
 
 def told_program() -> tuple[str, str, str] | None:

@@ -10,6 +10,7 @@ from runlore.log.points import plain_float
 from runlore.log.record import Segment
 from runlore.log.series import Series
 from runlore.log.values import json_value
+from runlore.store.details import Note
 from runlore.store.runs import RecordedRun
 from runlore.store.segments import ParamChange, changed_params
 
@@ -62,11 +63,16 @@ def run_details(run: RecordedRun) -> dict[str, Any]:
         "links": run.links,
         "children": [child.id for child in run.children],
         "error": run.error,
-        "notes": run.notes,
+        "notes": [note_document(note) for note in run.notes],
         "missing": run.missing,
         "segments": segment_documents(run.segments),
         "models": [_named(version) for version in versions_of(run.store, [run.id])[run.id]],
     }
+
+
+def note_document(note: Note) -> dict[str, Any]:
+    """Return a note on a run."""
+    return {"text": note.text, "time": iso_time(note.time), "user": note.user}
 
 
 def series_document(series: Series) -> dict[str, Any]:

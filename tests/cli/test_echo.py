@@ -112,7 +112,8 @@ def calls(found: Hostile) -> dict[str, list[list[str]]]:
             ["--group-by", "experiment", "-c", f"metrics[{odd!r}]"], [f"params[{odd!r}] > 1"], ["--store", f"s9{odd}://x"],
             ["--json"],
         ],
-        "show": [[a], [a, "--full"], [b], [b, "--full"], [EVIL], [a[:3]], [b, "--json"], [], [a, odd]],
+        "show": [[a], [a, "--full"], [b], [b, "--full"],
+                 [EVIL], [a[:3]], [b, "--json"], [], [a, odd]],
         "diff": [[a, b], [a, b, "--full"], [a, b, "--stat"], [a, c], [c, c], [a, f"./{odd}"], [a, "."],
                  [a, b, "--json"]],
         "which-run": [[HASH], ["abab", "cdcd"], ["known"], [odd], [HASH, "--json"]],
@@ -208,7 +209,7 @@ def test_a_terminal_gets_the_colours_of_the_command(hostile: Hostile, monkeypatc
 
 def test_json_tells_hidden_characters_exactly(hostile: Hostile) -> None:
     found = document("show", hostile.first, "--json")
-    assert (found["name"], found["tags"][EVIL], found["notes"]) == (EVIL, EVIL, [EVIL])
+    assert (found["name"], found["tags"][EVIL], found["notes"][0]["text"]) == (EVIL, EVIL, EVIL)
 
 
 def test_an_unexpected_error_prints_a_harmless_traceback(tmp_path: Path) -> None:

@@ -1,7 +1,12 @@
-"""Names, experiments, tags and notes from the command line."""
+"""Names, experiments, tags, notes and the archive from the command line."""
+
+import os
+import pty
+import subprocess
 
 from runlore import Store
-from tests.commands import document, runlore
+from runlore._startup import user_name
+from tests.commands import command, document, runlore
 
 
 def test_tags_and_notes_are_added_to_finished_runs(store: Store) -> None:
@@ -15,7 +20,8 @@ def test_tags_and_notes_are_added_to_finished_runs(store: Store) -> None:
     assert runlore("note", "else", "worse", "than", "it looks").exit_code == 0
     assert runlore("note", "else", " ").exit_code == 2
     found = store.run("else")
-    assert (found.notes, found.tags, found.status) == (["worse than it looks"], {"team": "vision"}, "finished")
+    assert [(note.text, note.user) for note in found.notes] == [("worse than it looks", user_name())]
+    assert (found.tags, found.status) == ({"team": "vision"}, "finished")
 
 
 def test_a_run_is_renamed_moved_and_described(store: Store) -> None:
@@ -94,3 +100,32 @@ def test_an_archived_run_may_go_on_be_removed_and_be_gone_on_with(store: Store) 
     assert runlore("rm", "first").exit_code == 0
     assert runlore("undo").exit_code == 0
     assert store.run("first").tags == {"archived": "yes"}
+
+
+def test_a_note_is_read_from_stdin_or_written_in_an_editor(store: Store) -> None:
+    store.start_run("only").finish()
+    subprocess.run([command(), "note", "only", "-"], input=b"# From a pipe\n\n* one\n", check=True)
+    assert runlore("note", "only").exit_code == 2, "there is no terminal for an editor"
+    leader, follower = pty.openpty()
+    editor = {**os.environ, "VISUAL": "", "EDITOR": "sh -c 'echo from an editor > $0'"}
+    subprocess.run([command(), "note", "only"], stdin=follower, env=editor, check=True)
+    left = subprocess.run([command(), "note", "only"], stdin=follower, env={**editor, "EDITOR": "true"}, check=False)
+    os.close(follower)
+    os.close(leader)
+    assert left.returncode == 2, "nothing was written"
+    assert [note.text for note in store.run("only").notes] == ["# From a pipe\n\n* one", "from an editor"]
+
+
+def test_runs_are_found_by_their_notes(store: Store) -> None:
+    for name, notes in (("first", ["works on dark images", "as expected"]), ("second", ["diverged"]), ("third", [])):
+        store.start_run(name).finish()
+        for text in notes:
+            store.run(name).note(text)
+    found = {
+        "like(notes, '%dark%')": ["first"], "match(notes, '(?i)^DIVERGED$')": ["second"], "notes is None": ["third"],
+        "match(notes, 'images\\n\\nas')": ["first"], "notes == 'diverged'": ["second"],
+    }  # fmt: skip
+    assert {where: [run.name for run in store.runs(where)] for where in found} == found
+    store.reindex()
+    assert {where: [run.name for run in store.runs(where)] for where in found} == found
+    assert "works on dark images; as expected" in runlore("ls", "-c", "notes").output

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from runlore import Store
+from runlore._startup import user_name
 from tests.commands import document, runlore
 from tests.forged import ForgedStore
 
@@ -12,7 +13,10 @@ def test_show_json_is_what_the_design_pins(filled: Store, tmp_path: Path) -> Non
     found = document("show", "parent", "--json")
     for key in ("environment", "artifacts", "links", "children", "error", "notes"):
         assert key in found
-    assert found["notes"] == ["looks good"]
+    (note,) = found["notes"]
+    assert (note["text"], note["user"], note["time"][:2]) == ("looks good", user_name(), "20")
+    shown = runlore("show", "parent").output
+    assert re.search(rf"(?m)^notes\n  20..-..-.. ..:.. UTC, {user_name()} *\n  looks good *$", shown)
     assert found["children"] == [filled.run("child").id]
     assert document("show", "broken", "--json")["error"]["type"] == "ZeroDivisionError"
     (tmp_path / "w.bin").write_bytes(b"abc")

@@ -58,7 +58,7 @@ def test_what_is_logged_by_hand_and_by_other_callbacks_is_recorded(store: Store)
     (run,) = store.runs()
     assert (run.name, run.experiment, run.params["late"]) == ("by-hand", "digits", 3)
     assert run.metrics["mine"].steps.tolist() == [10, 20, 30]
-    assert run.notes == ["epoch 0", "epoch 1", "epoch 2"]
+    assert [note.text for note in run.notes] == ["epoch 0", "epoch 1", "epoch 2"]
     assert run.metrics["lr-SGD"].steps.tolist() == list(range(31))
     assert logger.experiment.id == run.id
 
@@ -136,7 +136,7 @@ def test_what_is_logged_before_and_behind_a_fit_is_a_part_of_its_run(store: Stor
     run = only(store)
     assert [run.params[key] for key in ("seed", "net.width", "lr", "late")] == [42, 64, 0.1, 1]
     assert (run.metrics["best"].steps.tolist(), run.metrics["final"].steps.tolist()) == ([1], [2])
-    assert (run.status, run.notes, run.missing) == ("finished", ["a fine one"], [])
+    assert (run.status, [note.text for note in run.notes], run.missing) == ("finished", ["a fine one"], [])
     assert run.metrics["test_loss"].steps.tolist() == [2]
 
 

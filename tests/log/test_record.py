@@ -1,8 +1,11 @@
 """The record of a run: several files are one run."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from runlore import Store
+from runlore._startup import user_name
 
 
 def test_a_finished_run_is_not_reopened_but_linked(store: Store) -> None:
@@ -23,7 +26,9 @@ def test_a_finished_run_takes_additions_and_keeps_its_end(store: Store) -> None:
     addition.finish()
     after = store.run("done")
     assert (after.status, after.ended) == (before.status, before.ended)
-    assert (after.tags, after.notes) == ({"good": "yes"}, ["worth a second look"])
+    assert after.tags == {"good": "yes"}
+    assert [(note.text, note.user) for note in after.notes] == [("worth a second look", user_name())]
+    assert before.started <= after.notes[0].time <= datetime.now(UTC)
     assert after.metrics["test/accuracy"].values.tolist() == [0.9]
     assert [run.id for run in store.runs("tags.good == 'yes'")] == [after.id]
 

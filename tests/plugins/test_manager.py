@@ -127,7 +127,7 @@ def test_what_a_failing_rewriter_should_have_masked_is_not_written(store: Store,
         run.log_metrics({"loss": 1.0})
     found = store.run("x")
     assert found.params == {}
-    assert found.notes == ["left out: plugin 'masks' raised ValueError"]
+    assert [note.text for note in found.notes] == ["left out: plugin 'masks' raised ValueError"]
     assert found.status == "finished"
     assert found.metrics["loss"].last == 1.0
     assert [item.name for item in found.artifacts] == []

@@ -300,4 +300,4 @@ def test_a_forked_child_masks_what_its_parent_has_learned(store: Store, python: 
         os.waitpid(child, 0)
         """
     ).succeed()
-    assert store.run("child").notes == [f"can't log in with {MASK}"]
+    assert [note.text for note in store.run("child").notes] == [f"can't log in with {MASK}"]

@@ -153,4 +153,4 @@ def test_a_run_that_is_attached_to_stays_the_current_one(store: Store) -> None:
     store.run("open").note("added meanwhile")
     assert current_run() is run
     run.finish()
-    assert store.run("open").notes == ["added meanwhile"]
+    assert [note.text for note in store.run("open").notes] == ["added meanwhile"]

@@ -20,7 +20,7 @@ def test_a_loop_of_ones_own_is_tracked(store: Store, warm_python: Python, how: s
     assert (run.status, run.experiment, run.params) == ("finished", "digits", {"lr": 0.1, "net": "linear"})
     assert (run.name == "looped") == (how == "object")
     assert run.metrics["loss"].steps.tolist() == [0, 1, 2, 3]
-    assert run.notes == ["{'phase': 'warm'}"]
+    assert [note.text for note in run.notes] == ["{'phase': 'warm'}"]
 
 
 def test_a_loop_that_fails_says_so(store: Store, warm_python: Python) -> None:

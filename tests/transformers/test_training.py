@@ -76,7 +76,7 @@ def test_a_batch_that_does_not_fit_begins_again_in_the_same_run(store: Store, tm
     told = [item["loss"] for item in made.state.log_history if "loss" in item]
     assert run.metrics["loss"].values.tolist() == told
     assert run.params["retried_with_batch_size"] == size
-    assert f"begun again with a batch size of {size}" in run.notes
+    assert f"begun again with a batch size of {size}" in [note.text for note in run.notes]
     assert run.params["learning_rate"] == 0.001
 
 

@@ -139,12 +139,12 @@ def test_a_change_needs_the_token_in_its_header(served: Served) -> None:
     assert served.request("POST", path, body).status == 403
     assert served.request("POST", path, body, x_runlore_token="wrong").status == 403
     assert served.request("POST", path, body, key=False, x_runlore_token=served.token).status == 401
-    assert Store(served.store).run("only").notes == []
+    assert [note.text for note in Store(served.store).run("only").notes] == []
     changes = served.get("/api/session")["changes"]
     assert changes != served.token
     assert served.request("GET", "/api/store", key=False, Authorization=f"Bearer {changes}").status == 401
     assert served.request("POST", path, body, x_runlore_token=changes).status == 200
-    assert Store(served.store).run("only").notes == ["a note"]
+    assert [note.text for note in Store(served.store).run("only").notes] == ["a note"]
     assert served.request("GET", path, x_runlore_token=changes).status == 405
 
 

@@ -32,7 +32,7 @@ TABLES = {
     ),
     "runs": (
         "n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT, experiment TEXT, status TEXT, parent TEXT, "
-        "started BIGINT, ended BIGINT, live INTEGER NOT NULL, lost BIGINT, damaged BIGINT, ran BIGINT"
+        "started BIGINT, ended BIGINT, live INTEGER NOT NULL, lost BIGINT, damaged BIGINT, ran BIGINT, notes TEXT"
     ),
     "held": "run INTEGER PRIMARY KEY, text TEXT NOT NULL",  # what the tables below say of a run, to read it at once
     # Of the keys that somebody has asked for, and of values that `held` does not tell exactly:

@@ -4,7 +4,7 @@ import json
 import keyword
 from dataclasses import dataclass
 
-TEXT_FIELDS = ("status", "experiment", "name", "id", "parent")
+TEXT_FIELDS = ("status", "experiment", "name", "id", "parent", "notes")
 TIME_FIELDS = ("started", "ended")
 FIELDS = (*TEXT_FIELDS, *TIME_FIELDS, "duration")
 STATUSES = ("running", "finished", "failed", "interrupted", "crashed", "silent", "unreadable", "damaged")

@@ -101,6 +101,7 @@ def _run_row(record: Record, number: int, state: int) -> Row:
         _bounded(sum(record.lost.values())),
         _bounded(record.damaged_bytes),
         _bounded(record.ran),
+        "\n\n".join(note["text"] for note in record.notes) or None,
     )
 
 

@@ -27,7 +27,7 @@ from runlore.log.frames import fault_text
 from runlore.log.liveness import boot_id
 from runlore.log.record import UNREADABLE, Record, Writers
 
-VERSION = "15"  # of the tables and of what their rows mean
+VERSION = "16"  # of the tables and of what their rows mean
 SORT_CACHE_KIB = 8 << 10
 
 

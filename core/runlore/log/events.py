@@ -235,7 +235,7 @@ SCHEMA: dict[str, Fields] = {  # kinds of fields, by type of event
     "params": {"values": VALUES, "captured": FLAG},
     "summary": {"values": NUMBERS},
     "tags": {"values": TAGS},
-    "note": {"text": TEXT},
+    "note": {"text": TEXT, "user": LINE},
     "edited": {"name": LINE, "experiment": LINE},
     "environment": {"sections": SECTIONS},
     "artifact": {

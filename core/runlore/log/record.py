@@ -69,7 +69,7 @@ class Record:
     captured: set[str] = fresh(factory=set)  # keys of params that nobody passed
     summary: dict[str, Plain] = fresh(factory=dict)  # numbers of the run as a whole
     tags: dict[str, str] = fresh(factory=dict)
-    notes: list[str] = fresh(factory=list)
+    notes: list[Event] = fresh(factory=list)
     links: list[dict[str, Any]] = fresh(factory=list)
     weights: dict[str, dict[str, list[str]]] = fresh(factory=dict)  # hashes of model files, by sha256 and kind
     environment: dict[str, dict[str, Any]] = fresh(factory=dict)  # section: {"sha256"} or {"values"}
@@ -106,7 +106,7 @@ class Record:
             case "edited":
                 self._edits.update({key: event[key] for key in ("name", "experiment") if event.get(key)})
             case "note":
-                self.notes.append(event["text"])
+                self.notes.append(event)
             case "data":
                 self.data.setdefault(event["name"], {}).update(event["values"])
             case "artifact":

@@ -1,13 +1,12 @@
 """The changes of models that people and trainings make, as events."""
 
-import os
-import pwd
 import time
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Protocol
 
 from runlore import _ids
+from runlore._startup import host_name, user_name
 from runlore._warnings import report
 from runlore.errors import RunloreError
 from runlore.log.events import Event
@@ -138,16 +137,3 @@ def add_recorded(log: Kept, target: str, event: Event) -> None:
 def masked(text: str) -> str:
     """Return a text of the user's as it may be kept: rewriters see it as the text of a note."""
     return str(dict(plugins().rewrite_event({"type": "note", "text": as_text(text)})).get("text") or "")
-
-
-def user_name() -> str:
-    """Return the name of the user whose process this is."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:  # no entry, as in containers
-        return f"user {os.geteuid()}"
-
-
-def host_name() -> str:
-    """Return the name of this machine, as runs have it."""
-    return os.uname().nodename

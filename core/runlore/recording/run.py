@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from runlore._process import Part, process
+from runlore._startup import user_name
 from runlore._warnings import report
 from runlore.artifacts.events import not_kept, recorded
 from runlore.errors import FormatError, RunNotFound, RunNotReadable
@@ -144,8 +145,8 @@ class Run(MediaVerbs):
             self.run_log.event({"type": "tags", "values": values})
 
     def note(self, text: str) -> None:
-        """Add a note for people to read."""
-        self.run_log.event({"type": "note", "text": as_text(text)})
+        """Add a note for people to read, in Markdown if you like; it bears the time, and the name of this user."""
+        self.run_log.event({"type": "note", "text": as_text(text), "user": user_name()})
 
     def log_artifact(
         self,

@@ -1,10 +1,11 @@
 """The parts of a run that its row in the index lacks, read from its files."""
 
+from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from runlore._inside import is_regular
-from runlore._text import closest
+from runlore._text import as_time, closest
 from runlore.artifacts.artifact import Artifact
 from runlore.artifacts.blobs import Blobs
 from runlore.errors import ArtifactNotFound
@@ -13,6 +14,14 @@ from runlore.log.folder import Folder
 from runlore.log.record import Record, Segment, Writers, build_record, read_files
 from runlore.log.values import listed_value
 from runlore.store.segments import with_params
+
+
+class Note(NamedTuple):
+    """A note on a run, whose text may be Markdown; `user` is the writer's name by his own word, None if unknown."""
+
+    text: str
+    time: datetime
+    user: str | None
 
 
 class Details:
@@ -84,9 +93,9 @@ class Details:
         raise ArtifactNotFound(f"run {self.name!r} has no artifact {name!r}; {hint}")
 
     @property
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Note]:
         """The notes that people added."""
-        return list(self._record.notes)
+        return [Note(item["text"], as_time(item["time"]), item.get("user")) for item in self._record.notes]
 
     @property
     def links(self) -> list[dict[str, Any]]:

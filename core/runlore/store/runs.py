@@ -120,7 +120,7 @@ class RecordedRun(Details):
             run.set_tags(tags)
 
     def note(self, text: str) -> None:
-        """Add a note."""
+        """Add a note, in Markdown if you like; it bears the time, and the name of this user."""
         with self.attach() as run:
             run.note(text)
 

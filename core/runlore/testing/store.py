@@ -39,7 +39,8 @@ class StoreContract:
             run.note("why")
         found = self.store.run("first")
         assert (found.id, found.status, found.experiment) == (run.id, "finished", "digits")
-        assert (found.params, found.tags, found.notes) == ({"lr": 0.1, "net.depth": 4}, {"team": "vision"}, ["why"])
+        assert (found.params, found.tags) == ({"lr": 0.1, "net.depth": 4}, {"team": "vision"})
+        assert [note.text for note in found.notes] == ["why"]
         assert found.metrics["loss"].steps.tolist() == [3, 4]
         assert math.isnan(found.metrics["loss"].values[1])
         assert (found.metrics["acc"].values.tolist(), found.metrics["acc"].count) == ([1.0], 1)
@@ -147,4 +148,5 @@ class StoreContract:
         self.store.run("done").note("later")
         self.store.run("done").set_tags({"good": "yes"})
         found = self.store.run("done")
-        assert (found.notes, found.tags, found.ended, found.status) == (["later"], {"good": "yes"}, ended, "finished")
+        assert [note.text for note in found.notes] == ["later"]
+        assert (found.tags, found.ended, found.status) == ({"good": "yes"}, ended, "finished")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from runlore.documents import note_document
 from runlore.maintenance import editing
 from runlore.maintenance.removal import PINNED, last_removal, remove, undo
 from runlore.store.store import Store
@@ -51,7 +52,7 @@ def add_note(store: Store, run: str, text: str) -> dict[str, Any]:
         raise Refused(f"a note has from 1 to {MAX_CHARS:,} characters")
     found = store.run(run)
     found.note(words)
-    return {"notes": store.run(found.id).notes}
+    return {"notes": [note_document(note) for note in store.run(found.id).notes]}
 
 
 def pin(store: Store, runs: list[str], off: bool) -> dict[str, Any]:
@@ -95,7 +96,7 @@ ENDPOINTS = [
         [Parameter("tags", "object", "texts by key", required=True)], "POST",
     ),
     Endpoint(
-        "/api/runs/{run}/notes", "Add a note", add_note,
+        "/api/runs/{run}/notes", "Add a note; it bears the time and the name of the server's user", add_note,
         [Parameter("text", "text", "the note", required=True)], "POST",
     ),
     Endpoint(

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from runlore import Store
+from runlore._startup import user_name
 from tests.ui.serving import Served
 
 
@@ -13,7 +14,8 @@ def test_runs_are_tagged_noted_and_pinned(own: Served) -> None:
     assert own.post(f"/api/runs/{run.id}/tags", {"tags": {"good": "yes", "team": None}}).document == {
         "tags": {"good": "yes"}
     }
-    assert own.post(f"/api/runs/{run.id}/notes", {"text": "  words \n"}).document == {"notes": ["words"]}
+    (note,) = own.post(f"/api/runs/{run.id}/notes", {"text": "  words \n"}).document["notes"]
+    assert (note["text"], note["user"], note["time"][:2]) == ("words", user_name(), "20")
     assert own.post("/api/pin", {"runs": [run.id]}).status == 200
     again = Store(own.store).run(run.id)
     assert again.tags == {"good": "yes", "pinned": "yes"}

@@ -53,7 +53,7 @@ def test_what_is_new_is_told_as_it_happens(store: Store, serve: Any) -> None:
 
 def test_a_store_that_does_not_exist_yet_is_served_and_appears(tmp_path: Path, serve: Any) -> None:
     served = serve(tmp_path / "new" / ".runlore")
-    assert served.get("/api/runs") == {"total": 0, "columns": [], "rows": [], "hints": [], "offset": 0}
+    assert served.get("/api/runs") == {"total": 0, "columns": [], "rows": [], "hints": [], "offset": 0, "archived": 0}
     assert served.get("/api/store")["exists"] is False
     assert served.get("/api/columns") == {"columns": []}
     assert not (tmp_path / "new").exists()

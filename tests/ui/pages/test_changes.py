@@ -32,7 +32,7 @@ def test_selected_runs_are_tagged_and_noted_in_place(page: "Page", own: Served) 
     store = Store(own.store)
     for name in ("sweep-0.1-1", "sweep-0.1-2"):
         assert store.run(name).tags["good"] == "yes"
-        assert store.run(name).notes == ["keep these"]
+        assert [note.text for note in store.run(name).notes] == ["keep these"]
         assert store.run(name).tags["pinned"] == "yes"
     assert "good" not in store.run("sweep-0.1-3").tags
 
@@ -97,7 +97,7 @@ def test_a_run_is_tagged_noted_and_removed_on_its_page(page: "Page", own: Served
     page.locator("p", has_text="a\nnote").wait_for()
     store = Store(own.store)
     assert store.run("sweep-0.1-1").tags == {"mark": "seven"}
-    assert store.run("sweep-0.1-1").notes == ["a\nnote"]
+    assert [note.text for note in store.run("sweep-0.1-1").notes] == ["a\nnote"]
     page.get_by_role("button", name="Remove", exact=True).click()
     page.get_by_text("1 run removed").wait_for()
     assert not Store(own.store).runs('name == "sweep-0.1-1"')

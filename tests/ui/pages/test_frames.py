@@ -46,7 +46,7 @@ def test_a_named_page_shows_it_in_a_frame(
         assert "token" not in inside.url
         change = "change(`/api/runs/${id}/notes`, { text: 'noted' })"
         inside.evaluate(f"id => import('/static/api.js').then(({{ change }}) => {change})", store_of_one.run("only").id)
-        assert store_of_one.run("only").notes == ["noted"]
+        assert [note.text for note in store_of_one.run("only").notes] == ["noted"]
         inside.evaluate("location.reload()")
         frame.get_by_role("heading", name="only").wait_for()
         visit.goto("about:blank")

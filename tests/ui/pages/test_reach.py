@@ -98,7 +98,7 @@ def test_the_page_works_behind_a_proxy(store_of_one: Store, serve: Serve, visit:
             ".then(({ change }) => change(`/api/runs/${id}/notes`, { text: 'noted' }))",
             [base, run_id],
         )
-        assert store_of_one.run("only").notes == ["noted"]
+        assert [note.text for note in store_of_one.run("only").notes] == ["noted"]
         visit.reload()
         visit.get_by_role("heading", name="only").wait_for()
         visit.goto(f"{home}/run/{run_id}?tab=charts&token={served.token}")
@@ -124,7 +124,7 @@ def test_a_tunnel_may_have_another_port_here(store_of_one: Store, serve: Serve, 
             "id => import('/static/api.js').then(({ change }) => change(`/api/runs/${id}/notes`, { text: 'noted' }))",
             store_of_one.run("only").id,
         )
-        assert store_of_one.run("only").notes == ["noted"]
+        assert [note.text for note in store_of_one.run("only").notes] == ["noted"]
         visit.reload()
         visit.locator(".live.on").wait_for()
         visit.goto("about:blank")

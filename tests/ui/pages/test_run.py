@@ -45,7 +45,7 @@ def test_a_run_is_shown_in_full(page: "Page", real: Served) -> None:
     for word in ("val_acc", "optimizer.lr", "torch.Tensor, 1797 × 64, float32", f"runlore reproduce {run.id}"):
         assert word in text
     table = page.locator("section", has=page.get_by_role("heading", name="Metrics")).locator("table")
-    assert table.locator("thead th").all_inner_texts() == ["", "last", "step", "min", "max", "points"]
+    assert table.locator("thead th").all_inner_texts() == ["last", "step", "min", "max", "points"]
     row = table.locator("tbody tr", has_text="val_acc").locator("td").all_inner_texts()
     assert row[2] == str(run.metrics["val_acc"].last_step)
     page.get_by_role("button", name="Copy: runlore reproduce").click()

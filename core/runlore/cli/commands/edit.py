@@ -1,5 +1,7 @@
 """`runlore edit`, `tag`, `note`, `pin` and `archive`: what people add to a run that is recorded."""
 
+import sys
+
 import click
 
 from runlore.cli.options import RunPart, json_option, store_option
@@ -64,16 +66,29 @@ def tag(run: str, pairs: tuple[str, ...], removed: tuple[str, ...], as_json: boo
 
 @click.command()
 @click.argument("run", type=RunPart())
-@click.argument("text", nargs=-1, required=True)
+@click.argument("text", nargs=-1)
 @store_option
 def note(run: str, text: tuple[str, ...], store: str | None) -> None:
-    """Add a note to a run: `runlore note k3f9 worse than it looks`."""
-    words = " ".join(text).strip()
-    if not words:
-        raise click.UsageError("the note is empty: write its text after the run")
+    """Add a note to a run: `runlore note k3f9 worse than it looks`.
+
+    With - in place of the text it is read from stdin; without one, at a terminal, your editor opens. Markdown is shown
+    as such on the page.
+    """
     found = open_store(store).run(run)
+    words = _read(text).strip()
+    if not words:
+        raise click.UsageError("the note is empty: write its text after the run, or - to read it from stdin")
     found.note(words)
     echo(f"noted on {found.name}")
+
+
+def _read(text: tuple[str, ...]) -> str:
+    """Return the text of a note: what was typed, or stands on stdin, or is written in the editor."""
+    if text == ("-",):
+        return sys.stdin.read()
+    if text or not sys.stdin.isatty():
+        return " ".join(text)
+    return click.edit(extension=".md") or ""
 
 
 @click.command()

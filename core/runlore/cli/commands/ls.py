@@ -235,6 +235,8 @@ def _value_text(run: RecordedRun, field: Field) -> str:
     if field.table == "env":
         section, _, key = field.key.partition(".")
         return str(run.environment.get(section, {}).get(key, ""))
+    if field.column == "notes":
+        return "; ".join(note.text for note in run.notes)
     value = {"id": run.id, "parent": run.parent_id}.get(field.column, getattr(run, field.column, ""))
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}Z"

@@ -31,6 +31,7 @@ from runlore.documents import run_details
 from runlore.hookspecs import SYSTEM_PREFIX
 from runlore.log.values import text_of
 from runlore.provenance.hashing import complete_run
+from runlore.store.details import Note
 from runlore.store.models import versions_of
 from runlore.store.runs import RecordedRun
 from runlore.store.segments import ParamChange, changed_params
@@ -121,6 +122,12 @@ def _parent(run: RecordedRun) -> str:
     return f"{parent.name} ({parent.id})" if parent else run.parent_id
 
 
+def _note_text(note: Note) -> str:
+    """Return a note with its time and author above it."""
+    who = "" if note.user is None else f", {escape(line_text(note.user, NAME_CHARS))}"
+    return f"[dim]{note.time:%Y-%m-%d %H:%M} UTC{who}[/]\n{escape(visible_text(note.text))}"
+
+
 class _Page:
     """Prints a run section by section, each with up to `max_rows` rows (None: all); leaves out empty sections."""
 
@@ -141,10 +148,11 @@ class _Page:
         self._media()
         self._children()
         self._environment()
-        for title, lines in (("notes", self.run.notes), ("missing", self._missing())):
+        notes = [_note_text(note) for note in self.run.notes]
+        for title, lines in (("notes", notes), ("missing", self._missing())):
             self._title(title, len(lines))
             for line in lines:
-                self.out.print(Padding(escape(visible_text(line)), (0, 0, 0, 2)))
+                self.out.print(Padding(line, (0, 0, 0, 2)))
 
     def _head(self) -> None:
         run = self.run
@@ -326,7 +334,7 @@ class _Page:
         self._pairs(lines)
 
     def _missing(self) -> list[str]:
-        return [f"{item['what']}: {item['why']}" for item in self.run.missing]
+        return [escape(visible_text(f"{item['what']}: {item['why']}")) for item in self.run.missing]
 
     def _error(self) -> None:
         error = self.run.error

@@ -32,11 +32,12 @@ export function chooseGroups(box, keys, chosen, save) {
 
 /** Fields that a column can show. Without a choice the server suggests those that tell runs apart. */
 export function chooseColumns(box, keys, chosen, save) {
+  const own = ["experiment", "notes"].map((field) => ({ field, section: "Run" }));
   const items = Object.entries(SECTIONS).flatMap(([table, section]) => {
     const shown = (keys[table] ?? []).filter((item) => table !== "env" || !item.key.startsWith("packages."));
     return shown.map(({ field, runs }) => ({ field, section, runs: table === "env" ? "" : runs }));
   });
-  tickList(box, items, chosen, save, "Find a column", COLUMNS);
+  tickList(box, [...items, ...own], chosen, save, "Find a column", COLUMNS);
   const reset = h("button", { type: "button", onclick: () => save([]) }, "Automatic: columns that tell runs apart");
   box.append(h("div", { class: "row" }, reset));
 }

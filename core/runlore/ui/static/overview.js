@@ -2,7 +2,10 @@
 
 import { change, runPath } from "./api.js";
 import { command, fill, form, h, link, runLink, shortened, trying } from "./dom.js";
-import { moment, number, text, titled } from "./format.js";
+import { ago, moment, number, text, titled } from "./format.js";
+import { markdown } from "./markdown.js";
+
+const NOTES = 100; // that are shown
 
 /** Show the overview in a node; `again` is called after something was added, null where nothing can be.
  *
@@ -68,7 +71,7 @@ function metrics(run) {
     );
   return h(
     "section",
-    {},
+    { tabindex: 0, role: "region", "aria-label": "Metrics" }, // narrow windows scroll it
     h("h2", {}, "Metrics"),
     h(
       "table",
@@ -79,7 +82,7 @@ function metrics(run) {
         h(
           "tr",
           {},
-          h("th", {}, ""),
+          h("td"),
           ["last", "step", "min", "max", "points"].map((name) => h("th", { class: "number" }, name)),
         ),
       ),
@@ -191,13 +194,22 @@ function data(run) {
 }
 
 function notes(run, again) {
-  const told = run.notes.map((note) => h("p", { style: "white-space:pre-wrap;margin:4px 0" }, note));
+  const earlier = run.notes.length - NOTES;
+  const told = run.notes.slice(-NOTES).map(({ text: words, time, user }) =>
+    h(
+      "article",
+      { class: "note" },
+      h("p", { class: "quiet" }, user ? h("b", {}, user) : null, " ", h("time", { datetime: time, title: moment(time) }, ago(time))),
+      markdown(words),
+    ),
+  );
+  if (earlier > 0) told.unshift(h("p", { class: "quiet" }, `${earlier} earlier ones: runlore show ${run.id}`));
   if (!again) return told.length ? h("section", {}, h("h2", {}, "Notes"), told) : null;
   const words = h("textarea", {
-    rows: 2,
+    rows: 3,
     style: "width:100%",
     "aria-label": "A note",
-    placeholder: "What is worth knowing of this run?",
+    placeholder: "What is worth knowing of this run? **bold**, *italics*, `code`, - lists, [links](https://…)",
   });
   return h(
     "section",

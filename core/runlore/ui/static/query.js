@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { debounce, fill, h } from "./dom.js";
 
-const FIELDS = ["status", "experiment", "name", "id", "parent", "started", "ended", "duration"];
+const FIELDS = ["status", "experiment", "name", "id", "parent", "started", "ended", "duration", "notes"];
 const WORDS = ["archived", "pinned", "and", "or", "not", "in", "is None", "like(", "match(", 'ago("7d")'];
 const STATUSES = ["running", "finished", "failed", "interrupted", "crashed", "silent", "unreadable", "damaged"];
 const MOST = 12;
@@ -140,14 +140,14 @@ export function queryBox(text, apply) {
   };
 }
 
-/** Words that are no query as one: runs with each of them in their name or experiment; null for other texts. */
+/** Words that are no query as one: runs with each of them in their name, experiment or notes; null for other texts. */
 function asSearch(text) {
   if (!/^[\p{L}\p{N}_./: -]+$/u.test(text)) return null;
   const has = (field, word) => `like(${field}, ${JSON.stringify(`%${word}%`)})`;
   return text
     .split(/\s+/)
     .filter((word) => word !== "and")
-    .map((word) => `(${has("name", word)} or ${has("experiment", word)})`)
+    .map((word) => `(${["name", "experiment", "notes"].map((field) => has(field, word)).join(" or ")})`)
     .join(" and ");
 }
 
