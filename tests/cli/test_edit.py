@@ -85,6 +85,7 @@ def test_archived_runs_leave_every_table_and_lose_nothing(store: Store) -> None:
 
 def test_what_is_to_be_archived_has_to_be_named(store: Store) -> None:
     store.start_run("only").finish()
+    assert runlore("archive", "--where", "").exit_code == 2, "that would be all of them"
     assert runlore("archive").exit_code == runlore("archive", "only", "--where", "name == 'only'").exit_code == 2
     assert runlore("archive", "--where", "name == 'none'").output == "no run fulfils this\n"
     assert runlore("ls", "archived == 1").exit_code == 2

@@ -1,6 +1,6 @@
 """Arguments and options that several commands have: --store, --json, --all, and runs that shells complete."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -9,7 +9,8 @@ from click.shell_completion import CompletionItem
 
 from runlore.errors import RunloreError
 from runlore.models.names import PREFIX
-from runlore.store.store import open_store
+from runlore.store.runs import RecordedRun
+from runlore.store.store import Store, open_store
 
 MAX_COMPLETED = 200  # of the newest runs, whose names and ids shells complete
 
@@ -54,6 +55,19 @@ class RunPart(click.ParamType):  # type: ignore[type-arg]
         names = ((run.name, run.status) for run in runs if run.name.isprintable() and not run.name.startswith("-"))
         found = [CompletionItem(name, help=status) for name, status in names if name.startswith(incomplete)]
         return found + [CompletionItem(run.id) for run in runs if incomplete and run.id.startswith(incomplete)]
+
+
+def chosen_runs(store: Store, runs: Sequence[str], where: str | None) -> list[RecordedRun]:
+    """Return the runs that a command's arguments name, or those that fulfil its --where.
+
+    Raises:
+        UsageError: neither is given, or both; an empty query would stand for all runs.
+    """
+    if not runs and not where:
+        raise click.UsageError("name a run, or --where QUERY")
+    if runs and where is not None:
+        raise click.UsageError("name runs or --where QUERY, not both")
+    return [store.run(part) for part in runs] if where is None else list(store.runs(where))
 
 
 def _addresses(store: str | None, incomplete: str) -> list[CompletionItem]:

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from runlore.cli.options import RunPart, json_option, store_option
+from runlore.cli.options import RunPart, chosen_runs, json_option, store_option
 from runlore.cli.printing import echo, print_json
 from runlore.maintenance import editing
 from runlore.maintenance.removal import PINNED
@@ -114,10 +114,7 @@ def archive(runs: tuple[str, ...], where: str | None, off: bool, as_json: bool, 
 
     `runlore ls --archived` lists them, too; their names and ids stand for them as before.
     """
-    if bool(runs) == (where is not None):
-        raise click.UsageError("name runs, or --where QUERY")
-    place = open_store(store)
-    chosen = [place.run(part) for part in runs] if where is None else list(place.runs(where))
+    chosen = chosen_runs(open_store(store), runs, where)
     changed = editing.archive(chosen, off=off)
     if as_json:
         print_json([run.id for run in changed])

@@ -9,7 +9,7 @@ import click
 
 from runlore._text import count_text, size_text
 from runlore.analysis.statistics import Best, direction
-from runlore.cli.options import RunPart, json_option, store_option
+from runlore.cli.options import RunPart, chosen_runs, json_option, store_option
 from runlore.cli.printing import echo, print_json
 from runlore.index.parse import UNITS
 from runlore.maintenance.garbage import Garbage, collect, find_garbage
@@ -40,14 +40,8 @@ def rm(runs: tuple[str, ...], where: str | None, dry_run: bool, as_json: bool, s
     Their disk space is freed by `runlore gc`, not before. A run that an alias of a model such as prod stands for is
     not removed.
     """
-    if not runs and not where:
-        raise click.UsageError("name a run, or --where QUERY")
-    if runs and where is not None:
-        raise click.UsageError("name runs or --where QUERY, not both")
     place = open_store(store)
-    chosen = [place.run(part) for part in runs]
-    if where is not None:
-        chosen += list(place.runs(where))
+    chosen = chosen_runs(place, runs, where)
     if dry_run:
         chosen = removable(place, chosen)
         sizes = {run.id: sum(item.size or 0 for item in run.artifacts if item.stored) for run in chosen}
