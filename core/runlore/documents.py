@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # no command should wait for the imports of another one
     from runlore.analysis.statistics import Statistics
     from runlore.provenance.lineage import Lineage
     from runlore.provenance.origins import Origin
+    from runlore.provenance.script import Script
     from runlore.reproduction.plan import Plan
     from runlore.reproduction.reproduce import Redone
     from runlore.reproduction.verdicts import Verdict
@@ -67,6 +68,20 @@ def run_details(run: RecordedRun) -> dict[str, Any]:
         "missing": run.missing,
         "segments": segment_documents(run.segments),
         "models": [_named(version) for version in versions_of(run.store, [run.id])[run.id]],
+    }
+
+
+def script_document(script: "Script | None") -> dict[str, Any]:
+    """Return the script of a run; no path for code that is in no file."""
+    if script is None:
+        return {"path": None, "text": None, "commit": None, "changed": False, "why": "it ran from no file", "notes": []}
+    return {
+        "path": script.path,
+        "text": script.text,
+        "commit": script.commit,
+        "changed": script.changed,
+        "why": script.why,
+        "notes": list(script.notes),
     }
 
 

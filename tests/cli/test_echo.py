@@ -112,7 +112,7 @@ def calls(found: Hostile) -> dict[str, list[list[str]]]:
             ["--group-by", "experiment", "-c", f"metrics[{odd!r}]"], [f"params[{odd!r}] > 1"], ["--store", f"s9{odd}://x"],
             ["--json"],
         ],
-        "show": [[a], [a, "--full"], [b], [b, "--full"],
+        "show": [[a], [a, "--full"], [a, "--source"], [a, "--source", "--json"], [b], [b, "--full"],
                  [EVIL], [a[:3]], [b, "--json"], [], [a, odd]],
         "diff": [[a, b], [a, b, "--full"], [a, b, "--stat"], [a, c], [c, c], [a, f"./{odd}"], [a, "."],
                  [a, b, "--json"]],

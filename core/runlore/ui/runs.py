@@ -5,10 +5,19 @@ from typing import Any
 
 from runlore.analysis.comparison import ASIDE, GROUPS, compare
 from runlore.analysis.ranking import by_use
-from runlore.documents import comparison_document, iso_time, lineage_document, origin_document, plain, run_details
+from runlore.documents import (
+    comparison_document,
+    iso_time,
+    lineage_document,
+    origin_document,
+    plain,
+    run_details,
+    script_document,
+)
 from runlore.provenance.hashing import complete_run
 from runlore.provenance.lineage import lineage
 from runlore.provenance.origins import Target, which_run
+from runlore.provenance.script import script_of
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 from runlore.ui.endpoints import Endpoint, Parameter, Refused, exact
@@ -45,6 +54,11 @@ def details(store: Store, run: str) -> dict[str, Any]:
         "children_count": len(children),
         "has_output": any(item.name == OUTPUT_NAME for item in found.artifacts),
     }  # fmt: skip
+
+
+def source(store: Store, run: str) -> dict[str, Any]:
+    """Return the source of a run's script as `runlore show --source --json` does."""
+    return script_document(script_of(store.run(run)))
 
 
 def _name_of(store: Store, run_id: str) -> str | None:
@@ -111,6 +125,7 @@ def origins(store: Store, sha256: str) -> dict[str, Any]:
 
 ENDPOINTS = [
     Endpoint("/api/runs/{run}", "Everything about a run, as `runlore show --json`", details),
+    Endpoint("/api/runs/{run}/source", "The source of a run's script, as it ran", source),
     Endpoint("/api/compare", "The differences between runs, as `runlore diff`", comparison, [RUNS]),
     Endpoint(
         "/api/lineage", "The origins and the descendants of a run or a file, as `runlore lineage`", tree,

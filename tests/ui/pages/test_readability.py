@@ -17,11 +17,11 @@ PAGES = [
     "/", f"/?{SWEEP}&sel=FIRST&sel=SECOND", "/?group=params.lr", "/?tab=scatter", f"/?{SWEEP}&tab=parallel",
     *[f"/run/LIGHTNING?tab={tab}" for tab in ("overview", "charts", "artifacts", "code", "output", "lineage")],
     "/compare?runs=FIRST&runs=SECOND", "/compare", "/find",
-    "/models", "/models?name=digits",
+    "/models", "/models?name=digits", f"/?{SWEEP}&hide=FIRST",
     *[f"/?{SWEEP}&tab={tab}" for tab in ("heatmap", "boxes", "importance")],
     f"/?{SWEEP}&group=params.lr&over=params.seed",
 ]  # fmt: skip
-DISTINCT = {PAGES[place] for place in (0, 1, 5, 7, 11, 13, 15, 17)}  # the others are made of the same parts
+DISTINCT = {PAGES[place] for place in (0, 1, 5, 7, 11, 13, 15, 16, 18)}  # the others are made of the same parts
 
 
 @pytest.mark.parametrize(

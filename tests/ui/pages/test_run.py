@@ -257,3 +257,31 @@ def test_a_commit_is_a_link_to_where_it_came_from(
     page.get_by_text(remote, exact=True).wait_for()
     links = page.get_by_role("link", name="This commit at").all()
     assert [link.get_attribute("href") for link in links] == ([f"{address}{'a1' * 20}"] if address else [])
+
+
+def test_the_source_of_a_script_is_shown_as_it_ran(page: "Page", real: Served) -> None:
+    run = Store(real.store).run(lightning(real))
+    open_page(page, real, f"/run/{run.id}?tab=code")
+    source = page.get_by_role("region", name="Source of lightning_digits.py")
+    lines = source.locator("div").all_inner_texts()
+    told = real.get(f"/api/runs/{run.id}/source")
+    assert "\n".join(line if line.strip() else "" for line in lines) == told["text"].rstrip("\n")
+    assert any("3e-3, 1e-2" in line for line in lines), "the change was not committed"
+    commit = run.environment["git"]["commit"]
+    assert (
+        page.locator("h2", has_text="lightning_digits.py")
+        .inner_text()
+        .endswith(f"as of commit {commit[:10]}, with the uncommitted changes")
+    )
+    assert source.locator("div").nth(1).evaluate("one => getComputedStyle(one, '::before').content") == "counter(line)"
+    open_page(page, real, "/run/sweep-0.1-1?tab=code")
+    page.get_by_role("region", name="Source of sweep.py").wait_for()
+    assert page.locator("h2", has_text="sweep.py").inner_text() == "sweep.py as the store has kept it"
+
+
+def test_a_source_that_is_not_there_is_accounted_for(page: "Page", tmp_path: Path, serve: Serve) -> None:
+    forged = ForgedStore(tmp_path / "forged")
+    run = forged.run(opening={"script": "/nowhere/<b>train.py"})
+    open_page(page, serve(forged.root), f"/run/{run}?tab=code")
+    page.get_by_text("Its source can't be shown: there was no repository").wait_for()
+    page.get_by_role("heading", name="/nowhere/<b>train.py").wait_for()

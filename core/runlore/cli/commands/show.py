@@ -26,8 +26,8 @@ from runlore._text import (
 from runlore.analysis.ranking import by_use, is_aside
 from runlore.artifacts.artifact import Artifact
 from runlore.cli.options import RunPart, json_option, store_option
-from runlore.cli.printing import STATUS_STYLES, console, grid, print_json, print_whole
-from runlore.documents import run_details
+from runlore.cli.printing import STATUS_STYLES, console, echo, grid, print_json, print_whole
+from runlore.documents import run_details, script_document
 from runlore.hookspecs import SYSTEM_PREFIX
 from runlore.log.values import text_of
 from runlore.provenance.hashing import complete_run
@@ -54,19 +54,38 @@ VALUE_CHARS = 400  # likewise
 @click.command()
 @click.argument("run", type=RunPart())
 @click.option("--full", is_flag=True, help="Every param, child and package, and values uncut.")
+@click.option("--source", is_flag=True, help="Only the source of its script, as it ran.")
 @json_option
 @store_option
-def show(run: str, full: bool, as_json: bool, store: str | None) -> None:
+def show(run: str, full: bool, source: bool, as_json: bool, store: str | None) -> None:
     """Show one run in full.
 
     RUN is its name or any unique part of its id.
     """
     found = complete_run(open_store(store).run(run))
+    if source:
+        from runlore.provenance.script import script_of  # only here, as it takes long to import
+
+        _print_source(script_document(script_of(found)), as_json)
+        return
     if as_json:
         print_json(run_details(found))
         return
     out = console()
     _Page(found, out, None if full else MAX_ROWS).print()
+
+
+def _print_source(document: dict[str, Any], as_json: bool) -> None:
+    """Print the source of a script, and on stderr what may have been different."""
+    if as_json:
+        print_json(document)
+        return
+    if document["text"] is None:
+        raise click.ClickException(f"the script can't be shown: {document['why']}")
+    for note in document["notes"]:
+        echo(f"runlore: {note}", err=True)
+    text = visible_text(document["text"].replace("\r\n", "\n").expandtabs())
+    console().print(escape(text), soft_wrap=True, end="")
 
 
 def _extent(facts: dict[str, Any]) -> Iterator[str]:

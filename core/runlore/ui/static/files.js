@@ -1,8 +1,9 @@
 // The files of a run with their roles, a download and a preview; its code and environment.
 
+import { ask, runPath } from "./api.js";
 import { command, fill, h, roleChip, shellWord, trying } from "./dom.js";
 import { count, number, size } from "./format.js";
-import { contentAddress, lookInto } from "./look.js";
+import { contentAddress, lookInto, sourceView } from "./look.js";
 import { pairs } from "./overview.js";
 import { read } from "./state.js";
 
@@ -202,8 +203,26 @@ export function code(node, run) {
         packagesOf(packages),
       ),
     ),
+    source(run),
     looks.length ? looks : h("p", { class: "quiet" }, "There were no uncommitted changes, or none are kept."),
   );
+}
+
+/** The script of a run as it ran, once it has been read. */
+function source(run) {
+  const box = h("section");
+  trying(async () => {
+    const { path, text, commit, changed, why, notes } = await ask(`${runPath(run.id)}/source`);
+    if (!path) return;
+    const at = commit ? `as of commit ${commit.slice(0, 10)}${changed ? ", with the uncommitted changes" : ""}` : "as the store has kept it";
+    fill(
+      box,
+      h("h2", {}, path, " ", h("span", { class: "quiet" }, text === null ? "" : at)),
+      notes.map((note) => h("p", { class: "quiet" }, note)),
+      text === null ? h("p", { class: "quiet" }, `Its source can't be shown: ${why}.`) : sourceView(path, text),
+    );
+  })();
+  return box;
 }
 
 /** A link to the commit where the repository was cloned from; null where its address tells of no web server. */

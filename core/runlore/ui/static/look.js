@@ -32,6 +32,19 @@ export function diffView(text) {
   );
 }
 
+/** The lines of a source with their numbers, which are no part of what is copied. */
+export function sourceView(name, text) {
+  const lines = text.replace(/\r?\n$/, "").split(/\r?\n/);
+  return [
+    h(
+      "div",
+      { class: "code numbered", tabindex: 0, role: "region", "aria-label": `Source of ${name}` },
+      lines.slice(0, LINES).map((line) => h("div", {}, line || " ")),
+    ),
+    lines.length > LINES ? h("p", { class: "quiet" }, `The first ${LINES} of ${lines.length} lines: runlore show --source has all.`) : null,
+  ];
+}
+
 /** The URL of a file. */
 export function contentAddress(run, position, member = "") {
   return outer(`${runPath(run)}/artifacts/${position}/content${member ? `?member=${encodeURIComponent(member)}` : ""}`);
