@@ -45,6 +45,11 @@ def test_archived_runs_are_left_out_unless_they_are_asked_for(mixed: Store) -> N
     assert names(mixed, listed("")) == {"parent", "parent-again", "other"}
 
 
+def test_no_hint_says_that_nothing_is_archived_or_pinned(mixed: Store) -> None:
+    assert mixed.runs(listed("not pinned")).hints == ()
+    assert len(mixed.runs("tags.achived is None").hints) == 1
+
+
 def test_a_query_that_is_wrong_is_shown_as_it_was_typed(mixed: Store) -> None:
     with pytest.raises(QueryError) as raised:
         independent("parms.lr < 1")

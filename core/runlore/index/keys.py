@@ -10,7 +10,7 @@ from runlore._text import closest
 from runlore.errors import excerpt
 from runlore.index.database import TABLES as COLUMNS
 from runlore.index.database import Sqlite, chunks
-from runlore.index.fields import BARE, TABLES, Field
+from runlore.index.fields import BARE, FLAGS, TABLES, Field
 from runlore.index.rows import param_row, texts_of
 from runlore.index.sql import Compiled
 
@@ -130,7 +130,10 @@ def hints_of(
 ) -> list[str]:
     """Return a hint for each key that a query or an order names and no run has, with a caret below the key."""
     asked = [(where, field) for field in compiled.fields] + [(sort, field) for field, _ in order]
-    hints = (_hint(database, text, field) for text, field in asked if field.table and not has_key(database, field))
+    keys = (
+        (text, field) for text, field in asked if field.table and not (field.table == "tags" and field.key in FLAGS)
+    )
+    hints = (_hint(database, text, field) for text, field in keys if not has_key(database, field))
     return list(islice(filter(None, hints), MAX_HINTS))
 
 
