@@ -34,10 +34,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of
 
 
 ROOT = Path(__file__).parent
-FRAMEWORKS = ("catboost", "keras", "lightgbm", "lightning", "sklearn", "transformers", "xgboost")  # tests train there
+FRAMEWORKS = ("catboost", "keras", "lightgbm", "lightning", "sklearn", "spark", "transformers", "xgboost")  # train
 WHOLE_SCRIPTS = ("docs", "examples", "reproduction", "story", "upstream")  # folders whose tests run scripts that train
 IMPORTS_FRAMEWORK = re.compile(
-    r"^(from|import) (catboost|keras|lightgbm|lightning|sklearn|torch|transformers|xgboost|runlore_\w+)\b", re.M
+    r"^(from|import) (catboost|keras|lightgbm|lightning|pyspark|sklearn|torch|transformers|xgboost|runlore_\w+)\b", re.M
 )
 FIXTURES = {
     # the last three ask a contract for it

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 FIRST = (  # folders by what they take: the smallest files come last, so that no worker ends long after the other
     "ui", "upstream", "lightning", "transformers", "keras", "stress", "sklearn", "xgboost", "lightgbm", "catboost",
-    "docs", "story", "reproduction", "examples", "recording",
+    "spark", "docs", "story", "reproduction", "examples", "recording",
 )  # fmt: skip
-TOGETHER = ("ui", "lightning", "transformers", "keras")  # folders whose files share stores or warm parents
+TOGETHER = ("ui", "lightning", "transformers", "keras", "spark")  # folders whose files share stores, parents, a Spark
 
 
 def folder_of(nodeid: str) -> str:

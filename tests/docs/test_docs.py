@@ -19,6 +19,7 @@ from runlore._settings import NAMES
 from runlore.cli import COMMANDS
 from runlore.log.frames import FORMAT
 from tests.docs.api_page import MARK, PAGE, generated
+from tests.docs.pages import snippets
 from tests.process import Process
 
 ROOT = Path(__file__).parent.parent.parent
@@ -26,15 +27,12 @@ SPECS = ROOT / "core" / "runlore" / "hookspecs.py"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def snippets(page: Path) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)
-
-
 SLOW = ("keras.md", "transformers.md")
+ELSEWHERE = ("spark.md",)  # run by tests/spark, where there is Spark
 RUN = [
     pytest.param(page, marks=[pytest.mark.stress] if page.name in SLOW else [], id=page.name)
     for page in PAGES
-    if snippets(page)
+    if snippets(page) and page.name not in ELSEWHERE
 ]
 
 
@@ -134,7 +132,8 @@ def test_no_page_or_module_names_a_place_of_this_machine() -> None:
 
 def test_every_framework_extra_installs_what_it_names() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    for name in ("sklearn", "lightning", "keras", "transformers", "xgboost", "lightgbm", "catboost", "ui", "all"):
+    trained = ("sklearn", "lightning", "keras", "transformers", "xgboost", "lightgbm", "catboost", "spark")
+    for name in (*trained, "ui", "all"):
         assert extras[name]
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import runlore
-from tests.docs.test_docs import ROOT, snippets
+from tests.docs.pages import snippets
+from tests.docs.test_docs import ROOT
 from tests.process import Process
 
 

@@ -32,7 +32,7 @@ def floor(module: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "name", ["catboost", "keras", "lightgbm", "lightning", "optuna", "sklearn", "torch", "transformers", "xgboost"]
+    "name", "catboost keras lightgbm lightning optuna sklearn spark torch transformers xgboost".split()
 )
 def test_files_of_an_integration_import_only_those_below(name: str) -> None:
     package = f"runlore_{name}"
