@@ -1,5 +1,6 @@
 """Add what evaluators compute of a model's predictions to the run that made the model."""
 
+import re
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,8 @@ from runlore_spark._data import print_of, record_data
 from runlore_spark._framework import columns_of
 from runlore_spark._owners import Prediction, origins, owners
 from runlore_spark._search import metric_of
+
+PREDICTION = re.compile("(prediction|probability)Col$", re.I)  # params that name a column which a model has made
 
 
 def note_prediction(model: Any, dataset: Any, result: Any, written: Written) -> None:
@@ -28,7 +31,7 @@ def record_evaluation(evaluator: Any, given: Mapping[Any, Any], predictions: Any
     if not owners() or guest.in_fit() or not isinstance(value, int | float):
         return
     columns = columns_of(predictions)
-    found = owners().prediction(columns, [*_columns_read(evaluator, given), *columns])
+    found = owners().prediction(columns, _columns_read(evaluator, given) or columns)
     if found is None:
         return
     additions = Additions(found.run) if found.run is not None else None
@@ -51,9 +54,8 @@ def _add(additions: Additions, found: Prediction, metric: str, value: float) -> 
     additions.metrics({f"{metric}{named.ending}": value}, split="test")
 
 
-def _columns_read(evaluator: Any, given: Mapping[Any, Any]) -> list[str]:
-    """Return the names of the columns that an evaluator reads, those of predictions first."""
-    read = [param for param in getattr(evaluator, "params", ()) if param.name.endswith("Col")]
-    read.sort(key=lambda param: "rediction" not in param.name)
-    set_to = ((given.get(param), evaluator.isDefined(param) and evaluator.getOrDefault(param)) for param in read)
-    return [str(passed or own) for passed, own in set_to if passed or own]
+def _columns_read(evaluator: Any, given: Mapping[Any, Any]) -> list[str] | None:
+    """Return the names of the columns of predictions that an evaluator reads; None where it does not tell them."""
+    read = [param for param in getattr(evaluator, "params", ()) if PREDICTION.search(param.name)]
+    values = [given.get(param) or (evaluator.isDefined(param) and evaluator.getOrDefault(param)) for param in read]
+    return [str(value) for value in values if value] or None

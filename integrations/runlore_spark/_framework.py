@@ -9,7 +9,7 @@ from typing import Any
 
 NAME = "spark"
 TESTED = ("4.3",)
-COLUMN = re.compile(r"(?:^List\(|, )(.+?)#(\d+)L?(?=, |\)$)")  # of the columns of a plan, each with its number
+COLUMN = re.compile(r"(?:^\w+\(|, )(.+?)#(\d+)L?(?=, |\)$)")  # of those in "List(a#1, b#2L)", or "ArrayBuffer(…)"
 NUMBER = re.compile(r"#\d+L?")
 
 

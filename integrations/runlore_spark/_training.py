@@ -2,6 +2,8 @@
 
 from typing import Any, Self
 
+from pyspark.ml import Model
+
 from runlore import FitSession, guest
 from runlore_spark._calls import calls
 from runlore_spark._checkpoints import link_used
@@ -69,8 +71,9 @@ class Training:
             self.session.end(error)
 
     def _conclude(self, session: FitSession) -> None:
+        given = [] if self._parts is None else list(map(id, self._parts.items))  # such as stages that stay as they are
         for model in models_in(self._model):
-            if origins().run_of(model) is None and origins().file_of(model) is None:  # else it was a stage before
+            if model is self._model or (isinstance(model, Model) and id(model) not in given):
                 origins().note_made(model, session.run)
                 if self._trained_on is not None:
                     owners().trained_on.set(model, self._trained_on)

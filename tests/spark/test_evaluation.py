@@ -57,8 +57,8 @@ def test_a_metric_is_found_by_the_column_that_is_read(autologged: Store, spark: 
 def test_an_evaluation_of_foreign_predictions_adds_nothing(autologged: Store, spark: Any, models: Any) -> None:
     from pyspark.ml.evaluation import RegressionEvaluator
 
-    models.pipeline().fit(models.rows(spark))
-    RegressionEvaluator(predictionCol="a").evaluate(models.rows(spark))
+    model = models.pipeline().fit(models.rows(spark))
+    RegressionEvaluator(predictionCol="a").evaluate(model.transform(models.rows(spark, 20, 3)))
     assert "test/rmse" not in models.only(autologged).metrics
 
 

@@ -125,6 +125,15 @@ def test_a_fit_on_what_another_fit_made_is_linked(autologged: Store, spark: Any,
     assert [(link["kind"], link["run"]) for link in second.links] == [("uses", before.id)]
 
 
+def test_a_stage_that_two_pipelines_share_links_nothing(autologged: Store, spark: Any, models: Any) -> None:
+    from pyspark.ml import Pipeline
+
+    shared = models.assembler()
+    for value in (0.0, 0.5):
+        Pipeline(stages=[shared, models.regression(regParam=value)]).fit(models.rows(spark))
+    assert [run.links for run in autologged.runs()] == [[], []]
+
+
 @pytest.mark.parametrize("what", ["executor", "column", "params"])
 def test_a_fit_that_fails_is_a_failed_run(autologged: Store, spark: Any, models: Any, what: str) -> None:
     """The exception is the one without us."""
