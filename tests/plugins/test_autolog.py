@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import runlore
+from runlore import guest
 from runlore.errors import SettingError
 from tests.distributions import plugin
 from tests.process import Process
@@ -79,6 +80,15 @@ def test_a_forked_child_goes_on_with_what_its_parent_switched_on(
         PYTHONPATH=plugin(tmp_path, "fake", FAKE),
     ).succeed()
     assert printed == "['on'] 0\n['on', 'off']\n[] 1\n"
+
+
+def test_a_process_is_told_what_is_switched_on_for_those_that_it_starts() -> None:
+    before = guest.autologged()
+    with runlore.autolog("sklearn"):
+        assert guest.autologged() == before | {"sklearn"}
+        with runlore.autolog("keras", "sklearn"):
+            assert guest.autologged() == before | {"keras", "sklearn"}
+    assert guest.autologged() == before
 
 
 def test_a_framework_that_no_plugin_records_is_named() -> None:

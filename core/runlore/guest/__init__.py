@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runlore.guest.guards import (
         Leaving,
         autolog_wanted,
+        autologged,
         describe,
         frameless,
         harmless,
@@ -41,6 +42,7 @@ _HOMES = {
     "FitRequest": "request",
     "Leaving": "guards",
     "autolog_wanted": "guards",
+    "autologged": "guards",
     "current": "session",
     "describe": "guards",
     "file_state": "state",
@@ -74,6 +76,7 @@ __all__ = [
     "Leaving",
     "Part",
     "autolog_wanted",
+    "autologged",
     "current",
     "describe",
     "file_state",

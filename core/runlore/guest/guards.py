@@ -16,7 +16,7 @@ from runlore._settings import flag
 from runlore._warnings import report, valid_or, without_warnings
 from runlore.hookspecs import DataDescription
 from runlore.log import marks
-from runlore.plugins.autolog import wanted_by_setting
+from runlore.plugins.autolog import switched_on, wanted_by_setting
 from runlore.plugins.manager import plugins
 from runlore.recording.output import without_output
 from runlore.recording.random_states import without_draws
@@ -215,6 +215,11 @@ def autolog_wanted(integration: str) -> bool:
         SettingError: no plugin records a framework that it names.
     """
     return integration in wanted_by_setting()
+
+
+def autologged() -> frozenset[str]:
+    """Return the names of the integrations that are switched on in this process: for one that it starts."""
+    return switched_on()
 
 
 def records_dry_runs() -> bool:

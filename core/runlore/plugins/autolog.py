@@ -103,6 +103,11 @@ def watched_modules(wanted: Iterable[str] | None = None) -> list[str]:
     return sorted({name for item in found for name in ([item.module, *item.also] if item.module else item.packages)})
 
 
+def switched_on() -> frozenset[str]:
+    """Return the names of the integrations that are on in this process."""
+    return process.part(_Switches).names
+
+
 def wanted_by_setting(default: str = "") -> frozenset[str]:
     """Return the frameworks that RUNLORE_AUTOLOG asks for, without the disabled ones; `default` where it is not set.
 
