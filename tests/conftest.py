@@ -34,10 +34,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of
 
 
 ROOT = Path(__file__).parent
-FRAMEWORKS = ("catboost", "keras", "lightgbm", "lightning", "sklearn", "spark", "transformers", "xgboost")  # train
+FRAMEWORKS = (  # tests train there
+    "catboost", "keras", "lightgbm", "lightning", "ray", "sklearn", "spark", "transformers", "xgboost",
+)  # fmt: skip
 WHOLE_SCRIPTS = ("docs", "examples", "reproduction", "story", "upstream")  # folders whose tests run scripts that train
 IMPORTS_FRAMEWORK = re.compile(
-    r"^(from|import) (catboost|keras|lightgbm|lightning|pyspark|sklearn|torch|transformers|xgboost|runlore_\w+)\b", re.M
+    r"^(from|import) (catboost|keras|lightgbm|lightning|pyspark|ray|sklearn|torch|transformers|xgboost|runlore_\w+)\b", re.M
 )
 FIXTURES = {
     # the last three ask a contract for it
@@ -49,7 +51,7 @@ FIXTURES = {
 HEAVY_CONTRACTS = (  # trainings that take long, or are many
     *(
         f"tests/{name}/test_contract.py"
-        for name in ("catboost", "keras", "lightgbm", "optuna", "transformers", "xgboost")
+        for name in ("catboost", "keras", "lightgbm", "optuna", "ray", "transformers", "xgboost")
     ),
     "tests/examples/test_third_party.py",
 )

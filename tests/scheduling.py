@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
 
 FIRST = (  # folders by what they take: the smallest files come last, so that no worker ends long after the other
-    "ui", "upstream", "lightning", "transformers", "keras", "stress", "sklearn", "xgboost", "lightgbm", "catboost",
-    "spark", "docs", "story", "reproduction", "examples", "recording",
+    "ui", "upstream", "lightning", "transformers", "keras", "ray", "stress", "sklearn", "xgboost", "lightgbm",
+    "catboost", "spark", "docs", "story", "reproduction", "examples", "recording",
 )  # fmt: skip
-TOGETHER = ("ui", "lightning", "transformers", "keras", "spark")  # folders whose files share stores, parents, a Spark
+TOGETHER = ("ui", "lightning", "transformers", "keras", "ray", "spark")  # whose files share stores, parents, a cluster
 
 
 def folder_of(nodeid: str) -> str:

@@ -12,8 +12,8 @@ BEGIN = "<!-- generated from the tests that are marked `shows`: python -m tests.
 END = "<!-- end of the table -->\n"
 FRAMEWORKS = {
     "sklearn": "scikit-learn", "lightning": "PyTorch Lightning", "keras": "Keras", "transformers": "transformers",
-    "xgboost": "XGBoost", "lightgbm": "LightGBM", "catboost": "CatBoost", "optuna": "Optuna", "spark": "Spark",
-    "torch": "plain PyTorch",
+    "xgboost": "XGBoost", "lightgbm": "LightGBM", "catboost": "CatBoost", "optuna": "Optuna",
+    "ray": "Ray Tune and Train", "spark": "Spark", "torch": "plain PyTorch",
 }  # fmt: skip
 WHAT = (
     "params", "metrics", "checkpoints", "data", "early stopping", "resume as lineage", "search trees", "processes",

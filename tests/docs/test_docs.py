@@ -28,7 +28,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 
 SLOW = ("keras.md", "transformers.md")
-ELSEWHERE = ("spark.md",)  # run by tests/spark, where there is Spark
+ELSEWHERE = ("ray.md", "spark.md")  # run by tests of their frameworks, where these are
 RUN = [
     pytest.param(page, marks=[pytest.mark.stress] if page.name in SLOW else [], id=page.name)
     for page in PAGES
@@ -132,8 +132,7 @@ def test_no_page_or_module_names_a_place_of_this_machine() -> None:
 
 def test_every_framework_extra_installs_what_it_names() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    trained = ("sklearn", "lightning", "keras", "transformers", "xgboost", "lightgbm", "catboost", "spark")
-    for name in (*trained, "ui", "all"):
+    for name in "sklearn lightning keras transformers xgboost lightgbm catboost ray spark ui all".split():
         assert extras[name]
 
 

@@ -8,9 +8,12 @@ FLOORS = [  # from the ground; files of one floor may import each other, without
     {"_framework", "_weights", "_inert", "_unpickler", "_seeds", "_taps", "_options", "_switch"},
     {
         "_calls", "_owners", "_checkpoints", "_copies", "_params", "_data", "_metrics", "_optimizers", "_endings",
-        "_histories", "_importance", "_media", "_selection",
+        "_histories", "_importance", "_media", "_selection", "_workers",
     },
-    {"_callback", "_tracker", "_training", "_partial", "_evaluation", "_search", "_entry", "_parts", "_methods"},
+    {
+        "_callback", "_tracker", "_training", "_partial", "_evaluation", "_search", "_entry", "_parts", "_methods",
+        "_listener", "_reports", "_trainer", "_tuning", "_fitting",
+    },
     {"_wrapping", "_displays"},
     {"", "plugin", "factory"},
 ]  # fmt: skip
@@ -32,7 +35,7 @@ def floor(module: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "name", "catboost keras lightgbm lightning optuna sklearn spark torch transformers xgboost".split()
+    "name", "catboost keras lightgbm lightning optuna ray sklearn spark torch transformers xgboost".split()
 )
 def test_files_of_an_integration_import_only_those_below(name: str) -> None:
     package = f"runlore_{name}"

@@ -65,7 +65,7 @@ def test_built_in_and_installed_plugins_are_found_without_importing_a_framework(
         from runlore.plugins.manager import Plugins
         print(sorted(Plugins().load().names), "sklearn" in sys.modules, "numpy" in sys.modules)
     """).succeed()
-    names = "catboost code data environment keras lightgbm lightning optuna scripts secrets".split()
+    names = "catboost code data environment keras lightgbm lightning optuna ray scripts secrets".split()
     names += "sklearn spark system torch transformers xgboost".split()
     assert printed == f"{names} False False\n"
 
