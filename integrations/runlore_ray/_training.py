@@ -25,7 +25,7 @@ class TrialRun:
         self.session.run.run_log.seals = False  # a reader does it: trials may be quick, and thousands
         self.last = 0  # iteration that was told
         self.is_over = False
-        self._goes_on = goes_on
+        self._resumes = self.session.run.run_log.mode == "resume"
         self._config: Mapping[str, Any] = {}
         self._since = 0  # iteration from which it has this config
         self._donor: tuple[str, int] | None = None  # whose weights it goes on with: the run, and the iteration
@@ -39,9 +39,9 @@ class TrialRun:
         """Note that it begins, or goes on from its last checkpoint: what came behind that is trained again."""
         checkpoint = trial.latest_checkpoint_result
         begins = iteration_of(checkpoint.metrics) if checkpoint is not None else 0
-        if begins < self.last or self._goes_on:
+        if begins < self.last or self._resumes:
             self.session.rewind(begins)
-        self.last, self._goes_on = begins, False
+        self.last, self._resumes = begins, False
         if self._donor is not None:
             run_id, step = self._donor
             self.session.link("resumed_from", run_id, step=step)

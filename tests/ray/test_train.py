@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ray import train
+from ray import train, tune
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 import runlore
 from runlore import Store
 from tests.ray.test_tune import only, points
+from tests.ray.trainables import tuner
 
 
 def trainer_of(loop: Callable[..., Any], folder: Path, *, name: str | None = "training", **more: Any) -> Any:
@@ -29,8 +30,6 @@ def trainer_of(loop: Callable[..., Any], folder: Path, *, name: str | None = "tr
 
 def three_reports(config: dict[str, Any]) -> None:
     """Report a loss of its own from each worker, with a checkpoint from the first."""
-    from sklearn.linear_model import Ridge
-
     rank = train.get_context().get_world_rank()
     begin = 0
     if train.get_checkpoint() is not None:
@@ -44,7 +43,10 @@ def three_reports(config: dict[str, Any]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         if step == config.get("fails_at") and rank == 1:
             raise ValueError(f"no step {step}")
-        Ridge(alpha=step).fit([[0.0], [1.0]], [0.0, 1.0])
+        if config.get("fits"):
+            from sklearn.linear_model import Ridge
+
+            Ridge(alpha=step).fit([[0.0], [1.0]], [0.0, 1.0])
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "step").write_text(str(step))
             checkpoint = train.Checkpoint.from_directory(folder) if rank == 0 else None
@@ -54,7 +56,9 @@ def three_reports(config: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def trained(recorded: Callable[..., Any]) -> Any:
     score = train.CheckpointConfig(num_to_keep=2, checkpoint_score_attribute="loss", checkpoint_score_order="min")
-    return recorded(lambda folder: trainer_of(three_reports, folder, checkpoint_config=score).fit())
+    return recorded(
+        lambda folder: trainer_of(three_reports, folder, config={"fits": True}, checkpoint_config=score).fit()
+    )
 
 
 @pytest.mark.shows("ray", "processes")
@@ -121,7 +125,8 @@ def test_the_callback_names_the_run_and_nothing_is_recorded_twice(store: Store, 
     from runlore_ray import RunloreCallback
 
     with runlore.autolog("ray"):
-        trainer_of(three_reports, tmp_path, callbacks=[RunloreCallback("mine", tags={"team": "vision"})]).fit()
+        callback = RunloreCallback("mine", tags={"team": "vision"})
+        trainer_of(three_reports, tmp_path, config={"fits": True}, callbacks=[callback]).fit()
     run = only(store)
     assert (run.name, run.tags["team"], len(run.children)) == ("mine", "vision", 0)
     assert list(points(run, "loss")) == [1, 2, 3]
@@ -153,3 +158,21 @@ def test_a_loop_in_torch_is_below_the_training_of_its_ranks(autologged: Store, t
     assert (run.tags["trainer"], run.params["backend"]) == ("TorchTrainer", "TorchConfig")
     assert (child.tags["integration"], child.status) == ("torch", "finished")
     assert list(points(run, "loss").values()) == pytest.approx(list(points(child, "loss").values()))
+
+
+@pytest.mark.stress
+def test_a_training_within_a_trial_is_below_the_trial(autologged: Store, tmp_path: Path) -> None:
+    def loop(config: dict[str, Any]) -> None:
+        train.report({"loss": config["lr"]})
+
+    def trial(config: dict[str, Any]) -> dict[str, float]:
+        one = train.ScalingConfig(num_workers=1)
+        place = train.RunConfig(name="inner", storage_path=str(tmp_path))
+        DataParallelTrainer(loop, train_loop_config=config, scaling_config=one, run_config=place).fit()
+        return {"score": config["lr"]}
+
+    tuner(tune.with_resources(trial, {"CPU": 0.5}), tmp_path, {"lr": 0.5}).fit()
+    (child,) = only(autologged).children
+    (training,) = child.children
+    assert (child.status, training.status, training.tags["trainer"]) == ("finished", "finished", "DataParallelTrainer")
+    assert (points(child, "score"), points(training, "loss")) == ({1: 0.5}, {1: 0.5})

@@ -38,3 +38,25 @@ def test_a_worker_without_runlore_trains_as_ever(python: Callable[..., Process],
     reports = Reports(Launch("token", "store", "run"), (None, "max"), 0)
     (tmp_path / "sent").write_bytes(cloudpickle.dumps((sent, loop_at_work(loop, told), reports)))
     assert python(SCRIPT, str(tmp_path / "sent")).succeed().split() == ["Plain", "7", "loop", "8", "RayTrainCallback"]
+
+
+IMPORTS = """
+    import sys
+
+    if sys.argv[1] == "autolog":
+        import runlore
+
+        runlore.autolog()
+    import ray
+
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+    print(sorted(name for name in sys.modules if name.partition(".")[0] in ("ray", "torch", "sklearn", "tensorflow")))
+    print(hasattr(DataParallelTrainer.fit, "__wrapped__"))
+"""
+
+
+def test_autolog_imports_no_part_of_ray_that_the_user_has_not_imported(python: Callable[..., Process]) -> None:
+    plain, is_wrapped = python(IMPORTS, "plain").succeed().splitlines()
+    assert is_wrapped == "False"
+    assert python(IMPORTS, "autolog").succeed().splitlines() == [plain, "True"]
