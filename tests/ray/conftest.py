@@ -25,11 +25,6 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="session")
-def warm_modules() -> tuple[str, ...]:
-    return ("ray.tune",)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def cluster() -> Iterator[None]:
     import ray
