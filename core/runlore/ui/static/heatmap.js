@@ -11,7 +11,7 @@ const WIDTH = 58; // pixels of a cell that has room for a number
 const SHORT = 20; // characters of a class's name beside the picture
 const EMPTY = "rgba(128,128,128,.13)"; // visible in both themes
 
-/** `place` as that of Scatter. */
+/** `place` as that of Dots. */
 export class HeatMap {
   constructor(place) {
     Object.assign(this, framed("Heat map"), { place });

@@ -9,7 +9,7 @@ import { fieldChoice, preferred } from "./relations.js";
 
 const FEW = 30; // runs below which importance is a hint at most
 
-/** `place` as that of Scatter. */
+/** `place` as that of Dots. */
 export class Importance {
   constructor(place) {
     this.place = place;

@@ -35,7 +35,7 @@ async function shared({ where, all, sort }, fields) {
   return fields.filter((_, at) => has(at) * 2 > found.rows.length);
 }
 
-/** `place` as that of Scatter. */
+/** `place` as that of Dots. */
 export class Parallel {
   constructor(place) {
     Object.assign(this, framed("Parallel coordinates"), { place, axes: [] });

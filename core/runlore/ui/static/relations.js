@@ -1,12 +1,12 @@
-// What pictures of many runs share: which runs are in them, the scales and colours of their values, dots for runs.
+// What pictures of many runs share: which runs are in them, and the scales and colours of their values.
 
 import { ask } from "./api.js";
 import { chooseOne } from "./choosers.js";
-import { colourAt, dot, placesOf } from "./colours.js";
+import { colourAt, dot } from "./colours.js";
 import { h } from "./dom.js";
 import { fieldsOf, isMetric, label } from "./fields.js";
 import { count, distinct, number, ordered, text } from "./format.js";
-import { accent, escaped, quiet } from "./plot.js";
+import { escaped, quiet } from "./plot.js";
 
 export const SELECTED = 50; // runs that a box or a filter selects; the server takes no more
 const WIDE = 50; // the largest value over the smallest, from which on an axis is logarithmic by itself
@@ -133,49 +133,10 @@ function steps() {
   ]);
 }
 
-/** A dot for each row, in the colours of the selection, or of a field; `colours` of `coloursOf`, or null. */
-export function dots(rows, { x, y, words, selected, colours }) {
-  const places = placesOf(selected);
-  const own = (row) => colourAt(places[selected.indexOf(row.id)]);
-  const plain = selected.length ? quiet() : accent();
-  const colour = (row, at) => colours?.each[at] ?? (selected.includes(row.id) ? own(row) : plain);
-  return {
-    type: "scatter",
-    mode: "markers",
-    x,
-    y,
-    text: rows.map((row, at) => `${escaped(row.name)}<br>${words(row, at)}`),
-    customdata: rows.map((row) => row.id),
-    hovertemplate: "%{text}<extra></extra>",
-    selected: { marker: { opacity: 0.85 } },
-    unselected: { marker: { opacity: 0.85 } },
-    marker: {
-      size: rows.map((row) => (selected.includes(row.id) ? 10 : 7)),
-      line: { width: 0 },
-      opacity: 0.85,
-      color: rows.map(colour),
-    },
-  };
-}
-
 /** A trace without a point that brings the bar of `coloursOf` into a picture. */
 export function barOf(colours) {
   const marker = colours?.bar && { ...colours.bar, color: [colours.bar.cmin] };
   return marker ? [{ type: "scatter", mode: "markers", x: [null], y: [null], marker, hoverinfo: "skip" }] : [];
-}
-
-/** Let a box over dots select their runs, and a click open one. */
-export function linked(plot, place) {
-  if (!plot || plot.listens) return;
-  plot.listens = true;
-  plot.on("plotly_selected", (event) => {
-    const ids = (event?.points ?? []).map((point) => point.customdata).filter(Boolean);
-    if (ids.length) place.select([...new Set(ids)].slice(0, SELECTED));
-  });
-  plot.on("plotly_click", (event) => {
-    const run = event.points[0].customdata;
-    if (run) place.open(run);
-  });
 }
 
 /** What a dot says of a field. */
