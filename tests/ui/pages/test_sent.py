@@ -51,15 +51,17 @@ def test_a_view_is_complete_without_a_server(page: "Page", real: Served, tmp_pat
 
 
 def test_the_page_offers_the_view_that_it_shows(page: "Page", real: Served, tmp_path: Path) -> None:
-    open_page(page, real, f"/?{SWEEP}&group=params.lr")
+    open_page(page, real, f"/?{SWEEP}&group=params.lr&over=params.seed")
     page.get_by_role("button", name="Download", exact=True).click()
     with page.expect_download() as download:
         page.get_by_role("link", name="View as HTML").click()
     download.value.save_as(tmp_path / "view.html")
-    groups = page.locator(".groups tbody tr").all_inner_texts()
+    groups = [text.replace("▸", "").strip() for text in page.locator(".groups tbody tr").all_inner_texts()]
+    test = page.locator(".tests").inner_text()
     opened(page, tmp_path / "view.html")
     page.locator(".groups").wait_for()
-    assert page.locator(".groups tbody tr").all_inner_texts() == groups
+    assert [text.strip() for text in page.locator(".groups tbody tr").all_inner_texts()] == groups
+    assert page.locator(".tests").inner_text() == test
     plot_of(page, "loss")
 
 
