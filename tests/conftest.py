@@ -39,7 +39,8 @@ FRAMEWORKS = (  # tests train there
 )  # fmt: skip
 WHOLE_SCRIPTS = ("docs", "examples", "reproduction", "story", "upstream")  # folders whose tests run scripts that train
 IMPORTS_FRAMEWORK = re.compile(
-    r"^(from|import) (catboost|keras|lightgbm|lightning|pyspark|ray|sklearn|torch|transformers|xgboost|runlore_\w+)\b", re.M
+    r"^(from|import) (catboost|keras|lightgbm|lightning|pyspark|ray|sklearn|torch|transformers|xgboost|runlore_\w+)\b",
+    re.M,
 )
 FIXTURES = {
     # the last three ask a contract for it
