@@ -36,6 +36,13 @@ def warm_modules() -> tuple[str, ...]:
 
 
 @pytest.fixture
+def models(spark: Any) -> Any:
+    from tests.spark import models
+
+    return models
+
+
+@pytest.fixture
 def autologged(store: Store, spark: Any) -> Iterator[Store]:
     with runlore.autolog("spark"):
         yield store

@@ -11,13 +11,6 @@ pytest.importorskip("pyspark")
 
 
 @pytest.fixture
-def models(spark: Any) -> Any:
-    from tests.spark import models
-
-    return models
-
-
-@pytest.fixture
 def evaluate(spark: Any) -> Any:
     from pyspark.ml.evaluation import BinaryClassificationEvaluator
 

@@ -9,13 +9,6 @@ from runlore import Store
 pytest.importorskip("pyspark")
 
 
-@pytest.fixture
-def models(spark: Any) -> Any:
-    from tests.spark import models
-
-    return models
-
-
 @pytest.mark.shows("spark", "search trees")
 @pytest.mark.parametrize("parallelism", [1, 2])
 def test_a_cross_validation_is_a_tree(autologged: Store, spark: Any, models: Any, parallelism: int) -> None:

@@ -12,13 +12,6 @@ from runlore import Store
 pytest.importorskip("pyspark")
 
 
-@pytest.fixture
-def models(spark: Any) -> Any:
-    from tests.spark import models
-
-    return models
-
-
 @pytest.mark.shows("spark", "params", "metrics", "data")
 def test_a_fit_is_a_run_with_params_curve_and_schema(autologged: Store, spark: Any, models: Any) -> None:
     estimator = models.regression(regParam=0.25)
