@@ -7,7 +7,7 @@ import scipy.stats
 
 from runlore import Store
 from runlore.analysis import statistics
-from runlore.analysis.statistics import direction, group_runs, summarise
+from runlore.analysis.statistics import direction, group_runs, paired_test, summarise
 from runlore.errors import QueryError
 from tests.analysis.seeded import ACCURACIES
 from tests.commands import document, runlore
@@ -43,6 +43,15 @@ def test_the_paired_test_is_that_of_scipy(seeded: Store) -> None:
     assert "share 1" in str(other.why_no_test)
     with pytest.raises(QueryError, match="no group '0.7': there are 0.1, 0.2, 0.3"):
         group_runs(seeded, "", "val_acc", ["lr"], ["seed"], between=("0.1", "0.7"))
+
+
+def test_differences_that_are_equal_but_for_rounding_have_no_test() -> None:
+    rounded = [0.3 - 0.1, 0.4 - 0.2, 0.9 - 0.7]
+    assert len(set(rounded)) > 1
+    test = paired_test((1,), (2,), rounded)
+    assert (test.t, test.p, test.interval) == (None, None, None)
+    assert test.difference == pytest.approx(0.2)
+    assert paired_test((1,), (2,), [0.2, 0.20001]).t is not None
 
 
 def test_what_else_differs_in_a_group_is_named(store: Store) -> None:

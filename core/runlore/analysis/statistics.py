@@ -25,6 +25,7 @@ from runlore.store.store import Store
 
 CONFIDENCE = 0.95  # of the interval
 LOWER_IS_BETTER = frozenset("loss error err perplexity mse mae rmse wer cer time runtime seconds".split())
+SAME = 1e-9  # of the mean of differences: a smaller deviation is that of rounding
 MAX_KEYS = 10  # in a message
 MAX_COMPARED = 1_000  # runs whose params are looked at for those that differ within a group
 
@@ -156,10 +157,10 @@ def summarise(values: Sequence[float]) -> tuple[float | None, float | None, tupl
 
 
 def paired_test(a: tuple[Any, ...], b: tuple[Any, ...], differences: Sequence[float]) -> PairedTest:
-    """Compute Student's paired t test of at least two differences."""
+    """Compute Student's paired t test of at least two differences; of some that are equal, but for rounding, none."""
     mean, deviation, interval = summarise(differences)
     count = len(differences)
-    if mean is None or not deviation:
+    if mean is None or deviation is None or deviation <= SAME * abs(mean):
         return PairedTest(a, b, count, mean or 0.0, None, None, None)
     t = mean / (deviation / math.sqrt(count))
     return PairedTest(a, b, count, mean, interval, t, float(2 * _special().stdtr(count - 1, -abs(t))))
