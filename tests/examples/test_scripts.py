@@ -30,7 +30,7 @@ def run(python: Python, store: runlore.Store) -> Callable[[str], str]:
 def test_every_example_is_told_of_in_a_page() -> None:
     pages = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
     names = [path.name for path in EXAMPLES.iterdir() if path.suffix == ".py" or (path / "README.md").exists()]
-    assert len(names) == 12
+    assert len(names) == 13
     for name in names:
         assert f"examples/{name}" in pages, name
 

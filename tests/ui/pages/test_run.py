@@ -263,6 +263,7 @@ def test_the_source_of_a_script_is_shown_as_it_ran(page: "Page", real: Served) -
     run = Store(real.store).run(lightning(real))
     open_page(page, real, f"/run/{run.id}?tab=code")
     source = page.get_by_role("region", name="Source of lightning_digits.py")
+    source.locator("div").first.wait_for()
     lines = source.locator("div").all_inner_texts()
     told = real.get(f"/api/runs/{run.id}/source")
     assert "\n".join(line if line.strip() else "" for line in lines) == told["text"].rstrip("\n")

@@ -39,7 +39,7 @@ def test_filters_on_axes_combine_and_stay_in_the_address(page: "Page", real: Ser
     assert [json.loads(item)[0] for item in query(page)["brush"]] == ["params.lr", "params.model"]
     page.reload()
     page.get_by_text("4 runs pass the filters").wait_for()
-    until(page, f"{PLOT}.layout?.shapes.filter(shape => shape.type === 'rect').length === 2")
+    until(page, f"{PLOT}.layout?.shapes?.filter(shape => shape.type === 'rect').length === 2")
     page.get_by_role("button", name="Filter by params.lr").click()
     page.get_by_role("textbox", name="from").fill("0.05")
     page.keyboard.press("Tab")
@@ -69,7 +69,7 @@ def test_lines_and_dots_are_coloured_by_any_field(page: "Page", real: Served) ->
     page.locator(".legend", has_text="vision").wait_for()
     page.get_by_role("button", name="colour: ").click()
     page.get_by_role("button", name="params.lr", exact=True).click()
-    until(page, f"{PLOT}.data.at(-1).marker.colorbar?.title.text === 'lr'")
+    until(page, f"{PLOT}.data?.at(-1).marker?.colorbar?.title.text === 'lr'")
     shades = page.evaluate(
         f"[...new Set({PLOT}.data.filter(trace => trace.mode !== 'markers').map(t => t.line.color))]"
     )
@@ -83,7 +83,7 @@ def test_a_heat_map_shows_medians_and_says_what_is_empty(page: "Page", real: Ser
     page.get_by_text("4 of 8 cells are empty").wait_for()
     page.get_by_role("button", name="y: ").click()
     page.get_by_role("button", name="params.lr", exact=True).click()
-    until(page, f"{PLOT}.data[0].z.flat().every(value => value !== null)")
+    until(page, f"{PLOT}.data?.[0].z?.flat().every(value => value !== null)")
     accuracies = sorted(
         run.metrics["val/acc"].last or 0
         for run in Store(real.store).runs('experiment == "sweep" and params.lr == 0.1 and params.model == "cnn"')
@@ -118,7 +118,7 @@ def test_a_box_plot_shows_each_run_and_how_many_there_are(page: "Page", real: Se
     assert set(query(page)["sel"]) == ids(real, "params.model == 'cnn'")
     page.get_by_role("button", name="by: ").click()
     page.get_by_role("button", name="params.lr", exact=True).click()
-    until(page, f"{PLOT}.data.every(trace => trace.type === 'scatter')")  # of four runs only the median
+    until(page, f"{PLOT}.data?.every(trace => trace.type === 'scatter')")  # of four runs only the median
 
 
 def test_importance_is_told_with_its_limits(page: "Page", store: Store, real: Served, serve: Serve) -> None:

@@ -60,6 +60,7 @@ class RunPage {
     document.title = `${run.name} · runlore`;
     if (this.editing) return; // what is being typed is not thrown away
     const seconds = run.duration_s ?? (run.status === "running" ? (Date.now() - Date.parse(run.started)) / 1000 : null);
+    const focused = [...this.head.querySelectorAll("button")].indexOf(document.activeElement); // which news must not take away
     fill(
       this.head,
       h(
@@ -120,6 +121,7 @@ class RunPage {
       run.tags.description ? h("p", { class: "described" }, run.tags.description) : null,
       h("div", { class: "line" }, this.tagChips()),
     );
+    if (focused >= 0) this.head.querySelectorAll("button")[focused]?.focus();
   }
 
   /** A button that marks the run, or takes the mark off. */

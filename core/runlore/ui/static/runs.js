@@ -373,7 +373,7 @@ class RunsPage {
   /** The runs of a group that count, the first ones, each with the values of some fields. */
   async membersOf(group, columns) {
     const where = `id in ${JSON.stringify(group.runs.slice(0, MEMBERS))}`;
-    const { rows } = await ask("/api/runs", { where, all: true, columns, limit: MEMBERS });
+    const { rows } = await ask("/api/runs", { where, all: ["children", "archived"], columns, limit: MEMBERS });
     return rows.sort((one, other) => group.runs.indexOf(one.id) - group.runs.indexOf(other.id));
   }
 
