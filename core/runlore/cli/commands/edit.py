@@ -120,6 +120,6 @@ def archive(runs: tuple[str, ...], where: str | None, off: bool, as_json: bool, 
         print_json([run.id for run in changed])
         return
     for run in changed:
-        echo(f"{'took in again' if off else 'archived'} {run.name} ({run.id})")
+        echo(f"{'no longer archived:' if off else 'archived'} {run.name} ({run.id})")
     if not changed:
         echo("there is nothing to change" if chosen else "no run fulfils this")
