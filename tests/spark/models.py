@@ -17,6 +17,8 @@ from runlore import Store
 SETTINGS = {
     "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2", "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1", "spark.driver.memory": "512m", "spark.ui.showConsoleProgress": "false",
+    # all are counted, else Spark forgets the first ones
+    "spark.ui.retainedJobs": "100000", "spark.sql.ui.retainedExecutions": "100000",
 }  # fmt: skip
 
 
