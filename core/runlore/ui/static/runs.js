@@ -9,9 +9,9 @@ import { debounce, fill, h, offer, popover, say, tabs, trying } from "./dom.js";
 import { pageOf } from "./download.js";
 import { nothingFound, nothingYet, notShown, notUnderstood, storeGone } from "./empty.js";
 import { experimentButton, within } from "./experiments.js";
-import { isMetric, labels } from "./fields.js";
+import { isMetric } from "./fields.js";
 import { count } from "./format.js";
-import { groupQuery, groupTable, leftOut, MEMBERS, testLines } from "./groups.js";
+import { Grouped } from "./grouped.js";
 import { HeatMap } from "./heatmap.js";
 import { Importance } from "./importance.js";
 import { Media } from "./media.js";
@@ -311,70 +311,16 @@ class RunsPage {
       write({ group: null });
       return this.load();
     }
-    const { group: by, over } = state;
-    const found = await ask("/api/groups", { ...question, by, metrics, over });
+    const found = await ask("/api/groups", { ...question, by: state.group, metrics, over: state.over });
     if (asked !== this.asked) return;
     this.groups = found[0].groups.map((group) => group.by);
-    const clear = h(
-      "button",
-      {
-        type: "button",
-        onclick: () => {
-          write({ group: null });
-          this.load();
-        },
-      },
-      "Ungroup",
-    );
-    fill(
-      this.foot,
-      h("span", {}, `${count(this.groups.length, "group")}: mean ± half of the 95 % interval (best)`),
-      h("span", { class: "grow" }),
-      popover(
-        over.length ? `Over ${labels(over).join(", ")}` : "Over …",
-        (box) =>
-          chooseGroups(box, this.keys, over, (fields) => {
-            write({ over: fields });
-            this.load();
-          }),
-        { title: "Fields that tell repetitions apart: runs of a group that differ only in these are compared in pairs" },
-      ),
-      clear,
-    );
-    const members = new Map();
-    const on = {
-      members,
-      expand: trying(async (group) => {
-        const key = JSON.stringify(group.by);
-        if (!members.delete(key)) members.set(key, await this.membersOf(group, [...over, ...metrics]));
-        draw();
-      }),
-      sort: (order) => {
-        this.groupOrder = order;
-        draw();
-      },
-      open: (group) => {
-        write({ q: groupQuery(state.q ?? "", group), group: null, sel: null }, { push: true });
-        this.go(`/${location.search}`, { replace: true });
-      },
-    };
-    const draw = () =>
-      fill(
-        this.left,
-        groupTable(found, by, this.groupOrder, on),
-        testLines(found, by),
-        leftOut(found[0].left_out),
-        this.foot,
-      );
-    draw();
+    this.grouped ??= new Grouped(this.left, this.foot, {
+      keys: () => this.keys,
+      load: () => this.load(),
+      open: () => this.go(`/${location.search}`, { replace: true }),
+    });
+    this.grouped.show(found, state, metrics);
     this.paint();
-  }
-
-  /** The runs of a group that count, the first ones, each with the values of some fields. */
-  async membersOf(group, columns) {
-    const where = `id in ${JSON.stringify(group.runs.slice(0, MEMBERS))}`;
-    const { rows } = await ask("/api/runs", { where, all: ["children", "archived"], columns, limit: MEMBERS });
-    return rows.sort((one, other) => group.runs.indexOf(one.id) - group.runs.indexOf(other.id));
   }
 
   groupMetrics() {
