@@ -24,12 +24,13 @@ def set_aside(folder: Folder, run_id: str) -> list[Path]:
         StoreRefused: the quarantine is a link.
         OSError: the store can't be written.
     """
-    if not _names(folder.day(run_id), folder, run_id):
+    names = _names(folder.day(run_id), folder, run_id)
+    if not names:
         raise RunNotFound(f"run {run_id} has no files in {str(folder.root)!r}")
     logs = [content for content in read_files(folder, run_id).contents if not content.sealed]
     if any(log.life is Life.ALIVE and log.end is None for log in logs):
         raise StillRunning(f"run {run_id} is still being written: end it first, or try again in two minutes")
-    return _move(folder, folder.runs, folder.quarantine, run_id)
+    return _move(folder, folder.runs, folder.quarantine, run_id, names)
 
 
 def take_back(folder: Folder, run_id: str) -> list[Path]:
@@ -41,9 +42,11 @@ def take_back(folder: Folder, run_id: str) -> list[Path]:
         StoreRefused: the quarantine is a link.
         OSError: the store can't be written.
     """
-    if not _ids.is_run_id(run_id) or not _names(folder.quarantine / _ids.id_day(run_id), folder, run_id):
+    is_id = _ids.is_run_id(run_id)
+    names = _names(folder.quarantine / _ids.id_day(run_id), folder, run_id) if is_id else []
+    if not names:
         raise RunNotFound(f"run {run_id} is not in quarantine: `runlore quarantine` lists the runs that are")
-    return _move(folder, folder.quarantine, folder.runs, run_id)
+    return _move(folder, folder.quarantine, folder.runs, run_id, names)
 
 
 def in_quarantine(folder: Folder) -> dict[str, int]:
@@ -63,9 +66,8 @@ def files_in_quarantine(folder: Folder) -> Iterator[tuple[Path, int]]:
                 yield path, status.st_size
 
 
-def _move(folder: Folder, source: Path, target: Path, run_id: str) -> list[Path]:
+def _move(folder: Folder, source: Path, target: Path, run_id: str, names: list[str]) -> list[Path]:
     day = _ids.id_day(run_id)
-    names = _names(source / day, folder, run_id)
     try:
         make_folder(target / day, folder.root)
         there = set(_inside.list_names(target / day, folder.root))
