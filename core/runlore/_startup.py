@@ -1,6 +1,6 @@
 """Arguments and folder of the process, now and when runlore was imported: a script may change them before its run.
 
-And the names of its user and its machine, which are who wrote a note, by his own word.
+And the names of its user and its machine, as they stand in what is written by hand.
 """
 
 import os

@@ -5,6 +5,7 @@ import pytest
 from runlore import Store
 from runlore.analysis.scope import independent, left_out_text, listed, well_ended
 from runlore.errors import QueryError
+from runlore.maintenance.removal import Pinned, removable
 
 
 @pytest.fixture
@@ -43,6 +44,13 @@ def test_archived_runs_are_left_out_unless_they_are_asked_for(mixed: Store) -> N
     assert names(mixed, listed("name != 'archived'")) == {"parent", "parent-again"}
     mixed.run("other").archive(off=True)
     assert names(mixed, listed("")) == {"parent", "parent-again", "other"}
+
+
+def test_a_query_finds_the_runs_that_nobody_may_remove(mixed: Store) -> None:
+    mixed.run("other").set_tags({"pinned": "for the paper", "archived": "no"})
+    assert names(mixed, "pinned") == names(mixed, "pinned and not archived") == {"other"}
+    with pytest.raises(Pinned):
+        removable(mixed, list(mixed.runs("pinned")))
 
 
 def test_no_hint_says_that_nothing_is_archived_or_pinned(mixed: Store) -> None:

@@ -18,7 +18,7 @@ from runlore.guest.fits import in_fit
 from runlore.guest.request import FitRequest
 from runlore.log.events import Event
 from runlore.log.folder import Folder
-from runlore.log.record import REFIT_OF, RESUMED_FROM, read_files
+from runlore.log.record import REFIT_OF, RESUMED_FROM, STARTED_FROM, read_files
 from runlore.recording import open_runs
 from runlore.recording.current import context_run, users_run
 from runlore.recording.ranks import is_follower, is_worker, was_launched
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 PURPOSE = "purpose"  # the tag of a run that only evaluates
 LOCK_S = 10.0  # that one process waits for others that begin a run of the same
-STARTED_FROM = "started_from"  # the link to the run that made the weights which a fit begins with
 SHARED = "shared"  # the tag of a run that several processes work on, with what names that
 
 

@@ -27,7 +27,7 @@ from runlore.index.conditions import (
     Not,
     Value,
 )
-from runlore.index.fields import AGGREGATES, EXAMPLES, FIELDS, FLAGS, SET, STATUSES, TABLES, TIME_FIELDS, Field
+from runlore.index.fields import AGGREGATES, EXAMPLES, FIELDS, FLAGS, STATUSES, TABLES, TIME_FIELDS, Field
 from runlore.index.matching import why_no_pattern
 from runlore.index.mistakes import (
     MAX_CONDITIONS,
@@ -221,7 +221,8 @@ class _Parser:
             return Always(node.value)
         if isinstance(node, ast.Name) and node.id in FLAGS:
             self._count(node)
-            return Comparison(Field.of_key("tags", node.id, self._place(node)), "=", SET)
+            field, value = Field.of_key("tags", node.id, self._place(node)), FLAGS[node.id]
+            return Not(Missing(field)) if value is None else Comparison(field, "=", value)
         found = self._operand(node)
         text = found.text if isinstance(found, Field) else written(node)
         self._fail(node, f"compare {text} with something, such as {text} == 1")

@@ -18,8 +18,9 @@ from runlore.log.replay import Replay
 from runlore.log.superseding import Artifacts
 from runlore.log.values import Plain
 
-# Kinds of links, to which integrations add others ("started_from", "evaluates")
+# Kinds of links, to which integrations add others ("evaluates")
 RESUMED_FROM = "resumed_from"  # it goes on from weights of the other run
+STARTED_FROM = "started_from"  # it begins with weights of the other run
 REFIT_OF = "refit_of"  # a search fitted its best estimator again
 REPRODUCES = "reproduces"  # it does the other run again; also the name of the tag that holds the other run's name
 

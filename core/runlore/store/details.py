@@ -17,7 +17,7 @@ from runlore.store.segments import with_params
 
 
 class Note(NamedTuple):
-    """A note on a run, whose text may be Markdown; `user` is the writer's name by his own word, None if unknown."""
+    """A note on a run, whose text may be Markdown; `user` is who the writer said it was, None if unknown."""
 
     text: str
     time: datetime

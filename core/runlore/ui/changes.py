@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runlore.documents import note_document
+from runlore.index.fields import SET
 from runlore.maintenance import editing
 from runlore.maintenance.removal import PINNED, last_removal, remove, undo
 from runlore.store.store import Store
@@ -59,7 +60,7 @@ def pin(store: Store, runs: list[str], off: bool) -> dict[str, Any]:
     """Pin runs, or unpin them where `off` is true."""
     found = [store.run(part) for part in runs]
     for run in found:
-        run.set_tags({PINNED: None if off else "yes"})
+        run.set_tags({PINNED: None if off else SET})
     return {"runs": [run.id for run in found]}
 
 

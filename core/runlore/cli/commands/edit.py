@@ -6,6 +6,7 @@ import click
 
 from runlore.cli.options import RunPart, chosen_runs, json_option, store_option
 from runlore.cli.printing import echo, print_json
+from runlore.index.fields import SET
 from runlore.maintenance import editing
 from runlore.maintenance.removal import PINNED
 from runlore.store.store import open_store
@@ -99,14 +100,14 @@ def pin(runs: tuple[str, ...], off: bool, store: str | None) -> None:
     """Keep runs: neither `rm` nor the rules of `gc` take anything of them."""
     place = open_store(store)
     for found in [place.run(part) for part in runs]:
-        found.set_tags({PINNED: None if off else "yes"})
+        found.set_tags({PINNED: None if off else SET})
         echo(f"{'let go of' if off else 'pinned'} {found.name} ({found.id})")
 
 
 @click.command()
 @click.argument("runs", type=RunPart(), nargs=-1)
 @click.option("--where", metavar="QUERY", help="All runs that fulfil a query.")
-@click.option("--off", is_flag=True, help="Take them in again.")
+@click.option("--off", is_flag=True, help="Leave them out no longer.")
 @json_option
 @store_option
 def archive(runs: tuple[str, ...], where: str | None, off: bool, as_json: bool, store: str | None) -> None:
