@@ -25,7 +25,7 @@ def edit(
 
 
 def archive(runs: Sequence[RecordedRun], *, off: bool = False) -> list[RecordedRun]:
-    """Archive runs of one store and their descendants, or with `off` take them in again. Return those that changed.
+    """Archive runs of one store and their descendants, or with `off` archive them no longer. Return those that changed.
 
     Raises:
         StoreRefused: the store can't be written.

@@ -144,7 +144,7 @@ class RecordedRun(Details):
                 run.set_tags({DESCRIPTION: description.strip() or None})
 
     def archive(self, *, off: bool = False) -> None:
-        """Leave the run out of tables, charts and statistics, or with `off` take it in again: the tag `archived`.
+        """Leave the run out of tables, charts and statistics, or with `off` show it there again: the tag `archived`.
 
         It keeps everything, and its name and id stand for it as before. Children stay as they are.
         """

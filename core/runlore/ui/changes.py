@@ -65,7 +65,7 @@ def pin(store: Store, runs: list[str], off: bool) -> dict[str, Any]:
 
 
 def archive(store: Store, runs: list[str], off: bool) -> dict[str, Any]:
-    """Archive runs and their children, or take them in again where `off` is true."""
+    """Archive runs and their children, or no longer where `off` is true."""
     return {"runs": [run.id for run in editing.archive([store.run(part) for part in runs], off=off)]}
 
 
@@ -106,7 +106,7 @@ ENDPOINTS = [
     ),
     Endpoint(
         "/api/archive", "Leave runs and their children out of tables, as `runlore archive`", archive,
-        [RUNS, Parameter("off", "flag", "take them in again", False)], "POST",
+        [RUNS, Parameter("off", "flag", "archive them no longer", False)], "POST",
     ),
     Endpoint("/api/remove", "Remove runs and their children, as `runlore rm`", remove_runs, [RUNS], "POST"),
     Endpoint(

@@ -53,7 +53,7 @@ def test_runs_are_archived_shown_and_taken_in_again(page: "Page", own: Served) -
     wait_names(page, lambda found: len(found) == 12)
     page.get_by_role("checkbox", name="Select sweep-0.1-1").check()
     page.get_by_role("button", name="Unarchive").click()
-    page.get_by_text("1 run taken in again").wait_for()
+    page.get_by_text("1 run no longer archived").wait_for()
     page.get_by_role("button", name="Hide archived").click()
     wait_names(page, lambda found: len(found) == 11 and "sweep-0.1-1" in found)
     page.get_by_role("button", name="Undo", exact=True).last.click()

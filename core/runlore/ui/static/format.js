@@ -121,3 +121,6 @@ export function finder(text) {
   const patterns = parts.map((part) => new RegExp(part));
   return (name) => patterns.every((pattern) => pattern.test(name.toLowerCase()));
 }
+
+/** True for a run that tables leave out unless they are asked for it. */
+export const isArchived = ({ tags }) => tags.archived === "yes";

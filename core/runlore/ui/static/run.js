@@ -6,7 +6,7 @@ import { Curves } from "./curves.js";
 import { command, debounce, fill, form, h, modelLink, popover, runLink, say, tabs, trying } from "./dom.js";
 import { editForm } from "./edit.js";
 import { artifacts, code } from "./files.js";
-import { ago, count, duration, moment, short, size, statusText } from "./format.js";
+import { ago, count, duration, isArchived, moment, short, size, statusText } from "./format.js";
 import { Media } from "./media.js";
 import { overview } from "./overview.js";
 import { read, write } from "./state.js";
@@ -71,7 +71,7 @@ class RunPage {
         h("button", { type: "button", class: "plain", onclick: () => this.edit() }, "Edit"),
         h("span", { class: "grow" }),
         this.mark("/api/pin", "Pin", "Pinned", "pinned" in run.tags),
-        this.mark("/api/archive", "Archive", "Archived", run.tags.archived === "yes"),
+        this.mark("/api/archive", "Archive", "Archived", isArchived(run)),
         h(
           "button",
           {

@@ -2,7 +2,7 @@
 
 import { change, runPath } from "./api.js";
 import { fill, form, h, popover, say, trying } from "./dom.js";
-import { count } from "./format.js";
+import { count, isArchived } from "./format.js";
 
 const COMPARED = 10; // runs; the server takes no more
 
@@ -85,9 +85,9 @@ async function pin(page, ids) {
   await page.table.refresh();
 }
 
-const allArchived = (page, ids) => ids.every((id) => page.table.find(id)?.tags.archived === "yes");
+const allArchived = (page, ids) => ids.map((id) => page.table.find(id)).every((row) => row && isArchived(row));
 
-/** Archive the runs, or take them in again if all are archived. */
+/** Archive the runs, or let them be archived no longer if all are. */
 async function archive(page, ids) {
   const off = allArchived(page, ids);
   const { runs } = await change("/api/archive", { runs: ids, off });
@@ -97,7 +97,7 @@ async function archive(page, ids) {
     await change("/api/archive", { runs, off: !off });
     await page.load();
   });
-  say(`${count(runs.length, "run")} ${off ? "taken in again" : "archived"}`, { action: { name: "Undo", run: back } });
+  say(`${count(runs.length, "run")} ${off ? "no longer archived" : "archived"}`, { action: { name: "Undo", run: back } });
 }
 
 async function remove(page, ids) {

@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { csv, download } from "./download.js";
 import { closePopover, fill, h, popover, runLink } from "./dom.js";
 import { AGGREGATES, isMetric, labels, withAggregate } from "./fields.js";
-import { ago, duration, number, statusText, text } from "./format.js";
+import { ago, duration, isArchived, number, statusText, text } from "./format.js";
 
 const ROW = 28; // pixels, as in the style sheet
 const PAGE = 100;
@@ -342,7 +342,6 @@ export class RunTable {
   }
 }
 
-const isArchived = (row) => row.tags.archived === "yes";
 const nameWidth = (row) => row.name.length * 7.2 + (row.children ? 52 : 24) + (isArchived(row) ? 66 : 0);
 
 const span = (one, other) =>
