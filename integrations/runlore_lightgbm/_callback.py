@@ -1,15 +1,13 @@
 """The callback that users give to a training: it holds the options of the run, and asks for a record."""
 
-import os
-from collections.abc import Mapping
 from typing import Any
 
-from runlore import Store, guest
-from runlore.guest.options import RunOptions
+from runlore import guest
+from runlore.guest.options import TakesOptions
 from runlore_lightgbm._calls import calls
 
 
-class RunloreCallback:
+class RunloreCallback(TakesOptions):
     """Records each training that it is given to: `lightgbm.train(params, data, callbacks=[RunloreCallback()])`.
 
     `name`, `experiment` and `tags` are those of the run, `store` is the place for it. `lightgbm.cv` and `fit` of the
@@ -19,16 +17,6 @@ class RunloreCallback:
 
     order = 0  # among callbacks: it does nothing itself
     before_iteration = False
-
-    def __init__(
-        self,
-        name: str | None = None,
-        *,
-        experiment: str | None = None,
-        tags: Mapping[str, Any] | None = None,
-        store: Store | str | os.PathLike[str] | None = None,
-    ) -> None:
-        self.options = RunOptions.checked(name, experiment, tags, store)
 
     def __call__(self, env: Any) -> None:
         """Tell where nothing is recorded: `train` was imported by its name before it could be wrapped."""

@@ -1,31 +1,19 @@
 """The callback that users hand to `study.optimize`."""
 
-import os
-from collections.abc import Mapping
 from typing import Any
 
-from runlore import Store, guest
-from runlore.guest.options import RunOptions
+from runlore import guest
+from runlore.guest.options import TakesOptions
 from runlore_optuna._owners import studies
 from runlore_optuna._search import asked_search_of
 
 
-class RunloreCallback:
+class RunloreCallback(TakesOptions):
     """Records the studies that it is given to: `study.optimize(…, callbacks=[RunloreCallback()])`.
 
     `name`, `experiment` and `tags` are those of the study's run, `store` is the place for it. Called by hand with a
     study and a trial that was told, it records that trial.
     """
-
-    def __init__(
-        self,
-        name: str | None = None,
-        *,
-        experiment: str | None = None,
-        tags: Mapping[str, Any] | None = None,
-        store: Store | str | os.PathLike[str] | None = None,
-    ) -> None:
-        self.options = RunOptions.checked(name, experiment, tags, store)
 
     def __call__(self, study: Any, trial: Any) -> None:
         """Record a trial that is over; within an `optimize` that is recorded it is on record already."""

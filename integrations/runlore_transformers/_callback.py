@@ -1,13 +1,11 @@
 """The callbacks that a Trainer has: they hear what it logs and saves, and hold the options of the run."""
 
-import os
-from collections.abc import Mapping
 from typing import Any
 
 from transformers import TrainerCallback
 
-from runlore import Store, guest
-from runlore.guest.options import RunOptions
+from runlore import guest
+from runlore.guest.options import RunOptions, TakesOptions
 from runlore_transformers._calls import receiver_for, recorded_call_of, taken
 from runlore_transformers._metrics import qualified
 
@@ -57,22 +55,12 @@ class Hooks(TrainerCallback):
             call.saved(state)
 
 
-class RunloreCallback(Hooks):
+class RunloreCallback(TakesOptions, Hooks):
     """Records every training of the Trainers that it is given to: `Trainer(…, callbacks=[RunloreCallback()])`.
 
     `name`, `experiment` and `tags` are those of the run, `store` is the place for it. The Trainers of trl and
     sentence-transformers take it, too. With autolog on, or given twice, a training is still one run.
     """
-
-    def __init__(
-        self,
-        name: str | None = None,
-        *,
-        experiment: str | None = None,
-        tags: Mapping[str, Any] | None = None,
-        store: Store | str | os.PathLike[str] | None = None,
-    ) -> None:
-        self.options = RunOptions.checked(name, experiment, tags, store)
 
 
 class AutologCallback(Hooks):

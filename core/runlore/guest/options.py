@@ -73,6 +73,26 @@ class RunOptions:
         return FitRequest(**{**options, **more})
 
 
+class TakesOptions:
+    """A callback that is given the options of the runs that it makes. A framework's own class may stand behind it.
+
+    `name`, `experiment` and `tags` are those of the run, `store` is the place for it.
+    """
+
+    options = RunOptions()  # of a subclass that does not call this `__init__`
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        experiment: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        store: Store | str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.options = RunOptions.checked(name, experiment, tags, store)
+
+
 def settings_of(items: Iterable[Any], *, but: Collection[str] = ()) -> dict[str, dict[str, Any]]:
     """Return the settings of callbacks and the like, by class: arguments of the class kept as attributes of that name.
 
