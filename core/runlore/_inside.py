@@ -15,6 +15,8 @@ from pathlib import Path
 
 from runlore._streams import FOLDER, open_beside_streams
 
+StrPath = str | os.PathLike[str]  # texts are given where each run or fit asks: a Path takes longer than the system
+
 PIECE_BYTES = 1 << 20  # of a file that is read at a time
 FREE_HOLES = 64 << 20  # bytes of a file that may be holes, and so many times what is written of it:
 TIMES_WRITTEN = 4
@@ -25,20 +27,20 @@ _ODD = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.ENODEV)  # 
 class OddFile(OSError):
     """A link, pipe, device or folder lies where a store has a file, or a link where it has a folder."""
 
-    def __init__(self, path: Path, what: str = "file") -> None:
+    def __init__(self, path: StrPath, what: str = "file") -> None:
         super().__init__(errno.EINVAL, f"{str(path)!r} is no regular {what} of the store", str(path))
 
     def __str__(self) -> str:
         return str(self.strerror)
 
 
-def store_of(path: Path) -> Path:
+def store_of(path: StrPath) -> Path:
     """Return the store that a file of a run lies in; of any other file its folder."""
     return Path(_store_text(os.fspath(path)))
 
 
 @contextmanager
-def folder(path: Path, root: Path) -> Iterator[int]:
+def folder(path: StrPath, root: StrPath) -> Iterator[int]:
     """Open a folder in the store `root`, for what needs a descriptor of it.
 
     Raises:
@@ -53,7 +55,7 @@ def folder(path: Path, root: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def opened(above: int | None, path: Path, root: Path | None = None) -> AbstractContextManager[int]:
+def opened(above: int | None, path: StrPath, root: StrPath | None = None) -> AbstractContextManager[int]:
     """Return a block with the folder of a file opened; it is `above` where the caller has opened it already.
 
     The file lies in the store `root`, or (None) in the one that it lies in as a file of a run.
@@ -64,11 +66,12 @@ def opened(above: int | None, path: Path, root: Path | None = None) -> AbstractC
     """
     if above is not None:
         return nullcontext(above)
-    return folder(path.parent, store_of(path) if root is None else root)
+    whole = os.fspath(path)
+    return folder(_folder_of(whole), _store_text(whole) if root is None else root)
 
 
 def open_file(
-    path: Path, root: Path | None, flags: int = os.O_RDONLY, mode: int = 0o600, *, above: int | None = None
+    path: StrPath, root: StrPath | None, flags: int = os.O_RDONLY, mode: int = 0o600, *, above: int | None = None
 ) -> int:  # fmt: skip
     """Open a regular file in the store `root`; return its descriptor. With O_CREAT it is made with its final mode.
 
@@ -83,7 +86,7 @@ def open_file(
         *parts, name = _parts(path, start)
         entered = _descend(start, parts, path)
     else:
-        entered, name = above, os.fspath(path).rpartition(os.sep)[2]
+        entered, name = above, name_of(path)
     try:
         if not flags & os.O_CREAT and not stat.S_ISREG(_status(name, entered, path).st_mode):
             raise OddFile(path)  # to open a device may do something already
@@ -99,7 +102,7 @@ def open_file(
     return found
 
 
-def open_binary(path: Path, root: Path | None = None, *, above: int | None = None) -> BufferedReader:
+def open_binary(path: StrPath, root: StrPath | None = None, *, above: int | None = None) -> BufferedReader:
     """Open a regular file for reading; see `open_file`. Without `root` it lies in a store as a file of a run.
 
     Who opens many files of one folder gives what `folder` opened as `above`.
@@ -195,10 +198,11 @@ def state_of(status: os.stat_result) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def is_regular(path: Path) -> bool:
+def is_regular(path: StrPath) -> bool:
     """Return True for a regular file in a folder, neither of them a link."""
     try:
-        return stat.S_ISREG(os.lstat(path).st_mode) and stat.S_ISDIR(os.lstat(path.parent).st_mode)
+        above = os.lstat(_folder_of(os.fspath(path)))  # noqa: PTH116
+        return stat.S_ISREG(os.lstat(path).st_mode) and stat.S_ISDIR(above.st_mode)  # noqa: PTH116
     except (OSError, ValueError):  # ValueError: a zero byte in the name
         return False
 
@@ -282,7 +286,7 @@ def _remove_empty(path: Path, top: int, depth: int) -> None:
             os.rmdir(name, dir_fd=top)  # unless it is not empty
 
 
-def rename(source: Path, target: Path, root: Path | None = None, *, above: int | None = None) -> None:
+def rename(source: StrPath, target: StrPath, root: StrPath | None = None, *, above: int | None = None) -> None:
     """Rename a file or folder of the store `root`, or (None) of the one of a run's files, within it.
 
     `above` is the folder of both, where the caller has opened it.
@@ -291,12 +295,15 @@ def rename(source: Path, target: Path, root: Path | None = None, *, above: int |
         OddFile: one of them is reached through a link.
         OSError: the system refuses.
     """
-    store = store_of(target) if root is None else root
-    with opened(above, source, store) as here, opened(above, target, store) as there:
-        os.rename(source.name, target.name, src_dir_fd=here, dst_dir_fd=there)
+    if above is not None:
+        os.rename(name_of(source), name_of(target), src_dir_fd=above, dst_dir_fd=above)
+        return
+    store = _store_text(os.fspath(target)) if root is None else root
+    with opened(None, source, store) as here, opened(None, target, store) as there:
+        os.rename(name_of(source), name_of(target), src_dir_fd=here, dst_dir_fd=there)
 
 
-def drop(path: Path, root: Path | None = None, *, above: int | None = None) -> None:
+def drop(path: StrPath, root: StrPath | None = None, *, above: int | None = None) -> None:
     """Remove a file of a store, if it is there; see `unlink`.
 
     Raises:
@@ -307,7 +314,7 @@ def drop(path: Path, root: Path | None = None, *, above: int | None = None) -> N
         unlink(path, root, above=above)
 
 
-def unlink(path: Path, root: Path | None = None, *, above: int | None = None) -> None:
+def unlink(path: StrPath, root: StrPath | None = None, *, above: int | None = None) -> None:
     """Remove a file of a store; see `open_binary`.
 
     Raises:
@@ -315,7 +322,7 @@ def unlink(path: Path, root: Path | None = None, *, above: int | None = None) ->
         OSError: there is none, or the system refuses.
     """
     with opened(above, path, root) as above:
-        os.unlink(path.name, dir_fd=above)
+        os.unlink(name_of(path), dir_fd=above)
 
 
 @contextmanager
@@ -340,13 +347,23 @@ def _listed_below(name: str, above: int, path: Path) -> Iterator[int]:
 
 
 def _store_text(whole: str) -> str:
-    parts = whole.rsplit(os.sep, 4)  # a Path takes four times as long
+    parts = whole.rsplit(os.sep, 4)
     if parts[-4:-3] == ["runs"]:
         return parts[0] or os.sep if len(parts) == 5 else "."
-    return os.path.dirname(whole) or "."  # noqa: PTH120
+    return _folder_of(whole)
 
 
-def _parts(path: Path, start: str) -> list[str]:
+def _folder_of(whole: str) -> str:
+    above = whole.rpartition(os.sep)[0]
+    return above or (os.sep if whole.startswith(os.sep) else ".")
+
+
+def name_of(path: StrPath) -> str:
+    """Return the last component of a path."""
+    return os.fspath(path).rpartition(os.sep)[2]
+
+
+def _parts(path: StrPath, start: str) -> list[str]:
     """Return the components of a path below a store.
 
     Raises:
@@ -359,7 +376,7 @@ def _parts(path: Path, start: str) -> list[str]:
     return parts
 
 
-def _descend(root: str, parts: list[str], path: Path) -> int:
+def _descend(root: str, parts: list[str], path: StrPath) -> int:
     """Open a folder of a store, each of its components relative to the one before but for the first; see `folder`."""
     descriptor = _enter(f"{root}/{parts[0]}", None, path) if parts else os.open(root, FOLDER)
     try:
@@ -372,14 +389,14 @@ def _descend(root: str, parts: list[str], path: Path) -> int:
     return descriptor
 
 
-def _enter(name: str, above: int | None, path: Path, flags: int = FOLDER) -> int:
+def _enter(name: str, above: int | None, path: StrPath, flags: int = FOLDER) -> int:
     try:
         return os.open(name, flags | os.O_NOFOLLOW, dir_fd=above)
     except OSError as error:
         raise (OddFile(path, "folder") if error.errno in _ODD else error) from None
 
 
-def _status(name: str, above: int, path: Path) -> os.stat_result:
+def _status(name: str, above: int, path: StrPath) -> os.stat_result:
     try:
         return os.stat(name, dir_fd=above, follow_symlinks=False)
     except FileNotFoundError as error:

@@ -46,10 +46,11 @@ _known: ContextVar[dict[str, tuple[str, dict[str, Any]]] | None] = ContextVar("r
 
 def present_folder() -> Path:
     """Return the folder that the process works in; where somebody has removed it, the one that it began in."""
-    return Path(_present_place())
+    return Path(present_place())
 
 
-def _present_place() -> str:
+def present_place() -> str:
+    """Return the same as a text."""
     return working_folder() or BEGAN_IN or os.sep
 
 
@@ -60,7 +61,7 @@ def expanded(name: str) -> Path:
         SettingError: there is no such user, or nothing tells where the user's folder is.
     """
     try:
-        return Path(name).expanduser()
+        return Path(name).expanduser() if name.startswith("~") else Path(name)
     except RuntimeError:
         raise SettingError(f"{name!r} can't be found, as no such home folder is known: write a whole path") from None
 
@@ -124,7 +125,7 @@ def setting(name: str, start: Path | None = None) -> str | None:
     value = os.environ.get(NAMES[name])
     if value is not None or name in FOR_ENVIRONMENT:
         return value
-    folder, settings = _settings_for(_present_place() if start is None else str(start))
+    folder, settings = _settings_for(present_place() if start is None else str(start))
     found = settings.get(name)
     if found is None:
         return None
@@ -147,7 +148,7 @@ def place_of(name: str) -> str | None:
     """
     if NAMES[name] in os.environ:
         return "the environment"
-    folder, settings = _project_settings(_present_place())
+    folder, settings = _project_settings(present_place())
     return os.path.join(folder, "pyproject.toml") if settings.get(name) is not None else None
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from runlore import _inside
-from runlore._inside import OddFile
+from runlore._inside import OddFile, StrPath
 from runlore._streams import open_beside_streams
 
 SHARING = ("folder", "group", "user")  # values of RUNLORE_SHARED
@@ -30,8 +30,8 @@ def owner_of_another(path: Path) -> int | None:
     Raises:
         OSError: it is not there, or can't be looked at.
     """
-    status = path.stat()
-    owners = [path.lstat().st_uid, status.st_uid]
+    status = os.stat(path)  # noqa: PTH116  # as each run that starts asks
+    owners = [os.lstat(path).st_uid, status.st_uid]
     if not stat.S_ISDIR(status.st_mode):
         owners.append(path.parent.stat().st_uid)
     users = own_users()
@@ -94,7 +94,7 @@ def make_folder(path: Path, root: Path) -> None:
             os.fchmod(made, 0o770 | stat.S_ISGID)
 
 
-def open_file(path: Path, flags: int, root: Path | None = None, *, above: int | None = None) -> int:
+def open_file(path: StrPath, flags: int, root: StrPath | None = None, *, above: int | None = None) -> int:
     """Open a file for writing, and make it where the flags say so, for whom its folder is open; return its descriptor.
 
     It lies in the store `root`, or (None) in the one that it lies in as a file of a run; `above` is its folder, where
@@ -108,7 +108,7 @@ def open_file(path: Path, flags: int, root: Path | None = None, *, above: int | 
         shared = is_shared(above)
         mode = 0o660 if shared else 0o600
         try:
-            descriptor = open_beside_streams(path.name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, mode, above)
+            descriptor = open_beside_streams(_inside.name_of(path), flags | os.O_NOFOLLOW | os.O_NONBLOCK, mode, above)
         except OSError as error:
             raise (OddFile(path) if error.errno in (errno.ELOOP, errno.ENXIO) else error) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

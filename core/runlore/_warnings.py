@@ -47,8 +47,7 @@ class _Silence(Part):
         self.without_reports[:] = [ident for ident in self.without_reports if ident == threading.get_ident()]
 
 
-@contextmanager
-def without_warnings() -> Iterator[None]:
+class without_warnings:  # noqa: N801  # a block, as `contextlib` has them
     """Show no warning of this thread in the block; those of other threads show as ever.
 
     Within `watched` the threads that it makes count as itself.
@@ -57,22 +56,30 @@ def without_warnings() -> Iterator[None]:
     forget which warnings were shown already. So one filter is put in front and taken away again; a copy of it that
     somebody else has saved meanwhile matches nothing any more.
     """
-    front = warnings.filters[0][1] if warnings.filters else None
-    if isinstance(front, _ThisThread) and front.active and front.ident == acting_for():
-        yield  # in such a block
-        return
-    pattern = _ThisThread()
-    patterns = process.part(_Silence).patterns
-    entry: Any = ("ignore", pattern, Warning, None, 0)
-    patterns.append(pattern)
-    warnings.filters.insert(0, entry)  # type: ignore[attr-defined]  # typeshed says a sequence
-    try:
-        yield
-    finally:
+
+    __slots__ = ("_pattern",)
+
+    def __enter__(self) -> None:
+        front = warnings.filters[0][1] if warnings.filters else None
+        self._pattern: _ThisThread | None = None
+        if isinstance(front, _ThisThread) and front.active and front.ident == acting_for():
+            return  # in such a block
+        self._pattern = pattern = _ThisThread()
+        process.part(_Silence).patterns.append(pattern)
+        warnings.filters.insert(0, _filter_of(pattern))  # type: ignore[attr-defined]  # typeshed says a sequence
+
+    def __exit__(self, *_: object) -> None:
+        pattern = self._pattern
+        if pattern is None:
+            return
         pattern.active = False
-        patterns.remove(pattern)
+        process.part(_Silence).patterns.remove(pattern)
         with suppress(ValueError):
-            warnings.filters.remove(entry)  # type: ignore[attr-defined]
+            warnings.filters.remove(_filter_of(pattern))  # type: ignore[attr-defined]
+
+
+def _filter_of(pattern: _ThisThread) -> Any:
+    return "ignore", pattern, Warning, None, 0
 
 
 @contextmanager

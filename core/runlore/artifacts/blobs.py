@@ -12,7 +12,7 @@ from stat import S_ISREG
 from typing import NamedTuple
 
 from runlore._ids import is_sha256, new_suffix, sha256_of
-from runlore._inside import OddFile, drop, folder, is_regular, open_file, rename
+from runlore._inside import OddFile, StrPath, drop, is_regular, name_of, open_file, opened, rename
 from runlore._sharing import make_folder, settle
 from runlore._sharing import open_file as make_file
 from runlore.artifacts.copying import NoFile, Proceed, can_read, check_dense, copy_hashing, hash_open, open_regular
@@ -56,6 +56,7 @@ class Blobs:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._store = root.parent
+        self._text = str(root)
 
     def path(self, sha256: str) -> Path:
         """Return the path of a content, kept or not.
@@ -63,13 +64,16 @@ class Blobs:
         Raises:
             ArtifactNotFound: it is no sha256, which alone can name one.
         """
+        return Path(self._place(sha256))
+
+    def _place(self, sha256: str) -> str:
         if not is_sha256(sha256):
             raise ArtifactNotFound(f"{sha256[:80]!r} is no sha256: a content is named by 64 hex digits")
-        return self.root / sha256[:2] / sha256
+        return f"{self._text}/{sha256[:2]}/{sha256}"
 
     def holds(self, sha256: str) -> bool:
         """Return True if a content is kept."""
-        return is_regular(self.path(sha256))
+        return is_regular(self._place(sha256))
 
     def open(self, sha256: str) -> FileIO:
         """Open a content that is kept, to be read.
@@ -95,10 +99,11 @@ class Blobs:
             OSError: no room, or the store is read-only.
         """
         digest = sha256_of(data)
-        target = self.path(digest)
+        target = self._place(digest)
         if not self._has_size(target, len(data)):
-            make_folder(target.parent, self._store)
-            draft = target.parent / f".{new_suffix(6)}.tmp"
+            above = f"{self._text}/{digest[:2]}"
+            make_folder(Path(above), self._store)
+            draft = f"{above}/.{new_suffix(6)}.tmp"
             try:
                 with os.fdopen(self._make(draft), "wb") as file:
                     file.write(data)
@@ -233,22 +238,23 @@ class Blobs:
             drop(draft, self._store)
         return size, sha256
 
-    def _make(self, draft: Path) -> int:
+    def _make(self, draft: StrPath) -> int:
         """Make the file of a content that is being written; nobody can open it but those who may read it later."""
         return make_file(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, self._store)
 
-    def _has_size(self, path: Path, size: int) -> bool:
+    def _has_size(self, path: StrPath, size: int) -> bool:
         """Return True if a content is kept whole: a machine that went down may have left an empty file.
 
         Its time becomes now, so that nobody who frees room removes it before a log names it.
         """
         try:
-            with folder(path.parent, self._store) as above:
-                status = os.stat(path.name, dir_fd=above, follow_symlinks=False)
+            with opened(None, path, self._store) as above:
+                name = name_of(path)
+                status = os.stat(name, dir_fd=above, follow_symlinks=False)
                 if not S_ISREG(status.st_mode) or status.st_size != size:
                     return False
                 with suppress(OSError):  # somebody else's file, or a read-only store
-                    os.utime(path.name, dir_fd=above, follow_symlinks=False)
+                    os.utime(name, dir_fd=above, follow_symlinks=False)
         except (FileNotFoundError, OddFile):
             return False
         return True

@@ -187,8 +187,12 @@ def _drop_oldest(known: dict[_Values, Any]) -> None:
         del known[other]
 
 
-@without_warnings()
 def _values(tensors: "Tensors", join: Join | None) -> _Values | None:
+    with without_warnings():
+        return _values_of(tensors, join)
+
+
+def _values_of(tensors: "Tensors", join: Join | None) -> _Values | None:
     try:
         flat = tensors()
         if not flat:

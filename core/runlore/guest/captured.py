@@ -3,6 +3,8 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import FunctionType
 from typing import Any
 
 PLAIN = (bool, int, float, str, type(None))
@@ -66,7 +68,8 @@ def defaults_of(made_by: Callable[..., Any]) -> dict[str, Any]:
         if function is None:
             continue
         try:
-            arguments = inspect.signature(function).parameters
+            known = type(function) is FunctionType
+            arguments = _parameters_of(function) if known else inspect.signature(function).parameters
         except (TypeError, ValueError):  # written in C
             break
         for name, argument in arguments.items():
@@ -75,6 +78,11 @@ def defaults_of(made_by: Callable[..., Any]) -> dict[str, Any]:
         if not any(argument.kind is inspect.Parameter.VAR_KEYWORD for argument in arguments.values()):
             break
     return found
+
+
+@lru_cache(maxsize=256)  # each fit asks for those of its class
+def _parameters_of(function: FunctionType) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function).parameters
 
 
 def is_default(value: Any, default: Any) -> bool:

@@ -67,6 +67,7 @@ class Kind(NamedTuple):
     name: str  # behind "is not"
     holds: Callable[[Any], bool]
     strict: bool = False
+    most: int = -1  # characters of a text that it holds in any case
 
 
 class Room:
@@ -112,20 +113,30 @@ def check_event(
     Raises:
         DecodeError: it is no object with a type and a time, or a field is missing or of another kind.
     """
-    if not isinstance(value, dict) or type(value.get("type")) is not str or not _is_time(value.get("time")):
+    if type(value) is not dict or type(value.get("type")) is not str or not _is_time(value.get("time")):
         raise DecodeError("an event has no type or no time")
     schema, needed = (SCHEMA, NEEDED) if schema is None else (schema, needed or {})
     fields = schema.get(value["type"])
     if fields is None:
         return value
     for name, item in value.items():
-        kind = fields.get(name)
-        if kind is not None and (item is not None or kind.strict) and not kind.holds(item):
+        if name not in fields or (item is None and not fields[name].strict):
+            continue
+        kind = fields[name]
+        if type(item) is str and len(item) <= kind.most:
+            continue  # most are lines, and asked without a call
+        if not kind.holds(item):
             raise DecodeError(f"{name!r} of an event {value['type']!r} is not {kind.name}")
-    for name in () if value.get("left_out") else needed.get(value["type"], ()):
-        if value.get(name) is None and not (value["type"] == "artifact" and value.get("completes")):
-            raise DecodeError(f"an event {value['type']!r} has no {name!r}")
+    for name in needed.get(value["type"], ()):
+        if name not in value or value[name] is None:
+            _check_lack(value, name)
     return value
+
+
+def _check_lack(event: Event, name: str) -> None:
+    """Raise for a field that an event must not lack."""
+    if not event.get("left_out") and not (event["type"] == "artifact" and event.get("completes")):
+        raise DecodeError(f"an event {event['type']!r} has no {name!r}")
 
 
 def is_plain(value: Any) -> bool:
@@ -205,7 +216,7 @@ def _are_hashes(value: Any) -> bool:
 _SIMPLE = frozenset((str, float, int, bool, type(None)))
 _FLOATS = ("NaN", "Infinity", "-Infinity")
 
-LINE = Kind(f"a text of at most {MAX_NAME:,} characters", _is_line)
+LINE = Kind(f"a text of at most {MAX_NAME:,} characters", _is_line, most=MAX_NAME)
 TEXT = Kind("a text", lambda value: type(value) is str)
 TEXTS = Kind("a list of texts", are_texts)
 FLAG = Kind("true or false", lambda value: type(value) is bool)

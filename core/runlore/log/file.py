@@ -78,7 +78,7 @@ class LogFile:
         self._stop_heartbeat = threading.Event()
         self.size = 0
         self.has_lock = True
-        self._descriptor = self._create(folder / f".{name}.{new_suffix(4)}.tmp", opening)
+        self._descriptor = self._create(f"{folder}/.{name}.{new_suffix(4)}.tmp", opening)
         self.look_us = self.newest_us + LOOK_US
         process.part(OpenLogs).files.add(self)
         if not self.has_lock or liveness.on_network_disk(folder.parent.parent):
@@ -172,7 +172,7 @@ class LogFile:
         report(message)
         return True
 
-    def _create(self, draft: Path, opening: Event) -> int:
+    def _create(self, draft: str, opening: Event) -> int:
         """Create the file whole, by a rename; return its descriptor, which holds the writer's lock."""
         head = frames.signature(frames.LOG_SIGNATURE).ljust(frames.SLOT_END, b"\0")
         with _inside.opened(None, draft) as above:

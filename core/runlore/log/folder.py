@@ -61,17 +61,48 @@ class WriterFile(NamedTuple):
         return cls(path, run_id, writer)
 
 
-class Folder:
-    """A store's folder on disk. An object is cheap and touches nothing; `create` makes the folder."""
+class _Parts:
+    """The folders of a store."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.runs = root / "runs"
-        self.blobs = root / "blobs"
-        self.marks = root / "marks"
-        self.models = root / "models"  # of models with names, by name
-        self.trash = root / "trash"  # of runs that were removed and can be brought back
-        self.quarantine = root / "quarantine"  # of runs that were set aside, as no reader looks there
+
+    @property
+    def runs(self) -> Path:
+        """The folder of the runs' files, by month and day."""
+        return self.root / "runs"
+
+    @property
+    def blobs(self) -> Path:
+        """The folder of kept contents."""
+        return self.root / "blobs"
+
+    @property
+    def marks(self) -> Path:
+        """The folder of what signals leave."""
+        return self.root / "marks"
+
+    @property
+    def models(self) -> Path:
+        """The folder of models with names, by name."""
+        return self.root / "models"
+
+    @property
+    def trash(self) -> Path:
+        """The folder of runs that were removed and can be brought back."""
+        return self.root / "trash"
+
+    @property
+    def quarantine(self) -> Path:
+        """The folder of runs that were set aside, as no reader looks there."""
+        return self.root / "quarantine"
+
+
+class Folder(_Parts):
+    """A store's folder on disk. An object is cheap and touches nothing; `create` makes the folder."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
         self._listed: dict[Path, tuple[int, dict[str, list[str]]]] = {}  # by day: its time, and names by run
 
     def create(self) -> None:
@@ -81,14 +112,13 @@ class Folder:
             StoreRefused: a part of it is a link, or no file or folder as it should be.
             OSError: it can't be created here.
         """
-        format_file = self.root / "format"
         there = self.check_parts()
         is_new = "format" not in there
         if is_new:
             make_root(self.root, valid_or(SHARING[0], choice, "shared", SHARING))
-        for folder in (self.runs, self.blobs):
-            if folder.name not in there:
-                make_folder(folder, self.root)
+        for name in ("runs", "blobs"):
+            if name not in there:
+                make_folder(self.root / name, self.root)
         if ".gitignore" not in there:
             with suppress(FileExistsError):  # another process or thread was faster
                 _write(self.root / ".gitignore", "*\n")
@@ -96,13 +126,12 @@ class Folder:
             draft = self.root / f".format-{os.getpid()}-{_ids.new_suffix(4)}.tmp"
             _write(draft, f"{FORMAT}\n{_ids.new_suffix(12)}\n")
             try:
-                os.link(
-                    draft, format_file, follow_symlinks=False
-                )  # unlike a rename, it never replaces another process's
+                # Unlike a rename, it never replaces another process's.
+                os.link(draft, self.root / "format", follow_symlinks=False)
             except FileExistsError:
                 pass
             except OSError:  # no hard links on this disk
-                draft.rename(format_file)
+                draft.rename(self.root / "format")
             draft.unlink(missing_ok=True)
 
     def foreign(self) -> bool:
@@ -138,8 +167,9 @@ class Folder:
             StoreRefused: a folder or file of the store itself is a link, a pipe or the like.
         """
         there = set()
+        root = str(self.root)
         for name in (*FOLDERS, *FILES):
-            path = f"{self.root}/{name}"
+            path = f"{root}/{name}"
             try:
                 mode = os.lstat(path).st_mode  # noqa: PTH116  # at the start of each run
             except OSError:
@@ -181,7 +211,7 @@ class Folder:
 
     def day(self, run_id: str) -> Path:
         """Return the folder of a run's files."""
-        return self.runs / _ids.id_day(run_id)
+        return Path(f"{self.root}/runs/{_ids.id_day(run_id)}")
 
     def files_of(self, run_id: str) -> list[WriterFile]:
         """Return a run's files in the order of their writers; a sealed file hides the log that it was made of."""
@@ -227,7 +257,7 @@ class Folder:
 
     def _format_lines(self) -> list[str]:
         try:
-            with open_binary(self.root / "format", self.root) as file:
+            with open_binary(f"{self.root}/format", self.root) as file:
                 lines = file.read(MAX_FORMAT_BYTES).decode(errors="replace").split()
         except FileNotFoundError:
             raise StoreNotFound(f"{str(self.root)!r} is no store: the file 'format' is missing") from None
@@ -305,9 +335,11 @@ def find_folder(start: Path | None = None) -> tuple[Path, bool]:
     goes into a folder of its own below the one where it began (as Hydra's do) has its store where it began; a relative
     name counts from there.
     """
+    named = setting("store", start)
+    if named and (found := expanded(named)).is_absolute():
+        return found, True
     start = (start or present_folder()).absolute()
     began = Path(BEGAN_IN) if BEGAN_IN is not None and start.is_relative_to(BEGAN_IN) else start
-    named = setting("store", start)
     if named:
         return began / expanded(named), True
     places = [start, *start.parents]

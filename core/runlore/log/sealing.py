@@ -26,14 +26,16 @@ def seal(log: Path, closing: Event | None = None) -> Path | None:
         FileNotFoundError: somebody else sealed it.
         FormatError: a newer runlore wrote it.
     """
-    with _inside.folder(log.parent, _inside.store_of(log)) as above:
-        return _sealed(log, closing, above)
+    whole = str(log)
+    with _inside.opened(None, whole) as above:
+        return _sealed(whole, closing, above)
 
 
-def _sealed(log: Path, closing: Event | None, above: int) -> Path | None:
+def _sealed(log: str, closing: Event | None, above: int) -> Path | None:
     """Seal a log in the open folder `above`; see `seal`."""
-    target = log.with_suffix(".run")
-    draft = log.with_name(f".{log.stem}.{new_suffix(4)}.tmp")
+    folder, _, name = log.removesuffix(".log").rpartition(os.sep)
+    target = f"{folder}{os.sep}{name}.run"
+    draft = f"{folder}{os.sep}.{name}.{new_suffix(4)}.tmp"
     try:
         made = open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, above=above)
         with os.fdopen(made, "wb") as out, _inside.open_binary(log, above=above) as source:
@@ -52,7 +54,7 @@ def _sealed(log: Path, closing: Event | None, above: int) -> Path | None:
         _inside.drop(draft, above=above)
         return None
     _inside.drop(log, above=above)
-    return target
+    return Path(target)
 
 
 class Columns:

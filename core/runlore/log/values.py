@@ -40,6 +40,7 @@ _SPOKEN = {  # classes whose str is what people write, of the standard library; 
     for name in names
 }  # fmt: skip
 
+_NO_MAPPINGS = frozenset((str, int, float, bool, type(None), list, tuple))
 LISTS = ("list", "tuple", "set", "frozenset")  # types that are stored as the text of a JSON list
 Plain = None | bool | int | float | str | dict[str, Any]
 
@@ -66,11 +67,11 @@ def mapping_of(value: object) -> Mapping[Any, Any] | None:
 
     None for anything else.
     """
-    if isinstance(value, Mapping):
-        return value
     kind = type(value)
-    if isinstance(value, type):
+    if kind in _NO_MAPPINGS or isinstance(value, type):
         return None
+    if isinstance(value, dict | Mapping):  # nearly all are dicts, which is told sooner
+        return value
     if _is_one_of(kind, _NAMESPACES):
         return _Attributes(value, list(vars(value)))
     if hasattr(kind, "__dataclass_fields__"):

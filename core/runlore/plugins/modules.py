@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from runlore._settings import present_folder
+from runlore._settings import present_place
 from runlore._standing import loaded, module_values
 from runlore.plugins.git import is_installed
 
@@ -143,7 +143,7 @@ def _is_own(path: str) -> bool:
 
 
 def _working_folder() -> str:
-    return f"{present_folder()}{os.sep}"
+    return f"{present_place()}{os.sep}"
 
 
 OWN_FOLDER = f"{Path(__file__).resolve().parents[1]}{os.sep}"

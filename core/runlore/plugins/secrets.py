@@ -98,7 +98,9 @@ class Masker:
         if type(value) in BARE_TYPES:  # a number is no secret, whatever it is called
             return value
         if isinstance(value, str):
-            return self._learn(value) if strength(key) and is_secret(key, value) else self._text(value, known)
+            if strength(key) and is_secret(key, value):
+                return self._learn(value)
+            return value if known is self._clean_for and value in self._clean else self._text(value, known)
         if isinstance(value, dict):
             if key == PACKAGES:
                 return value
@@ -107,7 +109,8 @@ class Masker:
             found = {}
             for name, item in value.items():
                 below = f"{key}.{name}" if name in BARE_NAMES and key else str(name)
-                found[self._text(str(name), known)] = self._value(below, item, known)
+                is_clean = known is self._clean_for and name in self._clean
+                found[name if is_clean else self._text(str(name), known)] = self._value(below, item, known)
             return found
         if isinstance(value, list):
             return [self._value(key, item, known) for item in value]

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from runlore._frozen import changed
@@ -49,7 +48,7 @@ class Capture:
         self.cwd = working_folder()
         self.modules = frozenset[str]()  # the names of those that were imported when it began …
         self.newest: tuple[int, str] | None = None  # … and which was the last of how many, if that was to be had
-        self.kept: dict[Path, list[Event]] = {}  # by folder of blobs: events with hashes of contents
+        self.kept: dict[str, list[Event]] = {}  # by folder of blobs: events with hashes of contents
         self.takers: list[Taker] = []  # called when it is done
         self.thread: threading.Thread | None = None  # None where none was to be had
 
@@ -68,9 +67,10 @@ class Capture:
         Raises:
             OSError: a blob can't be written.
         """
-        if blobs.root not in self.kept or not all(map(blobs.holds, _hashes(self.kept[blobs.root]))):
-            self.kept[blobs.root] = [_kept(event, blobs) for event in self.found]
-        return self.kept[blobs.root]
+        place = str(blobs.root)
+        if place not in self.kept or not all(map(blobs.holds, _hashes(self.kept[place]))):
+            self.kept[place] = [_kept(event, blobs) for event in self.found]
+        return self.kept[place]
 
 
 class Captures:
@@ -214,6 +214,8 @@ def _loaded_since(first: Capture) -> frozenset[str]:
     `sys.modules` is in the order of imports: behind the module that was the newest then stand those that came since,
     as long as none before it was taken out. Comparing all names, thousands, would take longer than the end of a run.
     """
+    if first.newest is not None and first.newest == _newest_module():
+        return frozenset()  # as for most: nothing was imported
     names = list(loaded())
     if first.newest is not None:
         count, newest = first.newest

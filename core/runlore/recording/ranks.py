@@ -23,9 +23,10 @@ def was_launched() -> bool:
 def _ranks() -> list[str]:
     """Return the place of this process as the first launcher tells it that set its variables; nothing without one."""
     for size, ranks in LAUNCHERS:
-        found = [os.environ.get(name, "") for name in ranks]
-        if os.environ.get(size, "").isdecimal() and any(found):
-            return found
+        if os.environ.get(size, "").isdecimal():
+            found = [os.environ.get(name, "") for name in ranks]
+            if any(found):
+                return found
     return []
 
 

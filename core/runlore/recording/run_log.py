@@ -74,6 +74,8 @@ class RunLog:
         self.id = run_id
         self.name = name
         self._folder = folder
+        self._known_path: Path | None = None  # of the file that is written, which lies in that folder
+        self._blobs: tuple[Folder, Blobs] | None = None  # those of a folder
         self._told: set[str] = set()  # what was reported once
         self.opening = opening
         self.opened = opening
@@ -88,9 +90,11 @@ class RunLog:
         """The store's folder, where it is now: it may be renamed while the run is written."""
         if self.writer is not None:
             self.writer.look()
-            root = root_of(self.writer.path)
-            if root is not None and root != self._folder.root:
-                self._folder = Folder(root)
+            if self.writer.path is not self._known_path:
+                self._known_path = self.writer.path
+                root = root_of(self._known_path)
+                if root is not None and root != self._folder.root:
+                    self._folder = Folder(root)
         return self._folder
 
     @property
@@ -106,7 +110,10 @@ class RunLog:
     @property
     def blobs(self) -> Blobs:
         """The contents that the run's store keeps."""
-        return Blobs(self.folder.blobs)
+        folder = self.folder
+        if self._blobs is None or self._blobs[0] is not folder:
+            self._blobs = folder, Blobs(folder.blobs)
+        return self._blobs[1]
 
     def own_writer(self) -> LogWriter | None:
         """Return the writer of this process, made now in a forked child; None where nothing can be written."""
@@ -270,6 +277,7 @@ class RunLog:
             process.part(_Unwritable).note(self.folder.root, self.name, error)
             return None
         process.part(_Unwritable).tell(self.folder.root)
+        self._known_path = writer.path
         return writer
 
 

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,12 @@ def _called_as() -> Event:
         return {}
     script = getattr(sys.modules.get("__main__"), "__file__", None)
     found: Event = {"program": [*RECORDED_BY, *program] if told_program() is not None else program}
-    return found if script is None or BEGAN_IN is None else found | {"script": str(Path(BEGAN_IN, script))}
+    return found if script is None or BEGAN_IN is None else found | {"script": _place_of(BEGAN_IN, script)}
+
+
+@lru_cache(maxsize=4)  # each run asks for the same
+def _place_of(folder: str, script: str) -> str:
+    return str(Path(folder, script))
 
 
 def _add_seeds(opening: Event) -> list[tuple[str, str]]:
