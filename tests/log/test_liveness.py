@@ -13,6 +13,7 @@ from runlore.log.liveness import (
     HEARTBEAT_S,
     STALE_S,
     Life,
+    Seen,
     is_network_kind,
     life_of,
     mounted_kind,
@@ -64,6 +65,14 @@ def test_a_writer_on_another_machine_is_judged_by_its_heartbeat(store: Store) ->
     assert store.run("far").status == "running"
     writer.finish({"type": "end", "status": "finished"})
     assert store.run("far").status == "finished"
+
+
+def test_what_is_known_of_a_writer_costs_the_same_whatever_number_was_seen() -> None:
+    seen = Seen()
+    began = time.process_time()
+    for number in range(20_000):
+        seen.note((f"{number}.log", number, 0), {"boot": "another machine's"})
+    assert time.process_time() - began < 0.5  # some seconds where each looks at all others
 
 
 def test_a_lock_that_a_stranger_holds_does_not_revive_a_dead_process(store: Store, tmp_path: Path) -> None:

@@ -167,6 +167,7 @@ class Seen(Part):
 
     def __init__(self) -> None:
         self._known: dict[Looked, tuple[float, str]] = {}
+        self._tidied = 0.0  # monotonic seconds
 
     def forget(self) -> None:
         """Know nothing any more."""
@@ -180,7 +181,9 @@ class Seen(Part):
     def note(self, log: Looked, identity: dict[str, Any]) -> None:
         """Note that a writer is alive, unless it is this very process, or nothing shows here that it is gone."""
         now = time.monotonic()
-        self._known = {known: item for known, item in self._known.items() if item[0] > now}
+        if now - self._tidied > SEEN_S:  # not for each of many
+            self._known = {known: item for known, item in self._known.items() if item[0] > now}
+            self._tidied = now
         pid = identity.get("pid")
         if is_elsewhere(identity):
             self._known[log] = now + SEEN_S, ""
