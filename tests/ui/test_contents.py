@@ -13,7 +13,7 @@ from starlette.responses import Response
 from runlore import Store
 from runlore._ids import id_day, new_run_id
 from runlore.errors import ArtifactNotFound
-from runlore.ui.files import content, preview
+from runlore.ui.files import MAX_INDENTED, MAX_TEXT_BYTES, content, preview
 from tests.forged import ForgedStore
 
 
@@ -91,3 +91,15 @@ def test_a_content_of_holes_is_refused_before_it_is_read(tmp_path: Path, ask: An
     with pytest.raises(ArtifactNotFound, match="most of them holes"):
         ask(Store(forged.root), "big", "0", "")
     assert time.process_time() - began < 1
+
+
+def test_indents_make_no_long_text_of_a_short_one(tmp_path: Path) -> None:
+    forged = ForgedStore(tmp_path / "s")
+    for depth, most in ((2, MAX_INDENTED), (800, MAX_TEXT_BYTES)):
+        text = "[" * depth + "0," * (MAX_TEXT_BYTES // 4) + "0" + "]" * depth
+        sha256 = forged.blob(text.encode())
+        run = forged.run([{"type": "artifact", "name": "a.json", "kind": "file", "sha256": sha256, "stored": True}])
+        found = preview(Store(forged.root), run, "0", "")
+        assert (found["kind"], found["text"].count("0")) == ("json", MAX_TEXT_BYTES // 4 + 1)
+        assert len(found["text"]) <= most
+        assert ("\n" in found["text"]) is (depth == 2)

@@ -28,6 +28,7 @@ from runlore.ui.endpoints import Endpoint, Parameter
 
 MAX_CHECKED = 10_000  # files of which is remembered that their content is the recorded one
 MAX_TEXT_BYTES = 1 << 20  # of a file that is shown as text, or parsed
+MAX_INDENTED = 8 * MAX_TEXT_BYTES  # characters of such a text with indents: each level in it adds to each line
 MAX_PICTURE_BYTES = 20 << 20
 MAX_OUTPUT_BYTES = 256 << 10  # of one answer
 MAX_ROWS = 200  # of a table
@@ -216,7 +217,19 @@ def _document(found: Any) -> dict[str, Any]:
     if _is_matrix(matrix):
         labels = next((names[key] for key in ("labels", "classes") if isinstance(names.get(key), list)), None)
         return {"kind": "matrix", "rows": matrix, "labels": labels and [_cell(label) for label in labels]}
-    return {"kind": "json", "text": json.dumps(found, indent=2, ensure_ascii=False)}
+    return {"kind": "json", "text": _indented(found)}
+
+
+def _indented(found: Any) -> str:
+    """Return a document with indents; without them where they would make it much longer than a text may be."""
+    parts: list[str] = []
+    left = MAX_INDENTED
+    for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(found):
+        parts.append(part)
+        left -= len(part)
+        if left < 0:
+            return json.dumps(found, ensure_ascii=False)
+    return "".join(parts)
 
 
 def _cell(value: Any) -> Any:
