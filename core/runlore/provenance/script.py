@@ -40,7 +40,8 @@ def script_of(run: RecordedRun) -> Script | None:
     if not file:
         return None
     code = code_of(run)
-    kept = {path: data for name in SOURCES for path, data in code.of(name).items() if _is_end(path, file)}
+    whole = PurePath(file).parts
+    kept = {path: data for name in SOURCES for path, data in code.of(name).items() if _is_end(path, whole)}
     if kept:
         longest = max(kept, key=len)
         return _shown(Script(longest, notes=tuple(code.notes)), kept[longest])
@@ -58,9 +59,10 @@ def script_of(run: RecordedRun) -> Script | None:
         return replace(found, why=str(error))
 
 
-def _is_end(path: str, file: str) -> bool:
-    """Return True if a path that was kept is the end of a file's."""
-    return PurePath(file).parts[-len(PurePath(path).parts) :] == PurePath(path).parts
+def _is_end(path: str, whole: tuple[str, ...]) -> bool:
+    """Return True if a path that was kept is the end of a file's, `whole`."""
+    parts = PurePath(path).parts
+    return whole[-len(parts) :] == parts
 
 
 def _below(root: object, file: str) -> str | None:

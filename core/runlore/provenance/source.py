@@ -3,7 +3,8 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -126,6 +127,7 @@ class Rebuilt:
     def __init__(self, code: Code, place: Path) -> None:
         self.root = Path(code.root or os.devnull)
         self._code = code
+        self._place = place
         self._tree: str | None = None
         if code.root is None:
             raise CannotRebuild(f"{code.name!r} is in no repository")
@@ -193,9 +195,20 @@ class Rebuilt:
         patch = self._code.of(PATCH).get(PATCH)
         if patch:
             self.git("apply", "--cached", "--whitespace=nowarn", "-", stdin=patch)
-        for path, data in self._code.of(UNTRACKED).items():
-            blob = self.git("hash-object", "-w", "--stdin", stdin=data).decode().strip()
-            self.git("update-index", "--add", "--cacheinfo", f"{FILE_MODE},{blob},{path}")
+        untracked = self._code.of(UNTRACKED)
+        if untracked:
+            blobs = self._blobs(dict.fromkeys(untracked.values()))
+            entries = [f"{FILE_MODE} {blobs[data]}\t{path}\0" for path, data in untracked.items()]
+            self.git("update-index", "--add", "-z", "--index-info", stdin=os.fsencode("".join(entries)))
+
+    def _blobs(self, contents: Iterable[bytes]) -> dict[bytes, str]:
+        """Write contents as objects of git, with one process for all of them; return their ids."""
+        with tempfile.TemporaryDirectory(dir=self._place) as folder:
+            paths = {os.path.join(folder, str(number)): data for number, data in enumerate(contents)}
+            for path, data in paths.items():
+                Path(path).write_bytes(data)
+            told = self.git("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=os.fsencode("\n".join(paths)))
+        return dict(zip(paths.values(), told.decode().split(), strict=True))
 
 
 def _unknown_parts(run: RecordedRun) -> Iterator[str]:

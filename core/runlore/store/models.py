@@ -51,10 +51,9 @@ class Model:
     @property
     def aliases(self) -> dict[str, ModelVersion]:
         """The versions that aliases name, by alias."""
-        return {
-            alias: version_of(self.store, self._history, version)
-            for alias, version in sorted(self._history.aliases.items())
-        }
+        names = self._history.aliases
+        known = {version: version_of(self.store, self._history, version) for version in frozenset(names.values())}
+        return {alias: known[names[alias]] for alias in sorted(names)}
 
     @property
     def notes(self) -> list[ModelChange]:

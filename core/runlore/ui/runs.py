@@ -40,11 +40,13 @@ def details(store: Store, run: str) -> dict[str, Any]:
     for place, (item, artifact) in enumerate(zip(document["artifacts"], found.artifacts, strict=True)):
         item |= {"position": place, "folder": artifact.is_folder, "available": source_of(found, artifact) is not None}
         item["members"] = [{"path": member.path, "size": member.size} for member in artifact.members[:MAX_MEMBERS]]
+    others = [found.parent_id or "", *(str(link["run"]) for link in document["links"])]
+    names = {other.id: other.name for other in store.known(others)}
     for link in document["links"]:
-        link["name"] = _name_of(store, str(link["run"]))
+        link["name"] = names.get(str(link["run"]))
     return document | {
         "params": {key: exact(value) for key, value in by_use(document["params"], found.captured).items()},
-        "parent_name": _name_of(store, found.parent_id) if found.parent_id else None,
+        "parent_name": names.get(found.parent_id or ""),
         "children": [
             {"id": child.id, "name": child.name, "status": child.status, "started": iso_time(child.started),
              "params": {key: plain(value) for key, value in by_use(child.params, child.captured).items()},
@@ -59,12 +61,6 @@ def details(store: Store, run: str) -> dict[str, Any]:
 def source(store: Store, run: str) -> dict[str, Any]:
     """Return the source of a run's script as `runlore show --source --json` does."""
     return script_document(script_of(store.run(run)))
-
-
-def _name_of(store: Store, run_id: str) -> str | None:
-    """Return the name of another run; None if the store lacks it."""
-    found = store.runs(f"id == {run_id!r}", limit=1)
-    return found[0].name if found else None
 
 
 def comparison(store: Store, runs: list[str]) -> dict[str, Any]:

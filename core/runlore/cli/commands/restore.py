@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -150,10 +151,10 @@ def _places(run: RecordedRun, to: Path, record: Path) -> tuple[list[tuple[Path, 
             refused.append(str(error))
         except OSError as error:
             refused.append(_told(item, error))
-    targets = [record, *(target for target, _ in newest)]
+    targets = Counter([record, *(target for target, _ in newest)])
     found = []
     for (target, name), item in newest.items():
-        alone = targets.count(target) == 1
+        alone = targets[target] == 1
         try:
             found.append((to if alone else safe_join(to, _folder_name(f"{item.kind}-{name}")), item))
         except UnsafePath as error:
