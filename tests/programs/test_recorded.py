@@ -121,6 +121,41 @@ def test_code_is_kept_as_it_was_when_the_program_began(store: Store, work: Path)
     assert [(member.path, kept.blobs.read(member.sha256)[:9]) for member in kept.members] == [("long.py", b"import os")]
 
 
+TELLING = """
+import os
+from pathlib import Path
+told, other = Path(os.environ["RUNLORE_TOLD"]), Path("private.py").absolute()
+new = told.with_suffix(".new")
+"""
+NEIGHBOURS = {
+    "its own": "new.write_text(ascii({**FACTS, 'modules': {'private': (str(other), '')}}) + chr(10)); new.rename(told)",
+    "a link": "told.unlink(); told.symlink_to(other)",
+    "a second name": "told.unlink(); os.link(other, told)",
+    "a pipe": "told.unlink(); os.mkfifo(told)",
+}
+FACTS = {"is_program": False, "cwd": "/", "script": None, "version": "", "implementation": "", "executable": "",
+         "prefix": "", "path": [], "seeds": {}, "variables": {}}  # fmt: skip
+
+
+@pytest.mark.parametrize("does", NEIGHBOURS.values(), ids=NEIGHBOURS)
+def test_who_may_write_in_the_store_can_not_tell_in_place_of_the_program(store: Store, work: Path, does: str) -> None:
+    """Files that were told of were kept, others than the one to tell in written to, and a pipe was waited for."""
+    (work / "private.py").write_text("mine")
+    (work / "train.py").write_text(f"{TELLING}FACTS = {FACTS}\n{does}\n")
+    run(work, "train.py")
+    found = top(store)
+    assert [member.path for member in found.artifact("source").members] == ["train.py"]
+    assert (work / "private.py").read_text() == "mine"
+    assert [item["what"] for item in found.missing] == ["code that the program imported"]
+    assert list(store.root.rglob("*.told")) == []
+
+
+def test_nobody_else_of_a_group_can_tell_for_a_program(store: Store, work: Path) -> None:
+    (work / "train.py").write_text("import os; print(oct(os.stat(os.environ['RUNLORE_TOLD']).st_mode & 0o777))")
+    assert run(work, "train.py", RUNLORE_SHARED="group").stdout == "0o600\n"
+    assert store.root.stat().st_mode & 0o777 == 0o770
+
+
 def test_an_import_that_we_wait_for_fails_and_warns_as_ever(store: Store, work: Path) -> None:
     """Our frame stood in the traceback, and a warning about who imports was put down to it."""
     (work / "sklearn").mkdir()

@@ -4,6 +4,7 @@ Imported at exit, in a process that may have loaded nothing else of ours: what i
 """
 
 import os
+import stat
 import sys
 from importlib import import_module
 
@@ -79,9 +80,11 @@ def _seeds_of_libraries(variables: dict[str, str]) -> dict[str, int | str]:
 
 
 def _write(place: str, text: str) -> None:
-    """Add a line to a file that is there; others may do so at the same time."""
-    told = os.open(place, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    """Add a line to a file that is there; others may do so at the same time. Nothing goes to where a link leads."""
+    told = os.open(place, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        os.write(told, f"{text}\n".encode())
+        status = os.fstat(told)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+            os.write(told, f"{text}\n".encode())
     finally:
         os.close(told)

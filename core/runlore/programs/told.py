@@ -1,6 +1,7 @@
 """Stand for a program while it is captured, and take what its Pythons have told of themselves."""
 
 import ast
+import errno
 import os
 import shutil
 import sys
@@ -8,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runlore._inside import drop, read_bytes
+from runlore._inside import drop, open_binary, open_file
 from runlore._process import process
-from runlore._sharing import open_file
 from runlore._standing import StandIn
 from runlore._variables import RECORDED
+from runlore.log.liveness import file_identity
 from runlore.plugins.environment import installed_packages, own_python, python_sections, recorded_variables
 from runlore.recording.captures import environment_event
 from runlore.recording.run import Run
@@ -77,6 +78,8 @@ def _module_of(rest: Sequence[str], python: str) -> tuple[Path, str]:
 class Told:
     """The file in which the Pythons of a run's program tell of themselves, each with a line as it ends.
 
+    Files that it names are read, so it is this user's alone, also in a store of a group.
+
     Raises:
         OSError: it can't be made.
     """
@@ -86,16 +89,19 @@ class Told:
         self.path = run.run_log.writer.path.with_suffix(".told")
         self.seeds: dict[str, Any] = {}  # of the program's Python, once it is taken
         self._run = run
-        os.close(open_file(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+        descriptor = open_file(self.path, None, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        try:
+            self._file = file_identity(descriptor)
+        finally:
+            os.close(descriptor)
 
     def take(self) -> None:
         """Let this process stand for what was told, and remove the file. The run gets what it could not know before.
 
         Raises:
-            OSError: the file can't be read.
+            OSError: the file can't be read, or is another one by now.
         """
-        lines = read_bytes(self.path, None, MAX_BYTES).decode("ascii", "replace").splitlines()
-        drop(self.path)
+        lines = self._read().decode("ascii", "replace").splitlines()
         found = [facts for facts in map(_facts, lines) if facts is not None]
         part = process.part(StandIn)
         modules = dict(part.modules or {})
@@ -106,6 +112,16 @@ class Told:
         program = next((facts for facts in found if facts["is_program"]), next(iter(found), None))
         if program is not None:
             self._tell(program)
+
+    def _read(self) -> bytes:
+        """Return what was told, and remove the file."""
+        try:
+            with open_binary(self.path) as file:
+                if file_identity(file.fileno()) != self._file:
+                    raise OSError(errno.ESTALE, "another file lies in the place of what it told")
+                return file.read(MAX_BYTES)
+        finally:
+            drop(self.path)
 
     def _tell(self, facts: Mapping[str, Any]) -> None:
         self.seeds = dict(facts["seeds"])
