@@ -65,6 +65,8 @@ def source(store: Store, run: str) -> dict[str, Any]:
 
 def comparison(store: Store, runs: list[str]) -> dict[str, Any]:
     """Return the differences between the first run and each of the others."""
+    if len(runs) > MAX_COMPARED:  # of a view that is sent, too
+        raise Refused(f"runs names {len(runs)}: at most {MAX_COMPARED} are compared")
     found = [store.run(part) for part in dict.fromkeys(runs)]
     if len(found) < 2:
         raise Refused(f"runs names {len(found)}: name at least two to compare")
