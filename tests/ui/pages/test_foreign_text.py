@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
@@ -19,7 +20,8 @@ EVERYWHERE = [
     "/", "/?all=1&tab=scatter&q=status+%3D%3D+%22failed%22", "/?q=status+%3D%3D+%22failed%22&group=tags.x",
     "/?q=status+%3D%3D+%22failed%22&tab=parallel", "/run/EVIL", "/run/EVIL?tab=charts", "/run/EVIL?tab=artifacts",
     "/run/EVIL?tab=code", "/run/EVIL?tab=output", "/run/EVIL?tab=lineage", "/compare?runs=EVIL&runs=OTHER",
-    "/find?sha256=SHA",
+    "/find?sha256=SHA", "/models", "/run/EVIL?tab=media", "/?q=status+%3D%3D+%22failed%22&tab=media",
+    "/?q=status+%3D%3D+%22failed%22&tab=importance",
 ]  # fmt: skip
 
 
@@ -72,14 +74,21 @@ def test_values_are_no_markup_in_pictures_either(page: "Page", store: Store, ser
     """The library that draws charts understands some markup in labels."""
     link = '<a href="http://evil.example/">click</a>'
     for number, text in enumerate((link, "plain")):
-        with store.start_run(f"<b>{number}</b>", params={"mk": text}) as run:
+        with store.start_run(f"<b>{number}</b>", params={"mk": text, "<i>k</i>": f"<i>{text}</i>"}) as run:
             run.log_metrics({"loss": 1.0}, 0)
             run.log_metrics({"loss": 2.0}, 1)
     served = serve(store.root)
-    open_page(page, served, "/?tab=scatter&sx=params.mk&sy=metrics.loss")
-    page.locator(".js-plotly-plot .points .point").nth(1).wait_for()
-    assert page.locator(".js-plotly-plot a").count() == 0
-    assert "click" in "".join(page.locator(".js-plotly-plot .xtick text").all_text_contents())
+    other = quote('params["<i>k</i>"]')
+    for view in (
+        "scatter&sx=params.mk&sy=metrics.loss", "boxes&bm=metrics.loss&bx=params.mk",
+        f"heatmap&hx=params.mk&hy={other}&hm=metrics.loss",
+    ):  # fmt: skip
+        open_page(page, served, f"/?tab={view}")
+        plot = page.locator(".js-plotly-plot")
+        ticks = plot.locator(".xtick text")
+        ticks.nth(1).wait_for()
+        assert plot.locator("a, i, [style*='italic']").count() == 0, view
+        assert "<a href" in "".join(ticks.all_text_contents()), view
     open_page(page, served, "/?group=params.mk")
     plot_of(page, "loss")
     assert data_of(page, "loss")[-1]["name"] != link
