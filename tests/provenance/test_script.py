@@ -133,3 +133,12 @@ def test_a_forged_script_leads_to_no_file_outside_the_repository(tmp_path: Path,
     run = forged.run([{"type": "environment", "sections": section}], opening=opening)
     found = script_of(Store(forged.root).run(run))
     assert found is None if not file else found is not None and found.text is None
+
+
+def test_a_name_that_no_file_can_have_is_none(tmp_path: Path, repository: Path) -> None:
+    """It ended `show --source`, and the answer of the page, in an error."""
+    forged = ForgedStore(tmp_path / "s")
+    commit = git(repository, "rev-parse", "HEAD").strip()
+    state = {"git": {"sha256": "ab" * 32, "values": {"root": str(repository), "commit": commit}}}
+    run = forged.run([{"type": "environment", "sections": state}], opening={"script": f"{repository}/a\0b"})
+    assert script_of(Store(forged.root).run(run)) is None

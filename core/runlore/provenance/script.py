@@ -37,7 +37,7 @@ def script_of(run: RecordedRun) -> Script | None:
     The repository is only read, by git with settings of ours: nothing that it names is run.
     """
     file = run.command.get("script")
-    if not file:
+    if not file or "\0" in file:  # which no file has in its name
         return None
     code = code_of(run)
     whole = PurePath(file).parts
