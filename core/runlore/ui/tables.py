@@ -182,8 +182,8 @@ def bands(
     chosen, _ = well_ended(store, where, independent(where, all), by)
     grouped = group_runs(store, chosen, Field("metrics", key, "count", 0).text, by).groups
     if order:  # a metric that runs of a group may lack
-        ranked = [group.key for group in group_runs(store, chosen, order, by).groups]
-        grouped = tuple(sorted(grouped, key=lambda group: ranked.index(group.key)))
+        ranked = {group.key: place for place, group in enumerate(group_runs(store, chosen, order, by).groups)}
+        grouped = tuple(sorted(grouped, key=lambda group: ranked.get(group.key, len(ranked))))  # it may be gone since
     found = []
     for group in grouped[:MAX_BANDS]:
         ids = [item.run for item in group.runs]
