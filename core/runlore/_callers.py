@@ -1,30 +1,32 @@
 """Whose code calls: the user's own, or a library's. Asked at each call of a function that we follow, so it is fast."""
 
 import os
-from functools import lru_cache
-from types import FrameType
-from typing import Any
+
+TYPE_CHECKING = False  # neither `typing` nor `functools` is imported here: every Python of a program imports this
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
 
 UNSEEN = "<runlore, passed over like importlib._bootstrap>"  # the file of our frames between a caller and the called
 LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120  # Python's own; it is imported as each Python starts
 INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+MAX_KNOWN = 4096  # files
 OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120  # where it is not installed
 
 
-def is_users(frame: FrameType | None, passed_over: str = UNSEEN) -> bool:
+def is_users(frame: "FrameType | None", passed_over: str = UNSEEN) -> bool:
     """Return True if a frame is of code that is neither installed nor Python's own; frames of one file don't count."""
     while frame is not None and frame.f_code.co_filename in (passed_over, UNSEEN):
         frame = frame.f_back
     return frame is not None and is_users_file(frame.f_code.co_filename)
 
 
-@lru_cache(maxsize=4096)
 def is_users_file(name: str) -> bool:
     """Return True if the source file of some code is neither installed nor Python's own: a script, a cell, a string."""
-    return not name.startswith((LIBRARY, OURS, "<frozen")) and not any(part in name for part in INSTALLED)
+    return _known[name]
 
 
-def is_users_function(function: Any) -> bool:
+def is_users_function(function: "Any") -> bool:
     """Return True if a function, below all decorators that tell what they wrap, is of the user's own code."""
     while hasattr(function, "__wrapped__"):
         function = function.__wrapped__
@@ -32,7 +34,21 @@ def is_users_function(function: Any) -> bool:
     return code is not None and is_users_file(code.co_filename)
 
 
-def is_users_module(module: Any) -> bool:
+def is_users_module(module: "Any") -> bool:
     """Return True if a module lies in a file of the user's own code."""
     name = getattr(module, "__file__", None)
     return isinstance(name, str) and is_users_file(name)
+
+
+class _Known(dict[str, bool]):
+    """Remembers of files whose code they hold, as `functools.lru_cache` would."""
+
+    def __missing__(self, name: str) -> bool:
+        if len(self) >= MAX_KNOWN:
+            self.clear()
+        found = not name.startswith((LIBRARY, OURS, "<frozen")) and not any(part in name for part in INSTALLED)
+        self[name] = found
+        return found
+
+
+_known = _Known()

@@ -57,6 +57,6 @@ def test_a_progress_line_is_printed_by_a_real_run(python: Python) -> None:
 def test_a_setting_that_is_no_interval_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNLORE_PROGRESS", "often")
     with pytest.warns(RunloreWarning, match="RUNLORE_PROGRESS is 'often': write a number of seconds"):
-        plugins = Plugins(frozenset({"sklearn"})).load()
-    info = next(item for item in plugins.listed if item.name == "progress")
+        listed = Plugins(frozenset({"sklearn"})).load().listed
+    info = next(item for item in listed if item.name == "progress")
     assert info.state == "failed"

@@ -1,7 +1,7 @@
 """`runlore.autolog()`: record every supported framework, whenever it is imported."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -69,18 +69,26 @@ def autolog(*frameworks: str, without: Iterable[str] = ()) -> Autolog:
         if (item.name in frameworks if frameworks else item.trains) and not disabled & {item.name, "all"}
     ]
     switches = process.part(_Switches)
+    if switches.is_told:  # the rest of those counts as on
+        switches.is_told = False
+        for name in wanted_by_setting(default="1") - switches.left:
+            switches.enable(found[name])
     before = switches.names
     for integration in chosen:
         switches.enable(integration)
     return Autolog(chosen, before)
 
 
-def autolog_by_setting(*, default: str = "") -> None:
+def autolog_by_setting(*, default: str = "", told: "Iterable[str] | None" = None) -> None:
     """Switch on what RUNLORE_AUTOLOG asks for, or `autolog` of the project; `default` stands for neither.
 
+    Of all integrations only those that are `told`, as `told_modules` tells them: no other plugin is loaded then.
     Never raises: what can't be switched on is reported.
     """
     try:
+        if told is not None and _setting_value(default).lower() in TRUE:
+            process.part(_Switches).enable_told(told)
+            return
         wanted = wanted_by_setting(default)
         if wanted:
             autolog(*wanted)
@@ -96,11 +104,18 @@ def once_imported(module: str, action: Callable[[], None]) -> None:
         process.part(_Switches).after_import(module, action)
 
 
-def watched_modules(wanted: Iterable[str] | None = None) -> list[str]:
-    """Return the modules at whose import some frameworks begin to be recorded; without `wanted` those of all."""
-    chosen = _integrations() if wanted is None else frozenset(wanted)
-    found = [item for item in _integrations().values() if item.name in chosen]
-    return sorted({name for item in found for name in ([item.module, *item.also] if item.module else item.packages)})
+def told_modules(wanted: Iterable[str] | None = None) -> str:
+    """Return what a Python is told of the modules at whose import some frameworks begin to be recorded.
+
+    Each stands with the integrations that begin then: "module=plugin:name+plugin:name,module=…"; without `wanted` all.
+    """
+    chosen = None if wanted is None else frozenset(wanted)
+    found: dict[str, list[str]] = {}
+    for plugin, item in _told().values():
+        if chosen is None or item.name in chosen:
+            for module in [item.module, *item.also] if item.module else item.packages:
+                found.setdefault(module, []).append(f"{plugin}:{item.name}")
+    return ",".join(f"{module}={'+'.join(names)}" for module, names in sorted(found.items()))
 
 
 def switched_on() -> frozenset[str]:
@@ -114,8 +129,7 @@ def wanted_by_setting(default: str = "") -> frozenset[str]:
     Raises:
         SettingError: no plugin records a framework that it names.
     """
-    found_value = setting("autolog")
-    value = (default if found_value is None else found_value).strip()
+    value = _setting_value(default)
     if value.lower() in FALSE:
         return frozenset()
     found = _integrations()
@@ -128,14 +142,24 @@ def wanted_by_setting(default: str = "") -> frozenset[str]:
     return frozenset() if "all" in disabled else frozenset(names) - disabled
 
 
+def _setting_value(default: str) -> str:
+    found = setting("autolog")
+    return (default if found is None else found).strip()
+
+
 def _integrations() -> "dict[str, Integration]":
     """Return the integrations of all plugins by name."""
+    return {name: item for name, (_, item) in _told().items()}
+
+
+def _told(only: "Collection[str] | None" = None) -> "dict[str, tuple[str, Integration]]":
+    """Return the integrations of some plugins (None: of all) by name, each with its plugin's."""
 
     def note(plugin: str, error: Exception) -> None:
         report(f"plugin {plugin!r} names no integrations: {type(error).__name__}: {error}")
 
-    results = plugins().results("runlore_register_integrations", note)
-    return {item.name: item for items in results for item in items}
+    results = plugins().results_of(only, "runlore_register_integrations", note)
+    return {item.name: (plugin, item) for plugin, items in results for item in items}
 
 
 def _check_known(name: str, found: "Mapping[str, Integration]") -> None:
@@ -154,6 +178,8 @@ class _Switches(Part):
         self._on: dict[str, Integration] = {}
         self._called: dict[str, None] = {}  # those that were enabled, the last one at the end
         self._after_import = _AfterImport()
+        self.left: set[str] = set()  # those that were disabled
+        self.is_told = False  # some were enabled as `runlore run` told them, each with its framework
 
     @property
     def names(self) -> frozenset[str]:
@@ -162,6 +188,7 @@ class _Switches(Part):
 
     def enable(self, integration: "Integration") -> None:
         """Switch an integration on: now where its framework is imported, else once it will be."""
+        self.left.discard(integration.name)
         if integration.name in self._on:
             return
         self._on[integration.name] = integration
@@ -172,9 +199,20 @@ class _Switches(Part):
             else:
                 self._after_import.add(module, integration.name, action)
 
+    def enable_told(self, told: Iterable[str]) -> None:
+        """Enable integrations, each told as "plugin:name"; not those that are disabled."""
+        self.is_told = True
+        found = dict(item.partition(":")[::-2] for item in told)
+        disabled = self.left | disabled_names()
+        for name, (plugin, integration) in _told(frozenset(found.values())).items():
+            if found.get(name) == plugin and "all" not in disabled and name not in disabled:
+                self.enable(integration)
+
     def disable(self, integrations: "Iterable[Integration]") -> None:
         """Switch those off that are on, the last one first: two may have wrapped one function, each other's wrapper."""
         place = {name: number for number, name in enumerate(self._called)}
+        integrations = list(integrations)
+        self.left.update(item.name for item in integrations)
         for item in sorted(integrations, key=lambda item: place.get(item.name, -1), reverse=True):
             self._disable(item)
 

@@ -3,7 +3,7 @@
 import builtins
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Self, TypeVar
 
@@ -66,6 +66,7 @@ class Plugins:
     def __init__(self, disabled: frozenset[str] | None = None) -> None:
         self._listed: list[PluginInfo] = []
         self._waiting: list[EntryPoint] = []
+        self._core: list[EntryPoint] = []  # our own that integrate nothing: loaded once any hook but `ASKED` is called
         self._loads_waiting = False
         self._lock = threading.RLock()  # of those that wait: the import of one may ask for the others
         self._disabled = valid_or(frozenset[str](), disabled_names) if disabled is None else disabled
@@ -74,18 +75,18 @@ class Plugins:
         self._hung: set[tuple[str, str]] = set()  # plugins, each with the hook that does not return
 
     def load(self) -> Self:
-        """Find the plugins, and load all but those that wait; call it once."""
-        for point in sorted(entry_points(), key=lambda point: point.name):
-            if point.waits:
-                self._waiting.append(point)
-            else:
-                self._load(point)
+        """Find the plugins, and load those of somebody else's that don't wait, our own before; call it once."""
+        found = sorted(entry_points(), key=lambda point: point.name)
+        self._waiting = [point for point in found if point.waits]
+        self._core = [point for point in found if not point.waits]
+        if any(point.distribution != OWN for point in self._core):  # which may have any hook
+            self._load_due("")
         return self
 
     @property
     def listed(self) -> list[PluginInfo]:
         """All plugins; those that waited are loaded for it."""
-        self._load_waiting(None)
+        self._load_due(None)
         return sorted(self._listed, key=lambda item: item.name)
 
     def register(self, plugin: Any, name: str) -> list[str]:
@@ -94,6 +95,7 @@ class Plugins:
         Raises:
             AttributeError: it has a hook of an unknown name.
         """
+        self._load_due("")  # our own come first
         return self._registered(plugin, name, is_own=False)
 
     def unregister(self, plugin: Any) -> None:
@@ -122,7 +124,19 @@ class Plugins:
         A plugin that raises costs only its own result: `on_error` gets its name and the exception, and so for one of
         somebody else's that does not return `within` so many seconds.
         """
-        for implementation in self._implementations(hook):
+        return (result for _, result in self.results_of(None, hook, on_error, within=within, **arguments))
+
+    def results_of(
+        self,
+        only: Collection[str] | None,
+        hook: str,
+        on_error: Complaint,
+        *,
+        within: float | None = None,
+        **arguments: Any,
+    ) -> Iterator[tuple[str, Any]]:
+        """Call a hook of some plugins (None: of every one) as `results` does; yield each with the plugin's name."""
+        for implementation in self._implementations(hook, only):
             try:
                 result = (
                     _call(implementation, arguments)
@@ -133,7 +147,8 @@ class Plugins:
                 on_error(implementation.plugin_name, error)
                 continue
             if result is not None:
-                yield from _checked(hook, result, implementation.plugin_name, on_error)
+                name = implementation.plugin_name
+                yield from ((name, item) for item in _checked(hook, result, name, on_error))
 
     def first(self, hook: str, kind: type[T], **arguments: Any) -> T | None:
         """Call a hook until a plugin returns something, which must be of a type; the last registered is called first.
@@ -231,10 +246,11 @@ class Plugins:
             raise _Hung(late)
         return apart.result()
 
-    def _implementations(self, hook: str) -> Sequence[Any]:
-        if self._waiting:
-            self._load_waiting(hook)
-        return self._hooks.implementations(hook)
+    def _implementations(self, hook: str, only: Collection[str] | None = None) -> Sequence[Any]:
+        if self._core or self._waiting:
+            self._load_due(hook, only)
+        found = self._hooks.implementations(hook)
+        return found if only is None else [item for item in found if item.plugin_name in only]
 
     def _registered(self, plugin: Any, name: str, *, is_own: bool) -> list[str]:
         hooks = self._hooks.register(plugin, name, is_own=is_own)
@@ -244,12 +260,16 @@ class Plugins:
             raise AttributeError(_unknown_hook(unknown[0]))
         return sorted(hooks)
 
-    def _load_waiting(self, hook: str | None) -> None:
-        """Load the plugins that wait and may implement a hook: all that wait, where it is None."""
-        if hook is not None and hook not in LATE:
-            return
+    def _load_due(self, hook: str | None, only: Collection[str] | None = None) -> None:
+        """Load the plugins that may implement a hook, all where it is None; of those that wait `only` some names."""
         with self._lock:
+            core, self._core = ([], self._core) if hook in ASKED else (self._core, [])
+            for point in core:
+                self._load(point)
+            if hook is not None and hook not in LATE:
+                return
             due = [point for point in self._waiting if hook in (None, *ASKED) or point.name in sys.modules]
+            due = [point for point in due if only is None or point.name in only]
             if self._loads_waiting or not due:
                 return
             self._loads_waiting = True

@@ -28,15 +28,16 @@ def begin() -> None:
     told = told_program()
     if told is None:
         if os.environ.get(WATCHED):
-            sys.meta_path.insert(0, _Waiting(os.environ[WATCHED].split(","), {}))
+            sys.meta_path.insert(0, _Waiting(os.environ[WATCHED]))
         return
     seeds: dict[str, int] = {}
-    heard = {
-        "argparse": hear_argparse,
+    waiting = _Waiting(os.environ.get(WATCHED, ""))
+    waiting.heard = {
+        "argparse": lambda module: hear_argparse(module, waiting.join),
         "random": lambda module: hear_seed(module, "python_seed", seeds),
         "numpy.random": lambda module: hear_seed(module, "numpy_seed", seeds),
     }
-    sys.meta_path.insert(0, _Waiting(os.environ.get(WATCHED, "").split(","), heard))
+    sys.meta_path.insert(0, waiting)
     is_program = told[1] == str(os.getppid())
     script = sys.argv[0] if hasattr(sys, "argv") else ""
     beginning = (os.getpid(), is_program, script, dict(os.environ), seeds)
@@ -46,21 +47,21 @@ def begin() -> None:
 class _Waiting:
     """Acts as one of some modules is about to be imported, which the other finders then find."""
 
-    def __init__(self, frameworks: "list[str]", heard: "dict[str, Callable[[Any], None]]") -> None:
-        self._frameworks = frozenset(filter(None, frameworks))
-        self._heard = heard
+    def __init__(self, told: str) -> None:
+        parts = (part.partition("=") for part in filter(None, told.split(",")))
+        self._frameworks = {module: names.split("+") for module, _, names in parts}  # what begins with each
+        self._is_joining = False
+        self.heard: dict[str, Callable[[Any], None]] = {}
 
     def find_spec(
         self, name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
         """Find a module that is waited for, by the other finders."""
-        if name in self._frameworks:
-            self._frameworks = frozenset()
-            _tell("joining", "join")
+        if name in self._frameworks and self.join(name):
             return self._found(name, path, target)
-        if name not in self._heard:
+        if name not in self.heard:
             return None
-        hear, spec = self._heard.pop(name), self._found(name, path, target)
+        hear, spec = self.heard.pop(name), self._found(name, path, target)
         if spec is not None and spec.loader is not None:
             loader: Any = spec.loader
             execute = loader.exec_module
@@ -74,6 +75,18 @@ class _Waiting:
             loader.exec_module = exec_module
         return spec
 
+    def join(self, name: str = "") -> bool:
+        """Begin to record a framework, and what else is imported by now; False within another call, of our imports."""
+        if self._is_joining:
+            return False
+        self._is_joining = True
+        try:
+            while due := [module for module in self._frameworks if module == name or module in sys.modules]:
+                _tell("joining", "join", [told for module in due for told in self._frameworks.pop(module)])
+        finally:
+            self._is_joining = False
+        return True
+
     def _found(self, name: str, path: "Sequence[str] | None", target: "ModuleType | None") -> "ModuleSpec | None":
         for finder in sys.meta_path:
             spec = finder.find_spec(name, path, target) if finder is not self and hasattr(finder, "find_spec") else None
@@ -82,7 +95,7 @@ class _Waiting:
         return None
 
 
-def hear_argparse(argparse: "Any") -> None:
+def hear_argparse(argparse: "Any", join: "Callable[[], object]") -> None:
     """Hear the settings that code of the user's parses; sub-parsers parse within another one's call."""
     parse, depth = argparse.ArgumentParser.parse_known_args, 0
 
@@ -99,6 +112,7 @@ def hear_argparse(argparse: "Any") -> None:
         from runlore._callers import is_users  # which argparse has imported the most of
 
         if not depth and is_users(sys._getframe(1), argparse.__file__):
+            join()
             _tell("joining", "take_settings", vars(found[0]))
         return found
 

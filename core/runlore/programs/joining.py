@@ -4,12 +4,12 @@ Called by the `sitecustomize` in the folder `inside`, in each Python of such a p
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from runlore._process import Part, process
+from runlore._process import process
 from runlore._startup import told_program
 from runlore._warnings import report
 from runlore.guest.files.named import ParsedArguments, note_arguments
@@ -20,25 +20,12 @@ from runlore.recording.ending import cause, status_of
 from runlore.recording.ranks import is_worker
 
 
-class _Joined(Part):
-    """Notes that this process, or the one that forked it, has joined."""
+def join(told: Sequence[str]) -> None:
+    """Record frameworks in this process, below the program's run if there is one: those that `runlore run` has told.
 
-    inherited = True
-
-    def __init__(self) -> None:
-        self.once = False
-
-
-def join() -> None:
-    """Record the supported frameworks in this process, below the program's run if there is one.
-
-    Never raises. A second call does nothing.
+    Never raises.
     """
-    joined = process.part(_Joined)
-    if joined.once:
-        return
-    joined.once = True
-    autolog_by_setting(default="1")
+    autolog_by_setting(default="1", told=told)
 
 
 def take_settings(values: Mapping[str, Any]) -> None:
@@ -49,7 +36,6 @@ def take_settings(values: Mapping[str, Any]) -> None:
     if is_worker():
         return
     try:
-        join()
         run = process.part(ProgramsRun).get()
         if run is not None:
             note_arguments(values)

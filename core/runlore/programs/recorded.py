@@ -15,7 +15,7 @@ from runlore._settings import NAMES, setting
 from runlore._startup import JOINING, LENT, PROGRAM, SEEDED, TOLD, WATCHED, told_program
 from runlore._warnings import report
 from runlore.errors import RunloreError
-from runlore.plugins.autolog import wanted_by_setting, watched_modules
+from runlore.plugins.autolog import told_modules, wanted_by_setting
 from runlore.plugins.entry_points import places
 from runlore.plugins.manager import plugins
 from runlore.programs.kept_output import Recorder
@@ -86,7 +86,7 @@ def record(words: Sequence[str], opened: Callable[[], Run], forms: "Forms | None
     Raises:
         OSError: it can't be started; its run has failed then.
     """
-    plugins()  # before there are two processes
+    plugins().implementing("runlore_rewrite_file")  # loads our own before there are two processes
     mask = hold_signals()
     try:
         relay = Relay(partial(Recorder, forms=forms))
@@ -133,7 +133,7 @@ def _environment(run: Run, told: Told | None) -> dict[str, str]:
     found[NAMES["store"]] = str(run.folder.root)
     if setting("autolog") is None:
         found[NAMES["autolog"]] = os.environ[NAMES["autolog"]] = "1"
-    found[WATCHED] = ",".join(watched_modules(wanted_by_setting()))
+    found[WATCHED] = told_modules(wanted_by_setting())
     found[LENT] = os.pathsep.join(_lent())
     found["PYTHONPATH"] = os.pathsep.join(filter(None, (JOINING, found.get("PYTHONPATH"))))
     return found

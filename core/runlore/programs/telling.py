@@ -6,9 +6,9 @@ Imported at exit, in a process that may have loaded nothing else of ours: what i
 import os
 import stat
 import sys
-from importlib import import_module
 
 from runlore._callers import is_users_file
+from runlore._lazy import imported
 from runlore._startup import BEGAN_IN, SEEDED, TOLD, working_folder
 
 Beginning = tuple[int, bool, str, dict[str, str], dict[str, int]]
@@ -72,7 +72,7 @@ def _seeds_of_libraries(variables: dict[str, str]) -> dict[str, int | str]:
     found: dict[str, int | str] = {}
     for name in variables.get(SEEDED, "").split(",") if "numpy" in sys.modules else ():
         try:
-            told = import_module(name).runlore_capture_seeds() or {}
+            told = imported(name).runlore_capture_seeds() or {}
             found.update({key: value for key, value in told.items() if key.endswith("_seed")})
         except Exception:  # noqa: S110  # a plugin's own code, as Python is about to end: nobody reads a complaint
             pass

@@ -9,7 +9,7 @@ from click.shell_completion import get_completion_class
 from runlore._startup import JOINING, WATCHED
 from runlore.cli.printing import echo
 from runlore.cli.shells import COMPLETE
-from runlore.plugins.autolog import watched_modules
+from runlore.plugins.autolog import told_modules
 
 
 @click.command()
@@ -37,7 +37,7 @@ def env(off: bool) -> None:
     others = [name for name in before.split(os.pathsep) if name != JOINING] if before else []
     found = {
         "PYTHONPATH": os.pathsep.join(others if off else [JOINING, *others]),
-        WATCHED: "" if off else ",".join(watched_modules()),
+        WATCHED: "" if off else told_modules(),
     }
     for name, value in found.items():
         echo(f"export {name}={shlex.quote(value)}" if value else f"unset {name}")

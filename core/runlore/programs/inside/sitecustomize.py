@@ -7,7 +7,6 @@ own borrows that of `runlore run`, behind all that it has itself.
 
 import os
 import sys
-from importlib import import_module
 
 OLDEST = (3, 11)  # that runs our code
 LENT = "RUNLORE_LENT"
@@ -37,7 +36,8 @@ def hear() -> None:
     lent = os.environ.get(LENT, "")
     if lent and sys.version_info >= OLDEST:
         sys.meta_path.append(Borrowed(lent.split(os.pathsep)))  # type: ignore[arg-type]  # `typing` would take milliseconds
-    import_module("runlore.programs.hearing").begin()
+    __import__("runlore.programs.hearing")  # importlib would be one more import
+    sys.modules["runlore.programs.hearing"].begin()
 
 
 def give_way() -> None:
@@ -46,7 +46,7 @@ def give_way() -> None:
     sys.path[:] = [name for name in sys.path if name != here]
     own = sys.modules.pop(__name__)
     try:
-        import_module(__name__)
+        __import__(__name__)
     except ModuleNotFoundError as error:
         sys.modules[__name__] = own
         if error.name != __name__:

@@ -1,0 +1,61 @@
+"""What a Python of a program loads of ours: for each framework what records it, once it is imported."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runlore import Store
+
+LOADED = "import sys; print(*(name for name in sys.modules if name != '__main__'))"
+AT_EXIT = "import runlore.programs.telling"  # which is imported when the program ends
+OURS = {
+    "atexit", "sitecustomize", "runlore", "runlore._callers", "runlore._lazy", "runlore._startup", "runlore.programs",
+    "runlore.programs.hearing", "runlore.programs.telling",
+}  # fmt: skip
+FIT = "from sklearn.dummy import DummyClassifier; DummyClassifier().fit([[0], [1]], [0, 1])"
+
+
+def printed(work: Path, code: str, *before: str) -> set[str]:
+    """The words that Python prints."""
+    command = [*before, sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def recorded(work: Path, code: str) -> set[str]:
+    return printed(work, code, sys.executable, "-m", "runlore", "run")
+
+
+def test_a_python_that_trains_nothing_loads_nothing_but_ours(store: Store, tmp_path: Path) -> None:
+    bare = printed(tmp_path, LOADED)
+    assert recorded(tmp_path, f"{AT_EXIT}; {LOADED}") - bare == OURS
+    assert "typing" not in bare
+
+
+@pytest.mark.parametrize(
+    ("imports", "integrations"),
+    [("pickle", {"runlore_scripts"}), ("pickle, sklearn.base", {"runlore_scripts", "runlore_sklearn"})],
+)
+def test_a_framework_loads_only_what_records_it(
+    store: Store, tmp_path: Path, imports: str, integrations: set[str]
+) -> None:
+    found = {name.partition(".")[0] for name in recorded(tmp_path, f"import {imports}; {LOADED}")}
+    assert {name for name in found if name.startswith("runlore_")} == integrations
+
+
+@pytest.mark.parametrize(
+    ("call", "is_recorded"),
+    [
+        ("runlore.autolog().disable()", False),
+        ("runlore.autolog('sklearn').disable(); import joblib", False),
+        ("runlore.autolog().__exit__(None, None, None)", True),
+        ("runlore.autolog()", True),
+    ],
+)
+def test_what_a_script_switches_off_stays_off(store: Store, tmp_path: Path, call: str, is_recorded: bool) -> None:
+    recorded(tmp_path, f"import pickle, runlore; {call}; {FIT}")
+    (found,) = store.runs()
+    assert ("estimator" in found.tags) == is_recorded
