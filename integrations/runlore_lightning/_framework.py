@@ -3,12 +3,14 @@
 Lightning is imported as `lightning.pytorch` or as `pytorch_lightning`; each of the two has classes of its own.
 """
 
-import inspect
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import inspect
 
 NAME = "lightning"
 NAMESPACES = ("lightning.pytorch", "pytorch_lightning")
@@ -50,8 +52,10 @@ def revive(cls: Any) -> Any:
     return cls.__new__(cls)
 
 
-def signature_of(cls: Any) -> inspect.Signature:
+def signature_of(cls: Any) -> "inspect.Signature":
     """Return the arguments of the class's `__init__`, which its `__new__` would hide."""
+    import inspect  # late: every program's start waits for this file
+
     found = inspect.signature(cls.__init__)
     return found.replace(parameters=list(found.parameters.values())[1:])
 

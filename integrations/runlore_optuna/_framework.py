@@ -1,6 +1,5 @@
 """Optuna itself: its name, the versions that were tested, and what can be had by private names only."""
 
-import hashlib
 import os
 from typing import Any
 
@@ -38,6 +37,8 @@ def shared_name(study: Any) -> str | None:
         return None
     if place.startswith("sqlite:///"):
         place = "sqlite:///" + os.path.realpath(place.removeprefix("sqlite:///"))
+    import hashlib  # late: it takes long to import, and every program's start waits for this file
+
     return hashlib.sha256(f"{place}#{number_of(study)}#{study.study_name}".encode()).hexdigest()[:16]
 
 

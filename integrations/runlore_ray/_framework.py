@@ -1,6 +1,5 @@
 """Ray itself: its name, the versions that were tested, and what names an experiment for every process."""
 
-import hashlib
 import os
 from typing import Any
 
@@ -23,6 +22,8 @@ def named(storage: Any, part: str = "") -> str:
     kind, place = storage.storage_filesystem.type_name, storage.experiment_fs_path
     if kind == "local":
         place = os.path.realpath(place)
+    import hashlib  # late: it takes long to import, and every program's start waits for this file
+
     return hashlib.sha256(f"{kind}:{place}#{part}".encode()).hexdigest()[:16]
 
 

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runlore import guest
-from runlore.guest.files.named import NamedFiles, ParsedArguments
-from runlore.guest.wrapping import Wrappers
 from runlore.hookspecs import Integration
 
-Follow = Callable[[Wrappers], object]  # follows functions of a module that is imported
+if TYPE_CHECKING:
+    from runlore.guest.wrapping import Wrappers
+
+Follow = Callable[["Wrappers"], object]  # follows functions of a module that is imported
 
 
 class Place(NamedTuple):
@@ -62,12 +63,23 @@ SWITCHES: dict[str, tuple[Place, ...]] = {
 def switches() -> list[Integration]:
     """Return an integration for each switch."""
     found = [_switch(name, *places) for name, places in SWITCHES.items()]
-    files, parsed = guest.part(NamedFiles), guest.part(ParsedArguments)
     return [
         *found,
-        Integration(ARGUMENTS, "io", files.want, files.unwant, trains=False),
-        Integration("argparse", "io", parsed.want, parsed.unwant, trains=False),
+        *(
+            Integration(name, "io", partial(_want, name), partial(_want, name, is_wanted=False), trains=False)
+            for name in (ARGUMENTS, "argparse")
+        ),
     ]
+
+
+def _want(name: str, *, is_wanted: bool = True) -> None:
+    from runlore.guest.files.named import NamedFiles, ParsedArguments  # late: a program's start waits for this file
+
+    part = guest.part(NamedFiles) if name == ARGUMENTS else guest.part(ParsedArguments)
+    if is_wanted:
+        part.want()
+    else:
+        part.unwant()
 
 
 def _switch(name: str, first: Place, *others: Place) -> Integration:
@@ -87,6 +99,8 @@ class _Followed(guest.Part):
 
 
 def _enable(name: str, place: Place) -> None:
+    from runlore.guest.wrapping import Wrappers
+
     wrappers = guest.part(_Followed).wrappers.setdefault((name, place.module), Wrappers())
     if not wrappers:
         module, _, function = place.follow.partition(":")

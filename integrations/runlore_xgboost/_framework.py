@@ -3,10 +3,9 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 NAME = "xgboost"
 TESTED = ("3.0", "3.1", "3.2")
@@ -14,8 +13,7 @@ FIT = ("X", "y", "sample_weight", "eval_set")  # arguments of an estimator's fit
 BETWEEN = ("runlore.", "runlore_xgboost.", "xgboost.core")  # modules of wrappers, which stand in between
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(NamedTuple):
     """A call of `train` or `cv` as its frames tell it; `fit` are the names in the fit of an estimator that made it."""
 
     name: str

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
@@ -26,13 +25,15 @@ class Fit(Protocol):
         """Record that something could not be captured."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Stay:
     """A fit from `enter` to `leave`; without a fit, something that makes no run. `outer` is the stay around it."""
 
-    number: int
-    fit: Fit | None
-    outer: "Stay | None" = None
+    __slots__ = ("fit", "number", "outer")
+
+    def __init__(self, number: int, fit: Fit | None, outer: "Stay | None" = None) -> None:
+        self.number = number
+        self.fit = fit
+        self.outer = outer
 
 
 _UNRECORDED = Stay(0, None)

@@ -1,14 +1,13 @@
 """Start what `runlore run` is given, record it, and end as it ends."""
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runlore.programs.recorded import record, start_program
-from runlore.programs.supervising import NOT_EXECUTABLE, NOT_FOUND, end_like
+from runlore.programs.supervising import NOT_EXECUTABLE, NOT_FOUND, end_like, find_program
 from runlore.recording.run import Run
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def words_of(called: Sequence[str]) -> list[str]:
         return [sys.executable, *called]
     if path.is_dir() and (path / "__main__.py").is_file():
         return [sys.executable, *called]
-    if shutil.which(name) is not None:
+    if find_program(name) is not None:
         return list(called)
     is_there = path.exists()
     why = f"{name!r} can't be executed" if is_there else f"there is no program and no script {name!r}"

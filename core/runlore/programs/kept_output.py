@@ -6,12 +6,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runlore.log.folder import Folder
 from runlore.plugins.manager import plugins
-from runlore.programs.printed import MAX_NAMES, Forms, Printed
 from runlore.recording.output import KEY_BEGIN, OutputFile, Screen
 from runlore.recording.run import Run, attach
+
+if TYPE_CHECKING:
+    from runlore.programs.printed import Forms, Printed
 
 MAX_WAITING_BYTES = 8 << 20  # that are printed and not kept yet
 END_WAIT_S = 1.0  # for those, when the program has ended
@@ -24,7 +27,7 @@ class Recorder:
     left out, and told at the end, as is what can't be kept.
     """
 
-    def __init__(self, told: bytes, forms: Forms | None = None) -> None:
+    def __init__(self, told: bytes, forms: "Forms | None" = None) -> None:
         path, root, run_id = told.split(b"\0")
         self._numbers = None if forms is None else _Numbers(Path(os.fsdecode(root)), os.fsdecode(run_id), forms)
         self._screens: dict[int, tuple[Callable[[bytes], str], Screen]] = {}
@@ -118,7 +121,7 @@ class Recorder:
 class _Numbers:
     """Records numbers of the lines as metrics of the run, in a file of this process. Never raises."""
 
-    def __init__(self, root: Path, run_id: str, forms: Forms) -> None:
+    def __init__(self, root: Path, run_id: str, forms: "Forms") -> None:
         self._place = (Folder(root), run_id)
         self._forms = forms
         self._printed: dict[int, Printed] = {}  # by stream
@@ -129,9 +132,12 @@ class _Numbers:
         """Take complete lines of a stream."""
         if self._missing:
             return
-        printed = self._printed.setdefault(number, Printed(self._forms))
+        if number not in self._printed:
+            from runlore.programs.printed import Printed  # late: few programs ask for it
+
+            self._printed[number] = Printed(self._forms)
         try:
-            for row in (row for line in lines for row in printed.rows_of(line)):
+            for row in (row for line in lines for row in self._printed[number].rows_of(line)):
                 if self._run is None:
                     self._run = attach(*self._place)
                 self._run.log_metrics(row.values, row.step, row.epoch)
@@ -142,6 +148,4 @@ class _Numbers:
         """Finish, and return what could not be recorded."""
         if self._run is not None:
             self._run.finish()
-        if any(len(printed.names) >= MAX_NAMES for printed in self._printed.values()):
-            self._missing.append(f"numbers of more than {MAX_NAMES} names")
-        return self._missing
+        return [*self._missing, *{why for printed in self._printed.values() for why in printed.missing()}]

@@ -107,6 +107,10 @@ class Printed:
         if self._known:
             yield from self._of_known(line)
 
+    def missing(self) -> list[str]:
+        """Return what was left out."""
+        return [f"numbers of more than {MAX_NAMES} names"] if len(self.names) >= MAX_NAMES else []
+
     def _of_known(self, line: str) -> Iterator[Row]:
         row = _of_line(line)
         if not row.values:

@@ -52,6 +52,13 @@ def name_of(number: int) -> str:
         return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
 
+def find_program(name: str) -> str | None:
+    """Return the file that a shell would execute for a name; None where there is none. shutil takes long to import."""
+    folders = [""] if os.sep in name else os.environ.get("PATH", os.defpath).split(os.pathsep)
+    places = (os.path.join(folder, name) for folder in folders)  # noqa: PTH118
+    return next((place for place in places if os.path.isfile(place) and os.access(place, os.X_OK)), None)  # noqa: PTH113
+
+
 def hold_signals() -> set[int]:
     """Block the signals that are to be passed on, in threads that start from now on, too; return the mask before."""
     signal.signal(signal.SIGCHLD, lambda *_: None)  # one whose default is to be ignored is not held

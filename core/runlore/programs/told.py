@@ -3,7 +3,6 @@
 import ast
 import errno
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from runlore._standing import StandIn
 from runlore._variables import RECORDED
 from runlore.log.liveness import file_identity
 from runlore.plugins.environment import installed_packages, own_python, python_sections, recorded_variables
+from runlore.programs.supervising import find_program
 from runlore.recording.captures import environment_event
 from runlore.recording.run import Run
 
@@ -33,7 +33,7 @@ def stand_for(words: Sequence[str]) -> None:
     part = process.part(StandIn)
     part.called = list(words)
     part.modules = {}
-    name = shutil.which(words[0])
+    name = find_program(words[0])
     package = ""
     if is_python(words[0]):
         script, package = _script_of(words)
@@ -72,7 +72,7 @@ def _module_of(rest: Sequence[str], python: str) -> tuple[Path, str]:
     for path, package in ((place.with_suffix(".py"), place.parent), (place / "__main__.py", place)):
         if path.is_file():
             return path, ".".join(package.parts)
-    return Path(shutil.which(python) or sys.executable), ""
+    return Path(find_program(python) or sys.executable), ""
 
 
 class Told:

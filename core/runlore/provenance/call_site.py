@@ -2,10 +2,9 @@
 
 import linecache
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import ast
@@ -14,8 +13,7 @@ MAX_CHARS = 5_000  # of a call that is parsed
 BYTES_PER_INSTRUCTION = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """An argument as it stands in a call: by its place among the positional ones, or by one of several keywords.
 
     It holds the code of the caller, and no object of the user's. The source is read only when `words` is asked.
