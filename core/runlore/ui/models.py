@@ -17,7 +17,7 @@ def models(store: Store) -> list[dict[str, Any]]:
 
 
 def model(store: Store, name: str, at: str | None) -> dict[str, Any]:
-    """Return a model with its newest versions, and the newest changes, also those behind the time that is asked for."""
+    """Return a model as it is, or was at a time: its newest versions, and the newest of its changes until then."""
     found = whole = store.model(name)
     if at:
         moment = parse_moment(at)
@@ -29,8 +29,8 @@ def model(store: Store, name: str, at: str | None) -> dict[str, Any]:
     document = model_document(found, most=MAX_SHOWN)
     return document | {
         "count": len(found),
-        "changes": len(whole.history),
-        "history": [change_document(change) for change in whole.history[-MAX_SHOWN:]],
+        "changes": len(found.history),
+        "history": [change_document(change) for change in found.history[-MAX_SHOWN:]],
     }
 
 
@@ -40,7 +40,7 @@ ENDPOINTS = [
         "/api/model", "A model, as `runlore model NAME --json`", model,
         [
             Parameter("name", "text", "of the model", required=True),
-            Parameter("at", "text", "a time: the versions and aliases as they were then, of a day at its end"),
+            Parameter("at", "text", "a time: versions, aliases and history as they were then, of a day at its end"),
         ],
     ),
 ]  # fmt: skip

@@ -17,8 +17,11 @@ def test_models_are_told_as_the_command_does(real: Served) -> None:
 
 def test_a_model_is_told_as_it_was(real: Served) -> None:
     found = real.get("/api/model", name="digits", at="2026-01-01")
-    assert (found["versions"], found["aliases"], len(found["history"])) == ([], {}, 8)
+    assert (found["versions"], found["aliases"], found["history"], found["changes"]) == ([], {}, [], 0)
     assert found["at"] == "2026-01-01T23:59:59.999999Z"
+    fourth = real.get("/api/model", name="digits")["history"][3]
+    then = real.get("/api/model", name="digits", at=fourth["time"])
+    assert (then["changes"], then["history"][-1]) == (4, fourth)
 
 
 def test_what_is_not_there_is_said(real: Served) -> None:

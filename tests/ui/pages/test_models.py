@@ -44,9 +44,12 @@ def test_what_was_prod_on_a_day(page: "Page", real: Served) -> None:
     day = page.get_by_label("As it was on that day")
     day.fill((datetime.now(UTC) - timedelta(days=3)).date().isoformat())
     page.get_by_text("It had no versions at the end of that day").wait_for()
+    history = page.get_by_role("region", name="History")
+    assert history.inner_text() == "Nothing had happened to it yet."
     page.get_by_role("button", name="Now").click()
     page.get_by_label("Compare version 3").wait_for()
     assert "at" not in query(page)
+    assert "prod 1 → 2" in history.inner_text()
 
 
 def test_a_run_and_a_file_lead_to_their_model(page: "Page", real: Served) -> None:

@@ -74,6 +74,7 @@ function nothingYet() {
 async function one(sheet, name, go) {
   const chosen = new Set(); // of the versions, by run
   const part = h("section", { class: "wide", tabindex: 0, "aria-label": "Versions" });
+  const history = h("section", { class: "wide", tabindex: 0, "aria-label": "History" });
   const compare = h("button", { type: "button", class: "main", disabled: true }, "Compare");
   compare.addEventListener("click", () =>
     go(`/compare?${[...chosen].map((run) => `runs=${encodeURIComponent(run)}`).join("&")}`),
@@ -105,6 +106,7 @@ async function one(sheet, name, go) {
     const model = await ask("/api/model", { name, at });
     now.hidden = !at;
     fill(part, model.versions.length ? versions(model, choose) : h("p", { class: "quiet" }, none(at)));
+    fill(history, changes(model));
     return model;
   }
 
@@ -126,7 +128,7 @@ async function one(sheet, name, go) {
     ),
     part,
     h("h2", {}, "History"),
-    h("section", { class: "wide", tabindex: 0, "aria-label": "History" }, changes(model)),
+    history,
     damaged(model),
     h("h2", {}, "In the terminal"),
     command(`runlore restore ${shellWord(`model:${name}@${alias}`)} --to FOLDER`),
@@ -186,6 +188,7 @@ function versions(model, choose) {
 }
 
 function changes(model) {
+  if (!model.history.length) return h("p", { class: "quiet" }, "Nothing had happened to it yet.");
   const newest = [...model.history].reverse();
   return [
     h(
