@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from datetime import datetime  # a script's start needs none
 
 MAX_MEANT = 100  # characters of a name that others are compared with, which takes the square of the time
-
+BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")  # letters of Hangul, of which nothing is seen
 
 _FORMULA_STARTS = "=+-@\t\r\n＝＋－＠"  # of cells in spreadsheets; the wide ones count in those of East Asia
 
@@ -85,19 +85,24 @@ def size_text(size: int | None) -> str:
 def is_hidden(char: str) -> bool:
     """Return True for a character that acts on a terminal or on the text around it, instead of being shown.
 
-    Those are control characters (ESC, the C1 ones), marks of direction and other invisible marks, surrogates, and the
-    separators of lines and paragraphs.
+    Those are control characters (ESC, the C1 ones), marks of direction and other invisible marks, letters that are
+    blank, surrogates, and the separators of lines and paragraphs.
     """
     if char.isprintable():
-        return False
+        return char in BLANK_LETTERS
     import unicodedata
 
     return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
+def hides_nothing(text: str) -> bool:
+    """Return True for a text without hidden characters and line breaks."""
+    return text.isprintable() and (text.isascii() or BLANK_LETTERS.isdisjoint(text))
+
+
 def visible_text(text: str) -> str:
     """Write foreign text with its hidden characters as escapes; only line breaks stay."""
-    if text.isprintable():
+    if hides_nothing(text):
         return text
     return "".join(char if char == "\n" or not is_hidden(char) else _escape(char) for char in text)
 

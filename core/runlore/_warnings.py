@@ -123,7 +123,7 @@ def report(message: str) -> None:
 
 def tell(text: str) -> None:
     """Write a line to stderr, hidden characters as escapes; nobody reads it where there is no stderr."""
-    if not text.isprintable():
+    if not (text.isascii() and text.isprintable()):
         from runlore._text import one_line  # hardly any name needs it
 
         text = one_line(text)

@@ -130,7 +130,7 @@ class MissingDependency(RunloreError, ImportError):
 
 
 def _visible(text: str) -> str:
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
     from runlore._text import visible_text  # only messages of several lines, or with foreign text, need it
 

@@ -26,7 +26,7 @@ from tests.process import Process
 
 EVIL = (
     "e\x1b]0;title\x07\x1b[5;38;5;201mcolour\x1b]8;;http://x.invalid\x1b\\link\r\x08\x7f\x0b\x9b2J\x85\xad"
-    "\u202e\u2066\u200b\u2028\ufeff\U000e0041[red]red[/red][link=http://x.invalid]\t\nSPOOFED"
+    "\u202e\u2066\u200b\u2028\ufeff\u3164\U000e0041[red]red[/red][link=http://x.invalid]\t\nSPOOFED"
 )
 TYPED = EVIL.replace("\n", "")
 STYLE = re.compile(r"\x1b\[(?:[0-9;]*)m")  # of rich, on a terminal

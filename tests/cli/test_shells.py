@@ -13,6 +13,7 @@ HOSTILE = [
     "train-1;touch${IFS}owned;", "train $(touch owned)", "train`touch owned`", "tr*", "tr?", "tr[a]", "tr{a,b}", "tr~",
     "train'x;touch owned;'", 'train"x', "tr\\x", "tr!!", "tr|touch owned", "tr<x", "tr>owned", "tr&", "tr#x", "tr(x)",
     "tr x", "tr$HOME", "~root", "--help", "-n", "tr\ntouch owned", "tr\x1b[2J", "tr\u202ex", "tr\rx", "tr\tx",
+    "tr\u3164x",
 ]  # fmt: skip
 PLAIN = ["train-ok", "trä-2", "tr_3.1", "tr=0.1,b@c/d:e+%"]
 # Asks bash's own function, and lets bash read each of the words that it would put into the line.
@@ -57,7 +58,7 @@ def test_no_shell_is_given_hidden_characters_or_options(place: Path, shell: str)
     }  # fmt: skip
     printed = subprocess.run([command()], env=environment, capture_output=True, check=True).stdout.decode()
     assert "train-ok" in printed
-    assert not any(char in printed for char in "\x1b\u202e\r")
+    assert not any(char in printed for char in "\x1b\u202e\u3164\r")
     words = {line.rpartition(",")[2].partition("\t")[0] for line in printed.splitlines()}
     assert words.isdisjoint(["--help", "-n", "touch owned", "tr"])
     assert ("tr x" in printed) is (shell != "bash"), "the other shells quote what they are given"

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from runlore._text import hides_nothing
 from runlore.errors import RunloreError
 from runlore.models.names import PREFIX
 from runlore.store.runs import RecordedRun
@@ -52,7 +53,7 @@ class RunPart(click.ParamType):  # type: ignore[type-arg]
             runs = open_store(ctx.params.get("store")).runs(limit=MAX_COMPLETED)
         except (RunloreError, OSError):
             return []  # the command itself will say why; here it would be written into the line that is typed
-        names = ((run.name, run.status) for run in runs if run.name.isprintable() and not run.name.startswith("-"))
+        names = ((run.name, run.status) for run in runs if hides_nothing(run.name) and not run.name.startswith("-"))
         found = [CompletionItem(name, help=status) for name, status in names if name.startswith(incomplete)]
         return found + [CompletionItem(run.id) for run in runs if incomplete and run.id.startswith(incomplete)]
 
@@ -77,7 +78,7 @@ def _addresses(store: str | None, incomplete: str) -> list[CompletionItem]:
         return []
     found = [f"{PREFIX}{model.name}" for model in models]
     found += [f"{PREFIX}{model.name}@{alias}" for model in models for alias in model.aliases]
-    return [CompletionItem(text) for text in found if text.startswith(incomplete)]
+    return [CompletionItem(text) for text in found if text.startswith(incomplete) and hides_nothing(text)]
 
 
 def options_as(kind: Callable[..., T]) -> Callable[[Callable[[T], None]], Callable[..., None]]:

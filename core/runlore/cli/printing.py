@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runlore._text import is_hidden, one_line, visible_text
+from runlore._text import hides_nothing, is_hidden, one_line, visible_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -71,7 +71,7 @@ def print_json(document: Any) -> None:
 
 def _json_text(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=not _takes_everything(sys.stdout), allow_nan=False)
-    if not text.isprintable():  # they can only stand in texts, where JSON has an escape for each
+    if not hides_nothing(text):  # they can only stand in texts, where JSON has an escape for each
         text = "".join(json.dumps(char)[1:-1] if char > "~" and is_hidden(char) else char for char in text)
     return text
 

@@ -43,10 +43,15 @@ def test_nothing_that_a_run_recorded_is_markup(page: "Page", real: Served, path:
 
 
 def test_bidirectional_and_control_characters_are_seen(page: "Page", store: Store, serve: Serve) -> None:
-    with store.start_run("a\u202ereversed\x07"):
-        pass
-    open_page(page, serve(store.root))
+    with store.start_run("a\u202ereversed\x07") as run:
+        run.run_log.keep_bytes(b"weights", name="model.bin", kind="model")
+    blank = "a\u115fb\u1160c\u3164d\uffa0"  # letters that are seen as nothing
+    store.model(blank).add(run.id)
+    served = serve(store.root)
+    open_page(page, served)
     wait_names(page, lambda found: found == ["a\\u202ereversed\\u0007"])
+    open_page(page, served, "/models")
+    page.get_by_role("link", name=r"a\u115fb\u1160c\u3164d\uffa0", exact=True).wait_for()
 
 
 def test_a_copied_command_is_the_one_that_is_shown_and_runs_nothing_when_it_is_pasted(

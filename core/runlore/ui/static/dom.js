@@ -3,10 +3,10 @@
 import { outer } from "./base.js";
 import { text } from "./format.js";
 
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu;
 const PROPERTIES = new Set(["value", "checked", "disabled", "indeterminate", "hidden"]);
 
-/** Text with hidden characters (control, direction, surrogates) as escapes; line breaks and tabs stay. */
+/** Text with hidden characters (control, direction, surrogates, blank letters) as escapes; line breaks and tabs stay. */
 export function visible(text) {
   return text.replace(HIDDEN, (sign) =>
     sign === "\n" || sign === "\t" ? sign : `\\u${sign.codePointAt(0).toString(16).padStart(4, "0")}`,
