@@ -87,7 +87,10 @@ def script_document(script: "Script | None") -> dict[str, Any]:
 
 def note_document(note: Note) -> dict[str, Any]:
     """Return a note on a run."""
-    return {"text": note.text, "time": iso_time(note.time), "user": note.user}
+    edited = None if note.edited is None else iso_time(note.edited)
+    return {
+        "text": note.text, "time": iso_time(note.time), "user": note.user, "edited": edited, "editor": note.editor,
+    }  # fmt: skip
 
 
 def series_document(series: Series) -> dict[str, Any]:

@@ -84,6 +84,10 @@ class ArtifactNotFound(RunloreError, LookupError):
     """The run has no such artifact, or its content was not kept."""
 
 
+class NoteNotFound(RunloreError, LookupError):
+    """The run has no such note."""
+
+
 class MetricNotFound(RunloreError, KeyError):
     """The run has no such metric."""
 

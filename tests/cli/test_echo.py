@@ -37,7 +37,8 @@ EVENTS: list[dict[str, Any]] = [
     {"type": "params", "values": {EVIL: EVIL, "lr": 0.1}},
     {"type": "summary", "values": {EVIL: 2.0}},
     {"type": "tags", "values": {EVIL: EVIL, "description": EVIL}},
-    {"type": "note", "text": EVIL},
+    {"type": "note", "text": EVIL, "time": 1, "user": EVIL},
+    {"type": "corrected", "note": 1, "text": EVIL, "user": EVIL},
     {"type": "environment", "sections": {EVIL: SECTION, "git": SECTION, "packages": SECTION}},
     {"type": "data", "name": EVIL, "values": {"kind": EVIL, "dtypes": [EVIL], "classes": EVIL, "fingerprint": EVIL}},
     {

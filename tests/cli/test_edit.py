@@ -2,10 +2,16 @@
 
 import os
 import pty
+import re
 import subprocess
+from datetime import UTC, datetime
+
+import pytest
 
 from runlore import Store
 from runlore._startup import user_name
+from runlore.errors import NoteNotFound
+from runlore.store.details import Note
 from tests.commands import command, document, runlore
 
 
@@ -115,6 +121,67 @@ def test_a_note_is_read_from_stdin_or_written_in_an_editor(store: Store) -> None
     os.close(leader)
     assert left.returncode == 2, "nothing was written"
     assert [note.text for note in store.run("only").notes] == ["# From a pipe\n\n* one", "from an editor"]
+
+
+def test_a_note_is_corrected_and_removed_by_its_number(store: Store) -> None:
+    store.start_run("only").finish()
+    for text in ("first", "secnd", "third"):
+        store.run("only").note(text)
+    assert runlore("note", "only", "--edit", "2", "second", "one").exit_code == 0
+    assert runlore("note", "only", "--remove", "1").output == "removed a note of only\n"
+    found = store.run("only")
+    assert [(note.text, note.editor) for note in found.notes] == [("second one", user_name()), ("third", None)]
+    shown = runlore("show", "only").output
+    assert re.search(r"(?m)^  1: .* UTC, (\S+), edited .* UTC, \1 *\n  second one *\n  2: .* UTC, \1 *\n  third", shown)
+    assert [run.name for run in store.runs("like(notes, 'second%')")] == ["only"]
+    assert not store.runs("like(notes, '%first%') or like(notes, '%secnd%')")
+    missing = runlore("note", "only", "--remove", "3")
+    assert (missing.exit_code, "has 2 notes: there is no 3" in missing.output) == (1, True)
+    for wrong in (
+        ("--edit", "1", " "),
+        ("--remove", "1", "text"),
+        ("--remove", "1", "--edit", "1"),
+        ("--edit", "0", "x"),
+    ):
+        assert runlore("note", "only", *wrong).exit_code == 2
+    with pytest.raises(NoteNotFound):
+        found.edit_note(Note("of another run", datetime(2026, 1, 1, tzinfo=UTC), None), "x")
+    with pytest.raises(ValueError, match="None removes it"):
+        found.edit_note(found.notes[0], " ")
+    store.reindex()
+    assert store.run("only").notes == found.notes
+    assert [run.name for run in store.runs("notes == 'second one\\n\\nthird'")] == ["only"]
+
+
+def test_a_note_is_corrected_in_the_editor(store: Store) -> None:
+    store.start_run("only").finish()
+    store.run("only").note("one\ntow")
+    leader, follower = pty.openpty()
+    editor = {**os.environ, "VISUAL": "", "EDITOR": "sed -i s/tow/two/"}
+    subprocess.run([command(), "note", "only", "--edit", "1"], stdin=follower, env=editor, check=True)
+    os.close(follower)
+    os.close(leader)
+    assert [note.text for note in store.run("only").notes] == ["one\ntwo"]
+
+
+def test_a_correction_counts_wherever_its_writer_stands(store: Store) -> None:
+    """A run that is open adds to its first file; what others write meanwhile lies in later ones."""
+    with store.start_run("live") as run:
+        with store.run("live").attach() as other:
+            store.run("live").note("late")
+            time = int(store.run("live").notes[0].time.timestamp() * 1e6)
+            run.run_log.event({"type": "corrected", "note": time, "text": "earlier"})
+            other.run_log.event({"type": "corrected", "note": time, "text": "later"})
+        assert [note.text for note in store.run("live").notes] == ["later"]
+    assert [note.text for note in store.run("live").notes] == ["later"]
+
+
+def test_secrets_are_masked_in_corrections(store: Store) -> None:
+    store.start_run("only").finish()
+    store.run("only").note("ok")
+    found = store.run("only")
+    found.edit_note(found.notes[0], "password=hunter2hunter2")
+    assert store.run("only").notes[0].text == "password=[masked]"
 
 
 def test_runs_are_found_by_their_notes(store: Store) -> None:

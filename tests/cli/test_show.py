@@ -16,7 +16,7 @@ def test_show_json_is_what_the_design_pins(filled: Store, tmp_path: Path) -> Non
     (note,) = found["notes"]
     assert (note["text"], note["user"], note["time"][:2]) == ("looks good", user_name(), "20")
     shown = runlore("show", "parent").output
-    assert re.search(rf"(?m)^notes\n  20..-..-.. ..:.. UTC, {user_name()} *\n  looks good *$", shown)
+    assert re.search(rf"(?m)^notes\n  1: 20..-..-.. ..:.. UTC, {user_name()} *\n  looks good *$", shown)
     assert found["children"] == [filled.run("child").id]
     assert document("show", "broken", "--json")["error"]["type"] == "ZeroDivisionError"
     (tmp_path / "w.bin").write_bytes(b"abc")

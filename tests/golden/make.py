@@ -15,6 +15,7 @@ from runlore.log import liveness
 from runlore.log.frames import FORMAT
 from runlore.models import changes
 from runlore.recording import run
+from runlore.store import runs
 
 
 def main(target: Path) -> None:
@@ -23,7 +24,7 @@ def main(target: Path) -> None:
     del sys.modules["__main__"].__file__
     sys.argv, sys.executable, sys.prefix = ["train.py"], "python", "/usr"
     told = {"boot_id": "0" * 8, "user_name": "ann", "host_name": "lab"}  # whoever reads the files does so after a boot
-    for module, name in product((liveness, _startup, run, changes), told):
+    for module, name in product((liveness, _startup, run, runs, changes), told):
         if hasattr(module, name):
             setattr(module, name, partial(told.get, name))
     store = runlore.open_store(target / "store")
@@ -44,13 +45,18 @@ def make_finished(store: runlore.Store) -> None:
             run.log_metrics({"loss": 1 / (step + 1), "acc": step / 40}, step=step, epoch=step / 10)
         run.log_metrics({"loss": 9.0}, step=3)
         run.log_metrics({"accuracy": 0.5, "odd": float("nan")}, step=39, split="val")
-        run.note("a note")
-    store.run("sealed").set_tags({"late": "yes"})
+        run.note("a nte")
+        run.note("of another run")
+    sealed = store.run("sealed")
+    sealed.set_tags({"late": "yes"})
+    sealed.edit_note(sealed.notes[0], "a note")
+    sealed.edit_note(sealed.notes[1], None)
     with store.start_run("described", params={"password": "hunter2"}) as run:
         run.log_data("X", [[1.0, 2.0], [3.0, float("nan")]])
         run.log_data("y", [0, 1], classes=["no", "yes"])
         run.link("refit_of", store.run("sealed").id)
         run.run_log.keep_bytes(b"model", name="model.pkl", kind="model")
+        run.log_table("predictions", [{"id": 1, "true": "cat"}], step=3)
         run.run_log.event(
             {"type": "artifact", "name": "w", "kind": "checkpoint", "path": "/w", "pending": True, "size": 1}
         )

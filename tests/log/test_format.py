@@ -27,8 +27,9 @@ def test_golden_files_are_read(golden: Path, tmp_path: Path) -> None:
     assert len(store.runs()) == expected["runs"]
     run = store.run("sealed")
     assert (run.status, run.params) == ("finished", {"lr": 0.1, "model.depth": 3})
-    written = "ann" if golden.name == "format-1-noted" else None  # since notes have authors
-    assert [(note.text, note.user) for note in run.notes] == [("a note", written)]
+    written = "ann" if golden.name in ("format-1-noted", "format-1-corrected") else None  # since notes have authors
+    corrected = "ann" if golden.name == "format-1-corrected" else None  # since they can be corrected and removed
+    assert [(note.text, note.user, note.editor) for note in run.notes] == [("a note", written, corrected)]
     assert run.tags == {"team": "vision", "late": "yes"}
     assert run.metrics["loss"].values.tolist() == [9.0 if step == 3 else 1 / (step + 1) for step in range(40)]
     assert run.metrics["acc"].epochs.tolist() == [step / 10 for step in range(40)]
@@ -41,6 +42,9 @@ def test_golden_files_are_read(golden: Path, tmp_path: Path) -> None:
         assert described.data["y"]["classes"] == ["no", "yes"]
         assert described.artifact("model.pkl").read_bytes() == b"model"
         assert (described.artifact("w").sha256, described.links[0]["kind"]) == ("ab" * 32, "refit_of")
+        for media in (item for item in described.artifacts if item.media):  # since there are media
+            assert (media.media, media.kind, media.step) == ("predictions", "table", 3)
+            assert json.loads(media.read_bytes()) == {"columns": ["id", "true"], "rows": [[1, "cat"]]}
     for rewound in store.runs("name == 'rewound'"):  # since there are summaries
         assert rewound.metrics["loss"].values.tolist() == [0.0, 1.0, 20.0]
         assert rewound.summary == {"train_runtime": 1.5, "best.score": math.inf}

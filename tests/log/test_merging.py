@@ -146,6 +146,7 @@ EVENTS: dict[str, list[Make]] = {
         lambda number, count: {"values": {name(number - 1): None, name(number): "yes"}},
     ],
     "note": [lambda number, count: {"text": "x"}],
+    "corrected": [lambda number, count: {"note": number, "text": "y"}],
     "edited": [lambda number, count: {"name": name(number)}],
     "environment": [
         lambda number, count: {"sections": {name(number): {"values": values(number, count), "sha256": sha256(number)}}}

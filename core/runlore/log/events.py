@@ -247,6 +247,7 @@ SCHEMA: dict[str, Fields] = {  # kinds of fields, by type of event
     "summary": {"values": NUMBERS},
     "tags": {"values": TAGS},
     "note": {"text": TEXT, "user": LINE},
+    "corrected": {"note": WHOLE, "text": TEXT, "user": LINE},
     "edited": {"name": LINE, "experiment": LINE},
     "environment": {"sections": SECTIONS},
     "artifact": {
@@ -276,6 +277,7 @@ SCHEMA: dict[str, Fields] = {  # kinds of fields, by type of event
 NEEDED: dict[str, tuple[str, ...]] = {  # fields without which an event tells nothing
     **dict.fromkeys(("params", "summary", "tags"), ("values",)),
     "note": ("text",),
+    "corrected": ("note",),
     "environment": ("sections",),
     "artifact": ("name", "kind"),
     "removed": ("path",),

@@ -15,7 +15,7 @@ from runlore.log.liveness import Life, identity_of, life_of, was_restarted
 from runlore.log.points import Tally
 from runlore.log.reader import Content, read_log, read_sealed
 from runlore.log.replay import Replay
-from runlore.log.superseding import Artifacts
+from runlore.log.superseding import Artifacts, Notes
 from runlore.log.values import Plain
 
 # Kinds of links, to which integrations add others ("evaluates")
@@ -70,7 +70,6 @@ class Record:
     captured: set[str] = fresh(factory=set)  # keys of params that nobody passed
     summary: dict[str, Plain] = fresh(factory=dict)  # numbers of the run as a whole
     tags: dict[str, str] = fresh(factory=dict)
-    notes: list[Event] = fresh(factory=list)
     links: list[dict[str, Any]] = fresh(factory=list)
     weights: dict[str, dict[str, list[str]]] = fresh(factory=dict)  # hashes of model files, by sha256 and kind
     environment: dict[str, dict[str, Any]] = fresh(factory=dict)  # section: {"sha256"} or {"values"}
@@ -83,6 +82,7 @@ class Record:
     segments: list[Segment] = fresh(factory=list)
     live: bool = False  # True while a writer may append
     silent: bool = False  # True where that was not heard of for a while, nor any other
+    _notes: Notes = fresh(factory=Notes)
     _found: set[str] = fresh(factory=set)  # what was missing and came later
     _edits: dict[str, str] = fresh(factory=dict)  # what people made of the opening's fields
     _artifacts: Artifacts = fresh(factory=Artifacts)
@@ -106,8 +106,8 @@ class Record:
                 self._take_tags(event["values"])
             case "edited":
                 self._edits.update({key: event[key] for key in ("name", "experiment") if event.get(key)})
-            case "note":
-                self.notes.append(event)
+            case "note" | "corrected":
+                self._notes.take(event)
             case "data":
                 self.data.setdefault(event["name"], {}).update(event["values"])
             case "artifact":
@@ -137,6 +137,15 @@ class Record:
         self.started = opening["time"]
         self.status = "running"
         self.command = {key: opening[key] for key in _COMMAND_FIELDS if key in opening}
+
+    @property
+    def notes(self) -> list[Event]:
+        """The notes as they are by all events so far; one that was corrected has the event that did it as `edited`."""
+        return self._notes.now()
+
+    def has_note(self, time: int) -> bool:
+        """Return True if there is a note of that time, also one that was removed."""
+        return time in self._notes
 
     @property
     def artifacts(self) -> list[dict[str, Any]]:

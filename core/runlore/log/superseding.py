@@ -372,3 +372,30 @@ def counted_keys(content: Content) -> set[str]:
         if event["type"] == "counted" and are_texts(event.get("keys")):
             (keys.difference_update if event.get("given") else keys.update)(event["keys"])
     return keys
+
+
+class Notes:
+    """The notes of a run and what became of them; a correction may come before its note, the last of several counts."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._corrections: dict[int, Event] = {}  # by the times of their notes
+
+    def take(self, event: Event) -> None:
+        """Take a note, or what corrects or removes one."""
+        if event["type"] == "note":
+            self._events.append(event)
+        else:
+            self._corrections[event["note"]] = event
+
+    def now(self) -> list[Event]:
+        """Return the notes as they are, in the order that they were written in."""
+        told = [(event, self._corrections.get(event["time"])) for event in self._events]
+        return [
+            event if by is None else {**event, "text": by["text"], "edited": by}
+            for event, by in told
+            if by is None or by.get("text") is not None
+        ]
+
+    def __contains__(self, time: object) -> bool:
+        return any(event["time"] == time for event in self._events)

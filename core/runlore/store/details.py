@@ -10,6 +10,7 @@ from runlore.artifacts.artifact import Artifact
 from runlore.artifacts.blobs import Blobs
 from runlore.errors import ArtifactNotFound
 from runlore.index.rows import Sections
+from runlore.log.events import Event
 from runlore.log.folder import Folder
 from runlore.log.record import Record, Segment, Writers, build_record, read_files
 from runlore.log.values import listed_value
@@ -17,11 +18,23 @@ from runlore.store.segments import with_params
 
 
 class Note(NamedTuple):
-    """A note on a run, whose text may be Markdown; `user` is who the writer said it was, None if unknown."""
+    """A note on a run, whose text may be Markdown; `user` is who the writer said it was, None if unknown.
+
+    `edited` and `editor` tell when and by whom it got its text, None where that is the first one.
+    """
 
     text: str
     time: datetime
     user: str | None
+    edited: datetime | None = None
+    editor: str | None = None
+
+    @classmethod
+    def of(cls, item: Event) -> "Note":
+        """Return a note as a record has it."""
+        by = item.get("edited")
+        edited = () if by is None else (as_time(by["time"]), by.get("user"))
+        return cls(item["text"], as_time(item["time"]), item.get("user"), *edited)
 
 
 class Details:
@@ -94,8 +107,8 @@ class Details:
 
     @property
     def notes(self) -> list[Note]:
-        """The notes that people added."""
-        return [Note(item["text"], as_time(item["time"]), item.get("user")) for item in self._record.notes]
+        """The notes that people added, as they are now."""
+        return [Note.of(item) for item in self._record.notes]
 
     @property
     def links(self) -> list[dict[str, Any]]:

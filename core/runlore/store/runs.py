@@ -5,16 +5,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
+from runlore._startup import user_name
 from runlore._text import ago_text, as_time, duration_text, number_text, status_text
 from runlore._warnings import without_reports
-from runlore.errors import StoreRefused
+from runlore.errors import NoteNotFound, StoreRefused
 from runlore.index.fields import AGGREGATES, SET
 from runlore.index.rows import Summary, Values, values_of
 from runlore.log.folder import Folder
 from runlore.log.series import Metrics
 from runlore.log.values import text_of
 from runlore.store import frames, html
-from runlore.store.details import Details
+from runlore.store.details import Details, Note
 
 if TYPE_CHECKING:
     import pandas
@@ -123,6 +124,25 @@ class RecordedRun(Details):
         """Add a note, in Markdown if you like; it bears the time, and the name of this user."""
         with self.attach() as run:
             run.note(text)
+
+    def edit_note(self, note: Note, text: str | None) -> None:
+        """Give the note of that time another text; None removes it, and a text brings it back.
+
+        The store's object stays as it was read.
+
+        Raises:
+            NoteNotFound: the run has no such note.
+            ValueError: the text is empty.
+        """
+        words = None if text is None else text_of(text).strip()
+        time = int(note.time.timestamp() * 1e6)
+        if words == "":
+            raise ValueError("the text of a note is empty: None removes it")
+        if not self._record.has_note(time):
+            raise NoteNotFound(f"run {self.name!r} has no note of {note.time:%Y-%m-%d %H:%M:%S.%f} UTC")
+        changed = {} if words is None else {"text": words}
+        with self.attach() as run:
+            run.run_log.event({"type": "corrected", "note": time, **changed, "user": user_name()})
 
     def edit(self, *, name: str | None = None, experiment: str | None = None, description: str | None = None) -> None:
         """Give the run another name, move it to another experiment, or describe it: the tag `description`.

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from runlore._text import as_time
 from runlore.documents import note_document
 from runlore.index.fields import SET
+from runlore.index.parse import parse_time
 from runlore.maintenance import editing
 from runlore.maintenance.removal import PINNED, last_removal, remove, undo
+from runlore.store.details import Note
 from runlore.store.store import Store
 from runlore.ui.endpoints import Endpoint, Parameter, Refused
 
@@ -46,13 +49,19 @@ def set_tags(store: Store, run: str, tags: Mapping[str, Any]) -> dict[str, Any]:
     return {"tags": store.run(found.id).tags}
 
 
-def add_note(store: Store, run: str, text: str) -> dict[str, Any]:
-    """Add a note."""
-    words = text.strip()
-    if not words or len(words) > MAX_CHARS:
+def add_note(store: Store, run: str, text: str | None, note: str | None) -> dict[str, Any]:
+    """Add a note; or give one another text, or remove it where there is none."""
+    words = None if text is None else text.strip()
+    if (words is None and note is None) or not (words is None or 0 < len(words) <= MAX_CHARS):
         raise Refused(f"a note has from 1 to {MAX_CHARS:,} characters")
     found = store.run(run)
-    found.note(words)
+    if note is None:
+        found.note(words or "")
+    else:
+        moment = parse_time(note)
+        if moment is None:
+            raise Refused(f"note is {note!r}: write the time of the note that is to be changed")
+        found.edit_note(Note("", as_time(moment), None), words)
     return {"notes": [note_document(note) for note in store.run(found.id).notes]}
 
 
@@ -97,8 +106,12 @@ ENDPOINTS = [
         [Parameter("tags", "object", "texts by key", required=True)], "POST",
     ),
     Endpoint(
-        "/api/runs/{run}/notes", "Add a note; it bears the time and the name of the server's user", add_note,
-        [Parameter("text", "text", "the note", required=True)], "POST",
+        "/api/runs/{run}/notes", "Add a note, or change one; time and the name of the server's user are kept", add_note,
+        [
+            Parameter("text", "text", "the note; one that is changed is removed without it"),
+            Parameter("note", "text", "the time of the note to change; none: a new one"),
+        ],
+        "POST",
     ),
     Endpoint(
         "/api/pin", "Keep runs from `rm` and `gc`", pin,

@@ -25,6 +25,25 @@ def test_runs_are_tagged_noted_and_pinned(own: Served) -> None:
     assert Store(own.store).run(run.id).tags == {"good": "yes"}
 
 
+def test_a_note_is_corrected_and_removed(own: Served) -> None:
+    run = Store(own.store).run("sweep-0.1-1")
+    path = f"/api/runs/{run.id}/notes"
+    for text in ("first", "second"):
+        first, *_ = own.post(path, {"text": text}).document["notes"]
+    assert (first["edited"], first["editor"]) == (None, None)
+    changed, second = own.post(path, {"note": first["time"], "text": "1st "}).document["notes"]
+    assert (changed["text"], changed["time"], changed["editor"]) == ("1st", first["time"], user_name())
+    assert changed["edited"] > first["time"]
+    assert own.post(path, {"note": first["time"]}).document["notes"] == [second]
+    assert own.get(f"/api/runs/{run.id}")["notes"] == [second]
+    assert own.post(path, {"note": first["time"], "text": "again"}).document["notes"][0]["text"] == "again"
+    other = own.post(path, {"note": "2026-01-01", "text": "of none"})
+    assert (other.status, "has no note" in other.message) == (404, True)
+    for wrong in ({}, {"text": " "}, {"note": second["time"], "text": " "}, {"note": "yesterday", "text": "x"}):
+        assert own.post(path, wrong).status == 400
+    assert [note.text for note in Store(own.store).run(run.id).notes] == ["again", "second"]
+
+
 def test_a_run_is_renamed_moved_with_its_children_and_described(own: Served) -> None:
     search = own.get("/api/runs", where='tags.estimator == "GridSearchCV"')["rows"][0]
     path = f"/api/runs/{search['id']}/edit"

@@ -90,6 +90,53 @@ def test_a_note_is_written_and_shown_with_its_author_and_its_markdown(
     assert page.locator(".note").get_by_role("heading", name="Why it is worse").is_visible()
 
 
+def test_a_note_is_corrected_and_removed_in_its_place(page: "Page", store_of_one: Store, serve: Serve) -> None:
+    for text in ("the **frist**", "the second"):
+        store_of_one.run("only").note(text)
+    open_page(page, serve(store_of_one.root), "/run/only")
+    first = page.locator(".note").first
+    first.get_by_role("button", name="Edit the note").press("Enter")  # by the keyboard alone
+    box = page.get_by_role("textbox", name="Text of the note")
+    assert box.evaluate("box => box === document.activeElement && box.value === 'the **frist**'")
+    page.keyboard.type("dropped")
+    page.keyboard.press("Escape")
+    assert first.locator("strong").inner_text() == "frist"
+    assert page.evaluate("document.activeElement.ariaLabel") == "Edit the note"
+    page.keyboard.press("Enter")
+    box.fill("the **first**")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    first.locator("strong", has_text="first").wait_for()
+    assert first.get_by_text("edited").is_visible()
+    first.get_by_role("button", name="Remove the note").click()
+    page.get_by_text("1 note removed").wait_for()
+    assert [note.text for note in store_of_one.run("only").notes] == ["the second"]
+    page.locator(".note").nth(1).wait_for(state="detached")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    page.locator(".note").nth(1).wait_for()
+    found = store_of_one.run("only").notes
+    assert [(note.text, note.editor) for note in found] == [("the **first**", user_name()), ("the second", None)]
+
+
+def test_a_correction_that_is_being_written_stays_when_its_run_is_shown_again(
+    page: "Page", store_of_one: Store, serve: Serve
+) -> None:
+    store_of_one.run("only").set_tags({"team": "vision"})
+    store_of_one.run("only").note("a note")
+    open_page(page, serve(store_of_one.root), "/run/only")
+    page.get_by_role("button", name="Edit the note").click()
+    box = page.get_by_role("textbox", name="Text of the note")
+    box.fill("half a")
+    page.evaluate("document.querySelector(`[aria-label='Take the tag team off']`).click()")  # the focus stays
+    page.get_by_text("team: vision").wait_for(state="detached")
+    assert box.input_value() == "half a"
+    assert box.evaluate("box => box === document.activeElement")
+    page.keyboard.type(" note")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("half a note").wait_for()
+    assert [note.text for note in store_of_one.run("only").notes] == ["half a note"]
+
+
 def test_runs_are_found_by_a_word_of_their_notes(page: "Page", store: Store, serve: Serve) -> None:
     for name in ("first", "second"):
         store.start_run(name).finish()

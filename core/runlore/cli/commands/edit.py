@@ -4,11 +4,14 @@ import sys
 
 import click
 
+from runlore._text import count_text
 from runlore.cli.options import RunPart, chosen_runs, json_option, store_option
 from runlore.cli.printing import echo, print_json
 from runlore.index.fields import SET
 from runlore.maintenance import editing
 from runlore.maintenance.removal import PINNED
+from runlore.store.details import Note
+from runlore.store.runs import RecordedRun
 from runlore.store.store import open_store
 
 
@@ -68,28 +71,47 @@ def tag(run: str, pairs: tuple[str, ...], removed: tuple[str, ...], as_json: boo
 @click.command()
 @click.argument("run", type=RunPart())
 @click.argument("text", nargs=-1)
+@click.option("--edit", "edited", metavar="N", type=click.IntRange(1), help="Give the note N of `show` this text.")
+@click.option("--remove", "removed", metavar="N", type=click.IntRange(1), help="Remove the note N of `show`.")
 @store_option
-def note(run: str, text: tuple[str, ...], store: str | None) -> None:
-    """Add a note to a run: `runlore note k3f9 worse than it looks`.
+def note(run: str, text: tuple[str, ...], edited: int | None, removed: int | None, store: str | None) -> None:
+    """Add a note to a run: `runlore note k3f9 worse than it looks`; or correct one, or remove it.
 
     With - in place of the text it is read from stdin; without one, at a terminal, your editor opens. Markdown is shown
     as such on the page.
     """
+    if removed is not None and (text or edited is not None):
+        raise click.UsageError("--remove needs neither a text nor --edit")
     found = open_store(store).run(run)
-    words = _read(text).strip()
+    if removed is not None:
+        found.edit_note(_note(found, removed), None)
+        echo(f"removed a note of {found.name}")
+        return
+    known = None if edited is None else _note(found, edited)
+    words = _read(text, "" if known is None else known.text).strip()
     if not words:
         raise click.UsageError("the note is empty: write its text after the run, or - to read it from stdin")
-    found.note(words)
+    if known is None:
+        found.note(words)
+    else:
+        found.edit_note(known, words)
     echo(f"noted on {found.name}")
 
 
-def _read(text: tuple[str, ...]) -> str:
-    """Return the text of a note: what was typed, or stands on stdin, or is written in the editor."""
+def _note(run: RecordedRun, number: int) -> Note:
+    """Return a note by its number as `show` has it, from 1."""
+    if number > len(run.notes):
+        raise click.ClickException(f"run {run.name!r} has {count_text(len(run.notes), 'note')}: there is no {number}")
+    return run.notes[number - 1]
+
+
+def _read(text: tuple[str, ...], before: str) -> str:
+    """Return the text of a note: what was typed, or stands on stdin, or becomes of the one `before` in the editor."""
     if text == ("-",):
         return sys.stdin.read()
     if text or not sys.stdin.isatty():
         return " ".join(text)
-    return click.edit(extension=".md") or ""
+    return click.edit(before, extension=".md") or ""
 
 
 @click.command()

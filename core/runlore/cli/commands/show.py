@@ -141,10 +141,17 @@ def _parent(run: RecordedRun) -> str:
     return f"{parent.name} ({parent.id})" if parent else run.parent_id
 
 
-def _note_text(note: Note) -> str:
-    """Return a note with its time and author above it."""
-    who = "" if note.user is None else f", {escape(line_text(note.user, NAME_CHARS))}"
-    return f"[dim]{note.time:%Y-%m-%d %H:%M} UTC{who}[/]\n{escape(visible_text(note.text))}"
+def _note_text(number: int, note: Note) -> str:
+    """Return a note with its number, time and author above it."""
+    told = f"{number}: {_signed(note.time, note.user)}"
+    if note.edited is not None:
+        told += f", edited {_signed(note.edited, note.editor)}"
+    return f"[dim]{told}[/]\n{escape(visible_text(note.text))}"
+
+
+def _signed(moment: datetime, user: str | None) -> str:
+    who = "" if user is None else f", {escape(line_text(user, NAME_CHARS))}"
+    return f"{moment:%Y-%m-%d %H:%M} UTC{who}"
 
 
 class _Page:
@@ -167,7 +174,7 @@ class _Page:
         self._media()
         self._children()
         self._environment()
-        notes = [_note_text(note) for note in self.run.notes]
+        notes = [_note_text(place, note) for place, note in enumerate(self.run.notes, 1)]
         for title, lines in (("notes", notes), ("missing", self._missing())):
             self._title(title, len(lines))
             for line in lines:

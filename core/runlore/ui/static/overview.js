@@ -1,19 +1,15 @@
 // The overview of a run: summary, metrics, params, data, children, notes.
 
-import { change, runPath } from "./api.js";
-import { command, fill, form, h, link, runLink, shortened, trying } from "./dom.js";
-import { ago, moment, number, text, titled } from "./format.js";
-import { markdown } from "./markdown.js";
-
-const NOTES = 100; // that are shown
+import { command, fill, h, link, runLink, shortened } from "./dom.js";
+import { moment, number, text, titled } from "./format.js";
+import { drafts, notes } from "./notes.js";
 
 /** Show the overview in a node; `again` is called after something was added, null where nothing can be.
  *
- * A note that is being written stays.
+ * Notes that are being written stay.
  */
 export function overview(node, run, again) {
-  const draft = noteBox(node);
-  const [written, focused] = [draft?.value, draft === document.activeElement && draft];
+  const putBack = drafts(node);
   fill(
     node,
     error(run),
@@ -35,16 +31,8 @@ export function overview(node, run, again) {
       ),
     ),
   );
-  if (!draft) return;
-  const box = noteBox(node);
-  box.value = written;
-  if (focused) {
-    box.focus();
-    box.setSelectionRange(draft.selectionStart, draft.selectionEnd);
-  }
+  putBack();
 }
-
-const noteBox = (node) => node.querySelector("textarea[aria-label='A note']");
 
 function error(run) {
   const { error: found } = run;
@@ -189,41 +177,6 @@ function data(run) {
           ),
         ),
       ),
-    ),
-  );
-}
-
-function notes(run, again) {
-  const earlier = run.notes.length - NOTES;
-  const told = run.notes.slice(-NOTES).map(({ text: words, time, user }) =>
-    h(
-      "article",
-      { class: "note" },
-      h("p", { class: "quiet" }, user ? h("b", {}, user) : null, " ", h("time", { datetime: time, title: moment(time) }, ago(time))),
-      markdown(words),
-    ),
-  );
-  if (earlier > 0) told.unshift(h("p", { class: "quiet" }, `${earlier} earlier ones: runlore show ${run.id}`));
-  if (!again) return told.length ? h("section", {}, h("h2", {}, "Notes"), told) : null;
-  const words = h("textarea", {
-    rows: 3,
-    style: "width:100%",
-    "aria-label": "A note",
-    placeholder: "What is worth knowing of this run? **bold**, *italics*, `code`, - lists, [links](https://…)",
-  });
-  return h(
-    "section",
-    {},
-    h("h2", {}, "Notes"),
-    told,
-    form(
-      [words],
-      "Add note",
-      trying(async () => {
-        await change(`${runPath(run.id)}/notes`, { text: words.value });
-        words.value = "";
-        await again();
-      }),
     ),
   );
 }
