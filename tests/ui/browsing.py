@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -64,6 +65,19 @@ def drag(page: "Page", where: str, begin: tuple[float, float], end: tuple[float,
     page.mouse.down()
     page.mouse.move(*points[1], steps=5)
     page.mouse.up()
+
+
+def drop(page: "Page", path: Path) -> None:
+    """As if a person let a file go over the page."""
+    page.evaluate(
+        """([name, bytes]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], name));
+            for (const type of ["dragover", "drop"])
+                document.body.dispatchEvent(new DragEvent(type, {dataTransfer: data, bubbles: true, cancelable: true}));
+        }""",
+        [path.name, list(path.read_bytes())],
+    )
 
 
 def plot_of(page: "Page", key: str) -> Any:

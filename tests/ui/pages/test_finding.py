@@ -5,10 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runlore import Store
-from tests.ui.browsing import (
-    open_page,
-    query,
-)
+from tests.ui.browsing import drop, open_page, query
 from tests.ui.serving import Served
 
 if TYPE_CHECKING:
@@ -52,16 +49,3 @@ def test_a_file_of_more_than_a_gigabyte_gets_the_command(page: "Page", real: Ser
     page.get_by_label("A file to look for").set_input_files(tmp_path / "large.ckpt")
     page.get_by_text("runlore which-run large.ckpt").wait_for()
     assert "is more than a browser can hash" in page.locator(".sheet").inner_text()
-
-
-def drop(page: "Page", path: Path) -> None:
-    """As if a person let a file go over the page."""
-    page.evaluate(
-        """([name, bytes]) => {
-            const data = new DataTransfer();
-            data.items.add(new File([new Uint8Array(bytes)], name));
-            for (const type of ["dragover", "drop"])
-                document.body.dispatchEvent(new DragEvent(type, {dataTransfer: data, bubbles: true, cancelable: true}));
-        }""",
-        [path.name, list(path.read_bytes())],
-    )

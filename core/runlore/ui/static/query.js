@@ -8,8 +8,8 @@ const WORDS = ["archived", "pinned", "and", "or", "not", "in", "is None", "like(
 const STATUSES = ["running", "finished", "failed", "interrupted", "crashed", "silent", "unreadable", "damaged"];
 const MOST = 12;
 
-/** The box; `apply(text)` is called with a query that the server understands. */
-export function queryBox(text, apply) {
+/** The box; `apply(text)` is called with a query that the server understands, `leave()` for the key that leads down. */
+export function queryBox(text, apply, leave) {
   const list = h("ul", { class: "choices hidden", role: "listbox", id: "query-choices", "aria-label": "Completions" });
   const complaint = h("div", { class: "complaint hidden", role: "alert" });
   const input = h("input", {
@@ -114,8 +114,9 @@ export function queryBox(text, apply) {
   input.addEventListener("blur", hide);
   input.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      if (!choices.length) return;
+      if (!choices.length && event.key === "ArrowUp") return;
       event.preventDefault();
+      if (!choices.length) return void leave();
       current = (current + (event.key === "ArrowDown" ? 1 : -1) + choices.length) % choices.length;
       draw();
     } else if (event.key === "Tab" && current >= 0) {

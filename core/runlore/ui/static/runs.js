@@ -18,7 +18,7 @@ import { Media } from "./media.js";
 import { Parallel } from "./parallel.js";
 import { queryBox } from "./query.js";
 import { Scatter } from "./scatter.js";
-import { selectionBar } from "./selection.js";
+import { compare, selectionBar } from "./selection.js";
 import { read, remember, remembered, write } from "./state.js";
 import { RunTable } from "./table.js";
 
@@ -59,8 +59,10 @@ class RunsPage {
         },
         select: (ids) => this.select(ids.slice(0, CURVES)),
         open: (id) => this.go(`/run/${id}`),
+        compare: () => compare(this),
         loaded: (total, hints) => this.loaded(total, hints),
-        swap: (field, other) => this.swap(field, other),
+        swap: (field, other, sort) => this.swap(field, other, sort),
+        experiment: (name) => this.choose(name),
         point: (id) => this.view?.highlight?.(id),
         hidden: (id) => (this.hides() && this.shown.includes(id) ? read().hide.includes(id) : null),
         hide: (id) => {
@@ -77,11 +79,12 @@ class RunsPage {
       }),
     );
     this.table.selected = state.sel;
-    this.query = queryBox(state.q ?? "", (where) => {
+    const find = (where) => {
       write({ q: where, sel: null }, { push: true });
       this.table.selected = [];
       this.load();
-    });
+    };
+    this.query = queryBox(state.q ?? "", find, () => this.table.node.focus());
     this.foot = h("div", { class: "foot", "aria-live": "polite" });
     this.actions = h("div", { class: "bar picked hidden" });
     this.left = h("div", { class: "left" });
@@ -197,15 +200,17 @@ class RunsPage {
   drawExperiment() {
     const { exp = "" } = read();
     document.title = `${exp || "Runs"} · runlore`;
-    const choose = (name) => {
-      remember("experiment", name);
-      write({ exp: name, sel: null }, { push: true });
-      this.table.selected = [];
-      this.suggested = null;
-      this.drawExperiment();
-      this.load();
-    };
-    fill(this.experiment, experimentButton(exp, choose));
+    fill(this.experiment, experimentButton(exp, (name) => this.choose(name)));
+  }
+
+  /** Show the runs of an experiment; of all, where the name is empty. */
+  choose(name) {
+    remember("experiment", name);
+    write({ exp: name, sel: null }, { push: true });
+    this.table.selected = [];
+    this.suggested = null;
+    this.drawExperiment();
+    this.load();
   }
 
   /** Ask for the table anew, or for groups; what is shown stays where the server does not answer. */
@@ -245,12 +250,13 @@ class RunsPage {
     await show(this.table.node.scrollTop);
   }
 
-  /** Show another aggregate of a metric in its column; who sorts by it sorts by the other. */
-  swap(field, other) {
+  /** Show another aggregate of a metric in its column, sorted by `by`; else who sorts by it sorts by the other. */
+  swap(field, other, by) {
     const { sort = "" } = read();
     const cols = this.columns().map((item) => (item === field ? other : item));
-    write({ cols: [...new Set(cols)], sort: sort.replace("-", "") === field ? sort.replace(field, other) : sort });
-    this.load(this.table.node.scrollTop);
+    const kept = sort.replace("-", "") === field ? sort.replace(field, other) : sort;
+    write({ cols: [...new Set(cols)], sort: by ?? kept });
+    this.load(by ? 0 : this.table.node.scrollTop);
   }
 
   columns() {

@@ -6,12 +6,18 @@ import { count, isArchived } from "./format.js";
 
 const COMPARED = 10; // runs; the server takes no more
 
+const areComparable = (ids) => ids.length >= 2 && ids.length <= COMPARED;
+
+/** Compare the selected runs, if they are not too few or too many. */
+export function compare({ table, go }) {
+  if (areComparable(table.selected)) go(`/compare?${table.selected.map((id) => `runs=${id}`).join("&")}`);
+}
+
 /** The bar above the table; `page` has table, select(ids), load() and go(address). */
 export function selectionBar(bar, page) {
   const ids = page.table.selected;
   bar.classList.toggle("hidden", !ids.length);
   if (!ids.length) return;
-  const compare = () => page.go(`/compare?${ids.map((id) => `runs=${id}`).join("&")}`);
   fill(
     bar,
     h("b", {}, `${ids.length} selected`),
@@ -20,9 +26,9 @@ export function selectionBar(bar, page) {
       {
         type: "button",
         class: "main",
-        disabled: ids.length < 2 || ids.length > COMPARED,
+        disabled: !areComparable(ids),
         title: "From two to ten runs",
-        onclick: compare,
+        onclick: () => compare(page),
       },
       "Compare",
     ),

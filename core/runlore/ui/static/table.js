@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { csv, download } from "./download.js";
-import { closePopover, fill, h, popover, runLink } from "./dom.js";
+import { closePopover, fill, h, offer as offered, popover, runLink } from "./dom.js";
 import { AGGREGATES, isMetric, labels, withAggregate } from "./fields.js";
 import { ago, duration, isArchived, number, statusText, text } from "./format.js";
 
@@ -11,15 +11,16 @@ const PAGE = 100;
 const AT_ONCE = 50; // runs that the box in the head selects
 const EXPORTED = 1000; // rows of one answer
 const BEYOND = 12; // rows that are drawn above and below the visible ones
-const FIXED = [
-  { field: "status", title: "status", width: 112 },
+const STATUS = { field: "status", title: "status", width: 112 };
+const LAST = [
   { field: "started", title: "started", width: 92 },
-  { field: "duration", title: "took", width: 100, number: true },
+  { field: "duration", title: "took", width: 88, number: true },
 ];
 
 export class RunTable {
-  /** `on` has sort(field), select(ids), open(id), loaded(total, hints), point(id); where a metric can be shown by
-   * another of its values, swap(field, other); where runs can be hidden, hide(id), which hides one or shows it again,
+  /** `on` has sort(field), select(ids), open(id), compare(), loaded(total, hints), point(id); where a metric can be shown by
+   * another of its values, swap(field, other, sort), `sort` if rows are to be sorted by it; where an experiment can be
+   * chosen, experiment(name), for a column of them while several are shown; where runs can be hidden, hide(id), which hides one or shows it again,
    * and hidden(id), which is null for a run that is in no chart.
    *
    * `dotOf(id)` returns the dot of a run.
@@ -46,7 +47,7 @@ export class RunTable {
       {
         class: "scroll",
         tabindex: 0,
-        "aria-label": "Runs: arrow keys move, space selects, Enter opens",
+        "aria-label": "Runs: arrow keys move, space selects, Enter opens, c compares, Esc selects none",
         role: "region",
         onkeydown: (event) => this.key(event),
       },
@@ -138,7 +139,10 @@ export class RunTable {
         Math.max(130, ...rows.slice(0, 60).map(nameWidth)),
       ),
     };
-    const columns = [name, ...FIXED, ...own];
+    this.mixed = this.on.experiment && isMixed(rows, this.columns);
+    const width = 22 + 7.2 * Math.max(12, ...rows.map((row) => row.experiment.length));
+    const experiment = { field: "experiment", title: "experiment", width: Math.min(180, width) };
+    const columns = [name, ...(this.mixed ? [experiment] : []), STATUS, ...own, ...LAST];
     const widths = [this.on.hide ? 82 : 58, ...columns.map((column) => column.width)];
     fill(
       this.widths,
@@ -187,7 +191,11 @@ export class RunTable {
           };
           return h("button", { type: "button", class: "plain", "aria-pressed": String(other === field), onclick }, name);
         };
-        fill(box, AGGREGATES.map(offer));
+        const first = (name, sign, title) => {
+          const other = withAggregate(field, name);
+          return offered(title, closePopover, () => this.on.swap(field, other, sign + other));
+        };
+        fill(box, AGGREGATES.map(offer), first("min", "", "lowest first"), first("max", "-", "highest first"));
       },
       { class: "plain of", "aria-label": `Last, min or max of ${field}`, title: "Last, min or max" },
     );
@@ -281,13 +289,20 @@ export class RunTable {
         row.tags.pinned ? h("span", { title: "pinned" }, " ⚲") : null,
         row.children ? h("span", { class: "quiet" }, `  +${row.children}`) : null,
       ),
+      this.mixed ? h("td", { title: row.experiment }, this.chooser(row.experiment)) : null,
       h("td", { title: statusText(row) }, h("span", { class: `status ${row.status}` }, row.status)),
-      h("td", { class: "quiet", title: row.started }, ago(row.started)),
-      h("td", { class: "number" }, duration(seconds)),
       row.values.map((value, column) =>
         h("td", { class: this.columns[column].number ? "number" : "", title: text(value) }, cell(value)),
       ),
+      h("td", { class: "quiet", title: row.started }, ago(row.started)),
+      h("td", { class: "number" }, duration(seconds)),
     );
+  }
+
+  /** A button that shows the runs of an experiment alone. */
+  chooser(name) {
+    const title = "Show only this experiment";
+    return h("button", { type: "button", class: "plain within", title, onclick: () => this.on.experiment(name) }, name);
   }
 
   /** A button that takes a run out of the charts, which stays in the table; null where it has none there. */
@@ -324,7 +339,7 @@ export class RunTable {
 
   key(event) {
     if (event.target !== this.node && event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
-    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 20, PageUp: -20, Home: -1e9, End: 1e9 }[event.key];
+    const step = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1, PageDown: 20, PageUp: -20, Home: -1e9, End: 1e9 }[event.key];
     if (step) {
       event.preventDefault();
       this.current = Math.max(0, Math.min(this.total - 1, this.current + step));
@@ -338,11 +353,19 @@ export class RunTable {
       this.toggle(this.current, event.shiftKey);
     } else if (event.key === "Enter" && this.row(this.current)) {
       this.on.open(this.row(this.current).id);
+    } else if (event.key === "c") {
+      this.on.compare();
+    } else if (event.key === "Escape") {
+      this.on.select([]);
     }
   }
 }
 
 const nameWidth = (row) => row.name.length * 7.2 + (row.children ? 52 : 24) + (isArchived(row) ? 66 : 0);
+
+/** True for rows of several experiments, unless these are a column already. */
+const isMixed = (rows, columns) =>
+  new Set(rows.map((row) => row.experiment)).size > 1 && !columns.some((column) => column.field === "experiment");
 
 const span = (one, other) =>
   Array.from({ length: Math.abs(one - other) + 1 }, (_, place) => Math.min(one, other) + place);
