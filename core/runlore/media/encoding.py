@@ -1,5 +1,6 @@
 """Values as files: which kind each is of, and its bytes. Libraries are used where the user has imported them."""
 
+import io
 import json
 import os
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runlore.media import images, numbers, tables
+from runlore.media.dimensions import check_dimensions, dimensions_of
 
 MAX_ITEMS = 100  # of one call
 MAX_BYTES = 256 << 20  # of a file
@@ -205,6 +207,7 @@ def _of_bytes(content: bytes, kind: str | None) -> tuple[str, Encoded, list[str]
     _bounded(content)
     fitting = [suffix for suffix in SIGNATURES if kind in (None, SUFFIXES[suffix]) and _fits(content, suffix)]
     if fitting:
+        _check(content, fitting[0], "it")
         return SUFFIXES[fitting[0]], Encoded(fitting[0], content), []
     if kind in ("text", "html"):
         return _of_text(content.decode("utf-8", "replace"), kind)
@@ -223,6 +226,8 @@ def _of_text(text: str, kind: str | None) -> tuple[str, Encoded, list[str]]:
 def _check(content: bytes, suffix: str, what: str) -> None:
     if suffix in SIGNATURES and not _fits(content, suffix):
         raise ValueError(f"{what} does not begin as a {suffix[1:]} file does")
+    if SUFFIXES.get(suffix) == "image":
+        check_dimensions(*dimensions_of(io.BytesIO(content)))
 
 
 def _fits(content: bytes, suffix: str) -> bool:

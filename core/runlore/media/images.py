@@ -5,12 +5,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from runlore.errors import MissingDependency
+from runlore.media.dimensions import check_dimensions
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MAX_PIXELS = 64 << 20
 CHANNELS = (1, 3, 4)
 QUICK = 1  # zlib's level: a sixth of the time of its usual one, for a file a tenth larger
 
@@ -46,7 +46,7 @@ def copied(value: Any) -> Any:
         ValueError: it has no shape of an image, or too many pixels.
     """
     if _is_pil(value):
-        _check_size(value.width, value.height)
+        check_dimensions(value.width, value.height)
         return value.copy()
     found = as_array(value)
     _check_shape(found.shape)
@@ -68,7 +68,7 @@ def png_of(value: Any) -> tuple[bytes, list[str]]:
     image_class = _pillow()
     if isinstance(value, image_class.Image):
         image, losses = value, list[str]()
-        _check_size(image.width, image.height)
+        check_dimensions(image.width, image.height)
         if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
             image = image.convert("RGB")
     else:
@@ -120,17 +120,12 @@ def _check_shape(shape: tuple[int, ...]) -> None:
     known = len(shape) == 2 or (len(shape) == 3 and (shape[2] in CHANNELS or shape[0] in CHANNELS))
     if not known or 0 in shape:
         raise ValueError(f"an array of shape {shape} is no image: height × width, or with 1, 3 or 4 channels")
-    _check_size(*(shape[1::-1] if len(shape) == 2 or shape[2] in CHANNELS else shape[:0:-1]))
+    check_dimensions(*(shape[1::-1] if len(shape) == 2 or shape[2] in CHANNELS else shape[:0:-1]))
 
 
 def _is_pil(value: Any) -> bool:
     kind = getattr(sys.modules.get("PIL.Image"), "Image", None)
     return isinstance(kind, type) and isinstance(value, kind)
-
-
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise ValueError(f"an image of {width:,} × {height:,} pixels is too large: at most {MAX_PIXELS:,} are kept")
 
 
 def _pillow() -> Any:

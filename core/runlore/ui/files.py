@@ -22,6 +22,7 @@ from runlore._process import Part, process
 from runlore.artifacts.artifact import Artifact
 from runlore.artifacts.copying import check_dense
 from runlore.errors import ArtifactNotFound
+from runlore.media.dimensions import check_dimensions, dimensions_of
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 from runlore.ui.endpoints import Endpoint, Parameter
@@ -70,6 +71,10 @@ def _preview(file: BufferedReader, name: str) -> dict[str, Any]:
     if suffix in PICTURE_SUFFIXES:
         if size > MAX_PICTURE_BYTES:
             return head | {"kind": "none", "why": "too large"}
+        try:
+            check_dimensions(*dimensions_of(file))
+        except ValueError as error:
+            return head | {"kind": "none", "why": str(error)}
         return head | {"kind": "picture", "cut": False}
     if suffix in PLAYED_SUFFIXES:
         return head | {"kind": PLAYED_SUFFIXES[suffix], "cut": False}
