@@ -105,6 +105,26 @@ def test_columns_are_chosen(page: "Page", real: Served) -> None:
     page.locator(".runs th", has_text="team").wait_for()
 
 
+def test_columns_are_put_in_order_and_remembered(page: "Page", real: Served) -> None:
+    open_page(page, real, "/?exp=sweep&cols=params.lr&cols=params.seed&cols=metrics.loss")
+    wait_names(page, lambda found: len(found) == 12)
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_role("button", name="Move metrics.loss to the left").press("Enter")
+    page.keyboard.press("Enter")  # where the focus is: once more
+    until(page, "new URLSearchParams(location.search).get('cols') === 'metrics.loss'")
+    assert query(page)["cols"] == ["metrics.loss", "params.lr", "params.seed"]
+    page.keyboard.press("Escape")
+    open_page(page, real)
+    wait_names(page, lambda found: len(found) > 12)
+    page.locator("button.within").get_by_text("sweep", exact=True).first.click()
+    wait_names(page, lambda found: len(found) == 12)
+    heads = page.locator(".runs thead th").all_inner_texts()
+    assert [head.split()[0] for head in heads[2:6]] == ["status", "loss", "lr", "seed"]
+    open_page(page, real)
+    wait_names(page, lambda found: len(found) == 12)
+    assert query(page)["cols"] == ["metrics.loss", "params.lr", "params.seed"]
+
+
 def test_rows_stay_while_others_are_asked_for(page: "Page", many: Served) -> None:
     """A click on what is seen is never lost, nor an error."""
     open_page(page, many)

@@ -51,6 +51,31 @@ def test_the_best_value_is_as_near_as_the_last(page: "Page", real: Served) -> No
     page.locator(".runs th", has_text="loss.min").wait_for()
 
 
+def test_a_view_is_saved_shown_again_and_forgotten(page: "Page", real: Served) -> None:
+    open_page(page, real, "/?exp=sweep&cols=params.lr&sort=name&tab=scatter")
+    mine = wait_names(page, lambda found: len(found) == 12)
+    saved = query(page)
+    page.get_by_role("button", name="Views").click()
+    page.keyboard.type("by <b>name</b>")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="by <b>name</b>", exact=True).wait_for()
+    open_page(page, real, "/?exp=default&sort=-name")
+    wait_names(page, lambda found: not set(mine) & set(found))
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("button", name="by <b>name</b>", exact=True).click()
+    wait_names(page, lambda found: found == mine)
+    assert query(page) == saved
+    page.go_back()
+    wait_names(page, lambda found: not set(mine) & set(found))
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("button", name="Forget by <b>name</b>").click()
+    page.get_by_text("None yet.").wait_for()
+    page.evaluate("localStorage.setItem('runlore-views', '[{\"name\": 3}, null]')")
+    page.reload()
+    page.get_by_role("button", name="Views").click()
+    page.get_by_text("None yet.").wait_for()
+
+
 def test_the_table_is_kept_as_csv(page: "Page", real: Served) -> None:
     open_page(page, real, f"/?{SWEEP}&cols=params.lr&cols=metrics.loss&sort=-metrics.loss")
     shown = wait_names(page, lambda found: len(found) == 12)
@@ -139,7 +164,7 @@ def test_a_param_and_a_metric_of_one_name_are_told_apart(page: "Page", store: St
     open_page(page, serve(store.root), "/?cols=params.lr&cols=metrics.lr&cols=metrics.loss")
     wait_names(page, lambda found: len(found) == 2)
     heads = [text.strip() for text in page.locator(".runs th").all_inner_texts()]
-    assert [head.split("\n")[0].rstrip("▾ ") for head in heads[-3:]] == ["lr (param)", "lr (metric)", "loss"]
+    assert [head.split("\n")[0].rstrip("▾ ") for head in heads[-5:-2]] == ["lr (param)", "lr (metric)", "loss"]
 
 
 def test_groups_sort_open_and_none_is_lost_from_a_chart(page: "Page", store: Store, serve: Serve) -> None:

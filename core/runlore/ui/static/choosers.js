@@ -37,7 +37,28 @@ export function chooseColumns(box, keys, chosen, save) {
     const shown = (keys[table] ?? []).filter((item) => table !== "env" || !item.key.startsWith("packages."));
     return shown.map(({ field, runs }) => ({ field, section, runs: table === "env" ? "" : runs }));
   });
-  tickList(box, [...items, ...own], chosen, save, "Find a column", COLUMNS);
+  const shown = h("div", { class: "shown" });
+  const ticks = tickList(box, [...items, ...own], chosen, (fields) => order(fields, true), "Find a column", COLUMNS);
+  /** List the columns in their order, each with a button that moves it before the one on its left. */
+  function order(fields, changed) {
+    if (changed) save(fields);
+    const move = (at) => {
+      const moved = fields.with(at - 1, fields[at]).with(at, fields[at - 1]);
+      ticks(moved);
+      order(moved, true);
+      shown.querySelectorAll("button")[Math.max(0, at - 2)]?.focus();
+    };
+    const line = (field, at) =>
+      h(
+        "div",
+        {},
+        h("span", { title: field }, label(field)),
+        at > 0 && h("button", { type: "button", class: "plain", "aria-label": `Move ${field} to the left`, onclick: () => move(at) }, "↑"),
+      );
+    fill(shown, fields.length > 1 ? [h("h3", {}, "Shown, from left to right"), fields.map(line)] : null);
+  }
+  order(chosen, false);
+  box.firstChild.after(shown); // behind the field to search in
   const reset = h("button", { type: "button", onclick: () => save([]) }, "Automatic: columns that tell runs apart");
   box.append(h("div", { class: "row" }, reset));
 }
@@ -91,6 +112,7 @@ function beyond(amount) {
   return amount > MOST ? h("p", { class: "quiet" }, `and ${amount - MOST} more: type a part of the name`) : null;
 }
 
+/** A list with a box for each item; returns a function that takes another choice, which was made elsewhere. */
 function tickList(box, items, chosen, save, placeholder, most) {
   let ticked = [...chosen];
   const turn = (field, tick) => {
@@ -136,4 +158,7 @@ function tickList(box, items, chosen, save, placeholder, most) {
     });
     return [lines, beyond(found.length)];
   });
+  return (fields) => {
+    ticked = [...fields];
+  };
 }

@@ -21,6 +21,7 @@ import { Scatter } from "./scatter.js";
 import { compare, selectionBar } from "./selection.js";
 import { read, remember, remembered, write } from "./state.js";
 import { RunTable } from "./table.js";
+import { viewsButton } from "./views.js";
 
 const SHOWN = 8; // runs whose curves are drawn where none is selected
 const CURVES = 50; // runs with curves; the server takes no more
@@ -118,6 +119,7 @@ class RunsPage {
           await this.known;
           chooseColumns(box, this.keys, this.columns(), (cols) => {
             write({ cols });
+            remember(columnsOf(read().exp), JSON.stringify(cols));
             this.load();
           });
         }),
@@ -129,6 +131,7 @@ class RunsPage {
             this.load();
           });
         }),
+        viewsButton(this.go),
         popover("⤓", (box, close) => this.offers(box, close), { "aria-label": "Download", title: "Download" }),
       ),
       this.banner,
@@ -136,6 +139,7 @@ class RunsPage {
     );
     const kept = location.search ? null : remembered("experiment", "");
     if (kept) write({ exp: kept });
+    if (!location.search || kept) write({ cols: rememberedColumns(kept) });
     this.drawExperiment();
     this.known = ask("/api/keys").then((keys) => Object.assign(this.keys, keys));
     const { error } = state.q ? await ask("/api/check", { where: state.q }) : {};
@@ -206,7 +210,8 @@ class RunsPage {
   /** Show the runs of an experiment; of all, where the name is empty. */
   choose(name) {
     remember("experiment", name);
-    write({ exp: name, sel: null }, { push: true });
+    const cols = rememberedColumns(name);
+    write({ exp: name, sel: null, ...(cols.length ? { cols } : {}) }, { push: true });
     this.table.selected = [];
     this.suggested = null;
     this.drawExperiment();
@@ -463,5 +468,17 @@ class RunsPage {
 
   close() {
     this.view?.close();
+  }
+}
+
+const columnsOf = (experiment) => `columns ${experiment || ""}`;
+
+/** The columns that were chosen for an experiment in this browser. */
+function rememberedColumns(experiment) {
+  try {
+    const found = JSON.parse(remembered(columnsOf(experiment), "[]"));
+    return Array.isArray(found) ? found : [];
+  } catch {
+    return []; // whatever else wrote there
   }
 }
