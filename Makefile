@@ -33,9 +33,10 @@ $(VENV)/demo: $(VENV)/base pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[sklearn,pandas,ui]'
 	touch $@
 
-$(VENV)/dev: $(VENV)/base pyproject.toml tests/requirements.txt
+$(VENV)/dev: $(VENV)/base pyproject.toml tests/requirements.txt tests/requirements_alone.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==$$(sed -n 's/^torch==//p' tests/requirements.txt)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/requirements_alone.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --dest $(VENV)/wheels $$($(BIN)/python -m pip freeze --exclude-editable | grep -E '^(click|markdown-it-py|mdurl|numpy|pluggy|pygments|rich)==' -i)
 	touch $@ $(VENV)/demo

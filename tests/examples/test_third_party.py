@@ -1,9 +1,10 @@
 """Frameworks that are recorded by one file each: they pass the contract, in at most forty lines of code."""
 
+import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -106,6 +107,59 @@ class TestIgnite(IntegrationContract):
         batches = torch.utils.data.TensorDataset(torch.tensor(ROWS), torch.tensor(LABELS))
         trainer.run(torch.utils.data.DataLoader(batches, 8, shuffle=True), max_epochs=8 if training.longer else 4)
         return [item.tolist() for item in model.parameters()]
+
+
+class TestFastai(IntegrationContract):
+    integration = "fastai"
+    metric = "loss"
+    param = ("bs", 8)
+    steps = 8
+    hows = ("callback",)
+    has_checkpoints = False
+    warm = ("fastai.basics", "torch")
+    follower: ClassVar = {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"}  # by torch's own it would wait
+
+    def train(self, training: Training) -> Any:
+        from fastai.callback.core import Callback, CancelFitException
+        from fastai.data.core import DataLoaders
+        from fastai.data.load import DataLoader
+        from fastai.learner import Learner, Metric
+        from fastai.optimizer import SGD
+        from runlore_fastai import RunloreCallback
+
+        class Odd(Metric):  # type: ignore[misc]
+            name = "odd"
+
+            def accumulate(self, learn: Any) -> None: ...
+
+            value = property(lambda self: training.unusual())
+
+        def loss_of(found: Any, wanted: Any) -> Any:  # an exception in a callback fastai changes
+            if learner.training and learner.train_iter == 5:
+                training.midway()
+            return torch.nn.functional.mse_loss(found, wanted)
+
+        class Users(Callback):  # type: ignore[misc]
+            order = 100
+
+            def before_fit(self) -> None:
+                training.early()
+
+            def after_batch(self) -> None:
+                if self.training:
+                    training.point(self.train_iter, self.loss.item(), self.epoch)
+                    if training.stop and self.train_iter == 5:
+                        raise CancelFitException
+
+        random.seed(0)  # which the loaders shuffle by
+        pairs = [(torch.tensor(row), torch.tensor(label)) for row, label in zip(ROWS, LABELS, strict=True)]
+        ours = [RunloreCallback()] if training.how == "callback" else []
+        loaders = DataLoaders(DataLoader(pairs, bs=8, shuffle=True), DataLoader(pairs[:4], bs=4))
+        odd = [] if training.unusual() is None else [Odd()]
+        learner = Learner(loaders, net(), loss_of, opt_func=SGD, lr=0.05, metrics=odd, cbs=[*ours, Users()])
+        with learner.no_logging():
+            learner.fit(8 if training.longer else 4)
+        return [item.tolist() for item in learner.model.parameters()], learner.recorder.losses
 
 
 class TestRiver(IntegrationContract):
