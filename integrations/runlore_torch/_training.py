@@ -18,10 +18,11 @@ from runlore_torch._params import models_in, name_of, params_of
 class Stepping:
     """An optimizer of a loop: its steps, and the rates that were recorded last."""
 
-    __slots__ = ("ending", "rates", "step")
+    __slots__ = ("ending", "loss_key", "rates", "step")
 
     def __init__(self, ending: str) -> None:
         self.ending = ending
+        self.loss_key = f"loss{ending}"
         self.step = 0
         self.rates: Any = None
 
@@ -47,15 +48,12 @@ class Loop:
         """True while somebody holds one of its optimizers."""
         return self._living > 0
 
-    def knows(self, optimizer: Any) -> bool:
-        """Return True for an optimizer that has stepped in it."""
-        return self._optimizers.get(optimizer) is not None
+    def stepping_of(self, optimizer: Any) -> Stepping | None:
+        """Return what is known of an optimizer; None before its first step in it."""
+        return self._optimizers.get(optimizer)
 
-    def stepped(self, optimizer: Any, frame: Any) -> None:
-        """Record a step; `frame` is that of the hook, from which the user's code is found once."""
-        known = self._optimizers.get(optimizer)
-        if known is None:
-            known = self._add(optimizer, frame)
+    def stepped(self, optimizer: Any, known: Stepping) -> None:
+        """Record a step of an optimizer that it knows."""
         known.step += 1
         session = self.session
         if not session:
@@ -65,7 +63,7 @@ class Loop:
             session.record(lambda session: session.loader("train", loader))
         values: dict[str, Any] = {}
         if self.loss is not None:
-            values[f"loss{known.ending}"] = self.loss
+            values[known.loss_key] = self.loss
             self.loss = None
         now = rates(optimizer)
         if now != known.rates:
@@ -83,7 +81,8 @@ class Loop:
         if self.session is not None:
             self.session.end(error)
 
-    def _add(self, optimizer: Any, frame: Any) -> Stepping:
+    def add(self, optimizer: Any, frame: Any) -> Stepping:
+        """Return what is known of an optimizer from now on; the user's code is found from the frame of the hook."""
         number = self._count
         self._count += 1
         self._living += 1

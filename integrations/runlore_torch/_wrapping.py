@@ -60,32 +60,27 @@ def _wrap(wrappers: Wrappers) -> None:
     if wrappers:
         return
     _framework.check_version()
-    wrappers.wrap(torch.Tensor, "backward", _backward)
+    wrappers.precede(torch.Tensor, "backward", _note_loss)
     wrappers.wrap(DataLoader, "__iter__", _iterate)
     wrappers.wrap(torch.amp.GradScaler, "scale", _scale)
 
 
-@guest.unseen
-def _backward(backward: Callable[..., Any], loss: Any, *args: Any, **kwargs: Any) -> Any:
-    _note_loss(loss)
-    return backward(loss, *args, **kwargs)
-
-
-@guest.harmless
-def _note_loss(loss: Any) -> None:
+def _note_loss(loss: Any, *args: Any, **kwargs: Any) -> None:
     if loss.ndim != 0 or guest.in_fit():
         return
     part = loops()
-    scaled, part.scaled = part.scaled, None
     loop = part.here()
-    if scaled is not None and scaled[0]() is loss:
-        loss = scaled[1]
-        if loop is not None:
-            loop.note_scaler()
+    if part.scaled is not None:
+        scaled, part.scaled = part.scaled, None
+        if scaled[0]() is loss:
+            loss = scaled[1]
+            if loop is not None:
+                loop.note_scaler()
+    value = loss.item() if loss.is_cpu else loss.detach()  # a device is read later, with others
     if loop is not None:
-        loop.loss = loss.detach()
+        loop.loss = value
     else:
-        part.waiting[threading.get_ident()] = loss.detach()
+        part.waiting[threading.get_ident()] = value
 
 
 @guest.unseen
@@ -125,12 +120,14 @@ def _stepped(optimizer: Any, args: Any, kwargs: Any) -> None:
         return
     part = loops()
     loop = part.here()
-    frame = sys._getframe(1)
-    thread = threading.get_ident()
-    if not part.blocks.get(thread) and (loop is None or not loop.knows(optimizer)):
-        loop = _loop_of(optimizer, loop, frame)
-    if loop is not None:
-        loop.stepped(optimizer, frame)
+    known = None if loop is None else loop.stepping_of(optimizer)
+    if known is None:
+        frame = sys._getframe(1)
+        if not part.blocks.get(threading.get_ident()):
+            loop = _loop_of(optimizer, loop, frame)
+        known = None if loop is None else loop.add(optimizer, frame)
+    if known is not None:
+        loop.stepped(optimizer, known)
 
 
 def _loop_of(optimizer: Any, open_loop: "Loop | None", frame: Any) -> "Loop | None":

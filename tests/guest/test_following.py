@@ -122,3 +122,33 @@ def test_what_fails_behind_a_call_is_told_once(library: tuple[ModuleType, Module
 def test_what_is_not_there_can_not_be_followed(library: tuple[ModuleType, ModuleType], wrappers: Wrappers) -> None:
     with pytest.raises(AttributeError, match="adding has no function 'subtract'"):
         wrappers.follow(library[0], "subtract", noting(Told()))
+
+
+# What is told before a call
+
+
+class Counter:
+    def count(self, number: int, by: int = 1) -> float:
+        """Divides."""
+        return number / by
+
+
+def test_what_precedes_a_call_has_its_arguments_and_ends(wrappers: Wrappers) -> None:
+    before, told = Counter.__dict__["count"], []
+    counter = Counter()
+    wrappers.precede(Counter, "count", lambda *args, **kwargs: told.append((args, kwargs)))
+    assert counter.count(4, by=2) == 2
+    assert told == [((counter, 4), {"by": 2})]
+    assert (Counter.count.__doc__, Counter.count.__name__) == ("Divides.", "count")
+    with pytest.raises(ZeroDivisionError) as caught:
+        counter.count(1, by=0)
+    assert [entry.name for entry in caught.traceback] == [sys._getframe().f_code.co_name, "count"]
+    wrappers.restore()
+    assert Counter.__dict__["count"] is before
+
+
+def test_what_precedes_a_call_can_not_harm_it(wrappers: Wrappers) -> None:
+    wrappers.precede(Counter, "count", lambda *args, **kwargs: 1 / 0)
+    with pytest.warns(RunloreWarning, match="less is recorded"):
+        assert Counter().count(6, by=3) == 2
+    assert Counter().count(6, by=3) == 2

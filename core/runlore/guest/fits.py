@@ -107,7 +107,7 @@ class Fits(Part):
 
 def in_fit() -> bool:
     """Return True while a fit is under way in this context, so that another one would be a part of it."""
-    return process.part(Fits).under_way() is not None
+    return _innermost.get() is not None and process.part(Fits).under_way() is not None
 
 
 def in_search() -> bool:

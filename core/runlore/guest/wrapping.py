@@ -197,6 +197,13 @@ class Wrappers:
         setattr(owner, name, ours)
         self._done.append((owner, name, original, ours))
 
+    def precede(self, owner: type, name: str, note: Callable[..., object]) -> None:
+        """Let `note` be called with the arguments of each call of a method, before it: `guards.preceded`."""
+        original = vars(owner)[name]
+        ours = guards.preceded(original, note)
+        setattr(owner, name, ours)
+        self._done.append((owner, name, original, ours))
+
     def follow(
         self,
         owner: type | ModuleType,
