@@ -114,15 +114,21 @@ def open_binary(path: StrPath, root: StrPath | None = None, *, above: int | None
     return open(path, "rb", opener=lambda _, flags: open_file(path, root, flags, above=above))  # noqa: PTH123, SIM115
 
 
-def read_bytes(path: Path, root: Path | None, most: int) -> bytes:
+def read_bytes(path: Path, root: Path | None, most: int, *, above: int | None = None) -> bytes:
     """Return the content of a regular file, at most so many bytes from its beginning; see `open_binary`.
 
     Raises:
         OddFile: it is no regular file, or is reached through a link.
         OSError: there is none, or it can't be read.
     """
-    with open_binary(path, root) as file:
-        return file.read(most)
+    descriptor = open_file(path, root, above=above)
+    try:
+        found = os.read(descriptor, min(most, PIECE_BYTES))
+        while len(found) < most and (piece := os.read(descriptor, min(most - len(found), PIECE_BYTES))):
+            found += piece
+        return found
+    finally:
+        os.close(descriptor)
 
 
 def pieces(path: Path, root: Path | None = None) -> Iterator[bytes]:

@@ -38,12 +38,18 @@ def with_proof(payload: bytes, run_id: str) -> bytes:
     return payload[:-1] + _MARK + proof.encode() + _END if proof else payload
 
 
+def parted(payload: bytes) -> tuple[bytes, str]:
+    """Return the JSON of an event without its proof, and the proof; empty where there is none."""
+    if not payload.startswith(_MARK, len(payload) - _TAIL) or not payload.endswith(_END):
+        return payload, ""
+    return payload[:-_TAIL] + b"}", payload[len(_MARK) - _TAIL : -len(_END)].decode(errors="replace")
+
+
 def is_proven(payload: bytes, run_id: str) -> bool:
     """Return True if the JSON of an event of a run ends with the proof of this user, here or on a trusted machine."""
-    if not payload.startswith(_MARK, len(payload) - _TAIL) or not payload.endswith(_END):
+    whole, found = parted(payload)
+    if not found:
         return False
-    whole = payload[:-_TAIL] + b"}"
-    found = payload[len(_MARK) - _TAIL : -len(_END)].decode(errors="replace")
     who = _who()
     return any(secret and _keyed(whole, run_id, secret) == found for secret in (_secret(*who), *_trusted(*who)))
 

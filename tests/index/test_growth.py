@@ -190,3 +190,35 @@ def test_a_writer_that_stays_as_a_zombie_is_dead_soon(store: Store) -> None:
             time.sleep(0.05)
         assert store.run("idle").status == "crashed"
         assert Path(f"/proc/{writer.pid}").exists()
+
+
+def test_the_runs_of_one_script_share_their_keys_and_their_environment(grown: Path) -> None:
+    """Each run had texts of all of them: the index was five times as large, and took longer to write."""
+    store = open_store(grown)
+    store.runs(limit=1)
+    file = grown / "index-v1.sqlite"
+    before = file.stat().st_size
+    grow(grown, sorted(grown.glob("runs/*/*/*.run"))[:10], 1000, 3)
+    store.runs(limit=1)
+    assert file.stat().st_size - before < 1200 * 1000
+    with sqlite3.connect(file) as database:
+        counts = [database.execute(f"SELECT COUNT(*) FROM {table}").fetchone() for table in ("shapes", "environments")]
+    database.close()
+    assert counts == [(1,), (1,)]
+
+
+def test_runs_that_share_their_keys_or_their_environment_in_part_have_their_own(store: Store) -> None:
+    recorded = [{"a": 1, "b": [1, 2]}, {"b": 2.5, "a": None}, {"a": "x"}, {}, {"b": "y", "a": True}]
+    for number, params in enumerate(recorded):
+        with store.start_run(f"run-{number}", params=params, tags={"half": number % 2} if number else {}) as run:
+            if number % 2:
+                run.log_metrics({"loss": float(number)})
+            run.log_summary({"best": number, "worst": float("nan")} if number > 2 else {})
+    runs = store.runs(sort="id")
+    assert [run.params for run in runs] == recorded
+    assert [list(run.params) for run in runs] == [sorted(params) for params in recorded]
+    assert [run.tags for run in runs] == [{}, *({"half": str(number % 2)} for number in range(1, 5))]
+    assert [[*run.metrics] for run in runs] == [[], ["loss"], [], ["loss"], []]
+    assert [run.summary.get("best") for run in runs] == [None, None, None, 3, 4]
+    assert [run.name for run in store.runs("params.b == 2.5")] == ["run-1"]
+    assert len(store.runs("env.python.version != 'x'")) == len(recorded)

@@ -60,20 +60,21 @@ def print_json(document: Any) -> None:
 
     Hidden characters are escaped, and all where stdout takes less.
     """
+    encode = json.JSONEncoder(ensure_ascii=not _takes_everything(sys.stdout), allow_nan=False).encode
     if not isinstance(document, list | Iterator):
-        sys.stdout.write(_json_text(document) + "\n")
+        sys.stdout.write(_without_hidden(encode(document)) + "\n")
         return
     sys.stdout.write("[")
     for place, item in enumerate(document):
-        sys.stdout.write((", " if place else "") + _json_text(item))
+        sys.stdout.write((", " if place else "") + _without_hidden(encode(item)))
     sys.stdout.write("]\n")
 
 
-def _json_text(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=not _takes_everything(sys.stdout), allow_nan=False)
-    if not hides_nothing(text):  # they can only stand in texts, where JSON has an escape for each
-        text = "".join(json.dumps(char)[1:-1] if char > "~" and is_hidden(char) else char for char in text)
-    return text
+def _without_hidden(text: str) -> str:
+    """Return a JSON text with an escape for each hidden character, which can only stand in its texts."""
+    if (text.isascii() and "\x7f" not in text) or hides_nothing(text):  # the first is told at once
+        return text
+    return "".join(json.dumps(char)[1:-1] if char > "~" and is_hidden(char) else char for char in text)
 
 
 def print_traceback(kind: type[BaseException], error: BaseException, trace: "TracebackType | None") -> None:

@@ -32,9 +32,12 @@ TABLES = {
     ),
     "runs": (
         "n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT, experiment TEXT, status TEXT, parent TEXT, "
-        "started BIGINT, ended BIGINT, live INTEGER NOT NULL, lost BIGINT, damaged BIGINT, ran BIGINT, notes TEXT"
+        "started BIGINT, ended BIGINT, live INTEGER NOT NULL, lost BIGINT, damaged BIGINT, ran BIGINT, notes TEXT, "
+        "environment INTEGER NOT NULL"
     ),
-    "held": "run INTEGER PRIMARY KEY, text TEXT NOT NULL",  # what the tables below say of a run, to read it at once
+    # What the tables below say of a run, to read it at once, and the keys of that, which many runs share:
+    "held": "run INTEGER PRIMARY KEY, shape INTEGER NOT NULL, text TEXT NOT NULL",
+    "shapes": "n INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, keys TEXT NOT NULL",
     # Of the keys that somebody has asked for, and of values that `held` does not tell exactly:
     "params": f"{VALUE}, PRIMARY KEY (key, run)",
     "asked": "key TEXT PRIMARY KEY",
@@ -44,7 +47,10 @@ TABLES = {
         "run INTEGER NOT NULL, key TEXT NOT NULL, split TEXT, last DOUBLE PRECISION, min DOUBLE PRECISION, "
         "max DOUBLE PRECISION, count BIGINT, last_step BIGINT, PRIMARY KEY (run, key)"
     ),
-    "sections": "run INTEGER NOT NULL, section TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (run, section)",
+    "environments": "n INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, hashes TEXT NOT NULL",
+    "sections": (
+        "environment INTEGER NOT NULL, section TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (environment, section)"
+    ),
     "env": (
         "section TEXT NOT NULL, sha256 TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, num NUMERIC, "
         "text TEXT, PRIMARY KEY (section, sha256, key)"
@@ -71,6 +77,7 @@ TABLES = {
 INDEXES = {
     "runs_parent": "runs (parent)",
     "runs_live": "runs (live)",
+    "runs_environment": "runs (environment)",
     "files_run": "files (run)",
     "summary_num": "summary (key, num)",
     "metrics_last": "metrics (key, last)",
@@ -90,9 +97,9 @@ INDEXES = {
 }
 COUNTED = ("summary", "tags", "metrics", "data")  # whose keys are counted, as those of params and `env` are
 # Tables whose rows belong to a run:
-OF_RUN = ("summary", "tags", "metrics", "sections", "data", "artifacts", "members", "links", "weights")
+OF_RUN = ("summary", "tags", "metrics", "data", "artifacts", "members", "links", "weights")
 BY_RUN = ("held", *OF_RUN)
-WITHOUT_ROWID = (*OF_RUN, "params", "asked", "env")
+WITHOUT_ROWID = (*OF_RUN, "params", "asked", "sections", "env")
 
 
 # Values of runs.live; 0 stands for runs whose files no longer change

@@ -11,14 +11,12 @@ from runlore.errors import excerpt
 from runlore.index.database import TABLES as COLUMNS
 from runlore.index.database import Sqlite, chunks
 from runlore.index.fields import BARE, FLAGS, TABLES, Field
-from runlore.index.rows import param_row, texts_of
+from runlore.index.rows import load_shapes, param_row, texts_of
 from runlore.index.sql import Compiled
 
 MAX_PARAMS = 100  # params that `varied_params` returns
 MAX_HINTS = 3  # each looks through all keys
-ODD = re.compile(r'["\\\x00-\x1f]')  # in a key that SQLite does not find in JSON by its path
 PART = 5_000  # runs whose params are listed at a time
-MAX_PATHS = 60  # that SQLite looks up in one call; it takes 100 arguments at least
 
 
 class Unlisted(Exception):
@@ -46,7 +44,8 @@ def list_params(database: Sqlite, keys: Collection[str]) -> None:
     """Make the rows of params with some keys, those of later runs included, within a transaction."""
     missing = _unlisted(database, keys)
     last = 0
-    while missing and (rows := _held_params(database, missing, last)):
+    following = "WHERE run > ? ORDER BY run LIMIT ?"
+    while missing and (rows := _params_in(database, frozenset(missing), following, [last, PART])):
         last = rows[-1][0]
         found = (param_row(number, key, value) for number, values in rows for key, value in values.items())
         database.insert("params", filter(None, found))
@@ -67,9 +66,8 @@ def params_of(database: Sqlite, numbers: Sequence[int], keys: Collection[str]) -
     found: dict[int, dict[str, Any]] = {number: {} for number in numbers}
     own = "SELECT run, key, kind, num, text FROM params WHERE key IN (SELECT value FROM json_each(?)) AND run IN"
     for marks, some in chunks(numbers) if keys else ():
-        texts = database.query(f"SELECT run, text FROM held WHERE run IN {marks}", some)
-        held = [(number, *item) for number, text in texts for item in _some_of(json.loads(text)[0], keys).items()]
-        told = filter(None, (param_row(*item) for item in held))
+        rows = _params_in(database, keys, f"WHERE run IN {marks}", some)
+        told = filter(None, (param_row(number, *item) for number, values in rows for item in values.items()))
         for number, key, kind, num, text in [*told, *database.query(f"{own} {marks}", [json.dumps([*keys]), *some])]:
             found[number][key] = text if kind == "bool" or num is None else num
     return found
@@ -84,24 +82,21 @@ def _unlisted(database: Sqlite, keys: Collection[str]) -> list[str]:
     return found
 
 
-def _held_params(database: Sqlite, keys: Sequence[str], last: int) -> list[tuple[int, dict[str, Any]]]:
-    """Return the params with some keys of the runs behind a number, at most `PART` of them."""
-    where = "FROM held WHERE run > ? ORDER BY run LIMIT ?"
-    if len(keys) > MAX_PATHS or any(map(ODD.search, keys)):
-        rows = database.query(f"SELECT run, text {where}", [last, PART])
-        return [(number, _some_of(json.loads(text)[0], keys)) for number, text in rows]
-    paths = [f'$[0]."{key}"' for key in keys]
-    paths = paths * 2 if len(paths) == 1 else paths  # of one path SQLite would read the number, not its text
-    marks = ", ".join("?" * len(paths))
-    sql = f"SELECT run, CASE WHEN json_valid(text) THEN json_extract(text, {marks}) ELSE text END, json_valid(text)"
-    return [
-        (number, dict(zip(keys, json.loads(text), strict=False)) if plain else _some_of(json.loads(text)[0], keys))
-        for number, text, plain in database.query(f"{sql} {where}", [*paths, last, PART])
-    ]
-
-
-def _some_of(values: dict[str, Any], keys: Collection[str]) -> dict[str, Any]:
-    return {key: values[key] for key in keys if key in values}
+def _params_in(
+    database: Sqlite, keys: Collection[str], which: str, arguments: Sequence[Any]
+) -> list[tuple[int, dict[str, Any]]]:
+    """Return number and params with some keys of runs, as `held` has them; `which` is the rest of a SELECT of it."""
+    rows = database.query(f"SELECT run, shape, text FROM held {which}", arguments)
+    shapes = load_shapes(database, [shape for _, shape, _ in rows])
+    places = {
+        number: [(key, place) for place, key in enumerate(shape.params) if key in keys]
+        for number, shape in shapes.items()
+    }
+    found: list[tuple[int, dict[str, Any]]] = []
+    for number, shape, text in rows:
+        values = json.loads(text)[0] if places[shape] else ()
+        found.append((number, {key: values[place] for key, place in places[shape]}))
+    return found
 
 
 def count_keys(database: Sqlite) -> dict[str, dict[str, int]]:
@@ -168,9 +163,11 @@ def varied_params(database: Sqlite, ids: Sequence[str], but: Collection[str]) ->
     """
     found: dict[str, dict[str, str]] = {}
     for marks, some in chunks(ids):
-        sql = f"SELECT r.id, h.text FROM runs r JOIN held h ON h.run = r.n WHERE r.id IN {marks}"
-        for run_id, held in database.query(sql, some):
-            for key, text in texts_of(held).items():
+        sql = f"SELECT r.id, h.shape, h.text FROM runs r JOIN held h ON h.run = r.n WHERE r.id IN {marks}"
+        rows = database.query(sql, some)
+        shapes = load_shapes(database, [shape for _, shape, _ in rows])
+        for run_id, shape, held in rows:
+            for key, text in texts_of(shapes[shape], held).items():
                 found.setdefault(key, {})[run_id] = text
     counts = {key: len(set(texts.values())) for key, texts in found.items() if key not in but}
     varied = [key for key, count in counts.items() if count > 1 or len(found[key]) < len(ids)]

@@ -3,14 +3,15 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from runlore._ids import sha256_of
 from runlore.artifacts.blobs import Blobs
 from runlore.errors import ArtifactNotFound
-from runlore.index.database import BY_RUN, COUNTED, DAMAGED, LIVE, SILENT, Sqlite, chunks
+from runlore.index.database import BY_RUN, DAMAGED, LIVE, SILENT, Sqlite, chunks
 from runlore.log.events import are_plain
 from runlore.log.folder import Folder
 from runlore.log.frames import DecodeError, load_json
@@ -28,13 +29,72 @@ Row = tuple[Any, ...]
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
+class Shape(NamedTuple):
+    """The keys of a run's values, each in the order in which `held` has the values; most runs of a script share them.
+
+    `captured` are those of the params that nobody passed.
+    """
+
+    params: Sequence[str] = ()
+    captured: Sequence[str] = ()
+    summary: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    metrics: Sequence[str] = ()
+
+
+NO_KEYS = Shape()
+
+
+class Shared:
+    """What many runs have alike, each stored once under a number: the keys of their values, and their environments.
+
+    What is new is inserted at once, within a transaction.
+    """
+
+    def __init__(self, database: Sqlite) -> None:
+        self._database = database
+        self._shapes: dict[tuple[object, ...], tuple[int, Shape]] = {}  # by the keys as they were recorded
+        self._environments: dict[tuple[object, ...], int] = {}  # likewise by sections and their hashes
+
+    def shape_of(self, record: Record, tallies: Mapping[str, Tally]) -> tuple[int, Shape]:
+        """Return the shape of a run's values, and its number."""
+        tables = (record.params, record.summary, record.tags, tallies)
+        recorded = (*(tuple(values) for values in tables), frozenset(record.captured))
+        if recorded not in self._shapes:
+            captured = record.captured & record.params.keys()
+            shape = Shape(*map(sorted, (record.params, captured, record.summary, record.tags, tallies)))
+            number, _ = self._number_of("shapes", _encode(shape))
+            self._shapes[recorded] = number, shape
+        return self._shapes[recorded]
+
+    def environment_of(self, record: Record) -> int:
+        """Return the number of a run's environment."""
+        recorded = tuple((section, str(item["sha256"])) for section, item in record.environment.items())
+        if recorded not in self._environments:
+            number, is_new = self._number_of("environments", _encode(sorted(recorded)))
+            if is_new:
+                self._database.insert("sections", [(number, *item) for item in recorded])
+            self._environments[recorded] = number
+        return self._environments[recorded]
+
+    def _number_of(self, table: str, text: str) -> tuple[int, bool]:
+        """Return the number of a text in a table, and whether it is new there."""
+        sha256 = sha256_of(text.encode("utf-8", "surrogatepass"))
+        for (number,) in self._database.query(f"SELECT n FROM {table} WHERE sha256 = ?", (sha256,)):
+            return int(number), False
+        ((number,),) = self._database.query(f"SELECT COALESCE(MAX(n), 0) + 1 FROM {table}")
+        self._database.insert(table, [(number, sha256, text)])
+        return int(number), True
+
+
 class Batch:
     """Collects the rows of many runs, to insert them table by table; of params only those with keys that were asked."""
 
-    def __init__(self, asked: Collection[str] = ()) -> None:
+    def __init__(self, shared: Shared, asked: Collection[str] = ()) -> None:
+        self._shared = shared
         self._asked = asked
         self._tables: dict[str, list[Row]] = {name: [] for name in ("runs", *BY_RUN, "params")}
-        self._counts: Counter[str] = Counter()  # of params
+        self._shapes: list[Shape] = []  # of each run
         self.files: list[Row] = []
 
     def add(self, record: Record, tallies: Mapping[str, Tally], number: int, state: int = 0) -> None:
@@ -42,12 +102,15 @@ class Batch:
 
         `state` is the value of `live` where the run is neither live nor damaged.
         """
-        for table, rows in _rows_of(record, tallies, number, state).items():
+        known, shape = self._shared.shape_of(record, tallies)
+        for table, rows in _rows_of(record, tallies, number).items():
             self._tables[table] += rows
+        self._tables["runs"].append((*_run_row(record, number, state), self._shared.environment_of(record)))
+        self._tables["held"].append((number, known, _held_text(shape, record, tallies)))
+        self._shapes.append(shape)
         params = record.params
-        self._counts.update(iter(params))
         keys = [key for key in self._asked if params.get(key) is not None]
-        if _has(params, dict):
+        if _has(params.values(), dict):
             keys += [key for key, value in params.items() if value.__class__ is dict and key not in self._asked]
         self._tables["params"] += [(number, key, *value_columns(params[key])) for key in keys]
 
@@ -55,20 +118,21 @@ class Batch:
         """Insert all rows and count their keys, within a transaction."""
         for table, rows in self._tables.items():
             database.insert(table, rows)
-        database.count({("params", key): count for key, count in self._counts.items()})
-        for table in COUNTED:
-            database.count(Counter((table, row[1]) for row in self._tables[table]))
         database.insert("files", self.files)
+        counts = Counter(("data", row[1]) for row in self._tables["data"])
+        runs = Counter(map(id, self._shapes))
+        for shape in {id(shape): shape for shape in self._shapes}.values():
+            for table in ("params", "summary", "tags", "metrics"):
+                counts.update({(table, key): runs[id(shape)] for key in getattr(shape, table)})
+        database.count(counts)
 
 
-def _rows_of(record: Record, tallies: Mapping[str, Tally], number: int, state: int) -> dict[str, list[Row]]:
-    """Return the rows of a run and of its series by table."""
-    tables: dict[str, list[Row]] = {"runs": [_run_row(record, number, state)], **_artifact_rows(record, number)}
-    tables["held"] = [(number, _held_text(record, tallies))]
+def _rows_of(record: Record, tallies: Mapping[str, Tally], number: int) -> dict[str, list[Row]]:
+    """Return the rows of what a run has, and of its series, by table."""
+    tables = _artifact_rows(record, number)
     tables["summary"] = [(number, key, *value_columns(value)) for key, value in record.summary.items()]
     tables["tags"] = [(number, key, "str", None, _text(value)) for key, value in record.tags.items()]
     tables["metrics"] = [(number, key, *_tally_columns(tally)) for key, tally in tallies.items()]
-    tables["sections"] = [(number, section, item["sha256"]) for section, item in record.environment.items()]
     tables["links"] = [
         (number, position, _text(link["kind"]), str(link["run"]), _whole(link.get("step")), _text(link.get("sha256")))
         for position, link in enumerate(record.links)
@@ -132,7 +196,8 @@ class Summary:
     lost_calls: int
     damaged_bytes: int
     ran: int | None
-    held: str = "[{}, [], {}, {}, {}]"
+    shape: Shape = NO_KEYS
+    held: str = "[[], [], [], []]"
 
 
 class Values(NamedTuple):
@@ -147,15 +212,16 @@ class Values(NamedTuple):
 
 def values_of(summary: Summary) -> Values:
     """Return the values of a run."""
-    params, captured, results, tags, metrics = json.loads(summary.held)
+    shape = summary.shape
+    params, results, tags, metrics = json.loads(summary.held)
     return Values(
-        _listed(params),
-        frozenset(captured),
-        _listed(results),
-        tags,
+        dict(zip(shape.params, _listed(params), strict=True)),
+        frozenset(shape.captured),
+        dict(zip(shape.summary, _listed(results), strict=True)),
+        dict(zip(shape.tags, tags, strict=True)),
         {
             key: Tally.of(split, count, (last_step, math.nan if last is None else last), (low, high))
-            for key, (split, last, low, high, count, last_step) in metrics.items()
+            for key, (split, last, low, high, count, last_step) in zip(shape.metrics, metrics, strict=True)
         },
     )
 
@@ -164,29 +230,33 @@ def load_summaries(database: Sqlite, numbers: Sequence[int]) -> list[Summary]:
     """Return the runs with these numbers, in this order; numbers without a run are left out."""
     found: dict[int, Summary] = {}
     for marks, some in chunks(numbers):
-        sql = f"SELECT {RUN_COLUMNS}, text FROM runs JOIN held ON run = n WHERE n IN {marks}"
-        found |= {row[0]: Summary(*row) for row in database.query(sql, some)}
+        sql = f"SELECT {RUN_COLUMNS}, shape, text FROM runs JOIN held ON run = n WHERE n IN {marks}"
+        rows = database.query(sql, some)
+        shapes = load_shapes(database, [row[-2] for row in rows])
+        for *row, shape, text in rows:
+            found[row[0]] = Summary(*(*row, shapes[shape], text))
     return [found[number] for number in numbers if number in found]
 
 
-def _held_text(record: Record, tallies: Mapping[str, Tally]) -> str:
-    """Return the text of the values that `values_of` reads, by key in alphabetical order."""
-    params, results = _all_held(record.params), _all_held(record.summary)
-    tags = {key: _text(record.tags[key]) for key in sorted(record.tags)}
-    metrics = {key: _tally_columns(tallies[key]) for key in sorted(tallies)}
-    captured = sorted(record.captured & params.keys())
-    return _encode([params, captured, results, tags, metrics])
+def load_shapes(database: Sqlite, numbers: Iterable[int]) -> dict[int, Shape]:
+    """Return the shapes with some numbers."""
+    found: dict[int, Shape] = {}
+    for marks, some in chunks(sorted(set(numbers))):
+        rows = database.query(f"SELECT n, keys FROM shapes WHERE n IN {marks}", some)
+        found |= {number: Shape(*json.loads(text)) for number, text in rows}
+    return found
 
 
-def texts_of(held: str) -> dict[str, str]:
-    """Return the params of the text of a run's values, each as its text."""
+def texts_of(shape: Shape, held: str) -> dict[str, str]:
+    """Return the params that `held` has of a run, each as its text."""
     return {
-        key: str(value[0]) if value.__class__ is list else _text_of(value) for key, value in json.loads(held)[0].items()
+        key: str(value[0]) if value.__class__ is list else _text_of(value)
+        for key, value in zip(shape.params, json.loads(held)[0], strict=True)
     }
 
 
 def param_row(number: int, key: str, value: Any) -> Row | None:
-    """Return the row of a param as the text of its run's values has it; None where there is one already, or no value.
+    """Return the row of a param as `held` has it; None where there is one already, or no value.
 
     Of a list, another object or a NaN that text does not tell all.
     """
@@ -200,26 +270,34 @@ def _text_of(value: Any) -> str:
     return str(plain_float(value)) if value.__class__ is float else str(value)
 
 
-def _all_held(values: Mapping[str, Plain]) -> dict[str, Any]:
+def _held_text(shape: Shape, record: Record, tallies: Mapping[str, Tally]) -> str:
+    """Return the text of a run's values, without their keys, that `values_of` reads."""
+    params = _all_held([record.params[key] for key in shape.params])
+    results = _all_held([record.summary[key] for key in shape.summary])
+    tags = [_text(record.tags[key]) for key in shape.tags]
+    return _encode([params, results, tags, [_tally_columns(tallies[key]) for key in shape.metrics]])
+
+
+def _all_held(values: list[Plain]) -> list[Any]:
     """Return values from a record as the text holds them: one in a list is the text of a list."""
-    held: dict[str, Any] = {key: values[key] for key in sorted(values)}
-    if _has(values, dict):
-        for key, value in values.items():
-            if isinstance(value, dict):
-                held[key] = [text_of(value)] if is_list(value) else listed_value(value)
-    return held
+    if not _has(values, dict):
+        return values
+    return [
+        value if not isinstance(value, dict) else [text_of(value)] if is_list(value) else listed_value(value)
+        for value in values
+    ]
 
 
-def _listed(values: dict[str, Any]) -> dict[str, Any]:
-    """Put lists in the place of their texts."""
-    for key in [key for key, value in values.items() if value.__class__ is list] if _has(values, list) else ():
-        values[key] = json.loads(values[key][0])
-    return values
+def _listed(values: list[Any]) -> list[Any]:
+    """Return values with lists in the place of their texts."""
+    if not _has(values, list):
+        return values
+    return [json.loads(value[0]) if value.__class__ is list else value for value in values]
 
 
-def _has(values: Mapping[str, Any], kind: type) -> bool:
+def _has(values: Iterable[Any], kind: type) -> bool:
     """Return True if a value is of a type; sooner than a loop over all of them."""
-    return kind in map(type, values.values())
+    return kind in map(type, values)
 
 
 def value_columns(value: Plain) -> tuple[str, float | None, str | None]:

@@ -310,7 +310,7 @@ def _join(field: Field, place: int) -> Clause:
         rows = f"s{place}"
         return Clause(f"LEFT JOIN {field.table} {rows} ON {rows}.run = r.n AND {rows}.key = ?", (field.key,))
     sql = (
-        f"LEFT JOIN sections e{place} ON e{place}.run = r.n AND e{place}.section = ? "
+        f"LEFT JOIN sections e{place} ON e{place}.environment = r.environment AND e{place}.section = ? "
         f"LEFT JOIN env s{place} ON s{place}.section = e{place}.section AND s{place}.sha256 = e{place}.sha256 "
         f"AND s{place}.key = ?"
     )

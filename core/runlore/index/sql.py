@@ -184,7 +184,7 @@ def _in_table(field: Field, test: str, values: Sequence[Any] = ()) -> Clause:
     arguments = (field.key, *values)
     if field.table == "env":
         sections = "sections s JOIN env t ON t.section = s.section AND t.sha256 = s.sha256"
-        return Clause(f"r.n IN (SELECT s.run FROM {sections} WHERE t.key = ? AND {test})", arguments)
+        return Clause(f"r.environment IN (SELECT s.environment FROM {sections} WHERE t.key = ? AND {test})", arguments)
     return Clause(f"r.n IN (SELECT t.run FROM {field.table} t WHERE t.key = ? AND {test})", arguments)
 
 

@@ -20,14 +20,14 @@ from runlore.index.database import (
     is_of_value,
 )
 from runlore.index.place import proof_of
-from runlore.index.rows import Batch, Sections, texts_of
+from runlore.index.rows import Batch, Sections, Shared, load_shapes
 from runlore.log import liveness
 from runlore.log.folder import Folder, WriterFile
 from runlore.log.frames import fault_text
 from runlore.log.liveness import boot_id
 from runlore.log.record import UNREADABLE, Record, Writers
 
-VERSION = "16"  # of the tables and of what their rows mean
+VERSION = "17"  # of the tables and of what their rows mean
 SORT_CACHE_KIB = 8 << 10
 
 
@@ -168,7 +168,7 @@ def _known_runs(database: Sqlite, ids: Sequence[str]) -> dict[str, tuple[int, in
 
 def _store(database: Sqlite, numbered: Sequence[tuple[int, Change]]) -> None:
     """Store runs under their numbers. What a run holds that can't be stored costs no other run."""
-    batch = Batch({key for (key,) in database.query("SELECT key FROM asked")})
+    batch = Batch(Shared(database), {key for (key,) in database.query("SELECT key FROM asked")})
     try:
         for number, change in numbered:
             if change.record is not None and change.writers is not None:
@@ -201,8 +201,8 @@ def _delete_run(database: Sqlite, day: str, run_id: str) -> None:
 
 
 def _delete_params(database: Sqlite, number: int) -> None:
-    for (held,) in database.query("SELECT text FROM held WHERE run = ?", (number,)):
-        keys = texts_of(held)
+    for (shape,) in database.query("SELECT shape FROM held WHERE run = ?", (number,)):
+        keys = load_shapes(database, [shape])[shape].params
         database.count({("params", key): -1 for key in keys})
         database.execute_many("DELETE FROM params WHERE key = ? AND run = ?", [(key, number) for key in keys])
 

@@ -4,6 +4,7 @@ docs/format.md says what the fields mean.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from runlore import _proof
@@ -17,6 +18,8 @@ MAX_NAME = 64 << 10  # characters of a name, of a key and of what else stands in
 MAX_TIME = 1 << 61  # µs before and after 1970
 MAX_EVENTS = 1_000_000  # of one file
 MAX_EVENT_BYTES = 256 << 20  # of one file
+MAX_SHARED = 16 << 10  # bytes of an environment that is kept for the next run
+_ENVIRONMENT = b'{"type":"environment","time":'
 WEIGHTS = ("fingerprints", "shapes", "tensors")  # kinds of hashes of a model file
 
 
@@ -90,6 +93,8 @@ class Room:
             raise DecodeError(f"a file has room for {MAX_EVENTS:,} events of {MAX_EVENT_BYTES >> 20} MiB in all")
         self.events -= 1
         self.size -= len(payload)
+        if payload.startswith(_ENVIRONMENT) and self._check is check_event:
+            return _load_environment(payload)
         return self._check(frames.load_json(payload))
 
 
@@ -100,6 +105,35 @@ def load_event(payload: bytes) -> Event:
         DecodeError: the frame does not hold one.
     """
     return check_event(frames.load_json(payload))
+
+
+def _load_environment(payload: bytes) -> Event:
+    """Return the event of an environment, as `load_event` does.
+
+    The runs of a machine have equal ones but for the time and the proof, so that its sections are read once for many.
+    """
+    whole, proof = _proof.parted(payload)
+    time, _, rest = whole[len(_ENVIRONMENT) :].partition(b",")
+    shared = _shared_environment(rest) if len(rest) < MAX_SHARED and _is_plain_number(time) else None
+    if shared is None or (proof and not proof.isalnum()):
+        return load_event(payload)
+    return {**shared, "time": int(time), "proof": proof} if proof else {**shared, "time": int(time)}
+
+
+def _is_plain_number(text: bytes) -> bool:
+    """Return True for a positive whole number as JSON has it, of less than 64 bits."""
+    return text.isdigit() and len(text) < 19 and not text.startswith(b"0")
+
+
+@lru_cache(maxsize=64)
+def _shared_environment(rest: bytes) -> Event | None:
+    """Return the event of an environment whose other fields these are; None where they can't be used, or told twice."""
+    try:
+        event, other = (load_event(_ENVIRONMENT + time + rest) for time in (b"1,", b"2,"))
+    except DecodeError:
+        return None
+    is_usual = event["time"] != other["time"] and event["type"] == "environment" and "proof" not in event
+    return event if is_usual else None
 
 
 def check_event(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from runlore._frozen import fresh, late
-from runlore._inside import is_hollow, open_binary
+from runlore._inside import is_hollow, open_binary, read_bytes
 from runlore.log import columns, frames
 from runlore.log.events import Event, Room, first_of
 from runlore.log.frames import Damage, DecodeError, FrameReader, is_int64
@@ -196,28 +196,53 @@ def read_sealed(path: Path, ordinal: int, above: int | None = None) -> Content:
         FormatError: the file is of a newer format.
         FileNotFoundError: it was removed meanwhile.
     """
+    head = read_bytes(path, None, WHOLE_BYTES, above=above)
+    if not frames.check_signature(head, frames.SEALED_SIGNATURE, path.name):
+        return _read_damaged(path, ordinal)
+    try:
+        return _read_small(path, ordinal, head) if len(head) < WHOLE_BYTES else _read_large(path, ordinal, above)
+    except DecodeError:
+        return _read_damaged(path, ordinal)
+
+
+def _read_small(path: Path, ordinal: int, whole: bytes) -> Content:
+    """Read a sealed file of which this is the content.
+
+    Raises:
+        DecodeError: its end is damaged, or a frame of its events.
+    """
+    start = _start_of(whole[-TRAILER.size :], len(whole))
+    events, footer = _read_events(io.BytesIO(whole), start, whole)
+    return footer.content(path, ordinal, events, whole[:start] if start <= HELD_BYTES else b"")
+
+
+def _read_large(path: Path, ordinal: int, above: int | None) -> Content:
+    """Read a sealed file whose content is not held.
+
+    Raises:
+        DecodeError: its end is damaged, or a frame of its events.
+    """
     with open_binary(path, above=above) as file:
-        head = file.read(WHOLE_BYTES)
-        if not frames.check_signature(head, frames.SEALED_SIGNATURE, path.name):
-            return _read_damaged(path, ordinal)
-        if len(head) < WHOLE_BYTES:
-            trailer = head[-TRAILER.size :]
-        else:
-            file.seek(-TRAILER.size, 2)
-            trailer = file.read()
-        if len(trailer) < TRAILER.size or not trailer.endswith(TRAILER_MARK):
-            return _read_damaged(path, ordinal)
+        size = file.seek(0, 2)
+        file.seek(-TRAILER.size, 2)
+        start = _start_of(file.read(), size)
+        if is_hollow(file.fileno()):
+            raise DecodeError("the file is mostly holes")
+        events, footer = _read_events(file, start, b"")
+    return footer.content(path, ordinal, events)
+
+
+def _start_of(trailer: bytes, size: int) -> int:
+    """Return where the events of a sealed file of some bytes begin.
+
+    Raises:
+        DecodeError: the trailer is none.
+    """
+    if len(trailer) == TRAILER.size and trailer.endswith(TRAILER_MARK):
         start, footer_at, _ = TRAILER.unpack(trailer)
-        size = file.seek(0, 2) if len(head) == WHOLE_BYTES else len(head)
-        if not start <= footer_at <= size or (size > WHOLE_BYTES and is_hollow(file.fileno())):
-            return _read_damaged(path, ordinal)
-        try:
-            events, footer = _read_events(file, start, head if len(head) < WHOLE_BYTES else b"")
-        except DecodeError:
-            return _read_damaged(path, ordinal)
-    tallies, damage, orphans, chunks, log_bytes = footer
-    blocks = head[:start] if len(head) < WHOLE_BYTES and start <= HELD_BYTES else b""
-    return Content(path, ordinal, events, tallies, damage, orphans, chunks, log_bytes=log_bytes, blocks=blocks)
+        if start <= footer_at <= size:
+            return int(start)
+    raise DecodeError("the file has no trailer")
 
 
 class Footer(NamedTuple):
@@ -228,6 +253,12 @@ class Footer(NamedTuple):
     orphans: int
     chunks: list[tuple[int, frozenset[str]]]
     log_bytes: int | None
+
+    def content(self, path: Path, ordinal: int, events: list[Event], blocks: bytes = b"") -> Content:
+        """Return the content of its file."""
+        found = Content(path, ordinal, events, self.tallies, self.damage, self.orphans, self.chunks)
+        found.log_bytes, found.blocks = self.log_bytes, blocks
+        return found
 
     @classmethod
     def decode(cls, payload: bytes) -> "Footer":

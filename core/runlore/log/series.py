@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from runlore.errors import MetricNotFound
@@ -32,11 +33,15 @@ class Curves:
     """
 
     def __init__(self, tallies: Mapping[str, Tally], contents: Callable[[], list[Content]]) -> None:
-        self._counts = {key: tallies[key].count for key in sorted(tallies)}
+        self._tallies = tallies
         self._contents = contents
         self._asked = 0  # points
         self._read: dict[str, Arrays] = {}
         self._told: set[str] = set()  # keys whose damaged blocks were told of
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        return {key: self._tallies[key].count for key in sorted(self._tallies)}
 
     def arrays(self, key: str) -> "Arrays":
         """Return steps, values, times and epochs of a key; damaged blocks are left out, which a warning tells."""
