@@ -52,12 +52,12 @@ SCRIPTS = {
     "9,600 hits": f"store.runs(limit={HITS})",
     "page: keys": "tables.keys(store); began = time.process_time(); tables.keys(store)",
     "page: columns": """
-        tables.suggested(store, "", False)
+        tables.suggested(store, "", [])
         began = time.process_time()
-        tables.suggested(store, "", False)
+        tables.suggested(store, "", [])
         """,
     "page: hundred rows": """
-        ask = lambda: tables.table(store, "", ["params.lr", "metrics.metric_0"], "-metrics.metric_0", 0, 100, False)
+        ask = lambda: tables.table(store, "", ["params.lr", "metrics.metric_0"], "-metrics.metric_0", 0, 100, [])
         ask()
         began = time.process_time()
         ask()

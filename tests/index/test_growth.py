@@ -11,6 +11,7 @@ import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -208,7 +209,13 @@ def test_the_runs_of_one_script_share_their_keys_and_their_environment(grown: Pa
 
 
 def test_runs_that_share_their_keys_or_their_environment_in_part_have_their_own(store: Store) -> None:
-    recorded = [{"a": 1, "b": [1, 2]}, {"b": 2.5, "a": None}, {"a": "x"}, {}, {"b": "y", "a": True}]
+    recorded: list[dict[str, Any]] = [
+        {"a": 1, "b": [1, 2]},
+        {"b": 2.5, "a": None},
+        {"a": "x"},
+        {},
+        {"b": "y", "a": True},
+    ]
     for number, params in enumerate(recorded):
         with store.start_run(f"run-{number}", params=params, tags={"half": number % 2} if number else {}) as run:
             if number % 2:

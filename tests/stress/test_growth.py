@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runlore import Store, open_store
-from tests.bench.growth import COMMANDS, ask, make
+from tests.bench.growth import QUESTIONS, ask, make
 from tests.stress.growing import grow, make_templates, opened
 
 MOST_MIB = 150
@@ -16,7 +16,7 @@ def check_memory(folder: Path, few: int, many: int) -> None:
     found: dict[str, list[float]] = {}
     for runs in (few, many):
         make(folder / str(runs), runs)
-        for question in ("first index", "one new run", *COMMANDS):
+        for question in QUESTIONS:
             found.setdefault(question, []).append(ask(question, folder / str(runs))[1])
     for question, (before, after) in found.items():
         assert after < MOST_MIB, (question, found)

@@ -53,6 +53,11 @@ class Change:
         self.tallies = {}
         report(f"run {self.run_id}: its files can't be used: {self.fault}; `runlore quarantine` sets it aside")
 
+    def let_go(self) -> None:
+        """Forget the contents of whole sealed files, of which the record has everything: many wait to be stored."""
+        if self.writers is not None:
+            self.writers.contents = [item for item in self.writers.contents if item.damage or not item.sealed]
+
 
 @dataclass(slots=True)
 class News:
@@ -308,6 +313,7 @@ def _read_change(
             change.writers = read_writers(change.files, replays, above)
             change.tallies = change.writers.tallies() if summed else {}
             change.record = build_record(folder, change.run_id, change.writers)
+            change.let_go()
             return
         except FileNotFoundError:
             change.files, above = [], None
