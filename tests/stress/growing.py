@@ -21,6 +21,7 @@ def make_templates(store: Store, params: int = 90, metrics: int = 3, steps: int 
         with store.start_run("grown", params=values | {"lr": 10.0**-number, "seed": number}) as run:
             for step in range(steps):
                 run.log_metrics({f"metric_{key}": (number + step) / (key + 1) for key in range(metrics)}, step)
+            run.companions.await_captures()  # else what comes late has a file of its own
     return sorted(store.root.glob("runs/*/*/*.run"))
 
 

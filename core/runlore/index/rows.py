@@ -46,7 +46,7 @@ NO_KEYS = Shape()
 
 
 class Shared:
-    """What many runs have alike, each stored once under a number: the keys of their values, and their environments.
+    """Numbers what many runs have alike, to store it once: the keys of their values, and their environments.
 
     What is new is inserted at once, within a transaction.
     """
