@@ -71,7 +71,7 @@ def autolog(*frameworks: str, without: Iterable[str] = ()) -> Autolog:
     switches = process.part(_Switches)
     if switches.is_told:  # the rest of those counts as on
         switches.is_told = False
-        for name in wanted_by_setting(default="1") - switches.left:
+        for name in valid_or(frozenset[str](), wanted_by_setting, "1") - switches.left:
             switches.enable(found[name])
     before = switches.names
     for integration in chosen:
