@@ -16,6 +16,7 @@ import websocket
 from tests.ui.serving import Served
 
 WAIT_S = 60  # for anything: the machine may be busy
+LEFT = re.compile(r"The connection to \S+/api/live was interrupted while")  # said as a page is left for another one
 LISTENS = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
 
 
@@ -54,11 +55,12 @@ class Firefox:
         return answer["result"]
 
     def said(self) -> list[str]:
-        """What scripts have complained of, and nobody has asked for yet."""
+        """What the page was complained of, and nobody has asked for yet."""
         self.ask("1")  # brings what came before
         entries = [event["params"] for event in self._events if event["method"] == "log.entryAdded"]
         self._events.clear()
-        return [f"{entry['level']}: {entry['text']}" for entry in entries if entry["level"] in ("error", "warn")]
+        said = [f"{entry['level']}: {entry['text']}" for entry in entries if entry["level"] in ("error", "warn")]
+        return [text for text in said if not LEFT.search(text)]
 
     def open(self, served: Served, path: str) -> Self:
         """With the token first, which becomes the cookie."""

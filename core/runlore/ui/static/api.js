@@ -88,14 +88,17 @@ export function listen(heard, state) {
       if (!locked) setTimeout(again, AGAIN_MS, given);
     });
   };
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) {
-      source?.close();
-      source = null;
-    } else if (!source) {
-      open();
-      heard({ ...NOTHING, more: true });
-    }
-  });
+  const close = () => {
+    source?.close();
+    source = null;
+  };
+  const goOn = () => {
+    if (source || document.hidden) return;
+    open();
+    heard({ ...NOTHING, more: true });
+  };
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : goOn()));
+  window.addEventListener("pagehide", close); // a browser complains of a stream that it has to cut off …
+  window.addEventListener("pageshow", (event) => event.persisted && goOn()); // … and keeps no page that has one
   if (!document.hidden) open();
 }
