@@ -71,7 +71,7 @@ SUITES = {"xgboost": (XGBOOST, 18), "optuna": (OPTUNA, 50)}  # and how many pass
 
 
 @pytest.mark.stress
-@pytest.mark.parametrize("framework", [name for name in SUITES if find_spec(f"{name}.testing") is not None])
+@pytest.mark.parametrize("framework", [name for name in SUITES if find_spec(name) and find_spec(f"{name}.testing")])
 def test_its_own_tests_come_to_the_same(framework: str, store: Store, tmp_path: Path) -> None:
     text, passed = SUITES[framework]
     tests = tmp_path / f"test_{framework}.py"
