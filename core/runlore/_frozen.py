@@ -7,7 +7,7 @@ T = TypeVar("T", bound=type)
 F = TypeVar("F", bound="Frozen")
 V = TypeVar("V")
 
-MAX_FEW = 128  # objects of a class that are not worth to compile a function for
+MAX_FEW = 128  # objects of a class, for which compiling a function does not pay
 
 
 class Frozen:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from runlore._streams import FOLDER, open_beside_streams
 
-StrPath = str | os.PathLike[str]  # texts are given where each run or fit asks: a Path takes longer than the system
+StrPath = str | os.PathLike[str]  # what each run asks for is given as a text: to make a Path takes longer
 
 PIECE_BYTES = 1 << 20  # of a file that is read at a time
 FREE_HOLES = 64 << 20  # bytes of a file that may be holes, and so many times what is written of it:
