@@ -5,6 +5,7 @@ import { here, outer } from "./base.js";
 import * as compare from "./compare.js";
 import { closePopover, fill, h, link, say } from "./dom.js";
 import * as find from "./find.js";
+import { keysButton } from "./keys.js";
 import * as models from "./models.js";
 import { repaint } from "./plot.js";
 import * as run from "./run.js";
@@ -157,15 +158,6 @@ document.addEventListener("click", (event) => {
   go(anchor.dataset.inside);
 });
 addEventListener("popstate", () => show());
-document.addEventListener("keydown", (event) => {
-  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName);
-  if (event.key !== "/" || typing || document.querySelector(".pop")) return;
-  const input = document.querySelector(".query input");
-  if (input) {
-    event.preventDefault();
-    input.focus();
-  }
-});
 
 if (location.hash.startsWith("#token=")) history.replaceState(null, "", location.pathname + location.search); // not needed
 document.querySelector("link[rel=icon]").href = outer("/static/icon.svg"); // the relative one moves with the address
@@ -184,6 +176,7 @@ document.body.append(
     h("span", { class: "grow" }),
     place,
     live,
+    keysButton(),
     turn,
   ),
   main,

@@ -126,14 +126,15 @@ export function closePopover() {
 function open(button, build) {
   closeOpen?.();
   const named = button.getAttribute("aria-label") ?? button.textContent;
-  const box = h("div", { class: "pop", role: "dialog", "aria-label": named });
+  const box = h("div", { class: "pop", role: "dialog", "aria-label": named, tabindex: -1 });
+  const before = document.activeElement === document.body ? button : document.activeElement;
   const away = (event) => {
     if (!box.contains(event.target) && event.target !== button) close();
   };
   const key = (event) => {
     if (event.key === "Escape") {
       close();
-      button.focus();
+      (before.isConnected ? before : button).focus();
     }
   };
   function close() {
@@ -150,7 +151,8 @@ function open(button, build) {
   document.addEventListener("keydown", key, true);
   const settle = () => {
     lay(box, button.getBoundingClientRect());
-    if (!box.contains(document.activeElement)) box.querySelector("input, textarea, button, select")?.focus();
+    const focused = document.activeElement;
+    if (focused === box || !box.contains(focused)) (box.querySelector("input, textarea, button, select") ?? box).focus();
   };
   const built = build(box, close);
   settle();
