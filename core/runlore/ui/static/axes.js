@@ -50,19 +50,3 @@ function textual(texts) {
       (filter ?? []).filter((name) => names.includes(name)).map((name) => [height(name) - half, height(name) + half]),
   };
 }
-
-/** Filters in the address: for each field a JSON list that begins with it. */
-export const filters = {
-  read(items = []) {
-    const found = items.map((item) => {
-      try {
-        const [field, ...passing] = JSON.parse(item);
-        return [field, passing];
-      } catch {
-        return null; // somebody changed the address
-      }
-    });
-    return Object.fromEntries(found.filter((item) => item !== null && typeof item[0] === "string"));
-  },
-  write: (brushes) => Object.entries(brushes).map(([field, passing]) => JSON.stringify([field, ...passing])),
-};

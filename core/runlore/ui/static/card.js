@@ -1,7 +1,9 @@
-// One chart of curves: a metric of some runs, or its mean in groups, with what is done to it alone.
+// One chart of curves: a metric of some runs, or its mean in groups, and others that are joined to it.
 
 import { ask } from "./api.js";
 import { Along } from "./along.js";
+import { chooseMetrics } from "./choosers.js";
+import { DASHES } from "./colours.js";
 import { fill, h, offer, popover } from "./dom.js";
 import { csv, download, picture } from "./download.js";
 import { clear, draw } from "./plot.js";
@@ -10,7 +12,9 @@ import { bands, lines, upright } from "./traces.js";
 const FINE = 1000; // points of a curve that are asked for
 const KEPT = 5000; // points of a curve in a CSV file; the server sends no more
 
-/** `place` has state(), subject() → {runs} or {grouped, groups}, pinned(key), pin(key). */
+/** `place` has state(), subject() → {runs} or {grouped, groups}, pinned(key), pin(key), keys(), which are all metrics,
+ * joined(key), which are those in the chart of one beside it, and join(key, keys).
+ */
 export class Card {
   constructor(key, place) {
     Object.assign(this, { key, place, stale: true, inView: false, range: null, height: null, data: null });
@@ -26,15 +30,46 @@ export class Card {
       "aria-label": `Download ${key}`,
       title: "Download",
     });
+    const join = popover("+", (box) => this.offerOthers(box), {
+      class: "plain",
+      "aria-label": `Other metrics in the chart of ${key}`,
+      title: "Other metrics in this chart",
+    });
+    this.title = h("h3", { title: key }, key);
+    this.dashes = h("p", { class: "dashes hidden" });
     this.wide.setAttribute("aria-pressed", "false");
     this.node = h(
       "section",
       { class: "card", "data-key": key, "aria-label": key },
-      h("header", {}, h("h3", { title: key }, key), this.whole, this.pinned, keep, this.wide),
+      h("header", {}, this.title, this.whole, join, this.pinned, keep, this.wide),
+      this.dashes,
       this.note,
       this.plot,
     );
     this.pinnedNow();
+  }
+
+  /** The metrics of the chart, its own first. */
+  keys() {
+    return [this.key, ...this.place.joined(this.key)];
+  }
+
+  offerOthers(box) {
+    const others = this.place.keys().filter((key) => key !== this.key);
+    chooseMetrics(box, others, this.place.joined(this.key), (keys) => this.place.join(this.key, keys));
+  }
+
+  /** Say which metrics the chart has, and how the curves of each are dashed. */
+  joinedNow() {
+    const keys = this.keys();
+    const name = keys.join(", ");
+    if (name === this.named) return;
+    this.named = name;
+    fill(this.title, name);
+    this.title.title = name;
+    this.node.setAttribute("aria-label", name);
+    fill(this.dashes, keys.map((key, at) => h("span", {}, h("span", { class: `line ${DASHES[at]}` }), key)));
+    this.dashes.classList.toggle("hidden", keys.length < 2);
   }
 
   pinnedNow() {
@@ -61,10 +96,15 @@ export class Card {
   async table() {
     const found = await this.ask(KEPT);
     const name = this.along.isMetric ? this.along.title : this.along.name;
+    const isOne = this.keys().length < 2;
+    const of = (item) => (isOne ? [] : [item.key]);
     const rows = found.bands
-      ? found.bands.flatMap((band) => band.x.map((x, at) => [band.name, x, band.mean[at], band.deviation[at]]))
-      : found.curves.flatMap((curve) => curve.x.map((x, at) => [curve.run, curve.name, x, curve.y[at] ?? "NaN"]));
-    const head = found.bands ? ["group", name, "mean", "deviation"] : ["run", "name", name, this.key];
+      ? found.bands.flatMap((band) => band.x.map((x, at) => [band.name, ...of(band), x, band.mean[at], band.deviation[at]]))
+      : found.curves.flatMap((curve) => curve.x.map((x, at) => [curve.run, curve.name, ...of(curve), x, curve.y[at] ?? "NaN"]));
+    const metric = isOne ? [] : ["metric"];
+    const head = found.bands
+      ? ["group", ...metric, name, "mean", "deviation"]
+      : ["run", "name", ...metric, name, isOne ? this.key : "value"];
     download(`${this.key}.csv`, csv([head, ...rows]), "text/csv");
   }
 
@@ -79,14 +119,23 @@ export class Card {
     this.whole.classList.add("hidden");
   }
 
-  ask(most) {
+  /** The curves of all metrics of the chart, or the bands; each with its `key`, and with its `dash` where it is not alone. */
+  async ask(most) {
+    const keys = this.keys();
+    const answers = await Promise.all(keys.map((key) => this.answer(key, most)));
+    const kind = answers[0].bands ? "bands" : "curves";
+    const dash = (at) => (keys.length > 1 ? DASHES[at] : null);
+    return { [kind]: answers.flatMap((found, at) => found[kind].map((item) => ({ ...item, key: keys[at], dash: dash(at) }))) };
+  }
+
+  answer(key, most) {
     const { grouped, runs } = this.place.subject();
     const { x, smooth } = this.place.state();
     const along = new Along(x).name;
-    if (grouped) return ask("/api/bands", { ...grouped, key: this.key, x: along });
+    if (grouped) return ask("/api/bands", { ...grouped, key, x: along });
     const range = this.range ? { begin: this.range[0], end: this.range[1] } : {};
     const ids = runs.map((run) => run.id);
-    return ask("/api/curves", { runs: ids, key: this.key, x: along, most, smooth: smooth || null, ...range });
+    return ask("/api/curves", { runs: ids, key, x: along, most, smooth: smooth || null, ...range });
   }
 
   async paint() {
@@ -138,6 +187,7 @@ export class Card {
       return this.data.bands.map((band) => ({
         run: null,
         name: band.name,
+        metric: band.dash && band.key,
         place: Math.max(0, groups.indexOf(JSON.stringify(band.by))),
         x: band.x,
         y: band.mean,
@@ -146,7 +196,7 @@ export class Card {
     return (this.data?.curves ?? []).flatMap((curve) => {
       const run = runs.find((item) => item.id === curve.run);
       const { x, y } = curve.smoothed ?? curve;
-      return run && !run.hidden ? [{ run: run.id, name: run.name, place: run.place, x, y }] : [];
+      return run && !run.hidden ? [{ run: run.id, name: run.name, metric: curve.dash && curve.key, place: run.place, x, y }] : [];
     });
   }
 

@@ -1,5 +1,6 @@
 // Boxes to choose fields: the columns of the table, the fields that form groups, the axes of a picture.
 
+import { DASHES } from "./colours.js";
 import { closePopover, fill, h, popover, say } from "./dom.js";
 import { AGGREGATES, label, withAggregate } from "./fields.js";
 import { finder } from "./format.js";
@@ -61,6 +62,12 @@ export function chooseColumns(box, keys, chosen, save) {
   box.firstChild.after(shown); // behind the field to search in
   const reset = h("button", { type: "button", onclick: () => save([]) }, "Automatic: columns that tell runs apart");
   box.append(h("div", { class: "row" }, reset));
+}
+
+/** Other metrics for the chart of one; of several metrics each has a dash of its own. */
+export function chooseMetrics(box, keys, chosen, save) {
+  const items = keys.map((field) => ({ field }));
+  tickList(box, items, chosen, save, "Find a metric to add", DASHES.length - 1);
 }
 
 /** A button with the label of a field, which opens a list to choose another; `label` names what it is for. */

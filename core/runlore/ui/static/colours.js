@@ -16,7 +16,8 @@ const COLOURS = [
   "#8b5a2b",
   "#7f7f8f",
 ];
-const DASHES = ["solid", "dash", "dot", "dashdot"];
+/** How lines are drawn that have the same colour. */
+export const DASHES = ["solid", "dash", "dot", "dashdot"];
 
 /** The dot of a place; a hollow one where its curve is dashed. */
 export function dot(place) {

@@ -2,18 +2,19 @@
 
 import { ask } from "./api.js";
 import { Card } from "./card.js";
-import { dot, placesOf } from "./colours.js";
+import { DASHES, dot, placesOf } from "./colours.js";
 import { curveControls } from "./curve_controls.js";
 import { fill, h } from "./dom.js";
 import { distinct, finder, groupText } from "./format.js";
 import { GROUPS } from "./groups.js";
 import { Hover } from "./hover.js";
+import { readKeyed, withKeyed, writeKeyed } from "./keyed.js";
 import { plotly } from "./plot.js";
 import { byUse } from "./traces.js";
 
 const SECTION = 5; // metrics with a prefix from which on they have a section of their own
 
-/** Curves with their controls. `state` reads {x, smooth, logx, logy, outliers, find, top, hide}; `save(patch)` writes it.
+/** Curves with their controls. `state` reads {x, smooth, logx, logy, outliers, find, top, hide, with}; `save(patch)` writes it.
  *
  * `fixed` curves are those of a page without a server: with one x axis and one smoothing.
  */
@@ -184,6 +185,7 @@ export class Curves {
       this.cards.delete(key);
     }
     for (const key of keys) if (!this.cards.has(key)) this.cards.set(key, this.card(key));
+    for (const card of this.cards.values()) card.joinedNow();
     const before = new Map([...this.sections.children].map((node) => [node.dataset.section, node]));
     const shown = [...sectioned(keys, this.state().top)].map(([name, members]) => {
       const node = before.get(name) ?? section(name, this.systemOpen);
@@ -216,6 +218,9 @@ export class Curves {
       subject: () => this.subject(),
       pinned: (name) => (this.state().top ?? []).includes(name),
       pin: (name) => this.pin(name),
+      keys: () => this.keys(),
+      joined: (name) => this.joined(name),
+      join: (name, keys) => this.join(name, keys),
     });
     this.hover.watch(card);
     this.seen.observe(card.node);
@@ -228,6 +233,22 @@ export class Curves {
     this.save({ top: top.includes(key) ? top.filter((name) => name !== key) : [...top, key] });
     for (const card of this.cards.values()) card.pinnedNow();
     this.arrange();
+  }
+
+  /** The metrics that are in the chart of another one beside it, if the runs have them. */
+  joined(key) {
+    const found = readKeyed(this.state().with).get(key) ?? [];
+    return [...new Set(found)].filter((name) => name !== key && Object.hasOwn(this.counts, name)).slice(0, DASHES.length - 1);
+  }
+
+  /** Put metrics into the chart of another one; none, so that it is alone. */
+  join(key, keys) {
+    const joined = withKeyed(readKeyed(this.state().with), [[key, keys.length ? keys : null]]);
+    this.save({ with: writeKeyed(joined) });
+    const card = this.cards.get(key);
+    card.joinedNow();
+    card.reset();
+    card.paint();
   }
 
   close() {

@@ -56,6 +56,7 @@ export class Hover {
           { class: item === nearest ? "nearest" : "" },
           dot(item.place),
           h("span", { class: "who" }, item.name),
+          item.metric ? h("span", { class: "metric quiet" }, item.metric) : null,
           along.text(item.x) === title ? null : h("span", { class: "quiet" }, along.text(item.x)),
           h("span", { class: "number" }, item.y === null ? "NaN" : number(item.y), item.more ?? ""),
         ),
@@ -94,12 +95,12 @@ function mark(card, place) {
 
 /** What each curve of a card has at a place: its point that lies nearest, if the place lies between its ends. */
 function valuesAt(card, place) {
-  return card.known().flatMap(({ run, name, place: own, x, y, more }) => {
+  return card.known().flatMap(({ run, name, metric, place: own, x, y, more }) => {
     const low = typeof x[0] === "number" ? x[0] : Infinity;
     const slack = (x.at(-1) - low) * 0.01;
     if (!x.length || place < low - slack || place > x.at(-1) + slack) return [];
     const at = nearestIn(x, place);
-    return [{ run, name, place: own, x: x[at], y: y[at], more: more?.(at) }];
+    return [{ run, name, metric, place: own, x: x[at], y: y[at], more: more?.(at) }];
   });
 }
 

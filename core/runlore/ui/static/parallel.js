@@ -3,12 +3,13 @@
 // Drawn as plain lines: Plotly's own parcoords compiles code as it runs, which the page's security policy forbids.
 
 import { ask } from "./api.js";
-import { axisOf, filters } from "./axes.js";
+import { axisOf } from "./axes.js";
 import { chooseOne } from "./choosers.js";
 import { colourAt, placesOf } from "./colours.js";
 import { fill, h, popover } from "./dom.js";
 import { fieldsOf, isMetric, labels } from "./fields.js";
 import { count, text } from "./format.js";
+import { readKeyed, withKeyed, writeKeyed } from "./keyed.js";
 import { accent, clear, draw, escaped, quiet } from "./plot.js";
 import {
   barOf,
@@ -123,7 +124,7 @@ export class Parallel {
   }
 
   filterButton(field, axis) {
-    const pressed = String(Boolean(this.brushes()[field]));
+    const pressed = String(this.brushes().has(field));
     const about = { "aria-label": `Filter by ${field}`, "aria-pressed": pressed, title: "Filter by values" };
     return popover("filter", (box) => this.filterBox(box, axis), { ...about, disabled: !axis });
   }
@@ -132,17 +133,15 @@ export class Parallel {
 
   /** What each axis is filtered by: of numbers the least and the greatest, of texts those that pass. */
   brushes() {
-    return filters.read(this.place.state().brush);
+    return readKeyed(this.place.state().brush);
   }
 
-  /** Filter by some axes anew (null: not by this one), and select the runs that pass all filters. */
-  brush(patch) {
-    const brushes = Object.fromEntries(
-      Object.entries({ ...this.brushes(), ...patch }).filter(([, passing]) => passing),
-    );
-    this.place.save({ brush: filters.write(brushes) });
-    for (const [field, button] of this.filtering) button.setAttribute("aria-pressed", String(Boolean(brushes[field])));
-    const passing = Object.keys(brushes).length ? this.rows.filter((_, at) => this.passes(at)) : [];
+  /** Filter by some fields anew (null: not by this one), and select the runs that pass all filters. */
+  brush(changes) {
+    const brushes = withKeyed(this.brushes(), changes);
+    this.place.save({ brush: writeKeyed(brushes) });
+    for (const [field, button] of this.filtering) button.setAttribute("aria-pressed", String(brushes.has(field)));
+    const passing = brushes.size ? this.rows.filter((_, at) => this.passes(at)) : [];
     this.place.select(passing.slice(0, SELECTED).map((row) => row.id));
     this.recolour();
   }
@@ -150,15 +149,15 @@ export class Parallel {
   passes(at) {
     const brushes = this.brushes();
     return this.axes.every(
-      ({ field, passes }, place) => !brushes[field] || passes(this.rows[at].values[place], brushes[field]),
+      ({ field, passes }, place) => !brushes.has(field) || passes(this.rows[at].values[place], brushes.get(field)),
     );
   }
 
   /** Fields to filter by an axis without a mouse. */
   filterBox(box, axis) {
     box.classList.add("filter");
-    const current = this.brushes()[axis.field];
-    const set = (passing) => this.brush({ [axis.field]: passing });
+    const current = this.brushes().get(axis.field);
+    const set = (passing) => this.brush([[axis.field, passing]]);
     if (axis.names) {
       const ticked = new Set(current ?? axis.names);
       const turn = (name) => (event) => {
@@ -201,7 +200,7 @@ export class Parallel {
     const nearest = this.axes[Math.max(0, Math.min(this.axes.length - 1, Math.round(this.begun ?? 0)))];
     const meant = covered.length && covered.length < this.axes.length ? covered : [nearest];
     const found = meant.map((axis) => [axis.field, axis.between(low, high)]).filter(([, passing]) => passing.length);
-    this.brush(Object.fromEntries(found));
+    this.brush(found);
   }
 
   /** It may have changed. */
@@ -213,7 +212,7 @@ export class Parallel {
   async recolour() {
     const { rows, axes } = this;
     if (!rows?.length) return;
-    const filtered = axes.some((axis) => this.brushes()[axis.field]);
+    const filtered = axes.some((axis) => this.brushes().has(axis.field));
     const passing = rows.filter((_, at) => this.passes(at)).length;
     const beyond = passing > SELECTED ? `, of which the first ${SELECTED} are selected` : "";
     const filterNote = `${count(passing, "run")} pass${passing === 1 ? "es" : ""} the filters${beyond}. `;
@@ -236,7 +235,7 @@ export class Parallel {
       true,
     );
     plot.on("plotly_selected", (event) => event?.range && this.boxed(event.range));
-    plot.on("plotly_deselect", () => this.brush(Object.fromEntries(this.axes.map((axis) => [axis.field, null]))));
+    plot.on("plotly_deselect", () => this.brush(this.axes.map((axis) => [axis.field, null])));
     plot.on("plotly_click", (event) => event.points[0].customdata && this.place.open(event.points[0].customdata));
   }
 
@@ -282,7 +281,7 @@ export class Parallel {
       layer: "below",
     });
     const mark = (axis, place) =>
-      axis.marks(brushes[axis.field]).map(([y0, y1]) => ({
+      axis.marks(brushes.get(axis.field)).map(([y0, y1]) => ({
         type: "rect",
         x0: place - BRUSH,
         x1: place + BRUSH,

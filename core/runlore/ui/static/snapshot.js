@@ -45,19 +45,19 @@ function table({ sort = "", offset = 0, limit = 100 }) {
 }
 
 function metrics({ runs }) {
-  const counts = {};
-  const points = {};
-  for (const [key, found] of Object.entries(kept.curves)) {
-    const own = found.curves.filter((curve) => runs.includes(curve.run));
-    if (!own.length) continue;
-    counts[key] = own.length;
-    points[key] = Math.max(...own.map((curve) => curve.points));
-  }
-  return { runs: kept.table.rows.filter((row) => runs.includes(row.id)), metrics: counts, points };
+  const own = Object.entries(kept.curves)
+    .map(([key, { curves }]) => [key, curves.filter((curve) => runs.includes(curve.run))])
+    .filter(([, found]) => found.length);
+  const each = (of) => Object.fromEntries(own.map(([key, found]) => [key, of(found)]));
+  return {
+    runs: kept.table.rows.filter((row) => runs.includes(row.id)),
+    metrics: each((found) => found.length),
+    points: each((found) => Math.max(...found.map((curve) => curve.points))),
+  };
 }
 
 function curves({ runs, key, begin, end }) {
-  const found = kept.curves[key];
+  const found = kept.curves[key] ?? { curves: [] };
   const part = (curve) => {
     if (begin === undefined) return curve;
     const inside = curve.x.flatMap((x, at) => (x >= begin && x <= end ? [at] : []));
@@ -67,4 +67,4 @@ function curves({ runs, key, begin, end }) {
   return { ...found, curves: found.curves.filter((curve) => runs.includes(curve.run)).map(part) };
 }
 
-const bands = ({ key }) => kept.bands[key];
+const bands = ({ key }) => kept.bands[key] ?? { bands: [] };

@@ -6,14 +6,17 @@ import { escaped } from "./plot.js";
 const LARGEST = 1e300; // Plotly finds no scale for larger values
 const FAINT = 0.25; // the opacity of the points behind a smoothed line
 
-/** Curves of runs in their colours; behind a smoothed one the points as they are are faint. `along` places x. */
+/** Curves of runs in their colours; behind a smoothed one the points as they are are faint. `along` places x.
+ *
+ * In a chart of several metrics each curve has the `dash` of its metric.
+ */
 export function lines(curves, runs, along) {
   return curves.flatMap((curve) => {
     const run = runs.find((item) => item.id === curve.run);
     if (!run || run.hidden) return [];
-    const line = { color: colourAt(run.place), width: 1.6, dash: dashAt(run.place) };
+    const line = { color: colourAt(run.place), width: 1.6, dash: curve.dash ?? dashAt(run.place) };
     const base = {
-      name: escaped(run.name),
+      name: escaped(curve.dash ? `${run.name} ${curve.key}` : run.name),
       meta: run.id,
       type: "scatter",
       mode: curve.x.length < 2 ? "markers" : "lines",
@@ -79,10 +82,10 @@ export function bands(groups, along, order) {
       {
         x,
         y: group.mean,
-        name: `${escaped(group.name)} (${group.runs}${group.of > group.runs ? ` of ${group.of}` : ""})`,
+        name: `${escaped(group.dash ? `${group.name} ${group.key}` : group.name)} (${group.runs}${group.of > group.runs ? ` of ${group.of}` : ""})`,
         type: "scatter",
         mode: "lines",
-        line: { color: colour, width: 1.8, dash: dashAt(place) },
+        line: { color: colour, width: 1.8, dash: group.dash ?? dashAt(place) },
       },
     ];
   });
