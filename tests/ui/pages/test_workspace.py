@@ -102,6 +102,18 @@ def test_boxes_open_where_there_is_room(page: "Page", real: Served) -> None:
         page.keyboard.press("Escape")
 
 
+def test_boxes_open_beside_their_buttons_where_a_phone_is_scrolled(page: "Page", real: Served) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    open_page(page, real, f"/?{SWEEP}")
+    opened = plot_of(page, "grad_norm").get_by_role("button", name="Download grad_norm")
+    opened.click()
+    assert page.evaluate("scrollY") > 0
+    button, box = opened.bounding_box(), page.get_by_role("dialog").bounding_box()
+    assert button
+    assert box
+    assert min(abs(box["y"] - button["y"] - button["height"]), abs(box["y"] + box["height"] - button["y"])) < 8
+
+
 def test_a_list_takes_what_is_typed(page: "Page", real: Served) -> None:
     open_page(page, real, f"/?{SWEEP}")
     wait_names(page, lambda found: len(found) == 12)
