@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from runlore import Store
 from runlore.analysis.curves import Curve, band_of, curve_of, smoothed, thin
+from runlore.analysis.statistics import summarise
 
 VALUES = st.lists(st.floats(allow_nan=True, allow_infinity=True, width=32), max_size=400)
 
@@ -63,6 +64,17 @@ def test_a_band_is_mean_and_deviation_of_what_is_there() -> None:
     assert band.mean.tolist() == [2, 3, 4, 9]
     assert band.deviation.tolist() == pytest.approx([math.sqrt(2)] * 3 + [0])
     assert band.count.tolist() == [2, 2, 2, 1]
+
+
+def test_a_band_has_the_interval_of_its_mean_and_the_ends_of_its_curves() -> None:
+    band = band_of([curve([0, 1], [1.0, 2.0]), curve([0, 1], [3.0, 4.0]), curve([0, 1, 2], [8.0, 0.0, 5.0])])
+    assert band.median.tolist() == [3, 2, 5]
+    assert (band.low.tolist(), band.high.tolist()) == ([1, 0, 5], [8, 4, 5])
+    _, _, interval = summarise([1.0, 3.0, 8.0])
+    assert interval is not None
+    assert band.mean[0] - band.interval[0] == pytest.approx(interval[0])
+    assert band.mean[0] + band.interval[0] == pytest.approx(interval[1])
+    assert band.interval[2] == 0
 
 
 def test_curves_of_a_band_are_straight_between_their_places() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runlore.analysis.statistics import errors_within
 from runlore.store.runs import RecordedRun
 
 if TYPE_CHECKING:
@@ -38,12 +39,19 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Mean and sample deviation of several curves at each `x`; `count` is the number of curves with a value there."""
+    """Mean, median and spread of several curves at each `x`, where `count` of them have a value.
+
+    `interval` is half of the 95 % interval of the mean by Student's t; like the sample deviation it is 0 for one value.
+    """
 
     x: "Numbers"
+    count: "NDArray[np.int64]"
     mean: "Numbers"
     deviation: "Numbers"
-    count: "NDArray[np.int64]"
+    interval: "Numbers"
+    median: "Numbers"
+    low: "Numbers"
+    high: "Numbers"
 
 
 def curve_of(
@@ -164,17 +172,20 @@ def smoothed(values: "Numbers", weight: float) -> "Numbers":
 
 
 def band_of(curves: Sequence[Curve], most: int = 400) -> Band:
-    """Return mean and deviation of curves at no more than `most` values of x.
+    """Return mean, median and spread of curves at no more than `most` values of x.
 
     All x of the curves are used if they are few enough, else `most` evenly spaced ones. Curves are interpolated
     linearly and count only between their own first and last x. NaN and infinite values are left out.
+
+    Raises:
+        MissingDependency: SciPy is not installed.
     """
     import numpy as np
 
     finite = [(curve.x[good], curve.y[good]) for curve in curves for good in [np.isfinite(curve.y)] if good.any()]
     if not finite:
         empty: Any = np.empty(0)
-        return Band(empty, empty, empty, np.empty(0, np.int64))
+        return Band(empty, np.empty(0, np.int64), *[empty] * 6)
     places = np.unique(np.concatenate([x for x, _ in finite]))
     if len(places) > most:
         places = np.linspace(places[0], places[-1], most)
@@ -185,4 +196,6 @@ def band_of(curves: Sequence[Curve], most: int = 400) -> Band:
     mean = np.where(known, table, 0).sum(axis=0) / count
     squares = np.where(known, table - mean, 0) ** 2
     deviation = np.sqrt(squares.sum(axis=0) / np.maximum(count - 1, 1))
-    return Band(places, mean, deviation, count)
+    interval = np.where(count > 1, errors_within(np.maximum(count, 2)) * deviation / np.sqrt(count), 0.0)
+    lowest, median, highest = np.nanmin(table, axis=0), np.nanmedian(table, axis=0), np.nanmax(table, axis=0)
+    return Band(places, count, mean, deviation, interval, median, lowest, highest)

@@ -152,8 +152,17 @@ def summarise(values: Sequence[float]) -> tuple[float | None, float | None, tupl
         deviation = statistics.stdev(values, mean)
     except (AttributeError, OverflowError):  # the squares overflow; some versions of Python raise AttributeError
         return mean, None, None
-    half = _special().stdtrit(len(values) - 1, 0.5 + CONFIDENCE / 2) * deviation / math.sqrt(len(values))
+    half = errors_within(len(values)) * deviation / math.sqrt(len(values))
     return mean, deviation, (float(mean - half), float(mean + half))
+
+
+def errors_within(counts: Any) -> Any:
+    """Return how many standard errors the interval of a mean of so many values, at least two, has on either side of it.
+
+    Raises:
+        MissingDependency: SciPy is not installed.
+    """
+    return _special().stdtrit(counts - 1, 0.5 + CONFIDENCE / 2)
 
 
 def paired_test(a: tuple[Any, ...], b: tuple[Any, ...], differences: Sequence[float]) -> PairedTest:

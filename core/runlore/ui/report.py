@@ -49,7 +49,7 @@ KNOWN = frozenset(  # what the page's addresses have behind the ?
     "blogy im made token then".split()
 )
 ALSO = {"all": "children", "archived": "archived"}  # of an address: what it shows, too
-CHART_SETTINGS = ("x", "smooth", "logx", "logy", "outliers", "find", "top", "hide", "with")
+CHART_SETTINGS = ("x", "smooth", "logx", "logy", "outliers", "find", "top", "hide", "with", "band")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ MAX_ROWS = 1000  # of one answer
 MAX_CURVES = 50  # runs of one answer
 MAX_BANDS = 12  # groups of one answer
 MAX_MEMBERS = 30  # runs of a group that its band is made of
+BAND = ("x", "mean", "deviation", "interval", "median", "low", "high")
 
 WHERE = Parameter("where", "text", "a query, as of `runlore ls`", "")
 ALL = Parameter(
@@ -177,7 +178,7 @@ def _number(value: float) -> float | str | None:
 def bands(
     store: Store, where: str, by: list[str], order: str, key: str, x: str, most: int, all: list[str]  # noqa: A002
 ) -> dict[str, Any]:  # fmt: skip
-    """Return mean and deviation of a metric's curves in groups of runs that finished; `order` ranks the groups."""
+    """Return what a metric's curves are in groups of runs that finished; `order` ranks the groups."""
     _check_axis(x)
     chosen, _ = well_ended(store, where, independent(where, all), by)
     grouped = group_runs(store, chosen, Field("metrics", key, "count", 0).text, by).groups
@@ -195,10 +196,9 @@ def bands(
                 "name": ", ".join(map(key_text, group.key)),
                 "runs": len(members),
                 "of": len(ids),
-                "x": numbers(band.x),
-                "mean": numbers(band.mean),
-                "deviation": numbers(band.deviation),
+                "count": band.count.tolist(),
             }
+            | {name: numbers(getattr(band, name)) for name in BAND}
         )
     return {"key": key, "x": x, "bands": found, "groups": len(grouped)}
 
@@ -263,7 +263,7 @@ ENDPOINTS = [
         ],
     ),
     Endpoint(
-        "/api/bands", "Mean and deviation of a metric's curves in groups of runs that finished", bands,
+        "/api/bands", "Mean, median and spread of a metric's curves in groups of runs that finished", bands,
         [
             WHERE,
             Parameter("by", "texts", "fields whose values form the groups", required=True, most=4),

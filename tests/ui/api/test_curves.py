@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from runlore import Store
 from tests.ui.serving import Served, named
@@ -39,7 +40,7 @@ def test_curves_lie_along_what_is_asked_for(real: Served) -> None:
     assert real.get("/api/curves", runs=run.id, key="unknown")["curves"] == []
 
 
-def test_bands_are_means_and_deviations_of_groups(real: Served) -> None:
+def test_bands_are_means_medians_and_spreads_of_groups(real: Served) -> None:
     found = real.get("/api/bands", where='experiment == "sweep"', by="params.lr", key="val/acc", order=QUOTE)
     assert [band["by"] for band in found["bands"]] == [{"params.lr": 0.1}, {"params.lr": 0.01}, {"params.lr": 0.001}]
     runs = Store(real.store).runs("experiment == 'sweep' and params.lr == 0.1")
@@ -48,6 +49,10 @@ def test_bands_are_means_and_deviations_of_groups(real: Served) -> None:
     assert best["x"] == runs[0].metrics["val/acc"].steps.tolist()
     assert best["mean"] == pytest.approx(table.mean(axis=0).tolist())
     assert best["deviation"] == pytest.approx(table.std(axis=0, ddof=1).tolist())
+    assert best["count"] == [4] * len(best["x"])
+    assert best["interval"] == pytest.approx((stats.t.ppf(0.975, 3) * table.std(axis=0, ddof=1) / 2).tolist())
+    assert best["median"] == pytest.approx(np.median(table, axis=0).tolist())
+    assert (best["low"], best["high"]) == (table.min(axis=0).tolist(), table.max(axis=0).tolist())
 
 
 def test_what_can_not_lie_along_x_is_said(real: Served) -> None:

@@ -1,10 +1,16 @@
 """Groups of runs in a real browser."""
 
 import re
+import statistics
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from runlore import Store
 from runlore.analysis.scope import left_out_text, well_ended
+from runlore.analysis.statistics import summarise
+from runlore.ui.report import View, report
 from tests.ui.browsing import SWEEP, data_of, open_page, plot_of, query, wait_names, wait_plot
 from tests.ui.serving import Serve, Served
 
@@ -32,6 +38,42 @@ def test_groups_have_means_intervals_and_bands(page: "Page", real: Served) -> No
     assert colours == [trace["color"] for trace in traces]
     page.get_by_role("button", name="Ungroup").click()
     wait_names(page, lambda found: len(found) == 12)
+
+
+def test_bands_show_what_is_chosen(page: "Page", store: Store, serve: Serve, tmp_path: Path) -> None:
+    for value in (1.0, 2.0, 6.0):
+        with store.start_run(params={"lr": 0.1}) as run:
+            run.log_metrics({"acc": value}, 0)
+            run.log_metrics({"acc": value}, 1)
+    open_page(page, serve(store.root), "/?group=params.lr")
+    deviation = statistics.stdev([1.0, 2.0, 6.0])
+    interval = (summarise([1.0, 2.0, 6.0])[2] or (0.0, 0.0))[1] - 3.0
+    expected = {
+        "standard deviation": (3 - deviation, 3 + deviation, 3.0, "± 2.6"),
+        "95 % interval": (3 - interval, 3 + interval, 3.0, "± 6.6"),
+        "standard error": (3 - deviation / 3**0.5, 3 + deviation / 3**0.5, 3.0, "± 1.5"),
+        "lowest to highest": (1.0, 6.0, 2.0, "(1 … 6)"),
+    }
+    choice = page.get_by_role("combobox", name="What bands show")
+    choice.wait_for()
+    for words, (low, high, middle, told) in expected.items():
+        choice.select_option(label=next(line for line in choice.locator("option").all_inner_texts() if words in line))
+        card = plot_of(page, "acc")
+        wait_plot(page, "acc", f"Math.abs(plot.data[0].y[0] - {low}) < 1e-9")
+        assert [trace["y"][0] for trace in data_of(page, "acc")] == pytest.approx([low, high, middle])
+        box = card.locator(".nsewdrag").bounding_box()
+        assert box
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 5)
+        page.mouse.move(box["x"] + box["width"] / 2 + 3, box["y"] + 5)
+        assert page.locator(".hover .number").inner_text().endswith(told)
+        page.mouse.move(4, 4)
+    assert query(page)["band"] == ["range"]
+    address = page.evaluate("location.pathname + location.search")
+    page.reload()
+    wait_plot(page, "acc", "plot.data[0].y[0] === 1")
+    (tmp_path / "view.html").write_text(report(store, View.at(address)).text)
+    page.goto((tmp_path / "view.html").as_uri())
+    wait_plot(page, "acc", "plot.data[0].y[0] === 1")
 
 
 def test_no_more_fields_group_than_the_server_takes(page: "Page", real: Served) -> None:

@@ -7,6 +7,7 @@ import { DASHES } from "./colours.js";
 import { fill, h, offer, popover } from "./dom.js";
 import { csv, download, picture } from "./download.js";
 import { clear, draw } from "./plot.js";
+import { reach, spreadIn, spreadOf } from "./spread.js";
 import { bands, lines, upright } from "./traces.js";
 
 const FINE = 1000; // points of a curve that are asked for
@@ -95,16 +96,19 @@ export class Card {
   /** Keep the points as CSV: a line for each point of each curve between the ends that are shown. */
   async table() {
     const found = await this.ask(KEPT);
-    const name = this.along.isMetric ? this.along.title : this.along.name;
     const isOne = this.keys().length < 2;
     const of = (item) => (isOne ? [] : [item.key]);
-    const rows = found.bands
-      ? found.bands.flatMap((band) => band.x.map((x, at) => [band.name, ...of(band), x, band.mean[at], band.deviation[at]]))
-      : found.curves.flatMap((curve) => curve.x.map((x, at) => [curve.run, curve.name, ...of(curve), x, curve.y[at] ?? "NaN"]));
-    const metric = isOne ? [] : ["metric"];
+    const kind = spreadIn(this.place.state());
+    const band = (item) => {
+      const { middle, low, high } = spreadOf(item, kind);
+      return item.x.map((x, at) => [item.name, ...of(item), x, middle[at], low[at], high[at]]);
+    };
+    const curve = (item) => item.x.map((x, at) => [item.run, item.name, ...of(item), x, item.y[at] ?? "NaN"]);
+    const rows = found.bands ? found.bands.flatMap(band) : found.curves.flatMap(curve);
+    const place = [...(isOne ? [] : ["metric"]), this.along.isMetric ? this.along.title : this.along.name];
     const head = found.bands
-      ? ["group", ...metric, name, "mean", "deviation"]
-      : ["run", "name", ...metric, name, isOne ? this.key : "value"];
+      ? ["group", ...place, kind === "range" ? "median" : "mean", "low", "high"]
+      : ["run", "name", ...place, isOne ? this.key : "value"];
     download(`${this.key}.csv`, csv([head, ...rows]), "text/csv");
   }
 
@@ -164,7 +168,9 @@ export class Card {
     const along = (this.along = new Along(state.x, state.logx === "1"));
     const log = state.logy === "1";
     const drawn = (values) => along.drawn(values);
-    const traces = this.data.bands ? bands(this.data.bands, drawn, groups) : lines(this.data.curves, runs, drawn);
+    const traces = this.data.bands
+      ? bands(this.data.bands, drawn, groups, spreadIn(state))
+      : lines(this.data.curves, runs, drawn);
     const layout = {
       xaxis: along.layout(this.range),
       yaxis: {
@@ -184,15 +190,13 @@ export class Card {
   known() {
     const { runs, groups } = this.place.subject();
     if (this.data?.bands)
-      return this.data.bands.map((band) => ({
-        run: null,
-        name: band.name,
-        metric: band.dash && band.key,
-        place: Math.max(0, groups.indexOf(JSON.stringify(band.by))),
-        x: band.x,
-        y: band.mean,
-        more: (at) => ` ± ${Number(band.deviation[at].toPrecision(2))}`,
-      }));
+      return this.data.bands.map((band) => {
+        const spread = spreadOf(band, spreadIn(this.place.state()));
+        const metric = band.dash && band.key;
+        const place = Math.max(0, groups.indexOf(JSON.stringify(band.by)));
+        const more = (at) => reach(spread, at);
+        return { run: null, name: band.name, metric, place, x: band.x, y: spread.middle, more };
+      });
     return (this.data?.curves ?? []).flatMap((curve) => {
       const run = runs.find((item) => item.id === curve.run);
       const { x, y } = curve.smoothed ?? curve;

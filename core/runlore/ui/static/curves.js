@@ -10,11 +10,12 @@ import { GROUPS } from "./groups.js";
 import { Hover } from "./hover.js";
 import { readKeyed, withKeyed, writeKeyed } from "./keyed.js";
 import { plotly } from "./plot.js";
+import { spreadChoice } from "./spread.js";
 import { byUse } from "./traces.js";
 
 const SECTION = 5; // metrics with a prefix from which on they have a section of their own
 
-/** Curves with their controls. `state` reads {x, smooth, logx, logy, outliers, find, top, hide, with}; `save(patch)` writes it.
+/** Curves with their controls. `state` reads {x, smooth, logx, logy, outliers, find, top, hide, with, band}; `save(patch)` writes it.
  *
  * `fixed` curves are those of a page without a server: with one x axis and one smoothing.
  */
@@ -92,6 +93,10 @@ export class Curves {
       groups
         .slice(0, GROUPS)
         .map((by, place) => h("span", {}, dot(place), named(by))),
+      spreadChoice(this.state(), (kind) => {
+        this.save({ band: kind === "deviation" ? null : kind });
+        this.repaint();
+      }),
     );
     this.reset();
   }

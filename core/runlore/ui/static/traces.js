@@ -2,6 +2,7 @@
 
 import { colourAt, dashAt } from "./colours.js";
 import { escaped } from "./plot.js";
+import { spreadOf } from "./spread.js";
 
 const LARGEST = 1e300; // Plotly finds no scale for larger values
 const FAINT = 0.25; // the opacity of the points behind a smoothed line
@@ -68,20 +69,20 @@ export function upright(traces, log, outliers) {
   return { range: log ? range.map(Math.log10) : [range[0] - edge, range[1] + edge], autorange: false };
 }
 
-/** The mean of groups with a band of one deviation. */
-export function bands(groups, along, order) {
+/** The middle of groups with a band around it, of a kind of `spread.js`. */
+export function bands(groups, along, order, kind) {
   return groups.flatMap((group) => {
     const place = Math.max(0, order.indexOf(JSON.stringify(group.by)));
     const colour = colourAt(place);
     const x = along(group.x);
     const edge = { x, type: "scatter", mode: "lines", line: { width: 0 }, hoverinfo: "skip" };
-    const beside = (sign) => group.mean.map((value, at) => value + sign * group.deviation[at]);
+    const { middle, low, high } = spreadOf(group, kind);
     return [
-      { ...edge, y: beside(-1) },
-      { ...edge, y: beside(1), fill: "tonexty", fillcolor: `${colour}2e` },
+      { ...edge, y: low },
+      { ...edge, y: high, fill: "tonexty", fillcolor: `${colour}2e` },
       {
         x,
-        y: group.mean,
+        y: middle,
         name: `${escaped(group.dash ? `${group.name} ${group.key}` : group.name)} (${group.runs}${group.of > group.runs ? ` of ${group.of}` : ""})`,
         type: "scatter",
         mode: "lines",
