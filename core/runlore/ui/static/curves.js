@@ -204,7 +204,8 @@ export class Curves {
     place(this.sections, shown);
     for (const node of [...this.sections.children].slice(shown.length)) node.remove();
     const said = this.state().find ? "No metric fits that." : "These runs have no metrics.";
-    fill(this.nothing, keys.length ? null : h("p", { class: "quiet" }, said));
+    const isEmpty = !keys.length && (this.grouped || this.runs?.length);
+    fill(this.nothing, isEmpty ? h("p", { class: "quiet" }, said) : null);
   }
 
   /** The metrics of what is shown, the most looked for first. */

@@ -1,0 +1,151 @@
+"""What is shown fits where it is shown, and is said so that people read it, in a real browser."""
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runlore import Store
+from tests.ui.browsing import data_of, names, open_page, plot_of, until, wait_names, wait_plot
+from tests.ui.serving import Serve
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+BELOW = """(() => {
+    const bottom = node => node.getBoundingClientRect().bottom;
+    const end = Math.min(innerHeight, bottom(document.querySelector('.rightside')));
+    return [...document.querySelectorAll('.big text')].filter(text => bottom(text) > end).map(text => text.textContent);
+})()"""
+CUT = """all => all.map(one => one.closest('td')).filter(cell => cell.scrollWidth > cell.clientWidth)
+    .map(cell => cell.textContent)"""
+TICKS = "[...document.querySelectorAll('.xtick text, .ytick text')].map(text => text.textContent)"
+
+
+def record(store: Store, name: str, values: dict[str, list[float]], **params: object) -> str:
+    """A run with params and metrics of some values, one a step."""
+    with store.start_run(name, params=params) as run:
+        for key, series in values.items():
+            for step, value in enumerate(series):
+                run.log_metrics({key: value}, step)
+    return run.id
+
+
+def test_a_long_name_of_a_metric_hides_none_of_its_numbers(page: "Page", store: Store, serve: Serve) -> None:
+    run = record(store, "long", {"layers_0_attention_" * 9 + "entropy": [0.5, 0.25], "loss": [1.0, 2.0]})
+    open_page(page, serve(store.root), f"/run/{run}")
+    row = page.get_by_role("row", name=re.compile("entropy"))
+    row.wait_for()
+    section = row.locator("xpath=ancestor::section")
+    assert section.evaluate("section => section.scrollWidth <= section.clientWidth")
+    assert "0.25" in row.inner_text()
+
+
+def test_each_run_is_told_how_its_curve_differs_from_the_first(page: "Page", store: Store, serve: Serve) -> None:
+    curves = {"first": [1.0, 1.0, 1.0], "same": [1.0, 1.0, 1.0], "late": [1.0, 1.0, 3.0], "early": [1.0, 0.5, 0.5]}
+    ids = [record(store, name, {"loss": curve}) for name, curve in curves.items()]
+    open_page(page, serve(store.root), "/compare?" + "&".join(f"runs={run}" for run in ids))
+    row = page.get_by_role("row", name=re.compile("^loss"))
+    row.wait_for()
+    heads = row.locator("xpath=ancestor::table").locator("thead th").all_inner_texts()
+    cells = dict(zip([head.strip() for head in heads], row.locator("td").all_inner_texts(), strict=True))
+    assert "same" in cells["same"]
+    assert re.search(r"\+2, from step 2", cells["late"])
+    assert re.search(r"−0.5, from step 1", cells["early"])
+
+
+@pytest.mark.parametrize("picture", ["scatter&sx=params.lr&sy=metrics.acc", "parallel"])
+@pytest.mark.parametrize("height", [700, 860])
+def test_a_picture_ends_within_its_pane(page: "Page", store: Store, serve: Serve, picture: str, height: int) -> None:
+    for number in range(5):
+        record(store, f"run-{number}", {"acc": [number / 10]}, lr=10.0**-number, depth=number)
+    page.set_viewport_size({"width": 1440, "height": height})
+    open_page(page, serve(store.root), f"/?tab={picture}")
+    page.locator(".js-plotly-plot .points .point").nth(4).wait_for()
+    assert page.evaluate(BELOW) == []
+
+
+def test_the_box_of_values_fits_however_many_runs_there_are(page: "Page", store: Store, serve: Serve) -> None:
+    ids = [record(store, f"run-{number}", {"loss": [number, number]}) for number in range(36)]
+    open_page(page, serve(store.root), "/?" + "&".join(f"sel={run}" for run in ids))
+    card = plot_of(page, "loss")
+    wait_plot(page, "loss", "plot.data.length === 36")
+    box = card.locator(".nsewdrag").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(box["x"] + box["width"] / 2 + 3, box["y"] + box["height"] / 2)
+    page.locator(".hover").get_by_text("and 22 more").wait_for()
+    told = page.locator(".hover").bounding_box()
+    assert told
+    assert told["y"] >= 0
+    assert told["y"] + told["height"] <= 860
+    assert page.locator(".hover .nearest").count() == 1
+
+
+def test_axes_write_numbers_as_people_do(page: "Page", store: Store, serve: Serve) -> None:
+    with store.start_run("long") as run:
+        for step in range(0, 50_000, 5_000):
+            run.log_metrics({"lr": 1e-5 * (step + 5000) / 5000, "loss": 4e13 + step * 1e9}, step)
+    open_page(page, serve(store.root))
+    for key in ("lr", "loss"):
+        plot_of(page, key)
+    until(page, f"{TICKS}.length > 8")
+    assert [tick for tick in page.evaluate(TICKS) if re.search("[a-df-zA-Zµ]", tick)] == []
+
+
+def test_groups_are_named_rounded_and_told_apart(page: "Page", store: Store, serve: Serve) -> None:
+    for lr in range(12):
+        for seed in range(2):
+            record(store, f"run-{lr}-{seed}", {"acc": [0.003, 0.003]}, lr=lr, seed=seed)
+    open_page(page, serve(store.root), "/?group=params.lr")
+    page.locator(".groups tbody tr").nth(11).wait_for()
+    assert {text.split(" (")[0] for text in page.locator(".groups td:last-child").all_inner_texts()} == {"0.003 ± 0"}
+    legend = page.locator(".legend > span")
+    assert sorted(legend.all_inner_texts()) == sorted(f"lr {lr}" for lr in range(12))
+    drawn = "all => all.map(dot => [dot.className, dot.style.getPropertyValue('--dot')].join())"
+    for dots in (".legend .dot", ".groups .dot"):
+        assert len(set(page.eval_on_selector_all(dots, drawn))) == 12
+    plot_of(page, "acc")
+    wait_plot(page, "acc", "plot.data.length === 36")
+    dashed = "document.querySelector('.card .plot').data.filter(trace => trace.name).map(trace => trace.line.dash)"
+    assert page.evaluate(dashed).count("dash") == 2
+    assert len(data_of(page, "acc")) == 36
+
+
+def test_axes_are_those_that_runs_share(page: "Page", store: Store, serve: Serve) -> None:
+    for number in range(6):
+        own = {"depth": number} if number % 2 else {"width": number}
+        record(store, f"run-{number}", {"acc": [float(number)]}, lr=number, **own)
+    open_page(page, serve(store.root), "/?tab=parallel")
+    page.locator(".js-plotly-plot .points .point").nth(5).wait_for()
+    page.get_by_text("6 runs have all of these").wait_for()
+
+
+def test_a_list_of_columns_says_what_is_not_in_it(page: "Page", store: Store, serve: Serve) -> None:
+    record(store, "wide", {"acc": [1.0]}, **{f"param_{number:03}": number for number in range(200)})
+    open_page(page, serve(store.root))
+    wait_names(page, lambda found: found == ["wide"])
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_text(re.compile(r"and \d+ more: type a part of the name")).wait_for()
+    page.keyboard.type("param_199")
+    page.get_by_role("checkbox", name=re.compile("params.param_199")).check()
+    page.locator(".runs th", has_text="param_199").wait_for()
+
+
+def test_every_status_fits_its_column(page: "Page", store: Store, serve: Serve) -> None:
+    for status in ("finished", "failed", "interrupted"):
+        store.start_run(status).finish(status)
+    open_page(page, serve(store.root))
+    wait_names(page, lambda found: len(found) == 3)
+    assert page.locator(".runs .status").count() == 3
+    assert page.eval_on_selector_all(".runs .status", CUT) == []
+
+
+def test_an_empty_store_says_nothing_of_metrics_and_ends_at_the_edge(page: "Page", store: Store, serve: Serve) -> None:
+    open_page(page, serve(store.root))
+    page.get_by_text("No runs yet").wait_for()
+    assert page.get_by_text("These runs have no metrics").count() == 0
+    assert names(page) == []
+    box = page.locator(".foot").bounding_box()
+    assert box
+    assert box["y"] + box["height"] == pytest.approx(860, abs=1)
