@@ -125,6 +125,36 @@ def test_columns_are_put_in_order_and_remembered(page: "Page", real: Served) -> 
     assert query(page)["cols"] == ["metrics.loss", "params.lr", "params.seed"]
 
 
+def test_columns_are_made_wider_and_that_is_remembered(page: "Page", real: Served) -> None:
+    open_page(page, real, "/?exp=sweep&cols=params.lr&cols=params.seed")
+    wait_names(page, lambda found: len(found) == 12)
+    wide = "Math.round(document.querySelector('.runs thead th:nth-child(2)').getBoundingClientRect().width)"
+    before = page.evaluate(wide)
+    grip = page.get_by_role("button", name="Width of name: arrow keys change it")
+    box = grip.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 3, box["y"] + 9)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 103, box["y"] + 9, steps=4)
+    page.mouse.up()
+    assert page.evaluate(wide) == before + 100
+    assert "sort" not in query(page), "the head was not pressed"
+    page.reload()
+    wait_names(page, lambda found: len(found) == 12)
+    assert page.evaluate(wide) == before + 100
+    grip.press("ArrowLeft")
+    assert page.evaluate(wide) == before + 84
+    page.reload()
+    wait_names(page, lambda found: len(found) == 12)
+    assert page.evaluate(wide) == before + 84
+    grip.dblclick()
+    assert page.evaluate(wide) == before
+    page.evaluate("localStorage.setItem('runlore-widths', '[{]')")
+    page.reload()
+    wait_names(page, lambda found: len(found) == 12)
+    assert page.evaluate(wide) == before
+
+
 def test_rows_stay_while_others_are_asked_for(page: "Page", many: Served) -> None:
     """A click on what is seen is never lost, nor an error."""
     open_page(page, many)

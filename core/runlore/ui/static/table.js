@@ -5,6 +5,7 @@ import { csv, download } from "./download.js";
 import { closePopover, fill, h, offer as offered, popover, runLink } from "./dom.js";
 import { AGGREGATES, isMetric, labels, withAggregate } from "./fields.js";
 import { ago, duration, isArchived, number, statusText, text } from "./format.js";
+import { grip, widthOf } from "./widths.js";
 
 const ROW = 28; // pixels, as in the style sheet
 const PAGE = 100;
@@ -143,12 +144,12 @@ export class RunTable {
     const width = 22 + 7.2 * Math.max(12, ...rows.map((row) => row.experiment.length));
     const experiment = { field: "experiment", title: "experiment", width: Math.min(180, width) };
     const columns = [name, ...(this.mixed ? [experiment] : []), STATUS, ...own, ...LAST];
-    const widths = [this.on.hide ? 82 : 58, ...columns.map((column) => column.width)];
+    const widths = [this.on.hide ? 82 : 58, ...columns.map(widthOf)];
     fill(
       this.widths,
-      widths.map((width) => h("col", { style: `width:${width}px` })),
+      widths.map(() => h("col")),
     );
-    this.table.style.width = `${widths.reduce((sum, width) => sum + width, 0)}px`;
+    this.widen(widths);
     this.all = h("input", {
       type: "checkbox",
       "aria-label": "Select the runs that are loaded",
@@ -161,7 +162,7 @@ export class RunTable {
         "tr",
         {},
         h("th", { style: "padding:0 8px" }, this.all),
-        columns.map((column) => {
+        columns.map((column, at) => {
           const way = sorted === column.field ? "ascending" : sorted === `-${column.field}` ? "descending" : null;
           const sign = way === "ascending" ? " ▴" : way === "descending" ? " ▾" : "";
           const onclick = () =>
@@ -171,10 +172,22 @@ export class RunTable {
             { scope: "col", class: column.number ? "right" : "", "aria-sort": way ?? "none" },
             h("button", { type: "button", title: `Sort by ${column.field}`, onclick }, column.title + sign),
             this.on.swap && isMetric(column.field) ? this.aggregates(column.field) : null,
+            grip(column, (width) => {
+              widths[at + 1] = width;
+              this.widen(widths);
+            }),
           );
         }),
       ),
     );
+  }
+
+  /** Give all columns their widths. */
+  widen(widths) {
+    [...this.widths.children].forEach((column, at) => {
+      column.style.width = `${widths[at]}px`;
+    });
+    this.table.style.width = `${widths.reduce((sum, width) => sum + width, 0)}px`;
   }
 
   /** A button in the head of a metric: the last, the lowest or the highest value. */
