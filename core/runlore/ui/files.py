@@ -25,7 +25,7 @@ from runlore.errors import ArtifactNotFound
 from runlore.media.dimensions import check_dimensions, dimensions_of
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
-from runlore.ui.endpoints import Endpoint, Parameter
+from runlore.ui.endpoints import Endpoint, Parameter, Refused
 
 MAX_CHECKED = 10_000  # files of which is remembered that their content is the recorded one
 MAX_TEXT_BYTES = 1 << 20  # of a file that is shown as text, or parsed
@@ -48,9 +48,17 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 SANDBOX = {"content-security-policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
 
 
-def content(store: Store, run: str, position: str, member: str) -> Response:
-    """Send a file to be saved, with headers that keep a browser from running it."""
+def content(store: Store, run: str, position: str, member: str, drawn: bool = False) -> Response:
+    """Send a file to be saved, with headers that keep a browser from running it.
+
+    Raises:
+        Refused: it is to be drawn, and too large for that.
+    """
     file, name = _file(store, run, position, member)
+    why = _undrawable(file, name) if drawn else None
+    if why is not None:
+        file.close()
+        raise Refused(why)
     shown = PICTURE_SUFFIXES | PLAYED_SUFFIXES.keys()
     kind = mimetypes.guess_type(name)[0] if Path(name).suffix.lower() in shown else None
     headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(Path(name).name)}", **SANDBOX}
@@ -69,13 +77,8 @@ def _preview(file: BufferedReader, name: str) -> dict[str, Any]:
     head = {"name": name, "size": size, "cut": size > MAX_TEXT_BYTES}
     suffix = Path(name).suffix.lower()
     if suffix in PICTURE_SUFFIXES:
-        if size > MAX_PICTURE_BYTES:
-            return head | {"kind": "none", "why": "too large"}
-        try:
-            check_dimensions(*dimensions_of(file))
-        except ValueError as error:
-            return head | {"kind": "none", "why": str(error)}
-        return head | {"kind": "picture", "cut": False}
+        why = _undrawable(file, name)
+        return head | ({"kind": "picture", "cut": False} if why is None else {"kind": "none", "why": why})
     if suffix in PLAYED_SUFFIXES:
         return head | {"kind": PLAYED_SUFFIXES[suffix], "cut": False}
     data = file.read(MAX_TEXT_BYTES)
@@ -87,6 +90,19 @@ def _preview(file: BufferedReader, name: str) -> dict[str, Any]:
     if suffix == ".json" and not head["cut"]:
         return head | _json(text)
     return head | {"kind": "text", "text": text}
+
+
+def _undrawable(file: BufferedReader, name: str) -> str | None:
+    """Return why no browser should draw a picture, as whoever made a log may have put any into it; None if one may."""
+    if Path(name).suffix.lower() not in PICTURE_SUFFIXES:
+        return None
+    if os.fstat(file.fileno()).st_size > MAX_PICTURE_BYTES:
+        return "too large"
+    try:
+        check_dimensions(*dimensions_of(file))
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def output(store: Store, run: str, begin: int) -> dict[str, Any]:
@@ -324,7 +340,10 @@ def _is_matrix(found: Any) -> bool:
 
 MEMBER = Parameter("member", "text", "a file of a folder", "")
 ENDPOINTS = [
-    Endpoint("/api/runs/{run}/artifacts/{position}/content", "The content of a file, to be saved", content, [MEMBER]),
+    Endpoint(
+        "/api/runs/{run}/artifacts/{position}/content", "The content of a file, to be saved", content,
+        [MEMBER, Parameter("drawn", "flag", "refuse a picture that is too large to be drawn", False)],
+    ),
     Endpoint("/api/runs/{run}/artifacts/{position}/look", "A preview of a file", preview, [MEMBER]),
     Endpoint(
         "/api/runs/{run}/output", "The output of a run", output,

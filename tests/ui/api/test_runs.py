@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from runlore import Store
+from tests.media.test_dimensions import bomb
 from tests.ui.serving import Serve, Served, artifact, ids
 
 
@@ -64,6 +65,16 @@ def test_files_are_sent_as_something_that_no_browser_runs(real: Served) -> None:
     assert (
         real.request("GET", artifact(real, run_id, "model.bin") + "/content").body == b"weights of " + run_id.encode()
     )
+
+
+def test_a_picture_that_is_too_large_to_be_drawn_can_be_saved(store: Store, serve: Serve) -> None:
+    with store.start_run("forged") as run:
+        run.run_log.keep_bytes(bomb(), name="forged.png", kind="image", facts={"media": "forged"})
+    served = serve(store.root)
+    content = artifact(served, "forged", "forged.png") + "/content"
+    assert served.request("GET", content).body == bomb()
+    refused = served.refused(content, drawn="true")
+    assert (refused.status, "60,000 × 60,000 pixels is too large" in refused.message) == (400, True)
 
 
 @pytest.mark.parametrize("member", ["", "../x", "/etc/passwd", "..%2f..%2fetc%2fpasswd", "a/../../x", "\0"])

@@ -50,6 +50,13 @@ export function contentAddress(run, position, member = "") {
   return outer(`${runPath(run)}/artifacts/${position}/content${member ? `?member=${encodeURIComponent(member)}` : ""}`);
 }
 
+/** A picture; the server refuses one that is too large to be drawn. `lost()` hears that it can't be shown. */
+export function pictureOf(run, position, member, name, lost) {
+  const address = contentAddress(run, position, member);
+  const src = `${address}${address.includes("?") ? "&" : "?"}drawn=true`;
+  return h("img", { class: "picture", alt: name, loading: "lazy", src, onerror: lost });
+}
+
 /** Show the preview of a file in a node. */
 export async function lookInto(node, run, position, member = "") {
   fill(node, h("p", { class: "quiet" }, "Reading …"));
@@ -64,12 +71,9 @@ export async function lookInto(node, run, position, member = "") {
   if (found.kind === "picture")
     fill(
       node,
-      h("img", {
-        class: "picture",
-        alt: found.name,
-        src: contentAddress(run, position, member),
-        onerror: () => fill(node, h("p", { class: "quiet" }, "This picture can't be read.")),
-      }),
+      pictureOf(run, position, member, found.name, () =>
+        fill(node, h("p", { class: "quiet" }, "This picture can't be read.")),
+      ),
     );
   else if (found.kind === "audio" || found.kind === "video")
     fill(

@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { dot, placesOf } from "./colours.js";
 import { debounce, fill, h } from "./dom.js";
 import { distinct, finder } from "./format.js";
-import { contentAddress, lookInto } from "./look.js";
+import { contentAddress, lookInto, pictureOf } from "./look.js";
 
 const MOST = 10; // runs; the server takes no more
 const PICTURES = /\.(png|jpe?g|gif|webp|bmp|svg)$/i;
@@ -149,13 +149,11 @@ function parts(run, one) {
 function part(run, one, member) {
   const name = member || one.name;
   const address = contentAddress(run, one.position, member);
-  if (PICTURES.test(name)) {
-    const lost = (event) => event.target.replaceWith(h("span", { class: "quiet" }, "This picture can't be read."));
-    return h("img", { class: "picture", alt: name, loading: "lazy", src: address, onerror: lost });
-  }
+  const box = h("div");
+  const look = () => lookInto(box, run, one.position, member);
+  if (PICTURES.test(name)) return fill(box, pictureOf(run, one.position, member, name, look)); // a look says why it can't
   if (one.kind === "audio") return h("audio", { controls: true, preload: "none", src: address, "aria-label": name });
   if (one.kind === "video") return h("video", { controls: true, preload: "metadata", src: address, "aria-label": name });
-  const box = h("div");
-  lookInto(box, run, one.position, member);
+  look();
   return box;
 }
