@@ -69,7 +69,7 @@ export class Card {
     fill(this.title, name);
     this.title.title = name;
     this.node.setAttribute("aria-label", name);
-    fill(this.dashes, keys.map((key, at) => h("span", {}, h("span", { class: `line ${DASHES[at]}` }), key)));
+    fill(this.dashes, keys.map((key, at) => h("span", {}, h("span", { class: `stroke ${DASHES[at]}` }), key)));
     this.dashes.classList.toggle("hidden", keys.length < 2);
   }
 
