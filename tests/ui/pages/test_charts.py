@@ -156,11 +156,11 @@ def test_a_chart_recovers_from_an_answer_that_failed(page: "Page", store: Store,
     with store.start_run("live") as run:
         run.log_metrics({"loss": 1.0}, 0)
         open_page(page, serve(store.root))
-        page.locator(".card p:not(.hidden)").wait_for()
+        page.locator(".card p.quiet:not(.hidden)").wait_for()
         failing = False
         run.log_metrics({"loss": 0.5}, 1)
         plot_of(page, "loss")
-        page.locator(".card[data-key=loss] p.hidden").wait_for(state="attached")
+        page.locator(".card[data-key=loss] p.quiet.hidden").wait_for(state="attached")
 
 
 def test_values_beyond_every_scale_break_no_chart(page: "Page", store: Store, serve: Serve) -> None:
