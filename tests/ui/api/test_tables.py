@@ -1,12 +1,13 @@
 """Tables of runs over HTTP: pages, sorting, queries, columns, groups."""
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
 from runlore import Store
-from tests.ui.serving import Served, ids
+from tests.ui.serving import Serve, Served, ids
 
 QUOTE = 'metrics["val/acc"]'
 
@@ -92,6 +93,18 @@ def test_what_is_not_there_is_not_found(real: Served) -> None:
         answer = real.request("GET", path)
         assert answer.status == 404
         assert "error" in answer.document
+
+
+def test_the_page_asks_at_once_for_all_modules_that_it_needs(store: Store, serve: Serve) -> None:
+    served = serve(store.root)
+    needed: set[str] = set()
+    waiting = ["app.js"]
+    while waiting:
+        needed.add(name := waiting.pop())
+        text = served.request("GET", f"/static/{name}").body.decode()
+        waiting += set(re.findall(r'from "\./([\w.]+)"', text)) - needed
+    asked = re.findall(r'rel="modulepreload" href="\./static/([\w.]+)"', served.request("GET", "/").body.decode())
+    assert sorted([*asked, "app.js"]) == sorted(needed)
 
 
 def test_keys_tell_how_a_query_spells_them(real: Served) -> None:
