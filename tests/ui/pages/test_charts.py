@@ -156,11 +156,21 @@ def test_a_chart_recovers_from_an_answer_that_failed(page: "Page", store: Store,
     with store.start_run("live") as run:
         run.log_metrics({"loss": 1.0}, 0)
         open_page(page, serve(store.root))
-        page.locator(".card p.quiet:not(.hidden)").wait_for()
+        page.locator(".card").get_by_text("the server's answer can't be read (200)").wait_for()
         failing = False
         run.log_metrics({"loss": 0.5}, 1)
         plot_of(page, "loss")
         page.locator(".card[data-key=loss] p.quiet.hidden").wait_for(state="attached")
+
+
+def test_the_console_tells_where_the_page_is_at_fault(
+    page: "Page", store_of_one: Store, serve: Serve, expected: list[str]
+) -> None:
+    expected.append("TypeError")
+    page.route(re.compile("/api/metrics"), lambda route: route.fulfill(json={"runs": None}))  # what no server answers
+    with page.expect_console_message(lambda said: said.type == "error" and "curves.js" in said.text):
+        open_page(page, serve(store_of_one.root))
+    page.get_by_role("status").get_by_text("null").wait_for()
 
 
 def test_values_beyond_every_scale_break_no_chart(page: "Page", store: Store, serve: Serve) -> None:

@@ -30,9 +30,10 @@ async function answer(request) {
     if (error.name === "AbortError") throw error;
     throw new Refused({ message: "the server does not answer: is `runlore ui` still running?" }, 0);
   }
-  const document = await response
-    .json()
-    .catch(() => ({ error: { message: `the server answered ${response.status}` } }));
+  const document = await response.json().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    throw new Refused({ message: `the server's answer can't be read (${response.status})` }, response.status);
+  });
   if (!response.ok) throw new Refused(document.error, response.status);
   return document;
 }

@@ -3,7 +3,7 @@
 import { ask, listen } from "./api.js";
 import { here, outer } from "./base.js";
 import * as compare from "./compare.js";
-import { closePopover, fill, h, link, say } from "./dom.js";
+import { closePopover, fill, h, link, saidOf, say } from "./dom.js";
 import * as find from "./find.js";
 import { keysButton } from "./keys.js";
 import * as models from "./models.js";
@@ -59,7 +59,7 @@ async function show(given = undefined) {
         "div",
         { class: "empty" },
         h("h1", {}, "This can't be shown"),
-        h("p", {}, error.message),
+        h("p", {}, saidOf(error)),
         h("p", {}, link("/", "All runs")),
       ),
     );
@@ -189,4 +189,4 @@ ask("/api/store")
     fill(place, store.root);
     place.title = store.root;
   })
-  .catch((error) => say(error.message, { bad: true }));
+  .catch((error) => say(saidOf(error), { bad: true }));

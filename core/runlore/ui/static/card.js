@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { Along } from "./along.js";
 import { chooseMetrics } from "./choosers.js";
 import { DASHES } from "./colours.js";
-import { fill, h, offer, popover } from "./dom.js";
+import { fill, h, offer, popover, saidOf } from "./dom.js";
 import { csv, download, picture } from "./download.js";
 import { clear, draw } from "./plot.js";
 import { reach, spreadIn, spreadOf } from "./spread.js";
@@ -156,7 +156,7 @@ export class Card {
     } catch (error) {
       if (asked !== this.asked) return;
       this.stale = true; // so that the next news asks again
-      fill(this.note, error.message);
+      fill(this.note, saidOf(error));
       this.note.classList.remove("hidden");
     }
   }

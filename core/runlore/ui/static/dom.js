@@ -91,13 +91,19 @@ export function say(text, { bad = false, action = null } = {}) {
   setTimeout(() => line.remove(), bad ? 9000 : 6000);
 }
 
+/** What an error says; where the page's own code is at fault, the console has the place of it, too. */
+export function saidOf(error) {
+  if (/^(Type|Reference|Range)Error$/.test(error.name)) console.error(error);
+  return error.message;
+}
+
 /** Run an action of a control, and show its error. */
 export function trying(action) {
   return async (...given) => {
     try {
       return await action(...given);
     } catch (error) {
-      if (error.name !== "AbortError") say(error.message, { bad: true });
+      if (error.name !== "AbortError") say(saidOf(error), { bad: true });
       return undefined;
     }
   };

@@ -1,6 +1,6 @@
 // What stands in place of the table where there is none.
 
-import { h, link } from "./dom.js";
+import { h, link, saidOf } from "./dom.js";
 
 const page = (title, ...lines) => h("div", { class: "empty" }, h("h1", {}, title), lines);
 const line = (...words) => h("p", {}, ...words);
@@ -11,7 +11,7 @@ export function notUnderstood() {
 }
 
 export function notShown(error) {
-  return page("This can't be shown", line(error.message), line(link("/", "All runs")));
+  return page("This can't be shown", line(saidOf(error)), line(link("/", "All runs")));
 }
 
 export function nothingFound() {
