@@ -38,7 +38,8 @@ def test_metrics_are_joined_in_one_chart_and_stay_in_the_address(page: "Page", r
     assert [len(trace["x"]) > 900 for trace in traces] == [True, True, False, False]
     assert [traces[0]["color"], traces[1]["color"]] == [traces[2]["color"], traces[3]["color"]]
     assert page.evaluate(DASHES) == ["solid", "solid", "dash", "dash"]
-    assert card.locator(".dashes").inner_text().split() == ["loss", "val/loss"]
+    assert card.get_by_role("heading").inner_text().split() == ["loss", "val/loss"]
+    assert len(set(page.eval_on_selector_all(".card", "all => all.map(card => card.offsetHeight)"))) == 1
     assert [json.loads(item) for item in query(page)["with"]] == [["loss", "val/loss"]]
     page.reload()
     plot_of(page, "loss")

@@ -37,13 +37,11 @@ export class Card {
       title: "Other metrics in this chart",
     });
     this.title = h("h3", { title: key }, key);
-    this.dashes = h("p", { class: "dashes hidden" });
     this.wide.setAttribute("aria-pressed", "false");
     this.node = h(
       "section",
       { class: "card", "data-key": key, "aria-label": key },
       h("header", {}, this.title, this.whole, join, this.pinned, keep, this.wide),
-      this.dashes,
       this.note,
       this.plot,
     );
@@ -60,17 +58,17 @@ export class Card {
     chooseMetrics(box, others, this.place.joined(this.key), (keys) => this.place.join(this.key, keys));
   }
 
-  /** Say which metrics the chart has, and how the curves of each are dashed. */
+  /** Name the metrics of the chart; of several, each with the dash of its curves. */
   joinedNow() {
     const keys = this.keys();
     const name = keys.join(", ");
     if (name === this.named) return;
     this.named = name;
-    fill(this.title, name);
+    const dashed = keys.map((key, at) => h("span", {}, h("span", { class: `stroke ${DASHES[at]}` }), key));
+    fill(this.title, keys.length > 1 ? dashed : name);
+    this.title.classList.toggle("dashes", keys.length > 1);
     this.title.title = name;
     this.node.setAttribute("aria-label", name);
-    fill(this.dashes, keys.map((key, at) => h("span", {}, h("span", { class: `stroke ${DASHES[at]}` }), key)));
-    this.dashes.classList.toggle("hidden", keys.length < 2);
   }
 
   pinnedNow() {
