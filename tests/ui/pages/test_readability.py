@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runlore import Store
-from tests.ui.browsing import SWEEP, lightning, open_page, plot_of, run_id, wait_names
+from tests.ui.browsing import SWEEP, lightning, open_page, plot_of, run_id, wait_names, wait_plot
 from tests.ui.serving import Serve, Served, run_script
 
 if TYPE_CHECKING:
@@ -22,6 +22,18 @@ PAGES = [
     f"/?{SWEEP}&group=params.lr&over=params.seed",
 ]  # fmt: skip
 DISTINCT = {PAGES[place] for place in (0, 1, 5, 7, 11, 13, 15, 16, 18)}  # the others are made of the same parts
+WCAG = {"wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"}
+
+
+def serious(page: "Page") -> list[tuple[str, list[str]]]:
+    """What axe finds against WCAG's levels A and AA, or that keeps somebody from using what is shown."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    return [
+        (item["id"], [node["html"][:160] for node in item["nodes"][:3]])
+        for item in Axe().run(page).response["violations"]
+        if item["impact"] in ("serious", "critical") or WCAG & set(item["tags"])
+    ]
 
 
 @pytest.mark.parametrize(
@@ -35,21 +47,30 @@ DISTINCT = {PAGES[place] for place in (0, 1, 5, 7, 11, 13, 15, 16, 18)}  # the o
     ],
 )
 def test_axe_finds_nothing_serious(page: "Page", real: Served, path: str, scheme: str) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     first, second = (run.id for run in Store(real.store).runs('experiment == "sweep"', limit=2))
     path = path.replace("FIRST", first).replace("SECOND", second).replace("LIGHTNING", lightning(real))
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     open_page(page, real, path)
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
     page.wait_for_timeout(600)
-    found = Axe().run(page).response["violations"]
-    serious = [
-        (item["id"], [node["html"][:160] for node in item["nodes"][:3]])
-        for item in found
-        if item["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert serious(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.stress)])
+def test_axe_finds_nothing_serious_in_boxes_and_joined_charts(page: "Page", real: Served, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    open_page(page, real, f'/?{SWEEP}&group=params.lr&with=["loss","val/loss"]')
+    card = plot_of(page, "loss")
+    wait_plot(page, "loss", "plot.data.filter(trace => trace.name).length === 6")
+    page.get_by_role("combobox", name="What bands show").wait_for()
+    for button in (
+        page.get_by_role("button", name="Keys", exact=True),
+        card.get_by_role("button", name="Other metrics"),
+    ):
+        button.click()
+        page.get_by_role("dialog").locator("kbd, label").first.wait_for()
+        assert serious(page) == []
+        page.keyboard.press("Escape")
 
 
 def test_an_address_that_leads_nowhere_says_so(page: "Page", real: Served) -> None:
