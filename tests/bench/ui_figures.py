@@ -59,14 +59,26 @@ def browser() -> "Browser":
     return found
 
 
-def fresh(address: str, act: "Callable[[Page], float]") -> float:
-    """What an act in a page comes to, in a context whose cache is empty and that has the cookie."""
-    context = browser().new_context(viewport={"width": 1440, "height": 900})
+@cache
+def cookies(of: "Served") -> "list[Any]":
+    """What a browser has that came in by the address that a server printed."""
+    context = browser().new_context()
     try:
         page = context.new_page()
-        if address:
-            context.request.get(address)
-        return act(page)
+        page.goto(of.address)
+        page.locator(".live.on").wait_for()
+        return context.cookies()
+    finally:
+        context.close()
+
+
+def fresh(of: "Served | None", act: "Callable[[Page], float]") -> float:
+    """What an act in a page comes to, in a context whose cache is empty and that has the cookie of a server."""
+    context = browser().new_context(viewport={"width": 1440, "height": 900})
+    try:
+        if of is not None:
+            context.add_cookies(cookies(of))
+        return act(context.new_page())
     finally:
         context.close()
 
@@ -129,7 +141,7 @@ def import_server(world: World) -> float:
 
 @floor("a page of a hundred plain rows in Chromium", "ms")
 def plain_table(_: World) -> float:
-    return fresh("", lambda page: taking(lambda: page.goto(f"http://127.0.0.1:{static()}/table.html")))
+    return fresh(None, lambda page: taking(lambda: page.goto(f"http://127.0.0.1:{static()}/table.html")))
 
 
 SHOWN = """new MutationObserver((_, observer) => {
@@ -165,7 +177,7 @@ def table_on_screen(_: World) -> float:
         until(page, "window.shown")
         return float(page.evaluate("window.shown"))
 
-    return fresh(served().address, act)
+    return fresh(served(), act)
 
 
 @figure("page: sort 10,000 runs by a metric", "ms", 200, beside="a page of a hundred plain rows in Chromium")
@@ -180,7 +192,7 @@ def sort_table(_: World) -> float:
         changed = f"document.querySelector('.runs tbody tr[data-run]')?.dataset.run !== {first!r}"
         return acting(page, click, f"{changed} && {ROWS}")
 
-    return fresh(served().address, act)
+    return fresh(served(), act)
 
 
 @figure("page: filter 10,000 runs by a query", "ms", 200, beside="a page of a hundred plain rows in Chromium")
@@ -194,7 +206,7 @@ def filter_table(_: World) -> float:
         press = f"document.querySelector('.query input').dispatchEvent({enter});"
         return acting(page, press, f"document.querySelector('.foot').textContent !== {foot!r} && {ROWS}")
 
-    return fresh(served().address, act)
+    return fresh(served(), act)
 
 
 # Charts
@@ -208,7 +220,7 @@ def plain_charts(_: World) -> float:
             lambda: until(page, "window.done"),
         )
 
-    return fresh("", act)
+    return fresh(None, act)
 
 
 @cache
@@ -228,7 +240,7 @@ def first_charts(_: World) -> float:
     def act(page: "Page") -> float:
         return taking(lambda: page.goto(f"{served().base}/{query}", wait_until="commit"), lambda: until(page, drawn))
 
-    return fresh(served().address, act)
+    return fresh(served(), act)
 
 
 # Memory, and what is live
@@ -275,4 +287,4 @@ def live_point(_: World) -> float:
             until(page, f"{last} === 2")
             return taking(lambda: run.log_metrics({"loss": 7.0}, 2), lambda: until(page, f"{last} === 7"))
 
-        return fresh(served().address, act)
+        return fresh(served(), act)
