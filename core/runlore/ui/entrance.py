@@ -58,6 +58,22 @@ or open the address that it printed in the terminal.</p></body></html>""",
     )
 
 
+def earlier_start(place: str) -> Response:
+    """Return the page for those who follow a link of an earlier start; `place` is what it leads to within the page.
+
+    It leads nowhere by itself: who listened at that name meanwhile would learn the present one.
+    """
+    return HTMLResponse(
+        f"""{HEAD}<body style="{STYLE}">
+<h1 style="font-size:1.2em">This link is of an earlier start</h1>
+<p>Each start of <code>runlore ui</code> has an address of its own. Open the one that it printed in the
+terminal. There this view is at</p>
+<pre style="white-space:pre-wrap;overflow-wrap:anywhere">{escape(place)}</pre>
+<p><code>runlore ui --keep-address</code> has the same address at each start, so that links go on.</p></body></html>""",
+        404,
+    )
+
+
 def opening_page(address: str, token: str) -> str:
     """Return a page that sends the token to the server at an address, for a browser that opens it as a file."""
     return f"""{HEAD}<body onload="document.forms[0].submit()"><form method="post" action="{escape(address)}enter">

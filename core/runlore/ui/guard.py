@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runlore.ui.connections import Connections
-from runlore.ui.entrance import ENTRY, MAX_ENTRY_BYTES, SCRIPT_HASH, locked, unknown_host
-from runlore.ui.reach import LOCAL_HOSTS, Reach, name_of, way_up
+from runlore.ui.entrance import ENTRY, MAX_ENTRY_BYTES, SCRIPT_HASH, earlier_start, locked, unknown_host
+from runlore.ui.reach import LOCAL_HOSTS, Reach, is_of_a_start, name_of, way_up
 
 READ_METHODS = frozenset(["GET", "HEAD"])
 PROXIES_SAY = frozenset(
@@ -108,6 +108,8 @@ class Guard:
         host = self._reach.called(scope, headers)
         if not self._reach.is_ours(host):
             why = f"this server is not called {host!r}"
+            if _is_of_a_page(scope) and is_of_a_start(host):
+                return earlier_start(f"{scope['path']}{_query(scope)}")
             if _is_of_a_page(scope):
                 return unknown_host(why, name_of(host) or "HOST")
             way = "open the address that `runlore ui` printed, or start it with --allow-host and the name"

@@ -15,6 +15,7 @@ from runlore.errors import SettingError
 LOCAL_HOSTS = frozenset(["127.0.0.1", "::1", "localhost"])
 ORIGIN = re.compile(r"https?://[a-z0-9_-]+(\.[a-z0-9_-]+)*(:[0-9]{1,5})?")  # no [::1], which policies can't name
 HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f.]*:[0-9a-f:.]*\])(:[0-9]{1,5})?", re.I)
+OWN = re.compile(r"[0-9a-f]{16}\.localhost")  # a name that a start gives itself
 FRAMES = frozenset(["iframe", "frame"])  # what browsers call the destination of a request that fills one
 
 
@@ -146,6 +147,11 @@ def name_of(host: str) -> str:
     """Return the name of a host that may have a port behind it; empty where it is no name."""
     found = HOST.fullmatch(host)
     return found[1].strip("[]").lower() if found else ""
+
+
+def is_of_a_start(host: str) -> bool:
+    """Return True for a name that a server gave itself at some start: browsers look for it on this machine only."""
+    return OWN.fullmatch(name_of(host)) is not None
 
 
 def _is_host(text: str) -> bool:

@@ -69,7 +69,7 @@ class Server:
         self.sockets, self.taken = _listen(host, port)
         number = self.sockets[0].getsockname()[1]
         if is_local(host) and not self.taken and _is_name_known():
-            reach = replace(reach, own=f"{own or secrets.token_hex(8)}.localhost")
+            reach = replace(reach, own=f"{own or secrets.token_hex(8)}.localhost")  # as `is_of_a_start` knows it
         name = f"[{host}]" if ":" in host else {"0.0.0.0": socket.gethostname()}.get(host, host)  # noqa: S104
         self.root_address = f"http://{reach.own or name}:{number}/"
         behind = f"enter#token={self._keys.token}"

@@ -60,6 +60,23 @@ def test_the_printed_address_opens_the_page_and_is_of_this_start_alone(
     visit.wait_for_url(f"{again.root}find?x=1")
 
 
+def test_a_link_of_an_earlier_start_says_where_its_view_is_now(
+    store_of_one: Store, serve: Serve, visit: "Page"
+) -> None:
+    """It does not lead there: another user who listened at that name meanwhile would learn the present one."""
+    first = serve(store_of_one.root)
+    second = serve(store_of_one.root)
+    earlier = first.root.replace(f":{first.port}", f":{second.port}")
+    visit.goto(f"{earlier}compare?runs=<b>x</b>")
+    visit.get_by_role("heading", name="This link is of an earlier start").wait_for()
+    assert visit.locator("pre").inner_text() == "/compare?runs=%3Cb%3Ex%3C/b%3E"
+    assert second.root.partition("://")[2].partition(".")[0] not in visit.content()
+    answer = second.request("GET", "/api/store", host=f"{'0' * 16}.localhost:{second.port}")
+    assert answer.status == 400
+    visit.goto("http://evil.localhost:" + str(second.port))
+    visit.get_by_text("--allow-host evil.localhost").wait_for()
+
+
 def test_a_kept_address_outlives_the_server(store_of_one: Store, serve: Serve, visit: "Page", tmp_path: Path) -> None:
     """The open tab finds the next server by itself; another store, and another user, have other addresses."""
     first = serve(store_of_one.root, "--keep-address")
