@@ -117,18 +117,39 @@ def _read(path: Path, user: int) -> bytes:
     Raises:
         OSError: it can't be read.
     """
+    found = read_private(path, user, SECRET_BYTES)
+    return found if len(found) == SECRET_BYTES else b""
+
+
+def read_private(path: Path, user: int, most: int) -> bytes:
+    """Return the content of a file that only this user can read; empty where it is none, or has more than `most` bytes.
+
+    Raises:
+        OSError: it can't be read.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
         is_own = stat.S_ISREG(status.st_mode) and status.st_uid == user and not status.st_mode & 0o077
-        found = os.read(descriptor, SECRET_BYTES + 1) if is_own else b""
+        return os.read(descriptor, most) if is_own and status.st_size <= most else b""
     finally:
         os.close(descriptor)
-    return found if len(found) == SECRET_BYTES else b""
 
 
 def _make(path: Path, user: int) -> None:
     """Make a secret, unless another process is faster, below a folder of this user's.
+
+    Raises:
+        OSError: the folder is another user's, or can't be written.
+    """
+    draft = draft_private(path, user, os.urandom(SECRET_BYTES))
+    with suppress(FileExistsError):
+        os.link(draft, path)  # unlike a rename, it never replaces another process's
+    draft.unlink(missing_ok=True)
+
+
+def draft_private(path: Path, user: int, content: bytes) -> Path:
+    """Write a file that only this user can read beside the place where it shall be, below a folder of this user's.
 
     Raises:
         OSError: the folder is another user's, or can't be written.
@@ -140,9 +161,11 @@ def _make(path: Path, user: int) -> None:
     draft = path.with_name(f".{os.getpid()}-{os.urandom(4).hex()}.tmp")
     descriptor = open_beside_streams(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.write(descriptor, os.urandom(SECRET_BYTES))
-        with suppress(FileExistsError):
-            os.link(draft, path)  # unlike a rename, it never replaces another process's
+        if os.write(descriptor, content) != len(content):
+            raise OSError(f"no room for {str(path)!r}")
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     finally:
         os.close(descriptor)
-        draft.unlink(missing_ok=True)
+    return draft

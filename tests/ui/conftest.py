@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ FLAGS = (
     "--disable-component-update --disable-sync"
 ).split()
 SERVER_MODULES = ("click", "numpy", "pluggy", "rich.console", "sqlite3", "starlette.applications", "uvicorn")
+SHARED: list[Served] = []
 EXPECTED = ("GPU stall",)  # what Chromium says of its own software rendering
 
 
@@ -62,19 +64,35 @@ def serve(runlore_warm_parents: WarmParents) -> Iterator[Serve]:
         served.end()
 
 
+@contextmanager
+def shared(store: Path) -> Iterator[Served]:
+    served = Served(store)
+    SHARED.append(served)
+    yield served
+    SHARED.remove(served)
+    served.end()
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> Iterator[None]:
+    """Choices that a test makes on the page are kept by a server that others share: they are forgotten."""
+    yield
+    for served in SHARED:
+        for name in served.get("/api/settings")["settings"]:
+            assert served.post("/api/settings", {"name": name}).status == 200
+
+
 @pytest.fixture(scope="package")
 def real(real_store: Path) -> Iterator[Served]:
     """A server that many tests share: they only read."""
-    served = Served(real_store)
-    yield served
-    served.end()
+    with shared(real_store) as served:
+        yield served
 
 
 @pytest.fixture(scope="package")
 def many(many_store: Path) -> Iterator[Served]:
-    served = Served(many_store)
-    yield served
-    served.end()
+    with shared(many_store) as served:
+        yield served
 
 
 @pytest.fixture

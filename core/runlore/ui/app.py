@@ -9,7 +9,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from runlore.ui import changes, files, live, media, models, report, runs, tables
+from runlore.ui import changes, files, kept, live, media, models, report, runs, tables
 from runlore.ui.connections import Connections
 from runlore.ui.endpoints import Endpoint, Stores, describe, route
 from runlore.ui.guard import Guard, Keys
@@ -21,7 +21,7 @@ PAGES = ("/", "/run/{run}", "/compare", "/models", "/find")
 
 ENDPOINTS: list[Endpoint] = [
     *tables.ENDPOINTS, *runs.ENDPOINTS, *files.ENDPOINTS, *media.ENDPOINTS, *report.ENDPOINTS, *models.ENDPOINTS,
-    *changes.ENDPOINTS,
+    *changes.ENDPOINTS, *kept.ENDPOINTS,
 ]  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from runlore.ui.files import SANDBOX
 
 STATIC = Path(__file__).parent / "static"
 ENTRY = "report.js"
-SERVED = frozenset(["api.js", "base.js", "state.js"])  # modules that need a server, an address or a browser's memory
+SERVED = frozenset(["api.js", "base.js", "memory.js", "state.js"])  # modules that need a server or an address
 SNAPSHOT = "snapshot.js"  # stands in their place
 RUN_PATH = re.compile(r"/run/([^/]+)$")
 IMPORT = re.compile(r'(?<=from ")\./([\w.]+)(?=")')

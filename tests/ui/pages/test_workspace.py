@@ -70,10 +70,38 @@ def test_a_view_is_saved_shown_again_and_forgotten(page: "Page", real: Served) -
     page.get_by_role("button", name="Views").click()
     page.get_by_role("button", name="Forget by <b>name</b>").click()
     page.get_by_text("None yet.").wait_for()
-    page.evaluate("localStorage.setItem('runlore-views', '[{\"name\": 3}, null]')")
+    assert real.post("/api/settings", {"name": "view odd", "value": "javascript:alert(1)"}).status == 200
     page.reload()
     page.get_by_role("button", name="Views").click()
     page.get_by_text("None yet.").wait_for()
+
+
+def test_choices_survive_the_server_and_its_address(page: "Page", own: Served, serve: Serve) -> None:
+    """Views, columns, the theme and the experiment belong to the user and the store; another store has none of them."""
+    open_page(page, own, "/?exp=sweep&cols=params.lr&sort=name")
+    wait_names(page, lambda found: len(found) == 12)
+    page.get_by_role("button", name="Views").click()
+    page.keyboard.type("mine")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="mine", exact=True).wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Experiment: sweep").click()
+    page.get_by_role("dialog").get_by_role("button", name="default").click()
+    page.get_by_role("button", name="Experiment: default").wait_for()
+    before = page.evaluate("document.documentElement.dataset.theme")
+    page.get_by_role("button", name="Light or dark").click()
+    until(page, f"document.documentElement.dataset.theme !== '{before}'")
+    until(page, "localStorage.getItem('runlore-unsent') === '[]'")
+    own.end()
+    again = serve(own.store)
+    assert again.root != own.root
+    open_page(page, again)
+    page.get_by_role("button", name="Experiment: default").wait_for()
+    assert page.evaluate("document.documentElement.dataset.theme") != before
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("button", name="mine", exact=True).click()
+    wait_names(page, lambda found: len(found) == 12)
+    assert (query(page)["exp"], query(page)["cols"]) == (["sweep"], ["params.lr"])
 
 
 def test_the_table_is_kept_as_csv(page: "Page", real: Served) -> None:

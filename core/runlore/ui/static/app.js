@@ -6,11 +6,11 @@ import * as compare from "./compare.js";
 import { closePopover, fill, h, link, saidOf, say } from "./dom.js";
 import * as find from "./find.js";
 import { keysButton } from "./keys.js";
+import { recall, remember, remembered } from "./memory.js";
 import * as models from "./models.js";
 import { repaint } from "./plot.js";
 import * as run from "./run.js";
 import * as runs from "./runs.js";
-import { remember, remembered } from "./state.js";
 
 const PAGES = [
   [/^\/$/, runs, "Runs"],
@@ -183,7 +183,9 @@ document.body.append(
 );
 watchDrops();
 follow();
-show();
+recall()
+  .then(theme, () => {}) // what is wrong, the page will be told
+  .then(() => show());
 ask("/api/store")
   .then((store) => {
     fill(place, store.root);

@@ -15,11 +15,12 @@ import { Grouped } from "./grouped.js";
 import { HeatMap } from "./heatmap.js";
 import { Importance } from "./importance.js";
 import { Media } from "./media.js";
+import { remember, remembered } from "./memory.js";
 import { Parallel } from "./parallel.js";
 import { queryBox } from "./query.js";
 import { Scatter } from "./scatter.js";
 import { compare, selectionBar } from "./selection.js";
-import { read, remember, remembered, write } from "./state.js";
+import { read, write } from "./state.js";
 import { RunTable } from "./table.js";
 import { viewsButton } from "./views.js";
 
@@ -473,7 +474,7 @@ class RunsPage {
 
 const columnsOf = (experiment) => `columns ${experiment || ""}`;
 
-/** The columns that were chosen for an experiment in this browser. */
+/** The columns that were chosen for an experiment at this store. */
 function rememberedColumns(experiment) {
   try {
     const found = JSON.parse(remembered(columnsOf(experiment), "[]"));

@@ -31,7 +31,7 @@ export const outer = (address) => {
 export const read = () => state;
 export const write = (patch) => void Object.assign(state, patch);
 export const remembered = (_, otherwise) => otherwise;
-export const remember = () => {};
+export const remember = async () => null;
 
 function table({ sort = "", offset = 0, limit = 100 }) {
   const { rows, ...rest } = kept.table;

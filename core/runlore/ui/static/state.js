@@ -26,20 +26,3 @@ export function write(patch, { push = false } = {}) {
   if (push) history.pushState(null, "", address);
   else history.replaceState(history.state, "", address);
 }
-
-/** Settings that the browser stores: the theme, the place of the divider. */
-export function remembered(name, otherwise) {
-  try {
-    return localStorage.getItem(`runlore-${name}`) ?? otherwise;
-  } catch {
-    return otherwise;
-  }
-}
-
-export function remember(name, value) {
-  try {
-    localStorage.setItem(`runlore-${name}`, value);
-  } catch {
-    // storage may be switched off
-  }
-}

@@ -1,7 +1,7 @@
-// The widths of the table's columns: the browser remembers those that somebody chose, by field.
+// The widths of the table's columns: the page remembers those that somebody chose, by field.
 
 import { h } from "./dom.js";
-import { remember, remembered } from "./state.js";
+import { remember, remembered } from "./memory.js";
 
 const LEAST = 48; // pixels
 const MOST = 900;
