@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar, dataclass_transform
 
 T = TypeVar("T", bound=type)
-F = TypeVar("F", bound="Frozen")
 V = TypeVar("V")
 
 MAX_FEW = 128  # objects of a class, for which compiling a function does not pay
@@ -34,6 +33,9 @@ class Frozen:
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items())
         return f"{type(self).__qualname__}({fields})"
+
+
+F = TypeVar("F", bound=Frozen)
 
 
 def changed(kept: F, **fields: Any) -> F:

@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Sequence
 from types import FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from runlore import hookspecs
+from runlore._frozen import Frozen, late
 
 if TYPE_CHECKING:
     import pluggy
@@ -16,7 +17,8 @@ HOOKS = tuple(sorted(name for name in vars(hookspecs) if name.startswith(f"{PROJ
 FUNCTIONS = (FunctionType, MethodType)
 
 
-class Implementation(NamedTuple):
+@late
+class Implementation(Frozen):
     """A function of a plugin that implements a hook, with the names of the arguments that it takes."""
 
     plugin_name: str

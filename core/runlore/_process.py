@@ -18,8 +18,6 @@ from typing import Any, ClassVar, TypeVar
 
 from runlore._startup import restore_interruption
 
-T = TypeVar("T", bound="Part")
-
 
 class Part:
     """The state that one module keeps for the process; made without arguments."""
@@ -32,6 +30,9 @@ class Part:
 
     def forget(self) -> None:
         """Let go of what the parent owns; called in a forked child, on its only thread."""
+
+
+T = TypeVar("T", bound=Part)
 
 
 class Process:

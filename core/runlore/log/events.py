@@ -5,9 +5,10 @@ docs/format.md says what the fields mean.
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from runlore import _proof
+from runlore._frozen import Frozen, late
 from runlore._ids import is_sha256
 from runlore.log import frames
 from runlore.log.frames import DecodeError, are_texts, is_int64
@@ -64,7 +65,8 @@ def first_of(kind: str, events: Iterable[Event]) -> Event | None:
     return None
 
 
-class Kind(NamedTuple):
+@late
+class Kind(Frozen):
     """Tells what a field may hold. Unless it is `strict`, null is as good as a field that is absent."""
 
     name: str  # behind "is not"

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from runlore._frozen import Frozen, late
 from runlore._settings import present_folder
 from runlore._standing import module_values
 
@@ -195,7 +196,8 @@ class Git:
         return b"".join(pieces)
 
 
-class Status(NamedTuple):
+@late
+class Status(Frozen):
     """The commit and branch of a working tree, and its changed files with paths from the root."""
 
     commit: str | None

@@ -4,8 +4,9 @@ import os
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from runlore._frozen import Frozen, late
 from runlore._settings import setting
 from runlore._warnings import tell, valid_or
 from runlore.log import liveness
@@ -24,7 +25,8 @@ SIGNS = 2  # of life that tell a living writer from one whose last write was onl
 _POD = r"-[bcdfghjklmnpqrstvwxz2456789]{5}$"  # what Kubernetes puts behind the name of a job for each pod
 
 
-class Job(NamedTuple):
+@late
+class Job(Frozen):
     """A job by its id, which it keeps when it is started again.
 
     `start` tells its starts apart, where the scheduler says that an earlier one has ended; else it is None.
@@ -40,7 +42,8 @@ class Job(NamedTuple):
         return other.get("id") == self.id and other["start"] != self.start
 
 
-class Earlier(NamedTuple):
+@late
+class Earlier(Frozen):
     """An earlier run, with its files; `obstacle` says why it is not gone on with, and is empty where it is."""
 
     record: "Record"
