@@ -34,6 +34,20 @@ def test_values_of_telling_environment_variables_are_masked_everywhere() -> None
     )
 
 
+def test_metrics_keep_their_names_whatever_these_look_like(store: Store) -> None:
+    """They are listed in a field "keys", under which a long random value would be a secret."""
+    names = ["blk9Q1zR4Wk2Vp7Xa0", "convA1b2C3d4E5f6G7h8", "a7Gk2Lm9Qr4Tz1Xc8Vb3"]
+    with store.start_run("x") as run:
+        run.log_metrics(dict.fromkeys(names, 1.0), step=0)
+        run.log_metrics({names[0]: 2.0}, step=1)
+    assert set(store.run("x").metrics) == set(names)
+    masker = Masker({"SERVICE_TOKEN": "very-secret-thing"})
+    assert masker.event({"type": "keys", "keys": ["loss/very-secret-thing", names[1]]})["keys"] == [
+        f"loss/{MASK}",
+        names[1],
+    ]
+
+
 def test_a_masked_patch_tells_file_and_line() -> None:
     patch = (
         "diff --git a/train.py b/train.py\n--- a/train.py\n+++ b/train.py\n@@ -10,2 +20,3 @@ def f():\n"

@@ -31,6 +31,7 @@ MAX_CLEAN_TEXTS = 10_000  # that are remembered
 MIN_SEARCHED_CHARS = 4  # of a known secret that fitted models are searched for
 MAX_COMMON_LETTERS = 5  # of a word that any model may hold by chance: it is not searched for
 PACKAGES = "packages"  # a section of names and versions: there a name such as google-auth tells of no secret
+METRICS = "keys"  # the field of an event that lists names of metrics: its own name tells nothing of them
 BARE_NAMES = frozenset(["key", "keys", "value"])  # that say nothing without the name of their mapping
 BARE_TYPES = frozenset([bool, int, float, type(None)])  # of values that are no secret by their key
 COMMAND_SIGNS = frozenset(["-p", "-u", "-a", "-U", "lo"])  # beginnings of what may tell of a secret in a command line
@@ -87,7 +88,8 @@ class Masker:
     def _masked(self, event: Mapping[str, Any]) -> dict[str, Any]:
         known = self._known_pattern()
         masked = {
-            key: value if key in ("type", "sha256") else self._value(key, value, known) for key, value in event.items()
+            key: value if key in ("type", "sha256") else self._value("" if key == METRICS else key, value, known)
+            for key, value in event.items()
         }
         for key in ("argv", "program"):
             if isinstance(masked.get(key), list):
