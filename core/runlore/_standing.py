@@ -4,7 +4,7 @@
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 
 from runlore._process import Part, process
@@ -26,11 +26,19 @@ def loaded() -> Mapping[str, object]:
 
 def module_values(name: str) -> Mapping[str, object]:
     """Return the attributes of a loaded module; empty where there is none, or no true module, of that name."""
+    return next((values for _, values in named_values([name])), {})
+
+
+def named_values(names: Iterable[str]) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Yield the names of those that are true modules, each with its attributes; there may be thousands."""
     modules = process.part(StandIn).modules
     if modules is not None:
-        return modules.get(name, {})
-    module = sys.modules.get(name)
-    return vars(module) if isinstance(module, ModuleType) else {}
+        yield from ((name, modules[name]) for name in names if name in modules)
+        return
+    for name in names:
+        module = sys.modules.get(name)
+        if isinstance(module, ModuleType):
+            yield name, vars(module)
 
 
 def called() -> list[str]:

@@ -94,11 +94,14 @@ def local_packages(path: list[str]) -> dict[str, str]:
         except OSError:
             continue
         for name in names:
+            place = f"{folder or '.'}/{name}/{ORIGIN_FILE}"
+            if not os.access(place, os.F_OK):  # most distributions have no such file, and an exception takes longer
+                continue
             try:
-                with open(f"{folder or '.'}/{name}/{ORIGIN_FILE}", encoding="utf-8") as file:  # noqa: PTH123  # 300 of them
+                with open(place, encoding="utf-8") as file:  # noqa: PTH123
                     url = str(json.load(file)["url"])
             except (OSError, ValueError, KeyError, TypeError):
-                continue  # most distributions have no such file
+                continue
             project = name.rpartition(".")[0].partition("-")[0].replace("_", "-").lower()
             found.setdefault(project, unquote(urlsplit(url).path) if url.startswith("file:") else url)
     return dict(sorted(found.items()))

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runlore._settings import present_place
-from runlore._standing import loaded, module_values
+from runlore._standing import loaded, module_values, named_values
 from runlore.plugins.git import is_installed
 
 OURS = ("runlore_",)  # begin the packages, with a stroke behind, that the recorded version of runlore tells of
 SOURCES = (".py", ".ipy", ".ipynb")
 COMPILED = (".so", ".pyd", ".pyc")
+SUFFIXES = (*SOURCES, *COMPILED)
 
 
 class Loaded(NamedTuple):
@@ -54,12 +55,11 @@ def loaded_modules(names: Iterable[str] | None = None) -> list[Loaded]:
     """
     found: dict[str, Loaded] = {}
     here = _working_folder()
-    for name in list(loaded() if names is None else names):
-        values = module_values(name)
+    for name, values in named_values(list(loaded() if names is None else names)):
         file = values.get("__file__")
-        if not isinstance(file, str) or not (file.endswith((*SOURCES, *COMPILED)) or _is_script(name, file)):
+        if not isinstance(file, str) or is_installed(file) or _is_ours(name):
             continue
-        if _is_ours(name):
+        if not (file.endswith(SUFFIXES) or _is_script(name, file)):
             continue
         path = file if file.startswith(os.sep) else here + file
         if path not in found and not is_installed(path) and not _is_own(path):
