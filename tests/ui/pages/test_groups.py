@@ -15,7 +15,7 @@ from tests.ui.browsing import SWEEP, data_of, open_page, plot_of, query, wait_na
 from tests.ui.serving import Serve, Served
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 
 def test_groups_have_means_intervals_and_bands(page: "Page", real: Served) -> None:
@@ -38,6 +38,21 @@ def test_groups_have_means_intervals_and_bands(page: "Page", real: Served) -> No
     assert colours == [trace["color"] for trace in traces]
     page.get_by_role("button", name="Ungroup").click()
     wait_names(page, lambda found: len(found) == 12)
+
+
+def test_bands_stay_until_the_curves_of_runs_are_there(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}&group=params.lr")
+    plot_of(page, "loss")
+    held: list[Route] = []
+    page.route(re.compile("/api/metrics"), lambda route: held.append(route))  # noqa: PLW0108
+    page.get_by_role("button", name="Ungroup").click()
+    wait_names(page, lambda found: len(found) == 12 and len(held) == 1)
+    page.get_by_role("button", name="Axes").click()
+    page.get_by_role("checkbox", name="log y").check()
+    wait_plot(page, "loss", "plot.layout.yaxis.type === 'log'")
+    assert sum(trace["fill"] == "tonexty" for trace in data_of(page, "loss")) == 3
+    held[0].continue_()
+    wait_plot(page, "loss", "plot.data.length === 8")
 
 
 def test_bands_show_what_is_chosen(page: "Page", store: Store, serve: Serve, tmp_path: Path) -> None:

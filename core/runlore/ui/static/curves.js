@@ -54,12 +54,12 @@ export class Curves {
 
   /** Show {groups, question, metrics}, or {runs}: [{id, name}]. */
   show(subject) {
-    return subject.groups ? this.showGroups(subject.question, subject.metrics, subject.groups) : this.showRuns(subject);
+    const { question, metrics, groups } = subject;
+    this.showing = groups ? this.showGroups(question, metrics, groups) : this.showRuns(subject);
+    return this.showing;
   }
 
   async showRuns({ runs, legend = true }) {
-    this.grouped = null;
-    this.runs = runs;
     const asked = (this.asked = {});
     plotly().catch(() => {}); // load it while the curves are asked for
     const found = runs.length
@@ -68,6 +68,7 @@ export class Curves {
     if (asked !== this.asked) return;
     const names = new Map(found.runs.map((run) => [run.id, run.name]));
     const places = placesOf(runs.map((run) => run.id));
+    this.grouped = null;
     this.runs = distinct(runs.map((run, at) => ({ ...run, name: names.get(run.id) ?? run.name, place: places[at] })));
     this.counts = found.metrics;
     this.points = found.points;
@@ -77,7 +78,7 @@ export class Curves {
   }
 
   /** Show groups: {where, by, all, order}, the metrics that they are asked for, and the groups in order of colours. */
-  showGroups(question, metrics, groups) {
+  async showGroups(question, metrics, groups) {
     this.asked = {};
     this.runs = [];
     this.grouped = question;
@@ -145,6 +146,7 @@ export class Curves {
 
   /** Ask again for the curves of runs that may have grown. */
   async grown() {
+    await this.showing?.catch(() => {}); // what is shown stays until the answer is there
     if (this.grouped) return void this.outdateAll();
     if (!this.runs?.length) return;
     const asked = this.asked;
