@@ -149,3 +149,18 @@ def test_an_empty_store_says_nothing_of_metrics_and_ends_at_the_edge(page: "Page
     box = page.locator(".foot").bounding_box()
     assert box
     assert box["y"] + box["height"] == pytest.approx(860, abs=1)
+
+
+def test_pictures_of_an_empty_store_say_that_nothing_is_there(page: "Page", store: Store, serve: Serve) -> None:
+    """The page's fixture tells whether the page is at fault."""
+    open_page(page, serve(store.root))
+    page.get_by_text("No runs yet").wait_for()
+    dots = "No run has params or metrics yet"
+    said = {
+        "Scatter": dots, "Parallel": "Two axes at least", "Heat map": "0 runs have all three", "Box plot": dots,
+        "Importance": "No run has a metric yet",
+    }  # fmt: skip
+    for tab, words in said.items():
+        page.get_by_role("tab", name=tab).click()
+        page.locator(".rightside").get_by_text(words).wait_for()
+    assert page.locator(".said .bad").count() == 0

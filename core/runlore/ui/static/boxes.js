@@ -29,7 +29,7 @@ export class Boxes extends Dots {
     const again = () => this.show();
     place.controls([
       fieldChoice(place, "bm", "of", fields, of, again),
-      fieldChoice(place, "bx", "by", classes, by ?? null, again),
+      fieldChoice(place, "bx", "by", classes, by, again),
       fieldChoice(place, "bc", "colour", ["", ...classes], shade ?? "", again),
       flag(place, "blogy", "log y", again),
     ]);

@@ -29,8 +29,8 @@ export class HeatMap {
       : (metrics.find((field) => field === first.metric && isMetric(field)) ?? metrics[0]);
     const again = () => this.show();
     this.place.controls([
-      fieldChoice(this.place, "hx", "x", fields, x ?? null, again),
-      fieldChoice(this.place, "hy", "y", fields, y ?? null, again),
+      fieldChoice(this.place, "hx", "x", fields, x, again),
+      fieldChoice(this.place, "hy", "y", fields, y, again),
       fieldChoice(this.place, "hm", "median of", metrics, of, again),
     ]);
     if (!x || !y || !of) return this.nothing("A heat map needs two params and a metric.");

@@ -27,7 +27,7 @@ export class Importance {
     const metrics = fieldsOf(this.place.keys, this.place.columns()).filter(isMetric);
     const state = this.place.state();
     const metric = metrics.includes(state.im) ? state.im : preferred(this.place.columns(), metrics).metric;
-    this.place.controls([fieldChoice(this.place, "im", "for", metrics, metric ?? null, () => this.show())]);
+    this.place.controls([fieldChoice(this.place, "im", "for", metrics, metric, () => this.show())]);
     this.news.classList.add("hidden");
     if (!metric) return void fill(this.box, h("p", { class: "quiet" }, "No run has a metric yet."));
     const asked = (this.asked = {});

@@ -73,13 +73,13 @@ export function flag(place, name, words, again) {
   );
 }
 
-/** A field to choose that the address remembers. */
+/** A field to choose that the address remembers; `current` is none where there is nothing to choose. */
 export function fieldChoice(place, name, words, fields, current, again) {
   const choose = (field) => {
     place.save({ [name]: field });
     again();
   };
-  return chooseOne(words, fields, current, choose);
+  return chooseOne(words, fields, current ?? null, choose);
 }
 
 /** True for numbers over which a logarithm is the better scale, as of learning rates. */
