@@ -34,6 +34,8 @@ SERVED = frozenset(["api.js", "base.js", "memory.js", "state.js"])  # modules th
 SNAPSHOT = "snapshot.js"  # stands in their place
 RUN_PATH = re.compile(r"/run/([^/]+)$")
 IMPORT = re.compile(r'(?<=from ")\./([\w.]+)(?=")')
+NAME = "name of it"
+NAMED = frozenset(["curves", "bands", "field", "group"])  # beside one of them, "key" is the name of what is shown
 MAX_ROWS = 1000  # of the table
 MAX_CHARTS = 200
 MAX_POINTS = 400_000  # of all curves together
@@ -228,9 +230,19 @@ def _masked(content: dict[str, Any]) -> dict[str, Any]:
     keys = sorted(_keys_of(content))
     texts = plugins().rewrite_event({"type": "report", "texts": keys}).get("texts", ())
     others = {key: text for key, text in zip(keys, texts, strict=True) if key != text}
-    document = dict(plugins().rewrite_event({"type": "report", **content}))
+    document = dict(plugins().rewrite_event({"type": "report", **_named(content, "key", NAME)}))
     del document["type"]
-    return _renamed(document, others) if others else document
+    return dict(_named(_renamed(document, others) if others else document, NAME, "key"))
+
+
+def _named(item: Any, field: str, other: str) -> Any:
+    """Return a document in which what holds the name of a metric or param has another name: "key" tells of secrets."""
+    if isinstance(item, dict):
+        holds_name = field in item and not NAMED.isdisjoint(item)
+        return {
+            other if holds_name and key == field else key: _named(value, field, other) for key, value in item.items()
+        }
+    return [_named(value, field, other) for value in item] if isinstance(item, list) else item
 
 
 def _keys_of(item: Any) -> set[str]:

@@ -158,6 +158,18 @@ def test_names_that_hold_a_secret_are_masked(store: Store, tmp_path: Path, pytho
         assert "argv" not in text.split('id="content">', 1)[1].split("</script>", 1)[0]
 
 
+def test_names_of_metrics_and_params_are_no_secrets_of_a_field_called_key(store: Store, tmp_path: Path) -> None:
+    names = ["a7Gk2Lm9Qr4Tz1Xc8Vb3", "user_token"]
+    for number in range(2):
+        with store.start_run("x", params={names[0]: number}) as run:
+            run.log_metrics(dict.fromkeys(names, 1.0), step=0)
+            run.log_metrics(dict.fromkeys(names, 2.0), step=1)
+    for view in ("/?cols=metrics.user_token", f'/?group=params["{names[0]}"]'):
+        text = made(store.root, tmp_path / "page.html", "--view", view).read_text()
+        assert "[masked]" not in text, view
+        assert all(f'"key":"{name}"' in text for name in names), view
+
+
 def test_only_a_file_is_replaced(store: Store, tmp_path: Path) -> None:
     store.start_run("a").finish()
     os.mkfifo(tmp_path / "pipe")
