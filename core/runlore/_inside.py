@@ -224,15 +224,23 @@ def list_names(path: Path, root: Path) -> list[str]:
         return os.listdir(place)
 
 
-def list_folders(path: Path, root: Path) -> list[str]:
-    """Return the names of the folders in a folder of the store `root`, without links.
+def list_folders(path: Path, root: Path) -> dict[str, int]:
+    """Return the folders in a folder of the store `root`, without links: the mtime in ns of each, by its name.
 
     Raises:
         OddFile: it is none, or is reached through a link.
         OSError: there is none, or it can't be listed.
     """
+    found = {}
     with listed(path, root) as place, os.scandir(place) as entries:
-        return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        for entry in entries:
+            try:  # a block of `suppress` takes as long as the look
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:  # it was removed meanwhile
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                found[entry.name] = status.st_mtime_ns
+    return found
 
 
 def walk(path: Path, root: Path) -> Iterator[tuple[Path, os.stat_result]]:

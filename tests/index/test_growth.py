@@ -1,5 +1,6 @@
 """The index of a large store: read in parts that last, whoever is interrupted, and asked at a cost of its answer."""
 
+import cProfile
 import os
 import shutil
 import signal
@@ -133,6 +134,25 @@ def test_memory_grows_with_the_answer(grown: Path) -> None:
 
     peak(10)
     assert peak(501) < 1.2 * peak(500)
+
+
+def test_a_new_run_takes_no_call_for_each_other_of_its_day(store: Store, tmp_path: Path) -> None:
+    """Python counts its own calls, which no load of the machine changes; the names of a day are compared in C."""
+    templates = make_templates(store, params=5)
+
+    def calls(others: int) -> int:
+        root = tmp_path / str(others)
+        open_store(root).start_run().finish()
+        grow(root, templates, others, 0)
+        grown = open_store(root)
+        grown.runs(limit=1)
+        grow(root, templates, 1, 0)
+        profile = cProfile.Profile()
+        profile.runcall(grown.index.refresh)
+        assert len(grown.runs()) == others + 2
+        return sum(item.callcount for item in profile.getstats())
+
+    assert calls(420) < calls(20) + 100
 
 
 def test_a_log_that_one_look_leaves_is_sealed_by_the_next(

@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from runlore._inside import folder as open_folder
 from runlore._inside import is_regular, list_names, unlink
 from runlore._warnings import report
 from runlore.errors import FormatError
-from runlore.index.database import DAMAGED, LIVE, SILENT, UNSEALED, Sqlite
+from runlore.index.database import DAMAGED, LIVE, SILENT, UNSEALED, Sqlite, chunks
 from runlore.log import liveness
 from runlore.log.folder import YOUNG_NS, Folder, WriterFile, holds_more, visible
 from runlore.log.frames import DecodeError, fault_text, load_json
@@ -97,24 +98,21 @@ def read_news(folder: Folder, database: Sqlite) -> Iterator[News]:
     """
     known = dict(database.query("SELECT day, mtime FROM days"))
     part = News()
-    days = list(_days(folder, part.closed))
-    for place, (day, mtime) in enumerate(days):
-        if mtime and known.get(day) == mtime:
-            continue
-        names = _known_files(database, day)
-        changes = _compare_day(part, folder, day, names)
+    days = _days(folder, part.closed)
+    touched = [item for item in days.items() if not item[1] or known.get(item[0]) != item[1]]
+    for place, (day, mtime) in enumerate(touched):
+        changes = _compare_day(part, folder, database, day)
         with _entered(folder, day if changes else None) as above:
             for change in changes or ():
-                replays = _known_replays(database, change) if change.run_id in names else {}
-                _read_change(folder, change, replays, above=above)
+                _read_change(folder, change, _known_replays(database, change), above=above)
                 part.add(change)
                 if len(part.changes) >= PART_RUNS or part.size >= PART_BYTES:
-                    part.goes_on, part.share = True, place / len(days)
+                    part.goes_on, part.share = True, place / len(touched)
                     yield part
                     part = News(closed=part.closed)
         if changes is not None:
             part.days.append((day, mtime))
-    part.gone_days = list(known.keys() - {day for day, _ in days})
+    part.gone_days = list(known.keys() - days.keys())
     for change in list(_live_changes(part, folder, database)):
         _read_change(folder, change, _known_replays(database, change))
         part.add(change)
@@ -187,17 +185,10 @@ def _seal(log: Path, closing: dict[str, Any] | None, room: int) -> bool:
         return True
 
 
-def _days(folder: Folder, closed: list[Path]) -> Iterator[tuple[str, int]]:
-    """Yield the folders of days with their mtime in ns; 0 while one may change again without its mtime showing it."""
-    runs = os.fspath(folder.runs)
+def _days(folder: Folder, closed: list[Path]) -> dict[str, int]:
+    """Return the folders of days with their mtime in ns; 0 while one may change again without its mtime showing it."""
     young = time.time_ns() - YOUNG_NS
-    for day in folder.day_names(closed):
-        try:
-            mtime = os.stat(f"{runs}/{day}").st_mtime_ns  # noqa: PTH116  # pathlib takes thrice as long, for each day
-        except PermissionError:
-            closed.append(folder.runs / day)
-            continue
-        yield day, 0 if mtime > young else mtime
+    return {day: 0 if mtime > young else mtime for day, mtime in folder.day_times(closed).items()}
 
 
 @contextmanager
@@ -210,30 +201,23 @@ def _entered(folder: Folder, day: str | None) -> Iterator[int | None]:
         yield above
 
 
-def _known_files(database: Sqlite, day: str) -> dict[str, set[str]]:
-    """Return the names of a day's files by run."""
-    known: dict[str, set[str]] = {}
-    for run_id, name in database.query("SELECT run, name FROM files WHERE day = ?", (day,)):
-        known.setdefault(run_id, set()).add(name)
-    return known
-
-
-def _compare_day(news: News, folder: Folder, day: str, known: Mapping[str, set[str]]) -> list[Change] | None:
+def _compare_day(news: News, folder: Folder, database: Sqlite, day: str) -> list[Change] | None:
     """Return the runs of a day whose files are not the known ones; None if its folder can't be listed.
 
     Runs whose files are gone are added to `news`.
     """
     path = folder.runs / day
     try:
-        names = list_names(path, folder.root)
+        names = set(list_names(path, folder.root))
     except PermissionError:
         news.closed.append(path)
         return None
     # Most runs have the known names, and need no further look:
-    differing = set(names) ^ {name for files in known.values() for name in files}
-    touched = {name.partition(".")[0] for name in differing}
-    runs: dict[str, list[WriterFile]] = {run_id: [] for run_id in touched & known.keys()}
-    for item in visible(path, [name for name in names if name.partition(".")[0] in touched]):
+    rows = database.query("SELECT name FROM files WHERE day = ?", (day,))
+    differing = names.symmetric_difference(chain.from_iterable(rows))
+    known = _known_files(database, day, {name.partition(".")[0] for name in differing})
+    runs: dict[str, list[WriterFile]] = {run_id: [] for run_id in known}
+    for item in visible(path, names & differing.union(*known.values())):
         if id_day(item.run_id) == day:  # else it is a copy of another day's
             runs.setdefault(item.run_id, []).append(item)
     news.gone += [(day, run_id) for run_id, files in runs.items() if not files]
@@ -242,6 +226,16 @@ def _compare_day(news: News, folder: Folder, day: str, known: Mapping[str, set[s
         for run_id, files in runs.items()
         if files and known.get(run_id) != {item.path.name for item in files}
     ]
+
+
+def _known_files(database: Sqlite, day: str, runs: Collection[str]) -> dict[str, set[str]]:
+    """Return the names of a day's files by run, of those among some runs that the index knows."""
+    known: dict[str, set[str]] = {}
+    for marks, some in chunks(sorted(runs)):
+        sql = f"SELECT run, name FROM files WHERE day = ? AND run IN {marks}"
+        for run_id, name in database.query(sql, (day, *some)):
+            known.setdefault(run_id, set()).add(name)
+    return known
 
 
 def _live_changes(news: News, folder: Folder, database: Sqlite) -> Iterator[Change]:
@@ -290,6 +284,8 @@ def _state(path: Path) -> tuple[int, int]:
 
 def _known_replays(database: Sqlite, change: Change) -> dict[str, Replay]:
     """Return how far the logs of a run were read, by file name."""
+    if change.files and all(item.sealed for item in change.files):
+        return {}
     sql = "SELECT name, replay FROM files WHERE day = ? AND run = ? AND replay IS NOT NULL"
     replays = {}
     for name, replay in database.query(sql, (change.day, change.run_id)):

@@ -152,9 +152,8 @@ def apply(database: Sqlite, folder: Folder, news: News) -> None:
         _report_damage(change.record, change.writers, damaged)
     _store_environments(database, folder, news)
     _store(database, numbered)
-    for day, mtime in news.days:
-        database.execute("DELETE FROM days WHERE day = ?", (day,))
-        database.insert("days", [(day, mtime)])
+    later = "INSERT INTO days VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET mtime = excluded.mtime"
+    database.execute_many(later, news.days)
 
 
 def _known_runs(database: Sqlite, ids: Sequence[str]) -> dict[str, tuple[int, int]]:

@@ -4,7 +4,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -237,23 +237,25 @@ class Folder(_Parts):
 
     def days(self, closed: list[Path]) -> Iterator[Path]:
         """Iterate over the folders that may hold runs, oldest first; those that can't be listed go into `closed`."""
-        return (self.runs / day for day in self.day_names(closed))
+        return (self.runs / day for day in self.day_times(closed))
 
-    def day_names(self, closed: list[Path]) -> Iterator[str]:
-        """Iterate over the names of these folders below `runs`: "2026-11/23"."""
+    def day_times(self, closed: list[Path]) -> dict[str, int]:
+        """Return the names of these folders below `runs`, "2026-11/23", each with its mtime in ns."""
+        found: dict[str, int] = {}
         for month in self._folders(self.runs, _MONTH, closed):
-            for day in self._folders(self.runs / month, _DAY, closed):
-                yield f"{month}/{day}"
+            days = self._folders(self.runs / month, _DAY, closed)
+            found |= {f"{month}/{day}": mtime for day, mtime in days.items()}
+        return found
 
-    def _folders(self, parent: Path, form: str, closed: list[Path]) -> list[str]:
+    def _folders(self, parent: Path, form: str, closed: list[Path]) -> dict[str, int]:
         try:
-            names = list_folders(parent, self.root)
+            times = list_folders(parent, self.root)
         except FileNotFoundError:
-            return []
+            return {}
         except OSError:
             closed.append(parent)
-            return []
-        return list(filter(re.compile(form).fullmatch, sorted(names)))
+            return {}
+        return {name: times[name] for name in sorted(filter(re.compile(form).fullmatch, times))}
 
     def _format_lines(self) -> list[str]:
         try:
@@ -264,7 +266,7 @@ class Folder(_Parts):
         return [*lines, "0", "unknown"] if not lines else [*lines, "unknown"]
 
 
-def visible(day: Path, names: list[str]) -> list[WriterFile]:
+def visible(day: Path, names: Collection[str]) -> list[WriterFile]:
     """Return the writers' files among the names of a day's folder, by run and writer; a sealed file hides its log.
 
     It does not where the log holds more: the file was made of a copy.
