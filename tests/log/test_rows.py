@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runlore.log import columns, frames
-from runlore.log.long.rows import TABLED_BYTES, good_rows
+from runlore.log.long.rows import good_rows
 from runlore.log.points import BLOCK_BYTES, Block, KeySet
 from runlore.log.replay import Replay
 
@@ -106,7 +106,7 @@ def test_mixed_rows_are_taken_up_to_the_first_that_is_damaged() -> None:
     assert (taken, [len(item.order) for item in rows]) == (sum(map(len, parts[:600])), [300, 300])
 
 
-@pytest.mark.parametrize("keys", [1, TABLED_BYTES // 8 + 1])
+@pytest.mark.parametrize("keys", [0, 1, 200])
 def test_checksums_are_those_of_zlib(keys: int) -> None:
     key_set = KeySet(3, tuple(map(str, range(keys))), None)
     parts = [row(key_set, step) for step in range(100)]

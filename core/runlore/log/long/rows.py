@@ -6,7 +6,6 @@ used where it was imported before, which whoever reads long logs does (`want_num
 
 import struct
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
@@ -16,18 +15,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Bytes = NDArray[np.uint8]
-    Words = NDArray[np.uint32]
-
 LONG_BYTES = 4 << 20  # of a log that it is worth importing numpy for
 MIN_ROWS = 64  # of one kind, one behind the other, that are looked at together
 MAX_SCANNED = 20_000  # rows of mixed kinds that are looked at together
-TABLED_BYTES = 1024  # of a row whose checksum is calculated by tables
 
 _NUMBER = struct.Struct("<I")
 _HEADS = struct.Struct("<8sII")  # mark and length, checksum, number of the key set
 _SEED = CRC_OF_KIND[ROW]
-_POLYNOMIAL = 0xEDB88320  # of CRC-32
+_NOTHING_LEFT = 0xFFFFFFFF  # as zlib tells a remainder of zero
 
 
 def want_numpy(size: int) -> None:
@@ -41,7 +36,7 @@ class Rows(NamedTuple):
 
     number: int  # of the key set
     order: "NDArray[np.int64]"  # of each among all rows of the piece
-    payloads: "Bytes"  # one in each line
+    payloads: "NDArray[np.void]"
 
 
 def good_rows(buffer: bytes, place: int, sizes: Mapping[int, int]) -> tuple[int, list[Rows]]:
@@ -53,36 +48,32 @@ def good_rows(buffer: bytes, place: int, sizes: Mapping[int, int]) -> tuple[int,
         return 0, []
     _, _, number = _HEADS.unpack_from(buffer, place)
     size = sizes.get(number)
-    alike = 0 if size is None else _count_alike(buffer, place, number, size)
-    if alike >= MIN_ROWS and size is not None:
-        return _equal_rows(buffer, place, number, size, alike)
-    return _mixed_rows(buffer, place, sizes)
+    alike = None if size is None else _alike(buffer, place, number, size)
+    return _mixed_rows(buffer, place, sizes) if alike is None else _equal_rows(alike, number)
 
 
-def _count_alike(buffer: bytes, place: int, number: int, size: int) -> int:
-    """Return how many frames from a place on are rows of one key set by their heads."""
+def _alike(buffer: bytes, place: int, number: int, size: int) -> Any:
+    """Return the frames from a place on that are rows of one key set by their heads; None where they are few."""
     import numpy as np
 
     width = HEAD.size + size
     count = (len(buffer) - place) // width
     if count < MIN_ROWS:
-        return 0
-    form = np.dtype({"names": ["head", "set"], "formats": ["<u8", "<u4"], "offsets": [0, 12], "itemsize": width})
-    heads = np.frombuffer(buffer, form, count, place)
-    good = (heads["head"] == int.from_bytes(_head_of(size), "little")) & (heads["set"] == number)
-    return count if good.all() else int(good.argmin())
+        return None
+    fields = {"head": ("<u8", 0), "check": ("<u4", 8), "set": ("<u4", 12), "row": (f"V{size}", HEAD.size)}
+    formats, offsets = zip(*fields.values(), strict=True)
+    form = np.dtype({"names": [*fields], "formats": formats, "offsets": offsets, "itemsize": width})
+    frames = np.frombuffer(buffer, form, count, place)
+    good = (frames["head"] == int.from_bytes(_head_of(size), "little")) & (frames["set"] == number)
+    count = count if good.all() else int(good.argmin())
+    return frames[:count] if count >= MIN_ROWS else None
 
 
-def _equal_rows(buffer: bytes, place: int, number: int, size: int, count: int) -> tuple[int, list[Rows]]:
+def _equal_rows(frames: Any, number: int) -> tuple[int, list[Rows]]:
     import numpy as np
 
-    width = HEAD.size + size
-    frames = np.frombuffer(buffer, np.uint8, count * width, place).reshape(count, width)
-    payloads = frames[:, HEAD.size :]
-    good = _checksums(payloads) == np.ascontiguousarray(frames[:, 8:12]).view("<u4").ravel()
-    if not good.all():
-        count = int(good.argmin())
-    return count * width, [Rows(number, np.arange(count), payloads[:count])] if count else []
+    count = _count_good(frames["row"], frames["check"])
+    return count * frames.itemsize, [Rows(number, np.arange(count), frames["row"][:count])] if count else []
 
 
 def _mixed_rows(buffer: bytes, place: int, sizes: Mapping[int, int]) -> tuple[int, list[Rows]]:
@@ -109,12 +100,12 @@ def _mixed_rows(buffer: bytes, place: int, sizes: Mapping[int, int]) -> tuple[in
     rows = []
     bad = place + HEAD.size  # the place of the first damaged payload
     for number, (places, orders) in found.items():
-        starts = np.array(places)
-        payloads = whole[starts[:, None] + np.arange(sizes[number])]
-        stored = np.ascontiguousarray(whole[starts[:, None] + np.arange(-4, 0)]).view("<u4").ravel()
-        good = _checksums(payloads) == stored
-        if not good.all():
-            bad = min(bad, places[int(good.argmin())])
+        starts, size = np.array(places), sizes[number]
+        payloads = whole[starts[:, None] + np.arange(size)].view(f"V{size}").ravel()
+        checks = whole[starts[:, None] + np.arange(-4, 0)].view("<u4").ravel()
+        count = _count_good(payloads, checks)
+        if count < len(places):
+            bad = min(bad, places[count])
         rows.append((starts, Rows(number, np.array(orders), payloads)))
     kept = [(item, int((starts < bad).sum())) for starts, item in rows]
     return bad - HEAD.size - begin, [
@@ -127,29 +118,17 @@ def _head_of(size: int) -> bytes:
     return MARK_OF_KIND[ROW] + _NUMBER.pack(size)
 
 
-def _checksums(payloads: "Bytes") -> "Words":
-    """Return the checksums of rows, one in each line."""
+def _count_good(rows: "NDArray[np.void]", checks: "NDArray[np.uint32]") -> int:
+    """Return how many rows of equal size, up to the first that is damaged, have their checksums.
+
+    One call of zlib looks at all of them. A checksum is the remainder of a division, mixed with that of a row of
+    zeros; without that, and behind its row, it makes the remainder zero. What a damaged row leaves is carried on by all
+    good ones; another damaged one takes it away as seldom as a checksum fits by chance.
+    """
     import numpy as np
 
-    count, size = payloads.shape
-    if size > TABLED_BYTES:
-        return np.array([crc32(line.tobytes(), _SEED) for line in payloads], np.uint32)
-    tables = _tables(size)
-    found = np.full(count, crc32(bytes(size), _SEED), np.uint32)
-    for table, column in zip(tables, np.ascontiguousarray(payloads.T), strict=True):
-        found ^= table.take(column)
-    return found
-
-
-@lru_cache(maxsize=8)
-def _tables(size: int) -> "Words":
-    """Return what each byte of a row adds to its checksum, by its place and its value: a CRC is linear."""
-    import numpy as np
-
-    table: Any = np.arange(256, dtype=np.uint32)
-    for _ in range(8):
-        table = (table >> 1) ^ ((table & 1) * np.uint32(_POLYNOMIAL))
-    found = [table]
-    while len(found) < size:
-        found.append(table[found[-1] & 0xFF] ^ (found[-1] >> 8))
-    return np.stack(found[::-1])
+    chain = np.empty(len(rows), [("row", rows.dtype), ("check", "<u4")])
+    chain["row"], chain["check"] = rows, checks ^ np.uint32(crc32(bytes(rows.itemsize), _SEED))
+    if crc32(chain.data, _NOTHING_LEFT) == _NOTHING_LEFT:
+        return len(rows)
+    return next(place for place, row in enumerate(rows) if crc32(row, _SEED) != checks[place])
