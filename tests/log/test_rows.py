@@ -2,9 +2,12 @@
 
 import io
 import json
+import math
 import random
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from zlib import crc32
 
 import numpy as np
@@ -12,11 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runlore.log import columns, frames
-from runlore.log.long.rows import good_rows
+from runlore.log import columns, frames, points
+from runlore.log.long import gathered
+from runlore.log.long.rows import LONG_BYTES, good_rows
 from runlore.log.points import BLOCK_BYTES, Block, KeySet
+from runlore.log.reader import read_log
 from runlore.log.replay import Replay
+from runlore.log.superseding import read_series
+from tests.process import Process
 
+Python = Callable[..., Process]
 HEAD = frames.signature(frames.LOG_SIGNATURE).ljust(frames.SLOT_END, b"\0")
 SETS = [KeySet(0, ("loss",), None), KeySet(1, ("acc", "f1"), "val"), KeySet(7, (), None)]
 
@@ -114,6 +122,62 @@ def test_checksums_are_those_of_zlib(keys: int) -> None:
     taken, (rows,) = good_rows(b"".join(parts), 0, {3: key_set.row().size})
     assert taken == sum(map(len, parts))
     assert rows.payloads.tobytes() == b"".join(part[12:] for part in parts)
+
+
+def test_a_series_is_read_in_little_more_room_than_it_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its blocks were kept until all were read, and copied twice."""
+    monkeypatch.setattr(points, "BLOCK_BYTES", BLOCK_BYTES // 16)  # so that there are many
+    path = tmp_path / "run.0000abcd.log"
+    path.write_bytes(b"".join(log_of([0] * 300_000)))
+    content = read_log(path, 0)
+    tracemalloc.start()
+    try:
+        arrays = read_series([content], ["loss"])["loss"]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert arrays[0].tolist() == list(range(300_000))
+    assert peak < 1.6 * sum(
+        array.nbytes for array in arrays
+    )  # where its rows lie takes a quarter, and a piece of the log
+
+
+@pytest.mark.parametrize("few", [0, 1, 1000])
+def test_of_points_in_several_key_sets_the_last_row_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(points, "BLOCK_BYTES", 1000)  # so that there are many
+    monkeypatch.setattr(gathered, "FEW_BLOCKS", few)
+    sets = [KeySet(0, ("loss",), None), KeySet(1, ("loss", "acc"), None)]
+    parts = [HEAD, *(frames.frame(frames.KEYS, key_set.encode()) for key_set in sets)]
+    for number in range(500):
+        key_set = sets[number // 3 % 2]
+        fields = key_set.number, number, number // 2, math.nan, *[float(number)] * len(key_set.keys)
+        parts.append(frames.frame(frames.ROW, key_set.row().pack(*fields)))
+    path = tmp_path / "run.0000abcd.log"
+    path.write_bytes(b"".join(parts))
+    steps, values, times, epochs = read_series([read_log(path, 0)], ["loss"])["loss"]
+    assert steps.tolist() == list(range(250))
+    assert values.tolist() == times.tolist() == list(range(1, 500, 2))
+    assert np.isnan(epochs).all()
+
+
+def test_whoever_reads_a_long_log_takes_many_rows_at_once(tmp_path: Path, python: Python) -> None:
+    """A process whose index knew everything read one row after the other, which took ten times as long."""
+    for name, rows in (("long", LONG_BYTES // 48 + 1), ("short", 1000)):
+        (tmp_path / name).write_bytes(b"".join(log_of([0] * rows)))
+    python(
+        """
+        import sys
+        from pathlib import Path
+        from runlore.log.reader import read_log
+        for name in ("short", "long"):
+            assert "numpy" not in sys.modules
+            read_log(Path(sys.argv[1]) / name, 0)
+        assert "numpy" in sys.modules
+        """,
+        str(tmp_path),
+    ).succeed()
 
 
 def test_blocks_are_whole_and_packed_alike_by_numpy() -> None:

@@ -305,7 +305,6 @@ def _read_change(
         try:
             change.files = change.files or folder.files_of(change.run_id)
             change.states = {item.path.name: _state(item.path) for item in change.files}
-            want_numpy(max((change.states[item.path.name][0] for item in change.files if not item.sealed), default=0))
             change.writers = read_writers(change.files, replays, above)
             change.tallies = change.writers.tallies() if summed else {}
             change.record = build_record(folder, change.run_id, change.writers)

@@ -28,7 +28,7 @@ HEAD = struct.Struct("<4sII")  # magic and kind, length of the payload, crc32 of
 MAX_PAYLOAD = 64 << 20  # bytes
 MAX_DEPTH = 64  # of lists and objects in JSON
 MAX_PARTS = 4_000_000  # of JSON: as many lists, objects and items
-READ_BYTES = 1 << 20  # of a file at a time
+READ_BYTES = 128 << 10  # of a file at a time: larger ones would be new pages of memory each time
 FREE_CHECKS = 256 << 20  # bytes of a file that a reader checks in vain, and so many for each byte of it:
 TIMES_CHECKED = 4
 

@@ -1,6 +1,7 @@
 """Reading one writer's file: a log that may still grow, or a sealed one."""
 
 import io
+import os
 import struct
 import sys
 from collections.abc import Collection, Iterator
@@ -86,14 +87,14 @@ class Content:
         if self.sealed:
             yield from self._sealed_points(wanted, unpack)
             return
-        found: list[Points] = []
         try:
-            with open_binary(self.path) as file:
-                Replay().advance(file, lambda block: found.extend(block.points(wanted)))
+            file = open_binary(self.path)
         except FileNotFoundError:  # it was sealed meanwhile
             yield from read_sealed(self.path.with_suffix(".run"), self.ordinal).points(wanted, unpack)
             return
-        yield from found
+        with file:
+            for block in Replay().blocks(file):
+                yield from block.points(wanted)
 
     def lost_blocks(self, key: str) -> int:
         """Return the number of blocks with points of a key that were found damaged when they were read."""
@@ -179,7 +180,10 @@ def read_log(path: Path, ordinal: int, replay: Replay | None = None) -> Content:
         FormatError: the file is of a newer format.
         FileNotFoundError: it was sealed or removed meanwhile.
     """
+    from runlore.log.long.rows import want_numpy  # which only readers of logs need
+
     with open_binary(path) as file:
+        want_numpy(os.fstat(file.fileno()).st_size - (replay.offset if replay else 0))
         if replay is None and "numpy" in sys.modules:
             from runlore.log.long.growth import known_replay  # which needs it
 

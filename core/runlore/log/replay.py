@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from runlore.log import frames
@@ -36,15 +36,23 @@ class Replay:
     def advance(
         self, file: BinaryIO, on_block: Callable[[Block], None] | None = None, *, until: int | None = None
     ) -> None:
-        """Read what was appended, as if the file ended at the place `until`.
+        """Read what was appended, as if the file ended at the place `until`; `on_block` gets what `blocks` yields.
 
-        `on_block` gets the new rows, in blocks of one key set and of bounded size.
+        Raises:
+            FormatError: the file is of a newer format.
+        """
+        for block in self.blocks(file, until):
+            if on_block is not None:
+                on_block(block)
+
+    def blocks(self, file: BinaryIO, until: int | None = None) -> Iterator[Block]:
+        """Read what was appended as `advance` does; yield the new rows, in blocks of one key set and of bounded size.
 
         Raises:
             FormatError: the file is of a newer format.
         """
         head = self._check_head(file)
-        gathering = _Gathering(self, on_block)
+        gathering = _Gathering(self)
         reader = FrameReader(file, self.offset, gathering.take if "numpy" in sys.modules else None, until)
         for kind, payload in reader:
             try:
@@ -57,7 +65,10 @@ class Replay:
             except DecodeError as error:
                 size = frames.HEAD.size + len(payload)
                 self.damage.append(Damage(reader.offset - size, size, str(error)))
+            if gathering.blocks:
+                yield from gathering.handed_out()
         self.orphans += gathering.end()
+        yield from gathering.handed_out()
         self.offset = reader.offset
         self.damage += reader.damage
         self.tail = reader.tail
@@ -149,9 +160,9 @@ class _Gathering:
     FEW_ROWS = 16  # that are no faster taken together …
     PAUSE = 64  # … so that this many are taken one by one
 
-    def __init__(self, replay: Replay, on_block: Callable[[Block], None] | None) -> None:
+    def __init__(self, replay: Replay) -> None:
         self._replay = replay
-        self._on_block = on_block
+        self.blocks: list[Block] = []  # that are whole
         self._buffers = {number: RowBuffer(key_set) for number, key_set in replay.key_sets.items()}
         self._sizes = {number: buffer.size for number, buffer in self._buffers.items()}
         self._keys = {key for key_set in replay.key_sets.values() for key in key_set.keys}
@@ -222,8 +233,13 @@ class _Gathering:
             except DecodeError:
                 self._misfits += 1
 
+    def handed_out(self) -> list[Block]:
+        """Return the blocks that are whole, and keep none of them."""
+        found, self.blocks = self.blocks, []
+        return found
+
     def end(self) -> int:
-        """Hand out the last blocks; return the number of rows that no definition fits."""
+        """Make blocks of the rest; return the number of rows that no definition fits."""
         for buffer in self._buffers.values():
             if buffer.raw:
                 self._flush(buffer)
@@ -237,8 +253,7 @@ class _Gathering:
     def _flush(self, buffer: RowBuffer) -> None:
         block = buffer.drain()
         tally_block(self._replay.tallies, block)
-        if self._on_block is not None:
-            self._on_block(block)
+        self.blocks.append(block)
 
 
 def fields_of(item: Any, *numbers: str) -> dict[str, Any]:

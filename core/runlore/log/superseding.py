@@ -8,7 +8,6 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
-from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 COMPLETED_FIELDS = "size mtime_ns sha256 stored files executable escaped_files why pending keep".split()  # told later
 MAX_MAPPED = 100_000  # points that are looked at without numpy, which takes long to import
 MAX_AT_ONCE = 16_000_000  # points
-JOINED = 64  # blocks of a file that become one
-_COLUMNS = ("position", "time", "step", "epoch", "value")
 
 
 class Artifacts:
@@ -285,13 +282,14 @@ class _PointArrays:
     def __init__(self) -> None:
         import numpy as np
 
+        from runlore.log.long.gathered import Gathered
+
         self._steps: NDArray[np.int64] = np.empty(0, np.int64)
         self._last = -1  # no step is above it
         self._times: NDArray[np.int64] = np.empty(0, np.int64)
         self._values: NDArray[np.float64] = np.empty(0)
         self._epochs: NDArray[np.float64] = np.empty(0)
-        self._held: list[Points] = []
-        self._joined = 0  # of those that are held: some blocks in one
+        self._held = Gathered()  # of the file that is being read
         self._split: str | None = None
 
     def cut(self, step: int) -> None:
@@ -300,29 +298,16 @@ class _PointArrays:
             self._last = step
 
     def hold(self, points: Points) -> None:
-        import numpy as np
-
-        self._held.append(points)
-        if len(self._held) - self._joined >= JOINED:  # the room of small arrays can be used again, but not given back
-            blocks = self._held[self._joined :]
-            columns = [np.concatenate([getattr(block, name) for block in blocks]) for name in _COLUMNS]
-            self._held[self._joined :] = [Points(points.key, points.split, *columns)]
-            self._joined += 1
+        self._split = points.split
+        self._held.add(points)
 
     def add(self, *, behind: bool) -> None:
         import numpy as np
 
-        blocks, self._held, self._joined = self._held, [], 0
-        parts = [[np.asarray(getattr(block, name)) for block in blocks] for name in _COLUMNS]
-        self._split = blocks[-1].split
-        blocks.clear()  # each column goes as soon as it is joined: there may be gigabytes of them
-        positions = parts.pop(0)
-        if _are_rising(positions):
-            positions.clear()
-        times, steps, epochs, values = (np.concatenate(parts.pop(0)) for _ in range(4))
-        if positions:
-            order = np.argsort(np.concatenate(positions), kind="stable")
-            steps, times, values, epochs = steps[order], times[order], values[order], epochs[order]
+        from runlore.log.long.gathered import Gathered
+
+        held, self._held = self._held, Gathered()
+        times, steps, epochs, values = held.in_order()
         if behind and len(self._steps):
             steps = steps + _distance(int(self._steps.max()), int(steps.min()), int(steps.max()))
         self._last = max(self._last, int(steps.max(initial=-1)))
@@ -351,12 +336,6 @@ class _PointArrays:
     def _choose(self, chosen: "NDArray[np.bool_ | np.intp]") -> None:
         self._steps, self._times = self._steps[chosen], self._times[chosen]
         self._values, self._epochs = self._values[chosen], self._epochs[chosen]
-
-
-def _are_rising(parts: "list[NDArray[np.int64]]") -> bool:
-    """Return True if each number is above the one before it, within arrays and from one to the next."""
-    within = all((part[1:] > part[:-1]).all() for part in parts)
-    return within and all(before[-1] < after[0] for before, after in pairwise(parts))
 
 
 def _distance(last: int, first: int, end: int) -> int:
