@@ -1,5 +1,6 @@
 """The table of runs in a real browser: sorting, queries, columns, the keyboard, the address."""
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from tests.ui.browsing import SWEEP, data_of, names, open_page, plot_of, query, 
 from tests.ui.serving import Served
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 
 def test_the_first_visit_shows_the_newest_runs_and_no_token(page: "Page", real: Served) -> None:
@@ -268,3 +269,20 @@ def test_the_focus_stays_where_it_was(page: "Page", real: Served) -> None:
     page.get_by_role("tab", name="Curves").focus()
     page.keyboard.press("ArrowRight")
     until(page, "document.activeElement.textContent === 'Scatter'")
+
+
+def test_who_is_in_the_table_stays_where_other_columns_come(page: "Page", real: Served) -> None:
+    open_page(page, real)
+    wait_names(page, lambda found: len(found) > 12)
+    held: list[Route] = []
+    page.route(re.compile("/api/columns"), lambda route: held.append(route))  # noqa: PLW0108
+    search(page, "sweep-0.1")
+    wait_names(page, lambda found: len(found) == 4 and len(held) == 1)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("j")
+    heads = page.locator(".runs thead").inner_text()
+    held[0].continue_()
+    until(page, f"document.querySelector('.runs thead').innerText !== {json.dumps(heads)}")
+    for key in ("Space", "j", "Space"):
+        page.keyboard.press(key)
+    until(page, "new URLSearchParams(location.search).getAll('sel').length === 2")

@@ -65,8 +65,8 @@ export class RunTable {
     const first = await this.fetch(0, asked);
     if (!first) return;
     this.pages = new Map([[0, first.rows]]); // the old rows stay visible until here
-    this.current = -1;
-    this.anchor = null;
+    const rows = JSON.stringify({ ...question, columns: null });
+    if (rows !== this.rows) Object.assign(this, { rows, current: -1, anchor: null }); // other columns alone move nobody
     const titles = labels(first.columns.map((column) => column.field));
     this.columns = first.columns.map((column, place) => ({
       ...column,
