@@ -1,7 +1,6 @@
 """The block that users put around a loop."""
 
 import os
-import threading
 from collections.abc import Mapping
 from contextlib import ContextDecorator
 from types import TracebackType
@@ -47,15 +46,13 @@ class RunloreCallback(ContextDecorator):
     def _enter(self) -> None:
         _wrapping.wrapped().want("callback")
         loop = Loop(self._options, grad_norm=self._grad_norm, closed=_go_on)
-        loops().blocks.setdefault(threading.get_ident(), []).append(loop)
+        loops().enter(loop)
 
     @guest.harmless
     def _exit(self, error: BaseException | None) -> None:
-        blocks = loops().blocks.get(threading.get_ident(), [])
-        if blocks:
-            loop = blocks.pop()
-            if not any(loops().blocks.values()):
-                loops().blocks.clear()
+        loop = loops().leave()
+        if loop is not None:
+            if not loops().has_blocks:
                 _wrapping.wrapped().unwant("callback")
             loop.end(error)
 

@@ -13,6 +13,7 @@ class Loaders:
         self._loader: Any = None  # of the latest, until it is known whether it trains: it may live no longer than that
         self._training: Any = None  # a weak reference to the loader that trains
         self.epoch: int | None = None  # of the training, from 0
+        self.is_due = False  # True where the next step may be the first one of an epoch: it has to call `stepped`
 
     def begun(self, loader: Any, iterator: Any) -> None:
         """Note that a loader is iterated."""
@@ -20,6 +21,7 @@ class Loaders:
             self._latest = weakref.ref(iterator, self._let_go)
         except TypeError:  # an iterator of somebody's own
             return
+        self.is_due = True
         if self.epoch is None and not getattr(loader, "persistent_workers", False):  # which would hold its iterator
             self._loader = loader
         if self._training is not None and self._training() is loader:
@@ -28,9 +30,12 @@ class Loaders:
     def _let_go(self, iterator: Any) -> None:
         if iterator is self._latest:
             self._loader = None  # nobody has made a step while it was iterated
+        if iterator is self._counted:
+            self.is_due = True  # the latest may be another one
 
     def stepped(self) -> Any:
         """Count an epoch at its first step; return the loader that trains when that shows, else None."""
+        self.is_due = False
         if self._counted is not None and self._counted() is not None:
             return None  # in the midst of an epoch: whatever is iterated meanwhile evaluates
         if self._latest is None or self._latest() is None:

@@ -8,7 +8,7 @@ from typing import Any
 from runlore import FitSession, guest
 from runlore.guest.captured import Captured
 from runlore.guest.options import RunOptions
-from runlore.guest.wrapping import ByIdentity, token_of
+from runlore.guest.wrapping import token_of
 from runlore_torch._data import Loaders
 from runlore_torch._framework import NAME, leads, users_frames
 from runlore_torch._optimizers import named_rates, rates, settings
@@ -18,13 +18,23 @@ from runlore_torch._params import models_in, name_of, params_of
 class Stepping:
     """An optimizer of a loop: its steps, and the rates that were recorded last."""
 
-    __slots__ = ("ending", "loss_key", "rates", "step")
+    __slots__ = ("_rates", "ending", "loss_key", "rate", "step")
 
     def __init__(self, ending: str) -> None:
         self.ending = ending
         self.loss_key = f"loss{ending}"
         self.step = 0
-        self.rates: Any = None
+        self.rate: Any = self  # the very object that was the first group's at the last look; here none yet
+        self._rates: tuple[Any, ...] = ()
+
+    def new_rates(self, optimizer: Any) -> dict[str, Any]:
+        """Return the rates by key, if they have changed."""
+        now = rates(optimizer)
+        self.rate = now[0]
+        if now == self._rates:
+            return {}
+        self._rates = now
+        return named_rates(now, self.ending)
 
 
 class Loop:
@@ -39,36 +49,29 @@ class Loop:
         self._options = options
         self._grad_norm = grad_norm
         self._closed = closed
-        self._optimizers: ByIdentity[Stepping] = ByIdentity()
-        self._count = 0
-        self._living = 0  # of those
+        self.known: dict[int, Stepping] = {}  # its optimizers by id, as long as they live
+        self._count = 0  # of all that it has had
 
     @property
     def is_alive(self) -> bool:
         """True while somebody holds one of its optimizers."""
-        return self._living > 0
-
-    def stepping_of(self, optimizer: Any) -> Stepping | None:
-        """Return what is known of an optimizer; None before its first step in it."""
-        return self._optimizers.get(optimizer)
+        return bool(self.known)
 
     def stepped(self, optimizer: Any, known: Stepping) -> None:
         """Record a step of an optimizer that it knows."""
         known.step += 1
         session = self.session
-        if not session:
+        if session is None or not session.recorded:
             return
-        loader = self.loaders.stepped()
-        if loader is not None:
-            session.record(lambda session: session.loader("train", loader))
+        if self.loaders.is_due:
+            self._count_epoch(session)
         values: dict[str, Any] = {}
         if self.loss is not None:
             values[known.loss_key] = self.loss
             self.loss = None
-        now = rates(optimizer)
-        if now != known.rates:
-            known.rates = now
-            values |= named_rates(now, known.ending)
+        groups = optimizer.param_groups
+        if len(groups) != 1 or groups[0].get("lr") is not known.rate:
+            values |= known.new_rates(optimizer)
         if self._grad_norm:
             values[f"grad_norm{known.ending}"] = _norm(optimizer)
         if values:
@@ -85,10 +88,9 @@ class Loop:
         """Return what is known of an optimizer from now on; the user's code is found from the frame of the hook."""
         number = self._count
         self._count += 1
-        self._living += 1
         found = Stepping("" if number == 0 else f"/optimizer_{number}")
-        self._optimizers.set(optimizer, found)
-        weakref.finalize(optimizer, self._let_go).atexit = False
+        self.known[id(optimizer)] = found
+        weakref.finalize(optimizer, self._let_go, id(optimizer)).atexit = False
         name = "optimizer" if number == 0 else f"optimizer_{number}"
         if self.session is None:
             models: list[Any] = []
@@ -114,9 +116,14 @@ class Loop:
         if self.session:
             self.session.params({"grad_scaler": Captured(True)})
 
-    def _let_go(self) -> None:
-        self._living -= 1
-        if not self._living:
+    def _count_epoch(self, session: FitSession) -> None:
+        loader = self.loaders.stepped()
+        if loader is not None:
+            session.record(lambda session: session.loader("train", loader))
+
+    def _let_go(self, optimizer: int) -> None:
+        del self.known[optimizer]
+        if not self.known:
             self._closed(self)
 
 

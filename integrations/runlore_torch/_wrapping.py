@@ -1,24 +1,21 @@
 """The functions of torch that are wrapped while a loop may be recorded, and the hook that every optimizer calls.
 
-torch calls a hook of ours behind each step of any optimizer. A loop is recorded where a block of ours is around it;
-with autolog, where the user's own code has called `step`: an optimizer that a library steps, to fit a Gaussian process,
-say, trains no model of the user's, and frameworks record themselves.
+A loop is recorded where a block of ours is around it; with autolog, where the user's own code has called `step`: an
+optimizer that a library steps, to fit a Gaussian process, say, trains no model of the user's, and frameworks record
+themselves.
 """
 
-import sys
-import threading
-import weakref
 from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from runlore import guest
 from runlore.guest.wrapping import OnDemand, Wrappers
 from runlore_torch import _framework
-from runlore_torch._data import Loaders
 from runlore_torch._owners import loops
 
 if TYPE_CHECKING:
-    from runlore_torch._training import Loop
+    from runlore_torch._training import Loop, Stepping
 
 
 class Wrapped(OnDemand, guest.Part):
@@ -36,7 +33,8 @@ class Wrapped(OnDemand, guest.Part):
 
         super().want(reason)
         if self._hook is None:
-            self._hook = register_optimizer_step_post_hook(_stepped)
+            loops().meet = _met
+            self._hook = register_optimizer_step_post_hook(loops().note_step)
 
     def unwant(self, reason: str) -> None:
         """Put everything back, unless there is another reason."""
@@ -60,27 +58,9 @@ def _wrap(wrappers: Wrappers) -> None:
     if wrappers:
         return
     _framework.check_version()
-    wrappers.precede(torch.Tensor, "backward", _note_loss)
+    wrappers.precede(torch.Tensor, "backward", loops().note_loss)
     wrappers.wrap(DataLoader, "__iter__", _iterate)
     wrappers.wrap(torch.amp.GradScaler, "scale", _scale)
-
-
-def _note_loss(loss: Any, *args: Any, **kwargs: Any) -> None:
-    if loss.ndim != 0 or guest.in_fit():
-        return
-    part = loops()
-    loop = part.here()
-    if part.scaled is not None:
-        scaled, part.scaled = part.scaled, None
-        if scaled[0]() is loss:
-            loss = scaled[1]
-            if loop is not None:
-                loop.note_scaler()
-    value = loss.item() if loss.is_cpu else loss.detach()  # a device is read later, with others
-    if loop is not None:
-        loop.loss = value
-    else:
-        part.waiting[threading.get_ident()] = value
 
 
 @guest.unseen
@@ -92,8 +72,7 @@ def _scale(scale: Callable[..., Any], scaler: Any, outputs: Any, *args: Any, **k
 
 @guest.harmless
 def _note_scaled(outputs: Any, result: Any) -> None:
-    if getattr(outputs, "ndim", None) == 0:
-        loops().scaled = weakref.ref(result), outputs.detach()
+    loops().note_scaled(outputs, result)
 
 
 @guest.unseen
@@ -105,33 +84,18 @@ def _iterate(iterate: Callable[..., Any], loader: Any, *args: Any, **kwargs: Any
 
 @guest.harmless
 def _note_begun(loader: Any, iterator: Any) -> None:
-    part = loops()
-    loop = part.here()
-    if loop is not None:
-        loop.loaders.begun(loader, iterator)
-    if not part.blocks.get(threading.get_ident()):
-        part.loaders.setdefault(threading.get_ident(), Loaders()).begun(loader, iterator)
+    loops().note_begun(loader, iterator)
 
 
-@guest.harmless
-def _stepped(optimizer: Any, args: Any, kwargs: Any) -> None:
-    """Record a step, if it is one of a loop that is recorded; torch calls it behind every step."""
-    if guest.in_fit():
-        return
-    part = loops()
-    loop = part.here()
-    known = None if loop is None else loop.stepping_of(optimizer)
-    if known is None:
-        frame = sys._getframe(1)
-        if not part.blocks.get(threading.get_ident()):
-            loop = _loop_of(optimizer, loop, frame)
-        known = None if loop is None else loop.add(optimizer, frame)
-    if known is not None:
-        loop.stepped(optimizer, known)
+def _met(optimizer: Any, loop: "Loop | None", frame: FrameType) -> "tuple[Loop | None, Stepping | None]":
+    """Return the loop that an optimizer comes to with its first step, and what is known of it from now on."""
+    if not loops().is_in_block:
+        loop = _loop_of(optimizer, loop, frame)
+    return loop, None if loop is None else loop.add(optimizer, frame)
 
 
-def _loop_of(optimizer: Any, open_loop: "Loop | None", frame: Any) -> "Loop | None":
-    """Return the loop that an optimizer begins, or comes to, with its first step; None where it is not the user's."""
+def _loop_of(optimizer: Any, open_loop: "Loop | None", frame: FrameType) -> "Loop | None":
+    """Return the loop that an optimizer begins, or comes to; None where it is not the user's."""
     part = loops()
     if not wrapped().is_wanted("autolog") or part.foreign.get(optimizer):
         return None
@@ -145,8 +109,6 @@ def _loop_of(optimizer: Any, open_loop: "Loop | None", frame: Any) -> "Loop | No
     from runlore.guest.options import RunOptions  # late: the import of torch waits for this file
     from runlore_torch._training import Loop
 
-    thread = threading.get_ident()
-    loop = part.by_itself[thread] = Loop(RunOptions(), closed=part.close)
-    loop.loaders = part.loaders.pop(thread, loop.loaders)
-    loop.loss = part.waiting.pop(thread, None)
+    loop = Loop(RunOptions(), closed=part.close)
+    part.begin(loop)
     return loop

@@ -2,6 +2,7 @@
 
 import gc
 import math
+import os
 import sys
 import types
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 
 import runlore
-from runlore import Store
+from runlore import RunloreWarning, Store
 from runlore_torch import RunloreCallback
 from tests.torch.models import Net, data, train
 
@@ -81,6 +82,77 @@ def test_two_optimizers_are_one_run_with_a_curve_each(autologged: Store) -> None
     assert run.metrics["loss"].steps.tolist() == [1, 2, 3, 4]
     assert run.metrics["loss/optimizer_1"].steps.tolist() == [1, 2]
     assert (run.metrics["lr"].last, run.metrics["lr/optimizer_1"].last) == (0.2, 0.1)
+
+
+def test_an_optimizer_that_is_gone_is_not_taken_for_the_next_one(autologged: Store) -> None:
+    def several() -> None:
+        weight = nn.Parameter(torch.ones(1))
+        first = torch.optim.SGD([weight], lr=0.1)
+        ids = set()
+        for optimizer in (first, None, None):
+            other = optimizer or torch.optim.SGD([weight], lr=0.2)
+            ids.add(id(other))
+            for _ in range(2):
+                weight.square().sum().backward()
+                other.step()
+            del other
+        assert len(ids) == 2  # it lay at the same place
+
+    several()
+    run = only(autologged)
+    assert [run.metrics[f"loss{ending}"].count for ending in ("", "/optimizer_1", "/optimizer_2")] == [2, 2, 2]
+
+
+def test_a_forked_child_has_loops_of_its_own(autologged: Store) -> None:
+    weight = nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    for number in range(3):
+        weight.grad = torch.ones(1)
+        optimizer.step()
+        if number == 0:
+            child = os.fork()
+            if child == 0:
+                optimizer.step()
+                runlore.autolog("torch").disable()
+                os._exit(0)
+            os.waitpid(child, 0)
+    told = sorted((run.status, run.metrics["lr"].count) for run in autologged.runs())
+    assert told == [("finished", 1), ("running", 1)]
+    del optimizer
+    assert [run.status for run in autologged.runs()] == ["finished", "finished"]
+
+
+def test_a_rate_that_is_set_anew_at_each_step_is_told_as_it_changes(autologged: Store) -> None:
+    def scheduled() -> None:
+        weight = nn.Parameter(torch.ones(1))
+        optimizer = torch.optim.SGD([weight], lr=0.5)
+        for text in ("0.5", "0.5", "0.25", "0.25"):
+            optimizer.param_groups[0]["lr"] = float(text)
+            weight.square().sum().backward()
+            optimizer.step()
+
+    scheduled()
+    series = only(autologged).metrics["lr"]
+    assert (series.steps.tolist(), series.values.tolist()) == ([1, 3], [0.5, 0.25])
+
+
+@pytest.mark.filterwarnings("ignore:less is recorded")
+def test_an_optimizer_that_can_not_be_read_is_told_once(autologged: Store) -> None:
+    class Odd(torch.optim.SGD):
+        def step(self, closure: Any = None) -> None:  # type: ignore[override]
+            pass
+
+    def odd() -> None:
+        optimizer = Odd([nn.Parameter(torch.ones(1))], lr=0.1)
+        optimizer.step()
+        del optimizer.param_groups
+        with pytest.warns(RunloreWarning, match="less is recorded: Loops.note_step failed: AttributeError") as told:
+            optimizer.step()
+            optimizer.step()
+        assert len(told) == 1
+
+    odd()
+    assert only(autologged).status == "finished"
 
 
 def test_groups_of_parameters_and_a_schedule(autologged: Store) -> None:

@@ -24,6 +24,13 @@ class Deferred:
 
     def __call__(self, metrics: Mapping[str, Any], step: int | None, epoch: float | None, split: str | None) -> None:
         """Write the call, or let it wait; one without a value on a device waits only behind others."""
+        if not self._rows:
+            for value in metrics.values():
+                if type(value) is not float:
+                    break
+            else:  # as at most steps
+                self._write(metrics, step, epoch, split)
+                return
         values: dict[str, Any] = {}
         waits = bool(self._rows)
         for name, value in metrics.items():

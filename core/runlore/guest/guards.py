@@ -67,20 +67,30 @@ def describe(data: Any) -> DataDescription | None:
 
 def harmless(hook: Callable[P, R]) -> Callable[P, R | None]:
     """Guard a function that a framework calls: its first exception is reported, and None returned for each."""
-    reported = False
+    failed = telling_once(hook)
 
     @functools.wraps(hook)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R | None:
-        nonlocal reported
         try:
             return hook(*args, **kwargs)
         except Exception as error:  # a framework calls us here, and must not meet our exceptions
-            if not reported:
-                reported = True
-                report(f"less is recorded: {hook.__qualname__} failed: {type(error).__name__}: {error}")
+            failed(error)
             return None
 
     return guarded
+
+
+def telling_once(hook: Callable[..., object]) -> Callable[[Exception], None]:
+    """Return what reports the first exception of a hook, for one that catches its own: what is called at every step."""
+    reported = False
+
+    def failed(error: Exception) -> None:
+        nonlocal reported
+        if not reported:
+            reported = True
+            report(f"less is recorded: {hook.__qualname__} failed: {type(error).__name__}: {error}")
+
+    return failed
 
 
 def unseen(wrapper: F) -> F:
@@ -134,11 +144,14 @@ def preceded(original: Callable[..., Any], note: Callable[..., object]) -> Calla
     For what is called at every step: it costs less than a wrapper that makes the call itself. What `note` raises is
     reported once. Tracebacks and warnings don't show our frame.
     """
-    note = harmless(note)
+    failed = telling_once(note)
 
     @unseen
     def precedes(*args: Any, **kwargs: Any) -> Any:
-        note(*args, **kwargs)
+        try:
+            note(*args, **kwargs)
+        except Exception as error:  # the call goes on
+            failed(error)
         try:
             return original(*args, **kwargs)
         except BaseException as error:
