@@ -2,7 +2,6 @@
 
 import os
 import sys
-import sysconfig
 from functools import cache
 from pathlib import Path
 from types import FrameType
@@ -48,6 +47,8 @@ def _is_handed_on(frame: FrameType) -> bool:
 @cache
 def is_library(file: str) -> bool:
     """Return True for a file of an installed package, or of Python."""
+    import sysconfig  # late: each program that `runlore run` is given waits for this file
+
     paths = sysconfig.get_paths()
     folders = {os.path.realpath(paths[key]) for key in ("stdlib", "platstdlib", "purelib", "platlib")}
     place = os.path.realpath(file)

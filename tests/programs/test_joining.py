@@ -35,6 +35,15 @@ def test_a_python_that_trains_nothing_loads_nothing_but_ours(store: Store, tmp_p
     assert "typing" not in bare
 
 
+def test_our_own_process_loads_what_a_run_needs(store: Store, tmp_path: Path) -> None:
+    """It imported `ast` to read what the program's Python tells."""
+    command = [sys.executable, "-X", "importtime", "-m", "runlore", "run", sys.executable, "-c", "pass"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "runlore.programs.told" in loaded
+    assert loaded.isdisjoint({"ast", "sysconfig", "click", "numpy", "importlib.metadata", "dataclasses", "inspect"})
+
+
 @pytest.mark.parametrize(
     ("imports", "integrations"),
     [("pickle", {"runlore_scripts"}), ("pickle, sklearn.base", {"runlore_scripts", "runlore_sklearn"})],

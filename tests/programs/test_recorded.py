@@ -121,14 +121,24 @@ def test_code_is_kept_as_it_was_when_the_program_began(store: Store, work: Path)
     assert [(member.path, kept.blobs.read(member.sha256)[:9]) for member in kept.members] == [("long.py", b"import os")]
 
 
+def test_code_in_files_of_any_name_is_kept(store: Store, work: Path) -> None:
+    names = ['a "quote"', "a back\\slash", "line\nbreak", "caf\xe9", "\N{GRINNING FACE}", "half \udcff"]
+    for name in names:
+        (work / f"{name}.py").write_text("")
+    (work / "train.py").write_text(f"for name in {names!a}: __import__(name)")
+    run(work, "train.py")
+    kept = {member.path for member in top(store).artifact("source").members}
+    assert kept == {"train.py", "half \\udcff.py", *(f"{name}.py" for name in names[:-1])}
+
+
 TELLING = """
-import os
+import json, os
 from pathlib import Path
 told, other = Path(os.environ["RUNLORE_TOLD"]), Path("private.py").absolute()
 new = told.with_suffix(".new")
 """
 NEIGHBOURS = {
-    "its own": "new.write_text(ascii({**FACTS, 'modules': {'private': (str(other), '')}}) + chr(10)); new.rename(told)",
+    "its own": "new.write_text(json.dumps({**FACTS, 'modules': {'private': (str(other), '')}})); new.rename(told)",
     "a link": "told.unlink(); told.symlink_to(other)",
     "a second name": "told.unlink(); os.link(other, told)",
     "a pipe": "told.unlink(); os.mkfifo(told)",

@@ -18,8 +18,6 @@ from runlore.hookspecs import DataDescription
 from runlore.log import marks
 from runlore.plugins.autolog import switched_on, wanted_by_setting
 from runlore.plugins.manager import plugins
-from runlore.recording.output import without_output
-from runlore.recording.random_states import without_draws
 from runlore.recording.ranks import is_worker
 
 P = ParamSpec("P")
@@ -42,6 +40,9 @@ def without_trace(*, draws: bool = False, prints: bool = False) -> AbstractConte
 
 @contextmanager
 def _without_trace(*, draws: bool, prints: bool) -> Iterator[None]:
+    from runlore.recording.output import without_output  # late: a program's imports wait for this file
+    from runlore.recording.random_states import without_draws
+
     with (
         without_warnings(),
         without_draws() if draws else nullcontext(),

@@ -24,7 +24,7 @@ def tell(beginning: Beginning) -> None:
     try:
         place = os.environ.get(TOLD) or variables.get(TOLD)
         if place:
-            _write(place, ascii(_facts(is_program, script, variables, seeds)))
+            _write(place, _json(_facts(is_program, script, variables, seeds)))
     except Exception:  # noqa: S110  # Python is about to end: the run says that nothing was told
         pass
     if is_program and getattr(sys, "last_value", None) is not None:
@@ -77,6 +77,23 @@ def _seeds_of_libraries(variables: dict[str, str]) -> dict[str, int | str]:
         except Exception:  # noqa: S110  # a plugin's own code, as Python is about to end: nobody reads a complaint
             pass
     return found
+
+
+def _json(value: object) -> str:
+    """Return a value in JSON: what this process has not imported may take longer than all that it tells."""
+    if isinstance(value, dict):
+        return "{" + ",".join([f"{_json(str(name))}:{_json(item)}" for name, item in value.items()]) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_json, value)) + "]"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, int):
+        return int.__repr__(value)
+    text = str(value)
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    units = text.encode("utf-16-be", "surrogatepass").hex()
+    return '"' + "".join([f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4)]) + '"'
 
 
 def _write(place: str, text: str) -> None:

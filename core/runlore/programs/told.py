@@ -1,7 +1,7 @@
 """Stand for a program while it is captured, and take what its Pythons have told of themselves."""
 
-import ast
 import errno
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -133,8 +133,8 @@ class Told:
 def _facts(line: str) -> dict[str, Any] | None:
     """Return what a line tells; None for one that was cut off."""
     try:
-        found = ast.literal_eval(line)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        found = json.loads(line)
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and "modules" in found else None
 
