@@ -13,6 +13,15 @@ def test_metrics_come_first_that_show_a_value_for_the_runs_left_empty(store: Sto
     assert columns == ["metrics.val_acc", "metrics.mae", "metrics.loss", "metrics.epoch_time"]
 
 
+def test_a_metric_with_the_name_of_a_param_comes_last(store: Store) -> None:
+    """In a store of several experiments the learning rate once stood before every loss: more runs have it."""
+    for name, metrics in {"a": ("lr", "mae"), "b": ("lr", "loss"), "c": ("lr",)}.items():
+        with store.start_run(name, params={"lr": 0.1}) as run:
+            run.log_metrics(dict.fromkeys(metrics, 1.0))
+    columns = [field.text for field in telling_columns(store.runs())]
+    assert columns == ["metrics.loss", "metrics.mae", "metrics.lr"]
+
+
 def test_a_metric_that_says_how_many_rows_there_were_is_never_shown(store: Store) -> None:
     """It once stood first, for runs that learn by `partial_fit`."""
     with store.start_run("a") as run:

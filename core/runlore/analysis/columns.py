@@ -1,6 +1,6 @@
 """Choose the columns that distinguish runs in a table."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 from runlore.analysis.ranking import ASIDE_TAGS, is_aside, is_extent, is_place, is_telling
 from runlore.hookspecs import SYSTEM_PREFIX
@@ -15,12 +15,16 @@ def telling_columns(runs: RunList, asked: Sequence[Field] = ()) -> list[Field]:
     """Return the columns that distinguish these runs.
 
     Those asked for come first, then a metric, a tag, params that were passed to some run, at most `MAX_PASSED` of them,
-    then the other metrics and params. Where fewer than `MIN_PARAMS` were passed, others stand in for them.
+    then the other metrics and params. Where fewer than `MIN_PARAMS` were passed, others stand in for them. Metrics that
+    have the name of a param come last of the metrics.
     """
     measured = dict.fromkeys(
         key for run in runs for key in run.metrics if not key.startswith(SYSTEM_PREFIX) and not is_extent(key)
     )
-    metrics = [Field("metrics", key, "last", 0) for key in _by_coverage(runs, sorted(measured, key=_rank(runs)))]
+    rank = _rank(runs)
+    repeated = measured.keys() & {key for run in runs for key in run.params}
+    ranked = sorted(measured, key=lambda key: (key in repeated, rank(key)))
+    metrics = [Field("metrics", key, "last", 0) for key in _by_coverage(runs, ranked, repeated)]
     settings = [key for key in _frequent(run.params for run in runs) if not is_place(key)]
     passed = {key for run in runs for key in run.params.keys() - run.captured}
     settings.sort(key=lambda key: (key not in passed, not is_telling(key)))
@@ -41,11 +45,14 @@ def _differs(values: Iterable[object]) -> bool:
     return len({repr(value) for value in values if value is not None}) > 1
 
 
-def _by_coverage(runs: RunList, keys: list[str]) -> list[str]:
-    """Sort keys so that each is in as many as possible of the runs that have none of the keys before it."""
+def _by_coverage(runs: RunList, keys: list[str], last: Set[str]) -> list[str]:
+    """Sort keys so that each is in as many as possible of the runs that have none of the keys before it.
+
+    Those of `last` and those that are put aside stay behind the others.
+    """
     chosen: list[str] = []
     empty = [set(run.metrics) for run in runs]
-    remaining = [key for key in keys if not is_aside(key)]
+    remaining = [key for key in keys if not is_aside(key) and key not in last]
     while remaining and empty:
         best = max(remaining, key=lambda key: sum(key in names for names in empty))
         if not any(best in names for names in empty):
