@@ -4,8 +4,8 @@ import { ask } from "./api.js";
 import { Along } from "./along.js";
 import { chooseMetrics } from "./choosers.js";
 import { DASHES } from "./colours.js";
-import { fill, h, offer, popover, saidOf } from "./dom.js";
-import { csv, download, picture } from "./download.js";
+import { fill, h, popover, saidOf } from "./dom.js";
+import { keeper } from "./download.js";
 import { clear, draw } from "./plot.js";
 import { reach, spreadIn, spreadOf } from "./spread.js";
 import { bands, lines, upright } from "./traces.js";
@@ -26,11 +26,7 @@ export class Card {
     this.whole.classList.add("hidden");
     this.wide = button("⤢", `Enlarge ${key}`, "Enlarge", () => this.enlarge());
     this.pinned = button("⚲", `Keep ${key} on top`, "Keep on top", () => place.pin(key));
-    const keep = popover("⤓", (box, close) => this.offers(box, close), {
-      class: "plain",
-      "aria-label": `Download ${key}`,
-      title: "Download",
-    });
+    const keep = keeper(key, () => this.table(), this.plot);
     const join = popover("+", (box) => this.offerOthers(box), {
       class: "plain",
       "aria-label": `Other metrics in the chart of ${key}`,
@@ -81,17 +77,7 @@ export class Card {
     globalThis.Plotly?.Plots.resize(this.plot);
   }
 
-  offers(box, close) {
-    box.classList.add("offers");
-    fill(
-      box,
-      offer("CSV", close, () => this.table()),
-      offer("PNG", close, () => picture(this.plot, this.key, "png")),
-      offer("SVG", close, () => picture(this.plot, this.key, "svg")),
-    );
-  }
-
-  /** Keep the points as CSV: a line for each point of each curve between the ends that are shown. */
+  /** The points as rows: one for each point of each curve between the ends that are shown. */
   async table() {
     const found = await this.ask(KEPT);
     const isOne = this.keys().length < 2;
@@ -107,7 +93,7 @@ export class Card {
     const head = found.bands
       ? ["group", ...place, kind === "range" ? "median" : "mean", "low", "high"]
       : ["run", "name", ...place, isOne ? this.key : "value"];
-    download(`${this.key}.csv`, csv([head, ...rows]), "text/csv");
+    return [head, ...rows];
   }
 
   outdate() {

@@ -11,7 +11,7 @@ import { barOf, coloursOf, framed, rowsOf, saying, SELECTED, told } from "./rela
  */
 export class Dots {
   constructor(place, name) {
-    Object.assign(this, framed(name), { place });
+    Object.assign(this, framed(name, () => this.found), { place });
   }
 
   /** Ask for the runs that have values of two fields, and `fits(row)`; draw them in the colours of a third, or null. */
@@ -22,7 +22,7 @@ export class Dots {
     if (asked !== this.asked) return;
     found.rows = found.rows.filter(fits);
     fill(this.note, `${told(found, "both")} Drag a box to select, click a dot to open its run.`);
-    Object.assign(this, { rows: found.rows, fields, shade });
+    Object.assign(this, { found, rows: found.rows, fields, shade });
     await this.recolour();
   }
 

@@ -1,7 +1,7 @@
 // Files that the page makes of what it shows: CSV of tables and curves, pictures of charts.
 
 import { outer } from "./base.js";
-import { h } from "./dom.js";
+import { fill, h, offer, popover } from "./dom.js";
 import { plotly } from "./plot.js";
 
 /** Give the browser a file to keep. */
@@ -9,6 +9,24 @@ export function download(name, content, type) {
   const address = URL.createObjectURL(new Blob([content], { type }));
   h("a", { href: address, download: fileName(name) }).click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
+}
+
+/** A button to keep what is drawn: as CSV of `rows()`, its head first, and where there is a plot as a picture of it. */
+export function keeper(name, rows, plot = null) {
+  const table = async () => download(`${name}.csv`, csv(await rows()), "text/csv");
+  const drawn = (format) => picture(plot, name, format);
+  return popover(
+    "⤓",
+    (box, close) => {
+      box.classList.add("offers");
+      fill(
+        box,
+        offer("CSV", close, table),
+        plot && ["png", "svg"].map((format) => offer(format.toUpperCase(), close, () => drawn(format))),
+      );
+    },
+    { class: "plain", "aria-label": `Download ${name}`, title: "Download" },
+  );
 }
 
 /** The address of a view as one page that needs no server: of the table of runs ("/") or of a comparison. */

@@ -3,9 +3,10 @@
 import { ask } from "./api.js";
 import { chooseGroups } from "./choosers.js";
 import { fill, h, popover, trying } from "./dom.js";
+import { csv, download } from "./download.js";
 import { labels } from "./fields.js";
 import { count } from "./format.js";
-import { groupQuery, groupTable, leftOut, MEMBERS, testLines } from "./groups.js";
+import { groupQuery, groupRows, groupTable, leftOut, MEMBERS, testLines } from "./groups.js";
 import { write } from "./state.js";
 
 /** Shows groups in `host`, above `foot`. `on` has keys(), load(), which asks anew, and open(), which shows the address. */
@@ -16,6 +17,7 @@ export class Grouped {
 
   /** Show what the server has `found`, an answer for each of some metrics. */
   show(found, { group: by, over, q = "" }, metrics) {
+    this.rows = () => groupRows(found, by);
     const members = new Map();
     const table = {
       members,
@@ -43,6 +45,11 @@ export class Grouped {
       );
     this.fillFoot(found[0].groups.length, over);
     draw();
+  }
+
+  /** Give the browser the groups as CSV. */
+  keep() {
+    download("groups.csv", csv(this.rows()), "text/csv");
   }
 
   fillFoot(groups, over) {

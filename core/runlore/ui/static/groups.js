@@ -108,6 +108,21 @@ function members(group, runs, names, numbers, over) {
   return more > 0 ? [...lines, rest] : lines;
 }
 
+/** The table of groups as rows of a file: of each metric the mean, the ends of its 95 % interval, and the best value. */
+export function groupRows(found, by) {
+  const { groups, over } = found[0];
+  const of = ({ metric }) => [metric, `${metric} low`, `${metric} high`, `${metric} best`];
+  const head = [...by, "runs", ...(over.length ? ["n"] : []), ...found.flatMap(of)];
+  const own = (item) => [item?.mean, ...(item?.ci95 ?? [null, null]), item?.best?.value];
+  const line = (group) => [
+    ...by.map((field) => group.by[field]),
+    group.runs.length + group.lacking,
+    ...(over.length ? [group.n] : []),
+    ...found.flatMap((item) => own(item.groups.find((other) => same(other.by, group.by)))),
+  ];
+  return [head, ...groups.map(line)];
+}
+
 /** What `runlore stats --over` says below its table, for each metric; nothing without `over`. */
 export function testLines(found, by) {
   if (!found[0].over.length) return null;

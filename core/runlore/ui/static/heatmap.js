@@ -14,7 +14,7 @@ const EMPTY = "rgba(128,128,128,.13)"; // visible in both themes
 /** `place` as that of Dots. */
 export class HeatMap {
   constructor(place) {
-    Object.assign(this, framed("Heat map"), { place });
+    Object.assign(this, framed("Heat map", () => this.found), { place });
   }
 
   async show() {
@@ -79,7 +79,7 @@ export class HeatMap {
       ygap: 2,
       colorbar: { title: { text: escaped(nameZ), side: "right", font: { size: 11 } }, thickness: 10, outlinewidth: 0 },
     };
-    this.cells = cells;
+    Object.assign(this, { cells, found });
     const short = (cell, at, place) => (cell.length ? `${number(middle[place][at])} (${cell.length})` : "–");
     const lines = up.names.map((name, place) => [name, ...cells[place].map((cell, at) => short(cell, at, place))]);
     fill(this.below, asTable([`${nameY} \\ ${nameX}`, ...across.names], lines.reverse()));

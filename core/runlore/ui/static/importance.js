@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { fill, h } from "./dom.js";
+import { keeper } from "./download.js";
 import { fieldsOf, isMetric, label } from "./fields.js";
 import { count, number } from "./format.js";
 import { leftOut } from "./groups.js";
@@ -41,7 +42,13 @@ export class Importance {
       return;
     }
     if (asked === this.asked)
-      fill(this.box, this.verdict(found), table(found), explained(found), leftOut(found.left_out));
+      fill(this.box, this.head(metric, found), table(found), explained(found), leftOut(found.left_out));
+  }
+
+  head(metric, found) {
+    const fields = ["field", "importance", "correlation", "values"];
+    const rows = () => [fields, ...found.params.map((item) => fields.map((name) => item[name]))];
+    return h("div", { class: "told" }, this.verdict(found), keeper(`importance ${label(metric)}`, rows));
   }
 
   verdict({ runs, of, explained: share, why }) {

@@ -4,6 +4,7 @@ import { ask, runPath } from "./api.js";
 import { outer } from "./base.js";
 import { colourAt, dashAt } from "./colours.js";
 import { fill, h } from "./dom.js";
+import { keeper } from "./download.js";
 import { number, size, text } from "./format.js";
 import { accent, draw, escaped, scale } from "./plot.js";
 
@@ -88,7 +89,7 @@ export async function lookInto(node, run, position, member = "") {
     );
   else if (found.kind === "histogram" || found.kind === "curve") {
     const plot = h("div", { class: "plot", style: "height:280px;max-width:560px", role: "img", "aria-label": found.name });
-    fill(node, plot);
+    fill(node, kept(found, plot), plot);
     await (found.kind === "curve" ? curvesOf : bars)(plot, found);
   } else if (found.kind === "matrix") {
     const plot = h("div", {
@@ -97,11 +98,12 @@ export async function lookInto(node, run, position, member = "") {
       role: "img",
       "aria-label": `Heat map of ${found.name}`,
     });
-    fill(node, plot, plain(found));
+    fill(node, kept(found, plot), plot, plain(found));
     await heatMap(plot, found);
   } else if (found.kind === "table") {
     fill(
       node,
+      found.count === found.rows.length ? kept(found) : null,
       h(
         "div",
         { class: "scroll", style: "max-height:420px", tabindex: 0, role: "region", "aria-label": found.name },
@@ -147,6 +149,19 @@ export async function lookInto(node, run, position, member = "") {
       cut,
     );
 }
+
+/** A button to keep what is shown of a file, above it. */
+function kept(found, plot = null) {
+  return h("div", { class: "told" }, h("span"), keeper(found.name.replace(/\.(json|csv)$/, ""), () => ROWS[found.kind](found), plot));
+}
+
+/** By kind of a preview the rows of its numbers, the head first. */
+const ROWS = {
+  table: ({ head, rows }) => [head, ...rows],
+  histogram: ({ edges, counts }) => [["from", "to", "count"], ...counts.map((count, at) => [edges[at], edges[at + 1], count])],
+  curve: ({ classes }) => [["name", "x", "y"], ...classes.flatMap(({ name, x, y }) => x.map((place, at) => [name, place, y[at]]))],
+  matrix: (found) => [["true \\ predicted", ...labelsOf(found)], ...found.rows.map((row, at) => [labelsOf(found)[at], ...row])],
+};
 
 /** The labels of a matrix; the numbers of its rows where there is not one for each. */
 function labelsOf(found) {

@@ -39,7 +39,7 @@ async function shared({ where, all, sort }, fields) {
 /** `place` as that of Dots. */
 export class Parallel {
   constructor(place) {
-    Object.assign(this, framed("Parallel coordinates"), { place, axes: [] });
+    Object.assign(this, framed("Parallel coordinates", () => this.found), { place, axes: [] });
   }
 
   async show() {
@@ -58,7 +58,7 @@ export class Parallel {
     this.shade = fields.includes(state.pc) ? state.pc : chosen.at(-1);
     const found = await rowsOf(this.place.question(), chosen, [this.shade]);
     if (asked !== this.asked) return;
-    this.rows = found.rows;
+    Object.assign(this, { found, rows: found.rows });
     this.told = told(found, "all of these");
     const names = labels(chosen);
     const turned = state.dlog ?? [];

@@ -4,6 +4,7 @@ import { ask } from "./api.js";
 import { chooseOne } from "./choosers.js";
 import { colourAt, dot } from "./colours.js";
 import { h } from "./dom.js";
+import { keeper } from "./download.js";
 import { fieldsOf, isMetric, label } from "./fields.js";
 import { count, distinct, number, ordered, text } from "./format.js";
 import { escaped, quiet } from "./plot.js";
@@ -19,7 +20,14 @@ export async function rowsOf({ where, all, sort }, fields, more = []) {
   const columns = [...fields, ...more];
   const { rows, total } = await ask("/api/runs", { where, all, sort: sort || null, columns, limit: MOST });
   const has = (row) => row.values.slice(0, fields.length).every((value) => value !== null && value !== "NaN");
-  return { rows: distinct(rows).filter(has), total, looked: rows.length };
+  return { rows: distinct(rows).filter(has), total, looked: rows.length, columns };
+}
+
+/** The runs of a picture as rows of a file, with each of its fields once. */
+function keptRows({ rows, columns }) {
+  const places = columns.flatMap((field, at) => (columns.indexOf(field) === at ? at : []));
+  const line = (row) => [row.id, row.name, ...places.map((at) => row.values[at])];
+  return [["id", "name", ...places.map((at) => columns[at])], ...rows.map(line)];
 }
 
 /** Which runs are in a picture: of many only the first of the table. */
@@ -28,8 +36,8 @@ export function told({ rows, total, looked }, what) {
   return `${count(rows.length, "run")} ${rows.length === 1 ? "has" : "have"} ${what}${beyond}.`;
 }
 
-/** A picture with a line above it, in a region of a name. */
-export function framed(name) {
+/** A picture with a line above it, in a region of a name; `found()` has its runs, to be kept as a file. */
+export function framed(name, found) {
   const plot = h("div", { class: "plot big" });
   const note = h("p", { class: "quiet" });
   const legend = h("div", { class: "legend" });
@@ -37,7 +45,7 @@ export function framed(name) {
   const node = h(
     "div",
     { class: "charts", tabindex: 0, role: "region", "aria-label": name },
-    note,
+    h("div", { class: "told" }, note, keeper(name, () => keptRows(found()), plot)),
     legend,
     plot,
     below,

@@ -153,7 +153,7 @@ class RunsPage {
   offers(box, close) {
     box.classList.add("offers");
     const page = h("a", { href: pageOf("/"), download: "" }, "View as HTML");
-    fill(box, offer("Table as CSV", close, () => this.table.keep()), page);
+    fill(box, offer("Table as CSV", close, () => (read().group.length ? this.grouped : this.table).keep()), page);
   }
 
   divider() {
