@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from runlore import Store
@@ -53,6 +54,27 @@ def test_axe_finds_nothing_serious(page: "Page", real: Served, path: str, scheme
     open_page(page, real, path)
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
     page.wait_for_timeout(600)
+    assert serious(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.stress)])
+def test_axe_finds_nothing_serious_in_media_and_filters(page: "Page", store: Store, serve: Serve, scheme: str) -> None:
+    for name in ("one", "two"):
+        with store.start_run(name, params={"lr": 0.1}) as run:
+            run.log_media("samples", np.zeros((8, 8, 3)), step=1, caption=name)
+            run.log_media("said", "words", step=1)
+            run.log_histogram("weights", [0.0, 1.0], step=1)
+            run.log_table("predictions", [{"id": 1, "true": "cat"}], step=1)
+            run.log_confusion_matrix("confusion", ["cat", "dog"], ["cat", "cat"], step=1)
+            run.log_roc_curve("roc", [0, 1], [0.2, 0.9], step=1)
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    open_page(page, serve(store.root), "/?tab=media&q=params.lr+%3D%3D+0.1")
+    for key in ("confusion", "roc", "weights"):
+        page.locator(f"[data-media={key}] .main-svg").nth(1).wait_for()
+    assert serious(page) == []
+    page.get_by_role("button", name="Filter", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="params.lr", exact=True).click()
+    page.get_by_role("dialog").get_by_role("textbox", name="at least").wait_for()
     assert serious(page) == []
 
 

@@ -73,35 +73,25 @@ export function chooseMetrics(box, keys, chosen, save) {
 /** A button with the label of a field, which opens a list to choose another; `label` names what it is for. */
 export function chooseOne(name, fields, current, choose) {
   const title = current === null ? name : current === "" ? "none" : label(current);
-  const button = popover(
-    title,
-    (box) => {
-      const lines = (wanted) => {
-        const found = fields.filter((field) => wanted(field || "none"));
-        return [
-          found.slice(0, MOST).map((field) =>
-            h(
-              "button",
-              {
-                type: "button",
-                class: "plain choice",
-                "aria-pressed": String(field === current),
-                onclick: () => {
-                  closePopover();
-                  choose(field);
-                },
-              },
-              field === "" ? "none" : field,
-            ),
-          ),
-          beyond(found.length),
-        ];
-      };
-      searchable(box, "Find a field", lines);
-    },
-    { "aria-label": current === null ? name : `${name}: ${title}`, class: "axis", title: current ?? name },
-  );
+  const chosen = (field) => {
+    closePopover();
+    choose(field);
+  };
+  const about = { "aria-label": current === null ? name : `${name}: ${title}`, class: "axis", title: current ?? name };
+  const button = popover(title, (box) => fieldList(box, fields, current, chosen), about);
   return current === null ? button : h("span", { class: "check" }, name, button);
+}
+
+/** Fill a box with fields to choose one of; `current` is pressed. */
+export function fieldList(box, fields, current, choose) {
+  const line = (field) => {
+    const about = { type: "button", class: "plain choice", "aria-pressed": String(field === current) };
+    return h("button", { ...about, onclick: () => choose(field) }, field === "" ? "none" : field);
+  };
+  searchable(box, "Find a field", (wanted) => {
+    const found = fields.filter((field) => wanted(field || "none"));
+    return [found.slice(0, MOST).map(line), beyond(found.length)];
+  });
 }
 
 /** Fill a box with a field to search in, and the lines that fit; `lines(test)` makes them. */

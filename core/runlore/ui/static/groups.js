@@ -4,6 +4,7 @@ import { dot } from "./colours.js";
 import { h, runLink } from "./dom.js";
 import { labels } from "./fields.js";
 import { count, groupText, number, ordered } from "./format.js";
+import { has, withTerms } from "./terms.js";
 
 export const GROUPS = 12; // groups with bands; the server sends no more
 export const MEMBERS = 100; // runs that a group shows
@@ -152,14 +153,7 @@ function testText({ a, b, pairs, difference, ci95, t, p }, named) {
 
 /** The query for the runs of a group: those of another query that have its values. */
 export function groupQuery(where, group) {
-  const terms = Object.entries(group).map(([field, value]) =>
-    value === null || value === undefined ? `${field} is None` : `${field} == ${JSON.stringify(value)}`,
-  );
-  const own = terms
-    .join(" and ")
-    .replace(/\btrue\b/g, "True")
-    .replace(/\bfalse\b/g, "False");
-  return where ? `(${where}) and ${own}` : own;
+  return withTerms(where, Object.entries(group).map(([field, value]) => has(field, value)));
 }
 
 /** The runs that do not count, and how they would, in the words of `runlore stats`; null where all count. */

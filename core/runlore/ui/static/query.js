@@ -134,6 +134,11 @@ export function queryBox(text, apply, leave) {
   return {
     node: box,
     complain,
+    /** Show another query, which is applied already. */
+    show(query) {
+      input.value = applied = query;
+      complain(null);
+    },
     hint(lines) {
       complaint.classList.toggle("hidden", !lines.length);
       if (lines.length) fill(complaint, lines.map((line) => line.split("\n")[0]).join("\n"));

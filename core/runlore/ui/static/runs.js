@@ -10,6 +10,7 @@ import { pageOf } from "./download.js";
 import { nothingFound, nothingYet, notShown, notUnderstood, storeGone } from "./empty.js";
 import { experimentButton, within } from "./experiments.js";
 import { isMetric } from "./fields.js";
+import { filterButton, filterChips } from "./filters.js";
 import { count } from "./format.js";
 import { Grouped } from "./grouped.js";
 import { HeatMap } from "./heatmap.js";
@@ -22,6 +23,7 @@ import { Scatter } from "./scatter.js";
 import { compare, selectionBar } from "./selection.js";
 import { read, write } from "./state.js";
 import { RunTable } from "./table.js";
+import { withTerms } from "./terms.js";
 import { viewsButton } from "./views.js";
 
 const SHOWN = 8; // runs whose curves are drawn where none is selected
@@ -81,12 +83,9 @@ class RunsPage {
       }),
     );
     this.table.selected = state.sel;
-    const find = (where) => {
-      write({ q: where, sel: null }, { push: true });
-      this.table.selected = [];
-      this.load();
-    };
-    this.query = queryBox(state.q ?? "", find, () => this.table.node.focus());
+    this.query = queryBox(state.q ?? "", (where) => this.find(where), () => this.table.node.focus());
+    this.filters = h("div", { class: "chips filters" });
+    filterChips(this.filters, state.q ?? "", (where) => this.find(where));
     this.foot = h("div", { class: "foot", "aria-live": "polite" });
     this.actions = h("div", { class: "bar picked hidden" });
     this.left = h("div", { class: "left" });
@@ -116,6 +115,12 @@ class RunsPage {
         this.experiment,
         this.query.node,
         children,
+        filterButton({
+          keys: () => this.known.then(() => this.keys),
+          columns: () => this.columns(),
+          question: () => this.question(),
+          add: (terms) => this.find(withTerms(read().q ?? "", terms)),
+        }),
         popover("Columns", async (box) => {
           await this.known;
           chooseColumns(box, this.keys, this.columns(), (cols) => {
@@ -135,6 +140,7 @@ class RunsPage {
         viewsButton(this.go),
         popover("⤓", (box, close) => this.offers(box, close), { "aria-label": "Download", title: "Download" }),
       ),
+      this.filters,
       this.banner,
       h("div", { class: "split" }, this.left, this.divider(), this.picture),
     );
@@ -200,6 +206,15 @@ class RunsPage {
     const state = read();
     const also = { children: state.all === "1", archived: state.archived === "1" };
     return { where: within(state.exp, state.q ?? ""), all: Object.keys(also).filter((kind) => also[kind]) };
+  }
+
+  /** Show the runs of another query. */
+  find(where) {
+    write({ q: where, sel: null }, { push: true });
+    this.query.show(where);
+    filterChips(this.filters, where, (less) => this.find(less));
+    this.table.selected = [];
+    this.load();
   }
 
   drawExperiment() {
