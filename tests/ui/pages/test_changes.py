@@ -83,6 +83,30 @@ def test_runs_are_removed_and_undone_in_place(page: "Page", own: Served) -> None
     wait_names(page, lambda found: "sweep-0.1-1" in found)
 
 
+def test_a_pinned_run_is_not_removed_and_can_be_unpinned_there(page: "Page", store: Store, serve: Serve) -> None:
+    for name in ("here", "kept"):
+        store.start_run(name, tags={"pinned": "yes"} if name == "kept" else {}).finish()
+    open_page(page, serve(store.root))
+    wait_names(page, lambda found: len(found) == 2)
+    page.get_by_role("checkbox", name="Select the runs that are loaded").check()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    said = page.get_by_role("status").get_by_text("kept is pinned: nothing was removed.")
+    said.wait_for()
+    assert len(store.runs()) == 2
+    page.get_by_role("button", name="Unpin", exact=True).click()
+    page.locator("[title=pinned]").wait_for(state="detached")
+    page.get_by_role("button", name="Remove", exact=True).click()
+    page.get_by_text("2 runs removed").wait_for()
+    page.get_by_role("button", name="Undo", exact=True).click()
+    page.get_by_role("link", name="here", exact=True).click()
+    page.get_by_role("button", name="Pin", exact=True).click()
+    page.get_by_role("button", name="Pinned", exact=True).wait_for()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    page.get_by_text("here is pinned: nothing was removed.").wait_for()
+    page.get_by_role("button", name="Unpin", exact=True).click()
+    page.get_by_role("button", name="Pin", exact=True).wait_for()
+
+
 def test_a_run_is_tagged_noted_and_removed_on_its_page(page: "Page", own: Served) -> None:
     open_page(page, own, "/run/sweep-0.1-1")
     page.get_by_role("button", name="+ tag").click()
