@@ -22,6 +22,13 @@ def test_a_metric_with_the_name_of_a_param_comes_last(store: Store) -> None:
     assert columns == ["metrics.loss", "metrics.mae", "metrics.lr"]
 
 
+def test_metrics_of_each_layer_come_behind_the_loss(store: Store) -> None:
+    with store.start_run("a") as run:
+        run.log_metrics(dict.fromkeys(["block.0.norm", "layer/1/norm", "layer/2/norm", "loss", "top5"], 1.0))
+    first = ["metrics.loss", "metrics.top5"]
+    assert [field.text for field in telling_columns(store.runs())][:2] == first
+
+
 def test_a_metric_that_says_how_many_rows_there_were_is_never_shown(store: Store) -> None:
     """It once stood first, for runs that learn by `partial_fit`."""
     with store.start_run("a") as run:

@@ -1,5 +1,6 @@
 """Choose the columns that distinguish runs in a table."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 from runlore.analysis.ranking import ASIDE_TAGS, is_aside, is_extent, is_place, is_telling
@@ -7,6 +8,7 @@ from runlore.hookspecs import SYSTEM_PREFIX
 from runlore.index.fields import Field
 from runlore.store.runs import RunList
 
+NUMBERED = re.compile(r"(^|[/._])\d+([/._]|$)")  # one of many alike, as of each layer
 MIN_PARAMS = 2  # before the second metric
 MAX_PASSED = 4  # params before the second metric that somebody passed
 
@@ -15,15 +17,15 @@ def telling_columns(runs: RunList, asked: Sequence[Field] = ()) -> list[Field]:
     """Return the columns that distinguish these runs.
 
     Those asked for come first, then a metric, a tag, params that were passed to some run, at most `MAX_PASSED` of them,
-    then the other metrics and params. Where fewer than `MIN_PARAMS` were passed, others stand in for them. Metrics that
-    have the name of a param come last of the metrics.
+    then the other metrics and params. Where fewer than `MIN_PARAMS` were passed, others stand in for them. Of the
+    metrics, those with a number in their name come behind the others, and those with the name of a param last.
     """
     measured = dict.fromkeys(
         key for run in runs for key in run.metrics if not key.startswith(SYSTEM_PREFIX) and not is_extent(key)
     )
     rank = _rank(runs)
     repeated = measured.keys() & {key for run in runs for key in run.params}
-    ranked = sorted(measured, key=lambda key: (key in repeated, rank(key)))
+    ranked = sorted(measured, key=lambda key: (key in repeated, NUMBERED.search(key) is not None, rank(key)))
     metrics = [Field("metrics", key, "last", 0) for key in _by_coverage(runs, ranked, repeated)]
     settings = [key for key in _frequent(run.params for run in runs) if not is_place(key)]
     passed = {key for run in runs for key in run.params.keys() - run.captured}

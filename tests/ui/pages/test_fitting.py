@@ -41,6 +41,15 @@ def test_a_long_name_of_a_metric_hides_none_of_its_numbers(page: "Page", store: 
     assert "0.25" in row.inner_text()
 
 
+def test_metrics_of_a_run_stand_by_use_and_in_their_natural_order(page: "Page", store: Store, serve: Serve) -> None:
+    keys = ["layer/10", "layer/9", "epoch_time", "loss", "val/acc", "lr"]
+    run = record(store, "one", {key: [1.0] for key in keys})
+    open_page(page, serve(store.root), f"/run/{run}")
+    page.get_by_role("row", name=re.compile("^loss")).wait_for()
+    shown = page.locator("section:has(> h2:text-is('Metrics')) tbody tr > :first-child").all_inner_texts()
+    assert shown == ["val/acc", "layer/9", "layer/10", "loss", "epoch_time", "lr"]
+
+
 def test_each_run_is_told_how_its_curve_differs_from_the_first(page: "Page", store: Store, serve: Serve) -> None:
     curves = {"first": [1.0, 1.0, 1.0], "same": [1.0, 1.0, 1.0], "late": [1.0, 1.0, 3.0], "early": [1.0, 0.5, 0.5]}
     ids = [record(store, name, {"loss": curve}) for name, curve in curves.items()]

@@ -248,8 +248,11 @@ def test_a_store_that_was_removed_is_told_of(page: "Page", store: Store, serve: 
     store.start_run("here").finish()
     open_page(page, serve(store.root))
     wait_names(page, lambda found: found == ["here"])
+    light = "getComputedStyle(document.querySelector('.live'), '::before').backgroundColor"
+    before = page.evaluate(light)
     shutil.rmtree(store.root)
     page.get_by_text("The store is not there any more").wait_for()
+    assert page.evaluate(light) != before
 
 
 def test_undo_is_offered_where_something_can_come_back(page: "Page", store: Store, serve: Serve) -> None:

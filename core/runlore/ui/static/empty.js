@@ -35,8 +35,8 @@ export function nothingYet() {
 }
 
 export function storeGone(root) {
-  return page(
-    "The store is not there any more",
-    line(h("code", {}, root), " was removed or renamed. What is recorded there from now on appears here."),
-  );
+  const told = line(h("code", {}, root), " was removed or renamed. What is recorded there from now on appears here.");
+  const node = page("The store is not there any more", told);
+  node.classList.add("gone");
+  return node;
 }

@@ -3,6 +3,7 @@
 import { command, fill, h, link, runLink, shortened } from "./dom.js";
 import { moment, number, text, titled } from "./format.js";
 import { drafts, notes } from "./notes.js";
+import { byUse } from "./traces.js";
 
 /** Show the overview in a node; `again` is called after something was added, null where nothing can be.
  *
@@ -47,9 +48,7 @@ function error(run) {
 }
 
 function metrics(run) {
-  const keys = Object.keys(run.metrics).sort(
-    (one, other) => one.startsWith("system/") - other.startsWith("system/") || one.localeCompare(other),
-  );
+  const keys = Object.keys(run.metrics).sort(byUse);
   if (!keys.length)
     return h(
       "section",
@@ -236,6 +235,7 @@ function children(run) {
     .slice(0, 4);
   const keys = [...new Set(found.flatMap((child) => Object.keys(child.metrics)))]
     .filter((key) => !/_time$|^system\//.test(key))
+    .sort(byUse)
     .slice(0, 3);
   return h(
     "section",
