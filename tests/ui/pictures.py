@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from playwright.sync_api import sync_playwright
 
 from runlore import Store
@@ -31,7 +32,9 @@ def pages(store: Store) -> dict[str, tuple[str, str]]:
         "scatter": (f"/?{SWEEP}&tab=scatter&slogx=1", plots),
         "parallel": (f"/?{SWEEP}&tab=parallel", plots),
         "heatmap": (f"/?{SWEEP}&tab=heatmap", plots),
+        "boxes": (f"/?{SWEEP}&tab=boxes", plots),
         "importance": (f"/?{SWEEP}&tab=importance", ".importance tbody"),
+        "media": ("/?exp=digits&tab=media", "[data-media=weights] .main-svg"),
         "compare": (f"/compare?runs={second}&runs={first}", ".code .added"),
         "run": (f"/run/{first}", ".facts"),
         "run-charts": (f"/run/{first}?tab=charts", plots),
@@ -40,6 +43,26 @@ def pages(store: Store) -> dict[str, tuple[str, str]]:
         "models": ("/models?name=digits", ".list tbody"),
         "find": ("/find", ".target"),
     }
+
+
+def record_media(store: Store) -> None:
+    """Record two runs with images, a histogram and a confusion matrix at three steps."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    chance = np.random.default_rng(0)
+    for name, skill in (("cnn", 0.5), ("mlp", 0.3)):
+        with store.start_run(name, experiment="digits", params={"model": name}) as run:
+            for step in (100, 200, 300):
+                right = chance.random(400) < skill + step / 700
+                said = np.where(right, digits.target[:400], chance.integers(0, 10, 400))
+                words = [
+                    f"{label}" if good else f"{label}, not {true}"
+                    for label, good, true in zip(said, right, digits.target[:400], strict=True)
+                ]
+                run.log_media("digits", list(digits.images[:4] / 16), step=step, caption=words[:4])
+                run.log_histogram("weights", chance.normal(0, 1 + step / 200, 2000), step=step)
+                run.log_confusion_matrix("confusion", digits.target[:400], said, step=step)
 
 
 def take(page: "Page", served: Served, folder: Path, scheme: str) -> None:
@@ -65,6 +88,7 @@ def main() -> None:
         store = make_real(Path(folder))
         trash = Store(store)
         remove(trash, list(trash.runs('status == "failed"')))  # the attacks are no sight
+        record_media(trash)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         served = Served(store)
         for scheme in SCHEMES:
