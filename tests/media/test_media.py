@@ -3,6 +3,7 @@
 import io
 import json
 import multiprocessing
+import re
 import wave
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,30 @@ def test_what_is_beyond_a_limit_is_left_out_and_told(store: Store) -> None:
     why = [item["why"] for item in found.missing]
     assert "3 of 103 items left out: 100 are kept at once" in why
     assert "a text of 1,048,578 characters is cut to 1,048,576" in why
+
+
+def test_what_would_hold_up_a_training_is_refused(store: Store, tmp_path: Path) -> None:
+    import plotly.graph_objects as go
+
+    film, page = tmp_path / "film.mp4", tmp_path / "page.html"
+    with film.open("wb") as file:
+        file.write(b"\0\0\0\x18ftypmp42")
+        file.truncate(300 << 20)  # of holes
+    page.write_bytes(b" " * ((16 << 20) + 1))
+    values = np.zeros(2_000_000)
+    figures: dict[str, Any] = {"film": film, "page": page, "plot": go.Figure(go.Scatter(x=values, y=values))}
+    with store.start_run("large") as run:
+        for key, value in figures.items():
+            with pytest.warns(runlore.RunloreWarning, match=f"media '{key}' can't be recorded"):
+                run.log_media(key, value)
+        run.log_metrics({"loss": 1.0})
+    found = store.run(run.id)
+    assert [item["what"] for item in found.missing] == ["media film", "media page", "media plot"]
+    assert [re.findall("at most 16,777,216|268,435,456", item["why"]) for item in found.missing] == [
+        ["268,435,456"], ["at most 16,777,216"], ["at most 16,777,216"],
+    ]  # fmt: skip
+    assert found.metrics["loss"].last == 1.0
+    assert not [item for item in found.artifacts if item.media]
 
 
 def test_media_of_the_current_run(store: Store) -> None:

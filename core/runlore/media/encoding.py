@@ -14,6 +14,7 @@ from runlore.media.dimensions import check_dimensions, dimensions_of
 
 MAX_ITEMS = 100  # of one call
 MAX_BYTES = 256 << 20  # of a file
+MAX_WORDS = 16 << 20  # bytes of a figure of plotly, a table or another file that is looked through for secrets
 MAX_TEXT_CHARS = 1 << 20
 KINDS = ("image", "audio", "video", "text", "html", "figure")
 TEXTS = frozenset({".txt", ".md", ".log", ".json", ".html", ".htm", ".svg"})
@@ -172,7 +173,7 @@ def _one(value: Any, kind: str | None) -> tuple[str, Encoded, list[str]]:
     if _is_a(value, "matplotlib.figure", "Figure"):
         return "figure", Encoded(".png", images.png_of_figure(value)), []
     if _is_a(value, "plotly.basedatatypes", "BaseFigure"):
-        return "figure", Encoded(".json", _bounded(value.to_json().encode())), []
+        return "figure", Encoded(".json", _bounded(value.to_json().encode(), ".json")), []
     wanted = kind or "image, audio, video, text or figure"
     raise ValueError(f"a {type(value).__qualname__} is no {wanted}: give an array, a path, or bytes")
 
@@ -200,11 +201,11 @@ def _of_file(path: Path, kind: str | None) -> tuple[str, Encoded, list[str]]:
         raise ValueError(f"{str(path)!r} has {path.stat().st_size:,} bytes, {MAX_BYTES:,} are kept: use log_artifact")
     content = path.read_bytes()
     _check(content, suffix, repr(str(path)))
-    return own, Encoded(suffix, content), []
+    return own, Encoded(suffix, _bounded(content, suffix)), []
 
 
 def _of_bytes(content: bytes, kind: str | None) -> tuple[str, Encoded, list[str]]:
-    _bounded(content)
+    _bounded(content, "")
     fitting = [suffix for suffix in SIGNATURES if kind in (None, SUFFIXES[suffix]) and _fits(content, suffix)]
     if fitting:
         _check(content, fitting[0], "it")
@@ -234,9 +235,10 @@ def _fits(content: bytes, suffix: str) -> bool:
     return any(content.startswith(sign, place) for place, sign in SIGNATURES[suffix])
 
 
-def _bounded(content: bytes) -> bytes:
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"it has {len(content):,} bytes, at most {MAX_BYTES:,} are kept")
+def _bounded(content: bytes, suffix: str) -> bytes:
+    most = MAX_WORDS if suffix in TEXTS else MAX_BYTES
+    if len(content) > most:
+        raise ValueError(f"it has {len(content):,} bytes, at most {most:,} are kept")
     return content
 
 
@@ -258,4 +260,4 @@ def _listed(values: Any) -> list[Any]:
 
 def _json(document: Any) -> Encoded:
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return Encoded(".json", _bounded(text.encode("utf-8", "replace")))
+    return Encoded(".json", _bounded(text.encode("utf-8", "replace"), ".json"))
