@@ -46,6 +46,8 @@ def test_a_view_is_complete_without_a_server(page: "Page", real: Served, tmp_pat
     assert all(url.startswith(("file:", "data:")) for url in asked), asked
     page.get_by_role("button", name="lr", exact=True).click()
     until(page, "document.querySelector('th[aria-sort=descending]')?.innerText.includes('lr')")
+    page.get_by_role("button", name="name", exact=True).click(modifiers=["Shift"])
+    wait_names(page, [f"sweep-{lr}-{seed}" for lr in ("0.1", "0.01", "0.001") for seed in (3, 2, 1, 0)].__eq__)
     page.get_by_role("checkbox", name=f"Select {names(page)[0]}").check()
     until(page, "document.querySelector(`.card[data-key='loss'] .plot`).data.length === 1")
 

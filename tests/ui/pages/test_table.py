@@ -126,6 +126,40 @@ def test_columns_are_put_in_order_and_remembered(page: "Page", real: Served) -> 
     assert query(page)["cols"] == ["metrics.loss", "params.lr", "params.seed"]
 
 
+def test_columns_of_every_run_are_taken_out_and_that_is_remembered(page: "Page", real: Served) -> None:
+    open_page(page, real)
+    wait_names(page, lambda found: len(found) > 12)
+    page.get_by_role("button", name="Columns").click()
+    for name in ("status", "started", "took"):
+        page.get_by_role("checkbox", name=name, exact=True).uncheck()
+        page.locator(".runs th", has_text=name).wait_for(state="detached")
+    page.keyboard.press("Escape")
+    assert query(page)["less"] == ["status", "started", "duration"]
+    assert page.locator(".runs .status").count() == 0
+    page.goto(real.base)
+    wait_names(page, lambda found: len(found) > 12)
+    assert page.locator(".runs th", has_text="started").count() == 0
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_role("checkbox", name="took", exact=True).check()
+    page.locator(".runs th", has_text="took").wait_for()
+
+
+def test_heads_sort_by_one_column_and_then_by_another(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}&cols=params.model&cols=metrics.loss")
+    wait_names(page, lambda found: len(found) == 12)
+    page.locator(".runs th button", has_text="model").first.click()
+    page.locator(".runs th button", has_text="loss").first.click(modifiers=["Shift"])
+    page.locator(".runs th button", has_text="loss").first.click(modifiers=["Shift"])
+    order = "-params.model, metrics.loss"
+    expected = [run.name for run in Store(real.store).runs('experiment == "sweep"', sort=order)]
+    assert wait_names(page, lambda found: found == expected)
+    assert query(page)["sort"] == [order]
+    heads = page.locator(".runs th[aria-sort=ascending], .runs th[aria-sort=descending]").all_inner_texts()
+    assert [head.split()[1] for head in heads] == ["▾1", "▴2"]
+    page.locator(".runs th button", has_text="model").first.click()
+    wait_names(page, lambda found: query(page)["sort"] == ["params.model"])
+
+
 def test_columns_are_made_wider_and_that_is_remembered(page: "Page", real: Served) -> None:
     open_page(page, real, "/?exp=sweep&cols=params.lr&cols=params.seed")
     wait_names(page, lambda found: len(found) == 12)

@@ -31,8 +31,11 @@ export function chooseGroups(box, keys, chosen, save) {
   );
 }
 
-/** Fields that a column can show. Without a choice the server suggests those that tell runs apart. */
-export function chooseColumns(box, keys, chosen, save) {
+/** Fields that a column can show. Without a choice the server suggests those that tell runs apart.
+ *
+ * `always` are columns of every run as [name, whether it is shown, turn(on)].
+ */
+export function chooseColumns(box, keys, chosen, save, always) {
   const own = ["experiment", "notes"].map((field) => ({ field, section: "Run" }));
   const items = Object.entries(SECTIONS).flatMap(([table, section]) => {
     const shown = (keys[table] ?? []).filter((item) => table !== "env" || !item.key.startsWith("packages."));
@@ -60,6 +63,10 @@ export function chooseColumns(box, keys, chosen, save) {
   }
   order(chosen, false);
   box.firstChild.after(shown); // behind the field to search in
+  const fixed = always.map(([name, on, turn]) =>
+    h("label", { class: "check" }, h("input", { type: "checkbox", checked: on, onchange: (event) => turn(event.target.checked) }), name),
+  );
+  box.append(h("h3", {}, "Of every run"), ...fixed);
   const reset = h("button", { type: "button", onclick: () => save([]) }, "Automatic: columns that tell runs apart");
   box.append(h("div", { class: "row" }, reset));
 }

@@ -39,3 +39,32 @@ export function fieldsOf(keys, shown) {
   ];
   return [...new Set([...shown.filter((field) => found.includes(field)), ...found])];
 }
+
+const MOST_SORTED = 8; // fields; the server takes no more
+
+/** The parts of an order, each a field with a minus before it where it descends. */
+export const partsOf = (order) => (order.match(/(?:"(?:\\.|[^"\\])*"|[^,"])+/g) ?? []).map((part) => part.trim());
+
+/** The field of a part of an order. */
+export const bare = (part) => part.replace(/^-/, "");
+
+/** How an order sorts by a field: {way, place}, its place among several, else null. */
+export function orderBy(order, field) {
+  const parts = partsOf(order);
+  const at = parts.findIndex((part) => bare(part) === field);
+  if (at < 0) return { way: null, place: null };
+  return { way: parts[at].startsWith("-") ? "descending" : "ascending", place: parts.length > 1 ? at + 1 : null };
+}
+
+/** The order after a click on a field: descending, then ascending, then none; alone, or `also` behind the others. */
+export function turned(order, field, also) {
+  const { way } = orderBy(order, field);
+  const next = { descending: field, ascending: null }[way];
+  const own = next === undefined ? `-${field}` : next;
+  if (!also) return own ?? "";
+  const parts = partsOf(order);
+  const at = parts.findIndex((part) => bare(part) === field);
+  if (at < 0) parts.push(own);
+  else parts.splice(at, 1, ...(own ? [own] : []));
+  return parts.slice(0, MOST_SORTED).join(", ");
+}

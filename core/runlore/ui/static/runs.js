@@ -9,7 +9,7 @@ import { debounce, fill, h, offer, popover, say, tabs, trying } from "./dom.js";
 import { pageOf } from "./download.js";
 import { nothingFound, nothingYet, notShown, notUnderstood, storeGone } from "./empty.js";
 import { experimentButton, within } from "./experiments.js";
-import { isMetric } from "./fields.js";
+import { bare, isMetric, partsOf } from "./fields.js";
 import { filterButton, filterChips } from "./filters.js";
 import { count } from "./format.js";
 import { Grouped } from "./grouped.js";
@@ -22,7 +22,7 @@ import { queryBox } from "./query.js";
 import { Scatter } from "./scatter.js";
 import { compare, selectionBar } from "./selection.js";
 import { read, write } from "./state.js";
-import { RunTable } from "./table.js";
+import { ALWAYS, RunTable } from "./table.js";
 import { withTerms } from "./terms.js";
 import { viewsButton } from "./views.js";
 
@@ -123,11 +123,12 @@ class RunsPage {
         }),
         popover("Columns", async (box) => {
           await this.known;
-          chooseColumns(box, this.keys, this.columns(), (cols) => {
+          const choose = (cols) => {
             write({ cols });
             remember(columnsOf(read().exp), JSON.stringify(cols));
             this.load();
-          });
+          };
+          chooseColumns(box, this.keys, this.columns(), choose, this.always());
         }),
         popover("Group by", async (box) => {
           await this.known;
@@ -146,7 +147,7 @@ class RunsPage {
     );
     const kept = location.search ? null : remembered("experiment", "");
     if (kept) write({ exp: kept });
-    if (!location.search || kept) write({ cols: rememberedColumns(kept) });
+    if (!location.search || kept) write({ cols: rememberedColumns(kept), less: rememberedList("less") });
     this.drawExperiment();
     this.known = ask("/api/keys").then((keys) => Object.assign(this.keys, keys));
     const { error } = state.q ? await ask("/api/check", { where: state.q }) : {};
@@ -262,7 +263,7 @@ class RunsPage {
     if (first) this.suggested = await telling();
     if (asked !== this.asked) return;
     if (state.group.length) return this.loadGroups(question, state, asked);
-    const show = (place) => this.table.load({ ...question, sort: state.sort ?? "", columns: this.columns() }, place);
+    const show = (place) => this.table.load({ ...question, sort: state.sort ?? "", columns: this.columns(), less: state.less }, place);
     await show(top);
     if (first || !choose || asked !== this.asked) return;
     const better = await telling(); // with new runs, other columns may tell them apart
@@ -275,9 +276,23 @@ class RunsPage {
   swap(field, other, by) {
     const { sort = "" } = read();
     const cols = this.columns().map((item) => (item === field ? other : item));
-    const kept = sort.replace("-", "") === field ? sort.replace(field, other) : sort;
-    write({ cols: [...new Set(cols)], sort: by ?? kept });
+    const kept = partsOf(sort).map((part) => (bare(part) === field ? part.replace(field, other) : part));
+    write({ cols: [...new Set(cols)], sort: by ?? kept.join(", ") });
     this.load(by ? 0 : this.table.node.scrollTop);
+  }
+
+  /** The columns of every run, for the box of columns. */
+  always() {
+    const { less } = read();
+    return Object.entries(ALWAYS).map(([field, name]) => {
+      const turn = (on) => {
+        const others = read().less.filter((item) => item !== field);
+        write({ less: on ? others : [...others, field] });
+        remember("less", JSON.stringify(read().less));
+        this.load(this.table.node.scrollTop);
+      };
+      return [name, !less.includes(field), turn];
+    });
   }
 
   columns() {
@@ -490,9 +505,12 @@ class RunsPage {
 const columnsOf = (experiment) => `columns ${experiment || ""}`;
 
 /** The columns that were chosen for an experiment at this store. */
-function rememberedColumns(experiment) {
+const rememberedColumns = (experiment) => rememberedList(columnsOf(experiment));
+
+/** A list that was chosen; empty where there is none. */
+function rememberedList(name) {
   try {
-    const found = JSON.parse(remembered(columnsOf(experiment), "[]"));
+    const found = JSON.parse(remembered(name, "[]"));
     return Array.isArray(found) ? found : [];
   } catch {
     return []; // whatever else wrote there

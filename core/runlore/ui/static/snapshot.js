@@ -1,5 +1,6 @@
 // What stands in a page that was sent in place of the server, the address and the browser's memory: its own content.
 
+import { bare, partsOf } from "./fields.js";
 import { ordered } from "./format.js";
 
 const kept = JSON.parse(document.getElementById("content").textContent);
@@ -35,12 +36,15 @@ export const remember = async () => null;
 
 function table({ sort = "", offset = 0, limit = 100 }) {
   const { rows, ...rest } = kept.table;
-  const field = sort.replace(/^-/, "");
-  const at = rest.columns.findIndex((column) => column.field === field);
   const fixed = { name: "name", status: "status", started: "started", duration: "duration_s" };
-  const value = at >= 0 ? (row) => row.values[at] : Object.hasOwn(fixed, field) ? (row) => row[fixed[field]] : null;
-  const order = (one, other) => ordered(value(one), value(other), sort.startsWith("-"));
-  const sorted = value && sort !== kept.state.sort ? [...rows].sort(order) : rows; // as the server sorted them
+  const value = (row, field) => {
+    const at = rest.columns.findIndex((column) => column.field === field);
+    return at < 0 ? row[fixed[field]] : row.values[at];
+  };
+  const parts = partsOf(sort).map((part) => ({ field: bare(part), down: part.startsWith("-") }));
+  const order = (one, other) =>
+    parts.reduce((way, { field, down }) => way || ordered(value(one, field), value(other, field), down), 0);
+  const sorted = sort !== kept.state.sort ? [...rows].sort(order) : rows; // as the server sorted them
   return { ...rest, total: rows.length, rows: sorted.slice(offset, offset + limit) };
 }
 

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { csv, download } from "./download.js";
 import { closePopover, fill, h, offer as offered, popover, runLink } from "./dom.js";
-import { AGGREGATES, isMetric, labels, withAggregate } from "./fields.js";
+import { AGGREGATES, isMetric, labels, orderBy, turned, withAggregate } from "./fields.js";
 import { ago, duration, isArchived, number, statusText, text } from "./format.js";
 import { grip, widthOf } from "./widths.js";
 
@@ -12,6 +12,7 @@ const PAGE = 100;
 const AT_ONCE = 50; // runs that the box in the head selects
 const EXPORTED = 1000; // rows of one answer
 const BEYOND = 12; // rows that are drawn above and below the visible ones
+export const ALWAYS = { status: "status", started: "started", duration: "took" }; // columns of every run, unless taken out
 const STATUS = { field: "status", title: "status", width: 112 };
 const LAST = [
   { field: "started", title: "started", width: 92 },
@@ -58,7 +59,7 @@ export class RunTable {
     new ResizeObserver(() => this.later()).observe(this.node);
   }
 
-  /** Show the runs of a question: {where, sort, columns, all}; `top` is where it was scrolled to. */
+  /** Show the runs of a question: {where, sort, columns, all, less}, `less` those columns of every run that are not shown; `top` is where it was scrolled to. */
   async load(question, top = 0) {
     this.question = question;
     const asked = ++this.asked;
@@ -120,9 +121,10 @@ export class RunTable {
   }
 
   layout(rows) {
+    const sorted = this.question.sort ?? "";
     const own = this.columns.map((column, place) => {
       const longest = Math.max(
-        column.title.length + 2,
+        column.title.length + (orderBy(sorted, column.field).way ? 6 : 2), // with the sign of the order
         ...rows.slice(0, 40).map((row) => cell(row.values[place]).length),
       );
       return {
@@ -143,7 +145,8 @@ export class RunTable {
     this.mixed = this.on.experiment && isMixed(rows, this.columns);
     const width = 22 + 7.2 * Math.max(12, ...rows.map((row) => row.experiment.length));
     const experiment = { field: "experiment", title: "experiment", width: Math.min(180, width) };
-    const columns = [name, ...(this.mixed ? [experiment] : []), STATUS, ...own, ...LAST];
+    const fixed = (items) => items.filter((item) => this.shows(item.field));
+    const columns = [name, ...(this.mixed ? [experiment] : []), ...fixed([STATUS]), ...own, ...fixed(LAST)];
     const widths = [this.on.hide ? 82 : 58, ...columns.map(widthOf)];
     fill(
       this.widths,
@@ -155,7 +158,6 @@ export class RunTable {
       "aria-label": "Select the runs that are loaded",
       onchange: () => this.selectLoaded(),
     });
-    const sorted = this.question.sort ?? "";
     fill(
       this.head,
       h(
@@ -163,14 +165,14 @@ export class RunTable {
         {},
         h("th", { style: "padding:0 8px" }, this.all),
         columns.map((column, at) => {
-          const way = sorted === column.field ? "ascending" : sorted === `-${column.field}` ? "descending" : null;
-          const sign = way === "ascending" ? " ▴" : way === "descending" ? " ▾" : "";
-          const onclick = () =>
-            this.on.sort(way === "descending" ? column.field : way === "ascending" ? "" : `-${column.field}`);
+          const { way, place } = orderBy(sorted, column.field);
+          const sign = way ? `${way === "ascending" ? " ▴" : " ▾"}${place ?? ""}` : "";
+          const onclick = (event) => this.on.sort(turned(sorted, column.field, event.shiftKey));
+          const title = `Sort by ${column.field}; with shift, then by it`;
           return h(
             "th",
             { scope: "col", class: column.number ? "right" : "", "aria-sort": way ?? "none" },
-            h("button", { type: "button", title: `Sort by ${column.field}`, onclick }, column.title + sign),
+            h("button", { type: "button", title, onclick }, column.title + sign),
             this.on.swap && isMetric(column.field) ? this.aggregates(column.field) : null,
             grip(column, (width) => {
               widths[at + 1] = width;
@@ -180,6 +182,11 @@ export class RunTable {
         }),
       ),
     );
+  }
+
+  /** True for a column of every run that nobody has taken out. */
+  shows(field) {
+    return !this.question.less?.includes(field);
   }
 
   /** Give all columns their widths. */
@@ -303,12 +310,13 @@ export class RunTable {
         row.children ? h("span", { class: "quiet" }, `  +${row.children}`) : null,
       ),
       this.mixed ? h("td", { title: row.experiment }, this.chooser(row.experiment)) : null,
-      h("td", { title: statusText(row) }, h("span", { class: `status ${row.status}` }, row.status)),
+      this.shows("status") &&
+        h("td", { title: statusText(row) }, h("span", { class: `status ${row.status}` }, row.status)),
       row.values.map((value, column) =>
         h("td", { class: this.columns[column].number ? "number" : "", title: text(value) }, cell(value)),
       ),
-      h("td", { class: "quiet", title: row.started }, ago(row.started)),
-      h("td", { class: "number" }, duration(seconds)),
+      this.shows("started") && h("td", { class: "quiet", title: row.started }, ago(row.started)),
+      this.shows("duration") && h("td", { class: "number" }, duration(seconds)),
     );
   }
 
