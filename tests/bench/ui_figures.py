@@ -3,6 +3,7 @@
 import atexit
 import http.server
 import os
+import random
 import sys
 import tempfile
 import threading
@@ -241,6 +242,60 @@ def first_charts(_: World) -> float:
         return taking(lambda: page.goto(f"{served().base}/{query}", wait_until="commit"), lambda: until(page, drawn))
 
     return fresh(served(), act)
+
+
+HEAVY = 50_000, 500  # steps and metrics of each of two runs
+
+
+@cache
+def heavy() -> "Served":
+    """A server of two runs of very many points; made once."""
+    import runlore
+    from tests.ui.serving import Served
+
+    os.environ["RUNLORE_QUIET"] = "1"
+    store, luck = runlore.Store(folder() / "heavy"), random.Random(0)
+    steps, metrics = HEAVY
+    names = [f"block{number // 25}/layer{number}" for number in range(metrics)]
+    for _ in range(2):
+        with store.start_run("heavy") as run:
+            for step in range(steps):
+                run.log_metrics(dict.fromkeys(names, luck.random()), step)
+    found = Served(store.root)
+    atexit.register(found.end)
+    return found
+
+
+def come_back(of: "Served", drawn: str) -> float:
+    """Milliseconds until something is drawn in a browser that has opened the page before, and keeps a profile.
+
+    It keeps compiled scripts from the third time on; contexts without a profile, such as `fresh` has, keep none.
+    """
+    from tests.ui.conftest import CHROMIUM, FLAGS
+
+    with tempfile.TemporaryDirectory(prefix="runlore-bench-profile-") as place:
+        kind = browser().browser_type
+        context = kind.launch_persistent_context(
+            place, executable_path=CHROMIUM, args=FLAGS, viewport={"width": 1440, "height": 900}
+        )
+        try:
+            context.add_cookies(cookies(of))
+            page = context.pages[0]
+            for _ in range(3):
+                found = taking(lambda: page.goto(of.base, wait_until="commit"), lambda: until(page, drawn))
+                page.wait_for_timeout(1500)  # in which the browser stores what it has compiled
+                page.goto("about:blank")
+            return found
+        finally:
+            context.close()
+
+
+@figure(
+    "page: first charts of 2 runs × 50,000 steps × 500 metrics, come back to", "ms", 1500,
+    beside="plotly and two plots of ten thinned curves in a plain page",
+)  # fmt: skip
+def heavy_charts(_: World) -> float:
+    return come_back(heavy(), "document.querySelectorAll('.card .plot .main-svg').length > 0")
 
 
 # Memory, and what is live
