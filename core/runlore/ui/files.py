@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 from urllib.parse import quote
 
 from starlette.responses import FileResponse, Response
@@ -32,8 +32,6 @@ MAX_TEXT_BYTES = 1 << 20  # of a file that is shown as text, or parsed
 MAX_INDENTED = 8 * MAX_TEXT_BYTES  # characters of such a text with indents: each level in it adds to each line
 MAX_PICTURE_BYTES = 20 << 20
 MAX_OUTPUT_BYTES = 256 << 10  # of one answer
-MAX_ROWS = 200  # of a table
-MAX_COLUMNS = 100
 MAX_BINS = 1000  # of a histogram
 MAX_TITLE = 100  # characters of what an axis is
 MAX_MATRIX_ROWS = 40  # of a matrix that is shown as a heat map
@@ -65,30 +63,42 @@ def content(store: Store, run: str, position: str, member: str, drawn: bool = Fa
     return _OpenFile(file, media_type=kind or "application/octet-stream", headers=headers)
 
 
-def preview(store: Store, run: str, position: str, member: str) -> dict[str, Any]:
+class _Most(NamedTuple):
+    """Limits of what is read of a file, and sent of a table in it."""
+
+    bytes: int
+    rows: int | None
+    columns: int | None
+
+
+SEEN = _Most(MAX_TEXT_BYTES, 200, 100)
+KEPT = _Most(16 << 20, None, None)  # of a table that is kept as a file; `log_table` takes no larger one
+
+
+def preview(store: Store, run: str, position: str, member: str, whole: bool = False) -> dict[str, Any]:
     """Return a file as picture, table, matrix, JSON or text, by its suffix and content."""
     file, name = _file(store, run, position, member)
     with file:
-        return _preview(file, name)
+        return _preview(file, name, KEPT if whole else SEEN)
 
 
-def _preview(file: BufferedReader, name: str) -> dict[str, Any]:
+def _preview(file: BufferedReader, name: str, most: _Most) -> dict[str, Any]:
     size = os.fstat(file.fileno()).st_size
-    head = {"name": name, "size": size, "cut": size > MAX_TEXT_BYTES}
+    head = {"name": name, "size": size, "cut": size > most.bytes}
     suffix = Path(name).suffix.lower()
     if suffix in PICTURE_SUFFIXES:
         why = _undrawable(file, name)
         return head | ({"kind": "picture", "cut": False} if why is None else {"kind": "none", "why": why})
     if suffix in PLAYED_SUFFIXES:
         return head | {"kind": PLAYED_SUFFIXES[suffix], "cut": False}
-    data = file.read(MAX_TEXT_BYTES)
+    data = file.read(most.bytes)
     if b"\0" in data:
         return head | {"kind": "none", "why": "it is no text"}
     text = data.decode("utf-8", "replace")
     if suffix in (".csv", ".tsv"):
-        return head | _table(text, "\t" if suffix == ".tsv" else ",", whole=not head["cut"])
+        return head | _table(text, "\t" if suffix == ".tsv" else ",", most, whole=not head["cut"])
     if suffix == ".json" and not head["cut"]:
-        return head | _json(text)
+        return head | _json(text, most)
     return head | {"kind": "text", "text": text}
 
 
@@ -220,16 +230,16 @@ def _kept(artifact: Artifact, sha256: str) -> Path | None:
     return path if is_regular(path) else None
 
 
-def _json(text: str) -> dict[str, Any]:
+def _json(text: str, most: _Most) -> dict[str, Any]:
     try:
-        return _document(json.loads(text))
+        return _document(json.loads(text), most)
     except (ValueError, RecursionError):  # it takes more levels to write than to read
         return {"kind": "text", "text": text}
 
 
-def _document(found: Any) -> dict[str, Any]:
+def _document(found: Any, most: _Most) -> dict[str, Any]:
     names = found if isinstance(found, dict) else {}
-    special = _histogram(names) or _curve(names) or _rows(names)
+    special = _histogram(names) or _curve(names) or _rows(names, most)
     if special is not None:
         return special
     matrix = found if isinstance(found, list) else next(
@@ -283,13 +293,13 @@ def _curve(names: dict[str, Any]) -> dict[str, Any] | None:
     return {"kind": "curve", "curve": curve, "classes": found, **axes}
 
 
-def _rows(names: dict[str, Any]) -> dict[str, Any] | None:
+def _rows(names: dict[str, Any], most: _Most) -> dict[str, Any] | None:
     """Return the table of a document with `columns` and `rows`, as `log_table` makes it."""
     columns, rows = names.get("columns"), names.get("rows")
     if not isinstance(columns, list) or not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         return None
-    shown = [[_cell(cell) for cell in row[:MAX_COLUMNS]] for row in rows[:MAX_ROWS]]
-    head = [_cell(column) for column in columns[:MAX_COLUMNS]]
+    shown = [[_cell(cell) for cell in row[: most.columns]] for row in rows[: most.rows]]
+    head = [_cell(column) for column in columns[: most.columns]]
     return {"kind": "table", "head": head, "rows": shown, "count": len(rows), "cut": False}
 
 
@@ -299,7 +309,7 @@ def _are_numbers(values: Any) -> TypeGuard[list[float]]:
     )
 
 
-def _table(text: str, separator: str, *, whole: bool) -> dict[str, Any]:
+def _table(text: str, separator: str, most: _Most, *, whole: bool) -> dict[str, Any]:
     try:
         rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if row]
     except csv.Error:
@@ -310,8 +320,8 @@ def _table(text: str, separator: str, *, whole: bool) -> dict[str, Any]:
     matrix = _matrix(rows)
     if matrix is not None:
         return matrix
-    shown = [row[:MAX_COLUMNS] for row in rows[: MAX_ROWS + 1]]
-    return {"kind": "table", "head": shown[0], "rows": shown[1:], "count": len(rows) - 1, "cut": not whole}
+    head, *body = (row[: most.columns] for row in rows)
+    return {"kind": "table", "head": head, "rows": body[: most.rows], "count": len(rows) - 1, "cut": not whole}
 
 
 def _matrix(rows: Sequence[Sequence[str]]) -> dict[str, Any] | None:
@@ -344,7 +354,10 @@ ENDPOINTS = [
         "/api/runs/{run}/artifacts/{position}/content", "The content of a file, to be saved", content,
         [MEMBER, Parameter("drawn", "flag", "refuse a picture that is too large to be drawn", False)],
     ),
-    Endpoint("/api/runs/{run}/artifacts/{position}/look", "A preview of a file", preview, [MEMBER]),
+    Endpoint(
+        "/api/runs/{run}/artifacts/{position}/look", "A preview of a file", preview,
+        [MEMBER, Parameter("whole", "flag", "all rows of a table, of up to 16 MiB", False)],
+    ),
     Endpoint(
         "/api/runs/{run}/output", "The output of a run", output,
         [Parameter("begin", "whole", "the first byte; a negative one counts from the end", 0, least=-(1 << 40))],

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,3 +87,67 @@ def test_the_numbers_of_media_are_kept_as_csv(page: "Page", store: Store, serve:
     assert [list(row.values()) for row in rows(page, "Download confusion")] == [["cat", "1", "0"], ["dog", "1", "0"]]
     assert rows(page, "Download roc")[-1] == {"name": "1", "x": "1", "y": "1"}
     assert kept(page, "Download roc", "PNG")[1].startswith(b"\x89PNG")
+
+
+def test_all_rows_of_a_table_are_kept_of_which_some_are_shown(page: "Page", store: Store, serve: Serve) -> None:
+    with store.start_run("one") as run:
+        run.log_table("many", [{"id": number, "said": "-cat"} for number in range(300)])
+    open_page(page, serve(store.root), f"/run/{run.id}?tab=media")
+    page.get_by_text("The first 200 rows of 300.").wait_for()
+    assert rows(page, "Download many") == [{"id": str(number), "said": "'-cat"} for number in range(300)]
+
+
+def test_the_tables_of_a_comparison_are_kept_as_csv(page: "Page", store: Store, serve: Serve) -> None:
+    for name, lr in (("first", 0.1), ("=second", 0.2)):
+        with store.start_run(name, params={"lr": lr}) as run:
+            for step in range(3):
+                run.log_metrics({"loss": lr * step}, step=step)
+    ids = [found.id for found in sorted(store.runs(), key=lambda found: found.started)]
+    open_page(page, serve(store.root), f"/compare?runs={ids[0]}&runs={ids[1]}")
+    compared = rows(page, "Download compared runs")
+    assert [(row["id"], row["name"], row["status"]) for row in compared] == [
+        (ids[0], "first", "finished"),
+        (ids[1], "'=second", "finished"),
+    ]
+    assert {"group": "params", "field": "lr", "first": "0.1", "'=second": "0.2"} in rows(page, "Download differences")
+    assert rows(page, "Download metrics") == [
+        {"metric": "loss", "first": "0.2", "'=second": "0.4", "'=second parts at": "1"}
+    ]
+
+
+def test_models_with_their_versions_and_history_are_kept_as_csv(
+    page: "Page", store: Store, serve: Serve, tmp_path: Path
+) -> None:
+    for content in ("one", "other"):
+        (tmp_path / "model.bin").write_text(content)
+        with store.start_run("made") as run:
+            run.log_artifact(tmp_path / "model.bin", model="digits")
+    model = store.model("digits")
+    model.set_alias("prod", 2, reason="=better")
+    open_page(page, serve(store.root), "/models")
+    (listed,) = rows(page, "Download models")
+    assert (listed["model"], listed["versions"], listed["aliases"]) == ("digits", "2", "prod 2")
+    page.get_by_role("link", name="digits").click()
+    versions = rows(page, "Download versions of digits")
+    shown = [(row["version"], row["aliases"], row["run"], row["file"], row["size"]) for row in versions]
+    ids = [found.id for found in sorted(store.runs(), key=lambda found: found.started)]
+    assert shown == [("1", "", ids[0], "model.bin", "3"), ("2", "prod", ids[1], "model.bin", "5")]
+    history = rows(page, "Download history of digits")
+    assert [(row["change"], row["why"]) for row in history][-1] == ("prod nothing → 2", "'=better")
+    assert len(history) == 3
+
+
+def test_the_files_of_a_run_are_kept_as_csv(page: "Page", store: Store, serve: Serve, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "part.txt").write_text("part")
+    (tmp_path / "model.bin").write_text("123")
+    with store.start_run("one") as run:
+        run.log_artifact(tmp_path / "model.bin", step=4)
+        run.log_artifact(folder)
+    open_page(page, serve(store.root), f"/run/{run.id}?tab=artifacts")
+    found = {row["name"]: row for row in rows(page, "Download files of one")}
+    recorded = store.run(run.id).artifact("model.bin")
+    model = found["model.bin"]
+    assert (model["size"], model["step"], model["sha256"], model["state"]) == ("3", "4", recorded.sha256, "kept")
+    assert found["folder/part.txt"]["size"] == "4"

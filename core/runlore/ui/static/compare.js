@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { dot, placesOf } from "./colours.js";
 import { Curves } from "./curves.js";
-import { pageOf } from "./download.js";
+import { headed, keeper, pageOf } from "./download.js";
 import { fill, h, link, runLink, trying } from "./dom.js";
 import { diffView } from "./look.js";
 import { ago, distinct, duration, number, text, titled } from "./format.js";
@@ -94,7 +94,12 @@ function head(found, go) {
         h("th", {}, "status"),
         h("th", {}, "started"),
         h("th", { class: "number" }, "took"),
-        h("th", { class: "right" }, go && h("a", { href: pageOf("/compare"), download: "" }, "⤓ as HTML")),
+        h(
+          "th",
+          { class: "right" },
+          go && [h("a", { href: pageOf("/compare"), download: "" }, "⤓ as HTML"), " "],
+          keeper("compared runs", () => keptRuns(found)),
+        ),
       ),
     ),
     h(
@@ -119,6 +124,23 @@ function head(found, go) {
       ),
     ),
   );
+}
+
+/** By table the rows of a file, the head first. */
+const keptRuns = ({ runs }) => [
+  ["id", "name", "status", "started", "duration_s"],
+  ...runs.map((run) => [run.id, run.name, run.status, run.started, run.duration_s]),
+];
+
+const keptCauses = ({ runs, rows }) => [
+  ["group", "field", ...runs.map((run) => run.name)],
+  ...rows.map((row) => [row.group, row.key, ...row.values]),
+];
+
+function keptEffects({ runs, pairs }, keys) {
+  const [, ...others] = runs;
+  const line = (key) => [key, ...runs.map((run) => run.metrics[key]?.last), ...pairs.map((pair) => pair.metrics[key]?.parts_at)];
+  return [["metric", ...runs.map((run) => run.name), ...others.map((run) => `${run.name} parts at`)], ...keys.map(line)];
 }
 
 function names(found) {
@@ -190,7 +212,7 @@ function causes(found) {
   return h(
     "section",
     {},
-    h("h2", {}, "What differs, in the order in which it most likely matters"),
+    headed("What differs, in the order in which it most likely matters", "differences", () => keptCauses(found)),
     h("table", { class: "list" }, h("thead", {}, h("tr", {}, h("th", {}, ""), names(found))), h("tbody", {}, rows)),
     notes.map((note) => h("p", { class: "quiet" }, note)),
   );
@@ -221,7 +243,9 @@ function effects(found) {
   return h(
     "section",
     {},
-    h("h2", {}, "Metrics: last values, how they differ from the first run's, and where the curves part"),
+    headed("Metrics: last values, how they differ from the first run's, and where the curves part", "metrics", () =>
+      keptEffects(found, keys),
+    ),
     h(
       "table",
       { class: "list" },

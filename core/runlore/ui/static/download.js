@@ -29,6 +29,9 @@ export function keeper(name, rows, plot = null) {
   );
 }
 
+/** The heading of a table, with a button to keep its `rows()`. */
+export const headed = (title, name, rows) => h("div", { class: "told" }, h("h2", {}, title), keeper(name, rows));
+
 /** The address of a view as one page that needs no server: of the table of runs ("/") or of a comparison. */
 export const pageOf = (path) => outer(`/api/report?view=${encodeURIComponent(path + location.search)}`);
 

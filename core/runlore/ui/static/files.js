@@ -2,6 +2,7 @@
 
 import { ask, runPath } from "./api.js";
 import { command, fill, h, roleChip, shellWord, trying } from "./dom.js";
+import { headed } from "./download.js";
 import { count, number, size } from "./format.js";
 import { contentAddress, lookInto, sourceView } from "./look.js";
 import { pairs } from "./overview.js";
@@ -37,6 +38,7 @@ export function artifacts(node, run) {
   fill(
     node,
     sought,
+    headed("Files", `files of ${run.name}`, () => keptFiles(items)),
     h(
       "table",
       { class: "list" },
@@ -66,6 +68,17 @@ export function artifacts(node, run) {
   );
 }
 
+/** The files as rows of a file, those of a folder behind it. */
+function keptFiles(items) {
+  const line = (item) => [
+    [item.name, item.kind, item.size, item.step, item.monitor, item.value, item.roles.join(" "), item.sha256, item.path, stateOf(item)],
+    ...(item.members ?? []).map(({ path, size: own }) => [`${item.name}/${path}`, null, own, ...Array(7).fill(null)]),
+  ];
+  return [["name", "kind", "size", "step", "monitor", "score", "roles", "sha256", "path", "state"], ...items.flatMap(line)];
+}
+
+const stateOf = (item) => (item.available || item.stored ? "kept" : item.present ? "where it was written" : "gone");
+
 function artifact(run, item, scored, made) {
   const inside = h("tr", { class: "hidden" }, h("td", { colspan: 9 }));
   const open = trying(async (event) => {
@@ -74,7 +87,6 @@ function artifact(run, item, scored, made) {
     if (on)
       item.folder ? folder(inside.firstChild, run, item) : await lookInto(inside.firstChild, run.id, item.position);
   });
-  const state = item.available ? "kept" : item.stored ? "kept" : item.present ? "where it was written" : "gone";
   const row = h(
     "tr",
     { class: made && item.sha256 === made ? "picked" : "" },
@@ -91,7 +103,7 @@ function artifact(run, item, scored, made) {
       item.roles.map((role) => roleChip(role)),
     ),
     h("td", { class: "mono quiet", title: item.sha256 ?? "" }, (item.sha256 ?? "–").slice(0, 10)),
-    h("td", { title: item.why ?? "" }, state),
+    h("td", { title: item.why ?? "" }, stateOf(item)),
     h(
       "td",
       { class: "right", style: "white-space:nowrap" },

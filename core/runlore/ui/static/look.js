@@ -61,9 +61,10 @@ export function pictureOf(run, position, member, name, lost) {
 /** Show the preview of a file in a node. */
 export async function lookInto(node, run, position, member = "") {
   fill(node, h("p", { class: "quiet" }, "Reading …"));
+  const look = (whole) => ask(`${runPath(run)}/artifacts/${position}/look`, { member, whole });
   let found;
   try {
-    found = await ask(`${runPath(run)}/artifacts/${position}/look`, { member });
+    found = await look();
   } catch (error) {
     fill(node, h("p", { class: "quiet" }, error.message));
     return;
@@ -103,7 +104,7 @@ export async function lookInto(node, run, position, member = "") {
   } else if (found.kind === "table") {
     fill(
       node,
-      found.count === found.rows.length ? kept(found) : null,
+      kept(found, null, () => look(true)),
       h(
         "div",
         { class: "scroll", style: "max-height:420px", tabindex: 0, role: "region", "aria-label": found.name },
@@ -150,9 +151,14 @@ export async function lookInto(node, run, position, member = "") {
     );
 }
 
-/** A button to keep what is shown of a file, above it. */
-function kept(found, plot = null) {
-  return h("div", { class: "told" }, h("span"), keeper(found.name.replace(/\.(json|csv)$/, ""), () => ROWS[found.kind](found), plot));
+/** A button above what is shown of a file, to keep that, or all that `look()` finds. */
+function kept(found, plot = null, look = () => found) {
+  const rows = async () => {
+    const whole = await look();
+    if (whole.cut || !ROWS[whole.kind]) throw new Error("this table is too large for the page: download the file itself");
+    return ROWS[whole.kind](whole);
+  };
+  return h("div", { class: "told" }, h("span"), keeper(found.name.replace(/\.(json|csv)$/, ""), rows, plot));
 }
 
 /** By kind of a preview the rows of its numbers, the head first. */

@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { command, fill, h, link, modelAddress, roleChip, runLink, shellWord, trying } from "./dom.js";
+import { headed, keeper } from "./download.js";
 import { ago, count, moment, size } from "./format.js";
 import { read, write } from "./state.js";
 
@@ -20,7 +21,7 @@ const head = (name) => h("th", name === "size" || name === "step" || name === "v
 function list(models) {
   if (!models.length) return nothingYet();
   return [
-    h("h1", {}, "Models"),
+    h("div", { class: "told" }, h("h1", {}, "Models"), keeper("models", () => keptModels(models))),
     h(
       "section",
       { class: "wide", tabindex: 0, "aria-label": "Models" },
@@ -59,6 +60,26 @@ function list(models) {
   ];
 }
 
+/** By table the rows of a file, the head first. */
+function keptModels(models) {
+  const named = (aliases) => Object.entries(aliases).map((pair) => pair.join(" ")).join(", ");
+  const line = ({ name, versions, aliases, changed, user }) => [name, versions, named(aliases), changed, user];
+  return [["model", "versions", "aliases", "changed", "by"], ...models.map(line)];
+}
+
+function keptVersions({ versions }) {
+  const head = ["version", "aliases", "note", "run", "name", "file", "sha256", "step", "size", "commit", "dirty", "data", "added", "by"];
+  const line = (item) => [
+    item.version, item.aliases.join(" "), item.note, item.run, item.run_name, item.artifact, item.sha256, item.step, item.size,
+    item.code?.commit, item.code?.dirty, item.data, item.added, item.user,
+  ];
+  return [head, ...versions.map(line)];
+}
+
+function keptChanges({ history }) {
+  return [["time", "by", "change", "why"], ...history.map((change) => [change.time, change.user, told(change), change.reason])];
+}
+
 function nothingYet() {
   return h(
     "div",
@@ -73,6 +94,7 @@ function nothingYet() {
 
 async function one(sheet, name, go) {
   const chosen = new Set(); // of the versions, by run
+  let shown = null; // as it is, or was on a day
   const part = h("section", { class: "wide", tabindex: 0, "aria-label": "Versions" });
   const history = h("section", { class: "wide", tabindex: 0, "aria-label": "History" });
   const compare = h("button", { type: "button", class: "main", disabled: true }, "Compare");
@@ -103,7 +125,7 @@ async function one(sheet, name, go) {
     chosen.clear();
     compare.disabled = true;
     const at = day.value || undefined;
-    const model = await ask("/api/model", { name, at });
+    const model = (shown = await ask("/api/model", { name, at }));
     now.hidden = !at;
     fill(part, model.versions.length ? versions(model, choose) : h("p", { class: "quiet" }, none(at)));
     fill(history, changes(model));
@@ -126,8 +148,9 @@ async function one(sheet, name, go) {
       h("span", { class: "quiet" }, "Tick two versions to see why they differ"),
       compare,
     ),
+    headed("Versions", `versions of ${name}`, () => keptVersions(shown)),
     part,
-    h("h2", {}, "History"),
+    headed("History", `history of ${name}`, () => keptChanges(shown)),
     history,
     damaged(model),
     h("h2", {}, "In the terminal"),
