@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -152,6 +153,31 @@ def test_metrics_stand_in_sections_in_their_natural_order(page: "Page", store: S
         box.fill(text)
         until(page, f"document.querySelectorAll('.card').length === {found}")
     page.get_by_text("No metric fits that.").wait_for()
+
+
+def test_a_chart_on_top_moves_forward(page: "Page", store: Store, serve: Serve) -> None:
+    series(store, "one", **{key: [2.0, 1.0] for key in ("a", "b", "c", "d")})
+    open_page(page, serve(store.root), "/?top=a&top=gone&top=b&top=c")
+    plot_of(page, "c")
+    on_top = "[...document.querySelectorAll('[data-section=top] .card')].map(card => card.dataset.key)"
+    assert page.evaluate(on_top) == ["a", "b", "c"]
+    forward = page.get_by_role("button", name=re.compile("Move . forward"))
+    assert forward.evaluate_all("buttons => buttons.map(button => button.ariaLabel)") == [
+        "Move b forward",
+        "Move c forward",
+    ]
+    page.get_by_role("button", name="Move c forward").click()
+    assert page.evaluate(on_top) == ["a", "c", "b"]
+    page.keyboard.press("Enter")
+    assert page.evaluate(on_top) == ["c", "a", "b"], "the keyboard stays where it was"
+    assert query(page)["top"] == ["c", "a", "gone", "b"]
+    assert page.evaluate("document.activeElement.ariaLabel") == "Keep c on top"
+    page.reload()
+    plot_of(page, "c")
+    assert page.evaluate(on_top) == ["c", "a", "b"]
+    page.get_by_role("button", name="Keep c on top").click()
+    until(page, f"JSON.stringify({on_top}) === JSON.stringify(['a', 'b'])")
+    assert not page.get_by_role("button", name="Move a forward").is_visible()
 
 
 def test_charts_are_kept_as_csv_png_and_svg(page: "Page", real: Served) -> None:

@@ -13,8 +13,8 @@ import { bands, lines, upright } from "./traces.js";
 const FINE = 1000; // points of a curve that are asked for
 const KEPT = 5000; // points of a curve in a CSV file; the server sends no more
 
-/** `place` has state(), subject() → {runs} or {grouped, groups}, pinned(key), pin(key), keys(), which are all metrics,
- * joined(key), which are those in the chart of one beside it, and join(key, keys).
+/** `place` has state(), subject() → {runs} or {grouped, groups}, pinned(key), pin(key), first(key), which is true for the
+ * first that is pinned, forward(key), which puts a pinned one before the one that it follows, keys(), which are all metrics, joined(key), which are those in the chart of one beside it, and join(key, keys).
  */
 export class Card {
   constructor(key, place) {
@@ -26,6 +26,7 @@ export class Card {
     this.whole.classList.add("hidden");
     this.wide = button("⤢", `Enlarge ${key}`, "Enlarge", () => this.enlarge());
     this.pinned = button("⚲", `Keep ${key} on top`, "Keep on top", () => place.pin(key));
+    this.ahead = button("←", `Move ${key} forward`, "Move forward", () => this.forward());
     const keep = keeper(key, () => this.table(), this.plot);
     const join = popover("+", (box) => this.offerOthers(box), {
       class: "plain",
@@ -37,7 +38,7 @@ export class Card {
     this.node = h(
       "section",
       { class: "card", "data-key": key, "aria-label": key },
-      h("header", {}, this.title, this.whole, join, this.pinned, keep, this.wide),
+      h("header", {}, this.title, this.whole, join, this.ahead, this.pinned, keep, this.wide),
       this.note,
       this.plot,
     );
@@ -68,7 +69,14 @@ export class Card {
   }
 
   pinnedNow() {
-    this.pinned.setAttribute("aria-pressed", String(this.place.pinned(this.key)));
+    const on = this.place.pinned(this.key);
+    this.pinned.setAttribute("aria-pressed", String(on));
+    this.ahead.hidden = !on || this.place.first(this.key);
+  }
+
+  forward() {
+    this.place.forward(this.key);
+    (this.ahead.hidden ? this.pinned : this.ahead).focus(); // which is lost where a node is moved
   }
 
   enlarge() {

@@ -192,7 +192,10 @@ export class Curves {
       this.cards.delete(key);
     }
     for (const key of keys) if (!this.cards.has(key)) this.cards.set(key, this.card(key));
-    for (const card of this.cards.values()) card.joinedNow();
+    for (const card of this.cards.values()) {
+      card.joinedNow();
+      card.pinnedNow();
+    }
     const before = new Map([...this.sections.children].map((node) => [node.dataset.section, node]));
     const shown = [...sectioned(keys, this.state().top)].map(([name, members]) => {
       const node = before.get(name) ?? section(name, this.systemOpen);
@@ -226,6 +229,8 @@ export class Curves {
       subject: () => this.subject(),
       pinned: (name) => (this.state().top ?? []).includes(name),
       pin: (name) => this.pin(name),
+      first: (name) => this.onTop()[0] === name,
+      forward: (name) => this.forward(name),
       keys: () => this.keys(),
       joined: (name) => this.joined(name),
       join: (name, keys) => this.join(name, keys),
@@ -239,7 +244,20 @@ export class Curves {
   pin(key) {
     const top = this.state().top ?? [];
     this.save({ top: top.includes(key) ? top.filter((name) => name !== key) : [...top, key] });
-    for (const card of this.cards.values()) card.pinnedNow();
+    this.arrange();
+  }
+
+  /** The metrics whose charts are kept on top, of those that are shown. */
+  onTop() {
+    return (this.state().top ?? []).filter((name) => this.cards.has(name));
+  }
+
+  /** Put a chart that is kept on top before the one that it follows there. */
+  forward(key) {
+    const before = this.onTop()[this.onTop().indexOf(key) - 1];
+    const top = this.state().top.filter((name) => name !== key);
+    top.splice(top.indexOf(before), 0, key);
+    this.save({ top });
     this.arrange();
   }
 
