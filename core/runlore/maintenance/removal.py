@@ -21,7 +21,12 @@ NOTHING_TO_UNDO = "nothing was removed that could be brought back"
 
 
 class Pinned(RunloreError, ValueError):
-    """A pinned run can't be removed."""
+    """Pinned runs can't be removed."""
+
+    def __init__(self, runs: Sequence[RecordedRun]) -> None:
+        run = runs[0]
+        super().__init__(f"run {run.name!r} ({run.id}) is pinned: `runlore pin --off {run.id}` first")
+        self.runs = list(runs)
 
 
 class NothingToUndo(RunloreError, LookupError):
@@ -69,7 +74,7 @@ def removable(store: Store, runs: Sequence[RecordedRun]) -> list[RecordedRun]:
                 f"off with `runlore model rm {named[0][0]} {named[0][1]}`"
             )
         if PINNED in run.tags:
-            raise Pinned(f"run {run.name!r} ({run.id}) is pinned: `runlore pin --off {run.id}` first")
+            raise Pinned([other for other in chosen if PINNED in other.tags])
         _, writers = read_record(store.folder, run.id)
         if writers.closed:
             raise RunNotReadable(f"run {run.id} can't be read by this user: whether it is still written is not known")

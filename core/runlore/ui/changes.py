@@ -8,7 +8,7 @@ from runlore.documents import note_document
 from runlore.index.fields import SET
 from runlore.index.parse import parse_time
 from runlore.maintenance import editing
-from runlore.maintenance.removal import PINNED, last_removal, remove, undo
+from runlore.maintenance.removal import PINNED, Pinned, last_removal, remove, undo
 from runlore.store.details import Note
 from runlore.store.store import Store
 from runlore.ui.endpoints import Endpoint, Parameter, Refused
@@ -80,7 +80,10 @@ def archive(store: Store, runs: list[str], off: bool) -> dict[str, Any]:
 
 def remove_runs(store: Store, runs: list[str]) -> dict[str, Any]:
     """Remove runs and their children."""
-    return {"removed": [run.id for run in remove(store, [store.run(part) for part in runs])]}
+    try:
+        return {"removed": [run.id for run in remove(store, [store.run(part) for part in runs])]}
+    except Pinned as error:
+        raise Refused(str(error), pinned=[{"id": run.id, "name": run.name} for run in error.runs]) from None
 
 
 def undo_removal(store: Store, runs: list[str]) -> dict[str, Any]:

@@ -61,7 +61,11 @@ class Endpoint:
 
 
 class Refused(RunloreError, ValueError):
-    """A parameter has a value that can't be used."""
+    """A parameter has a value that can't be used; the answer has `facts` beside the message."""
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.facts = facts
 
 
 class Stores:
@@ -100,7 +104,8 @@ def route(endpoint: Endpoint, stores: Stores) -> Route:
             where = {"query": error.query, "column": error.column}
             return JSONResponse({"error": {"message": error.reason, **where}}, 400)
         except (RunloreError, OSError) as error:
-            return JSONResponse({"error": {"message": str(error)}}, _status(error))
+            facts = error.facts if isinstance(error, Refused) else {}
+            return JSONResponse({"error": {"message": str(error), **facts}}, _status(error))
         return found if isinstance(found, Response) else Response(dump(found), media_type="application/json")
 
     return Route(endpoint.path, respond, methods=[endpoint.method])

@@ -83,7 +83,10 @@ def test_runs_are_removed_and_undone_in_place(page: "Page", own: Served) -> None
     wait_names(page, lambda found: "sweep-0.1-1" in found)
 
 
-def test_a_pinned_run_is_not_removed_and_can_be_unpinned_there(page: "Page", store: Store, serve: Serve) -> None:
+def test_a_pinned_run_is_not_removed_and_can_be_unpinned_there(
+    page: "Page", store: Store, serve: Serve, expected: list[str]
+) -> None:
+    expected.append("400 (Bad Request)")  # Chromium's word for the removal
     for name in ("here", "kept"):
         store.start_run(name, tags={"pinned": "yes"} if name == "kept" else {}).finish()
     open_page(page, serve(store.root))
@@ -105,6 +108,29 @@ def test_a_pinned_run_is_not_removed_and_can_be_unpinned_there(page: "Page", sto
     page.get_by_text("here is pinned: nothing was removed.").wait_for()
     page.get_by_role("button", name="Unpin", exact=True).click()
     page.get_by_role("button", name="Pin", exact=True).wait_for()
+
+
+def test_a_parent_whose_child_is_pinned_is_not_removed(
+    page: "Page", store: Store, serve: Serve, expected: list[str]
+) -> None:
+    expected.append("400 (Bad Request)")  # Chromium's word for the removal
+    with store.start_run("parent") as parent:
+        for name in ("kept", "other"):
+            store.start_run(name, parent=parent, tags={"pinned": "yes"} if name == "kept" else {}).finish()
+    open_page(page, serve(store.root))
+    wait_names(page, ["parent"].__eq__)
+    page.get_by_role("checkbox", name="Select parent").check()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    page.get_by_text("kept is pinned: nothing was removed.").wait_for()
+    page.get_by_role("link", name="parent", exact=True).click()
+    page.get_by_role("heading", name="parent").wait_for()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    page.get_by_text("kept is pinned: nothing was removed.").nth(1).wait_for()
+    assert len(store.runs()) == 3
+    with page.expect_response("**/api/pin"):
+        page.get_by_role("button", name="Unpin", exact=True).last.click()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    page.get_by_text("3 runs removed").wait_for()
 
 
 def test_a_run_is_tagged_noted_and_removed_on_its_page(page: "Page", own: Served) -> None:

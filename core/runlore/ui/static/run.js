@@ -9,7 +9,7 @@ import { artifacts, code } from "./files.js";
 import { ago, count, duration, isArchived, moment, short, size, statusText } from "./format.js";
 import { Media } from "./media.js";
 import { overview } from "./overview.js";
-import { sayPinned } from "./selection.js";
+import { removeRuns } from "./selection.js";
 import { read, write } from "./state.js";
 import { lineageTree } from "./tree.js";
 
@@ -79,13 +79,13 @@ class RunPage {
             type: "button",
             class: "danger",
             onclick: trying(async () => {
-              if ("pinned" in run.tags) return sayPinned([run], () => this.again());
               this.shown = null; // so that nothing more is asked for
               this.asking?.abort();
-              const { removed } = await change("/api/remove", { runs: [run.id] }).catch((error) => {
+              const removed = await removeRuns([run.id], () => this.again()).catch((error) => {
                 this.draw();
                 throw error;
               });
+              if (!removed) return this.draw();
               this.go("/");
               say(`${count(removed.length, "run")} removed`, {
                 action: {

@@ -106,20 +106,30 @@ async function archive(page, ids) {
   say(`${count(runs.length, "run")} ${off ? "no longer archived" : "archived"}`, { action: { name: "Undo", run: back } });
 }
 
+/** Remove runs and their children; return which. Where some are pinned, offer to unpin them, and return null. */
+export async function removeRuns(ids, again) {
+  try {
+    return (await change("/api/remove", { runs: ids })).removed;
+  } catch (error) {
+    if (!error.pinned) throw error;
+    sayPinned(error.pinned, again);
+    return null;
+  }
+}
+
 /** Say that pinned runs are not removed, with a button that unpins them; `again()` shows them anew. */
-export function sayPinned(runs, again) {
+function sayPinned(runs, again) {
   const unpin = trying(async () => {
     await change("/api/pin", { runs: runs.map((run) => run.id), off: true });
     await again();
   });
-  const words = runs.length > 1 ? `${runs.length} of these runs are` : `${runs[0].name} is`;
+  const words = runs.length > 1 ? `${count(runs.length, "run")} are` : `${runs[0].name} is`;
   say(`${words} pinned: nothing was removed.`, { bad: true, action: { name: "Unpin", run: unpin } });
 }
 
 async function remove(page, ids) {
-  const pinned = ids.map((id) => page.table.find(id)).filter((row) => row?.tags.pinned);
-  if (pinned.length) return sayPinned(pinned, () => page.table.refresh());
-  const { removed } = await change("/api/remove", { runs: ids });
+  const removed = await removeRuns(ids, () => page.table.refresh());
+  if (!removed) return;
   page.undoable = true;
   page.select([]);
   await page.load();
