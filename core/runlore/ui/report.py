@@ -47,8 +47,8 @@ TOLD = (
     "summary", "data", "notes", "segments", "missing", "error", "children", "children_count",
 )  # fmt: skip
 KNOWN = frozenset(  # what the page's addresses have behind the ?
-    "q exp all archived cols sort sel runs group over tab at dims dlog brush pc sx sy sc slogx slogy hx hy hm bm bx bc "
-    "blogy im made token then".split()
+    "q exp all archived cols less sort sel runs group over tab at dims dlog brush pc sx sy sc slogx slogy hx hy hm bm "
+    "bx bc blogy im made token then".split()
 )
 ALSO = {"all": "children", "archived": "archived"}  # of an address: what it shows, too
 CHART_SETTINGS = ("x", "smooth", "logx", "logy", "outliers", "find", "top", "hide", "with", "band")
@@ -67,7 +67,7 @@ class View:
     over: tuple[str, ...] = ()  # fields that tell repetitions within a group apart
     compares: bool = False
     by_name: bool = False  # `chosen` are what people call runs, and all that is shown
-    settings: Mapping[str, Any] = field(default_factory=dict)  # of the charts
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the charts; `less`: columns not shown
 
     @classmethod
     def at(cls, address: str) -> "View":
@@ -95,7 +95,7 @@ class View:
             own = f"experiment == {json.dumps(experiment)}"
             where = f"{own} and ({where})" if where else own
         also = tuple(word for name, word in ALSO.items() if one.get(name) == "1")
-        lists = {name: found.get(name, []) for name in ("top", "hide", "with")}
+        lists = {name: found.get(name, []) for name in ("top", "hide", "with", "less")}
         settings = {name: one[name] for name in CHART_SETTINGS if name in one} | lists
         return cls(
             where, also, tuple(found.get("cols", ())), one.get("sort", ""),

@@ -52,6 +52,17 @@ def test_a_view_is_complete_without_a_server(page: "Page", real: Served, tmp_pat
     until(page, "document.querySelector(`.card[data-key='loss'] .plot`).data.length === 1")
 
 
+def test_columns_that_a_view_took_out_are_not_in_the_page(page: "Page", real: Served, tmp_path: Path) -> None:
+    open_page(page, real, f"/?{SWEEP}&cols=params.lr&less=status&less=duration")
+    page.get_by_role("button", name="Download", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="View as HTML").click()
+    download.value.save_as(tmp_path / "view.html")
+    opened(page, tmp_path / "view.html")
+    wait_names(page, lambda found: len(found) == 12)
+    assert page.locator(".runs th button[title^='Sort']").all_inner_texts() == ["name", "lr", "started"]
+
+
 def test_the_page_offers_the_view_that_it_shows(page: "Page", real: Served, tmp_path: Path) -> None:
     open_page(page, real, f"/?{SWEEP}&group=params.lr&over=params.seed")
     page.get_by_role("button", name="Download", exact=True).click()

@@ -50,7 +50,7 @@ async function runs(draw) {
     },
     (id) => (shown.includes(id) ? dot(placesOf(shown)[shown.indexOf(id)]) : h("span", { class: "dot" })),
   );
-  const load = trying(() => table.load({ where: "", sort: read().sort ?? "", columns: content.columns }));
+  const load = trying(() => table.load({ where: "", sort: read().sort ?? "", columns: content.columns, less: read().less }));
   table.node.style.maxHeight = "60vh";
   section("Runs", table.node);
   await load();
