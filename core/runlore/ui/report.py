@@ -24,7 +24,7 @@ from runlore.analysis.tables import suggested_columns
 from runlore.errors import MissingDependency
 from runlore.plugins.manager import plugins
 from runlore.store.store import Store
-from runlore.ui import runs, tables
+from runlore.ui import kept, runs, tables
 from runlore.ui.endpoints import Endpoint, Parameter, Refused, dump
 from runlore.ui.files import SANDBOX
 
@@ -203,6 +203,7 @@ def _content(store: Store, view: View, title: str) -> dict[str, Any]:
         "bands": {},
         "curves": {},
         "compared": runs.comparison(store, list(view.chosen)) if view.compares else None,
+        "settings": {"colours": _picked(store, curved)},
         "details": [_told(runs.details(store, run)) for run in drawn[: runs.MAX_COMPARED]],
     }
     if view.by:
@@ -223,6 +224,15 @@ def _content(store: Store, view: View, title: str) -> dict[str, Any]:
         "state": {**view.settings, "sort": sort, "runs": list(view.chosen)},
     }
     return _masked(content)
+
+
+def _picked(store: Store, shown: list[str]) -> str:
+    """Return the colours that the page's user picked for runs, as the page keeps them."""
+    try:
+        pairs = json.loads(kept.settings(store)["settings"].get("colours", "[]"))
+        return json.dumps([[run, place] for run, place in pairs if run in shown])
+    except (ValueError, TypeError, RecursionError):  # whatever else wrote there
+        return "[]"
 
 
 def _masked(content: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { Card } from "./card.js";
-import { DASHES, dot, placesOf } from "./colours.js";
+import { DASHES, dot, placesOf, replaced } from "./colours.js";
 import { curveControls } from "./curve_controls.js";
 import { fill, h } from "./dom.js";
 import { distinct, finder, groupText } from "./format.js";
@@ -162,9 +162,10 @@ export class Curves {
     for (const card of this.cards.values()) card.outdate();
   }
 
-  /** Draw again where other runs are hidden than before; a run keeps its colour. */
+  /** Draw again where other runs are hidden than before, or a run has another colour. */
   recolour() {
-    if (JSON.stringify(this.hidden) === JSON.stringify(hiddenIn(this.state()))) return;
+    const isOther = replaced(this.runs ?? []);
+    if (!isOther && JSON.stringify(this.hidden) === JSON.stringify(hiddenIn(this.state()))) return;
     this.drawLegend();
     this.repaint();
   }

@@ -135,7 +135,7 @@ function open(button, build) {
   const box = h("div", { class: "pop", role: "dialog", "aria-label": named, tabindex: -1 });
   const before = document.activeElement === document.body ? button : document.activeElement;
   const away = (event) => {
-    if (!box.contains(event.target) && event.target !== button) close();
+    if (!box.contains(event.target) && !button.contains(event.target)) close();
   };
   const key = (event) => {
     if (event.key === "Escape") {

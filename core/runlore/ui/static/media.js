@@ -1,7 +1,7 @@
 // Media of runs by step: images, tables, histograms and the like, those of several runs beside each other.
 
 import { ask } from "./api.js";
-import { dot, placesOf } from "./colours.js";
+import { dot, placesOf, replaced } from "./colours.js";
 import { debounce, fill, h } from "./dom.js";
 import { distinct, finder } from "./format.js";
 import { contentAddress, lookInto, pictureOf } from "./look.js";
@@ -72,7 +72,10 @@ export class Media {
     return this.runs ? this.show({ runs: this.runs }) : null;
   }
 
-  recolour() {}
+  /** Draw again where a run has another colour. */
+  recolour() {
+    if (this.shown && replaced(this.shown)) this.draw();
+  }
 
   go(at) {
     this.at = at;

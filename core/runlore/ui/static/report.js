@@ -48,7 +48,7 @@ async function runs(draw) {
       loaded: () => {},
       point: () => {},
     },
-    (id) => (shown.includes(id) ? dot(placesOf(shown)[shown.indexOf(id)]) : h("span", { class: "dot" })),
+    ({ id }) => (shown.includes(id) ? dot(placesOf(shown)[shown.indexOf(id)]) : h("span", { class: "dot" })),
   );
   const load = trying(() => table.load({ where: "", sort: read().sort ?? "", columns: content.columns, less: read().less }));
   table.node.style.maxHeight = "60vh";

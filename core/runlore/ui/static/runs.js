@@ -3,7 +3,7 @@
 import { ask, change } from "./api.js";
 import { Boxes } from "./boxes.js";
 import { chooseColumns, chooseGroups } from "./choosers.js";
-import { dot, placesOf } from "./colours.js";
+import { dotButton, placesOf } from "./colours.js";
 import { Curves, hiding } from "./curves.js";
 import { debounce, fill, h, offer, popover, say, tabs, trying } from "./dom.js";
 import { pageOf } from "./download.js";
@@ -74,7 +74,7 @@ class RunsPage {
           this.paint();
         },
       },
-      (id) => this.dotOf(id),
+      (row) => this.dotOf(row),
     );
     this.table.node.addEventListener(
       "scroll",
@@ -393,9 +393,9 @@ class RunsPage {
     if (patch.hide) this.table.draw();
   }
 
-  dotOf(id) {
+  dotOf({ id, name }) {
     const at = this.shown.indexOf(id);
-    return at < 0 ? h("span", { class: "dot" }) : dot(this.places[at]);
+    return at < 0 ? h("span", { class: "dot" }) : dotButton(id, name, this.places[at], () => this.paint());
   }
 
   // Pictures

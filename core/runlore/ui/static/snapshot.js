@@ -31,7 +31,7 @@ export const outer = (address) => {
 
 export const read = () => state;
 export const write = (patch) => void Object.assign(state, patch);
-export const remembered = (_, otherwise) => otherwise;
+export const remembered = (name, otherwise) => kept.settings[name] ?? otherwise;
 export const remember = async () => null;
 
 function table({ sort = "", offset = 0, limit = 100 }) {

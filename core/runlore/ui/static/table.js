@@ -25,7 +25,7 @@ export class RunTable {
    * chosen, experiment(name), for a column of them while several are shown; where runs can be hidden, hide(id), which hides one or shows it again,
    * and hidden(id), which is null for a run that is in no chart.
    *
-   * `dotOf(id)` returns the dot of a run.
+   * `dotOf(row)` returns the dot of a run.
    */
   constructor(on, dotOf) {
     this.on = on;
@@ -257,13 +257,15 @@ export class RunTable {
       if (!row) this.want(Math.floor(place / PAGE));
     }
     const active = this.body.contains(document.activeElement) ? document.activeElement : null;
-    const at = active?.closest("tr")?.dataset.run;
+    const line = active?.closest("tr");
+    const at = line?.dataset.run;
+    const which = at ? [...line.querySelectorAll(active.tagName)].indexOf(active) : 0;
     fill(this.body, spacer(from), rows, spacer(this.total - to));
     if (at)
       [...this.body.rows]
         .find((row) => row.dataset.run === at)
-        ?.querySelector(active.tagName)
-        ?.focus();
+        ?.querySelectorAll(active.tagName)
+        [which]?.focus();
     if (this.all) {
       const shown = this.first(AT_ONCE);
       const chosen = shown.filter((row) => this.selected.includes(row.id)).length;
@@ -300,7 +302,7 @@ export class RunTable {
         "aria-rowindex": place + 2,
         "data-run": row.id,
       },
-      h("td", {}, tick, " ", this.dotOf(row.id), this.eye(row)),
+      h("td", {}, tick, " ", this.dotOf(row), this.eye(row)),
       h(
         "td",
         { title: `${row.name}  ${row.id}` },
