@@ -83,7 +83,7 @@ def test_a_heat_map_shows_medians_and_says_what_is_empty(page: "Page", real: Ser
     page.get_by_text("4 of 8 cells are empty").wait_for()
     page.get_by_role("button", name="y: ").click()
     page.get_by_role("button", name="params.lr", exact=True).click()
-    until(page, f"{PLOT}.data?.[0].z?.flat().every(value => value !== null)")
+    until(page, f"{PLOT}?.data?.[0].z?.flat().every(value => value !== null)")
     accuracies = sorted(
         run.metrics["val/acc"].last or 0
         for run in Store(real.store).runs('experiment == "sweep" and params.lr == 0.1 and params.model == "cnn"')
@@ -102,10 +102,10 @@ def test_many_values_of_a_number_are_intervals(page: "Page", store: Store, serve
     sweep(store, 45)
     open_page(page, serve(store.root), "/?tab=heatmap&hx=params.lr&hy=params.depth&hm=metrics.acc")
     page.get_by_text("45 runs have all three").wait_for()
-    until(page, f"{PLOT}.data?.[0].z[0].length === 8")
+    until(page, f"{PLOT}?.data?.[0].z[0].length === 8")
     assert page.evaluate(f"{PLOT}.layout.xaxis.ticktext[7]").endswith("– 1")
     open_page(page, serve(store.root), "/?tab=boxes&bx=params.lr&bm=metrics.acc")
-    until(page, f"{PLOT}.data?.filter(trace => trace.type === 'box').length === 8")
+    until(page, f"{PLOT}?.data?.filter(trace => trace.type === 'box').length === 8")
 
 
 def test_a_box_plot_shows_each_run_and_how_many_there_are(page: "Page", real: Served) -> None:
