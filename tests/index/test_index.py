@@ -157,7 +157,7 @@ def test_many_readers_and_one_who_deletes_agree(store: Store, python: Python) ->
     stop = threading.Event()
 
     def delete() -> None:
-        while not stop.wait(0.05):
+        while not stop.wait(0.2):  # whoever can't build it between two of these is told less than all, after 5 s
             index_of(store).unlink(missing_ok=True)
 
     deleter = threading.Thread(target=delete)
