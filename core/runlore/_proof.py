@@ -148,16 +148,25 @@ def _make(path: Path, user: int) -> None:
     draft.unlink(missing_ok=True)
 
 
+def make_private_folder(folder: Path, user: int) -> None:
+    """Make a folder that only this user can enter, unless it is there, below a folder of this user's.
+
+    Raises:
+        OSError: the folder above is another user's, or can't be written.
+    """
+    above = next(place for place in (folder, *folder.parents) if place.exists())
+    if above.stat().st_uid != user:
+        raise PermissionError(f"{str(above)!r} belongs to another user")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def draft_private(path: Path, user: int, content: bytes) -> Path:
     """Write a file that only this user can read beside the place where it shall be, below a folder of this user's.
 
     Raises:
         OSError: the folder is another user's, or can't be written.
     """
-    above = next(place for place in path.parents if place.exists())
-    if above.stat().st_uid != user:
-        raise PermissionError(f"{str(above)!r} belongs to another user")
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(path.parent, user)
     draft = path.with_name(f".{os.getpid()}-{os.urandom(4).hex()}.tmp")
     descriptor = open_beside_streams(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from runlore._proof import draft_private, read_private, secret_place
+from runlore._proof import draft_private, make_private_folder, read_private, secret_place
 from runlore.store.store import Store
 from runlore.ui.endpoints import Endpoint, Parameter, Refused
 
@@ -68,7 +68,7 @@ def _place(store: Store) -> Path | None:
 @contextmanager
 def _alone(place: Path) -> Iterator[None]:
     """Keep other pages from writing settings meanwhile, of this process and others."""
-    draft_private(place, os.geteuid(), b"").unlink()  # makes the folder, or says why it can't
+    make_private_folder(place.parent, os.geteuid())
     descriptor = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with suppress(OSError):  # a disk without locks: the last one counts

@@ -13,8 +13,10 @@ import { bands, lines, upright } from "./traces.js";
 const FINE = 1000; // points of a curve that are asked for
 const KEPT = 5000; // points of a curve in a CSV file; the server sends no more
 
-/** `place` has state(), subject() → {runs} or {grouped, groups}, pinned(key), pin(key), first(key), which is true for the
- * first that is pinned, forward(key), which puts a pinned one before the one that it follows, keys(), which are all metrics, joined(key), which are those in the chart of one beside it, and join(key, keys).
+/** `place` has
+ * - state(), subject() → {runs} or {grouped, groups}, and keys(): all metrics;
+ * - pinned(key), pin(key), first(key): true for the first that is pinned, forward(key): puts a pinned one ahead;
+ * - joined(key): the metrics beside one in its chart, and join(key, keys).
  */
 export class Card {
   constructor(key, place) {
