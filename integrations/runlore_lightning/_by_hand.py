@@ -8,7 +8,7 @@ from typing import Any
 from runlore import FitSession, guest
 from runlore_lightning._calls import Target, evaluation_under_way, fit_under_way
 from runlore_lightning._framework import NAME, is_leader
-from runlore_lightning._optimizers import Stepped, rates_of, settings
+from runlore_lightning._optimizers import Rates, Stepped, settings, unnamed
 from runlore_lightning._options import Options
 from runlore_lightning._owners import owners
 from runlore_lightning._params import is_hparams_of
@@ -26,6 +26,7 @@ class ByHand:
         self._made = 0  # Trainers, when it was given to the last one
         self._waiting: tuple[Mapping[str, Any], ...] = ()  # hyperparameters, for the fit that comes
         self._stepped: Stepped | None = None  # the optimizers of a loop without a Trainer
+        self._rates: Rates | None = None  # theirs
 
     @property
     def trainer(self) -> Any:
@@ -37,6 +38,7 @@ class ByHand:
         if self._stepped is None:
             self._stepped = Stepped()
             self._stepped.open()
+            self._rates = Rates(self._stepped.found, unnamed)
             weakref.finalize(self, self._stepped.close).atexit = False
         return self._stepped
 
@@ -129,21 +131,19 @@ class ByHand:
 
     def _record_rates(self, target: Target, step: int | None) -> None:
         """Record the optimizers that a loop without a Trainer steps, and their rates beside what it logs."""
-        stepped = self._stepped
-        found = [] if stepped is None or target is not self.early else stepped.found
-        if stepped is None or not found:
+        if self._rates is None or target is not self.early:
             return
-        if stepped.is_news():
-            target.params(lambda: settings(found))
-        target.metrics(rates_of([(optimizer, None) for optimizer in found]), step=step, split="train")
+        told = self._rates.now(lambda found: target.params(lambda: settings(found)))
+        if told:
+            target.metrics(told, step=step, split="train")
 
     def _stop_watching(self) -> None:
         if self._stepped is not None:
             self._stepped.close()
-            self._stepped = None
+            self._stepped = self._rates = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_trainer": None, "early": None, "_stepped": None}
+        return {**vars(self), "_trainer": None, "early": None, "_stepped": None, "_rates": None}
 
 
 def _has_just_begun(trainer: Any) -> bool:

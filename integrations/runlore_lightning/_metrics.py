@@ -31,15 +31,20 @@ class Points:
         """Write metrics but for one named "step", which moves the axis of other loggers."""
         trainer = self._trainer
         self.written = True
-        stage = trainer.state.stage
-        if stage is not self._stage:  # asked for its value, an enum takes half a microsecond
-            self._stage, self._split = stage, None if stage is None else SPLITS.get(stage.value)
+        split = self.split()
         at, epoch = self._at or (None, trainer.current_epoch)
         if step is None:
             step = steps_done(trainer) if self._at is None else at
         if "step" in metrics:
             metrics = {name: value for name, value in metrics.items() if name != "step"}
-        self._write(metrics, step=step, epoch=epoch, split=self._split)
+        self._write(metrics, step=step, epoch=epoch, split=split)
+
+    def split(self) -> str | None:
+        """Return the split of the trainer's stage now."""
+        stage = self._trainer.state.stage
+        if stage is not self._stage:  # asked for its value, an enum takes half a microsecond
+            self._stage, self._split = stage, None if stage is None else SPLITS.get(stage.value)
+        return self._split
 
 
 def record_silence(session: FitSession, trainer: Any) -> None:

@@ -2,13 +2,14 @@
 
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from runlore.guest.captured import Captured, defaults_of, marked
 from runlore.guest.wrapping import ByIdentity
 
 FLAGS = ("foreach", "fused", "capturable", "differentiable", "params", "param_names", "initial_lr", "name")
+Named = tuple[Any, str | None]  # an optimizer, and the name that the framework has for it
 NONE = "_MockOptimizer"  # Lightning's, where a module configures no optimizer
 
 
@@ -22,14 +23,12 @@ class Stepped:
         self._seen: ByIdentity[bool] = ByIdentity()
         self._found: list[weakref.ref[Any]] = []
         self._thread = threading.get_ident()
-        self._told: list[tuple[int, int]] = []
         self._handle: Any = None
         for item in known:
             self._seen.set(item, True)
 
-    @property
     def found(self) -> list[Any]:
-        """Those that were noticed and are there."""
+        """Return those that were noticed and are there."""
         return [item for reference in self._found if (item := reference()) is not None]
 
     def open(self) -> None:
@@ -37,12 +36,6 @@ class Stepped:
         from torch.optim.optimizer import register_optimizer_step_post_hook
 
         self._handle = register_optimizer_step_post_hook(self._note)
-
-    def is_news(self) -> bool:
-        """Return True if some were found, or have grown, since it was last asked."""
-        now = [(id(item), len(item.param_groups)) for item in self.found]
-        before, self._told = self._told, now
-        return now != before
 
     def close(self) -> None:
         """Notice no more."""
@@ -57,10 +50,43 @@ class Stepped:
                 self._found.append(weakref.ref(optimizer))
 
 
+class Rates:
+    """The learning rates of optimizers, which a training asks for at every step that it logs.
+
+    `find` returns the optimizers, of which none is kept alive. The names of their groups of parameters are made when
+    one is new: `named` returns the optimizers with the names that the framework has for them.
+    """
+
+    def __init__(self, find: Callable[[], list[Any]], named: Callable[[list[Any]], Iterable[Named]]) -> None:
+        self._find = find
+        self._named = named
+        self._shape: list[tuple[int, int]] = []  # changes when an optimizer is added, or a group of parameters
+        self._names: list[list[tuple[int, str]]] = []  # of each optimizer: the places of its groups, and their names
+
+    def now(self, changed: Callable[[list[Any]], None] = lambda found: None) -> dict[str, float]:
+        """Return the rate of every group by its name; where one is new, `changed` is called before."""
+        found = self._find()
+        shape = [(id(item), len(item.param_groups)) for item in found]
+        if shape != self._shape:
+            self._shape, self._names = shape, _names_of(found, self._named(found))
+            changed(found)
+        told: dict[str, float] = {}
+        for item, names in zip(found, self._names, strict=True):
+            groups = item.param_groups
+            for place, name in names:
+                rate = groups[place].get("lr")
+                if rate is not None:
+                    told[name] = rate
+        return told
+
+    def forget(self) -> None:
+        """Take all groups for new ones: their settings have changed."""
+        self._shape = []
+
+
 def configured(trainer: Any) -> list[Any]:
     """Return the optimizers that the module has configured, without what a strategy wraps them in."""
-    found = [getattr(item, "optimizer", item) for item in trainer.optimizers]
-    return [item for item in found if _is_real(item)]
+    return [item for held in trainer.optimizers if _is_real(item := getattr(held, "optimizer", held))]
 
 
 def _is_real(optimizer: Any) -> bool:
@@ -69,14 +95,15 @@ def _is_real(optimizer: Any) -> bool:
 
 def steps_done(trainer: Any) -> int:
     """Return `global_step`; batches where the module configures no optimizer, as Lightning counts no other's steps."""
-    if trainer.global_step or configured(trainer):
-        return int(trainer.global_step)
+    steps = trainer.global_step
+    if steps or configured(trainer):
+        return int(steps)
     return int(trainer.fit_loop.epoch_loop.batch_progress.total.processed)
 
 
-def optimizers(trainer: Any, stepped: Sequence[Any] = ()) -> dict[str, Any]:
-    """Return the settings of the optimizers, and of those that the module steps itself."""
-    return settings([*configured(trainer), *stepped])
+def optimizers(trainer: Any) -> dict[str, Any]:
+    """Return the settings of the optimizers that the module has configured."""
+    return settings(configured(trainer))
 
 
 def settings(found: Sequence[Any]) -> dict[str, Any]:
@@ -84,16 +111,20 @@ def settings(found: Sequence[Any]) -> dict[str, Any]:
     return {numbered("optimizer", place): _settings(item) for place, item in enumerate(found)}
 
 
-def rates(trainer: Any, stepped: Sequence[Any] = ()) -> dict[str, float]:
-    """Return the learning rate of every group of parameters, named as Lightning's LearningRateMonitor names it."""
+def named_by(trainer: Any, found: Sequence[Any]) -> list[Named]:
+    """Return optimizers with the names that Lightning's LearningRateMonitor has for them: those of their schedulers."""
     scheduled = [(config.scheduler.optimizer, config.name) for config in trainer.lr_scheduler_configs]
-    rest = [item for item in (*configured(trainer), *stepped) if all(item is not other for other, _ in scheduled)]
-    return rates_of([*scheduled, *((item, None) for item in rest)])
+    return [*scheduled, *unnamed(item for item in found if all(item is not other for other, _ in scheduled))]
 
 
-def rates_of(named: Sequence[tuple[Any, str | None]]) -> dict[str, float]:
-    """Return the learning rates of optimizers; where one has no name, its class tells it, and a number from 1 on."""
-    found: dict[str, float] = {}
+def unnamed(found: Iterable[Any]) -> list[Named]:
+    """Return optimizers without names."""
+    return [(item, None) for item in found]
+
+
+def _names_of(found: Sequence[Any], named: Iterable[Named]) -> list[list[tuple[int, str]]]:
+    """Return the names of each optimizer's groups; where it has none, its class tells it, and a number from 1 on."""
+    names: dict[int, list[tuple[int, str]]] = {id(item): [] for item in found}
     seen: dict[type, int] = {}
     for optimizer, given in named:
         kind = type(optimizer)
@@ -101,15 +132,9 @@ def rates_of(named: Sequence[tuple[Any, str | None]]) -> dict[str, float]:
             seen[kind] = seen.get(kind, 0) + 1
         number = seen.get(kind, 0)
         name = f"lr-{kind.__name__}" if given is None else given
-        for ending, group in _groups(optimizer, f"{name}-{number - 1}" if number > 1 else name):
-            if group.get("lr") is not None:
-                found[ending] = group["lr"]
-    return found
-
-
-def shape(trainer: Any, stepped: Sequence[Any] = ()) -> list[tuple[int, int]]:
-    """Return what changes when an optimizer is added, or a group of parameters."""
-    return [(id(item), len(item.param_groups)) for item in (*configured(trainer), *stepped)]
+        endings = [ending for ending, _ in _groups(optimizer, f"{name}-{number - 1}" if number > 1 else name)]
+        names.setdefault(id(optimizer), []).extend(enumerate(endings))
+    return [names[id(item)] for item in found]
 
 
 def numbered(name: str, place: int) -> str:

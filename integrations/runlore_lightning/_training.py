@@ -15,7 +15,7 @@ from runlore_lightning._data import record_data
 from runlore_lightning._endings import reason_to_stop, stops
 from runlore_lightning._framework import NAME
 from runlore_lightning._metrics import Points, record_silence, record_unsynced
-from runlore_lightning._optimizers import Stepped, configured, optimizers, rates, shape, steps_done
+from runlore_lightning._optimizers import Rates, Stepped, configured, named_by, settings, steps_done
 from runlore_lightning._options import Options
 from runlore_lightning._owners import Owner, maker_of, owners
 from runlore_lightning._params import PARTS, carried, hparams
@@ -35,8 +35,8 @@ class Training:
         self.has_begun = False  # an epoch has
         self._epoch: int | None = None  # the last one that has begun
         self._hparams: dict[str, Any] = {}  # that are on record
-        self._shape: list[tuple[int, int]] = []  # of the optimizers that are on record
         self._stepped = Stepped(configured(trainer))
+        self._rates = Rates(self._optimizers, lambda found: named_by(trainer, found))
         self._stops = stops(trainer)
 
     @classmethod
@@ -72,10 +72,15 @@ class Training:
 
     def take(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Write metrics that the trainer gives to its loggers; where it logs a step, learning rates stand beside."""
-        if metrics:
-            self._points.write(metrics, step)
-        if self._trainer.state.stage == "train":
-            self._record_rates()
+        rates: Mapping[str, Any] = {}
+        try:
+            if self._points.split() == "train":
+                rates = self._rates_now()
+        finally:  # whatever an optimizer of the user's raises
+            if metrics:
+                self._points.write({**metrics, **rates}, step)
+            elif rates:
+                self._write_rates(rates)
 
     def begin_epoch(self) -> None:
         """Record the learning rates, and before the first epoch the data, which is loaded by now."""
@@ -86,8 +91,8 @@ class Training:
             self.has_begun = True
             session.params(self._changed_hparams)
             if trainer.ckpt_path is not None:  # learning rates were restored from the checkpoint
-                self._shape = []
-        session.record(lambda _: self._record_rates())
+                self._rates.forget()
+        session.record(lambda _: self._write_rates(self._rates_now()))
 
     def saved(self, filepath: Any) -> None:
         """Record a checkpoint that the trainer has saved."""
@@ -121,22 +126,24 @@ class Training:
             session.record(lambda _: self._stepped.open())
 
     def _note_params(self) -> None:
-        self._hparams, self._shape = hparams(self._trainer), shape(self._trainer)
+        self._hparams = hparams(self._trainer)
+        self._rates.now()
 
     def _changed_hparams(self) -> dict[str, Any]:
         """Return the hyperparameters that a hook has changed since they were recorded."""
         now, before = hparams(self._trainer), self._hparams
         return {name: now[name] for name in now if name not in before or not is_default(now[name], before[name])}
 
-    def _record_rates(self) -> None:
-        trainer, session, stepped = self._trainer, self.session, self._stepped.found
-        found = shape(trainer, stepped)
-        if found != self._shape:
-            self._shape = found
-            session.params(lambda: optimizers(trainer, stepped))
-        told = rates(trainer, stepped)
-        if told:
-            session.metrics(told, step=steps_done(trainer), epoch=trainer.current_epoch, split="train")
+    def _optimizers(self) -> list[Any]:
+        return [*configured(self._trainer), *self._stepped.found()]
+
+    def _rates_now(self) -> dict[str, float]:
+        return self._rates.now(lambda found: self.session.params(lambda: settings(found)))
+
+    def _write_rates(self, rates: Mapping[str, Any]) -> None:
+        if rates:
+            step, epoch = steps_done(self._trainer), self._trainer.current_epoch
+            self.session.metrics(rates, step=step, epoch=epoch, split="train")
 
     def _record_ending(self, error: BaseException | None) -> None:
         reason = reason_to_stop(self._trainer, self._stops, self._epoch) if error is None else None

@@ -48,6 +48,31 @@ def test_what_is_not_for_loggers_is_not_recorded(store: Store) -> None:
     assert run.metrics["axis"].steps.tolist() == list(range(1, BATCHES + 1))
 
 
+def test_learning_rates_stand_in_the_rows_of_what_is_logged(store: Store) -> None:
+    """Rows of their own would double what a step costs."""
+    trainer(RunloreCallback(), max_epochs=1).fit(Tiny(), data())
+    run = only(store)
+    loss, rates = run.metrics["train_loss_step"], run.metrics["lr-SGD"]
+    assert rates.steps.tolist() == [0, *loss.steps.tolist()]
+    assert rates.times[1:-1].tolist() == loss.times[:-1].tolist()  # the last one is that of the epoch's end
+
+
+def test_a_rate_that_cannot_be_read_costs_no_metric(store: Store) -> None:
+    class Hostile(dict[str, Any]):
+        def get(self, *_: Any) -> Any:
+            raise ValueError("not now")
+
+    class Odd(Tiny):
+        def on_train_batch_start(self, *_: Any) -> None:
+            groups = self.trainer.optimizers[0].param_groups
+            groups[0] = Hostile(groups[0])
+
+    trainer(RunloreCallback(), max_epochs=1).fit(Odd(), data())
+    run = only(store)
+    assert len(run.metrics["train_loss_step"].values) == BATCHES
+    assert "ValueError: not now" in str(run.missing)
+
+
 def test_accumulated_batches_and_several_optimizers_count_as_the_trainer_does(store: Store) -> None:
     trainer(RunloreCallback(), accumulate_grad_batches=4, max_epochs=1).fit(Tiny(), data())
     assert only(store).metrics["train_loss_step"].steps.tolist() == [1, 2, 3]  # 4 + 4 + 2 batches
