@@ -8,7 +8,7 @@ regular files are opened, and nothing waits for the writer of a pipe.
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from io import BufferedReader
 from pathlib import Path
@@ -105,8 +105,6 @@ def open_file(
 def open_binary(path: StrPath, root: StrPath | None = None, *, above: int | None = None) -> BufferedReader:
     """Open a regular file for reading; see `open_file`. Without `root` it lies in a store as a file of a run.
 
-    Who opens many files of one folder gives what `folder` opened as `above`.
-
     Raises:
         OddFile: it is no regular file, or is reached through a link.
         OSError: there is none, or it can't be read.
@@ -131,22 +129,25 @@ def read_bytes(path: Path, root: Path | None, most: int, *, above: int | None = 
         os.close(descriptor)
 
 
-def pieces(path: Path, root: Path | None = None) -> Iterator[bytes]:
-    """Yield the content of a regular file in pieces of bounded size; each hole, which reads as zeros, as one zero.
+def pieces(path: StrPath, root: StrPath | None = None, *, above: int | None = None) -> Iterator[bytes]:
+    """Yield a regular file (see `open_file`) in pieces of bounded size; each hole, which reads as zeros, as one zero.
 
     Raises:
         OddFile: it is no regular file, or is reached through a link.
         OSError: there is none, or it can't be read.
     """
-    with open_binary(path, root) as file:
+    descriptor = open_file(path, root, above=above)
+    try:
         place = 0
-        for begin, end in extents(file.fileno()):
+        for begin, end in extents(descriptor):
             if begin > place:
                 yield b"\0"
             place = begin
-            while piece := os.pread(file.fileno(), min(PIECE_BYTES, end - place), place):
+            while place < end and (piece := os.pread(descriptor, min(PIECE_BYTES, end - place), place)):
                 yield piece
                 place += len(piece)
+    finally:
+        os.close(descriptor)
 
 
 def extents(descriptor: int) -> list[tuple[int, int]]:
@@ -243,30 +244,31 @@ def list_folders(path: Path, root: Path) -> dict[str, int]:
     return found
 
 
-def walk(path: Path, root: Path) -> Iterator[tuple[Path, os.stat_result]]:
+def walk(
+    path: Path, root: Path, wanted: Callable[[str], bool] = lambda name: True
+) -> Iterator[tuple[Path, os.stat_result]]:
     """Yield what lies below a folder of the store `root` and is no folder, each with its status; links as themselves.
 
-    Folders that lie deeper than any of a store, or can't be listed, are passed over.
+    Passed over are names that are not `wanted`, and folders that lie deeper than any of a store or can't be listed.
 
     Raises:
         OddFile: it is none, or is reached through a link.
     """
     with suppress(FileNotFoundError), listed(path, root) as top:
-        yield from _walk(path, top, MAX_DEPTH)
+        yield from _walk(path, top, wanted, MAX_DEPTH)
 
 
-def _walk(path: Path, top: int, depth: int) -> Iterator[tuple[Path, os.stat_result]]:
-    folders = []
-    for name in sorted(os.listdir(top)):
-        with suppress(FileNotFoundError):
-            status = os.stat(name, dir_fd=top, follow_symlinks=False)
-            if stat.S_ISDIR(status.st_mode):
-                folders.append(name)
-            else:
-                yield path / name, status
-    for name in folders if depth else ():
-        with suppress(PermissionError, FileNotFoundError, OddFile), _listed_below(name, top, path) as below:
-            yield from _walk(path / name, below, depth - 1)
+def _walk(path: Path, top: int, wanted: Callable[[str], bool], depth: int) -> Iterator[tuple[Path, os.stat_result]]:
+    with os.scandir(top) as entries:
+        found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+    for name, is_folder in found:
+        if not is_folder and wanted(name):
+            with suppress(FileNotFoundError):
+                yield path / name, os.stat(name, dir_fd=top, follow_symlinks=False)
+    for name, is_folder in found if depth else ():
+        if is_folder:
+            with suppress(PermissionError, FileNotFoundError, OddFile), _listed_below(name, top, path) as below:
+                yield from _walk(path / name, below, wanted, depth - 1)
 
 
 def remove_tree(path: Path, root: Path) -> None:
