@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from runlore import Store
 from tests.process import Process
 
@@ -82,6 +84,23 @@ def test_no_thread_of_ours_outlives_the_last_run(store: Store, python: Python) -
                 time.sleep(0.02)
         assert not left(), left()
     """).succeed()
+
+
+@pytest.mark.parametrize("ends", ["run.finish()", "pass"])
+def test_a_process_ends_as_it_would_where_no_descriptor_is_free(store: Store, python: Python, ends: str) -> None:
+    """Ended in the middle by Python, our thread let glibc abort most such processes: it opens a library for that."""
+    training = f"""
+        import os, resource, runlore
+        run = runlore.start_run()
+        run.companions.await_captures()
+        used = os.open(os.devnull, os.O_RDONLY)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 1, used + 1))
+        {ends}
+        print("trained")
+    """
+    trainings = [python(training) for _ in range(4)]
+    assert [process.succeed() for process in trainings] == ["trained\n"] * 4
+    assert {run.status for run in store.runs()} == {"finished"}
 
 
 def test_runs_that_wait_for_one_capture_start_no_thread_each(store: Store, python: Python) -> None:

@@ -37,9 +37,10 @@ class _Shared(Part):
         self.sampler = Sampler()
 
     def end(self) -> None:
-        """Give captures that runs have ended without the rest of their time."""
+        """Give captures that runs have ended without the rest of their time, and the last thread time to end."""
         for captures in self.captures:
             captures.end()
+        self.sampler.end()
 
 
 def capture_afresh() -> None:

@@ -30,6 +30,8 @@ class _Turn:
         self.ended = False
         self.going_on = _thread.allocate_lock()  # free once it has ended: its thread waits for that
         self.going_on.acquire()
+        self.gone = _thread.allocate_lock()  # free once its bare thread has nothing left to do
+        self.gone.acquire()
         self.thread: threading.Thread | None = None  # from the first measurement on
 
     def end(self) -> None:
@@ -49,6 +51,7 @@ class Sampler:
         self._runs: dict[str, RunLog] = {}
         self._reported: set[tuple[str, str]] = set()  # run and plugin that failed
         self._turn: _Turn | None = None
+        self._last: _Turn | None = None  # also once it has ended
 
     def watch(self, log: RunLog) -> None:
         """Record measurements with a run until `forget`."""
@@ -59,7 +62,7 @@ class Sampler:
                 mask = pthread_sigmask(SIG_BLOCK, {SIGHUP, SIGTERM})  # a thread new to Python leaves no mark
                 try:
                     _thread.start_new_thread(self._wait, (turn,))
-                    self._turn = turn
+                    self._turn = self._last = turn
                 except RuntimeError:
                     pass  # no thread to be had: nothing is measured
                 finally:
@@ -77,19 +80,31 @@ class Sampler:
             with suppress(RuntimeError):  # it has not begun yet, and will end at once
                 turn.thread.join(END_WAIT_S)
 
+    def end(self) -> None:
+        """Wait until the thread of the last run that has ended is gone; called as the process ends.
+
+        Python would end it in the middle, for which glibc opens a library, and aborts the process if no descriptor is
+        free.
+        """
+        if self._last is not None and self._last.ended:
+            self._last.gone.acquire(timeout=END_WAIT_S)
+
     def _wait(self, turn: _Turn) -> None:
         """Start the thread that measures if runs are open for long.
 
         This is a bare thread, which does nothing in Python before: a fit of a millisecond waits for none of it.
         """
-        if turn.going_on.acquire(timeout=FIRST_S):
-            return
-        with self._lock:
-            if turn.ended:
+        try:
+            if turn.going_on.acquire(timeout=FIRST_S):
                 return
-            turn.thread = OwnThread(self._work, "runlore-sampler", args=(turn,))
-        with suppress(RuntimeError):  # likewise
-            turn.thread.start()  # without the lock, as a run that ends must not wait for this
+            with self._lock:
+                if turn.ended:
+                    return
+                turn.thread = OwnThread(self._work, "runlore-sampler", args=(turn,))
+            with suppress(RuntimeError):  # likewise
+                turn.thread.start()  # without the lock, as a run that ends must not wait for this
+        finally:
+            turn.gone.release()
 
     def _work(self, turn: _Turn) -> None:
         pthread_sigmask(SIG_UNBLOCK, {SIGHUP, SIGTERM})  # what plugins start is ended by it
