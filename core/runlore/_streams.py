@@ -1,5 +1,9 @@
-"""Files that are opened where the standard streams may be closed: none of them gets the number of a stream."""
+"""Files of ours among the user's descriptors: none gets the number of a standard stream, and none is taken for another.
 
+A program may close all descriptors, as those do that become daemons, and open files of its own under their numbers.
+"""
+
+import errno
 import fcntl
 import os
 import threading
@@ -9,6 +13,7 @@ from pathlib import Path
 
 FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  # opened to reach what is in it
 STREAMS = range(3)  # descriptors of stdin, stdout and stderr
+HIGH = 512  # from here on few programs have files, as each gets the lowest number that is free
 
 
 def open_beside_streams(path: str | Path, flags: int, mode: int = 0o666, above: int | None = None) -> int:
@@ -25,6 +30,43 @@ def open_beside_streams(path: str | Path, flags: int, mode: int = 0o666, above: 
         return os.open(path, flags, mode, dir_fd=above)
     with _streams.taken():
         return os.open(path, flags, mode, dir_fd=above)
+
+
+def to_stay_open(descriptor: int) -> int:
+    """Return another descriptor of a file that stays open, and close this one: its number is not given to others.
+
+    Where that is closed by somebody else, writing to it fails, instead of reaching a file of theirs.
+    """
+    try:
+        high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, HIGH)
+    except OSError:  # this process may not have so many
+        return descriptor
+    os.close(descriptor)
+    return high
+
+
+def file_identity(descriptor: int) -> list[int]:
+    """Return device and inode of an open file, which no copy shares while both exist.
+
+    Raises:
+        OSError: it is not open, or its disk is gone.
+    """
+    status = os.fstat(descriptor)
+    return [status.st_dev, status.st_ino]
+
+
+def is_still(descriptor: int, known: list[int]) -> bool:
+    """Return True if a descriptor is that of the file with an identity, and has not become another's."""
+    try:
+        return file_identity(descriptor) == known
+    except OSError as error:
+        return error.errno != errno.EBADF  # its disk may be gone
+
+
+def close_own(descriptor: int, known: list[int]) -> None:
+    """Close a descriptor, unless somebody else has closed it."""
+    if is_still(descriptor, known):
+        os.close(descriptor)
 
 
 class _Streams:

@@ -1,4 +1,4 @@
-"""Standard streams that are closed, as in a daemon: nothing of a run takes their numbers."""
+"""Descriptors that are closed, as by a daemon: nothing of a run takes their numbers, or gets into other files."""
 
 import os
 import subprocess
@@ -46,3 +46,40 @@ def test_what_is_printed_gets_into_no_file_of_a_run(store: Store, tmp_path: Path
     assert (run.status, run.damaged_bytes) == (status, 0)
     assert len(run.metrics["loss"].values) == 20
     assert not list(store.root.glob("runs/*/*/*.log"))
+
+
+BECOMES_DAEMON = """
+import os, resource, sys, tempfile
+import runlore
+run = runlore.start_run("daemon")
+run.log_metrics({"loss": 1.0}, step=0)
+run.companions.await_captures()  # on a thread, which has files open meanwhile
+if "forks" in sys.argv and os.fork():
+    os._exit(0)
+os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+own = [open(f"own-{number}", "wb") for number in range(8)]
+for step in range(1, 20):
+    run.log_metrics({"loss": 1.0}, step=step)
+run.log_params({"lr": 0.1})
+run.finish()
+for file in own:
+    file.write(b"own")
+    file.close()
+"""
+
+
+@pytest.mark.parametrize("forks", [[], ["forks"]])
+@pytest.mark.parametrize("settings", [{}, {"RUNLORE_CSV": "csv", "RUNLORE_OUTPUT": "1"}])
+def test_no_file_of_a_run_is_mistaken_for_another(
+    store: Store, tmp_path: Path, forks: list[str], settings: dict[str, str]
+) -> None:
+    """What was logged got into files of the program's, which had the number of the log, and the run read crashed."""
+    command = [sys.executable, "-c", BECOMES_DAEMON, *forks]
+    process = subprocess.run(command, check=True, cwd=tmp_path, env={**os.environ, **settings}, capture_output=True)
+    assert process.returncode == 0
+    assert b"Bad file descriptor" not in process.stderr
+    assert [(tmp_path / f"own-{number}").read_bytes() for number in range(8)] == [b"own"] * 8
+    run = store.run("daemon")
+    assert run.metrics["loss"].steps.tolist() == list(range(20))
+    assert run.params == {"lr": 0.1}
+    assert forks or run.status == "finished"

@@ -15,7 +15,7 @@ from runlore import _inside
 from runlore._ids import new_suffix
 from runlore._process import Part, process
 from runlore._sharing import make_folder, open_file
-from runlore._threads import OwnThread
+from runlore._streams import close_own, file_identity, is_still, to_stay_open
 from runlore._warnings import report
 from runlore.errors import FormatError
 from runlore.log import frames, liveness
@@ -23,6 +23,7 @@ from runlore.log.events import Event, event_frame, event_frames
 from runlore.log.folder import Folder, place_of, root_of
 from runlore.log.sealing import seal
 
+WRITTEN = os.O_RDWR | os.O_APPEND
 MAX_SEALED_BYTES = 16 << 20  # a longer log is sealed by the next reader, not by the training process
 MAX_WAITING_BYTES = 1 << 20  # of events that wait for room on a full disk
 SET_BACK_US = 1_000_000  # by less than this a clock is only adjusted
@@ -82,7 +83,7 @@ class LogFile:
         self.look_us = self.newest_us + LOOK_US
         process.part(OpenLogs).files.add(self)
         if not self.has_lock or liveness.on_network_disk(folder.parent.parent):
-            _start_heartbeat(self, self._stop_heartbeat)
+            liveness.start_heartbeat(self.touch, self._stop_heartbeat)
 
     def append(self, data: bytes, points: int) -> bool:
         """Append the frames of a row of some points; return False if they were not written. The caller holds `lock`."""
@@ -91,7 +92,7 @@ class LogFile:
         try:
             written = os.write(self._descriptor, data)
         except OSError as error:
-            return self._lose(points, error)
+            return self.append(data, points) if self._opened_again(error) else self._lose(points, error)
         if written != len(data):
             why = _write_rest(self._descriptor, data, written, self.size)
             if why is not None:
@@ -105,7 +106,7 @@ class LogFile:
         with self.lock:
             if self.closed:
                 if self.successor is None:
-                    self._refuse()
+                    self._lose(0, self._failure)
                 else:
                     self.successor.event(event)
                 return
@@ -131,7 +132,7 @@ class LogFile:
                     with suppress(OSError, FormatError, MemoryError):  # a reader seals it later, or says why it can't
                         seal(self.path)
             finally:
-                os.close(descriptor)
+                close_own(descriptor, self._file)
                 process.part(OpenLogs).files.discard(self)
 
     def abandon(self) -> None:
@@ -142,7 +143,7 @@ class LogFile:
         if descriptor >= 0:
             with suppress(OSError):
                 self.path = place_of(descriptor, self.path) or self.path
-            os.close(descriptor)
+            close_own(descriptor, self._file)
 
     def touch(self) -> None:
         """Set the file's time to now, for readers on other machines."""
@@ -157,6 +158,9 @@ class LogFile:
             if self.closed:
                 return
             self.look_us = time.time_ns() // 1000 + LOOK_US
+            if not is_still(self._descriptor, self._file):
+                self._descriptor = -1  # which the next write opens again
+                return
             with suppress(OSError):  # the disk is gone, which the next write tells
                 place = place_of(self._descriptor, self.path)
                 if place is None:
@@ -176,9 +180,10 @@ class LogFile:
         """Create the file whole, by a rename; return its descriptor, which holds the writer's lock."""
         head = frames.signature(frames.LOG_SIGNATURE).ljust(frames.SLOT_END, b"\0")
         with _inside.opened(None, draft) as above:
-            descriptor = open_file(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, above=above)
+            descriptor = to_stay_open(open_file(draft, WRITTEN | os.O_CREAT | os.O_EXCL, above=above))
             try:
-                known: Event = {"file": liveness.file_identity(descriptor)}
+                self._file = file_identity(descriptor)
+                known: Event = {"file": self._file}
                 self.has_lock = liveness.hold(descriptor)
                 if not self.has_lock:
                     known["locks"] = False
@@ -205,15 +210,31 @@ class LogFile:
             self.warn_once("lost", f"{where}, and can't be written anew: {why}. Training goes on; this run is lost")
             return
         os.close(self._descriptor)
-        self._descriptor = descriptor
+        self._descriptor, self._file = descriptor, file_identity(descriptor)
         self.was_removed = True
         locks = {} if self.has_lock else {"locks": False}
-        self.event({"type": "rewritten", "file": liveness.file_identity(descriptor), **locks})
+        self.event({"type": "rewritten", "file": self._file, **locks})
         self.warn_once(
             "removed",
             f"{where}: it stands in {str(self.path.parents[3])!r} again, with all that was logged so far. Other runs "
             "and kept files that were removed are gone. Training goes on",
         )
+
+    def _opened_again(self, error: OSError) -> bool:
+        """Return True if a write failed as somebody has closed all descriptors, and the file is open again."""
+        if error.errno != errno.EBADF or self.closed:
+            return False
+        with suppress(OSError):
+            descriptor = to_stay_open(open_file(self.path, WRITTEN))
+            try:
+                if file_identity(descriptor) == self._file:
+                    self.has_lock = liveness.hold(descriptor)
+                    self._descriptor = descriptor
+                    return True
+            finally:
+                if self._descriptor != descriptor:
+                    os.close(descriptor)
+        return False
 
     def _append_with_overdue(self, data: bytes, points: int) -> bool:
         """Append waiting events, the gap and `data` in one write."""
@@ -223,6 +244,8 @@ class LogFile:
         try:
             written = os.write(self._descriptor, whole)
         except OSError as error:
+            if self._opened_again(error):
+                return self._append_with_overdue(data, points)
             return self._lose(points, error)
         why = _write_rest(self._descriptor, whole, written, self.size)
         if why is not None:
@@ -235,7 +258,9 @@ class LogFile:
     def _lose(self, points: int, error: OSError) -> bool:
         """Count points that were not written, and report it once."""
         if self.closed:
-            return False if self.successor is not None else self._refuse()
+            if self.successor is None:
+                self.warn_once("closed", f"{self.path.name} is closed: what is logged now is not recorded")
+            return False
         reason = _reason(error)
         if points:
             self._count_lost(points, reason)
@@ -255,10 +280,6 @@ class LogFile:
             self._gap = {"calls": 0, "points": 0, "since": self._now(), "why": reason}
         self._gap["calls"] += 1
         self._gap["points"] += points
-
-    def _refuse(self) -> bool:
-        self.warn_once("closed", f"{self.path.name} is closed: what is logged now is not recorded")
-        return False
 
     def _write_end(self, end: Event | None) -> bool:
         """Return True if everything, the end record included, reached the log."""
@@ -375,7 +396,7 @@ def _write_anew(source: int, log: Path, size: int) -> tuple[int, bool]:
     Folder(root).create()
     make_folder(log.parent, root)
     draft = log.with_name(f".{log.stem}.{new_suffix(4)}.tmp")
-    descriptor = open_file(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+    descriptor = to_stay_open(open_file(draft, WRITTEN | os.O_CREAT | os.O_EXCL))
     try:
         has_lock = liveness.hold(descriptor)
         copied = 0
@@ -390,19 +411,3 @@ def _write_anew(source: int, log: Path, size: int) -> tuple[int, bool]:
         _inside.drop(draft)
         raise
     return descriptor, has_lock
-
-
-def _start_heartbeat(file: LogFile, stop: threading.Event) -> None:
-    """Touch a file again and again, on a thread, until it is closed or forgotten."""
-    reference = weakref.ref(file)
-
-    def beat() -> None:
-        while not stop.wait(liveness.HEARTBEAT_S):
-            file = reference()
-            if file is None or file.closed:
-                return
-            file.touch()
-            del file
-
-    with suppress(RuntimeError):  # no thread to be had: from other machines the run is told to be silent
-        OwnThread(beat, "runlore-heartbeat").start()

@@ -9,7 +9,9 @@ import errno
 import fcntl
 import os
 import re
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from enum import Enum
@@ -20,6 +22,8 @@ from typing import Any
 from runlore._inside import folder as folder_of
 from runlore._inside import open_file, store_of
 from runlore._process import Part, process
+from runlore._streams import file_identity
+from runlore._threads import OwnThread
 
 HEARTBEAT_S = 15.0  # between touches of a log on a network disk
 SAME_CLOCK_S = 1.0  # that the time of a folder's file server need not be asked again
@@ -111,10 +115,20 @@ def was_restarted(identity: dict[str, Any]) -> bool:
     return is_elsewhere(identity) and identity.get("host") == os.uname().nodename
 
 
-def file_identity(descriptor: int) -> list[int]:
-    """Return device and inode of an open file, which no copy shares while both exist."""
-    status = os.fstat(descriptor)
-    return [status.st_dev, status.st_ino]
+def start_heartbeat(touch: Callable[[], None], stop: threading.Event) -> None:
+    """Call a method that touches a file again and again, on a thread, until `stop` is set or its object is gone."""
+    reference = weakref.WeakMethod(touch)
+
+    def beat() -> None:
+        while not stop.wait(HEARTBEAT_S):
+            call = reference()
+            if call is None:
+                return
+            call()
+            del call
+
+    with suppress(RuntimeError):  # no thread to be had: from other machines the run is told to be silent
+        OwnThread(beat, "runlore-heartbeat").start()
 
 
 def identity_of(events: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from runlore._inside import open_binary, unlink
 from runlore._process import Part, process
 from runlore._sharing import make_folder, open_file
+from runlore._streams import close_own, file_identity, is_still, to_stay_open
 from runlore.log.folder import place_of
 from runlore.log.liveness import boot_id, process_start
 
@@ -46,6 +47,7 @@ class Mark(Part):
         self._lock = threading.Lock()  # runs may start on several threads
         self._path: Path | None = None
         self._files: dict[int, FileIO] = {}  # by signal; both are the same file
+        self._file: list[int] = []  # its identity
 
     def arm(self, folder: Path, identity: dict[str, Any]) -> None:
         """Have the signals written to a file in `folder`, unless they are already written to another."""
@@ -62,16 +64,16 @@ class Mark(Part):
         with suppress(OSError):
             make_folder(folder, folder.parent)
             path = folder / mark_name(identity)
-            self._add(SIGTERM, FileIO(open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, folder.parent), "ab"))
-            self._path = path
+            appending = self._add(SIGTERM, open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, folder.parent))
+            self._path, self._file = path, file_identity(appending)
             if SIGHUP not in _signals(IGNORED):  # as it is below nohup, where nothing ends because of it
-                file = FileIO(open_file(path, os.O_WRONLY, folder.parent), "wb")
-                file.seek(1)
-                self._add(SIGHUP, file)
+                os.lseek(self._add(SIGHUP, open_file(path, os.O_WRONLY, folder.parent)), 1, os.SEEK_SET)
 
-    def _add(self, number: int, file: FileIO) -> None:
-        self._files[number] = file
-        _register(number, file)
+    def _add(self, number: int, descriptor: int) -> int:
+        kept = to_stay_open(descriptor)
+        self._files[number] = FileIO(kept, "wb", closefd=False)
+        _register(number, self._files[number])
+        return kept
 
     def rearm(self) -> None:
         """Arm again where a signal has its default back, as after a trainer's own handler.
@@ -94,7 +96,8 @@ class Mark(Part):
         for file in self._files.values():
             with suppress(OSError):
                 state = os.fstat(file.fileno())  # its folder may have been renamed
-                return state.st_size > 0 and time.time() - state.st_mtime < ENDING_S
+                is_recent = state.st_size > 0 and time.time() - state.st_mtime < ENDING_S
+                return is_recent and is_still(file.fileno(), self._file)
         return False
 
     def end(self) -> None:
@@ -110,7 +113,7 @@ class Mark(Part):
         while self._files:
             number, file = self._files.popitem()
             faulthandler.unregister(number)
-            file.close()
+            close_own(file.fileno(), self._file)
         self._path = None
 
 

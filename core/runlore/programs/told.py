@@ -11,8 +11,8 @@ from typing import Any
 from runlore._inside import drop, open_binary, open_file
 from runlore._process import process
 from runlore._standing import StandIn
+from runlore._streams import file_identity
 from runlore._variables import RECORDED
-from runlore.log.liveness import file_identity
 from runlore.plugins.environment import installed_packages, own_python, python_sections, recorded_variables
 from runlore.programs.supervising import find_program
 from runlore.recording.captures import environment_event

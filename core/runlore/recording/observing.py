@@ -7,10 +7,11 @@ import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from runlore._inside import open_binary
+from runlore._inside import open_file
 from runlore._process import Part, process
+from runlore._streams import to_stay_open
 from runlore._threads import OwnThread
 from runlore._warnings import report
 from runlore.errors import FormatError
@@ -62,7 +63,7 @@ class Follower:
         self._info = info
         self._starts = starts
         self._log = log
-        self._file = open_binary(log)  # stays readable when the log is sealed and unlinked
+        self._file = _opened(log)  # stays readable when the log is sealed and unlinked
         self._replay = Replay()
         self._wake = threading.Condition()
         self._asked = self._answered = 0
@@ -121,9 +122,10 @@ class Follower:
                 return
 
     def _look(self) -> None:
-        if not os.fstat(self._file.fileno()).st_nlink and self._log.exists():  # it was removed, and written anew
-            self._file.close()
-            self._file = open_binary(self._log)
+        if not _has_place(self._file) and self._log.exists():  # it was removed, and written anew
+            with suppress(OSError):
+                self._file.close()
+            self._file = _opened(self._log)
         self._replay.advance(self._file, self._tell_points)
         events = [event for _, event in self._replay.events]
         self._replay.events.clear()
@@ -154,6 +156,18 @@ class Follower:
     def _report_once(self, plugin: str, error: Exception) -> None:
         if plugin not in self.failures:
             report(f"plugin {plugin!r} failed while it observed run {self._info.name!r}: {_text(error)}")
+
+
+def _opened(log: Path) -> BinaryIO:
+    return open(log, "rb", opener=lambda path, flags: to_stay_open(open_file(path, None, flags)))  # noqa: PTH123
+
+
+def _has_place(file: BinaryIO) -> bool:
+    """Return False for a file that was removed, or whose descriptor somebody has closed."""
+    try:
+        return os.fstat(file.fileno()).st_nlink > 0
+    except OSError:
+        return False
 
 
 def _text(error: Exception) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from runlore._inside import drop
 from runlore._process import Part, process
 from runlore._sharing import open_file
+from runlore._streams import to_stay_open
 from runlore._threads import acting_for, watched
 from runlore.hookspecs import CapturedFile
 from runlore.log.folder import place_of
@@ -105,7 +106,7 @@ class OutputFile:
         self.path = path
         self.missing: list[str] = []
         self._rewrite = rewrite
-        self._file = FileIO(open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL), "r+")
+        self._file = FileIO(to_stay_open(open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)), "r+")
         self._size = 0
         self._held: list[str] = []  # lines of a private key that has not ended
 

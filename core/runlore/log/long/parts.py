@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from runlore import _inside
 from runlore._ids import new_suffix
 from runlore._sharing import open_file
+from runlore._streams import file_identity
 from runlore.log import frames, liveness
 from runlore.log.events import MAX_EVENT_BYTES, Event
 from runlore.log.frames import DecodeError, is_int64
@@ -117,7 +118,7 @@ def _resumed(log: Path, source: BinaryIO, store: Path) -> tuple[Path, BinaryIO, 
                 return None
             note = fields_of(frames.load_json(file.read()), "length")
         draft = _draft_of(log, note.get("draft"))
-        if note.get("log") != liveness.file_identity(source.fileno()) or draft is None:
+        if note.get("log") != file_identity(source.fileno()) or draft is None:
             return None
         out = os.fdopen(_inside.open_file(draft, store, os.O_RDWR), "r+b")
     except (OSError, DecodeError):
@@ -126,7 +127,7 @@ def _resumed(log: Path, source: BinaryIO, store: Path) -> tuple[Path, BinaryIO, 
         fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
         columns = _columns_of(note, out)
         status = os.fstat(out.fileno())
-        is_same = liveness.file_identity(out.fileno()) == note.get("file") and _inside.is_regular(draft)
+        is_same = file_identity(out.fileno()) == note.get("file") and _inside.is_regular(draft)
         if not is_same or not _is_mine(out) or status.st_size < note["length"] or draft.stat().st_ino != status.st_ino:
             out.close()  # it was sealed meanwhile, say
             return None
@@ -160,8 +161,8 @@ def _note(log: Path, source: BinaryIO, draft: Path, columns: Columns, out: Binar
     events = columns.replay.raw_events or []
     note = {
         "draft": draft.name,
-        "file": liveness.file_identity(out.fileno()),
-        "log": liveness.file_identity(source.fileno()),
+        "file": file_identity(out.fileno()),
+        "log": file_identity(source.fileno()),
         "length": out.tell(),
         "chunks": columns.chunks,
         "key_sets": list(columns.key_sets),
