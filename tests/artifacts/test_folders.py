@@ -42,6 +42,19 @@ def test_what_is_not_followed_is_named(store: Store, tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in target.iterdir()} == {"config.json": b"{}", "file": b"w"}
 
 
+def test_a_project_as_an_artifact_holds_no_store(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / "src").mkdir(parents=True)
+    (project / "src" / "format").write_text("of something else")
+    store = Store(project / "src" / ".runlore")
+    for name in "ab":
+        with store.start_run(name) as run:
+            run.log_artifact(project)
+    assert [member.path for member in store.run("b").artifact("project").members] == ["src/format"]
+    assert told(store, "b") == ["a store within is not kept: 'src/.runlore'"]
+    assert store.run("b").artifact("project").is_at(project)
+
+
 @pytest.mark.parametrize(
     "name", ["win\\path.txt", "a\\b\\c", "deep/x\\y", "C-x: y", "it's", "-rf", " ", ODD, f"{ODD}/{ODD}"]
 )

@@ -12,6 +12,7 @@ LINKED = "links to folders are not followed"
 DANGLING = "links that lead nowhere can't be kept"
 CLOSED = "folders that can't be read"
 EMPTY = "folders without files are not kept"
+STORE = "a store within is not kept"  # it may be the one that is written to
 UNSAFE = "names that mean another place on other systems are not restored"
 
 MAX_NAME_BYTES = 255  # of a file or folder, on nearly every disk
@@ -39,8 +40,10 @@ def survey(folder: Path) -> tuple[list[Path], dict[str, list[str]]]:
         others.setdefault(why, []).append(Path(path).relative_to(folder).as_posix())
 
     for parent, folders, names in os.walk(folder, onerror=lambda error: leave(CLOSED, error.filename)):
-        if not folders and not names and Path(parent) != folder:
-            leave(EMPTY, parent)
+        if Path(parent) != folder and (not (folders or names) or _is_store(folders, names)):
+            leave(STORE if folders else EMPTY, parent)
+            folders.clear()  # walk goes no further
+            continue
         for path in (Path(parent, name) for name in folders):
             if path.is_symlink():
                 leave(LINKED, path)
@@ -53,6 +56,10 @@ def survey(folder: Path) -> tuple[list[Path], dict[str, list[str]]]:
                 leave(SPECIAL if path.exists() else DANGLING, path)
     by_path = {path.relative_to(folder).as_posix(): path for path in files}
     return [by_path[name] for name in sorted(by_path)], {why: sorted(others[why]) for why in others}
+
+
+def _is_store(folders: list[str], names: list[str]) -> bool:
+    return "runs" in folders and {"format", ".gitignore"} <= set(names)
 
 
 def escaped_among(texts: Iterable[str]) -> list[str]:
