@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datetime import datetime  # a script's start needs none
+
+_MAX_REPR = 80  # characters of a foreign object in a message
 
 MAX_MEANT = 100  # characters of a name that others are compared with, which takes the square of the time
 BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")  # letters of Hangul, of which nothing is seen
@@ -194,3 +196,20 @@ def _columns_of(char: str) -> int:
 def _escape(char: str) -> str:
     code = ord(char)
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def as_text(value: Any) -> str:
+    """Return the text of anything; never raises."""
+    try:
+        return str(value)
+    except Exception:  # a foreign object's str
+        return f"<{type(value).__name__}>"
+
+
+def short_repr(value: Any) -> str:
+    """Return the repr of a foreign object, at most 80 characters of it; never raises."""
+    try:
+        text = repr(value)
+    except Exception as error:  # a foreign object's repr
+        text = f"a {type(value).__name__} whose repr raises {type(error).__name__}"
+    return text if len(text) <= _MAX_REPR else text[: _MAX_REPR - 3] + "..."

@@ -65,5 +65,6 @@ def test_params_of_equal_configs_are_equal(store: Store) -> None:
         made, model = instantiate(callbacks=own, max_epochs=1)
         made.fit(model, data(2))
     one, other = store.runs()
-    assert one.params["layers.widths"] == "[8, 4]" and "SGD" in one.params["optimizer"]
+    assert one.params["layers.widths"] == [8, 4] and "SGD" in one.params["optimizer"]
+    assert len(store.runs("params['layers.widths'] == '[8, 4]'")) == 2
     assert one.params == other.params and not any(" at 0x" in str(value) for value in one.params.values())

@@ -3,9 +3,13 @@
 import enum
 import json
 import math
+import os
+import subprocess
+import sys
 import threading
 import time
 from argparse import Namespace
+from collections import UserList, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,6 +41,22 @@ class Speed(enum.Enum):
     SLOW = "s"
 
 
+class Computed(UserList[Any]):
+    """A list whose items are made when they are asked for, as OmegaConf's are."""
+
+    def __getitem__(self, place: Any) -> Any:
+        if self.data[place] == "???":
+            raise ValueError("a hole")
+        return self.data[place]
+
+    def __repr__(self) -> str:
+        return "['hole']"
+
+
+class Sizes(tuple[int, ...]):
+    """As torch.Size is one."""
+
+
 def recorded(store: Store, params: object) -> dict[str, Any]:
     with store.start_run(params=params) as run:
         pass
@@ -59,6 +79,10 @@ def test_a_list_that_holds_mappings_comes_back_as_its_text(store: Store) -> None
         ([np.int64(3), np.float32(0.1)], [3, 0.1]),
         ([[Decimal("0.10")], None], [["0.10"], None]),
         ({Path("b"), Path("a")}, ["a", "b"]),
+        (deque([1, "a"]), [1, "a"]),
+        (Computed([64, 0.1, Computed([2])]), [64, 0.1, [2]]),
+        (Sizes([1, 2]), [1, 2]),
+        ([np.datetime64("2026-11-28", "ns")], ["2026-11-28T00:00:00.000000000"]),
     ],
 )
 def test_a_list_of_what_people_write_comes_back_as_such_a_list(store: Store, value: Any, found: list[Any]) -> None:
@@ -96,6 +120,14 @@ def test_nested_mappings_get_dotted_keys(store: Store) -> None:
         (Decimal("0.10"), "0.10"),
         (datetime(2026, 11, 28, 12, 0), "2026-11-28 12:00:00"),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (np.datetime64("2026-11-28", "ns"), "2026-11-28T00:00:00.000000000"),
+        (np.timedelta64(3, "s"), "3 seconds"),
+        (Computed([1, "???"]), "['hole']"),
+        (bytearray(b"a"), "bytearray(b'a')"),
+        (
+            [{"kinds": {"b", "a"}, "path": Path("a/b"), "speed": Speed.SLOW}],
+            "[{'kinds': ['a', 'b'], 'path': 'a/b', 'speed': 'SLOW'}]",
+        ),
     ],
 )
 def test_other_objects_are_described(value: Any, text: str) -> None:
@@ -114,6 +146,38 @@ MAKERS = [object, Handle, lambda: [object()], lambda: {Handle()}, lambda: partia
 def test_addresses_are_left_out_so_that_equal_runs_look_equal(make: Callable[[], Any]) -> None:
     first, second = make(), make()
     assert describe(first) == describe(second)
+
+
+class Crop:
+    def __init__(self, size: object, *more: int, then: object = None) -> None:
+        self.size, self.more, self.then = size, more, then
+        self.calls = id(self)
+
+
+def test_an_object_without_a_text_of_its_own_is_told_by_the_arguments_that_it_keeps() -> None:
+    """Two of other sizes looked equal."""
+    inner = Crop((3, 4), 5, then=Crop(1))
+    shown = "test_values.Crop(size=[3, 4], then=Crop, more=[5])"
+    assert text_of(describe(inner)).endswith(shown)
+    assert text_of(describe([inner, {"a": inner}])).count(shown) == 2
+    assert describe(inner) == describe(Crop([3, 4], 5, then=Crop(2)))
+    assert describe(inner) != describe(Crop((3, 5), 5, then=Crop(1)))
+
+
+def test_no_order_of_a_set_is_on_record() -> None:
+    """It is another one in each process."""
+    code = (
+        "from runlore.log.values import describe\n"
+        "texts = {'x', 'y', 'z'}\n"
+        "print(*map(describe, ([{'a': texts}], [texts], {(1, frozenset(texts))}, (texts, object))))"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in "123"
+    }
+    assert len(found) == 1
 
 
 @dataclass

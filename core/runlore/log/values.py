@@ -6,14 +6,14 @@ import operator
 import os
 import re
 import struct
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableSequence
 from contextlib import suppress
 from enum import Enum
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import Any
 
 from runlore._ids import sha256_of
+from runlore._text import as_text, short_repr
 from runlore.log.points import plain_float
 
 MAX_STEP = (1 << 63) - 1
@@ -23,10 +23,7 @@ MAX_TEXT = 64 << 10  # characters of a value; a longer one is cut, and its hash 
 _CUT_TEXT = 1 << 10  # characters that a cut value keeps
 _MAX_KEY = 1024  # characters
 _MAX_INT_BITS = 1024  # of a whole number that is kept as one
-_MAX_REPR = 80  # characters of a foreign object in a message
-_MAX_HASHED_BYTES = 1 << 30  # of an array
 _MAX_LISTED = 1 << 20  # elements of a list and of those in it: the text of a larger one is its repr
-_MAX_SEARCHED = 1000  # elements of a list that are searched for arrays
 _MAX_FOUND = 10_000  # elements of all lists in a value that are searched
 _HIDDEN = object()  # in place of what a list can't show
 _ADDRESS = r" at 0x[0-9a-fA-F]+|\b0x[0-9a-fA-F]{8,}"
@@ -40,6 +37,8 @@ _SPOKEN = {  # classes whose str is what people write, of the standard library; 
     for name in names
 }  # fmt: skip
 
+_LEAVES = frozenset((str, int, float, bool, type(None), bytes))
+_VARARGS, _VARKEYS = 4, 8  # flags of a function's code: it takes any number of arguments, and of named ones
 _NO_MAPPINGS = frozenset((str, int, float, bool, type(None), list, tuple))
 LISTS = ("list", "tuple", "set", "frozenset")  # types that are stored as the text of a JSON list
 Plain = None | bool | int | float | str | dict[str, Any]
@@ -224,10 +223,12 @@ def _describe(value: Any) -> Plain:
         return _describe(int(value) if isinstance(value, int) else float(value))
     if isinstance(value, str):
         return _describe(str.__str__(value))
+    value = _as_list(value)
     listed = _listed(value) if isinstance(value, list | tuple) else _HIDDEN
     if listed is not _HIDDEN:
         text = json.dumps(listed, ensure_ascii=False)
-        return {"$type": type(value).__name__, "text": text} if len(text) <= MAX_TEXT else _cut("list", text)
+        kind = "tuple" if isinstance(value, tuple) else "list"  # those of a class of its own, too
+        return {"$type": kind, "text": text} if len(text) <= MAX_TEXT else _cut("list", text)
     if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
         return {"$type": type(value).__name__, "text": f"{value.__module__}.{value.__qualname__}"}
     if isinstance(value, set | frozenset):
@@ -239,12 +240,12 @@ def _describe(value: Any) -> Plain:
         item = value.item()
         if isinstance(item, bool | int | float | str):
             return _describe(_shortest(item, str(getattr(value, "dtype", ""))) if type(item) is float else item)
-    text = without_addresses(repr(_with_fields(value))).replace(str(id(value)), "…")
-    hashes = _array_hashes(value)
-    if hashes:
-        digest = hashes[0] if len(hashes) == 1 else sha256_of(" ".join(hashes).encode())
-        text = f"{text} sha256:{digest[:16]}"
-    return _fitting(_type_name(value), text)
+    text = str(_shown(value)) if _is_bare(value) else repr(_with_fields(value))
+    text = without_addresses(text).replace(str(id(value)), "…")
+    from runlore._arrays import hash_of  # which few values need
+
+    digest = hash_of(value)
+    return _fitting(_type_name(value), text if digest is None else f"{text} sha256:{digest[:16]}")
 
 
 def _spoken_text(value: Any) -> str | None:
@@ -253,7 +254,16 @@ def _spoken_text(value: Any) -> str | None:
         return str(os.fspath(value))
     if isinstance(value, Enum):
         return str(value.name)
-    return str(value) if _is_one_of(type(value), _SPOKEN) else None
+    is_time = getattr(getattr(value, "dtype", None), "kind", None) in ("M", "m") and getattr(value, "ndim", 1) == 0
+    return str(value) if is_time or _is_one_of(type(value), _SPOKEN) else None
+
+
+def _as_list(value: Any) -> Any:
+    """Return a list for a sequence of another class that is one in all but name, whose items may be computed."""
+    if isinstance(value, MutableSequence) and not isinstance(value, list | bytearray) and len(value) <= _MAX_FOUND:
+        with suppress(Exception):  # an item can't be had
+            return list(value)
+    return value
 
 
 def _listed(value: Any, depth: int = 0, room: list[int] | None = None) -> Any:
@@ -262,6 +272,7 @@ def _listed(value: Any, depth: int = 0, room: list[int] | None = None) -> Any:
         return value
     if type(value) is int:
         return _short_int(value)
+    value = _as_list(value)
     if isinstance(value, list | tuple):
         room = [_MAX_LISTED] if room is None else room
         room[0] -= len(value)
@@ -282,23 +293,55 @@ def _short_int(value: int) -> int | str:
 
 
 def _with_fields(value: Any, depth: int = 0, room: list[int] | None = None) -> Any:
-    """Return what stands in lists and mappings with the fields of objects that declare some, as `mapping_of` has them.
+    """Return what stands in lists, sets and mappings as people write it: objects with fields as `mapping_of` has them.
 
-    Whole numbers of very many digits become texts.
+    Whole numbers of very many digits become texts, sets lists in an order that depends on nothing but their elements.
     """
     room = [_MAX_FOUND] if room is None else room
+    value = _as_list(value)
     kind = type(value)
-    if kind is int:
-        return _short_int(value)
-    items = value if kind in (list, tuple, dict) else mapping_of(value) if depth else None
-    if items is None or depth == MAX_DEPTH or len(items) > room[0]:
+    if kind in _LEAVES:
+        return _short_int(value) if kind is int else value
+    is_set = isinstance(value, set | frozenset)
+    items = value if is_set or kind in (list, tuple, dict) else mapping_of(value) if depth else None
+    if items is None:
+        spoken = _spoken_text(value) if depth else None
+        return spoken if spoken is not None else _shown(value) if _is_bare(value) else value
+    if depth == MAX_DEPTH or len(items) > room[0]:
         return value
     room[0] -= len(items)
     if isinstance(items, Mapping):
         with suppress(Exception):  # of a foreign object, which its own repr may show
             return {name: _with_fields(items[name], depth + 1, room) for name in items}
         return value
-    return kind(_with_fields(item, depth + 1, room) for item in items)
+    found = [_with_fields(item, depth + 1, room) for item in items]
+    return sorted(found, key=lambda item: without_addresses(repr(item))) if is_set else kind(found)
+
+
+class _Shown(str):
+    """The text of an object, which stands in lists without quotes."""
+
+    __repr__ = str.__str__
+
+
+def _is_bare(value: Any) -> bool:
+    """Return True for an object without a repr of its own, of a class that takes arguments."""
+    kind: Any = type(value)
+    return kind.__repr__ is object.__repr__ and hasattr(kind.__init__, "__code__")
+
+
+def _shown(value: Any) -> _Shown:
+    """Return the class of an object with the arguments that it keeps: plain ones as they are, others by class."""
+    code = type(value).__init__.__code__
+    count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYS)
+    held = getattr(value, "__dict__", {})
+    given = ", ".join(f"{name}={_argument(held[name])}" for name in code.co_varnames[1:count] if name in held)
+    return _Shown(f"{_type_name(value)}({given})" if given else repr(value))
+
+
+def _argument(value: Any) -> str:
+    listed = {} if isinstance(value, dict) and not value else _listed(value)
+    return type(value).__qualname__ if listed is _HIDDEN else repr(listed)
 
 
 def _shortest(number: float, kind: str) -> float:
@@ -330,41 +373,7 @@ def _set_text(value: "set[Any] | frozenset[Any]") -> str:
     items = [_listed(item) for item in value]
     if not any(item is _HIDDEN for item in items):
         return "[" + ", ".join(sorted(json.dumps(item, ensure_ascii=False) for item in items)) + "]"
-    return "{" + ", ".join(sorted(without_addresses(repr(item)) for item in value)) + "}"
-
-
-def _array_hashes(value: Any, depth: int = 0, room: Iterator[int] | None = None) -> list[str]:
-    """Return the hashes of the arrays in a value: itself, or what lists and mappings hold, while there is `room`."""
-    if getattr(value, "ndim", None) and hasattr(value, "shape"):
-        return list(filter(None, [_array_hash(value)]))
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if not isinstance(value, list | tuple | set | frozenset) or depth == MAX_DEPTH:
-        return []
-    room = iter(range(_MAX_FOUND)) if room is None else room
-    items = zip(islice(value, _MAX_SEARCHED), room, strict=False)
-    found = [digest for item, _ in items for digest in _array_hashes(item, depth + 1, room)]
-    return sorted(found) if isinstance(value, set | frozenset) else found
-
-
-def _array_hash(value: Any) -> str | None:
-    """Return the sha256 of an array's type, shape and content, which its repr elides; None where it can't be had."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None or getattr(value, "nbytes", 0) > _MAX_HASHED_BYTES:
-        return None
-    try:
-        value = value.detach().cpu() if hasattr(value, "detach") else value
-        kind = str(getattr(value, "dtype", ""))
-        value = value.float() if "bfloat" in kind and hasattr(value, "float") else value
-        array = numpy.ascontiguousarray(value)
-        content = repr(array.tolist()).encode() if array.dtype.hasobject else memoryview(array.reshape(-1).view("u1"))
-    except Exception:  # a foreign object that is no array after all
-        return None
-    import hashlib  # which takes long to import, as long as none is needed
-
-    found = hashlib.sha256(f"{kind} {array.dtype} {array.shape} ".encode())
-    found.update(content)
-    return found.hexdigest()
+    return "{" + ", ".join(sorted(without_addresses(repr(_with_fields(item, 1))) for item in value)) + "}"
 
 
 def _cut(kind: str, text: str) -> Plain:
@@ -375,14 +384,6 @@ def _cut(kind: str, text: str) -> Plain:
 def _type_name(value: Any) -> str:
     kind = type(value)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def as_text(value: Any) -> str:
-    """Return the text of anything; never raises."""
-    try:
-        return str(value)
-    except Exception:  # a foreign object's str
-        return f"<{type(value).__name__}>"
 
 
 def as_step(step: Any) -> int | None:
@@ -409,12 +410,3 @@ def as_number(value: Any) -> float | None:
         return float(value)
     except Exception:  # whatever a foreign object's conversion raises, it is not a number
         return None
-
-
-def short_repr(value: Any) -> str:
-    """Return the repr of a foreign object, at most 80 characters of it; never raises."""
-    try:
-        text = repr(value)
-    except Exception as error:  # a foreign object's repr
-        text = f"a {type(value).__name__} whose repr raises {type(error).__name__}"
-    return text if len(text) <= _MAX_REPR else text[: _MAX_REPR - 3] + "..."

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+from runlore._text import as_text, short_repr
 from runlore.log import frames
 from runlore.log.events import Event
 from runlore.log.file import LogFile
 from runlore.log.points import KeySet, stored_key
-from runlore.log.values import MAX_DEPTH, MAX_STEP, as_number, as_step, as_text, key_text, short_repr
+from runlore.log.values import MAX_DEPTH, MAX_STEP, as_number, as_step, key_text
 
 MAX_OVERLAPPING = 128  # key sets of one log that share keys; further ones are written key by key
 MAX_VECTOR = 64  # numbers of a metric that get a key each

@@ -7,11 +7,11 @@ from typing import Protocol
 
 from runlore import _ids
 from runlore._startup import host_name, user_name
+from runlore._text import as_text
 from runlore._warnings import report
 from runlore.errors import RunloreError
 from runlore.log.events import Event
 from runlore.log.folder import Folder
-from runlore.log.values import as_text
 from runlore.models.events import CONTENT, MAX_NUMBER, MAX_ORDER
 from runlore.models.history import History, replay
 from runlore.models.journal import Journal, append

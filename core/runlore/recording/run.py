@@ -12,12 +12,13 @@ from typing import Any, Self
 
 from runlore._process import Part, process
 from runlore._startup import user_name
+from runlore._text import as_text
 from runlore._warnings import report
 from runlore.artifacts.events import not_kept, recorded
 from runlore.errors import FormatError, RunNotFound, RunNotReadable
 from runlore.log import liveness, marks
 from runlore.log.folder import Folder
-from runlore.log.values import as_number, as_step, as_text, describe, facts_of, flatten, is_number, text_of, unreadable
+from runlore.log.values import as_number, as_step, describe, facts_of, flatten, is_number, text_of, unreadable
 from runlore.media.verbs import MediaVerbs
 from runlore.plugins.manager import plugins
 from runlore.recording.captures import Capture

@@ -8,6 +8,7 @@ from typing import Any
 from runlore._ids import new_suffix
 from runlore._process import Part, process
 from runlore._sharing import make_folder
+from runlore._text import as_text, short_repr
 from runlore._warnings import report
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import UNPLACED, kept_content, kept_files, losses_of, not_kept, pending
@@ -15,7 +16,7 @@ from runlore.hookspecs import SYSTEM_PREFIX, CapturedFile
 from runlore.log import liveness
 from runlore.log.events import Event
 from runlore.log.folder import Folder, root_of
-from runlore.log.values import as_number, as_step, as_text, short_repr, without_addresses
+from runlore.log.values import as_number, as_step, without_addresses
 from runlore.log.writer import AddingWriter, LogWriter
 from runlore.plugins.manager import plugins
 from runlore.recording.ending import Status, end_event

@@ -12,10 +12,11 @@ from runlore import _ids
 from runlore._frozen import Frozen, late
 from runlore._settings import disabled_names, flag, setting
 from runlore._startup import BEGAN_IN, script_arguments, told_program, working_folder
+from runlore._text import as_text
 from runlore._warnings import tell, valid_or
 from runlore.log.events import Event
 from runlore.log.folder import Folder
-from runlore.log.values import as_step, as_text, describe, mapping_of, text_of
+from runlore.log.values import as_step, describe, mapping_of, text_of
 from runlore.plugins.manager import plugins
 from runlore.recording.captures import section_event
 from runlore.recording.ranks import is_follower
