@@ -90,7 +90,7 @@ class RunloreCallback(Attachment):
         for logger in _attachments(trainer.loggers):
             logger.attach(trainer)
         if stage in ("validate", "test"):
-            record_evaluation(trainer, self.options)
+            record_evaluation(trainer, self._all_options(trainer))
 
     @guest.harmless
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
@@ -98,7 +98,7 @@ class RunloreCallback(Attachment):
         loggers = _attachments(trainer.loggers)
         early = next(filter(None, (logger.early for logger in loggers)), None)
         launch = self.launch if trainer.strategy.launcher is not None else None  # else the user has forked
-        fit = record_fit(trainer, self.options, launch and launch.handed_over(), early)
+        fit = record_fit(trainer, self._all_options(trainer), launch and launch.handed_over(), early)
         if fit is not None:
             for logger in loggers:
                 logger.hand_over(fit.training.session)
@@ -118,7 +118,12 @@ class RunloreCallback(Attachment):
             return
         launch = None if trainer.strategy.launcher is None else self.launch
         if launch is None or not launch.failed(exception):
-            record_failure(trainer, self.options, exception)
+            record_failure(trainer, self._all_options(trainer), exception)
+
+    def _all_options(self, trainer: Any) -> Options:
+        """Return the options of this callback, completed by those of the others of ours, and of our loggers."""
+        ours = (*_attachments(trainer.callbacks), *_attachments(trainer.loggers))
+        return self.options.completed_by(item.options for item in ours if item is not self)
 
 
 def _attachments(items: Any) -> list[Attachment]:

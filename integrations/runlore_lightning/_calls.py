@@ -70,6 +70,11 @@ def evaluation_under_way(trainer: Any) -> Evaluating | None:
     return guest.part(UnderWay).evaluations.get(trainer)
 
 
+def is_under_way(trainer: Any) -> bool:
+    """Return True if a trainer is in a recorded fit or evaluation, or was left in one."""
+    return fit_under_way(trainer) is not None or evaluation_under_way(trainer) is not None
+
+
 def end_left(trainer: Any) -> None:
     """End the fit or evaluation that an exception left without a word; called where something new begins."""
     fit, evaluation = fit_under_way(trainer), evaluation_under_way(trainer)

@@ -12,6 +12,7 @@ from typing import Any
 
 from runlore import guest
 from runlore.guest.wrapping import OnDemand, Wrappers
+from runlore_lightning._calls import end_left, is_under_way
 from runlore_lightning._framework import NAME, NAMESPACES, loaded_namespaces, loading_function
 from runlore_lightning._owners import owners
 from runlore_lightning._switch import Switch
@@ -73,12 +74,20 @@ def _wrap_loading(namespace: str, wrappers: Wrappers) -> None:
 @guest.unseen
 def _attend(call: Callable[..., Any], trainer: Any, *args: Any, **kwargs: Any) -> Any:
     """Call `fit`, `validate` or `test` with a callback of ours, if there is reason to record it and none yet."""
-    added = _add_callback(trainer)
+    added, inside = _add_callback(trainer), is_under_way(trainer)
     try:
         return call(trainer, *args, **kwargs)
     finally:
+        if not inside:
+            _end_left(trainer)
         if added is not None:
             _remove_callback(trainer, added)
+
+
+@guest.harmless
+def _end_left(trainer: Any) -> None:
+    """End what is still under way: another callback has failed in its `on_exception`, and ours was not asked."""
+    end_left(trainer)
 
 
 @guest.harmless

@@ -85,12 +85,9 @@ def _search_of(study: Any, named: Mapping[str, Any], optimize: Any) -> Search | 
 
 
 def _options_in(callbacks: Any) -> RunOptions | None:
-    """Return the options of a callback of ours among these, else autolog's; None where neither is there."""
-    if isinstance(callbacks, list | tuple | set | frozenset):
-        for item in callbacks:
-            if isinstance(item, RunloreCallback):
-                return item.options
-    return RunOptions() if wrapped().is_wanted("autolog") else None
+    """Return the options of callbacks of ours among these, else autolog's; None where neither is there."""
+    listed = callbacks if isinstance(callbacks, list | tuple | set | frozenset) else ()
+    return RunOptions.wanted(listed, RunloreCallback, autolog=wrapped().is_wanted("autolog"))
 
 
 @guest.unseen

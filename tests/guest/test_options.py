@@ -28,3 +28,24 @@ def test_options_become_the_request_of_a_session(store: Store) -> None:
     (run,) = store.runs()
     assert (run.name, run.experiment) == ("named", "digits")
     assert run.tags == {"integration": "mine", "model": "Net", "team": "vision"}
+
+
+def test_where_the_first_callback_says_nothing_the_next_one_counts(store: Store) -> None:
+    """What a second one named was lost without a word."""
+
+    class Callback:
+        def __init__(self, *given: Any) -> None:
+            self.options = RunOptions.checked(*given)
+
+    given = [
+        Callback("named", None, {"team": "vision", "n": "1"}),
+        object(),
+        Callback("other", "digits", {"n": "2", "more": "x"}),
+        Callback(None, "letters", None, str(store.root)),
+    ]
+    options = RunOptions.wanted(given, Callback, autolog=False)
+    assert options is not None
+    assert (options.name, options.experiment) == ("named", "digits")
+    assert options.tags == {"team": "vision", "n": "1", "more": "x"}
+    assert options.store is not None
+    assert options.store.root == store.root

@@ -45,6 +45,17 @@ def test_both_make_one_run(store: Store, tmp_path: Path) -> None:
     assert run.missing == []
 
 
+def test_what_only_the_logger_is_told_counts_beside_a_callback(store: Store) -> None:
+    """Its experiment and its tags were lost, and the name of a CSVLogger stood in their place."""
+    other = pl.loggers.CSVLogger("logs", name="csv", version="seventh")
+    logger = RunloreLogger("logged", experiment="digits", tags={"team": "vision", "by": "logger"})
+    for ours, name in ((RunloreCallback("called", tags={"by": "callback"}), "called"), (RunloreCallback(), "logged")):
+        trainer(ours, logger=[other, logger], max_epochs=1).fit(Tiny(), data())
+        run = store.runs()[0]
+        assert (run.name, run.experiment, run.tags["team"]) == (name, "digits", "vision")
+        assert run.tags["by"] == ("callback" if name == "called" else "logger")
+
+
 def test_what_is_logged_by_hand_and_by_other_callbacks_is_recorded(store: Store) -> None:
     class ByHand(Tiny):
         def on_train_epoch_end(self) -> None:

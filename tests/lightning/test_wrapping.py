@@ -15,8 +15,8 @@ from unittest import mock
 import pytest
 import torch
 
-from runlore import Store, guest
-from runlore_lightning import RunloreCallback
+from runlore import Store, autolog, guest
+from runlore_lightning import RunloreCallback, RunloreLogger
 from runlore_lightning._options import Options
 from runlore_lightning._taps import Taps
 from runlore_lightning._wrapping import record_fit
@@ -206,6 +206,20 @@ def test_a_fit_that_another_callback_leaves_without_a_word_is_failed(store: Stor
     assert (finished.status, finished.metrics["train_loss_step"].count) == ("finished", 10)
     assert (failed.status, failed.metrics["train_loss_step"].count) == ("failed", 2)
     assert not guest.in_fit()
+
+
+@pytest.mark.parametrize("how", ["autolog", "logger"])
+def test_where_the_call_is_wrapped_such_a_fit_ends_at_once_with_its_error(store: Store, how: str) -> None:
+    """It read running until the next one, and then that nobody had told of the exception."""
+    settings = {"logger": RunloreLogger()} if how == "logger" else {}
+    with autolog("lightning") if how == "autolog" else contextlib.nullcontext():
+        made = trainer(At("on_exception", fail), At("on_train_batch_end", fail, 3), max_epochs=1, **settings)
+        with pytest.raises(ValueError, match="mine"):
+            made.fit(Tiny(), data())
+        (run,) = store.runs()
+        assert (run.status, run.metrics["train_loss_step"].count) == ("failed", 2)
+        assert (run.error or {})["message"] == "mine"
+        assert not guest.in_fit()
 
 
 def test_a_fit_that_was_left_in_a_thread_is_failed_at_the_end(store: Store, warm_python: Python) -> None:

@@ -3,7 +3,7 @@
 import inspect
 import os
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from runlore._settings import setting
@@ -44,15 +44,25 @@ class RunOptions:
 
     @classmethod
     def wanted(cls, callbacks: Iterable[Any], kind: type, *, autolog: bool) -> Self | None:
-        """Return the options of our callback, of class `kind`, among those of a training; None if it is not recorded.
+        """Return the options of our callbacks, of class `kind`, among those of a training; None if it is not recorded.
 
         With `autolog` a training without one is recorded, too, by default options.
         """
-        ours = next((item for item in callbacks if isinstance(item, kind)), None)
-        if ours is not None:
-            options: Self = ours.options  # type: ignore[attr-defined]
+        ours = [item.options for item in callbacks if isinstance(item, kind)]  # type: ignore[attr-defined]
+        if ours:
+            options: Self = ours[0].completed_by(ours[1:])
             return options
         return cls() if autolog else None
+
+    def completed_by(self, others: Iterable[Self]) -> Self:
+        """Return these options, and where they say nothing what the first of the others says; tags of all count."""
+        found = self
+        for other in others:
+            names = [item.name for item in fields(self)]
+            given = {name: getattr(other, name) for name in names if getattr(found, name) in (None, False)}
+            tags = {**(other.tags or {}), **(found.tags or {})}
+            found = replace(found, **{**given, "tags": tags or None})
+        return found
 
     def request(
         self, *, tags: Mapping[str, Any] | None = None, carried: Mapping[str, str | None] | None = None, **more: Any
