@@ -8,6 +8,7 @@ from typing import Any, Self
 from runlore import FitSession, guest
 from runlore.guest.additions import Additions
 from runlore_sklearn._data import Named, record_data
+from runlore_sklearn._histories import epochs_of, record_epochs
 from runlore_sklearn._metrics import partial_numbers
 from runlore_sklearn._owners import Owner, owners
 from runlore_sklearn._training import begin_session, makes_a_run
@@ -21,6 +22,7 @@ class PartialFit:
         self._owner = owner  # None in the first call
         self._estimator = estimator
         self._features = features
+        self._epochs = epochs_of(estimator)
         self._began = time.perf_counter()
 
     @classmethod
@@ -63,6 +65,7 @@ class PartialFit:
             return
         try:
             session.record(lambda session: session.metrics(partial_numbers(self._estimator, self._features, seconds)))
+            session.record(lambda session: record_epochs(session, self._estimator, self._epochs))
             if self._owner is None:
                 session.record(lambda session: owners().set(self._estimator, session, goes_on=True))
         finally:

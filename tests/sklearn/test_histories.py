@@ -61,6 +61,25 @@ def test_a_warm_start_tells_the_new_rows(store: Store) -> None:
     assert steps == [[1], [2], [1]]
 
 
+class Partly(Warm):
+    def partial_fit(self, X: Any, y: Any) -> "Partly":
+        self.warm_start = True
+        return self.fit(X, y)  # type: ignore[return-value]
+
+
+def test_what_partial_fit_adds_to_a_history_is_in_its_run(store: Store) -> None:
+    """skorch goes on by it, and its losses were nowhere."""
+    rows = np.arange(8.0).reshape(4, 2)
+    with runlore.autolog("sklearn"):
+        net = Partly(warm_start=False).fit(rows, rows[:, 0])
+        for _ in range(3):
+            net.partial_fit(rows, rows[:, 0])
+    whole, parts = reversed(store.runs())
+    assert whole.metrics["train_loss"].steps.tolist() == [1]
+    assert (parts.metrics["train_loss"].steps.tolist(), parts.metrics["train_loss"].epochs.tolist()) == ([2, 3, 4],) * 2
+    assert parts.metrics["rows"].count == 3
+
+
 class Odd(Told):
     def fit(self, X: Any, y: Any) -> "Odd":
         self.history_: Any = [3, {"text": "no number"}, {}]
