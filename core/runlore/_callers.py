@@ -14,11 +14,33 @@ MAX_KNOWN = 4096  # files
 OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120  # where it is not installed
 
 
-def is_users(frame: "FrameType | None", passed_over: str = UNSEEN) -> bool:
-    """Return True if a frame is of code that is neither installed nor Python's own; frames of one file don't count."""
-    while frame is not None and frame.f_code.co_filename in (passed_over, UNSEEN):
+def is_users(frame: "FrameType | None", passing: "tuple[str, ...]" = ()) -> bool:
+    """Return True if a frame is of code that is neither installed nor Python's own.
+
+    Library functions of some names are passed over: they are `passing` the user's call on.
+    """
+    while frame is not None:
+        code = frame.f_code
+        if code.co_filename != UNSEEN:
+            if _known[code.co_filename]:
+                return True
+            if code.co_name not in passing:
+                return False
         frame = frame.f_back
-    return frame is not None and is_users_file(frame.f_code.co_filename)
+    return False
+
+
+def is_users_call(frame: "FrameType | None", owner: "Any") -> bool:
+    """Return True if the user's own code calls a method of an object, by whatever other methods of it."""
+    while frame is not None:
+        code = frame.f_code
+        if code.co_filename != UNSEEN:
+            if _known[code.co_filename]:
+                return True
+            if not code.co_argcount or frame.f_locals.get(code.co_varnames[0]) is not owner:
+                return False
+        frame = frame.f_back
+    return False
 
 
 def is_users_file(name: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from runlore import guest
 from runlore.guest.wrapping import Wrappers, arguments
+from runlore_scripts._calls import reads
 
 Arguments = tuple[Any, ...]
 
@@ -27,16 +28,35 @@ def follow_hydra(wrappers: Wrappers) -> None:
     wrappers.wrap(sys.modules["hydra._internal.callbacks"].Callbacks, "on_job_start", _job_started)
 
 
+def follow_compose(wrappers: Wrappers) -> None:
+    """Follow `hydra.compose`, for programs without `hydra.main`."""
+    wrappers.follow(sys.modules["hydra"], "compose", _composed)
+
+
+def follow_omegaconf(wrappers: Wrappers) -> None:
+    """Follow what makes configurations of files and of the command line."""
+    from omegaconf import OmegaConf
+
+    for name in ("load", "from_cli", "from_dotlist", "merge", "unsafe_merge"):
+        wrappers.follow(OmegaConf, name, _composed)
+    wrappers.follow(OmegaConf, "load", reads("OmegaConf.load", 0, "file_"))
+
+
 def follow_absl(wrappers: Wrappers) -> None:
     """Hear the flags that modules of the user's define, before the main function is called."""
     wrappers.wrap(sys.modules["absl.app"], "_run_main", _main_called)
 
 
+def follow_flags(wrappers: Wrappers) -> None:
+    """Hear those that are parsed without `absl.app`."""
+    wrappers.follow(sys.modules["absl.flags"].FlagValues, "__call__", lambda args, kwargs, result: _take_flags(args[0]))
+
+
 def follow_jsonargparse(wrappers: Wrappers) -> None:
-    """Follow the parser of jsonargparse, which does not end in that of argparse."""
+    """Follow the parser of jsonargparse, which does not end in that of argparse, also where it makes one by itself."""
     from jsonargparse import ArgumentParser
 
-    wrappers.follow(ArgumentParser, "parse_args", _parsed)
+    wrappers.follow(ArgumentParser, "parse_args", _parsed, through=("auto_cli", "CLI"))
 
 
 def follow_simple_parsing(wrappers: Wrappers) -> None:
@@ -57,8 +77,8 @@ def follow_fire(wrappers: Wrappers) -> None:
 
 
 def follow_pydantic(wrappers: Wrappers) -> None:
-    """Follow the settings of pydantic, which the user's own code makes."""
-    wrappers.follow(sys.modules["pydantic_settings"].BaseSettings, "__init__", _made)
+    """Follow the settings of pydantic, which the user's own code makes, or has `CliApp.run` make."""
+    wrappers.follow(sys.modules["pydantic_settings"].BaseSettings, "__init__", _made, through=("run",))
 
 
 def _invoked(original: Callable[..., Any], command: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
@@ -74,10 +94,7 @@ def _job_started(original: Callable[..., Any], callbacks: Any, config: Any, **kw
     if guest.is_users_function(kwargs.get("task_function")):
         from omegaconf import OmegaConf
 
-        values = OmegaConf.to_container(config, resolve=False)
-        own = {key: value for key, value in values.items() if key != "hydra"}
-        plain = OmegaConf.to_container(OmegaConf.create(own), resolve=True)
-        hydra = config.hydra
+        plain, hydra = _plain(config), config.hydra
         is_sweep = OmegaConf.select(hydra, "mode") is not None and str(hydra.mode).endswith("MULTIRUN")
         guest.take_settings({f"job{hydra.job.num}": plain} if is_sweep else plain)
         run = guest.open_run()
@@ -87,11 +104,35 @@ def _job_started(original: Callable[..., Any], callbacks: Any, config: Any, **kw
     return original(callbacks, config, **kwargs)
 
 
+def _composed(args: Arguments, kwargs: Mapping[str, Any], result: Any) -> None:
+    guest.take_settings(_plain(result))
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    """Return a configuration but Hydra's own part; a reference that leads nowhere as it is written; {} for lists."""
+    from omegaconf import DictConfig, OmegaConf
+
+    if not isinstance(config, DictConfig):
+        return {}
+    own = {key: value for key, value in OmegaConf.to_container(config).items() if key != "hydra"}
+    try:
+        return dict(OmegaConf.to_container(OmegaConf.create(own), resolve=True))
+    except Exception:  # of a resolver of the user's, too
+        return own
+
+
 def _main_called(original: Callable[..., Any], main: Any, argv: Any) -> Any:
-    flags = sys.modules["absl.flags"].FLAGS.flags_by_module_id_dict()
-    own = {id(module) for module in list(sys.modules.values()) if guest.is_users_module(module)}
-    guest.take_settings({flag.name: flag.value for module, found in flags.items() if module in own for flag in found})
+    _take_flags(sys.modules["absl.flags"].FLAGS)
     return original(main, argv)
+
+
+def _take_flags(values: Any) -> None:
+    """Record the flags that modules of the user's define; a configuration by its parts."""
+    own = {id(module) for module in list(sys.modules.values()) if guest.is_users_module(module)}
+    found = {
+        flag.name: flag.value for id_, flags in values.flags_by_module_id_dict().items() if id_ in own for flag in flags
+    }
+    guest.take_settings({key: value.to_dict() if hasattr(value, "to_dict") else value for key, value in found.items()})
 
 
 def _parsed(args: Arguments, kwargs: Mapping[str, Any], result: Any) -> None:

@@ -22,20 +22,19 @@ MAX_SHOWN = 200  # pictures of a run
 
 
 def follow_figure(wrappers: Wrappers) -> None:
-    """Follow `Figure.savefig`."""
-    wrappers.follow(figure.Figure, "savefig", lambda args, kwargs, result: _saved(args[1:], kwargs, result))
+    """Follow `Figure.savefig`, by which those of pyplot and of other libraries save."""
+    wrappers.follow(figure.Figure, "savefig", _saved)
 
 
 def follow_pyplot(wrappers: Wrappers) -> None:
-    """Follow `plt.savefig` and `plt.show`."""
+    """Follow `plt.show`."""
     from matplotlib import pyplot
 
-    wrappers.follow(pyplot, "savefig", _saved)
     wrappers.follow(pyplot, "show", _shown)
 
 
 def _saved(args: tuple[Any, ...], kwargs: Mapping[str, Any], result: object) -> None:
-    name = argument(args, kwargs, 0, "fname")
+    name = argument(args, kwargs, 1, "fname")
     if kwargs.get("format") is None and isinstance(name, str | os.PathLike):
         path = os.fspath(name)
         has_ending = os.path.splitext(path)[1] not in ("", ".")  # noqa: PTH122  # as matplotlib asks

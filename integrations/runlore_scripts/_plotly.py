@@ -8,13 +8,6 @@ from runlore_scripts._calls import follow_all, writes
 WRITERS = ("write_html", "write_image", "write_json")
 
 
-def follow_figure(wrappers: Wrappers) -> None:
-    """Follow the methods of figures."""
-    from plotly.basedatatypes import BaseFigure
-
-    follow_all(wrappers, BaseFigure, WRITERS, lambda name: writes("plot", 1, "file"))
-
-
-def follow_io(wrappers: Wrappers) -> None:
-    """Follow the functions that take a figure."""
+def follow(wrappers: Wrappers) -> None:
+    """Follow the functions that take a figure, by which the methods of figures write, too."""
     follow_all(wrappers, sys.modules["plotly.io"], WRITERS, lambda name: writes("plot", 1, "file"))

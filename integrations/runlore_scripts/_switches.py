@@ -27,10 +27,7 @@ SWITCHES: dict[str, tuple[Place, ...]] = {
         Place("matplotlib.figure", "_figures:follow_figure"),
         Place("matplotlib.pyplot", "_figures:follow_pyplot"),
     ),
-    "plotly": (
-        Place("plotly.basedatatypes", "_plotly:follow_figure"),
-        Place("plotly.io", "_plotly:follow_io"),
-    ),
+    "plotly": (Place("plotly.io", "_plotly:follow"),),
     "torch-files": (Place("torch", "_torch:follow"),),
     "safetensors": (
         Place("safetensors.torch", "_safetensors:follow_torch"),
@@ -50,8 +47,12 @@ SWITCHES: dict[str, tuple[Place, ...]] = {
     ),
     "click": (Place("click.core", "_commands:follow_click"),),
     "typer": (Place("typer._click.core", "_commands:follow_typer"),),
-    "hydra": (Place("hydra._internal.callbacks", "_commands:follow_hydra"),),
-    "absl": (Place("absl.app", "_commands:follow_absl"),),
+    "hydra": (
+        Place("hydra._internal.callbacks", "_commands:follow_hydra"),
+        Place("hydra", "_commands:follow_compose"),
+    ),
+    "omegaconf": (Place("omegaconf", "_commands:follow_omegaconf"),),
+    "absl": (Place("absl.app", "_commands:follow_absl"), Place("absl.flags", "_commands:follow_flags")),
     "jsonargparse": (Place("jsonargparse", "_commands:follow_jsonargparse"),),
     "simple-parsing": (Place("simple_parsing", "_commands:follow_simple_parsing"),),
     "tyro": (Place("tyro", "_commands:follow_tyro"),),

@@ -62,6 +62,18 @@ def test_a_python_without_runlore_tells_of_itself(store: Store, tmp_path: Path, 
     assert {member.path for member in found.artifact("source").members} == {"settings.py", "helper.py"}
 
 
+def test_what_an_environment_imports_as_it_starts_is_heard(store: Store, tmp_path: Path, foreign: Path) -> None:
+    """By a `.pth` file of its own, before anything of ours."""
+    (packages,) = (foreign.parents[1] / "lib").glob("python*/site-packages")
+    (packages / "early.pth").write_text("import argparse, random\n")
+    (tmp_path / "settings.py").write_text("import random; random.seed(5)\n" + SETTINGS)
+    (tmp_path / "helper.py").write_text("")
+    both(tmp_path, foreign, "settings.py", "--lr", "0.5")
+    (found,) = store.runs()
+    assert found.params["lr"] == 0.5
+    assert found.environment["seeds"]["python_seed"] == 5
+
+
 @pytest.mark.stress
 def test_what_a_python_without_runlore_trains_is_recorded(store: Store, tmp_path: Path, foreign: Path) -> None:
     (packages,) = (foreign.parents[1] / "lib").glob("python*/site-packages")

@@ -122,14 +122,81 @@ one.set_defaults(function=train)
 args = parser.parse_args()
 args.function(args)
 """,
+    "argparse slots": """
+import argparse
+class Options:
+    __slots__ = ("lr",)
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float)
+print("trains", parser.parse_args(namespace=Options()).lr)
+""",
+    "argparse intermixed": """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float)
+parser.add_argument("names", nargs="*")
+print("trains", parser.parse_intermixed_args().lr)
+""",
+    "simple_parsing parser": """
+import dataclasses, simple_parsing
+@dataclasses.dataclass
+class Config:
+    lr: float = 0.1
+parser = simple_parsing.ArgumentParser()
+parser.add_arguments(Config, dest="config")
+parser.add_argument("--seed", type=int)
+print("trains", parser.parse_args().config.lr)
+""",
+    "transformers": """
+import dataclasses, transformers
+@dataclasses.dataclass
+class Config:
+    lr: float = 0.1
+    name: str = "a"
+print("trains", transformers.HfArgumentParser(Config).parse_args_into_dataclasses()[0].lr)
+""",
+    "hydra compose": """
+import hydra
+with hydra.initialize(version_base=None, config_path="."):
+    config = hydra.compose("config", ["lr=0.5", "+broken=${nowhere}"])
+print("trains", config.lr)
+""",
+    "omegaconf": """
+from omegaconf import OmegaConf
+given = OmegaConf.from_cli()
+print("trains", OmegaConf.merge(OmegaConf.load(given.path), given).lr)
+""",
+    "absl alone": """
+import sys
+from absl import flags
+flags.DEFINE_float("lr", 0.1, "")
+flags.FLAGS(sys.argv)
+print("trains", flags.FLAGS.lr)
+""",
+    "jsonargparse function": """
+import jsonargparse
+def train(lr: float = 0.1): print("trains", lr)
+jsonargparse.auto_cli(train)
+""",
     "pydantic_settings": """
 from pydantic_settings import BaseSettings
 class Config(BaseSettings):
     lr: float = 0.5
 print("trains", Config().lr)
 """,
+    "pydantic_settings program": """
+from pydantic import BaseModel, Field
+from pydantic_settings import BaseSettings, CliApp
+class Part(BaseSettings):
+    width: int = 3
+class Config(BaseModel):
+    lr: float = 0.1
+    part: Part = Field(default_factory=Part)
+    def cli_cmd(self): print("trains", self.lr)
+CliApp.run(Config)
+""",
 }
-AT_ONCE = {"click", "tyro sub-command", "fire", "argparse parsed twice"}
+AT_ONCE = {"click", "tyro sub-command", "fire", "argparse parsed twice", "argparse slots", "omegaconf"}
 EXPECTED: dict[str, dict[str, object]] = {
     "click": {"debug": True, "command": "train"},
     "typer": {"name": "a"},
@@ -142,10 +209,19 @@ EXPECTED: dict[str, dict[str, object]] = {
     "fire class": {"width": 8, "lr": 0.5, "command": "train"},
     "argparse parsed twice": {"config": "from-a-file", "lr": 0.5},
     "argparse sub-commands": {"debug": True, "command": "train", "lr": 0.5},
+    "argparse intermixed": {"names": ["a", "b"]},
+    "simple_parsing parser": {"config.lr": 0.5, "seed": 3},
+    "hydra compose": {"model.width": 4, "broken": "${nowhere}"},
+    "omegaconf": {"model.width": 4, "path": "config.yaml"},
+    "pydantic_settings program": {"part.width": 3},
 }
 ARGUMENTS: dict[str, list[str]] = {
     "hydra": ["lr=0.5"],
+    "hydra compose": [],
+    "omegaconf": ["path=config.yaml", "lr=0.5"],
     "click": [],
+    "argparse intermixed": ["a", "--lr", "0.5", "b"],
+    "simple_parsing parser": ["--lr", "0.5", "--seed", "3"],
     "pydantic_settings": [],
     "tyro sub-command": ["fit", "--lr", "0.5"],
     "tyro classes": ["adam", "--lr", "0.5"],
@@ -171,10 +247,12 @@ def test_settings_are_params_of_the_program(store: Store, tmp_path: Path, name: 
     )
     assert (done.returncode, done.stdout) == (0, "trains 0.5\n"), done.stderr
     (found,) = store.runs()
-    assert found.params["lr"] == 0.5
+    assert found.params["config.lr" if name == "simple_parsing parser" else "lr"] == 0.5
     assert found.params.items() >= EXPECTED.get(name, {}).items()
     assert "hunter2" not in json.dumps(found.params, default=str)
     assert ("hydra.output_dir" in found.captured) == (name == "hydra")
+    assert ("name" in found.captured) == (name == "transformers")
+    assert "width" not in found.params.keys() - EXPECTED.get(name, {}).keys()
 
 
 @pytest.mark.parametrize(

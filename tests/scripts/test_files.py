@@ -286,7 +286,9 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     folder = tmp_path / "site-packages"
     folder.mkdir()
     (folder / "own_data.py").write_text(
-        "import numpy as np\ndef load(path): return np.load(path)\ndef save(path): np.save(path, np.zeros(1))\n"
+        "import numpy as np\ndef fetch(path): return np.load(path)\ndef keep(path): np.save(path, np.zeros(1))\n"
+        "class Kept:\n    def load(self, path): return load(path)\n"
+        "def load(path): return np.load(path)\ndef save(path): np.save(path, np.zeros(1))\n"
     )
     monkeypatch.syspath_prepend(str(folder))
     yield import_module("own_data")
@@ -297,9 +299,20 @@ def test_a_library_that_reads_its_own_data_is_not_told(store: Store, on: Switch,
     np.save(made / "in.npy", np.arange(3))
     on("numpy-files")
     with runlore.start_run():
-        library.load(made / "in.npy")
-        library.save(made / "out.npy")
+        library.fetch(made / "in.npy")
+        library.keep(made / "out.npy")
     assert (written(store), read(store)) == ({}, {})
+
+
+def test_a_library_that_passes_a_call_on_is_told(store: Store, on: Switch, made: Path, library: Any) -> None:
+    """As `seaborn`'s `savefig` calls matplotlib's, and `Accelerator.save` torch's: by functions of the same name."""
+    np.save(made / "in.npy", np.arange(3))
+    on("numpy-files")
+    with runlore.start_run():
+        library.Kept().load(made / "in.npy")
+        library.save(made / "out.npy")
+    assert written(store) == {"out.npy": "data"}
+    assert read(store) == {"made/in.npy": "numpy.load"}
 
 
 # On and off

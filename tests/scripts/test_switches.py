@@ -32,11 +32,11 @@ def test_a_switch_works_in_any_order_and_leaves_no_trace(python: Callable[..., P
         import matplotlib.pyplot as plt
         from matplotlib.figure import Figure
         again = runlore.autolog("matplotlib")
-        print(plt.savefig.__wrapped__.__module__, Figure.savefig.__wrapped__.__module__)
-        print(hasattr(plt.savefig.__wrapped__, "__wrapped__"), plt.savefig.__doc__ == plt.savefig.__wrapped__.__doc__)
-        originals = plt.savefig.__wrapped__, Figure.savefig.__wrapped__
+        print(plt.show.__wrapped__.__module__, Figure.savefig.__wrapped__.__module__)
+        print(hasattr(plt.show.__wrapped__, "__wrapped__"), plt.show.__doc__ == plt.show.__wrapped__.__doc__)
+        originals = plt.show.__wrapped__, Figure.savefig.__wrapped__
         on.disable()
-        print(plt.savefig is originals[0], Figure.savefig is originals[1])
+        print(plt.show is originals[0], Figure.savefig is originals[1])
         print([item for item in sys.meta_path if "runlore" in type(item).__module__])
         """
     ).succeed()
@@ -51,7 +51,7 @@ def test_a_module_of_a_switch_that_is_off_is_left_alone(python: Callable[..., Pr
         from matplotlib.figure import Figure
         on.disable()
         import matplotlib.pyplot as plt
-        print(hasattr(plt.savefig, "__wrapped__"), hasattr(Figure.savefig, "__wrapped__"))
+        print(hasattr(plt.show, "__wrapped__"), hasattr(Figure.savefig, "__wrapped__"))
         """
     ).succeed()
     assert printed == "False False\n"

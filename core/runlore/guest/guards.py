@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
@@ -162,13 +162,17 @@ def preceded(original: Callable[..., Any], note: Callable[..., object]) -> Calla
     return functools.wraps(original)(precedes)
 
 
-def followed(original: Callable[..., Any], note: Note, *, by_all: bool = False) -> Callable[..., Any]:
+def followed(
+    original: Callable[..., Any], note: Note, *, by_all: bool = False, through: Sequence[str] = ()
+) -> Callable[..., Any]:
     """Return a function that does as the original, and calls `note` behind each call of the user's own code.
 
     Behind one that returned; calls by installed code and by Python's own pass through, at a cost of some 0.4 µs, unless
-    those `by_all` count. What `note` raises is reported once. Tracebacks and warnings don't show our frame.
+    those `by_all` count. A library's function of the same name passes the user's call on, as do those that it goes
+    `through`. What `note` raises is reported once. Tracebacks and warnings don't show our frame.
     """
-    note = harmless(note)
+    note, name = harmless(note), str(getattr(original, "__name__", ""))
+    passing = (*through, *([] if name.startswith("__") else [name]))  # any library's class may have a special method
 
     @unseen
     def follows(*args: Any, **kwargs: Any) -> Any:
@@ -177,7 +181,7 @@ def followed(original: Callable[..., Any], note: Note, *, by_all: bool = False) 
         except BaseException as error:
             hide_frames(error)
             raise
-        if by_all or is_users(sys._getframe(1)):
+        if by_all or is_users(sys._getframe(1), passing):
             note(args, kwargs, result)
         return result
 

@@ -188,11 +188,10 @@ class Wrappers:
         if isinstance(owner, type):
             owner = next((base for base in owner.__mro__ if name in vars(base)), owner)
         original = vars(owner).get(name)
-        function = original.__func__ if isinstance(original, classmethod) else original
+        kind, function = _unbound(original)
         if not callable(function):
             raise AttributeError(f"{owner.__name__} has no function {name!r}")
         wrapped = functools.wraps(function)(guarded(wrapper, function))
-        kind = next((kind for kind in (staticmethod, classmethod) if isinstance(original, kind)), None)
         ours = wrapped if kind is None else kind(wrapped)
         setattr(owner, name, ours)
         self._done.append((owner, name, original, ours))
@@ -212,11 +211,12 @@ class Wrappers:
         *,
         also: Sequence[ModuleType] = (),
         by_all: bool = False,
+        through: Sequence[str] = (),
     ) -> None:
         """Let `note` be called behind each call of a function by the user's own code, or `by_all`: `guards.followed`.
 
         A function is followed in the module that defines it, where pickle finds it, and where others offer it, `also`;
-        a method where it is defined.
+        a method where it is defined. Behind a class method `note` gets the class, too.
 
         Raises:
             AttributeError: there is no such function.
@@ -229,9 +229,11 @@ class Wrappers:
             original = getattr(owner, name, None)  # a module may load it only now
             home = sys.modules.get(str(getattr(original, "__module__", "")))
             places += [] if home is None else [home]
-        if not callable(original):
+        kind, function = _unbound(original)
+        if not callable(function):
             raise AttributeError(f"{owner.__name__} has no function {name!r}")
-        ours = guards.followed(original, note, by_all=by_all)
+        follows = guards.followed(function, note, by_all=by_all, through=through)
+        ours = follows if kind is None else kind(follows)
         for place in places:
             for known_as in {name, str(getattr(original, "__name__", name))}:
                 if vars(place).get(known_as) is original:
@@ -247,6 +249,12 @@ class Wrappers:
 
     def __bool__(self) -> bool:
         return bool(self._done)
+
+
+def _unbound(original: Any) -> tuple[Callable[[Any], Any] | None, Any]:
+    """Return what makes a static or a class method of a function, None for any other, and the function."""
+    kind = next((kind for kind in (staticmethod, classmethod) if isinstance(original, kind)), None)
+    return kind, original if kind is None else original.__func__
 
 
 class OnDemand:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Beginning = tuple[int, bool, str, dict[str, str], dict[str, int]]
 
+PARSING = ("parse_known_args", "parse_known_intermixed_args")  # by which argparse's other methods parse
+
 
 def begin() -> None:
     """Wait for what is to be heard, in a Python of a program that `runlore run` has started.
@@ -37,6 +39,8 @@ def begin() -> None:
         "random": lambda module: hear_seed(module, "python_seed", seeds),
         "numpy.random": lambda module: hear_seed(module, "numpy_seed", seeds),
     }
+    for name in [name for name in waiting.heard if name in sys.modules]:  # by a .pth file, before us
+        waiting.heard.pop(name)(sys.modules[name])
     sys.meta_path.insert(0, waiting)
     is_program = told[1] == str(os.getppid())
     script = sys.argv[0] if hasattr(sys, "argv") else ""
@@ -97,27 +101,31 @@ class _Waiting:
 
 def hear_argparse(argparse: "Any", join: "Callable[[], object]") -> None:
     """Hear the settings that code of the user's parses; sub-parsers parse within another one's call."""
-    parse, depth = argparse.ArgumentParser.parse_known_args, 0
+    depth = 0
 
-    def parse_known_args(self: "Any", *args: "Any", **kwargs: "Any") -> "Any":
-        nonlocal depth
-        depth += 1
-        try:
-            found = parse(self, *args, **kwargs)
-        except BaseException as error:
-            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
-            raise
-        finally:
-            depth -= 1
-        from runlore._callers import is_users  # which argparse has imported the most of
+    def heard(parse: "Any") -> "Any":
+        def parse_known_args(self: "Any", *args: "Any", **kwargs: "Any") -> "Any":
+            nonlocal depth
+            depth += 1
+            try:
+                found = parse(self, *args, **kwargs)
+            except BaseException as error:
+                error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+                raise
+            finally:
+                depth -= 1
+            from runlore._callers import is_users_call  # which argparse has imported the most of
 
-        if not depth and is_users(sys._getframe(1), argparse.__file__):
-            join()
-            _tell("joining", "take_settings", vars(found[0]))
-        return found
+            if not depth and is_users_call(sys._getframe(1), self):
+                join()
+                _tell("joining", "take_settings", found[0], self)
+            return found
 
-    parse_known_args.__doc__ = parse.__doc__
-    argparse.ArgumentParser.parse_known_args = parse_known_args
+        parse_known_args.__name__, parse_known_args.__doc__ = parse.__name__, parse.__doc__
+        return parse_known_args
+
+    for name in PARSING:
+        setattr(argparse.ArgumentParser, name, heard(getattr(argparse.ArgumentParser, name)))
 
 
 def hear_seed(module: "Any", key: str, seeds: "dict[str, int]") -> None:

@@ -4,15 +4,14 @@ Called by the `sitecustomize` in the folder `inside`, in each Python of such a p
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FunctionType
 from typing import Any
 
 from runlore._process import process
 from runlore._startup import told_program
 from runlore._warnings import report
-from runlore.guest.files.named import ParsedArguments, note_arguments
+from runlore.guest.files.named import Parsed, ParsedArguments, note_arguments
 from runlore.log.folder import Folder
 from runlore.plugins.autolog import autolog_by_setting
 from runlore.recording.current import ProgramsRun
@@ -28,7 +27,7 @@ def join(told: Sequence[str]) -> None:
     autolog_by_setting(default="1", told=told)
 
 
-def take_settings(values: Mapping[str, Any]) -> None:
+def take_settings(namespace: object, parser: Any) -> None:
     """Record what a program was called with as params of its run; called where its arguments have been parsed.
 
     Files that they name are told as they are opened. Functions are left out, which sub-commands name so. Never raises.
@@ -38,9 +37,10 @@ def take_settings(values: Mapping[str, Any]) -> None:
     try:
         run = process.part(ProgramsRun).get()
         if run is not None:
-            note_arguments(values)
+            parsed = Parsed(namespace, parser)
+            note_arguments(parsed.values)
             if process.part(ParsedArguments).is_wanted:
-                run.log_params({key: value for key, value in values.items() if not isinstance(value, FunctionType)})
+                parsed.record(run)
     except Exception as error:  # the user's program calls us here
         report(f"the settings of this program are not recorded: {type(error).__name__}: {error}")
 

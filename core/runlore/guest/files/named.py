@@ -6,9 +6,9 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runlore._callers import is_users
+from runlore._callers import is_users_call, is_users_module
 from runlore._process import Part, process
 from runlore._startup import told_program
 from runlore.guest.files.watch import local, read, wrote
@@ -16,9 +16,13 @@ from runlore.guest.state import once_imported, open_run
 from runlore.guest.wrapping import Wrappers
 from runlore.recording.current import ProgramsRun
 
+if TYPE_CHECKING:
+    from runlore.recording.run import Run
+
 MAX_LENGTH = 4096  # of a text that may be a path
 MAX_NAMES = 1000
 WRITING = frozenset("wax+")
+PARSING = ("parse_known_args", "parse_known_intermixed_args")  # by which argparse's other methods parse
 
 
 class NamedFiles(Part):
@@ -96,7 +100,8 @@ class ParsedArguments(Part):
 
     def _follow(self) -> None:
         if self.is_wanted and not self._wrappers:
-            self._wrappers.wrap(sys.modules["argparse"].ArgumentParser, "parse_known_args", self._parsed)
+            for name in PARSING:
+                self._wrappers.wrap(sys.modules["argparse"].ArgumentParser, name, self._parsed)
 
     def _parsed(self, original: Callable[..., Any], parser: Any, *args: Any, **kwargs: Any) -> Any:
         self._depth += 1
@@ -104,9 +109,39 @@ class ParsedArguments(Part):
             found = original(parser, *args, **kwargs)
         finally:
             self._depth -= 1
-        if not self._depth and is_users(sys._getframe(1), str(sys.modules["argparse"].__file__)):
-            take_settings(vars(found[0]))
+        if not self._depth and is_users_call(sys._getframe(1), parser):
+            run = open_run()
+            if run is not None:
+                Parsed(found[0], parser).record(run)
         return found
+
+
+class Parsed:
+    """Holds what an argument parser has made of a command line, by name: in a Namespace, or in whatever object it got.
+
+    Defaults of a library's own parser are `captured`: nobody passed them.
+    """
+
+    def __init__(self, namespace: object, parser: Any) -> None:
+        slots = (name for base in type(namespace).__mro__ for name in getattr(base, "__slots__", ()))
+        found = {name: getattr(namespace, name) for name in slots if hasattr(namespace, name)}
+        values = {**found, **getattr(namespace, "__dict__", {})}
+        self.values = {key: value for key, value in values.items() if not isinstance(value, FunctionType)}
+        kind = type(parser).__module__
+        self._is_library = kind != "argparse" and not is_users_module(sys.modules.get(kind))
+        self._parser = parser
+
+    def record(self, run: "Run") -> None:
+        """Record it as params of a run."""
+        defaults = {key: value for key, value in self.values.items() if self._is_library and self._is_default(key)}
+        run.log_params({key: value for key, value in self.values.items() if key not in defaults})
+        run.log_params(defaults, captured=True)
+
+    def _is_default(self, key: str) -> bool:
+        try:
+            return bool(self._parser.get_default(key) == self.values[key])
+        except Exception:  # of values that can't be compared, such as arrays
+            return False
 
 
 def note_arguments(arguments: Mapping[str, Any]) -> None:
