@@ -93,9 +93,14 @@ def _left_out(name: str, args: Arguments, kwargs: Mapping[str, Any], result: obj
 
 
 def _arguments(args: Arguments, kwargs: Mapping[str, Any], names: tuple[str, ...]) -> list[Any]:
-    """Return arguments of a method by their names; None for those that were not given."""
+    """Return arguments of a method by their names, a step as the writer makes it; None for what was not given."""
     given = args[1:]
-    return [given[place] if place < len(given) else kwargs.get(name) for place, name in enumerate(names)]
+    found: dict[str, Any] = {
+        name: given[place] if place < len(given) else kwargs.get(name) for place, name in enumerate(names)
+    }
+    if found.get("global_step") is not None:
+        found["global_step"] = int(found["global_step"])
+    return list(found.values())
 
 
 def _key(run_id: str, writer: Any, tag: str) -> str:

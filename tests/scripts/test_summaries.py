@@ -37,11 +37,14 @@ def test_scalars_are_metrics_at_their_step(store: Store, writer_class: Any, tmp_
             writer.add_scalar("Loss/train", torch.tensor(0.5 / (step + 1)), step * 10)
         writer.add_scalar(tag="lr", scalar_value=1e-4)
         writer.add_scalars("acc", {"train": 0.5, "val": np.float32(0.25)}, global_step=7)
+        for given in (1.7, torch.tensor(2), np.int64(3)):  # which the writer makes whole
+            writer.add_scalar("steps", 1.0, given)
     (found,) = store.runs()
     loss = found.metrics["Loss/train"]
     assert (loss.steps.tolist(), loss.values.tolist()) == ([0, 10, 20], [0.5, 0.25, pytest.approx(0.5 / 3)])
     assert (found.metrics["lr"].last, found.metrics["acc/train"].last) == (1e-4, 0.5)
     assert found.metrics["acc/val"].steps.tolist() == [7]
+    assert found.metrics["steps"].steps.tolist() == [1, 2, 3]
     assert not found.missing
 
 
