@@ -58,3 +58,25 @@ def test_secrets_that_a_program_takes_and_prints_are_masked(store: Store, tmp_pa
     output = found.artifact("output.log").read_bytes().decode()
     assert "password" in output
     assert "hunter2" not in str([found.params, found.command, output])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "MY_TOKEN=hunter2ofashell python print.py $MY_TOKEN hunter2ofashell",
+        "python print.py --api-key hunter2ofashell",
+        "export DB_PASSWORD='hunter2ofashell'; python print.py hunter2ofashell",
+    ],
+)
+def test_what_a_command_line_tells_to_be_secret_is_masked_where_it_is_printed(
+    store: Store, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "print.py").write_text("import sys; print('begins', sys.argv[-1], 'ends')")
+    words = ["sh", "-c", command.replace("python", sys.executable)]
+    done = subprocess.run(
+        [sys.executable, "-m", "runlore", "run", *words], cwd=tmp_path, capture_output=True, check=True
+    )
+    assert done.stdout == b"begins hunter2ofashell ends\n"
+    (found,) = store.runs()
+    assert found.artifact("output.log").read_bytes() == b"begins [masked] ends\n"
+    assert "hunter2" not in str(found.command)

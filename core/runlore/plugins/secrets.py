@@ -34,6 +34,7 @@ PACKAGES = "packages"  # a section of names and versions: there a name such as g
 METRICS = "keys"  # the field of an event that lists names of metrics: its own name tells nothing of them
 BARE_NAMES = frozenset(["key", "keys", "value"])  # that say nothing without the name of their mapping
 BARE_TYPES = frozenset([bool, int, float, type(None)])  # of values that are no secret by their key
+COMMAND_FIELDS = ("argv", "program")  # of the opening event
 COMMAND_SIGNS = frozenset(["-p", "-u", "-a", "-U", "lo"])  # beginnings of what may tell of a secret in a command line
 NAME = re.compile(r"[\w.-]+")  # of a value that follows as the next argument
 CODE_SUFFIXES = frozenset(
@@ -91,9 +92,10 @@ class Masker:
             key: value if key in ("type", "sha256") else self._value("" if key == METRICS else key, value, known)
             for key, value in event.items()
         }
-        for key in ("argv", "program"):
-            if isinstance(masked.get(key), list):
-                masked[key] = self._arguments(masked[key])
+        for key in COMMAND_FIELDS:
+            if isinstance(event.get(key), list):
+                texts = [self._text(str(item), known, learn=self._learn) for item in event[key]]
+                masked[key] = self._arguments(texts)
         return masked
 
     def _value(self, key: str, value: Any, known: "re.Pattern[str] | None") -> Any:
@@ -118,7 +120,9 @@ class Masker:
             return [self._value(key, item, known) for item in value]
         return value
 
-    def _text(self, text: str, known: "re.Pattern[str] | None") -> str:
+    def _text(
+        self, text: str, known: "re.Pattern[str] | None", learn: Callable[[str], object] = lambda value: None
+    ) -> str:
         if known is not self._clean_for or len(self._clean) > MAX_CLEAN_TEXTS:
             self._clean_for, self._clean = known, set()
         if len(text) < MIN_CHARS or text in self._clean:  # the same params come again with every fit
@@ -126,7 +130,7 @@ class Masker:
         if _may_hold(text):
             from runlore.plugins.masking.text import mask_text  # few runs need it
 
-            masked = mask_text(text, known, learn_value=self._learn)
+            masked = mask_text(text, known, learn=learn, learn_value=self._learn)
         else:
             masked = text if known is None else known.sub(MASK, text)
         if masked == text and len(text) <= MAX_CLEAN_CHARS:
@@ -141,16 +145,15 @@ class Masker:
             self._learned.add(value)
         return MASK
 
-    def _arguments(self, arguments: list[Any]) -> list[Any]:
+    def _arguments(self, arguments: list[str]) -> list[str]:
         """Mask a command line, where the value of `--token` is the next argument."""
         masked = []
         option = ""
         is_command = False
-        for argument in arguments:
-            bare = str(argument)
+        for bare in arguments:
             follows = bool(option) and not bare.startswith("--") and is_secret(option, bare)
             follows = follows and (option.startswith("-") or is_mixed(bare))
-            masked.append(self._learn(bare) if follows else argument)
+            masked.append(self._learn(bare) if follows else bare)
             is_command = is_command or bare[:2] in COMMAND_SIGNS
             is_name = bare[:1] == "-" or (strength(bare) == STRONG and NAME.fullmatch(bare) is not None)
             option = bare if is_name and "=" not in bare else ""
@@ -158,7 +161,7 @@ class Masker:
             return masked
         from runlore.plugins.masking.unassigned import mask_arguments  # few command lines need it
 
-        return mask_arguments(list(map(str, masked)), self._learn)
+        return mask_arguments(masked, self._learn)
 
     # Files
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 from runlore.plugins.masking.forms import mask_keys, mask_values
 from runlore.plugins.masking.unassigned import mask_unassigned
@@ -79,7 +80,7 @@ def _mask_named(text: str, in_code: bool, learn: Callable[[str], object]) -> str
         text = re.compile(_AUTHORIZATION).sub(rf"\1{MASK}", text)
     if not in_code:
         if "--" in text:
-            text = re.compile(_OPTION).sub(_mask_option, text)
+            text = re.compile(_OPTION).sub(partial(_mask_option, learn), text)
         if "\n" in text and ":" in text:
             text = re.compile(_ENTRY).sub(_mask_entry, text)
             text = re.compile(_BLOCK).sub(_mask_block, text)
@@ -184,8 +185,11 @@ def _quote_around(text: str, found: re.Match[str]) -> str:
     return next((quote for quote in "\"'" if before.count(quote) % 2), "")
 
 
-def _mask_option(found: re.Match[str]) -> str:
-    return f"{found['option']}{MASK}" if is_secret(found["option"].strip(), found["value"]) else found[0]
+def _mask_option(learn: Callable[[str], object], found: re.Match[str]) -> str:
+    if not is_secret(found["option"].strip(), found["value"]):
+        return found[0]
+    learn(found["value"])
+    return f"{found['option']}{MASK}"
 
 
 def _mask_entry(found: re.Match[str]) -> str:
