@@ -305,6 +305,20 @@ def test_what_can_not_be_started_is_told(tmp_path: Path, store: Store, name: str
     assert len(store.runs()) == 0
 
 
+@pytest.mark.parametrize(("content", "status"), [(b"echo $1; exit 3\n", 3), (b"\0\1\2", 126)])
+def test_a_text_that_names_no_program_is_executed_by_the_shell(
+    store: Store, tmp_path: Path, content: bytes, status: int
+) -> None:
+    """As shells, `env` and `nice` do: a `train.sh` that begins without `#!`."""
+    (tmp_path / "train").write_bytes(content)
+    (tmp_path / "train").chmod(0o755)
+    done = subprocess.run([*RUN, "./train", "out"], cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (status, b"out\n" if status == 3 else b"")
+    (found,) = store.runs()
+    assert found.error is not None
+    assert ("Exec format error" in found.error["message"]) == (status == 126)
+
+
 @pytest.mark.parametrize("descriptors", [6, 12, 14, 20])
 def test_a_program_runs_on_where_descriptors_are_used_up(store: Store, descriptors: int) -> None:
     """The process that passes its output on died of it, or never ended: it held the pipe that tells it to."""

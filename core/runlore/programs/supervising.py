@@ -6,13 +6,14 @@ would have ended it then. Which of both it was is told by a witness, a process o
 same group that only notes what signals arrive (it is that of the `Relay`).
 """
 
+import errno
 import os
 import resource
 import signal
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from runlore.programs.relay import Relay
 
@@ -23,6 +24,7 @@ NOT_PASSED_ON = {signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU}
 SENT_BY_PROCESS = 0  # at most, as `si_code`: the kernel's own are above
 ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # what a shell exits with
+LINE_BYTES = 80  # of a first line that tell if a file is a text
 
 _GROUPS = Path("/proc/self/cgroup")
 _TREE = Path("/sys/fs/cgroup")
@@ -74,8 +76,8 @@ def supervise(command: Sequence[str], environment: Mapping[str, str], relay: Rel
     killed_before = _killed_in_group()
     early = _held()
     ours = [number for number in (signal.SIGPIPE, signal.SIGXFSZ) if signal.getsignal(number) is signal.SIG_IGN]
-    child = os.posix_spawnp(
-        command[0], list(command), dict(environment),
+    child = _spawned(
+        command, environment,
         file_actions=relay.file_actions, setsigmask=mask, setsigdef=ours,  # which Python ignores from its start on
     )  # fmt: skip
     relay.started()
@@ -98,7 +100,11 @@ def become(command: Sequence[str], mask: set[int]) -> NoReturn:
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    os.execvp(command[0], list(command))
+    try:
+        os.execvp(command[0], list(command))
+    except OSError as error:
+        words = _by_shell(command, error)
+    os.execvp(words[0], words)
 
 
 def end_like(outcome: Outcome) -> None:
@@ -111,6 +117,29 @@ def end_like(outcome: Outcome) -> None:
         os.kill(os.getpid(), outcome.signal)
         time.sleep(1)  # it arrives before this
     os._exit(128 + outcome.signal if outcome.signal is not None else outcome.status)
+
+
+def _spawned(command: Sequence[str], environment: Mapping[str, str], **settings: Any) -> int:
+    try:
+        return os.posix_spawnp(command[0], list(command), dict(environment), **settings)
+    except OSError as error:
+        words = _by_shell(command, error)
+    return os.posix_spawnp(words[0], words, dict(environment), **settings)
+
+
+def _by_shell(command: Sequence[str], error: OSError) -> list[str]:
+    """Return what executes a text that does not say by what, as shells and `execvp` of C do.
+
+    Raises:
+        OSError: it is no text, or the `error` is another one.
+    """
+    path = find_program(command[0])
+    if error.errno != errno.ENOEXEC or path is None:
+        raise error
+    with open(path, "rb") as file:  # noqa: PTH123  # pathlib is slow
+        if b"\0" in file.readline(LINE_BYTES):
+            raise error
+    return ["/bin/sh", path, *command[1:]]
 
 
 def _held() -> list[int]:
