@@ -62,6 +62,30 @@ def is_users_module(module: "Any") -> bool:
     return isinstance(name, str) and is_users_file(name)
 
 
+class Substitute:
+    """Stands for a function in C, which is no method of a class that holds it; called as a subclass says."""
+
+    def __init__(self, function: "Any") -> None:
+        self.__wrapped__ = function
+        for name in ("__name__", "__qualname__", "__module__", "__doc__"):
+            setattr(self, name, getattr(function, name, None))
+
+    def __reduce__(self) -> str:
+        return str(self.__qualname__)  # by its name, as any function
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or other == self.__wrapped__  # as in `os.rename in os.supports_dir_fd`
+
+    def __hash__(self) -> int:
+        return hash(self.__wrapped__)
+
+    def __getattr__(self, name: str) -> "Any":
+        return getattr(self.__dict__["__wrapped__"], name)
+
+
 class _Known(dict[str, bool]):
     """Remembers of files whose code they hold, as `functools.lru_cache` would."""
 

@@ -1,10 +1,12 @@
 """What a Python of a program loads of ours: for each framework what records it, once it is imported."""
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from sklearn.dummy import DummyClassifier
 
 from runlore import Store
 
@@ -46,13 +48,56 @@ def test_our_own_process_loads_what_a_run_needs(store: Store, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("imports", "integrations"),
-    [("pickle", {"runlore_scripts"}), ("pickle, sklearn.base", {"runlore_scripts", "runlore_sklearn"})],
+    [
+        ("pickle", set()),
+        ("multiprocessing.pool", set()),
+        ("pickle, joblib", {"runlore_scripts"}),
+        ("pickle, sklearn.base", {"runlore_scripts", "runlore_sklearn"}),
+    ],
 )
 def test_a_framework_loads_only_what_records_it(
     store: Store, tmp_path: Path, imports: str, integrations: set[str]
 ) -> None:
     found = {name.partition(".")[0] for name in recorded(tmp_path, f"import {imports}; {LOADED}")}
     assert {name for name in found if name.startswith("runlore_")} == integrations
+
+
+PICKLES = """
+import inspect, pickle, sys
+from pickle import dump, load
+bare = sys.argv[1] == "bare"
+class Model:
+    keep = dump
+    def predict(self): pass
+assert pickle.loads(pickle.dumps(dump)) is dump is pickle.dump and "protocol" in inspect.signature(dump).parameters
+assert ("runlore.programs.joining" in sys.modules) is False
+try:
+    BEFORE
+    dump(lambda: 0, open("broken.pkl", "wb"))
+except Exception as error:
+    trace = error.__traceback__
+    assert trace.tb_next is None, trace.tb_next
+Model().keep(Model(), open("first.pkl", "wb"))
+dump(Model(), open("second.pkl", "wb"))
+pickle.dump(Model(), open("third.pkl", "wb"))
+load(open("old.pkl", "rb"))
+assert bare or "runlore.programs.joining" in sys.modules
+"""
+
+
+@pytest.mark.parametrize(
+    "before", ["pass", "import argparse; argparse.ArgumentParser().parse_known_args()", "import joblib"]
+)
+def test_a_model_is_recorded_by_whatever_name_pickle_is_called(store: Store, tmp_path: Path, before: str) -> None:
+    """What records it is loaded as the program's own code first calls it, or as a framework is imported."""
+    (tmp_path / "keep.py").write_text(PICKLES.replace("BEFORE", before))
+    (tmp_path / "old.pkl").write_bytes(pickle.dumps(DummyClassifier()))
+    for start in ([], ["-m", "runlore", "run"]):
+        command = [sys.executable, *start, "keep.py", "recorded" if start else "bare"]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    (found,) = store.runs()
+    assert {item.name for item in found.artifacts if item.kind == "model"} == {"first.pkl", "second.pkl", "third.pkl"}
+    assert set(found.data) == {"old.pkl"}
 
 
 @pytest.mark.parametrize(

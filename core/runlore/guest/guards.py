@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from runlore._callers import UNSEEN as UNSEEN  # offered here, too
-from runlore._callers import is_users
+from runlore._callers import Substitute, is_users
 from runlore._callers import is_users_function as is_users_function
 from runlore._callers import is_users_module as is_users_module
 from runlore._ids import new_name
@@ -188,11 +188,9 @@ def followed(
     return functools.wraps(original)(follows) if hasattr(original, "__get__") else _Followed(original, follows)
 
 
-class _Followed:
-    """Stands for a function in C, which is no method of a class that holds it."""
-
+class _Followed(Substitute):
     def __init__(self, original: Callable[..., Any], follows: Callable[..., Any]) -> None:
-        functools.update_wrapper(self, original)
+        super().__init__(original)
         self._follows = follows
 
     @unseen
@@ -202,21 +200,6 @@ class _Followed:
         except BaseException as error:
             hide_frames(error)
             raise
-
-    def __reduce__(self) -> str:
-        return str(self.__qualname__)  # by its name, as any function
-
-    def __repr__(self) -> str:
-        return repr(self.__wrapped__)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or other == self.__wrapped__  # as in `os.rename in os.supports_dir_fd`
-
-    def __hash__(self) -> int:
-        return hash(self.__wrapped__)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["__wrapped__"], name)
 
 
 class Leaving:

@@ -1,5 +1,6 @@
 """`runlore.autolog()`: record every supported framework, whenever it is imported."""
 
+import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runlore._process import Part, process
 from runlore._settings import FALSE, TRUE, disabled_names, setting
-from runlore._startup import within_import
+from runlore._startup import WATCHED, within_import
 from runlore._text import closest
 from runlore._warnings import report, valid_or
 from runlore.errors import SettingError
@@ -179,7 +180,7 @@ class _Switches(Part):
         self._called: dict[str, None] = {}  # those that were enabled, the last one at the end
         self._after_import = _AfterImport()
         self.left: set[str] = set()  # those that were disabled
-        self.is_told = False  # some were enabled as `runlore run` told them, each with its framework
+        self.is_told = bool(os.environ.get(WATCHED))  # to wait for some, each enabled with its framework
 
     @property
     def names(self) -> frozenset[str]:
@@ -201,7 +202,6 @@ class _Switches(Part):
 
     def enable_told(self, told: Iterable[str]) -> None:
         """Enable integrations, each told as "plugin:name"; not those that are disabled."""
-        self.is_told = True
         found = dict(item.partition(":")[::-2] for item in told)
         disabled = self.left | disabled_names()
         for name, (plugin, integration) in _told(frozenset(found.values())).items():

@@ -8,6 +8,7 @@ import atexit
 import os
 import sys
 
+from runlore._callers import UNSEEN, Substitute, is_users, is_users_call
 from runlore._startup import WATCHED, restore_interruption, told_program, within_import
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     Beginning = tuple[int, bool, str, dict[str, str], dict[str, int]]
 
+HELD = "pickle"  # a module that is waited for, and that other than training needs as well
 PARSING = ("parse_known_args", "parse_known_intermixed_args")  # by which argparse's other methods parse
 
 
@@ -28,20 +30,17 @@ def begin() -> None:
     In one of a shell that has called `runlore env`, wait for frameworks alone.
     """
     told = told_program()
+    waiting = _Waiting(os.environ.get(WATCHED, ""))
     if told is None:
-        if os.environ.get(WATCHED):
-            sys.meta_path.insert(0, _Waiting(os.environ[WATCHED]))
+        waiting.begin()
         return
     seeds: dict[str, int] = {}
-    waiting = _Waiting(os.environ.get(WATCHED, ""))
-    waiting.heard = {
+    waiting.heard |= {
         "argparse": lambda module: hear_argparse(module, waiting.join),
         "random": lambda module: hear_seed(module, "python_seed", seeds),
         "numpy.random": lambda module: hear_seed(module, "numpy_seed", seeds),
     }
-    for name in [name for name in waiting.heard if name in sys.modules]:  # by a .pth file, before us
-        waiting.heard.pop(name)(sys.modules[name])
-    sys.meta_path.insert(0, waiting)
+    waiting.begin()
     is_program = told[1] == str(os.getppid())
     script = sys.argv[0] if hasattr(sys, "argv") else ""
     beginning = (os.getpid(), is_program, script, dict(os.environ), seeds)
@@ -55,13 +54,21 @@ class _Waiting:
         parts = (part.partition("=") for part in filter(None, told.split(",")))
         self._frameworks = {module: names.split("+") for module, _, names in parts}  # what begins with each
         self._is_joining = False
-        self.heard: dict[str, Callable[[Any], None]] = {}
+        self._held: list[_Held] = []
+        self.heard: dict[str, Callable[[Any], None]] = {HELD: self._hold} if HELD in self._frameworks else {}
+
+    def begin(self) -> None:
+        """Wait from now on; what a .pth file has imported before us is heard at once."""
+        for name in [name for name in self.heard if name in sys.modules]:
+            self.heard.pop(name)(sys.modules[name])
+        if self._frameworks or self.heard:
+            sys.meta_path.insert(0, self)
 
     def find_spec(
         self, name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
         """Find a module that is waited for, by the other finders."""
-        if name in self._frameworks and self.join(name):
+        if name in self._frameworks and name not in self.heard and self.join(name):
             return self._found(name, path, target)
         if name not in self.heard:
             return None
@@ -85,11 +92,18 @@ class _Waiting:
             return False
         self._is_joining = True
         try:
+            self.heard.pop(HELD, None)
+            left, self._held = [held for held in self._held if held.leave()], []
             while due := [module for module in self._frameworks if module == name or module in sys.modules]:
                 _tell("joining", "join", [told for module in due for told in self._frameworks.pop(module)])
+            for held in left:
+                held.find()
         finally:
             self._is_joining = False
         return True
+
+    def _hold(self, module: "ModuleType") -> None:
+        self._held = [_Held(module, name, self.join) for name in ("dump", "load")]
 
     def _found(self, name: str, path: "Sequence[str] | None", target: "ModuleType | None") -> "ModuleSpec | None":
         for finder in sys.meta_path:
@@ -97,6 +111,47 @@ class _Waiting:
             if spec is not None:
                 return spec
         return None
+
+
+class _Held(Substitute):
+    """Stands for a function of a module until the user's own code calls it: then what records that is loaded.
+
+    Many programs import pickle, and few of them keep a model by it.
+    """
+
+    def __init__(self, module: "ModuleType", name: str, join: "Callable[[], object]") -> None:
+        super().__init__(vars(module)[name])
+        self._join: Callable[[], object] | None = join
+        self._name = name
+        self._function = self.__wrapped__
+        self._module = module
+        self._places = {module, sys.modules[self.__wrapped__.__module__]}  # where pickle finds it, too
+        for place in self._places:
+            setattr(place, name, self)
+
+    def leave(self) -> bool:
+        """Put the function back; return False where somebody has put another one in its place."""
+        self._join = None
+        for place in self._places:
+            if vars(place).get(self._name) is not self:
+                return False
+            setattr(place, self._name, self.__wrapped__)
+        return True
+
+    def find(self) -> None:
+        """Let whoever has imported this object by name call what stands in its place now."""
+        self._function = vars(self._module)[self._name]
+
+    def __call__(self, *args: "Any", **kwargs: "Any") -> "Any":
+        if self._join is not None and is_users(sys._getframe(1)):
+            self._join()
+        try:
+            return self._function(*args, **kwargs)
+        except BaseException as error:
+            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+            raise
+
+    __call__.__code__ = __call__.__code__.replace(co_filename=UNSEEN)
 
 
 def hear_argparse(argparse: "Any", join: "Callable[[], object]") -> None:
@@ -114,8 +169,6 @@ def hear_argparse(argparse: "Any", join: "Callable[[], object]") -> None:
                 raise
             finally:
                 depth -= 1
-            from runlore._callers import is_users_call  # which argparse has imported the most of
-
             if not depth and is_users_call(sys._getframe(1), self):
                 join()
                 _tell("joining", "take_settings", found[0], self)
