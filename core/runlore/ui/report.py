@@ -51,7 +51,7 @@ KNOWN = frozenset(  # what the page's addresses have behind the ?
     "bx bc blogy im made token then".split()
 )
 ALSO = {"all": "children", "archived": "archived"}  # of an address: what it shows, too
-CHART_SETTINGS = ("x", "smooth", "logx", "logy", "outliers", "find", "top", "hide", "with", "band")
+CHART_SETTINGS = ("x", "smooth", "logx", "logy", "outliers", "find", "top", "hide", "with", "band", "colour")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,9 @@ def _content(store: Store, view: View, title: str) -> dict[str, Any]:
     """Return all that is shown, as the server's answers; secrets are masked by the rules that hold here and now."""
     where, sort = view.where, "" if view.compares else view.sort
     columns = list(view.columns) or suggested_columns(store, where)[:SUGGESTED]
-    table = tables.table(store, where, columns, sort, 0, MAX_ROWS, list(view.also))
+    shade = "" if view.by else view.settings.get("colour", "")
+    asked = [*columns, shade] if shade and shade not in columns else columns
+    table = tables.table(store, where, asked, sort, 0, MAX_ROWS, list(view.also))
     known = [row["id"] for row in table["rows"]]
     chosen = [run for run in view.chosen if run in known]
     curved = [] if view.by else (chosen or known)[: tables.MAX_CURVES]

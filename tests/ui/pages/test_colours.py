@@ -20,9 +20,9 @@ def record(store: Store, name: str) -> None:
             run.log_metrics({"acc": step / 10}, step)
 
 
-def pick(page: "Page", name: str, colour: str) -> None:
+def pick(page: "Page", name: str, colour: str, where: str = ".runs") -> None:
     """With the keys alone."""
-    page.get_by_role("button", name=f"Colour of {name}").focus()
+    page.locator(where).get_by_role("button", name=f"Colour of {name}").focus()
     page.keyboard.press("Enter")
     page.get_by_role("dialog", name=f"Colour of {name}").get_by_role("button", name=colour, exact=True).press("Enter")
 
@@ -54,6 +54,24 @@ def test_a_colour_is_picked_for_a_run_and_remembered(page: "Page", store: Store,
     assert sorted(dots(page)) == sorted([blue, orange, green])
 
 
+def test_a_colour_is_picked_in_the_legend_of_the_charts(page: "Page", store: Store, serve: Serve) -> None:
+    for name in ("second", "first"):
+        record(store, name)
+    open_page(page, serve(store.root))
+    wait_plot(page, "acc", "plot.data.length === 2")
+    blue, orange = dots(page)
+    pick(page, "second", "blue", ".legend")
+    wait_plot(page, "acc", f"plot.data.map(trace => trace.line.color).join() === '{orange},{blue}'")
+    assert dots(page) == [orange, blue]
+    focused = "document.activeElement.closest('.legend') && document.activeElement.getAttribute('aria-label')"
+    assert page.evaluate(focused) == "Colour of second"
+    page.keyboard.press("Tab")  # to the name, which hides the run
+    page.keyboard.press("Enter")
+    wait_plot(page, "acc", "plot.data.length === 1")
+    assert page.evaluate("document.activeElement.innerText") == "second"
+    assert page.evaluate("document.activeElement.ariaPressed") == "false"
+
+
 def test_a_page_that_is_sent_has_the_colours_that_were_picked(
     page: "Page", store: Store, serve: Serve, tmp_path: Path
 ) -> None:
@@ -80,6 +98,6 @@ def test_axe_finds_nothing_in_the_colours_to_pick(page: "Page", store: Store, se
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     open_page(page, serve(store.root))
     pick(page, "one", "orange")
-    page.get_by_role("button", name="Colour of one").click()
+    page.locator(".legend").get_by_role("button", name="Colour of one").click()
     page.get_by_role("dialog").get_by_role("button", name="orange", pressed=True).wait_for()
     assert serious(page) == []

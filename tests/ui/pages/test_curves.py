@@ -89,10 +89,10 @@ def test_a_run_keeps_its_colour_whatever_else_is_selected(page: "Page", real: Se
     shown = wait_names(page, lambda found: len(found) == 12)
     for name in shown[:3]:
         page.get_by_role("checkbox", name=f"Select {name}", exact=True).check()
-    until(page, "document.querySelectorAll('.legend button').length === 3")
+    until(page, "document.querySelectorAll('.legend .entry').length === 3")
     before = dots(page)
     page.get_by_role("checkbox", name=f"Select {shown[0]}", exact=True).uncheck()
-    until(page, "document.querySelectorAll('.legend button').length === 2")
+    until(page, "document.querySelectorAll('.legend .entry').length === 2")
     assert dots(page) == before[1:]
     wait_plot(page, "val/acc", "plot.data.length === 2")
     assert [trace["color"] for trace in data_of(page, "val/acc")] == before[1:]
@@ -101,7 +101,7 @@ def test_a_run_keeps_its_colour_whatever_else_is_selected(page: "Page", real: Se
 def test_the_legend_hides_runs_and_shows_one_alone(page: "Page", real: Served) -> None:
     open_page(page, real, f"/?{SWEEP}")
     plot_of(page, "val/acc")
-    entries = page.locator(".legend button")
+    entries = page.locator(".legend button[aria-pressed]")
     assert entries.count() == 8
     entries.nth(2).click()
     wait_plot(page, "val/acc", "plot.data.length === 7")

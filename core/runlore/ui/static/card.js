@@ -8,7 +8,7 @@ import { fill, h, popover, saidOf } from "./dom.js";
 import { keeper } from "./download.js";
 import { clear, draw } from "./plot.js";
 import { reach, spreadIn, spreadOf } from "./spread.js";
-import { bands, lines, upright } from "./traces.js";
+import { bands, legended, lines, upright } from "./traces.js";
 
 const FINE = 1000; // points of a curve that are asked for
 const KEPT = 5000; // points of a curve in a CSV file; the server sends no more
@@ -29,7 +29,7 @@ export class Card {
     this.wide = button("⤢", `Enlarge ${key}`, "Enlarge", () => this.enlarge());
     this.pinned = button("⚲", `Keep ${key} on top`, "Keep on top", () => place.pin(key));
     this.ahead = button("←", `Move ${key} forward`, "Move forward", () => this.forward());
-    const keep = keeper(key, () => this.table(), this.plot);
+    const keep = keeper(key, () => this.table(), this.plot, ({ data, layout }) => legended(this.named, data, layout, place.subject().shades));
     const join = popover("+", (box) => this.offerOthers(box), {
       class: "plain",
       "aria-label": `Other metrics in the chart of ${key}`,

@@ -77,7 +77,10 @@ export function chooseMetrics(box, keys, chosen, save) {
   tickList(box, items, chosen, save, "Find a metric to add", DASHES.length - 1);
 }
 
-/** A button with the label of a field, which opens a list to choose another; `label` names what it is for. */
+/** A button with the label of a field, which opens a list to choose another; `name` tells what it is for.
+ *
+ * `fields` may be a function that promises them.
+ */
 export function chooseOne(name, fields, current, choose) {
   const title = current === null ? name : current === "" ? "none" : label(current);
   const chosen = (field) => {
@@ -85,7 +88,9 @@ export function chooseOne(name, fields, current, choose) {
     choose(field);
   };
   const about = { "aria-label": current === null ? name : `${name}: ${title}`, class: "axis", title: current ?? name };
-  const button = popover(title, (box) => fieldList(box, fields, current, chosen), about);
+  const list = (box, found) => fieldList(box, found, current, chosen);
+  const build = (box) => (Array.isArray(fields) ? list(box, fields) : fields().then((found) => list(box, found)));
+  const button = popover(title, build, about);
   return current === null ? button : h("span", { class: "check" }, name, button);
 }
 

@@ -1,11 +1,17 @@
 // Values as classes: each by itself while they are few, numbers in intervals where they are many.
 
 import { number, ordered, text } from "./format.js";
-import { isWide } from "./relations.js";
 
+const WIDE = 50; // the largest value over the smallest, from which on an axis is logarithmic by itself
 const FEW = 12; // different numbers that each are a class
 const INTERVALS = 8;
 const MOST = 30; // classes of texts; the rarest share the last
+
+/** True for numbers over which a logarithm is the better scale, as of learning rates. */
+export const isWide = (values) =>
+  values.length > 1 &&
+  values.every((value) => typeof value === "number" && value > 0) &&
+  Math.max(...values) >= WIDE * Math.min(...values);
 
 /** The classes of values in their order: their names, and `of(value)`, the place of a value among them. */
 export function classesOf(values) {

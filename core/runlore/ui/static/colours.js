@@ -23,7 +23,7 @@ export const DASHES = ["solid", "dash", "dot", "dashdot"];
 
 /** The dot of a place; a hollow one where its curve is dashed. */
 export function dot(place) {
-  return h("span", { class: place < COLOURS.length ? "dot" : "dot hollow", dot: colourAt(place) });
+  return h("span", { class: isDashed(place) ? "dot hollow" : "dot", dot: colourAt(place) });
 }
 
 const PICKED = "colours"; // the setting that has the colours of all runs that one was picked for
@@ -31,10 +31,12 @@ const MOST_PICKED = 300; // runs
 
 const places = new Map(); // run → its place among the colours
 
-/** The colour of a place, the same for a run's dot and its curves. */
-export const colourAt = (place) => COLOURS[place % COLOURS.length];
+/** The colour of a place, the same for a run's dot and its curves. A place may be a colour itself. */
+export const colourAt = (place) => (typeof place === "string" ? place : COLOURS[place % COLOURS.length]);
 /** The dash of a place: of those with the same colour, each has another one. */
-export const dashAt = (place) => DASHES[Math.floor(place / COLOURS.length) % DASHES.length];
+export const dashAt = (place) => DASHES[isDashed(place) ? Math.floor(place / COLOURS.length) % DASHES.length : 0];
+/** True for the place of a colour that one before it has, too. */
+export const isDashed = (place) => place >= COLOURS.length;
 
 /** Give runs that are shown together places: those of picked colours first, then the ones that they have, then free ones. */
 export function placesOf(ids) {

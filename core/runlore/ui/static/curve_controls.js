@@ -1,10 +1,12 @@
 // The controls of charts of curves: what lies along x, smoothing, logarithms, outliers, which metrics.
 
+import { chooseOne } from "./choosers.js";
 import { debounce, fill, h, popover } from "./dom.js";
 
 const AXES = { step: "step", epoch: "epoch", time: "wall time", relative: "relative time" };
 
-/** The controls; `state` reads and `save` writes the address, `curves` has keys(), reset(), repaint(), outdateAll(), arrange().
+/** The controls; `state` reads and `save` writes the address, `curves` has keys(), reset(), repaint(), outdateAll(), arrange(),
+ * and where a field can colour runs fields() and reshade().
  *
  * Those of `fixed` curves ask for no others.
  */
@@ -13,7 +15,21 @@ export function curveControls(state, save, curves, fixed = false) {
     box.classList.add("offers");
     fill(box, fixed ? null : axis(), check("logx", "log x"), check("logy", "log y"), outliers());
   });
-  return [fixed ? null : smoothing(), axes, search()];
+  const controls = [fixed ? null : smoothing(), axes, search()];
+  if (!curves.fields || fixed) return controls;
+  const colour = h("span");
+  colourBy();
+  return Object.assign([...controls, colour], { colour });
+
+  function colourBy() {
+    const choose = (field) => {
+      save({ colour: field });
+      colourBy();
+      colour.querySelector("button").focus();
+      curves.reshade();
+    };
+    fill(colour, chooseOne("colour", async () => ["", ...(await curves.fields())], state().colour ?? "", choose));
+  }
 
   function axis() {
     const current = state().x || "step";

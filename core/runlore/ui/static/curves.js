@@ -9,19 +9,23 @@ import { distinct, finder, groupText } from "./format.js";
 import { GROUPS } from "./groups.js";
 import { Hover } from "./hover.js";
 import { readKeyed, withKeyed, writeKeyed } from "./keyed.js";
+import { runLegend } from "./legend.js";
 import { plotly } from "./plot.js";
+import { shadesOf } from "./shades.js";
 import { spreadChoice } from "./spread.js";
 import { byUse } from "./traces.js";
 
 const SECTION = 5; // metrics with a prefix from which on they have a section of their own
 
-/** Curves with their controls. `state` reads {x, smooth, logx, logy, outliers, find, top, hide, with, band}; `save(patch)` writes it.
+/** Curves with their controls. `state` reads {x, smooth, logx, logy, outliers, find, top, hide, with, band, colour}; `save(patch)` writes it.
  *
- * `fixed` curves are those of a page without a server: with one x axis and one smoothing.
+ * `fixed` curves are those of a page without a server: with one x axis and one smoothing. Where runs can be coloured by a
+ * field, `fields()` promises those that can be chosen, and `shaded()` hears that the runs have other colours. Where a colour
+ * can be picked for a run, `picked()` hears that one was.
  */
 export class Curves {
-  constructor(state, save, { systemOpen = false, fixed = false } = {}) {
-    Object.assign(this, { state, save, systemOpen });
+  constructor(state, save, { systemOpen = false, fixed = false, fields = null, shaded = null, picked = null } = {}) {
+    Object.assign(this, { state, save, systemOpen, fields, shaded, picked });
     this.cards = new Map();
     this.hidden = []; // runs, as they are drawn
     this.legend = h("div", { class: "legend" });
@@ -55,6 +59,7 @@ export class Curves {
   /** Show {groups, question, metrics}, or {runs}: [{id, name}]. */
   show(subject) {
     const { question, metrics, groups } = subject;
+    this.controls.colour?.classList.toggle("hidden", Boolean(groups));
     this.showing = groups ? this.showGroups(question, metrics, groups) : this.showRuns(subject);
     return this.showing;
   }
@@ -62,19 +67,47 @@ export class Curves {
   async showRuns({ runs, legend = true }) {
     const asked = (this.asked = {});
     plotly().catch(() => {}); // load it while the curves are asked for
-    const found = runs.length
-      ? await ask("/api/metrics", { runs: runs.map((run) => run.id) })
-      : { metrics: {}, runs: [] };
+    const ids = runs.map((run) => run.id);
+    const nothing = { metrics: {}, runs: [] };
+    const [found, shades] = await Promise.all([ids.length ? ask("/api/metrics", { runs: ids }) : nothing, this.shadesOf(ids)]);
     if (asked !== this.asked) return;
     const names = new Map(found.runs.map((run) => [run.id, run.name]));
-    const places = placesOf(runs.map((run) => run.id));
+    const places = placesOf(ids);
     this.grouped = null;
     this.runs = distinct(runs.map((run, at) => ({ ...run, name: names.get(run.id) ?? run.name, place: places[at] })));
     this.counts = found.metrics;
     this.points = found.points;
     this.legended = legend;
-    this.drawLegend();
+    this.shade(shades);
     this.reset();
+  }
+
+  /** The colours of runs by the field that the address has; null for their own. */
+  async shadesOf(ids) {
+    const { colour } = this.state();
+    const known = colour && ids.length && this.fields && (await this.fields()).includes(colour);
+    return known ? shadesOf(colour, ids) : null;
+  }
+
+  shade(shades) {
+    this.shades = shades;
+    this.drawLegend();
+    this.shaded?.();
+  }
+
+  /** Colour the runs by the field that the address has now. */
+  async reshade() {
+    const { asked } = this;
+    const { colour } = this.state();
+    const shades = await this.shadesOf((this.runs ?? []).map((run) => run.id));
+    if (asked !== this.asked || colour !== this.state().colour) return;
+    this.shade(shades);
+    this.repaint();
+  }
+
+  /** The place of a run's colour where a field tells it, else nothing. */
+  placeOf(id) {
+    return this.grouped ? undefined : this.shades?.of(id);
   }
 
   /** Show groups: {where, by, all, order}, the metrics that they are asked for, and the groups in order of colours. */
@@ -102,25 +135,17 @@ export class Curves {
     this.reset();
   }
 
-  /** Draw the names of the runs: a click hides one or shows it again, a double click shows it alone. */
   drawLegend() {
     this.hidden = hiddenIn(this.state());
-    const entry = (run) =>
-      h(
-        "button",
-        {
-          type: "button",
-          class: "plain",
-          title: `${run.name}: click to hide, double-click to show it alone`,
-          "aria-pressed": String(!this.hidden.includes(run.id)),
-          onclick: (event) => this.hide(run, event.detail > 1),
-          onpointerenter: () => this.highlight(run.id),
-          onpointerleave: () => this.highlight(null),
-        },
-        dot(run.place),
-        run.name,
-      );
-    fill(this.legend, this.legended ? this.runs.map(entry) : null);
+    const on = {
+      hide: (run, alone) => this.hide(run, alone),
+      point: (id) => this.highlight(id),
+      picked: this.shades ? null : this.picked,
+    };
+    const buttons = () => [...this.legend.querySelectorAll("button")];
+    const focused = buttons().indexOf(document.activeElement);
+    fill(this.legend, this.shades?.key(), this.legended ? runLegend(this.subject().runs, on) : null);
+    buttons()[focused]?.focus();
   }
 
   hide(run, alone) {
@@ -133,7 +158,8 @@ export class Curves {
   /** What the cards show. */
   subject() {
     if (this.grouped) return { grouped: this.grouped, groups: this.groups, runs: [] };
-    return { runs: this.runs.map((run) => ({ ...run, hidden: this.hidden.includes(run.id) })) };
+    const drawn = (run) => ({ ...run, place: this.placeOf(run.id) ?? run.place, hidden: this.hidden.includes(run.id) });
+    return { runs: this.runs.map(drawn), shades: this.shades };
   }
 
   /** Let the curves of one run stand out in all charts; null for none. */
@@ -150,8 +176,10 @@ export class Curves {
     if (this.grouped) return void this.outdateAll();
     if (!this.runs?.length) return;
     const asked = this.asked;
-    const found = await ask("/api/metrics", { runs: this.runs.map((run) => run.id) });
+    const ids = this.runs.map((run) => run.id);
+    const [found, shades] = await Promise.all([ask("/api/metrics", { runs: ids }), this.shadesOf(ids)]);
     if (asked !== this.asked) return;
+    if (shades && !sameItems(shades.places, this.shades?.places)) this.shade(shades);
     const known = Object.keys(this.counts).length;
     this.counts = found.metrics;
     if (Object.keys(found.metrics).length !== known) this.arrange();
@@ -287,6 +315,7 @@ export class Curves {
 }
 
 const hiddenIn = (state) => state.hide ?? [];
+const sameItems = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 /** The runs that are hidden once one of them is shown, or another hidden. */
 export function hiding(hidden, id) {

@@ -1,9 +1,10 @@
 // Pictures of dots: one for each run, in the colours of the selection or of a field; a box selects runs, a click opens one.
 
-import { colourAt, placesOf } from "./colours.js";
+import { colourAt, isDashed, placesOf } from "./colours.js";
 import { fill } from "./dom.js";
 import { accent, clear, draw, escaped, quiet } from "./plot.js";
-import { barOf, coloursOf, framed, rowsOf, saying, SELECTED, told } from "./relations.js";
+import { framed, rowsOf, saying, SELECTED, told } from "./relations.js";
+import { barOf, coloursOf } from "./shades.js";
 
 /** What Scatter and Boxes share; each has show(), which asks for runs, and recolour(), which draws them.
  *
@@ -79,8 +80,9 @@ export class Dots {
       marker: {
         size: rows.map((row) => (selected.includes(row.id) ? 10 : 7)),
         line: { width: 0 },
+        symbol: rows.map((_, at) => (isDashed(colours?.places[at] ?? 0) ? "circle-open" : "circle")), // as in the legend
         opacity: 0.85,
-        color: rows.map((row, at) => colours?.each[at] ?? (selected.includes(row.id) ? own(row) : plain)),
+        color: rows.map((row, at) => colours ? colourAt(colours.places[at]) : selected.includes(row.id) ? own(row) : plain),
       },
     };
   }

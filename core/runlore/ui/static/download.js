@@ -2,7 +2,7 @@
 
 import { outer } from "./base.js";
 import { fill, h, offer, popover } from "./dom.js";
-import { plotly } from "./plot.js";
+import { back, plotly } from "./plot.js";
 
 /** Give the browser a file to keep. */
 export function download(name, content, type) {
@@ -11,10 +11,13 @@ export function download(name, content, type) {
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
 
-/** A button to keep what is drawn: as CSV of `rows()`, its head first, and where there is a plot as a picture of it. */
-export function keeper(name, rows, plot = null) {
+/** A button to keep what is drawn: as CSV of `rows()`, its head first, and where there is a plot as a picture of it.
+ *
+ * `more(plot)` returns what the picture has beside what is on the screen, see `picture`.
+ */
+export function keeper(name, rows, plot = null, more = () => ({})) {
   const table = async () => download(`${name}.csv`, csv(await rows()), "text/csv");
-  const drawn = (format) => picture(plot, name, format);
+  const drawn = (format) => picture(plot, name, format, more(plot));
   return popover(
     "⤓",
     (box, close) => {
@@ -49,11 +52,16 @@ export function csv(rows) {
   return rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 }
 
-/** A drawn chart as a picture, "png" (twice as fine as on the screen) or "svg". */
-export async function picture(plot, name, format) {
+/** A drawn chart as a picture, "png" (twice as fine as on the screen) or "svg".
+ *
+ * It may have other `data` than what is on the screen, what `layout` has instead, and more pixels: `right`, `down`.
+ */
+export async function picture(plot, name, format, { data = plot.data, layout = {}, right = 0, down = 0 } = {}) {
   const Plotly = await plotly();
   const { width, height } = plot.getBoundingClientRect();
-  const address = await Plotly.toImage(plot, { format, width, height, scale: format === "png" ? 2 : 1 });
+  const figure = { data, layout: { ...plot.layout, paper_bgcolor: back(), ...layout } };
+  const size = { width: width + right, height: height + down, scale: format === "png" ? 2 : 1 };
+  const address = await Plotly.toImage(figure, { format, ...size });
   const content =
     format === "svg"
       ? decodeURIComponent(address.slice(address.indexOf(",") + 1))

@@ -5,24 +5,15 @@
 import { ask } from "./api.js";
 import { axisOf } from "./axes.js";
 import { chooseOne } from "./choosers.js";
-import { colourAt, placesOf } from "./colours.js";
+import { isWide } from "./classes.js";
+import { colourAt, dashAt, placesOf } from "./colours.js";
 import { fill, h, popover } from "./dom.js";
 import { fieldsOf, isMetric, labels } from "./fields.js";
 import { count, text } from "./format.js";
 import { readKeyed, withKeyed, writeKeyed } from "./keyed.js";
 import { accent, clear, draw, escaped, quiet } from "./plot.js";
-import {
-  barOf,
-  classFields,
-  coloursOf,
-  fieldChoice,
-  framed,
-  isWide,
-  rowsOf,
-  saying,
-  SELECTED,
-  told,
-} from "./relations.js";
+import { classFields, fieldChoice, framed, rowsOf, saying, SELECTED, told } from "./relations.js";
+import { barOf, coloursOf } from "./shades.js";
 
 const BRUSH = 0.045; // half of the width of a filter's mark, as a part of the way to the next axis
 const TICKS = 50; // pixels of an axis's ticks
@@ -249,15 +240,15 @@ export class Parallel {
     this.rows.forEach((row, at) => {
       const place = selected.indexOf(row.id);
       if (place >= 0 && !filtered) return own.push(this.lines([at], { color: colourAt(places[place]), width: 2.5 }, 1));
-      const key = pale(at) ? "" : colours.each[at];
+      const key = pale(at) ? "" : colours.places[at];
       groups.set(key, [...(groups.get(key) ?? []), at]);
     });
     const drawn = [...groups].sort(([one], [other]) => (one === "") - (other === "") || 0).reverse();
     const line = ([key, members]) =>
       this.lines(
         members,
-        { color: key || quiet(), width: key && filtered ? 1.8 : 1 },
-        key ? (filtered ? 0.9 : 0.65) : 0.18,
+        { color: key === "" ? quiet() : colourAt(key), dash: dashAt(key), width: key !== "" && filtered ? 1.8 : 1 },
+        key !== "" ? (filtered ? 0.9 : 0.65) : 0.18,
       );
     return [...drawn.map(line), ...own];
   }

@@ -88,6 +88,7 @@ export function repaint() {
   }
 }
 
+export const back = () => style("--back");
 export const accent = () => style("--accent");
 export const quiet = () => style("--quiet");
 

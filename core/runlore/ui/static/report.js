@@ -28,8 +28,8 @@ function head() {
   );
 }
 
-/** The table of runs; a tick chooses whose curves are drawn, of those that the page has. */
-async function runs(draw) {
+/** The table of runs; a tick chooses whose curves are drawn, of those that the page has. `view()` returns their charts. */
+async function runs(view) {
   let shown = content.drawn;
   const table = new RunTable(
     {
@@ -42,18 +42,22 @@ async function runs(draw) {
         if (table.selected.length < ids.length) say(`This page has the curves of ${content.curved.length} runs only.`);
         shown = table.selected.length ? table.selected : content.drawn;
         table.draw();
-        draw(shown);
+        view()?.draw(shown);
       },
       open: (id) => document.getElementById(`run-${id}`)?.scrollIntoView(),
       loaded: () => {},
       point: () => {},
     },
-    ({ id }) => (shown.includes(id) ? dot(placesOf(shown)[shown.indexOf(id)]) : h("span", { class: "dot" })),
+    ({ id }) => {
+      if (!shown.includes(id)) return h("span", { class: "dot" });
+      return dot(view()?.placeOf(id) ?? placesOf(shown)[shown.indexOf(id)]);
+    },
   );
   const load = trying(() => table.load({ where: "", sort: read().sort ?? "", columns: content.columns, less: read().less }));
   table.node.style.maxHeight = "60vh";
   section("Runs", table.node);
   await load();
+  return table;
 }
 
 function groups() {
@@ -76,10 +80,12 @@ function groups() {
   draw();
 }
 
-function charts() {
-  const view = new Curves(read, write, { fixed: true });
+/** The charts of the page; `shaded()` hears that a field gives the runs their colours. */
+function charts(shaded) {
+  const view = new Curves(read, write, { fixed: true, fields: async () => [read().colour], shaded });
   section("Charts", h("div", { class: "controls", style: "padding-left:0" }, view.controls), view.node);
   return {
+    placeOf: (id) => view.placeOf(id),
     draw: trying((ids) => view.show({ runs: ids.map((id) => ({ id, name: id })) })),
     bands: () => view.showGroups({}, Object.keys(content.bands), content.groups[0].groups.map((group) => group.by)),
   };
@@ -124,10 +130,11 @@ async function show() {
     if (Object.keys(content.bands).length) charts().bands();
   } else {
     let view = null;
+    let table = null;
     if (content.compared) await differences();
-    else if (content.table.rows.length) await runs((chosen) => view?.draw(chosen));
+    else if (content.table.rows.length) table = await runs(() => view);
     if (Object.keys(content.curves).length) {
-      view = charts();
+      view = charts(() => table?.draw());
       await view.draw(content.drawn);
     }
   }

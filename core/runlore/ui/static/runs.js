@@ -3,7 +3,7 @@
 import { ask, change } from "./api.js";
 import { Boxes } from "./boxes.js";
 import { chooseColumns, chooseGroups } from "./choosers.js";
-import { dotButton, placesOf } from "./colours.js";
+import { dot, dotButton, placesOf } from "./colours.js";
 import { Curves, hiding } from "./curves.js";
 import { debounce, fill, h, offer, popover, say, tabs, trying } from "./dom.js";
 import { pageOf } from "./download.js";
@@ -19,6 +19,7 @@ import { Media } from "./media.js";
 import { remember, remembered } from "./memory.js";
 import { Parallel } from "./parallel.js";
 import { queryBox } from "./query.js";
+import { classFields } from "./relations.js";
 import { Scatter } from "./scatter.js";
 import { compare, selectionBar } from "./selection.js";
 import { read, write } from "./state.js";
@@ -395,7 +396,9 @@ class RunsPage {
 
   dotOf({ id, name }) {
     const at = this.shown.indexOf(id);
-    return at < 0 ? h("span", { class: "dot" }) : dotButton(id, name, this.places[at], () => this.paint());
+    if (at < 0) return h("span", { class: "dot" });
+    const told = this.view?.placeOf?.(id);
+    return told !== undefined ? dot(told) : dotButton(id, name, this.places[at], () => this.paint());
   }
 
   // Pictures
@@ -457,7 +460,12 @@ class RunsPage {
       controls: (items) => fill(row, items),
     };
     const made = {
-      curves: () => new Curves(read, (patch) => this.keep(patch)),
+      curves: () =>
+        new Curves(read, (patch) => this.keep(patch), {
+          fields: () => this.known.then(() => classFields(this.keys, this.columns())),
+          shaded: () => this.table.draw(),
+          picked: () => this.paint(),
+        }),
       media: () => new Media(read, write),
       scatter: () => new Scatter(place),
       parallel: () => new Parallel(place),

@@ -34,8 +34,10 @@ export const write = (patch) => void Object.assign(state, patch);
 export const remembered = (name, otherwise) => kept.settings[name] ?? otherwise;
 export const remember = async () => null;
 
-function table({ sort = "", offset = 0, limit = 100 }) {
+function table({ sort = "", offset = 0, limit = 100, columns: wanted = [] }) {
   const { rows, ...rest } = kept.table;
+  const places = wanted.map((field) => rest.columns.findIndex((column) => column.field === field)).filter((at) => at >= 0);
+  const only = (row) => ({ ...row, values: places.map((at) => row.values[at]) });
   const fixed = { name: "name", status: "status", started: "started", duration: "duration_s" };
   const value = (row, field) => {
     const at = rest.columns.findIndex((column) => column.field === field);
@@ -45,7 +47,8 @@ function table({ sort = "", offset = 0, limit = 100 }) {
   const order = (one, other) =>
     parts.reduce((way, { field, down }) => way || ordered(value(one, field), value(other, field), down), 0);
   const sorted = sort !== kept.state.sort ? [...rows].sort(order) : rows; // as the server sorted them
-  return { ...rest, total: rows.length, rows: sorted.slice(offset, offset + limit) };
+  const columns = places.map((at) => rest.columns[at]);
+  return { ...rest, columns, total: rows.length, rows: sorted.slice(offset, offset + limit).map(only) };
 }
 
 function metrics({ runs }) {

@@ -2,6 +2,7 @@
 
 import { colourAt, dashAt } from "./colours.js";
 import { escaped } from "./plot.js";
+import { keyOf } from "./shades.js";
 import { spreadOf } from "./spread.js";
 
 const LARGEST = 1e300; // Plotly finds no scale for larger values
@@ -35,6 +36,22 @@ export function lines(curves, runs, along) {
       ...marks,
     ];
   });
+}
+
+const LINE = 19; // pixels of a line of a legend
+
+/** What a chart has as a file of its own: its name, and whose curve is whose, or the `shades` of a field. */
+export function legended(name, data, layout, shades) {
+  const isCurve = (trace) => Boolean(trace.name) && !trace.missing && trace.opacity === undefined;
+  const drawn = data.map((trace) => ({ ...trace, showlegend: !shades && isCurve(trace) }));
+  const key = shades ? keyOf(shades) : [];
+  const names = [...drawn, ...key].filter((trace) => trace.showlegend).map((trace) => trace.name);
+  const right = 60 + 7 * Math.min(40, Math.max(8, ...names.map((text) => text.length)));
+  const title = { text: escaped(name), font: { size: 13 }, x: 0.02, xanchor: "left", y: 1, yanchor: "top", yref: "container", pad: { t: 8 } };
+  const margin = { ...layout.margin, t: 34, r: right };
+  const legend = { x: 1.02, xanchor: "left", y: 1, font: { size: 11 } };
+  const down = 28 + Math.max(0, LINE * names.length - 140);
+  return { data: [...drawn, ...key], layout: { title, margin, legend, showlegend: true }, right, down };
 }
 
 const drawable = (value) => (typeof value !== "number" || Math.abs(value) > LARGEST ? null : value);
