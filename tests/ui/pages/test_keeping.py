@@ -5,10 +5,12 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from runlore import Store
 from tests.ui.browsing import SWEEP, open_page
+from tests.ui.pages.test_readability import serious
 from tests.ui.serving import Serve, Served
 
 if TYPE_CHECKING:
@@ -151,3 +153,51 @@ def test_the_files_of_a_run_are_kept_as_csv(page: "Page", store: Store, serve: S
     model = found["model.bin"]
     assert (model["size"], model["step"], model["sha256"], model["state"]) == ("3", "4", recorded.sha256, "kept")
     assert found["folder/part.txt"]["size"] == "4"
+
+
+def test_the_tables_of_a_run_are_kept_as_csv(page: "Page", store: Store, serve: Serve) -> None:
+    with store.start_run("parent", params={"lr": 0.1, "=odd": "x,y"}) as run:
+        run.log_metrics({"loss": 0.123456789}, 3)
+        run.log_summary({"best": 0.1})
+        run.log_data("train", np.zeros((7, 2)))
+        child = store.start_run("child", parent=run, params={"depth": 2})
+        child.log_metrics({"acc": 1 / 3})
+        child.finish()
+    open_page(page, serve(store.root), f"/run/{run.id}")
+    (loss,) = rows(page, "Download metrics of parent")
+    assert loss == {"metric": "loss", "last": "0.123456789", "step": "3", "min": "0.123456789", "max": "0.123456789",
+                    "points": "1"}  # fmt: skip
+    assert rows(page, "Download params of parent") == [
+        {"param": "lr", "value": "0.1", "captured": ""},
+        {"param": "'=odd", "value": "x,y", "captured": ""},
+    ]
+    assert rows(page, "Download summary of parent") == [{"name": "best", "value": "0.1"}]
+    assert [(row["data"], row["shape"]) for row in rows(page, "Download data of parent")] == [("train", "[7,2]")]
+    (only,) = rows(page, "Download children of parent")
+    assert (only["name"], only["params.depth"], float(only["metrics.acc"])) == ("child", "2", 1 / 3)
+    page.get_by_role("tab", name="Code").click()
+    page.locator("summary", has_text="packages").click()
+    assert "numpy" in {row["package"] for row in rows(page, "Download packages of parent")}
+    assert rows(page, "Download hardware of parent")
+
+
+def test_what_a_file_finds_is_kept_as_csv(page: "Page", real: Served) -> None:
+    run = Store(real.store).run("sweep-0.01-2")
+    (model,) = (item for item in run.artifacts if item.name == "model.bin")
+    open_page(page, real, f"/find?sha256={model.sha256}")
+    (found,) = rows(page, "Download runs that know it")
+    assert (found["id"], found["run"], found["relation"], found["models"]) == (run.id, run.name, "wrote", "digits 1")
+
+
+def test_the_runs_of_a_group_are_kept_as_csv_all_of_them(page: "Page", store: Store, serve: Serve) -> None:
+    for number in range(103):
+        with store.start_run(f"run-{number}", params={"kind": "a", "seed": number}) as run:
+            run.log_metrics({"acc": float(number)})
+    open_page(page, serve(store.root), "/?group=params.kind&cols=metrics.acc&over=params.seed")
+    page.get_by_role("button", name="Runs of a", exact=True).click()
+    page.get_by_text("and 3 more").wait_for()
+    assert serious(page) == []
+    found = rows(page, "Download runs of a")
+    assert {(row["name"], row["params.kind"], row["params.seed"], float(row["metrics.acc"])) for row in found} == {
+        (f"run-{number}", "a", str(number), float(number)) for number in range(103)
+    }

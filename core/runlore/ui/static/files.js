@@ -2,7 +2,7 @@
 
 import { ask, runPath } from "./api.js";
 import { command, fill, h, roleChip, shellWord, trying } from "./dom.js";
-import { headed } from "./download.js";
+import { headed, keeper } from "./download.js";
 import { count, number, size } from "./format.js";
 import { contentAddress, lookInto, sourceView } from "./look.js";
 import { pairs } from "./overview.js";
@@ -202,7 +202,7 @@ export function code(node, run) {
         h("h2", {}, "Command"),
         command((run.command.argv ?? []).map(shellWord).join(" ") || "–"),
         h("p", { class: "quiet mono" }, `${run.command.cwd ?? ""} on ${run.command.host ?? "?"}`),
-        pairs("Code", sections.git ?? {}),
+        pairs("Code", sections.git ?? {}, run),
         commitLink(sections.git ?? {}),
         run.environment.git ? null : h("p", { class: "quiet" }, "There was no git repository."),
       ),
@@ -211,8 +211,8 @@ export function code(node, run) {
         {},
         Object.entries(sections)
           .filter(([name]) => name !== "git")
-          .map(([name, values]) => pairs(name, values)),
-        packagesOf(packages),
+          .map(([name, values]) => pairs(name, values, run)),
+        packagesOf(packages, run),
       ),
     ),
     source(run),
@@ -245,10 +245,10 @@ function commitLink({ remote, commit }) {
   return h("p", {}, h("a", { href: address, target: "_blank", rel: "noreferrer" }, `This commit at ${parts[1]}`));
 }
 
-function packagesOf(packages) {
+function packagesOf(packages, run) {
   const entries = Object.entries(packages);
   if (!entries.length) return null;
-  return h(
+  const list = h(
     "details",
     {},
     h("summary", {}, count(entries.length, "package")),
@@ -258,4 +258,5 @@ function packagesOf(packages) {
       entries.flatMap(([name, version]) => [h("dt", { class: "mono" }, name), h("dd", { class: "mono" }, version)]),
     ),
   );
+  return h("div", { class: "told" }, list, keeper(`packages of ${run.name}`, () => [["package", "version"], ...entries]));
 }

@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { fill, form, h, modelLink, runLink } from "./dom.js";
+import { headed } from "./download.js";
 import { size } from "./format.js";
 import { read, write } from "./state.js";
 
@@ -93,9 +94,18 @@ export async function show(host, { go, given }) {
   return {};
 }
 
+const HEADS = ["run", "relation", "as", "step", "epoch", "role", "found by"];
+
+/** The runs as rows of a file. */
+function keptRuns({ found }) {
+  const models = (item) => item.models.map(({ model, version }) => `${model} ${version}`).join(", ");
+  const line = (item) => [item.name, item.relation, item.artifact, item.step, item.epoch, item.roles.join(" "), item.match];
+  return [["id", ...HEADS, "models"], ...found.map((item) => [item.run, ...line(item), models(item)])];
+}
+
 function results(found, name) {
   return [
-    h("h2", {}, name ? `Runs that know ${name}` : "Runs that know it"),
+    headed(name ? `Runs that know ${name}` : "Runs that know it", "runs that know it", () => keptRuns(found)),
     h(
       "table",
       { class: "list" },
@@ -105,7 +115,7 @@ function results(found, name) {
         h(
           "tr",
           {},
-          ["run", "relation", "as", "step", "epoch", "role", "found by"].map((head) => h("th", {}, head)),
+          HEADS.map((head) => h("th", {}, head)),
         ),
       ),
       h(

@@ -21,6 +21,7 @@ export class Grouped {
     const members = new Map();
     const table = {
       members,
+      keep: async (group) => memberRows(group, [...over, ...metrics], await membersOf(group, [...over, ...metrics], Infinity)),
       expand: trying(async (group) => {
         const key = JSON.stringify(group.by);
         if (!members.delete(key)) members.set(key, await membersOf(group, [...over, ...metrics]));
@@ -72,8 +73,19 @@ export class Grouped {
 }
 
 /** The runs of a group that count, the first ones, each with the values of some fields. */
-async function membersOf(group, columns) {
-  const where = `id in ${JSON.stringify(group.runs.slice(0, MEMBERS))}`;
-  const { rows } = await ask("/api/runs", { where, all: ["children", "archived"], columns, limit: MEMBERS });
-  return rows.sort((one, other) => group.runs.indexOf(one.id) - group.runs.indexOf(other.id));
+async function membersOf(group, columns, most = MEMBERS) {
+  const found = new Map();
+  const ids = group.runs.slice(0, most);
+  for (let at = 0; at < ids.length; at += MEMBERS) {
+    const where = `id in ${JSON.stringify(ids.slice(at, at + MEMBERS))}`;
+    const { rows } = await ask("/api/runs", { where, all: ["children", "archived"], columns, limit: MEMBERS });
+    for (const row of rows) found.set(row.id, row);
+  }
+  return ids.filter((id) => found.has(id)).map((id) => found.get(id));
+}
+
+/** Runs of a group as rows of a file, each with what the group has in common. */
+function memberRows({ by }, columns, runs) {
+  const line = (run) => [run.id, run.name, run.status, ...Object.values(by), ...run.values];
+  return [["id", "name", "status", ...Object.keys(by), ...columns], ...runs.map(line)];
 }

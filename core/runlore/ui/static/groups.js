@@ -2,6 +2,7 @@
 
 import { dot } from "./colours.js";
 import { h, runLink } from "./dom.js";
+import { keeper } from "./download.js";
 import { labels } from "./fields.js";
 import { count, groupText, number, ordered } from "./format.js";
 import { has, withTerms } from "./terms.js";
@@ -13,8 +14,9 @@ const NAMED = 5; // runs that are left out
 /** The table of groups; `found` has one answer for each metric.
  *
  * `order` is {at, down}: the column that it is sorted by, or null for the server's order. `on` has sort(order),
- * open(by), which shows only the runs of a group, expand(group), which lists them below it, and `members`, the runs of
- * those that are expanded; a page without a server has only the first.
+ * open(by), which shows only the runs of a group, expand(group), which lists them below it, `members`, the runs of
+ * those that are expanded, and keep(group), which promises all runs of one as rows of a file; a page without a server has
+ * only the first.
  */
 export function groupTable(found, by, order, on) {
   const over = found[0].over;
@@ -58,7 +60,7 @@ export function groupTable(found, by, order, on) {
       numbers.map((amount) => h("td", { class: "number" }, amount)),
       own.map((item) => h("td", { class: "number" }, cell(item))),
     );
-    return [line, runs ? members(group, runs, by.length, numbers.length, over) : null];
+    return [line, runs ? members(group, runs, by.length + numbers.length, over, on.keep) : null];
   });
   const table = h(
     "table",
@@ -69,8 +71,10 @@ export function groupTable(found, by, order, on) {
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Groups" }, table);
 }
 
+const nameOf = (group) => Object.values(group.by).map(groupText).join(", ");
+
 function expander(group, isOpen, expand) {
-  const words = `Runs of ${Object.values(group.by).map(groupText).join(", ")}`;
+  const words = `Runs of ${nameOf(group)}`;
   const about = { "aria-expanded": String(isOpen), "aria-label": words, title: words };
   return h(
     "button",
@@ -80,15 +84,15 @@ function expander(group, isOpen, expand) {
 }
 
 /** The rows of a group's runs: each with what tells it from the others of the group, and its values. */
-function members(group, runs, names, numbers, over) {
-  const lines = runs.map((run) =>
+function members(group, runs, width, over, keep) {
+  const lines = runs.map((run, place) =>
     h(
       "tr",
       { class: "member" },
-      h("td"),
+      h("td", {}, place === 0 && keeper(`runs of ${nameOf(group)}`, () => keep(group))),
       h(
         "td",
-        { colspan: names + numbers },
+        { colspan: width },
         runLink(run.id, run.name),
         h(
           "span",
@@ -100,12 +104,7 @@ function members(group, runs, names, numbers, over) {
     ),
   );
   const more = group.runs.length - runs.length;
-  const rest = h(
-    "tr",
-    { class: "member" },
-    h("td"),
-    h("td", { colspan: names + numbers, class: "quiet" }, `and ${more} more`),
-  );
+  const rest = h("tr", { class: "member" }, h("td"), h("td", { colspan: width, class: "quiet" }, `and ${more} more`));
   return more > 0 ? [...lines, rest] : lines;
 }
 

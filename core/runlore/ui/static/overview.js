@@ -1,6 +1,7 @@
 // The overview of a run: summary, metrics, params, data, children, notes.
 
 import { command, fill, h, link, runLink, shortened } from "./dom.js";
+import { headed } from "./download.js";
 import { moment, number, text, titled } from "./format.js";
 import { drafts, notes } from "./notes.js";
 import { byUse } from "./traces.js";
@@ -17,7 +18,7 @@ export function overview(node, run, again) {
     h(
       "div",
       { class: "columns2" },
-      h("div", {}, metrics(run), pairs("Summary", run.summary), children(run)),
+      h("div", {}, metrics(run), pairs("Summary", run.summary, run), children(run)),
       h(
         "div",
         {},
@@ -47,6 +48,9 @@ function error(run) {
   );
 }
 
+const NUMBERS = ["last", "step", "min", "max", "points"]; // of a metric
+const numbersOf = ({ last, last_step: step, min, max, count }) => [last, step, min, max, count];
+
 function metrics(run) {
   const keys = Object.keys(run.metrics).sort(byUse);
   if (!keys.length)
@@ -59,7 +63,7 @@ function metrics(run) {
   return h(
     "section",
     { tabindex: 0, role: "region", "aria-label": "Metrics" }, // narrow windows scroll it
-    h("h2", {}, "Metrics"),
+    headed("Metrics", `metrics of ${run.name}`, () => [["metric", ...NUMBERS], ...keys.map((key) => [key, ...numbersOf(run.metrics[key])])]),
     h(
       "table",
       { class: "list" },
@@ -70,22 +74,22 @@ function metrics(run) {
           "tr",
           {},
           h("td"),
-          ["last", "step", "min", "max", "points"].map((name) => h("th", { class: "number" }, name)),
+          NUMBERS.map((name) => h("th", { class: "number" }, name)),
         ),
       ),
       h(
         "tbody",
         {},
         keys.map((key) => {
-          const series = run.metrics[key];
+          const [last, step, min, max, points] = numbersOf(run.metrics[key]);
           return h(
             "tr",
             {},
             h("td", { class: "mono" }, key),
-            h("td", { class: "number" }, number(series.last)),
-            h("td", { class: "number quiet" }, series.last_step),
-            [series.min, series.max].map((value) => h("td", { class: "number" }, number(value))),
-            h("td", { class: "number quiet" }, series.count),
+            h("td", { class: "number" }, number(last)),
+            h("td", { class: "number quiet" }, step),
+            [min, max].map((value) => h("td", { class: "number" }, number(value))),
+            h("td", { class: "number quiet" }, points),
           );
         }),
       ),
@@ -122,7 +126,10 @@ function params(run) {
   return h(
     "section",
     {},
-    h("h2", {}, "Params"),
+    headed("Params", `params of ${run.name}`, () => [
+      ["param", "value", "captured"],
+      ...entries.map(([key, value]) => [key, value, captured.has(key) ? "yes" : ""]),
+    ]),
     find,
     h(
       "div",
@@ -143,7 +150,7 @@ function data(run) {
   return h(
     "section",
     {},
-    h("h2", {}, "Data"),
+    headed("Data", `data of ${run.name}`, () => keptFacts(run.data)),
     h(
       "table",
       { class: "list" },
@@ -180,13 +187,22 @@ function data(run) {
   );
 }
 
+/** What is known of data as rows of a file: each fact that one of them has is a column. */
+function keptFacts(found) {
+  const facts = [...new Set(Object.values(found).flatMap((item) => Object.keys(item)))];
+  return [["data", ...facts], ...Object.entries(found).map(([name, item]) => [name, ...facts.map((fact) => own(item, fact))])];
+}
+
 function segments(run) {
   const { segments: found } = run;
   if (found.length < 2) return null;
   return h(
     "section",
     {},
-    h("h2", {}, "Segments"),
+    headed("Segments", `segments of ${run.name}`, () => [
+      ["started", "status", "from_step", "changed", "error"],
+      ...found.map((item) => [item.started, item.status, item.from_step, item.changed, item.error]),
+    ]),
     h(
       "table",
       { class: "list" },
@@ -240,7 +256,7 @@ function children(run) {
   return h(
     "section",
     {},
-    h("h2", {}, `Children (${run.children_count})`),
+    headed(`Children (${run.children_count})`, `children of ${run.name}`, () => keptChildren(found)),
     h(
       "table",
       { class: "list" },
@@ -282,14 +298,23 @@ function children(run) {
   );
 }
 
-/** A list of names and values with a title; null if it is empty. */
-export function pairs(title, values) {
+/** Children as rows of a file, with all of their params and metrics. */
+function keptChildren(found) {
+  const names = (table) => [...new Set(found.flatMap((child) => Object.keys(child[table])))];
+  const tables = ["params", "metrics"].map((table) => [table, names(table)]);
+  const head = tables.flatMap(([table, keys]) => keys.map((key) => `${table}.${key}`));
+  const line = (child) => tables.flatMap(([table, keys]) => keys.map((key) => own(child[table], key)));
+  return [["id", "name", "status", ...head], ...found.map((child) => [child.id, child.name, child.status, ...line(child)])];
+}
+
+/** A list of names and values of a run with a title; null if it is empty. */
+export function pairs(title, values, run) {
   const entries = Object.entries(values ?? {}).filter(([, value]) => value !== null && value !== "");
   return entries.length
     ? h(
         "section",
         {},
-        h("h2", {}, titled(title)),
+        headed(titled(title), `${title.toLowerCase()} of ${run.name}`, () => [["name", "value"], ...entries]),
         h(
           "dl",
           { class: "facts" },
