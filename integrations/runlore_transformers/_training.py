@@ -15,6 +15,7 @@ from runlore_transformers._calls import Early
 from runlore_transformers._checkpoints import checkpoint_at, checkpoint_to_resume, roles_and_score
 from runlore_transformers._data import record_data, record_evaluated
 from runlore_transformers._framework import NAME, batch_size_of, unwrapped
+from runlore_transformers._media import Completions
 from runlore_transformers._metrics import by_split, summary_in
 from runlore_transformers._owners import Owner, link_to_writer, maker_of, owners
 from runlore_transformers._params import groups_of, labels, names, record_params
@@ -28,6 +29,7 @@ class Training:
         self._arguments = arguments
         self._listener = weakref.ref(listener)  # it may hold the Trainer
         self._session: FitSession | None = None
+        self._completions: Completions | None = None
         self._owner: Owner | None = None  # None, too, in a process that does not record
         self._trial = arguments.get("trial")
         self._rates: dict[str, Any] = {}  # of the groups of parameters, in the last step
@@ -49,6 +51,7 @@ class Training:
             self._owner = Owner(session, self.listener, self)
             owners().set(self._trainer, self._owner)
             owners().set_state(state, self._owner)
+            self._completions = Completions(self._trainer.callback_handler.callbacks)
             for logs in guest.part(Early).pop(self._trainer.callback_handler):
                 self.take(logs, state)
 
@@ -115,6 +118,8 @@ class Training:
         session = self._session
         if not session:
             return
+        if self._completions is not None:
+            session.record(self._completions.record)
         summary = summary_in(logs)
         if summary:
             session.summary(summary)
@@ -152,10 +157,12 @@ class Training:
                 owners().set(self._trainer, before)
         trainer, session, owner = self._trainer, self._session, self._owner
         try:
+            if session and self._completions is not None:
+                session.record(self._completions.record)
             if session and owner is not None:
                 session.record(lambda session: _conclude(session, trainer, owner, error))
         finally:  # also when Ctrl-C comes meanwhile
-            self._trainer = self._trial = None
+            self._trainer = self._trial = self._completions = None
             self._arguments = {}
             if owner is not None:
                 owner.training = None

@@ -1,5 +1,6 @@
 """Trainers of trl, peft and sentence-transformers: recorded whole, and the same to the last bit."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,29 @@ def test_a_training_is_recorded_whole_and_is_the_same(
         assert run.metrics[name].steps.tolist() == [1, 2, 3], name
     assert {name: run.params[name] for name in params} == params
     assert run.data["train"]["rows"] == 8
+
+
+def completing(folder: Path) -> Any:
+    """A training with a callback that generates completions at every second step."""
+    from trl import LogCompletionsCallback
+
+    made = preferences(folder)
+    settings = transformers.GenerationConfig(max_new_tokens=3, do_sample=False, pad_token_id=0, eos_token_id=1)
+    made.add_callback(LogCompletionsCallback(made, settings, num_prompts=2, freq=2))
+    return made
+
+
+def test_completions_of_a_callback_are_recorded_as_a_table_of_its_step(store: Store, tmp_path: Path) -> None:
+    plain = weights(completing(tmp_path / "plain"))
+    made = completing(tmp_path / "recorded")
+    with runlore.autolog("transformers"):
+        assert weights(made) == plain
+        (callback,) = (item for item in made.callback_handler.callbacks if hasattr(item, "table"))
+        generated = [[prompt, text] for _, prompt, text in callback.table]
+        made.train()  # again; the callback generates nothing more for a step that it has had
+    second, first = store.runs()
+    (table,) = (item for item in first.artifacts if item.media)
+    assert (table.name, table.step) == ("completions.json", 2)
+    assert json.loads(table.read_bytes()) == {"columns": ["prompt", "completion"], "rows": generated}
+    assert [item for item in second.artifacts if item.media] == []
+    assert (first.missing, second.missing) == ([], [])
