@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-UNSEEN = "<runlore, passed over like importlib._bootstrap>"  # the file of our frames between a caller and the called
+UNSEEN = "<frozen importlib._bootstrap, as it were: runlore>"  # the file of our frames between a caller and the called
 LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120  # Python's own; it is imported as each Python starts
 INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 MAX_KNOWN = 4096  # files

@@ -18,7 +18,8 @@ Meet = Callable[[Any, Any, FrameType], tuple[Any, Any]]
 class Loops(guest.Part):
     """The loops that are recorded. Threads may share it.
 
-    Its methods are what torch calls, so a forked child has the same object, without the loops of its parent. `meet` is
+    Its methods are what torch calls, so a forked child has the same object, without the loops of its parent. Those that
+    get tensors are `unseen`: `torch.compile` passes over them, and compiles them with no step of the user's. `meet` is
     called at the first step of an optimizer with that, the loop of the thread and the frame of torch; it returns the
     loop that the optimizer comes to, and what is known of it there.
     """
@@ -44,6 +45,7 @@ class Loops(guest.Part):
         """Leave the loops to the parent."""
         self._clear()
 
+    @guest.unseen
     def note_loss(self, loss: Any, *args: Any, **kwargs: Any) -> None:
         """Note the loss that `backward` is called of, for the step that follows."""
         if loss.ndim != 0 or in_fit():
@@ -57,6 +59,7 @@ class Loops(guest.Part):
         else:
             self._waiting[get_ident()] = value
 
+    @guest.unseen
     def note_scaled(self, loss: Any, scaled: Any) -> None:
         """Note a loss that is scaled before it is differentiated."""
         if getattr(loss, "ndim", None) == 0:
@@ -71,6 +74,7 @@ class Loops(guest.Part):
         if thread not in self._blocks:
             self._loaders.setdefault(thread, Loaders()).begun(loader, iterator)
 
+    @guest.unseen
     def note_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """Record a step of any optimizer, if it is one of a loop that is recorded. Never raises."""
         try:
@@ -149,6 +153,7 @@ class Loops(guest.Part):
         else:
             self._here[thread] = loop
 
+    @guest.unseen
     def _unscaled(self, loss: Any, loop: Any) -> Any:
         assert self._scaled is not None
         (scaled, original), self._scaled = self._scaled, None

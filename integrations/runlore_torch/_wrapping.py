@@ -87,8 +87,16 @@ def _note_begun(loader: Any, iterator: Any) -> None:
     loops().note_begun(loader, iterator)
 
 
+@guest.unseen
 def _met(optimizer: Any, loop: "Loop | None", frame: FrameType) -> "tuple[Loop | None, Stepping | None]":
     """Return the loop that an optimizer comes to with its first step, and what is known of it from now on."""
+    import torch
+
+    found: tuple[Loop | None, Stepping | None] = torch.compiler.disable(_meet)(optimizer, loop, frame)
+    return found
+
+
+def _meet(optimizer: Any, loop: "Loop | None", frame: FrameType) -> "tuple[Loop | None, Stepping | None]":
     if not loops().is_in_block:
         loop = _loop_of(optimizer, loop, frame)
     return loop, None if loop is None else loop.add(optimizer, frame)

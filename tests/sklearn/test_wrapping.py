@@ -305,7 +305,7 @@ def test_the_traceback_of_a_users_error_has_no_frame_of_ours(autologged: Store, 
         fail()
     names = [frame.filename for frame in traceback.extract_tb(error.value.__traceback__)]
     assert names[0] == __file__
-    assert not [name for name in names if "runlore, passed over" in name or "runlore_sklearn" in name]
+    assert not [name for name in names if "as it were: runlore" in name or "runlore_sklearn" in name]
 
 
 def test_a_method_of_a_class_is_a_function_and_goes_to_workers_as_it_was() -> None:

@@ -5,6 +5,7 @@ import math
 import os
 import sys
 import types
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,32 @@ def test_a_compiled_model_is_told_by_its_own_class(autologged: Store) -> None:
     compiled()
     run = only(autologged)
     assert (run.tags["model"], run.params["model.wrapped_in"]) == ("Net", ["OptimizedModule"])
+
+
+@pytest.mark.filterwarnings("ignore")  # torch warns of itself here
+@pytest.mark.parametrize("how", ["callback", "autolog"])
+def test_a_compiled_step_is_compiled_as_without_us(store: Store, how: str) -> None:
+    """What is ours is not compiled with it: that would break its graph anew, and warn of what is not known there."""
+    from torch._dynamo.utils import counters
+
+    model, found = Net(), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def step() -> Any:
+        loss = model(torch.ones(2, 3)).square().sum()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    for block in (nullcontext, RunloreCallback if how == "callback" else lambda: runlore.autolog("torch")):
+        torch._dynamo.reset()
+        counters.clear()
+        with block():
+            compiled = torch.compile(step, backend="eager")
+            losses = [float(compiled()) for _ in range(3)]
+        found.append((dict(counters["graph_break"]), dict(counters["resumes"])))
+    assert found[1] == found[0]
+    assert only(store).metrics["loss"].values.tolist() == pytest.approx(losses)
 
 
 def test_the_norm_of_the_gradients_on_request(store: Store) -> None:
