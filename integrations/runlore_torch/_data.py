@@ -10,7 +10,7 @@ class Loaders:
     def __init__(self) -> None:
         self._latest: Any = None  # a weak reference to the iterator that was begun last
         self._counted: Any = None  # to the one whose epoch was counted last
-        self._loader: Any = None  # of the latest, until it is known whether it trains: it may live no longer than that
+        self._loader: Any = None  # returns that of the latest, until it is known whether it trains: it may end then
         self._training: Any = None  # a weak reference to the loader that trains
         self.epoch: int | None = None  # of the training, from 0
         self.is_due = False  # True where the next step may be the first one of an epoch: it has to call `stepped`
@@ -22,8 +22,9 @@ class Loaders:
         except TypeError:  # an iterator of somebody's own
             return
         self.is_due = True
-        if self.epoch is None and not getattr(loader, "persistent_workers", False):  # which would hold its iterator
-            self._loader = loader
+        if self.epoch is None:
+            holds_iterator = getattr(loader, "persistent_workers", False)  # whose workers live as long as it does
+            self._loader = weakref.ref(loader) if holds_iterator else lambda: loader
         if self._training is not None and self._training() is loader:
             self._counted = None  # also where the iterator is the same, as with workers that persist
 
@@ -40,7 +41,8 @@ class Loaders:
             return None  # in the midst of an epoch: whatever is iterated meanwhile evaluates
         if self._latest is None or self._latest() is None:
             return None
-        loader, self._loader = self._loader, None
+        find, self._loader = self._loader, None
+        loader = None if find is None else find()
         if loader is not None:
             self._training = weakref.ref(loader)
         self._counted = self._latest

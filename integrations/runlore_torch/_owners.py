@@ -35,7 +35,7 @@ class Loops(guest.Part):
     def _clear(self) -> None:
         self._here: dict[int, Any] = {}  # the loop of each thread: that of its innermost block, or one noticed
         self._blocks: dict[int, list[Any]] = {}  # loops with a block around them by thread, the innermost last
-        self._noticed: dict[int, Any] = {}  # loops that autolog has noticed, by thread
+        self._noticed: dict[int, list[Any]] = {}  # loops that autolog has noticed, by thread
         self.foreign: ByIdentity[bool] = ByIdentity()  # optimizers that code of a library has called first
         self._scaled: tuple[Any, Any] | None = None  # a weak reference to a scaled loss, and the loss itself
         self._waiting: dict[int, Any] = {}  # the last loss by thread, until there is a loop
@@ -82,7 +82,7 @@ class Loops(guest.Part):
                 return
             loop = self._here.get(get_ident())
             known = None if loop is None else loop.known.get(id(optimizer))
-            if known is None:
+            if known is None or not loop.place.is_here:  # type: ignore[union-attr]
                 loop, known = self.meet(optimizer, loop, sys._getframe(1))
             if loop is not None and known is not None:
                 loop.stepped(optimizer, known)
@@ -116,24 +116,41 @@ class Loops(guest.Part):
         """True where this thread is in a block."""
         return get_ident() in self._blocks
 
+    def noticed(self) -> Any:
+        """Return the loop that autolog has noticed where this thread is now: in the same run of the user's, if any."""
+        thread = get_ident()
+        for loop in self._noticed.get(thread, ())[:]:
+            if not loop.is_alive or loop.place.has_ended:
+                self.close(loop)
+        found = next((loop for loop in self._noticed.get(thread, ()) if loop.place.is_here), None)
+        if found is not None:
+            self._turn_to(found)
+        return found
+
     def begin(self, loop: Any) -> None:
         """Take a loop that autolog has noticed, with what this thread has met before it."""
         thread = get_ident()
-        self._noticed[thread] = self._here[thread] = loop
+        self._noticed.setdefault(thread, []).append(loop)
         loop.loaders = self._loaders.pop(thread, loop.loaders)
         loop.loss = self._waiting.pop(thread, None)
+        self._turn_to(loop)
 
     def close(self, loop: Any) -> None:
-        """End a loop that autolog has noticed: nobody holds its optimizers any more, or another one begins."""
-        found = self._noticed.get(loop.thread)
-        if found is not None and found is loop:
-            del self._noticed[found.thread]
-            self._find(found.thread)
-            found.end(None)
+        """End a loop that autolog has noticed: nobody holds its optimizers any more, or the run around it has ended."""
+        found = self._noticed.get(loop.thread, [])
+        if loop in found:
+            found.remove(loop)
+            self._find(loop.thread)
+            after = self._here.get(loop.thread)
+            if after is not None:
+                after.loss = loop.loss  # that of a step which comes to another loop
+            elif loop.loss is not None:
+                self._waiting[loop.thread] = loop.loss
+            loop.end(None)
 
     def close_all(self) -> None:
         """End the loops that autolog has noticed, as it is switched off, by the exception that is propagating."""
-        for loop in list(self._noticed.values()):
+        for loop in self._all_noticed():
             self._noticed.pop(loop.thread, None)
             self._find(loop.thread)
             loop.leaving.note_propagating()
@@ -141,17 +158,26 @@ class Loops(guest.Part):
 
     def end(self) -> None:
         """Write what waits on a device; how Python exits tells the status."""
-        for loop in list(self._noticed.values()):
+        for loop in self._all_noticed():
             if loop.session is not None:
                 loop.session.flush()
 
+    def _all_noticed(self) -> list[Any]:
+        return [loop for found in self._noticed.values() for loop in found]
+
+    def _turn_to(self, loop: Any) -> None:
+        """Let a loop be that of its thread; the last loss of the thread is that of its step."""
+        before = self._here.get(loop.thread)
+        if before is not None and before is not loop:
+            loop.loss, before.loss = before.loss, None
+        self._here[loop.thread] = loop
+
     def _find(self, thread: int) -> None:
-        blocks = self._blocks.get(thread)
-        loop = blocks[-1] if blocks else self._noticed.get(thread)
-        if loop is None:
-            self._here.pop(thread, None)
+        loops = self._blocks.get(thread) or self._noticed.get(thread)
+        if loops:
+            self._here[thread] = loops[-1]
         else:
-            self._here[thread] = loop
+            self._here.pop(thread, None)
 
     @guest.unseen
     def _unscaled(self, loss: Any, loop: Any) -> Any:

@@ -98,11 +98,11 @@ def _met(optimizer: Any, loop: "Loop | None", frame: FrameType) -> "tuple[Loop |
 
 def _meet(optimizer: Any, loop: "Loop | None", frame: FrameType) -> "tuple[Loop | None, Stepping | None]":
     if not loops().is_in_block:
-        loop = _loop_of(optimizer, loop, frame)
-    return loop, None if loop is None else loop.add(optimizer, frame)
+        loop = _loop_of(optimizer, frame)
+    return loop, None if loop is None else loop.known.get(id(optimizer)) or loop.add(optimizer, frame)
 
 
-def _loop_of(optimizer: Any, open_loop: "Loop | None", frame: FrameType) -> "Loop | None":
+def _loop_of(optimizer: Any, frame: FrameType) -> "Loop | None":
     """Return the loop that an optimizer begins, or comes to; None where it is not the user's."""
     part = loops()
     if not wrapped().is_wanted("autolog") or part.foreign.get(optimizer):
@@ -110,13 +110,12 @@ def _loop_of(optimizer: Any, open_loop: "Loop | None", frame: FrameType) -> "Loo
     if not _framework.users_frames(frame):
         part.foreign.set(optimizer, True)
         return None
-    if open_loop is not None:
-        if open_loop.is_alive:
-            return open_loop
-        part.close(open_loop)
     from runlore.guest.options import RunOptions  # late: the import of torch waits for this file
     from runlore_torch._training import Loop
 
+    found: Loop | None = part.noticed()
+    if found is not None:
+        return found
     loop = Loop(RunOptions(), closed=part.close)
     part.begin(loop)
     return loop

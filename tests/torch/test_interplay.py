@@ -124,10 +124,18 @@ def test_trials_of_a_study_have_their_loops(store: Store) -> None:
 
     def objective(trial: Any) -> float:
         losses: list[float] = []
-        train(1, trial.suggest_float("lr", 0.01, 0.1), each=lambda step, loss: losses.append(loss))
+
+        def each(step: int, loss: float) -> None:
+            losses.append(loss)
+            if trial.number == 0 and step == 2:  # Optuna holds what it raises, and so the optimizer, a while longer
+                raise optuna.TrialPruned
+
+        train(1, trial.suggest_float("lr", 0.01, 0.1), each=each)
         return losses[-1]
 
     with runlore.autolog("torch", "optuna"):
         optuna.create_study().optimize(objective, n_trials=2)
     (study,) = store.runs("parent is None")
-    assert [[child.tags["integration"] for child in trial.children] for trial in study.children] == [["torch"]] * 2
+    trials = sorted(study.children, key=lambda trial: str(trial.name))
+    assert [[child.tags["integration"] for child in trial.children] for trial in trials] == [["torch"]] * 2
+    assert [trial.children[0].metrics["loss"].count for trial in trials] == [2, 4]

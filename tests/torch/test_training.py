@@ -104,6 +104,21 @@ def test_an_optimizer_that_is_gone_is_not_taken_for_the_next_one(autologged: Sto
     assert [run.metrics[f"loss{ending}"].count for ending in ("", "/optimizer_1", "/optimizer_2")] == [2, 2, 2]
 
 
+def test_workers_that_persist_keep_no_loader_from_its_description(autologged: Store) -> None:
+    def loop() -> None:
+        model, loader = nn.Linear(3, 1), data(num_workers=1, persistent_workers=True)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(2):
+            for x, y in loader:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+
+    loop()
+    run = only(autologged)
+    assert (run.data["train"]["rows"], run.metrics["loss"].epochs.tolist()) == (16, [0] * 4 + [1] * 4)
+
+
 def test_a_forked_child_has_loops_of_its_own(autologged: Store) -> None:
     weight = nn.Parameter(torch.ones(1))
     optimizer = torch.optim.SGD([weight], lr=0.1)

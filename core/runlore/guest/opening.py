@@ -95,6 +95,32 @@ def _open(integration: str, request: FitRequest) -> Opened:
     return Opened(run, owned=True, links=tuple(_links(request, origin, outer, run)))
 
 
+class Place:
+    """The run open in this context, a thread or a task, that a training which begins here joins or is below."""
+
+    __slots__ = ("_known", "run")
+
+    def __init__(self) -> None:
+        self._known = open_runs.known_here()
+        self.run = context_run()
+
+    @property
+    def is_here(self) -> bool:
+        """True where a training would still come to that run; it may be asked at every step."""
+        known = open_runs.known_here()
+        if known == self._known:
+            return True
+        if context_run() is not self.run:
+            return False
+        self._known = known
+        return True
+
+    @property
+    def has_ended(self) -> bool:
+        """True once the run has ended."""
+        return self.run is not None and self.run.ended
+
+
 def stand(run: Run, is_open: bool) -> None:
     """Let fits of this context be children of a run, where no block can stand around them; or no longer.
 

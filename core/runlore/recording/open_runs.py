@@ -130,5 +130,10 @@ def started() -> tuple[OpenRun, ...]:
     return _open(_started.get())
 
 
+def known_here() -> tuple[tuple[OpenRun, ...], ...]:
+    """Return what this context knows of runs: equal as long as none is entered, left, started or ended in it."""
+    return _entered.get(), _started.get()
+
+
 def _open(runs: Iterable[OpenRun]) -> tuple[OpenRun, ...]:
     return tuple(run for run in runs if not run.ended)
