@@ -50,6 +50,16 @@ def attributes_of(holder: Any) -> dict[str, Any]:
     return {f"user_attrs.{name}": value for name, value in holder.user_attrs.items()}
 
 
+def begun(study: Any) -> list[FrozenTrial]:
+    """Return the trials of a study that were begun, by whatever process, be it one that has died."""
+    return list(study.get_trials(deepcopy=False, states=(*OUTCOMES, TrialState.RUNNING)))
+
+
+def constraints_of(trial: FrozenTrial) -> dict[str, float]:
+    """Return the values of a trial's constraints by name; before Optuna 5 it tells none."""
+    return {f"constraint.{name}": value for name, value in getattr(trial, "constraints", {}).items()}
+
+
 def is_over(trial: FrozenTrial) -> bool:
     """Return True for a trial that has been told."""
     return trial.state in OUTCOMES

@@ -13,7 +13,7 @@ from runlore.guest.options import RunOptions
 from runlore.guest.wrapping import guarded
 from runlore_optuna._framework import NAME, shared_name
 from runlore_optuna._owners import studies
-from runlore_optuna._params import OUTCOMES, attributes_of, is_over, names_of_values, params_of
+from runlore_optuna._params import attributes_of, begun, is_over, names_of_values, params_of
 from runlore_optuna._training import TrialRun
 
 
@@ -21,9 +21,7 @@ class Search:
     """Records what this process does for a study, in a run that goes on when the study does."""
 
     def __init__(self, study: Any, options: RunOptions, before: Any) -> None:
-        shared = shared_name(study)
-        is_new = shared is not None and not study.get_trials(deepcopy=False, states=OUTCOMES)
-        more = {"continues": before, "shared": shared, "is_new": is_new}
+        more = {"continues": before, "shared": shared_name(study), "is_new": lambda: not begun(study)}
         self.session = FitSession.begin(NAME, options.request(tags={"study": study.study_name}, **more))
         self.session.pause(returned=False)  # trials are runs of their own
         self.was_stopped = False  # by `study.stop()`
@@ -181,7 +179,11 @@ def _record_best(session: FitSession, study: Any) -> None:
     if len(study.directions) > 1:
         session.params({"best": Captured({"trials": [trial.number for trial in study.best_trials]})})
         return
-    best = study.best_trial
+    try:
+        best = study.best_trial
+    except ValueError:  # which Optuna raises where the constraints leave none
+        session.missing("best", "no trial meets the constraints")
+        return
     session.params({"best": Captured({**best.params, "trial": best.number})})
     session.summary({"best_value": best.value})
 

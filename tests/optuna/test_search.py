@@ -3,7 +3,9 @@
 import gc
 import math
 import multiprocessing
+import os
 import weakref
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +241,43 @@ def test_processes_that_share_a_storage_share_a_run(store: Store, tmp_path: Path
     assert {child.status for child in found} == {"finished"}
     assert run.metrics["value"].values.tolist() == [trial.value for trial in study.trials]
     assert run.params["best.trial"] == study.best_trial.number
+
+
+def _die(url: str, store: str) -> None:
+    study = optuna.load_study(study_name="shared", storage=url)
+    study.optimize(lambda trial: os._exit(3), n_trials=1, callbacks=[RunloreCallback(store=store)])
+
+
+@pytest.mark.parametrize("how", ["callback", "autolog"])
+def test_a_study_whose_first_trial_was_killed_goes_on_in_its_run(store: Store, tmp_path: Path, how: str) -> None:
+    url = f"sqlite:///{tmp_path / 'trials.db'}"
+    study = optuna.create_study(study_name="shared", storage=url)
+    dying = multiprocessing.get_context("forkserver").Process(target=_die, args=(url, str(store.root)))
+    dying.start()
+    dying.join()
+    assert [trial.state.name for trial in study.trials] == ["RUNNING"]
+    with runlore.autolog("optuna") if how == "autolog" else nullcontext():
+        study.optimize(quadratic, n_trials=1, callbacks=[RunloreCallback()] if how == "callback" else None)
+    run = only(store)
+    assert (run.status, [trial.status for trial in children_of(run)]) == ("finished", ["crashed", "finished"])
+
+
+@pytest.mark.filterwarnings("ignore:set_constraint is experimental")
+@pytest.mark.filterwarnings("ignore:constraints is experimental")
+def test_constraints_are_told_and_a_study_that_meets_none_says_so(autologged: Store) -> None:
+    for limit in (100.0, -1.0):
+
+        def objective(trial: Any, limit: float = limit) -> float:
+            value = quadratic(trial)
+            trial.set_constraint("size", abs(trial.params["x"]) - limit)
+            return value
+
+        optuna.create_study().optimize(objective, n_trials=2)
+    none, met = autologged.runs("parent is None")
+    assert [item["why"] for item in none.missing] == ["no trial meets the constraints"]
+    assert (met.missing, "best.x" in met.params, "best.x" in none.params) == ([], True, False)
+    for trial in children_of(none):
+        assert trial.metrics["constraint.size"].values.tolist() == [abs(trial.params["x"]) + 1]
 
 
 def test_another_study_of_the_name_has_a_run_of_its_own(autologged: Store, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def _open_shared(request: FitRequest, store: Store, wanted: StartRequest, outer:
     wanted = changed(wanted, tags=tags, parent=None if outer is None else outer.id)
     above = "parent is None" if outer is None else f"parent == {outer.id!r}"
     found = next(iter(store.runs(f"tags.{SHARED} == {request.shared!r} and {above}", sort="-id", limit=1)), None)
-    if found is None or (request.is_new and found.status != "running"):
+    if found is None or (found.status != "running" and request.is_new()):
         run = start(store.folder, wanted)
     elif found.status == "running":
         run = attach(store.folder, found.id)

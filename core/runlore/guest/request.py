@@ -1,7 +1,7 @@
 """FitRequest: the run that an integration wants for a training call."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ class FitRequest:
     the evaluation at step 0. So does the run of a call that is over, as that of a search that is called again, and one
     that is still open is shared. `shared` names, for every process and for ever, what several processes work on
     together: the first of them begins its run, the others put theirs below it, also the children of multiprocessing,
-    and later ones go on in it, unless it `is_new`: a run that has ended was of something else of that name.
+    and later ones go on in it, unless `is_new` returns True: a run that has ended was of something else of that name.
     """
 
     name: str | None = None
@@ -41,4 +41,4 @@ class FitRequest:
     launch: "Launch | None" = None
     visits: bool = False
     shared: str | None = None
-    is_new: bool = False
+    is_new: Callable[[], bool] = bool
