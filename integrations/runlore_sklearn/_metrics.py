@@ -193,13 +193,10 @@ def _is_of_sklearn(value: Any) -> bool:
 
 def _make_quiet(estimator: Any, params: Mapping[str, Any]) -> None:
     """Let predictions neither draw from the global generator nor print, in all parts of an estimator."""
-    changes: dict[str, Any] = {}
     for name, value in params.items():
-        last = name.rpartition("__")[2]
+        path, _, last = name.rpartition("__")
         if (last == "random_state" and value is None) or (last == "verbose" and _is_loud(value)):
-            changes[name] = 0
-    if changes:
-        estimator.set_params(**changes)
+            setattr(params[path] if path else estimator, last, 0)  # a library's `set_params` may touch what was fitted
     for member in _members(estimator):  # which have copies of their own
         if "random_state" in member and member["random_state"] is None:
             member["random_state"] = 0

@@ -72,6 +72,15 @@ def test_the_points_of_a_fit_are_written_once(store: Store, runlore_plugins: Any
     assert seen["validation_0/logloss"] == len(model.evals_result()["validation_0"]["logloss"])
 
 
+def test_the_training_is_scored_whatever_the_estimator_was_given(store: Store) -> None:
+    """A copy of the model is told to be quiet, which xgboost's `set_params` would hand on to the booster, and fail."""
+    with runlore.autolog("sklearn", "xgboost"):
+        model = fitted(classifier(eval_metric=["logloss", "error"]))
+    run = only(store)
+    assert run.metrics["train_score"].values.tolist() == [model.score(*rows())]
+    assert run.missing == []
+
+
 def test_a_pipeline_has_the_iterations_of_its_last_step(store: Store) -> None:
     x, y = rows()
     with runlore.autolog("sklearn", "xgboost"):
