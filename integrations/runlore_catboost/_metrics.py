@@ -49,15 +49,15 @@ def curves_of_table(table: Any) -> dict[str, list[float]]:
     return {str(name).replace("-", "/", 1): list(table[name]) for name in table if name != "iterations"}
 
 
-def fold_curves(folder: Path, since: float) -> dict[str, list[float]]:
-    """Return what catboost has written of one fold since a time, by set and metric; {} where it writes no files."""
-    found: dict[str, list[float]] = {}
+def fold_curves(folder: Path, since: float) -> dict[str, dict[int, float]]:
+    """Return what catboost has written of one fold since a time, by set, metric and iteration; {} without its files."""
+    found: dict[str, dict[int, float]] = {}
     for name, file in (("train", "learn_error.tsv"), ("test", "test_error.tsv")):
         path = folder / file
         if path.exists() and path.stat().st_mtime >= since:
             (_, *metrics), *rows = (line.split("\t") for line in path.read_text().splitlines())
             for place, metric in enumerate(metrics, 1):
-                found[f"{name}/{metric}"] = [float(row[place]) for row in rows]
+                found[f"{name}/{metric}"] = {int(row[0]): float(row[place]) for row in rows}
     return found
 
 

@@ -43,7 +43,7 @@ class Training:
         self._planned = 0
         self._curves: dict[int, dict[str, float]] = {}  # what was told, by step
         self._given: Mapping[str, Any] = {}
-        self._folds: dict[int, dict[str, list[float]]] = {}  # the numbers of each fold of a cross-validation, by id
+        self._folds: dict[int, dict[str, dict[int, float]]] = {}  # the numbers of each fold, by id, key and step
 
     @classmethod
     def begin(cls, call: TrainCall, options: RunOptions) -> "Training | None":
@@ -95,7 +95,8 @@ class Training:
         if self._call.is_cv:
             found = self._folds.setdefault(id(booster), {})  # which lives as long as the call
             for key, value in numbers_of(results).items():
-                found.setdefault(key, []).append(value)
+                series = found.setdefault(key, {})
+                series[len(series) + 1] = value
 
     def saved(self, path: str, step: int) -> None:
         """Record a file that the model was saved to, and those that a user's callback has removed meanwhile."""

@@ -112,6 +112,13 @@ def test_a_cross_validation_is_a_run_with_its_folds_below(store: Store, tmp_path
         assert np.mean(folds, axis=0) == pytest.approx(plain["test-Logloss-mean"])
 
 
+def test_folds_have_the_steps_that_were_evaluated(store: Store, tmp_path: Path) -> None:
+    files = {"allow_writing_files": True, "train_dir": str(tmp_path / "info"), "loss_function": "Logloss"}
+    with runlore.autolog("catboost"):
+        catboost.cv(pools()[0], {**PARAMS, **files, "metric_period": 2}, fold_count=2)
+    assert [steps_of(fold.metrics["test/Logloss"]) for fold in store.runs("parent != None")] == [[0, 2, 4]] * 2
+
+
 def test_a_cross_validation_that_is_refused_makes_a_failed_run(store: Store) -> None:
     with runlore.autolog("catboost"), pytest.raises(catboost.CatBoostError, match="loss_function"):
         catboost.cv(pools()[0], PARAMS)

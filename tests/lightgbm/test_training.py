@@ -106,8 +106,9 @@ def test_a_cross_validation_is_a_run_with_its_folds_below(store: Store, how: str
     assert run.summary["best_iteration"] == len(values) == boosters.best_iteration
     assert run.params["cv.nfold"] == 3
     assert [fold.status for fold in run.children] == ["finished"] * 3
-    folds = np.array([fold.metrics["valid/binary_logloss"].values for fold in run.children])
-    assert folds.mean(0) == pytest.approx(run.metrics["valid/binary_logloss-mean"].values)
+    folds = [fold.metrics["valid/binary_logloss"] for fold in run.children]
+    assert np.mean([fold.values for fold in folds], 0) == pytest.approx(run.metrics["valid/binary_logloss-mean"].values)
+    assert folds[0].steps.tolist() == run.metrics["valid/binary_logloss-mean"].steps.tolist()
 
 
 def cross_validate(*callbacks: Any) -> Any:

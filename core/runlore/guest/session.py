@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
@@ -232,15 +232,15 @@ class FitSession(Recorder):
         name: str,
         *,
         params: Mapping[str, Any],
-        points: Mapping[str, list[float]],
+        points: Mapping[str, Sequence[float] | Mapping[int, float]],
         tags: Mapping[str, Any],
         failed: str | None = None,
         seconds: float = 0.0,
     ) -> None:
-        """Record a part of this fit that is over as a run of its own: `points` holds series by key, steps from 0.
+        """Record a part of this fit that is over as a run of its own: `points` holds series by key, of steps from 0.
 
-        `failed` is the reason why the part has no result, and makes the child's status failed. `seconds` is its
-        duration.
+        A mapping tells the step of each number. `failed` is the reason why the part has no result, and makes the
+        child's status failed. `seconds` is its duration.
         """
         tags = {"integration": self.integration, **tags}
         wanted = StartRequest(
@@ -253,8 +253,8 @@ class FitSession(Recorder):
             like=self.run,
         )
         run = start(self.store.folder, wanted)
-        for step in range(max(map(len, points.values()), default=0)):
-            run.log_metrics({key: values[step] for key, values in points.items() if step < len(values)}, step)
+        for step, numbers in sorted(_by_step(points).items()):
+            run.log_metrics(numbers, step)
         if failed:
             run.log_missing("scores", failed)
         run.finish("failed" if failed else "finished")
@@ -380,6 +380,14 @@ def _label(session: FitSession, model: Any, label: str) -> str:
     found.token, found.step = token, step
     place = next(place for place, item in enumerate(same) if item is found)
     return f"/{label}" if place == 0 else f"/{label}_{place + 1}" if place < MAX_LABELS else f"/{label}_more"
+
+
+def _by_step(points: Mapping[str, Sequence[float] | Mapping[int, float]]) -> dict[int, dict[str, float]]:
+    found: dict[int, dict[str, float]] = {}
+    for key, series in points.items():
+        for step, value in series.items() if isinstance(series, Mapping) else enumerate(series):
+            found.setdefault(step, {})[key] = value
+    return found
 
 
 def _tell_pruned(session: FitSession, why: str) -> None:
