@@ -8,6 +8,7 @@ import lightgbm
 from runlore import FitSession, guest
 from runlore.guest.datasets import kind_of, length
 from runlore_lightgbm._calls import TrainCall
+from runlore.guest.sets import numbered
 
 MAX_SETS = 20  # that are described
 
@@ -24,8 +25,9 @@ def sets_of(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     sets, names = arguments.get("valid_sets"), arguments.get("valid_names")
     sets = [sets] if isinstance(sets, lightgbm.Dataset) else sets
     names = [names] if isinstance(names, str) else names
-    for place, item in enumerate(sets[:MAX_SETS] if isinstance(sets, list | tuple) else ()):
-        yield (names[place] if names and len(names) > place else f"valid_{place}"), item
+    sets = list(sets) if isinstance(sets, list | tuple) else []
+    given = [str(names[place] if names and len(names) > place else f"valid_{place}") for place in range(len(sets))]
+    yield from zip(numbered(given), sets[:MAX_SETS], strict=False)
 
 
 def _parts_of_call(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -33,7 +35,7 @@ def _parts_of_call(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield from _parts_of("train_set", train)
     for name, item in sets_of(arguments):
         if item is not train:
-            yield from _parts_of(str(name), item)
+            yield from _parts_of(name, item)
 
 
 def _parts_of(name: str, dataset: Any) -> Iterator[tuple[str, Any]]:

@@ -7,10 +7,17 @@ from runlore import FitSession
 
 
 def numbers_of(results: Sequence[Any] | None) -> dict[str, float]:
-    """Return results by set and metric; of a cross-validation means and standard deviations."""
+    """Return results by set and metric; of a cross-validation means and standard deviations.
+
+    The second set of a name is called as `guest.sets.numbered` does.
+    """
     found: dict[str, float] = {}
     for item in results or ():
-        key, value, deviation = _parts_of(item)
+        name, metric, value, deviation = _parts_of(item)
+        key, place = f"{name}/{metric}", 0
+        while key in found:
+            place += 1
+            key = f"{name}_{place}/{metric}"
         if deviation is None:
             found[key] = value
         else:
@@ -18,10 +25,10 @@ def numbers_of(results: Sequence[Any] | None) -> dict[str, float]:
     return found
 
 
-def _parts_of(result: Any) -> tuple[str, float, float | None]:
+def _parts_of(result: Any) -> tuple[str, str, float, float | None]:
     if hasattr(result, "metric_value"):
-        return f"{result.dataset_name}/{result.metric_name}", result.metric_value, result.metric_std_dev
-    return f"{result[0]}/{result[1]}", result[2], result[4] if len(result) > 4 else None  # a tuple, before 4.7
+        return result.dataset_name, result.metric_name, result.metric_value, result.metric_std_dev
+    return result[0], result[1], result[2], result[4] if len(result) > 4 else None  # a tuple, before 4.7
 
 
 def record_importances(session: FitSession, booster: Any) -> None:

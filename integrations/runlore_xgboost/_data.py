@@ -9,6 +9,7 @@ import xgboost
 
 from runlore import FitSession, guest
 from runlore.guest.datasets import kind_of
+from runlore.guest.sets import numbered
 from runlore_xgboost._calls import TrainCall
 
 MAX_ENTRIES = 1 << 24  # of a matrix that are copied to be hashed; of a larger one blocks of rows are
@@ -25,9 +26,10 @@ def record_data(session: FitSession, call: TrainCall) -> None:
     train = call.arguments.get("dtrain")
     session.record(lambda session: _record_matrix(session, "dtrain", train))
     evals = call.arguments.get("evals")
-    for item in evals[:MAX_SETS] if isinstance(evals, list | tuple) else ():
-        if isinstance(item, tuple | list) and len(item) == 2 and item[0] is not train:
-            session.record(lambda session, item=item: _record_matrix(session, str(item[1]), item[0]))  # type: ignore[misc]
+    sets = [item for item in evals if isinstance(item, tuple | list) and len(item) == 2] if evals else []
+    for name, (matrix, _) in zip(numbered(str(name) for _, name in sets), sets[:MAX_SETS], strict=False):
+        if matrix is not train:
+            session.record(lambda session, name=name, matrix=matrix: _record_matrix(session, name, matrix))  # type: ignore[misc]
 
 
 def _parts_of_fit(fit: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -4,28 +4,41 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runlore import FitSession
+from runlore.guest.sets import numbered
 
 IMPORTANCES = ("weight", "gain", "cover")  # the totals are products of these
 
 
 class Curves:
-    """The numbers that grow with each iteration: one list for each set and metric."""
+    """The numbers that grow with each iteration: one list for each set and metric, which sets of one name share."""
 
     def __init__(self) -> None:
-        self._lists: list[tuple[str, list[Any]]] = []  # by key; xgboost appends to the very lists
+        self._lists: list[tuple[str, list[Any], int]] = []  # by key, with their sets; xgboost appends to the very lists
+        self._shared: list[tuple[str, str, list[Any], int]] = []  # those of several sets, by set and metric
+        self._count = 0
 
     def __bool__(self) -> bool:
         return bool(self._lists)
 
     def newest(self, evals_log: Mapping[str, Mapping[str, list[Any]]]) -> dict[str, float]:
-        """Return the newest numbers by set and metric; of a cross-validation means and standard deviations."""
+        """Return the newest numbers by set and metric; of a cross-validation means and standard deviations.
+
+        The second set of a name is called as `guest.sets.numbered` does.
+        """
+        self._count += 1
         if len(self._lists) != sum(map(len, evals_log.values())):
             told = [(name, *item) for name, metrics in evals_log.items() for item in metrics.items()]
-            self._lists = [(f"{name}/{metric}", values) for name, metric, values in told]
+            counted = [(name, metric, values, len(values) // self._count) for name, metric, values in told]
+            self._lists = [(f"{name}/{metric}", values, sets) for name, metric, values, sets in counted]
+            self._shared = [item for item in counted if item[3] > 1]
         if self._lists and isinstance(self._lists[0][1][-1], tuple):
-            pairs = [(key, *values[-1]) for key, values in self._lists]
+            pairs = [(key, *values[-1]) for key, values, _ in self._lists]
             return {f"{key}-mean": mean for key, mean, _ in pairs} | {f"{key}-std": std for key, _, std in pairs}
-        return {key: values[-1] for key, values in self._lists}
+        numbers = {key: values[-sets] for key, values, sets in self._lists}
+        for name, metric, values, sets in self._shared:
+            for called, value in zip(numbered([name] * sets), values[-sets:], strict=True):
+                numbers[f"{called}/{metric}"] = value
+        return numbers
 
 
 def parsed(line: str) -> Iterator[tuple[str, float]]:

@@ -3,6 +3,7 @@
 import csv
 import math
 import pickle
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,24 @@ def test_a_training_without_valid_sets_says_what_is_missing(store: Store) -> Non
     run = only(store)
     assert (run.status, dict(run.metrics)) == ("finished", {})
     assert [item["what"] for item in run.missing] == ["metrics"]
+
+
+def test_a_training_without_a_metric_says_what_is_missing(store: Store) -> None:
+    train(RunloreCallback(), params={**PARAMS, "metric": "none"})
+    assert only(store).missing[0]["why"] == "nothing was evaluated: that takes valid_sets, or an eval_set, and a metric"
+
+
+@pytest.mark.parametrize("how", ["callback", "autolog"])
+def test_sets_of_one_name_are_kept_apart(store: Store, how: str) -> None:
+    told: dict[str, Any] = {}
+    sets = {"valid_sets": [(data := datasets())[1], data[0].create_valid(*rows(50, 3))], "valid_names": ["set", "set"]}
+    callbacks = [lightgbm.record_evaluation(told), *([RunloreCallback()] if how == "callback" else [])]
+    with runlore.autolog("lightgbm") if how == "autolog" else nullcontext():
+        lightgbm.train(PARAMS, data[0], 5, callbacks=callbacks, **sets)
+    run, values = only(store), told["set"]["binary_logloss"]
+    curves = [run.metrics[f"{name}/binary_logloss"].values.tolist() for name in ("set", "set_1")]
+    assert [value for pair in zip(*curves, strict=True) for value in pair] == values
+    assert (run.data["set"]["shape"], run.data["set_1"]["shape"]) == ([60, 3], [50, 3])
 
 
 def test_results_of_older_versions_are_tuples() -> None:

@@ -4,7 +4,7 @@ import csv
 import gc
 import math
 import pickle
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,18 @@ def test_each_set_and_metric_has_a_point_at_each_iteration(store: Store) -> None
         for metric, values in metrics.items():
             series = run.metrics[f"{name}/{metric}"]
             assert (series.steps.tolist(), series.values.tolist()) == ([0, 1, 2, 3, 4], values)
+
+
+@pytest.mark.parametrize("how", ["callback", "autolog"])
+def test_sets_of_one_name_are_kept_apart(store: Store, how: str) -> None:
+    """xgboost itself puts their numbers into one list."""
+    evals, told = [(matrix(), "set"), (matrix(40, 2), "set")], {}  # type: ignore[var-annotated]
+    with runlore.autolog("xgboost") if how == "autolog" else nullcontext():
+        train(*([RunloreCallback()] if how == "callback" else []), evals=evals, evals_result=told)
+    run, values = only(store), told["set"]["logloss"]
+    assert run.metrics["set/logloss"].values.tolist() == values[::2]
+    assert run.metrics["set_1/logloss"].values.tolist() == values[1::2]
+    assert (run.data["set"]["shape"], run.data["set_1"]["shape"]) == ([80, 3], [40, 3])
 
 
 @pytest.mark.shows("xgboost", "early stopping")

@@ -11,7 +11,8 @@ objects.
 
 import hashlib
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,16 @@ class _Runs(Part):
 
     def __init__(self) -> None:
         self.met: dict[str, _Met] = {}
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """Return names with those that came before told apart: `name`, `name_1`, `name_2`."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        found.append(f"{name}_{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return found
 
 
 def name_set(
