@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import lightgbm
+import numpy as np
 
 from runlore import FitSession, guest
 from runlore.guest.datasets import kind_of, length
-from runlore_lightgbm._calls import TrainCall
 from runlore.guest.sets import numbered
+from runlore_lightgbm._calls import TrainCall
 
 MAX_SETS = 20  # that are described
 
@@ -60,13 +61,21 @@ def _record(session: FitSession, name: str, part: Any) -> None:
     if not isinstance(part, lightgbm.Dataset):
         session.data(name, part)
         return
-    content, names = part.data, part.feature_name
+    whole, rows = part, part.used_indices
+    if rows is not None:  # a subset, which has nothing of its own before it is constructed
+        whole = part.reference
+        session.data(f"{name}_rows", np.asarray(rows))
+    content, names = whole.data, whole.feature_name
     facts: dict[str, Any] = {"columns": list(names)} if isinstance(names, list) else {}
-    found = None if content is None else guest.describe(content)
+    facts |= {} if rows is None else {"subset_rows": len(rows)}
+    in_batches = isinstance(content, list) and all(isinstance(item, lightgbm.Sequence) for item in content)
+    found = None if content is None or in_batches else guest.describe(content)
     if found is not None:
         session.data(name, found, **facts)
     elif content is None:  # constructed before, and the values were let go
-        session.data(name, shape=(part.num_data(), part.num_feature()), kind=kind_of(part), **facts)
+        session.data(name, shape=(whole.num_data(), whole.num_feature()), kind=kind_of(whole), **facts)
+    elif in_batches:
+        session.data(name, kind=kind_of(content[0]), rows=sum(map(len, content)), **facts)
     else:  # a file, or what is read in batches
         path = {"path": str(content)} if isinstance(content, str) else {"rows": length(content)}
         session.data(name, kind=kind_of(content), **path, **facts)

@@ -39,6 +39,11 @@ def of_call(call: TrainCall) -> dict[str, Any]:
     return found
 
 
+def of_metrics(eval_metric: Any) -> dict[str, Any]:
+    """Return the metrics that the fit of an estimator was given; lightgbm makes an empty list of none."""
+    return {"eval_metric": _readable(eval_metric)} if callable(eval_metric) or eval_metric else {}
+
+
 def of_callbacks(callbacks: Any) -> dict[str, Any]:
     """Return how the callbacks of a training were set, but for what only prints or keeps numbers."""
     found = [item for item in callbacks or () if hasattr(item, "stopping_rounds")]
@@ -64,7 +69,7 @@ def _of_estimator(estimator: Any, eval_metric: Any) -> dict[str, Any]:
     """Return the arguments of an estimator; those that nobody passed are the booster's, unless they have a default."""
     params = {name: _readable(value) for name, value in estimator.get_params(deep=False).items()}
     found = marked(params, {**defaults_of(lightgbm.LGBMModel), **defaults_of(type(estimator))})
-    found |= {} if eval_metric is None else {"eval_metric": _readable(eval_metric)}
+    found |= of_metrics(eval_metric)
     return {name: value for name, value in found.items() if params.get(name, "") is not None}
 
 

@@ -67,6 +67,9 @@ class Training:
         if self._is_own:
             session.params(self._params)
             record_data(session, self._call)
+        elif self._call.fit is not None:
+            fit = self._call.fit
+            session.params(lambda: _params.of_metrics(fit.get("eval_metric")))
 
     def _params(self) -> Mapping[str, Any]:
         self._given = _params.of_call(self._call)
@@ -124,7 +127,7 @@ class Training:
         if self._step < self._planned:
             session.stopped(self._why(model), step=self._step)
         if not self._curves:
-            session.missing("metrics", "there was nothing to evaluate on: no valid_sets, or no eval_set, was given")
+            session.missing("metrics", "nothing was evaluated: that takes valid_sets, or an eval_set, and a metric")
         for number, points in enumerate(self._folds.values()):
             session.child(f"fold-{number}", params={}, points=points, tags={})
         if not self._call.is_cv:

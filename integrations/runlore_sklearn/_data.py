@@ -52,9 +52,9 @@ def named_arguments(method: Callable[..., Any], args: Args, kwargs: Kwargs) -> N
 
 def record_data(session: FitSession, named: Named) -> str | None:
     """Describe X, y and what else of a call has rows, such as weights; return the fingerprint of X."""
-    prints = {}
+    prints, rows = {}, _length(named.get("X"))
     for name, value in named.items():
-        if value is not None and (name in ("X", "y") or _has_rows(value)):
+        if value is not None and (name in ("X", "y") or _has_rows(value, rows)):
             prints[name] = session.data(name, value)
         for place, pair in enumerate(value if isinstance(value, list) else ()):
             if isinstance(pair, tuple) and all(map(_has_rows, pair)):  # a set of data to be evaluated on meanwhile
@@ -63,9 +63,19 @@ def record_data(session: FitSession, named: Named) -> str | None:
     return prints.get("X")
 
 
-def _has_rows(value: Any) -> bool:
+def _length(data: Any) -> int | None:
+    shape = getattr(data, "shape", None) or ((len(data),) if isinstance(data, list | tuple) else ())
+    return int(shape[0]) if shape else None
+
+
+def _has_rows(value: Any, rows: int | None = None) -> bool:
+    """Return True for what holds data; a list of texts that is not as long as the `rows` names metrics, say."""
+    if hasattr(value, "shape"):
+        return True
     plain = (bool, int, float, str, list, type(None))
-    return hasattr(value, "shape") or (isinstance(value, list) and bool(value) and isinstance(value[0], plain))
+    if not isinstance(value, list) or not value or not isinstance(value[0], plain):
+        return False
+    return rows is None or len(value) == rows or not isinstance(value[0], str)
 
 
 def record_classes(session: FitSession, estimator: Any) -> None:

@@ -141,7 +141,7 @@ class Training:
         if isinstance(planned, int) and self._done < planned:
             session.stopped(_why(stoppers), step=self._place()[0])
         if self._done and not self._curves:
-            session.missing("metrics", "there was nothing to evaluate on: no evals, or no eval_set, was given")
+            session.missing("metrics", "nothing was evaluated: that takes evals, or an eval_set, and a metric")
         for number, points in sorted(self._folds.items()):
             session.child(f"fold-{number}", params={}, points=points, tags={})
         if not folds_of(model):

@@ -58,6 +58,17 @@ def test_a_fit_is_one_run_with_all_that_lightgbm_tells(store: Store, way: str) -
     assert "feature_importance.csv" in {item.name for item in run.artifacts}
 
 
+@pytest.mark.parametrize("way", ["callback", "both"])
+def test_the_metrics_of_a_fit_are_a_param(store: Store, way: str) -> None:
+    with runlore.autolog(*(WAYS[way] or ("lightning",))):
+        callbacks = [RunloreCallback()] if way == "callback" else []
+        classifier().fit(*rows(), eval_set=[rows()], eval_metric=["auc", "error"], callbacks=callbacks)
+        classifier().fit(*rows(), eval_set=[rows()], callbacks=callbacks)
+    without, run = store.runs()
+    assert (len(run.params["eval_metric"]), "eval_metric" in without.params) == (2, False)
+    assert {"X", "y", "eval_set.0", "eval_set.0.y"} == set(run.data)
+
+
 def test_the_points_of_a_fit_are_written_once(store: Store, runlore_plugins: Any) -> None:
     """Also where scikit-learn's integration reads the same numbers off the estimator."""
     seen = Counter[str]()

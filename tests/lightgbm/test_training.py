@@ -210,6 +210,34 @@ def test_what_is_read_in_batches_is_not_read_for_the_record(store: Store) -> Non
 # Importances
 
 
+def test_subsets_and_several_sequences_are_described(store: Store) -> None:
+    class Rows(lightgbm.Sequence):  # type: ignore[misc]
+        batch_size = 8
+
+        def __init__(self, values: Any) -> None:
+            self.values, self.reads = values, 0
+
+        def __getitem__(self, place: Any) -> Any:
+            self.reads += 1
+            return self.values[place]
+
+        def __len__(self) -> int:
+            return len(self.values)
+
+    x, y = rows()[0].astype(float), rows()[1]
+    whole = lightgbm.Dataset(x, y, free_raw_data=False)
+    lightgbm.train(PARAMS, whole.subset(list(range(70))), 2, callbacks=[RunloreCallback("subset")])
+    plain, seen = [Rows(x[:50]), Rows(x[50:])], [Rows(x[:50]), Rows(x[50:])]
+    lightgbm.train(PARAMS, lightgbm.Dataset(plain, y), 2)
+    lightgbm.train(PARAMS, lightgbm.Dataset(seen, y), 2, callbacks=[RunloreCallback("sequences")])
+    assert [part.reads for part in seen] == [part.reads for part in plain]
+    subset, sequences = (store.run(name).data for name in ("subset", "sequences"))
+    with store.start_run("known") as known:
+        assert subset["train_set"]["fingerprint"] == known.log_data("x", x)
+    assert (subset["train_set"]["subset_rows"], subset["train_set_rows"]["shape"]) == (70, [70])
+    assert (sequences["train_set"]["rows"], "fingerprint" in sequences["train_set"]) == (120, False)
+
+
 def test_importances_are_a_table(store: Store, tmp_path: Path) -> None:
     booster = train(RunloreCallback())
     (table,) = [item for item in only(store).artifacts if item.name == "feature_importance.csv"]
