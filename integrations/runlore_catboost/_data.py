@@ -45,9 +45,10 @@ def _record(session: FitSession, name: str, part: Any) -> None:
 
 def _record_pool(session: FitSession, name: str, pool: Any) -> None:
     rows, columns = pool.shape
-    facts: dict[str, Any] = {"pool": kind_of(pool), "columns": pool.get_feature_names()}
-    categories = pool.get_cat_feature_indices()
-    facts |= {"categorical": [facts["columns"][place] for place in categories]} if categories else {}
+    names = pool.get_feature_names()  # empty texts where nobody has named them
+    facts: dict[str, Any] = {"pool": kind_of(pool), **({"columns": names} if any(names) else {})}
+    for kind, places in _places(pool).items():
+        facts |= {kind: [names[place] or place for place in places]} if places else {}
     facts |= {"content": "quantised"} if pool.is_quantized() else {}
     found = _content(pool, rows, columns)
     if found is None:
@@ -64,6 +65,15 @@ def _record_pool(session: FitSession, name: str, pool: Any) -> None:
     weights = np.asarray(pool.get_weight()) if rows <= MAX_WEIGHTS else np.ones(1)
     if (weights != 1).any():
         session.data(beside.format("sample_weight"), weights)
+
+
+def _places(pool: Any) -> dict[str, list[int]]:
+    """Return the places of columns that hold no numbers, by what they hold."""
+    return {
+        "categorical": pool.get_cat_feature_indices(),
+        "text": pool.get_text_feature_indices(),
+        "embedding": pool.get_embedding_feature_indices(),
+    }
 
 
 def _content(pool: Any, rows: int, columns: int) -> Any:

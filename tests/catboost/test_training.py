@@ -166,15 +166,18 @@ def test_pools_are_described_by_what_they_hold(store: Store) -> None:
 
 def test_pools_with_categories_and_of_bins_have_their_shape(store: Store) -> None:
     x, y = rows()
-    table = pd.DataFrame(x, columns=["a", "b", "c"]).assign(kind=np.array(["u", "v"])[y])
-    pool = catboost.Pool(table, y, cat_features=["kind"])
+    table = pd.DataFrame(x, columns=["a", "b", "c"]).assign(
+        kind=np.array(["u", "v"])[y], said=np.array(["no", "oh yes"])[y]
+    )
+    pool = catboost.Pool(table, y, cat_features=["kind"], text_features=["said"])
     bins = pools()[0]
     bins.quantize()
     for data in (pool, bins):
         classifier().fit(data, callbacks=[RunloreCallback()])
     quantised, categorical = (run.data["X"] for run in store.runs())
-    assert (categorical["shape"], categorical["categorical"]) == ([120, 4], ["kind"])
+    assert (categorical["shape"], categorical["categorical"], categorical["text"]) == ([120, 5], ["kind"], ["said"])
     assert "fingerprint" not in categorical
+    assert "columns" not in quantised  # nobody has named them
     assert (quantised["shape"], quantised["content"]) == ([120, 3], "quantised")
 
 
