@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from runlore import RunloreWarning, Store
 from runlore._process import process
 from runlore.analysis.curves import Curve, curve_of
-from runlore.log.long.growth import LEAST_BYTES, MAX_LOGS, PIECE_BYTES, Growths
+from runlore.log.long.growth import AXES, LEAST_BYTES, MAX_LOGS, MAX_SPANS, PIECE_BYTES, Growths, Piece
 from runlore.log.long.outline import MAX_POINTS, Outline
+from runlore.log.points import Block
 from runlore.log.reader import read_log
 from runlore.recording.run import Run
 from tests.forged import ForgedStore
@@ -203,3 +204,26 @@ def test_a_resumed_run_is_followed_behind_what_stands(store: Store) -> None:
     for begin, zoom in zooms.items():
         exact = curve_of(store.run("long"), "loss", begin=begin, end=begin + 500)
         assert (zoom.x.tolist(), zoom.y.tolist()) == (exact.x.tolist(), exact.y.tolist())
+
+
+def test_a_zoom_where_only_others_were_logged_is_drawn_as_the_rest(store: Store) -> None:
+    run = store.start_run("two")
+    try:
+        for step in range(20_000):
+            run.log_metrics({"loss": step % 7}, step=step)
+        for step in range(10**6, 10**6 + 200):
+            for number in range(MAX_SPANS + 8):  # more key sets than a piece tells apart
+                run.log_metrics({f"other {number}": 1.0}, step=step)
+        for begin, end in ((0, 10**7), (10**6 + 100, 10**6 + 150), (10**8, 10**9)):
+            zoom = curve_of(store.run("two"), "loss", begin=begin, end=end)
+            assert zoom.x[-1] == 19_999
+    finally:
+        run.finish()
+
+
+def test_a_piece_lies_where_any_of_its_rows_has_an_epoch() -> None:
+    piece = Piece(0, 0)
+    places, zeros = np.arange(2), np.zeros(2)
+    piece.widen(Block(("loss", "acc"), None, places, places, places, np.full(2, math.nan), [zeros, zeros]))
+    piece.widen(Block(("loss",), None, places, places, places, np.array([5.0, 7.0]), [zeros]))
+    assert piece.span("loss", AXES.index("epoch")) == (5.0, 7.0)

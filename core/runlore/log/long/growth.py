@@ -106,7 +106,7 @@ class Growth:
             if outline.width > 1 and outline.count_within(line, begin, end) < most:
                 pieces = self._chosen(key, line, begin, end)
                 if sum(piece.end - piece.begin for piece in pieces) <= max(FREE_BYTES, self._replay.offset // 2):
-                    return self._read_stretch(file, key, pieces)
+                    return self._read_stretch(file, key, pieces) or outline.stretch()
             return outline.stretch()
 
     def _is_plain(self) -> bool:
@@ -182,7 +182,8 @@ class Growth:
         before, behind = spans[inside[0]][0] >= low, spans[inside[-1]][1] <= high
         return pieces[max(0, inside[0] - before) : inside[-1] + 1 + behind]
 
-    def _read_stretch(self, file: BinaryIO, key: str, pieces: "list[Piece]") -> "Stretch":
+    def _read_stretch(self, file: BinaryIO, key: str, pieces: "list[Piece]") -> "Stretch | None":
+        """Return the points of a key in some pieces; None where none of them holds any."""
         import numpy as np
 
         from runlore.log.long.outline import Stretch
@@ -190,6 +191,8 @@ class Growth:
         found: list[Any] = []
         for piece in pieces:
             self._read(file, piece, lambda block: found.extend(block.points((key,))))
+        if not found:
+            return None
         names = ("step", "value", "time", "epoch")
         return Stretch.of(*(np.concatenate([getattr(points, name) for points in found]) for name in names))
 
@@ -232,8 +235,10 @@ class Piece:
 
     def span(self, key: str, line: int) -> tuple[float, float]:
         """Return the ends of the stretch of an axis that holds all of a key's points in the piece."""
-        spans = [span for keys, span in self._spans.items() if not keys or key in keys]
-        return min(span[line] for span in spans), max(span[line + 3] for span in spans)
+        import numpy as np
+
+        spans = np.array([span for keys, span in self._spans.items() if not keys or key in keys])
+        return float(np.fmin.reduce(spans[:, line])), float(np.fmax.reduce(spans[:, line + 3]))
 
 
 def known_replay(path: Path, file: BinaryIO) -> Replay | None:
