@@ -97,6 +97,14 @@ def inflating(store: ForgedStore) -> None:
     seal(store, [columns_frame(head, data + bytes(32))], trailer=False)
 
 
+def many_key_sets(store: ForgedStore) -> None:
+    store.run(name="bomb", frames=[frame(ord("K"), b'{"id":%d,"keys":[],"split":null}' % at) for at in range(400_000)])
+
+
+def bad_events(store: ForgedStore) -> None:
+    store.run(name="bomb", frames=[frame(EVENT, b"0") * 1_500_000])
+
+
 def many_keys(store: ForgedStore) -> None:
     keys = [f"k{number}" for number in range(300_000)]
     row = frame(ord("P"), struct.pack(f"<Iqqd{len(keys)}d", 0, 1, 0, 0.0, *[1.0] * len(keys)))
@@ -163,8 +171,8 @@ def overlapping(store: ForgedStore) -> None:
 
 ROWS = [doubtful, drawn, without_trailer]
 BOMBS = [
-    huge_block, one_block_often, inflating, many_keys, many_sections, large_section, hole, orphans, brackets, heads,
-    islands, overlapping,
+    huge_block, one_block_often, inflating, many_key_sets, bad_events, many_keys, many_sections, large_section, hole,
+    orphans, brackets, heads, islands, overlapping,
 ]  # fmt: skip
 
 

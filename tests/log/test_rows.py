@@ -105,12 +105,12 @@ def test_a_log_is_read_at_once_as_frame_by_frame(
 def test_mixed_rows_are_taken_up_to_the_first_that_is_damaged() -> None:
     parts = log_of([step % 2 for step in range(1000)])[4:]
     data = bytearray(b"".join(parts))
-    sizes = {key_set.number: key_set.row().size for key_set in SETS}
-    taken, rows = good_rows(bytes(data), 0, sizes)
+    key_sets = {key_set.number: key_set for key_set in SETS}
+    taken, rows = good_rows(bytes(data), 0, key_sets)
     assert (taken, [len(item.order) for item in rows]) == (len(data), [500, 500])
     place = sum(map(len, parts[:601])) - 1  # the last byte of row 600
     data[place] ^= 1
-    taken, rows = good_rows(bytes(data), 0, sizes)
+    taken, rows = good_rows(bytes(data), 0, key_sets)
     assert (taken, [len(item.order) for item in rows]) == (sum(map(len, parts[:600])), [300, 300])
 
 
@@ -119,7 +119,7 @@ def test_checksums_are_those_of_zlib(keys: int) -> None:
     key_set = KeySet(3, tuple(map(str, range(keys))), None)
     parts = [row(key_set, step) for step in range(100)]
     assert parts[0][8:12] == crc32(b"P" + parts[0][12:]).to_bytes(4, "little")
-    taken, (rows,) = good_rows(b"".join(parts), 0, {3: key_set.row().size})
+    taken, (rows,) = good_rows(b"".join(parts), 0, {3: key_set})
     assert taken == sum(map(len, parts))
     assert rows.payloads.tobytes() == b"".join(part[12:] for part in parts)
 

@@ -31,6 +31,7 @@ MAX_PARTS = 4_000_000  # of JSON: as many lists, objects and items
 READ_BYTES = 128 << 10  # of a file at a time: larger ones would be new pages of memory each time
 FREE_CHECKS = 256 << 20  # bytes of a file that a reader checks in vain, and so many for each byte of it:
 TIMES_CHECKED = 4
+MAX_DAMAGES = 10_000  # of a file that are told by their places
 
 CRC_OF_KIND = {kind: crc32(bytes([kind])) for kind in (EVENT, KEYS, ROW, COLUMNS, FOOTER)}
 MARK_OF_KIND = {kind: MAGIC + bytes([kind]) for kind in CRC_OF_KIND}
@@ -53,6 +54,19 @@ class Damage(NamedTuple):
     offset: int
     length: int
     why: str = ""
+
+
+class Damages(list[Damage]):
+    """Places of damage, those that were found first; where there are many, the last one stands for all others."""
+
+    def note(self, *found: Damage) -> None:
+        """Add places."""
+        for item in found:
+            if len(self) < MAX_DAMAGES:
+                self.append(item)
+            else:
+                offset, length, _ = self[-1]
+                self[-1] = Damage(offset, length + item.length, "this, and all damage that was found later")
 
 
 def fault_text(error: Exception) -> str:
@@ -203,7 +217,7 @@ class FrameReader:
         self.offset = offset
         self._until = until
         self._take = take
-        self.damage: list[Damage] = []
+        self.damage = Damages()
         self.tail = 0
         self.broken = False
         self._file = file
@@ -240,7 +254,7 @@ class FrameReader:
                     place += step
                     continue
                 if lost:
-                    self.damage.append(Damage(self.offset, lost))
+                    self.damage.note(Damage(self.offset, lost))
                     self.offset += lost
                     lost = 0
                 self.broken = False

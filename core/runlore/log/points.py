@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 ROW_PREFIX = "Iqqd"  # key set, time in µs, step, epoch (NaN: none), then one float64 for each key
 BLOCK_BYTES = 1 << 20  # of raw rows that become a block of columns
-
 MAX_KEYS = 100_000  # of metrics in one file
 MAX_KEY = 64 << 10  # characters
 _KEY_SETS = 1 << 32  # numbers of key sets are below this
 _NUMBER = struct.Struct("<I")
+_PREFIX_BYTES = struct.calcsize(f"<{ROW_PREFIX}")
 
 Bounds = tuple[float | None, float | None]
 Unpack = Callable[[str, bytes, int], Any]  # encoding, bytes and rows to a column: one of `columns.unpack…`
@@ -63,8 +63,13 @@ class KeySet(NamedTuple):
             raise DecodeError(f"a key has more than {MAX_KEY:,} characters")
         return cls(number, tuple(keys), split)
 
+    @property
+    def size(self) -> int:
+        """The bytes of a row."""
+        return _PREFIX_BYTES + 8 * len(self.keys)
+
     def row(self) -> struct.Struct:
-        """Return the layout of a row of this key set."""
+        """Return the layout of a row."""
         return struct.Struct(f"<{ROW_PREFIX}{len(self.keys)}d")
 
 
@@ -152,7 +157,7 @@ class PackedBlock(NamedTuple):
             raise DecodeError("the head of a block is no JSON object")
         key_set = KeySet.checked(0, head.get("keys"), head.get("split"))
         rows: Any = head.get("rows")
-        size = key_set.row().size
+        size = key_set.size
         if not is_int64(rows) or rows < 1 or (rows - 1) * size > BLOCK_BYTES or size > MAX_PAYLOAD:
             raise DecodeError("a block has no rows, or more than fit into one")
         packed = []
@@ -201,7 +206,7 @@ class RowBuffer:
         self.key_set = key_set
         self.raw = bytearray()
         self.position = array("q")
-        self.size = key_set.row().size
+        self.size = key_set.size
         self.most = BLOCK_BYTES // self.size + 1  # rows of a block
 
     def add(self, payload: bytes, position: int) -> None:

@@ -13,7 +13,7 @@ from runlore._frozen import fresh, late
 from runlore._inside import is_hollow, open_binary, read_bytes
 from runlore.log import columns, frames
 from runlore.log.events import Event, Room, first_of
-from runlore.log.frames import Damage, DecodeError, FrameReader, is_int64
+from runlore.log.frames import Damage, Damages, DecodeError, FrameReader, is_int64
 from runlore.log.liveness import Life
 from runlore.log.points import PackedBlock, Points, Tally, Unpack, check_room, tally_packed
 from runlore.log.replay import Replay, damage_of, fields_of, lists_of, tallies_of
@@ -253,7 +253,7 @@ class Footer(NamedTuple):
     """The footer of a sealed file; it only repeats what the other frames hold."""
 
     tallies: dict[str, Tally]
-    damage: list[Damage]
+    damage: Damages
     orphans: int
     chunks: list[tuple[int, frozenset[str]]]
     log_bytes: int | None
@@ -298,7 +298,7 @@ def _read_events(file: BinaryIO, start: int, whole: bytes) -> tuple[list[Event],
     events: list[Event] = []
     footer: Footer | None = None
     room = Room()
-    foreign: list[Damage] = []
+    foreign = Damages()
     reader = FrameReader(file, start)
     found = frames.whole_frames(whole, start, len(whole) - TRAILER.size) if whole else None
     for kind, payload in reader if found is None else found:
@@ -308,12 +308,12 @@ def _read_events(file: BinaryIO, start: int, whole: bytes) -> tuple[list[Event],
             except DecodeError as error:
                 if found is not None:
                     return _read_events(file, start, b"")  # which knows where it lies
-                foreign.append(Damage(reader.offset - len(payload), len(payload), str(error)))
+                foreign.note(Damage(reader.offset - len(payload), len(payload), str(error)))
         elif kind == frames.FOOTER:
             footer = Footer.decode(payload)
     if footer is None or reader.damage:
         raise DecodeError("events or the footer are damaged")
-    footer.damage.extend(foreign)
+    footer.damage.note(*foreign)
     return events, footer
 
 
@@ -321,7 +321,7 @@ def _read_damaged(path: Path, ordinal: int) -> Content:
     """Read a sealed file whose footer, events or trailer are damaged: all its good frames count."""
     events: list[Event] = []
     tallies: dict[str, Tally] = {}
-    foreign: list[Damage] = []
+    foreign = Damages()
     room = Room()
     points = _Points(path)
     with open_binary(path) as file:
@@ -336,6 +336,6 @@ def _read_damaged(path: Path, ordinal: int) -> Content:
                     check_room(tallies, block.keys)
                     tally_packed(tallies, block)
             except DecodeError as error:
-                foreign.append(Damage(reader.offset - len(payload), len(payload), str(error)))
-    damage = [*reader.damage, *foreign] or [Damage(reader.offset, reader.tail)]
-    return Content(path, ordinal, events, tallies, damage)
+                foreign.note(Damage(reader.offset - len(payload), len(payload), str(error)))
+    reader.damage.note(*foreign)
+    return Content(path, ordinal, events, tallies, reader.damage or [Damage(reader.offset, reader.tail)])

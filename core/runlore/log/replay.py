@@ -8,10 +8,12 @@ from typing import Any, BinaryIO
 
 from runlore.log import frames
 from runlore.log.events import MAX_EVENTS, Event, Room, check_event, load_event
-from runlore.log.frames import Damage, DecodeError, FrameReader, is_int64
+from runlore.log.frames import Damage, Damages, DecodeError, FrameReader, is_int64
 from runlore.log.points import Block, KeySet, RowBuffer, Tally, check_room, row_number, tally_block
 
 ROOM_OF_ROW = 100  # bytes that keeping a row takes beside its own
+MAX_SETS_BYTES = 512 << 20  # that keeping the key sets of a file takes, about:
+ROOM_OF_SET, ROOM_OF_KEY = 400, 60  # of one, and of a key beside its characters
 
 
 class Replay:
@@ -24,9 +26,11 @@ class Replay:
         self.offset = frames.SLOT_END
         self.rows = 0
         self.key_sets: dict[int, KeySet] = {}
+        self.keys: set[str] = set()  # of all key sets
+        self.sets_bytes = 0  # that they take, about
         self.events: list[tuple[int, Event]] = []  # each with the number of rows before it
         self.tallies: dict[str, Tally] = {}
-        self.damage: list[Damage] = []
+        self.damage = Damages()
         self.tail = 0  # bytes behind the last good frame
         self.broken = False  # True if the tail is damage, and no frame that was never completed
         self.orphans = 0  # rows whose key set could not be read
@@ -64,13 +68,13 @@ class Replay:
                     self._add_event(payload)
             except DecodeError as error:
                 size = frames.HEAD.size + len(payload)
-                self.damage.append(Damage(reader.offset - size, size, str(error)))
+                self.damage.note(Damage(reader.offset - size, size, str(error)))
             if gathering.blocks:
                 yield from gathering.handed_out()
         self.orphans += gathering.end()
         yield from gathering.handed_out()
         self.offset = reader.offset
-        self.damage += reader.damage
+        self.damage.note(*reader.damage)
         self.tail = reader.tail
         self.broken = reader.broken and reader.tail > 0
         self._add_slot(head)
@@ -86,7 +90,8 @@ class Replay:
 
         other = Replay()
         other.offset, other.rows, other.orphans = self.offset, self.rows, self.orphans
-        other.key_sets, other.events, other.damage = dict(self.key_sets), list(self.events), list(self.damage)
+        other.key_sets, other.keys, other.sets_bytes = dict(self.key_sets), set(self.keys), self.sets_bytes
+        other.events, other.damage = list(self.events), Damages(self.damage)
         other.tallies = {key: copy(tally) for key, tally in self.tallies.items()}
         other.tail, other.broken, other.room = self.tail, self.broken, copy(self.room)
         return other
@@ -118,6 +123,8 @@ class Replay:
         replay = cls()
         replay.offset, replay.rows, replay.orphans = item["offset"], item["rows"], item["orphans"]
         replay.key_sets = {key_set.number: key_set for key_set in key_sets}
+        replay.keys = {key for key_set in key_sets for key in key_set.keys}
+        replay.sets_bytes = sum(map(_room_of, key_sets))
         replay.events = [(position, check_event(event)) for position, event in lists_of(item, "events", 2)]
         replay.tallies = tallies_of(item)
         replay.damage = damage_of(item, 3)
@@ -129,7 +136,7 @@ class Replay:
         head = file.read(frames.SLOT_END)
         name = os.path.basename(file.name)  # noqa: PTH119  # as each run that ends is read
         if not frames.check_signature(head, frames.LOG_SIGNATURE, name) and not self.damage:
-            self.damage.append(Damage(0, frames.SIGNATURE_SIZE))
+            self.damage.note(Damage(0, frames.SIGNATURE_SIZE))
         return head
 
     def _add_event(self, payload: bytes) -> None:
@@ -150,11 +157,11 @@ class Replay:
         if is_end:
             self._add_event(payload)
         elif damage not in self.damage:
-            self.damage.append(damage)
+            self.damage.note(damage)
 
 
 class _Gathering:
-    """Turns rows into blocks, one key set at a time."""
+    """Turns rows into blocks, one key set at a time. Those without rows here cost nothing: a log has many pieces."""
 
     MAX_WAITING = 64 << 20  # bytes of rows that wait for their key set: it is defined again every 256 KiB
     FEW_ROWS = 16  # that are no faster taken together …
@@ -163,9 +170,7 @@ class _Gathering:
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
         self.blocks: list[Block] = []  # that are whole
-        self._buffers = {number: RowBuffer(key_set) for number, key_set in replay.key_sets.items()}
-        self._sizes = {number: buffer.size for number, buffer in self._buffers.items()}
-        self._keys = {key for key_set in replay.key_sets.values() for key in key_set.keys}
+        self._buffers: dict[int, RowBuffer] = {}
         self._waiting: dict[int, list[tuple[bytes, int]]] = {}  # rows whose definition was damaged: it comes again
         self._room = self.MAX_WAITING
         self._misfits = 0
@@ -179,6 +184,8 @@ class _Gathering:
         """
         number = row_number(payload)
         buffer = self._buffers.get(number)
+        if buffer is None and number in self._replay.key_sets:
+            buffer = self._begun(number)
         if buffer is None:
             self._room -= len(payload) + ROOM_OF_ROW
             if self._room < 0:
@@ -196,10 +203,10 @@ class _Gathering:
         self._pause -= 1
         if self._pause > 0:
             return 0
-        taken, found = good_rows(buffer, place, self._sizes)
+        taken, found = good_rows(buffer, place, self._replay.key_sets)
         count = 0
         for rows in found:
-            gathered = self._buffers[rows.number]
+            gathered = self._buffers.get(rows.number) or self._begun(rows.number)
             done = 0
             while done < len(rows.order):
                 end = done + gathered.room
@@ -220,16 +227,17 @@ class _Gathering:
         """
         known = self._replay.key_sets.get(key_set.number)
         if known is None:
-            check_room(self._keys, key_set.keys)
-            self._keys.update(key_set.keys)
+            check_room(self._replay.keys, key_set.keys)
+            if self._replay.sets_bytes > MAX_SETS_BYTES:
+                raise DecodeError("a file has no room for so many key sets")
+            self._replay.keys.update(key_set.keys)
+            self._replay.sets_bytes += _room_of(key_set)
             self._replay.key_sets[key_set.number] = key_set
         elif known != key_set:
             raise DecodeError(f"key set {key_set.number} is defined again, as other keys")
-        buffer = self._buffers.setdefault(key_set.number, RowBuffer(key_set))
-        self._sizes[key_set.number] = buffer.size
         for payload, position in self._waiting.pop(key_set.number, ()):
             try:
-                self._add(buffer, payload, position)
+                self._add(self._buffers.get(key_set.number) or self._begun(key_set.number), payload, position)
             except DecodeError:
                 self._misfits += 1
 
@@ -245,6 +253,10 @@ class _Gathering:
                 self._flush(buffer)
         return self._misfits + sum(map(len, self._waiting.values()))
 
+    def _begun(self, number: int) -> RowBuffer:
+        buffer = self._buffers[number] = RowBuffer(self._replay.key_sets[number])
+        return buffer
+
     def _add(self, buffer: RowBuffer, payload: bytes, position: int) -> None:
         buffer.add(payload, position)
         if buffer.room <= 0:
@@ -254,6 +266,10 @@ class _Gathering:
         block = buffer.drain()
         tally_block(self._replay.tallies, block)
         self.blocks.append(block)
+
+
+def _room_of(key_set: KeySet) -> int:
+    return ROOM_OF_SET + sum(ROOM_OF_KEY + len(key) for key in key_set.keys)
 
 
 def fields_of(item: Any, *numbers: str) -> dict[str, Any]:
@@ -292,7 +308,7 @@ def tallies_of(item: dict[str, Any]) -> dict[str, Tally]:
     return {key: Tally.decode(tally) for key, tally in tallies.items()}
 
 
-def damage_of(item: dict[str, Any], length: int = 2) -> list[Damage]:
+def damage_of(item: dict[str, Any], length: int = 2) -> Damages:
     """Return the damage that an object tells of, each a list of so many fields.
 
     Raises:
@@ -303,4 +319,6 @@ def damage_of(item: dict[str, Any], length: int = 2) -> list[Damage]:
         type(why) is str for part in found for why in part[2:]
     ):
         raise DecodeError("a place of damage is no number")
-    return [Damage(*part) for part in found]
+    damage = Damages()
+    damage.note(*(Damage(*part) for part in found))
+    return damage

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from runlore.log.points import KeySet
+
 LONG_BYTES = 4 << 20  # of a log that it is worth importing numpy for
 MIN_ROWS = 64  # of one kind, one behind the other, that are looked at together
 MAX_SCANNED = 20_000  # rows of mixed kinds that are looked at together
@@ -39,17 +41,17 @@ class Rows(NamedTuple):
     payloads: "NDArray[np.void]"
 
 
-def good_rows(buffer: bytes, place: int, sizes: Mapping[int, int]) -> tuple[int, list[Rows]]:
+def good_rows(buffer: bytes, place: int, key_sets: Mapping[int, "KeySet"]) -> tuple[int, list[Rows]]:
     """Return the bytes that good rows take from `place` on, without a gap, and these rows by key set.
 
-    `sizes` are those of a row, by the numbers of known key sets.
+    `key_sets` are the known ones by their numbers.
     """
     if len(buffer) - place < _HEADS.size:
         return 0, []
     _, _, number = _HEADS.unpack_from(buffer, place)
-    size = sizes.get(number)
-    alike = None if size is None else _alike(buffer, place, number, size)
-    return _mixed_rows(buffer, place, sizes) if alike is None else _equal_rows(alike, number)
+    key_set = key_sets.get(number)
+    alike = None if key_set is None else _alike(buffer, place, number, key_set.size)
+    return _mixed_rows(buffer, place, key_sets) if alike is None else _equal_rows(alike, number)
 
 
 def _alike(buffer: bytes, place: int, number: int, size: int) -> Any:
@@ -76,11 +78,12 @@ def _equal_rows(frames: Any, number: int) -> tuple[int, list[Rows]]:
     return count * frames.itemsize, [Rows(number, np.arange(count), frames["row"][:count])] if count else []
 
 
-def _mixed_rows(buffer: bytes, place: int, sizes: Mapping[int, int]) -> tuple[int, list[Rows]]:
+def _mixed_rows(buffer: bytes, place: int, key_sets: Mapping[int, "KeySet"]) -> tuple[int, list[Rows]]:
     """Return rows as `good_rows` does, of several key sets in any order."""
     import numpy as np
 
     heads: dict[int, bytes] = {}
+    sizes: dict[int, int] = {}
     found: dict[int, tuple[list[int], list[int]]] = {}  # by key set: places of payloads, and which row it is
     begin, last = place, len(buffer)
     unpack = _HEADS.unpack_from
@@ -89,7 +92,8 @@ def _mixed_rows(buffer: bytes, place: int, sizes: Mapping[int, int]) -> tuple[in
             break
         head, _, number = unpack(buffer, place)
         if number not in heads:
-            heads[number] = _head_of(sizes[number]) if number in sizes else b""
+            sizes[number] = key_sets[number].size if number in key_sets else 0
+            heads[number] = _head_of(sizes[number]) if number in key_sets else b""
         if head != heads[number] or place + HEAD.size + sizes[number] > last:
             break
         places, orders = found.setdefault(number, ([], []))
