@@ -63,7 +63,8 @@ class Saving:
             additions = owner.additions_for(self._model)
             if additions is None:
                 return  # the weights have changed since
-            additions.files(self._folder, written, kind="model", most=MAX_KEPT_BYTES, step=additions.step)
+            step, epoch = additions.step, additions.epoch
+            additions.files(self._folder, written, kind="model", most=MAX_KEPT_BYTES, step=step, epoch=epoch)
             additions.close()
 
     def _files(self) -> dict[Path, tuple[int, ...] | None]:

@@ -11,7 +11,7 @@ from runlore.guest.wrapping import Written
 from runlore_transformers._calls import RecordedCall
 from runlore_transformers._data import record_evaluated
 from runlore_transformers._framework import NAME
-from runlore_transformers._metrics import by_split
+from runlore_transformers._metrics import by_split, without_speeds
 from runlore_transformers._owners import Baseline, additions_to_writer, link_to_writer, maker_of, owners
 from runlore_transformers._params import labels, names, record_params
 
@@ -203,4 +203,9 @@ class InnerEvaluation:
 
 def _write(target: Recorder, logs: Mapping[str, Any], prefix: str, ending: str | None, place: Place) -> None:
     for split, metrics in by_split(logs, prefix).items():
-        target.metrics({f"{name}{ending or ''}": value for name, value in metrics.items()}, split=split, **place)
+        found: Mapping[str, Any] = {f"{name}{ending or ''}": value for name, value in metrics.items()}
+        if isinstance(target, Additions):
+            scores = without_speeds(found)
+            told = target.beside_recorded(scores, split)
+            found = found if told == scores else told  # of what is known already, its speed matters no more
+        target.metrics(found, split=split, **place)

@@ -8,6 +8,7 @@ SPLITS = ("eval", "test", "val", "valid", "validation", "dev")  # as prefixes of
 AXES = ("epoch", "step")
 COMMON = (*AXES, "num_input_tokens_seen")  # in all logs, with no prefix
 RUNTIME = "_runtime"
+SPEEDS = (RUNTIME, "_per_second", "_preparation_time")  # ends of names: they differ each time
 
 
 def qualified(logs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -37,6 +38,11 @@ def by_split(logs: Mapping[str, Any], prefix: str | None = None) -> dict[str, di
             split = next((split for split in splits if name.startswith(f"{split}_")), "train")
             found.setdefault(split, {})[name] = value
     return found
+
+
+def without_speeds(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return numbers without those that tell how long an evaluation took."""
+    return {name: value for name, value in metrics.items() if not str(name).endswith(SPEEDS)}
 
 
 def summary_in(logs: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from sklearn.linear_model import LogisticRegression
-from transformers import TrainerCallback
+from transformers import BertForSequenceClassification, Trainer, TrainerCallback
 
 import runlore
 from runlore import Store
@@ -155,6 +155,34 @@ def test_an_evaluation_of_the_best_model_has_its_step(store: Store, tmp_path: Pa
     assert run.metrics["eval_loss"].steps.tolist() == [2, 4, 6]
     assert run.metrics["eval_loss"].epochs.tolist() == [2 / 6, 4 / 6, 1.0]
     assert dict(zip([2, 4, 6], run.metrics["eval_loss"].values, strict=True))[best] == told["eval_loss"]
+
+
+class Doubling(Trainer):
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        loss, *more = super().compute_loss(*args, **kwargs) if kwargs.get("return_outputs") else [0.0]
+        return (2 * loss, *more)
+
+
+def test_no_evaluation_of_a_saved_model_replaces_a_point_of_the_training(store: Store, tmp_path: Path) -> None:
+    """One of the model that was saved behind the training, loaded again, took the epoch from its point."""
+    settings = {"eval_strategy": "steps", "eval_steps": 2, "save_strategy": "steps", "save_steps": 2}
+    best = {"load_best_model_at_end": True, "metric_for_best_model": "loss", "greater_is_better": True}
+    made = trainer(tmp_path, RunloreCallback(), **settings, **best)
+    made.train()
+    step = made.state.best_global_step
+    before = only(store).metrics["eval_loss"]
+    made.save_model(tmp_path / "final")
+    for cls in (Trainer, Doubling):
+        loaded = BertForSequenceClassification.from_pretrained(tmp_path / "final")
+        told = trainer(tmp_path, RunloreCallback(), cls=cls, model=loaded).evaluate(made.eval_dataset)
+    run = only(store)
+    after = run.metrics["eval_loss"]
+    assert (after.values.tolist(), after.epochs.tolist()) == (before.values.tolist(), before.epochs.tolist())
+    assert run.metrics["eval_loss/after"].values.tolist() == [told["eval_loss"]]
+    assert run.metrics["eval_loss/after"].steps.tolist() == [step]
+    assert "eval_runtime/after" not in run.metrics
+    final = run.artifact("final")
+    assert (final.step, final.epoch) == (step, step / 6)
 
 
 def test_an_evaluation_where_the_best_checkpoint_is_gone_has_the_last_step(store: Store, tmp_path: Path) -> None:

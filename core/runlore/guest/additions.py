@@ -17,6 +17,7 @@ from runlore.guest.wrapping import ByIdentity
 from runlore.log.points import stored_key
 from runlore.log.record import read_files
 from runlore.log.superseding import read_series
+from runlore.log.values import as_number
 from runlore.recording.additions import addition, addition_to, close_addition_to
 from runlore.recording.ranks import is_worker
 from runlore.recording.run import Run
@@ -300,10 +301,10 @@ def _beside(run: Run, metrics: Mapping[str, Any], split: str, step: int | None) 
     found = {}
     for name, value in metrics.items():
         steps, values, *_ = recorded[keys[name]]
-        at = values[steps == step].tolist()
-        if not at:
+        at, number = values[steps == step].tolist(), as_number(value)
+        if not at or number is None:  # what is no number replaces nothing
             found[name] = value
-        elif not _is_close(at[-1], float(value)):
+        elif not _is_close(at[-1], number):
             found[f"{name}/after"] = value
     return found
 

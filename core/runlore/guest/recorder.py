@@ -125,12 +125,21 @@ class Recorder(ABC):
         watch.claim(path)
         self._write(repr(str(path)), lambda run: _add_file(run, path, kind, most, (step, epoch)))
 
-    def files(self, folder: Path, paths: Sequence[Path], *, kind: str, most: int, step: int | None = None) -> None:
+    def files(
+        self,
+        folder: Path,
+        paths: Sequence[Path],
+        *,
+        kind: str,
+        most: int,
+        step: int | None = None,
+        epoch: float | None = None,
+    ) -> None:
         """Record files of one folder that were written together as one artifact; kept are up to `most` bytes."""
         watch.claim(folder)
+        facts = {"kind": kind, "step": step, "epoch": epoch}
         self._write(
-            repr(str(folder)),
-            lambda run: run.run_log.keep_files(folder, paths, kind=kind, step=step, keep=_size(paths) <= most),
+            repr(str(folder)), lambda run: run.run_log.keep_files(folder, paths, facts, keep=_size(paths) <= most)
         )
 
     def keep_bytes(self, data: bytes, *, name: str, kind: str = "file") -> None:

@@ -196,17 +196,20 @@ class RunLog:
             self.event({**UNPLACED, **event, **not_kept(error)})
 
     def keep_files(
-        self, folder: Path, paths: Sequence[Path], *, kind: str = "file", step: int | None = None, keep: bool = True
+        self, folder: Path, paths: Sequence[Path], facts: Mapping[str, Any] | None = None, *, keep: bool = True
     ) -> None:
         """Record some files of a folder as one artifact, named like the folder; others in it are not looked at.
+
+        `facts` are kind, step and epoch.
 
         Raises:
             OSError: one of them is gone.
         """
         if self.writer is None:
             return
-        event: Event = {"type": "artifact", "name": folder.name, "kind": kind, "path": str(folder.absolute())}
-        event |= {"step": as_step(step), "epoch": None, "roles": []}
+        told = {"kind": "file", "step": None, "epoch": None, **(facts or {})}
+        event: Event = {"type": "artifact", "name": folder.name, "path": str(folder.absolute()), **told, "roles": []}
+        event |= {"step": None if told["step"] is None else as_step(told["step"]), "epoch": as_number(told["epoch"])}
         if keep:
             self.event(event | kept_files(folder, paths, self.blobs, plugins().rewrite_file))
         elif {path for path in folder.rglob("*") if path.is_file()} == set(paths):
