@@ -112,10 +112,10 @@ def told_modules(wanted: Iterable[str] | None = None) -> str:
     """
     chosen = None if wanted is None else frozenset(wanted)
     found: dict[str, list[str]] = {}
-    for plugin, item in _told().values():
-        if chosen is None or item.name in chosen:
-            for module in [item.module, *item.also] if item.module else item.packages:
-                found.setdefault(module, []).append(f"{plugin}:{item.name}")
+    for name, (plugin, modules) in _awaited().items():
+        if chosen is None or name in chosen:
+            for module in modules:
+                found.setdefault(module, []).append(f"{plugin}:{name}")
     return ",".join(f"{module}={'+'.join(names)}" for module, names in sorted(found.items()))
 
 
@@ -133,7 +133,7 @@ def wanted_by_setting(default: str = "") -> frozenset[str]:
     value = _setting_value(default)
     if value.lower() in FALSE:
         return frozenset()
-    found = _integrations()
+    found = _awaited()
     names = [part.strip() for part in value.split(",") if part.strip()]
     if value.lower() in TRUE:
         names = list(found)
@@ -163,7 +163,28 @@ def _told(only: "Collection[str] | None" = None) -> "dict[str, tuple[str, Integr
     return {item.name: (plugin, item) for plugin, items in results for item in items}
 
 
-def _check_known(name: str, found: "Mapping[str, Integration]") -> None:
+class _AllBut(frozenset[str]):
+    """All names but some."""
+
+    def __contains__(self, name: object) -> bool:
+        return not super().__contains__(name)
+
+
+def _awaited() -> dict[str, tuple[str, Sequence[str]]]:
+    """Return the modules at whose import each integration begins, by its name, with its plugin's.
+
+    A plugin that declares them is not loaded for it.
+    """
+    declared = plugins().declared
+    found: dict[str, tuple[str, Sequence[str]]] = {}
+    for name, (plugin, item) in _told(_AllBut(declared)).items():
+        found[name] = (plugin, [item.module, *item.also] if item.module else item.packages)
+    for plugin, told in declared.items():
+        found |= {name: (plugin, modules) for name, modules in told.items() if modules}
+    return found
+
+
+def _check_known(name: str, found: Mapping[str, object]) -> None:
     if name not in found:
         close = closest(name, found)
         hint = f"did you mean {close!r}?" if close is not None else f"known: {', '.join(sorted(found)) or 'none'}"

@@ -64,6 +64,8 @@ class Plugins:
     """
 
     def __init__(self, disabled: frozenset[str] | None = None) -> None:
+        self.points: list[EntryPoint] = []  # of all plugins but disabled ones, loaded or not
+        self._declared: dict[str, dict[str, list[str]]] | None = None
         self._listed: list[PluginInfo] = []
         self._waiting: list[EntryPoint] = []
         self._core: list[EntryPoint] = []  # our own that integrate nothing: loaded once any hook but `ASKED` is called
@@ -77,6 +79,7 @@ class Plugins:
     def load(self) -> Self:
         """Find the plugins, and load those of somebody else's that don't wait, our own before; call it once."""
         found = sorted(entry_points(), key=lambda point: point.name)
+        self.points = [point for point in found if not self._disabled & {point.name, "all"}]
         self._waiting = [point for point in found if point.waits]
         self._core = [point for point in found if not point.waits]
         if any(point.distribution != OWN for point in self._core):  # which may have any hook
@@ -88,6 +91,14 @@ class Plugins:
         """All plugins; those that waited are loaded for it."""
         self._load_due(None)
         return sorted(self._listed, key=lambda item: item.name)
+
+    @property
+    def declared(self) -> dict[str, dict[str, list[str]]]:
+        """Declarations of plugins that wait, by name, for which they need not be loaded: `EntryPoint.declared`."""
+        if self._declared is None:
+            found = ((point.name, point.declared()) for point in self.points if point.waits)
+            self._declared = {name: told for name, told in found if told is not None}
+        return self._declared
 
     def register(self, plugin: Any, name: str) -> list[str]:
         """Add a plugin, which needs no entry point, and return the names of its hooks.
@@ -101,11 +112,6 @@ class Plugins:
     def unregister(self, plugin: Any) -> None:
         """Remove a plugin that was registered."""
         self._hooks.unregister(plugin)
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the loaded plugins."""
-        return [item.name for item in self.listed if item.state == "loaded"]
 
     @property
     def observed(self) -> bool:
@@ -285,7 +291,7 @@ class Plugins:
             known = (point.name, state, point.distribution, point.version, point.value)
             self._listed.append(PluginInfo(*known, tuple(hooks), error))
 
-        if point.name in self._disabled or "all" in self._disabled:
+        if point not in self.points:
             listed("disabled", [])
             return
         try:

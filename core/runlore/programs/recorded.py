@@ -127,13 +127,15 @@ def _environment(run: Run, told: Told | None) -> dict[str, str]:
     found = dict(os.environ)
     if told is not None:
         found[TOLD] = str(told.path)
-        seeded = [item.module for item in plugins().listed if SEEDING in item.hooks and item.state == "loaded"]
-        found[SEEDED] = ",".join(seeded)
     found[PROGRAM] = f"{run.id} {os.getpid()} {run.folder.root}"
     found[NAMES["store"]] = str(run.folder.root)
     if setting("autolog") is None:
         found[NAMES["autolog"]] = os.environ[NAMES["autolog"]] = "1"
     found[WATCHED] = told_modules(wanted_by_setting())
+    if told is not None:
+        known = {name for name, told in plugins().declared.items() if SEEDING in told}
+        known.update(plugins().implementing(SEEDING))  # those that had to be loaded
+        found[SEEDED] = ",".join(item.value for item in plugins().points if item.name in known)
     found[LENT] = os.pathsep.join(_lent())
     found["PYTHONPATH"] = os.pathsep.join(filter(None, (JOINING, found.get("PYTHONPATH"))))
     return found
@@ -141,9 +143,11 @@ def _environment(run: Run, told: Told | None) -> dict[str, str]:
 
 def _lent() -> list[str]:
     """Return the packages that a Python without runlore borrows, as name=folder, and behind = what tells of plugins."""
-    modules = [item.module.partition(":")[0] for item in plugins().listed if item.distribution == "runlore"]
-    names = sorted({name.partition(".")[0] for name in ["runlore", *modules]})
-    folders = {name: Path(str(sys.modules[name].__file__)).parents[1] for name in names if name in sys.modules}
+    folders = {"runlore": Path(str(sys.modules["runlore"].__file__)).parents[1]}
+    for item in plugins().points:
+        name = item.value.partition(".")[0]
+        if item.distribution == "runlore" and name not in folders and item.folder is not None:
+            folders[name] = Path(item.folder).parent
     pluggy = find_spec("pluggy")  # which is loaded only where there are plugins of somebody else's
     if pluggy is not None and pluggy.origin is not None:
         folders["pluggy"] = Path(pluggy.origin).parents[1]
