@@ -1,9 +1,15 @@
 """Files of numpy."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy
 
+from runlore.guest.files.watch import read, wrote
 from runlore.guest.wrapping import Wrappers
-from runlore_scripts._calls import follow_all, reads, writes
+from runlore_scripts._calls import argument, follow_all, reads, writes
+
+READING = ("r", "readonly", "c", "copyonwrite")  # modes of `memmap`
 
 
 def follow(wrappers: Wrappers) -> None:
@@ -14,3 +20,12 @@ def follow(wrappers: Wrappers) -> None:
     wrappers.follow(numpy, "savetxt", writes("data", 0, "fname"))
     loaders = ("load", "loadtxt", "genfromtxt", "fromfile")
     follow_all(wrappers, numpy, loaders, lambda name: reads(f"numpy.{name}", 0, "file", "fname"))
+    wrappers.follow(numpy.memmap, "__new__", _mapped)
+
+
+def _mapped(args: tuple[Any, ...], kwargs: Mapping[str, Any], result: object) -> None:
+    name = argument(args, kwargs, 1, "filename")
+    if argument(args, kwargs, 3, "mode") in READING:
+        read(name, "numpy.memmap")
+    else:
+        wrote(name, "data")

@@ -29,6 +29,12 @@ SWITCHES: dict[str, tuple[Place, ...]] = {
     ),
     "plotly": (Place("plotly.io", "_plotly:follow"),),
     "torch-files": (Place("torch", "_torch:follow"),),
+    "fabric-files": (
+        Place("lightning_fabric.fabric", "_trainers:follow_fabric"),
+        Place("lightning.fabric.fabric", "_trainers:follow_lightnings_fabric"),
+    ),
+    "accelerate-files": (Place("accelerate.accelerator", "_trainers:follow_accelerate"),),
+    "transformers-files": (Place("transformers.modeling_utils", "_trainers:follow_transformers"),),
     "safetensors": (
         Place("safetensors.torch", "_safetensors:follow_torch"),
         Place("safetensors.numpy", "_safetensors:follow_numpy"),

@@ -117,6 +117,7 @@ def test_safetensors(store: Store, on: Switch, made: Path) -> None:
 def test_numpy(store: Store, on: Switch, made: Path) -> None:
     np.save(made / "in.npy", np.arange(3))
     np.savetxt(made / "in.txt", np.arange(3))
+    np.arange(3).tofile(made / "in.bin")
     on("numpy-files")
     with runlore.start_run():
         np.save("a", np.zeros(1))
@@ -126,8 +127,12 @@ def test_numpy(store: Store, on: Switch, made: Path) -> None:
         np.savetxt("e.txt", np.zeros(1))
         np.load(made / "in.npy")
         np.loadtxt(fname=made / "in.txt")
-    assert written(store) == dict.fromkeys(["a.npy", "b.npy", "c.npz", "d.npz", "e.txt"], "data")
-    assert read(store) == {"made/in.npy": "numpy.load", "made/in.txt": "numpy.loadtxt"}
+        np.memmap(made / "in.bin", mode="r")
+        np.memmap("f.bin", np.uint8, "w+", shape=4)[:] = 7
+    assert written(store) == dict.fromkeys(["a.npy", "b.npy", "c.npz", "d.npz", "e.txt", "f.bin"], "data")
+    assert read(store) == {
+        "made/in.npy": "numpy.load", "made/in.txt": "numpy.loadtxt", "made/in.bin": "numpy.memmap",
+    }  # fmt: skip
 
 
 def test_pandas(store: Store, on: Switch, made: Path) -> None:
@@ -276,6 +281,44 @@ def test_a_model_is_told_by_the_methods_of_its_class(value: Any, expected: bool)
 )
 def test_torch_files_are_told_apart(value: Any, expected: str) -> None:
     assert kind_of(value) == expected
+
+
+@pytest.mark.stress
+def test_libraries_for_training(store: Store, on: Switch, made: Path) -> None:
+    """Fabric, accelerate and transformers write and read what the user's own code asks them to."""
+    from accelerate import Accelerator
+    from lightning_fabric import Fabric
+    from transformers import BertConfig, BertModel
+
+    sizes = {
+        "hidden_size": 4,
+        "intermediate_size": 4,
+        "num_attention_heads": 1,
+        "num_hidden_layers": 1,
+        "vocab_size": 3,
+    }
+    fabric, accelerator, bert = (
+        Fabric(accelerator="cpu", devices=1),
+        Accelerator(cpu=True),
+        BertModel(BertConfig(**sizes)),
+    )
+    model = accelerator.prepare(fabric.setup(torch.nn.Linear(2, 2)))
+    bert.save_pretrained(made / "bert")
+    fabric.save(made / "state.ckpt", {"model": model})
+    on("fabric-files", "accelerate-files", "transformers-files", "torch-files")
+    with runlore.start_run():
+        fabric.load(made / "state.ckpt", {"model": model})
+        fabric.save("fabric.ckpt", {"model": model})
+        accelerator.save(model.state_dict(), "weights.pt")
+        accelerator.save_state("state")
+        accelerator.load_state("state")
+        accelerator.save_model(model, save_directory="accelerated")
+        BertModel.from_pretrained(made / "bert").save_pretrained("bert-2")
+    assert written(store) == {
+        "fabric.ckpt": "checkpoint", "weights.pt": "model", "state": "checkpoint", "accelerated": "model",
+        "bert-2": "model",
+    }  # fmt: skip
+    assert {name.partition("/")[2].partition("/")[0] for name in read(store)} == {"state.ckpt", "bert"}
 
 
 # Whose calls count
