@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runlore.media import images, numbers, tables
+from runlore.media import figures, images, numbers, tables
 from runlore.media.dimensions import check_dimensions, dimensions_of
 
 MAX_ITEMS = 100  # of one call
@@ -46,17 +46,18 @@ SIGNATURES[".jpeg"] = SIGNATURES[".jpg"]
 
 
 class Encoded(NamedTuple):
-    """One item as a file: its suffix and its bytes."""
+    """One item as a file: its suffix and its bytes; a figure of plotly, whose bytes are made later, is a snapshot."""
 
     suffix: str
-    content: bytes
+    content: bytes | figures.Snapshot
 
 
 @dataclass
 class Media:
     """Holds what a call keeps: items of a kind, facts about all of them, and what was cut or left out.
 
-    Images that are still to be encoded lie in `waiting` as copies, which nobody changes meanwhile.
+    Images that are still to be encoded lie in `waiting` as copies, which nobody changes meanwhile. The `numbers` of
+    figures are put back into their contents behind the search for secrets.
     """
 
     kind: str
@@ -64,14 +65,16 @@ class Media:
     facts: dict[str, Any] = field(default_factory=dict)
     losses: list[str] = field(default_factory=list)
     waiting: list[Any] = field(default_factory=list)
+    numbers: figures.Numbers = field(default_factory=figures.Numbers)
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes that the waiting images take; 0 where none wait."""
-        return sum(map(images.size_of, self.waiting))
+        """Bytes that the waiting images and figures take; 0 where none wait."""
+        drawn = sum(item.content.size for item in self.items if isinstance(item.content, figures.Snapshot))
+        return drawn + sum(map(images.size_of, self.waiting))
 
     def encode(self) -> None:
-        """Encode the images that wait.
+        """Encode the images and figures that wait.
 
         Raises:
             MissingDependency: Pillow is not installed.
@@ -80,6 +83,9 @@ class Media:
             content, losses = images.png_of(image)
             self.add(Encoded(".png", content), losses)
         self.waiting = []
+        for place, item in enumerate(self.items):
+            if isinstance(item.content, figures.Snapshot):
+                self.items[place] = Encoded(item.suffix, self.numbers.words_of(item.content))
 
     @property
     def is_text(self) -> bool:
@@ -87,10 +93,12 @@ class Media:
         return any(item.suffix in TEXTS for item in self.items)
 
     def contents(self, key: str) -> tuple[bytes | dict[str, bytes], str]:
-        """Return the only item and its name as a file, or a folder of several and its name."""
+        """Return the only item and its name as a file, or a folder of several and its name; all are encoded."""
+        contents = [item.content for item in self.items if isinstance(item.content, bytes)]
         if len(self.items) == 1:
-            return self.items[0].content, f"{key}{self.items[0].suffix}"
-        return {f"{place}{item.suffix}": item.content for place, item in enumerate(self.items)}, key
+            return contents[0], f"{key}{self.items[0].suffix}"
+        names = [f"{place}{item.suffix}" for place, item in enumerate(self.items)]
+        return dict(zip(names, contents, strict=True)), key
 
     def add(self, item: Encoded, losses: list[str]) -> None:
         """Add an item; what was cut of several is told once."""
@@ -173,9 +181,17 @@ def _one(value: Any, kind: str | None) -> tuple[str, Encoded, list[str]]:
     if _is_a(value, "matplotlib.figure", "Figure"):
         return "figure", Encoded(".png", images.png_of_figure(value)), []
     if _is_a(value, "plotly.basedatatypes", "BaseFigure"):
-        return "figure", Encoded(".json", _bounded(value.to_json().encode(), ".json")), []
+        return "figure", Encoded(".json", _drawn(value)), []
     wanted = kind or "image, audio, video, text or figure"
     raise ValueError(f"a {type(value).__qualname__} is no {wanted}: give an array, a path, or bytes")
+
+
+def _drawn(figure: Any) -> figures.Snapshot:
+    """Return a figure of plotly as it is now."""
+    found = figures.snapshot(figure)
+    if found.size > MAX_WORDS:
+        raise ValueError(f"it has about {found.size:,} bytes, at most {MAX_WORDS:,} are kept")
+    return found
 
 
 def _is_path(text: str, kind: str | None) -> bool:

@@ -25,7 +25,7 @@ class Keeper(Protocol):
 
     def keep_bytes(
         self, data: bytes | Mapping[str, bytes], *, name: str, kind: str, masked: bool, step: int | None,
-        epoch: float | None, facts: Mapping[str, Any] | None,
+        epoch: float | None, facts: Mapping[str, Any] | None, whole: Callable[[bytes], bytes] | None,
     ) -> None:  # fmt: skip
         """Keep bytes, or a folder of them, as an artifact."""
 
@@ -152,9 +152,11 @@ def _keep(keeper: Keeper, name: str, step: int | None, epoch: float | None, medi
         if media.items:
             data, path = media.contents(name)
             facts = {"media": name, **media.facts}
+            whole = media.numbers.put_back if media.numbers.parts else None
             keeper.keep_bytes(
-                data, name=path, kind=media.kind, masked=not media.is_text, step=step, epoch=epoch, facts=facts
-            )
+                data, name=path, kind=media.kind, masked=not media.is_text, step=step, epoch=epoch, facts=facts,
+                whole=whole,
+            )  # fmt: skip
     except Exception as error:  # a value of the user's, in libraries of others: training goes on
         _refuse(keeper, name, error)
 

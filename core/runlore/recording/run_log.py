@@ -1,7 +1,7 @@
 """The log of one run as this process writes it: opened, reopened in a forked child, rewound, ended."""
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -170,11 +170,12 @@ class RunLog:
         step: int | None = None,
         epoch: float | None = None,
         facts: Mapping[str, Any] | None = None,
+        whole: Callable[[bytes], bytes] | None = None,
     ) -> None:
         """Keep bytes, or a folder of them by path, as an artifact that has no file of its own.
 
         Rewriters may mask or withhold them; `masked` ones have passed the rewriters already, or hold no words. `facts`
-        are further fields of the event.
+        are further fields of the event. `whole` puts what holds no words, and was left out, into the bytes behind that.
         """
         if self.writer is None:
             return
@@ -188,7 +189,8 @@ class RunLog:
         is_file = isinstance(data, bytes)
         event: Event = {"type": "artifact", "name": files[0].name if is_file else name, "kind": files[0].kind}
         event |= {**(facts or {}), "step": as_step(step), "epoch": as_number(epoch)}
-        content = files[0].content if is_file else {file.name: file.content for file in files}
+        contents = {file.name: file.content if whole is None else whole(file.content) for file in files}
+        content = contents[files[0].name] if is_file else contents
         try:
             self.event(kept_content(event, content, self.blobs))
         except OSError as error:
