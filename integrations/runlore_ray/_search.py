@@ -39,6 +39,9 @@ class Experiment:
         self._asked: Mapping[str, Any] = {}
         self._last: int | None = None  # trial that has added to its curve
         self._is_whole = True  # all trials have come to an end by themselves
+        self._at_end: list[
+            Any
+        ] = []  # the trials, once the controller tidies up: it may be gone before the call returns
         self._block = ExitStack()
         self.session.pause(returned=False)
 
@@ -108,6 +111,7 @@ class Experiment:
         """Note that the controller tidies up, whether trials are left or not."""
         controller = self._controller()
         self._is_whole = controller is None or controller.is_finished()
+        self._at_end = [] if controller is None else list(controller.get_trials())
 
     def end(self, error: BaseException | None) -> None:
         """End the run, and those of trials that are left."""
@@ -133,7 +137,7 @@ class Experiment:
 
     def _all_trials(self) -> list[Any]:
         controller = self._controller()
-        return [] if controller is None else list(controller.get_trials())
+        return self._at_end if controller is None else list(controller.get_trials())
 
     def _conclude(self, session: FitSession) -> None:
         """Record the best trial, by the metric that was asked for, and counts."""

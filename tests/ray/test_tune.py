@@ -112,7 +112,9 @@ def test_a_trial_that_a_scheduler_ends_tells_so_and_one_that_is_whole_does_not(
         last = max(points(trials[slope]))
         assert trials[slope].tags["stopped"] == f"step {last}: ended by AsyncHyperBandScheduler"
         assert (trials[slope].status, last) in (("finished", 1), ("finished", 2))
-    assert only(autologged).params["AsyncHyperBandScheduler.reduction_factor"] == 2
+    run = only(autologged)
+    assert run.params["AsyncHyperBandScheduler.reduction_factor"] == 2
+    assert (run.summary["trials.terminated"], run.params["best.slope"]) == (3, 4.0)
 
 
 def test_a_stopper_ends_trials_before_their_time_and_a_planned_length_does_not(
