@@ -131,3 +131,39 @@ def test_a_child_of_multiprocessing_takes_its_own_mark_away(store: Store, python
     process.succeed()
     assert store.run("child").status == "finished"
     assert list((store.root / "marks").iterdir()) == []
+
+
+def test_the_stack_that_somebody_else_wants_at_a_signal_is_theirs(store: Store, python: Python, tmp_path: Path) -> None:
+    """It got into our mark: `faulthandler` has one file for each signal."""
+    wanted = tmp_path / "stack.txt"
+    process = python(
+        """
+        import faulthandler, signal, sys, time
+        file = open(sys.argv[1], "w")
+        faulthandler.register(signal.SIGTERM, file=file, chain=True)
+        import runlore
+        run = runlore.start_run("theirs")
+        print("ready", flush=True)
+        time.sleep(60)
+        """,
+        str(wanted),
+    )
+    process.line()
+    assert process.kill(signal.SIGTERM) == -signal.SIGTERM
+    assert "most recent call first" in wanted.read_text()
+    assert store.run("theirs").status == "crashed"
+
+
+def test_a_handler_of_a_library_in_c_is_passed_on_to(store: Store, python: Python) -> None:
+    process = python("""
+        import ctypes, signal, time
+        import runlore
+        system = ctypes.CDLL(None)
+        system.signal(signal.SIGTERM, system._exit)
+        run = runlore.start_run("passed")
+        print("ready", flush=True)
+        time.sleep(60)
+    """)
+    process.line()
+    assert process.kill(signal.SIGTERM) == signal.SIGTERM
+    assert store.run("passed").status == "interrupted"

@@ -35,6 +35,8 @@ MEANINGS = {  # of the signals that leave a mark, by their names
 ENDING_S = 60.0  # that a handler may take between the signal and the end of the process
 MAX_STATUS_BYTES = 4096  # of what the kernel says of this process
 IGNORED, CAUGHT = 30, 31  # places of sets of signals in that
+DEFAULT = 0  # what `getsignal` returns where Python has no handler
+MAX_WORDS, BASE = 64, 1  # of what the system tells of a handler, and the place of its library in what the linker tells
 SURVIVED_US = 1_000_000  # a frame that is this much younger than the mark means that the process lived on
 
 
@@ -61,12 +63,15 @@ class Mark(Part):
                     self.rearm()
                     return
             self.forget()  # it was removed, with the store
+        if _is_dumped(SIGTERM):
+            return
         with suppress(OSError):
             make_folder(folder, folder.parent)
             path = folder / mark_name(identity)
             appending = self._add(SIGTERM, open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, folder.parent))
             self._path, self._file = path, file_identity(appending)
-            if SIGHUP not in _signals(IGNORED):  # as it is below nohup, where nothing ends because of it
+            # Below nohup nothing ends because of SIGHUP.
+            if SIGHUP not in _signals(IGNORED) and not _is_dumped(SIGHUP):
                 os.lseek(self._add(SIGHUP, open_file(path, os.O_WRONLY, folder.parent)), 1, os.SEEK_SET)
 
     def _add(self, number: int, descriptor: int) -> int:
@@ -172,6 +177,23 @@ def _read_mark(folder: Path, identity: dict[str, Any]) -> tuple[int, str] | None
 
 def _register(number: int, file: FileIO) -> None:
     faulthandler.register(number, file=file, all_threads=False, chain=True)
+
+
+def _is_dumped(number: int) -> bool:
+    """Return True if somebody else has asked `faulthandler` for the stack at a signal: it writes to one file only.
+
+    Python does not tell. But where it knows of no handler, and there is one in its own code, it is that: the system
+    says where it lies (sigaction(2)), and in what (dladdr(3)).
+    """
+    if number not in _signals(CAUGHT) or getsignal(number) != DEFAULT:
+        return False
+    import ctypes  # which few need
+
+    system, handler, within, own = ctypes.CDLL(None), *((ctypes.c_void_p * MAX_WORDS)() for _ in range(3))
+    system.sigaction(number, None, handler)
+    system.dladdr(ctypes.c_void_p(handler[0]), within)
+    system.dladdr(ctypes.pythonapi.Py_Initialize, own)
+    return bool(within[BASE] == own[BASE])
 
 
 def _signals(*fields: int) -> frozenset[int]:
