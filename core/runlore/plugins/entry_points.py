@@ -18,6 +18,13 @@ GROUP = "runlore"
 WAITING = f"{GROUP}.integrations"  # of plugins that only integrate a framework: loaded when somebody asks for one
 OURS = f"[{GROUP}".encode()  # how the sections of both begin
 AWAITED = "awaited.txt"  # beside a plugin's module: what it would tell if it were loaded
+OWN = "runlore"  # the distribution, which counts without metadata, too: in an archive, a frozen program, a source tree
+PLUGINS = {
+    "code": "runlore.plugins.code", "csv": "runlore.plugins.csv_mirror:plugin", "data": "runlore.plugins.data",
+    "environment": "runlore.plugins.environment", "progress": "runlore.plugins.progress:plugin",
+    "secrets": "runlore.plugins.secrets", "system": "runlore.plugins.system:plugin",
+}  # fmt: skip
+INTEGRATIONS = ("catboost keras lightgbm lightning optuna ray scripts sklearn spark torch transformers xgboost").split()
 MAX_BYTES = 1 << 20  # of a distribution's entry points, and of what is awaited, that are read
 _loading: ContextVar[bool] = ContextVar("runlore_loading_plugin", default=False)
 
@@ -92,7 +99,22 @@ def entry_points() -> list[EntryPoint]:
             distribution = project.replace("_", "-").lower()
             made = EntryPoint(point, value, distribution, version.partition("-")[0], group == WAITING)
             found.setdefault(point, made)
+    if OWN not in seen:
+        for made in _own():
+            found.setdefault(made.name, made)
     return list(found.values())
+
+
+def _own() -> Iterator[EntryPoint]:
+    """Yield what the metadata of runlore would say, which is not there."""
+    from importlib.util import find_spec  # late: few need it
+
+    version = imported(OWN).__version__
+    for name, value in PLUGINS.items():
+        yield EntryPoint(name, value, OWN, version)
+    for name in INTEGRATIONS:
+        if find_spec(f"runlore_{name}") is not None:
+            yield EntryPoint(name, f"runlore_{name}.plugin", OWN, version, waits=True)
 
 
 def places(project: str) -> list[str]:

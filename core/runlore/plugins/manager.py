@@ -15,7 +15,7 @@ from runlore._text import closest
 from runlore._threads import Apart
 from runlore._warnings import report, valid_or
 from runlore.hookspecs import CapturedFile, DataDescription, Integration
-from runlore.plugins.entry_points import GROUP, EntryPoint, entry_points
+from runlore.plugins.entry_points import GROUP, OWN, EntryPoint, entry_points
 
 OBSERVER_HOOKS = ("runlore_run_started", "runlore_events_logged", "runlore_points_logged", "runlore_run_finished")
 ITEM_TYPES: dict[str, type] = {
@@ -27,7 +27,6 @@ ASKED = frozenset(  # hooks that load what waits
     {"runlore_register_integrations", "runlore_describe_weights", "runlore_measure_importance"}
 )
 LATE = ASKED | {"runlore_capture_seeds"}  # which is asked of those whose module is imported; all that may wait
-OWN = "runlore"  # the distribution of our own plugins
 REWRITE_WAIT_S = 5.0  # for a rewriter of somebody else's; who does not return in time is left out from then on
 STRUCTURAL_FIELDS = frozenset(  # of events: a reader needs them, and they hold nothing that could be secret
     "type time mode run pid pid_start pid_namespace boot host parent kind status sha256 size stored step epoch cut "
