@@ -130,3 +130,37 @@ def test_a_script_is_recorded_and_what_it_writes_is_its_own(store: Store, tmp_pa
     edges = {(names[edge.start], edge.relation, names[edge.end]) for edge in graph.edges}
     assert edges >= {("train", "wrote", "out.csv"), ("out.csv", "read", "use"), ("best.joblib", "read", "use")}
     assert ("in.csv", "read", "train") in edges
+
+
+SPAWNS = """
+import sys
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.tensorboard import SummaryWriter
+def train(rank):
+    dist.init_process_group("gloo", init_method=f"file://{sys.argv[1]}/meet", rank=rank, world_size=2)
+    model = DistributedDataParallel(torch.nn.Linear(2, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    writer = SummaryWriter(f"{sys.argv[1]}/board-{rank}")
+    for step in range(2):
+        model(torch.ones(4, 2)).sum().backward()
+        optimizer.step()
+        writer.add_scalar(f"mine_{rank}", step, step)
+    torch.save(model.module.state_dict(), f"weights_{rank}.pt")
+    dist.destroy_process_group()
+if __name__ == "__main__":
+    torch.multiprocessing.spawn(train, nprocs=2)
+"""
+
+
+@pytest.mark.stress
+def test_what_the_leader_among_spawned_processes_does_is_recorded(store: Store, tmp_path: Path) -> None:
+    """Its numbers and its files, as those of one that a launcher starts; those beside it leave none."""
+    (tmp_path / "train.py").write_text(SPAWNS)
+    done = run(tmp_path, "-m", "runlore", "run", "train.py", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (found,) = store.runs()
+    assert "loss" in found.metrics
+    assert {key for key in found.metrics if "mine" in key} == {"mine_0"}
+    assert [item.name for item in found.artifacts if item.kind == "model"] == ["weights_0.pt"]

@@ -21,7 +21,7 @@ from runlore.log.folder import Folder
 from runlore.log.record import REFIT_OF, RESUMED_FROM, STARTED_FROM, read_files
 from runlore.recording import open_runs
 from runlore.recording.current import context_run, users_run
-from runlore.recording.ranks import is_follower, is_worker, was_launched
+from runlore.recording.ranks import is_follower, is_worker, lead, was_launched
 from runlore.recording.run import Run, attach
 from runlore.recording.run_log import segment_of
 from runlore.recording.starting import StartRequest, start
@@ -131,7 +131,12 @@ def stand(run: Run, is_open: bool) -> None:
 
 
 def _may_record(request: FitRequest) -> bool:
-    """Return True in a process that records: one that works for itself, or on what is shared, or as the leader."""
+    """Return True in a process that records: one that works for itself, or on what is shared, or as the leader.
+
+    What else the leader does is recorded from now on, too.
+    """
+    if request.leader:
+        lead()
     if request.leader is not None:
         return request.leader
     if not is_worker():

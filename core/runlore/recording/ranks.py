@@ -3,6 +3,8 @@
 import os
 import sys
 
+from runlore._process import Part, process
+
 LAUNCHERS = (  # variables with the number of processes, and with the place of this one; 0 leads
     ("WORLD_SIZE", ("RANK",)),  # torchrun
     ("WORLD_SIZE", ("LOCAL_RANK", "NODE_RANK")),  # a trainer that starts the script again
@@ -30,7 +32,26 @@ def _ranks() -> list[str]:
     return []
 
 
+class _Leading(Part):
+    """Notes that this process leads a training, whoever has started it; those that it forks don't."""
+
+    def __init__(self) -> None:
+        self.is_leader = False
+
+
+def lead() -> None:
+    """Note that this process leads a training: it is no worker from now on."""
+    process.part(_Leading).is_leader = True
+
+
+def leads() -> bool:
+    """Return True in a process that leads a training, as far as `lead` was told."""
+    return process.part(_Leading).is_leader
+
+
 def is_worker() -> bool:
     """Return True where this process works for another one: in a pool, for a data loader, as a follower."""
+    if leads():
+        return False
     loaded = sys.modules.get("multiprocessing.process")  # as in every child of multiprocessing; its import takes long
     return (loaded is not None and loaded.current_process().name != "MainProcess") or is_follower()

@@ -10,7 +10,7 @@ from runlore._process import Part, process
 from runlore._threads import OwnThread
 from runlore._warnings import report
 from runlore.recording.current import current_run, is_any_open
-from runlore.recording.ranks import is_worker
+from runlore.recording.ranks import is_worker, leads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,7 +200,7 @@ def claim(path: str | os.PathLike[str]) -> None:
 
 
 def _run_and_path(target: Any) -> "tuple[Run | None, str | None]":
-    run = None if process.part(Files).is_of_worker else current_run()
+    run = None if process.part(Files).is_of_worker and not leads() else current_run()
     if run is None or run.run_log.writer is None:
         return None, None
     if not isinstance(target, str | os.PathLike):
