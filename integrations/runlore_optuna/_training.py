@@ -10,7 +10,10 @@ from runlore import FitSession, guest
 from runlore_optuna._framework import NAME
 from runlore_optuna._params import attributes_of, constraints_of, distributions_of
 
-UNTOLD = "no value was told that Optuna takes: None, NaN, or another number of values than the study has objectives"
+UNTOLD = (
+    "the trial was told to have failed, or no value that Optuna takes: None, NaN, or another number of values than the "
+    "study has objectives"
+)
 
 
 class TrialRun:
