@@ -61,7 +61,10 @@ def _record_matrix(session: FitSession, name: str, matrix: Any) -> None:
         session.data(name, shape=(rows, columns), **facts, sampled_rows=some, sample=guest.describe(found).fingerprint)  # type: ignore[union-attr]
     else:
         session.data(name, found, **facts)
-    for ending, part in (("y", matrix.get_label()), ("weight", matrix.get_weight())):
+    parts = {"y": matrix.get_label(), "weight": matrix.get_weight()}
+    parts |= {kind: matrix.get_float_info(kind) for kind in ("label_lower_bound", "label_upper_bound", "base_margin")}
+    parts["group"] = np.diff(matrix.get_uint_info("group_ptr"))  # how many rows each group of a ranking has
+    for ending, part in parts.items():
         if np.size(part):
             session.data(f"{name}_{ending}", part)
 

@@ -163,6 +163,21 @@ def test_names_and_weights_of_a_matrix_are_recorded(store: Store) -> None:
     assert found["dtrain_weight"]["shape"] == [80]
 
 
+def test_groups_bounds_and_margins_are_data(store: Store) -> None:
+    x, y = rows()
+    ranked = xgboost.DMatrix(x, y, group=[30, 50], base_margin=np.zeros(80))
+    bounded = xgboost.DMatrix(x, label_lower_bound=np.ones(80), label_upper_bound=np.full(80, 2.0))
+    for name, objective, data in (("ranked", "rank:pairwise", ranked), ("bounded", "survival:aft", bounded)):
+        xgboost.train({"objective": objective, "nthread": 1}, data, 2, callbacks=[RunloreCallback(name)])
+    found = {name: set(store.run(name).data) for name in ("ranked", "bounded")}
+    assert found["ranked"] == {"dtrain", "dtrain_y", "dtrain_group", "dtrain_base_margin"}
+    assert found["bounded"] == {"dtrain", "dtrain_label_lower_bound", "dtrain_label_upper_bound"}
+    with store.start_run("known") as known:
+        assert store.run("ranked").data["dtrain_group"]["fingerprint"] == known.log_data(
+            "group", np.array([30, 50], dtype=np.uint32)
+        )
+
+
 def test_of_a_large_matrix_some_rows_are_looked_at(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runlore_xgboost._data.MAX_ENTRIES", 96)
     train(RunloreCallback())
