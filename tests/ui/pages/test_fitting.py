@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from runlore import Store
@@ -46,7 +47,7 @@ def test_metrics_of_a_run_stand_by_use_and_in_their_natural_order(page: "Page", 
     run = record(store, "one", {key: [1.0] for key in keys})
     open_page(page, serve(store.root), f"/run/{run}")
     page.get_by_role("row", name=re.compile("^loss")).wait_for()
-    shown = page.locator("section:has(> h2:text-is('Metrics')) tbody tr > :first-child").all_inner_texts()
+    shown = page.locator("section:has(h2:text-is('Metrics')) tbody tr > :first-child").all_inner_texts()
     assert shown == ["val/acc", "layer/9", "layer/10", "loss", "epoch_time", "lr"]
 
 
@@ -173,3 +174,102 @@ def test_pictures_of_an_empty_store_say_that_nothing_is_there(page: "Page", stor
         page.get_by_role("tab", name=tab).click()
         page.locator(".rightside").get_by_text(words).wait_for()
     assert page.locator(".said .bad").count() == 0
+
+
+LINES = """where => {
+    const row = [...document.querySelector(where).children].map(child => child.getBoundingClientRect());
+    return new Set(row.filter(box => box.width > 0).map(box => Math.round((box.top + box.bottom) / 12))).size;
+}"""
+BOX = "node => { const box = node.getBoundingClientRect(); return [box.left, box.top, box.right, box.bottom]; }"
+
+
+def sweep(store: Store, count: int = 12) -> None:
+    for number in range(count):
+        params = {f"param_{place}": number / 10 for place in range(6)}
+        record(store, f"run-{number:02}", {"val/acc": [0.1, 0.2], "val/loss": [0.2, 0.1]}, **params)
+
+
+def test_controls_of_charts_and_of_the_selection_take_a_line_each(page: "Page", store: Store, serve: Serve) -> None:
+    sweep(store)
+    page.set_viewport_size({"width": 1024, "height": 700})
+    open_page(page, serve(store.root))
+    plot_of(page, "val/acc")
+    page.get_by_role("checkbox", name="Select run-07").check()
+    page.get_by_role("checkbox", name="Select run-08").check()
+    for row in ("[role=tablist]", ".controls .own", ".picked"):
+        assert page.evaluate(LINES, row) == 1, row
+
+
+def test_a_message_lies_over_neither_the_selection_nor_what_is_below(
+    page: "Page", store: Store, serve: Serve, expected: list[str]
+) -> None:
+    expected.append("400 (Bad Request)")  # to remove what is pinned
+    sweep(store)
+    served = serve(store.root)
+    assert served.post("/api/pin", {"runs": [store.run("run-07").id]}).status == 200
+    for width in (390, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 800})
+        open_page(page, served)
+        page.get_by_role("checkbox", name="Select run-07").check()
+        page.get_by_role("button", name="Remove").click()
+        said = page.get_by_text("is pinned: nothing was removed").evaluate(BOX)
+        assert said[0] >= 0
+        assert said[2] <= width
+        if width > 900:  # else the bar lies in mid page
+            for other in (".picked", ".foot"):
+                assert said[3] <= page.locator(other).evaluate(BOX)[1]
+
+
+def test_boxes_and_names_stay_where_a_wide_table_is_scrolled(page: "Page", store: Store, serve: Serve) -> None:
+    sweep(store)
+    page.set_viewport_size({"width": 1024, "height": 700})
+    columns = "&".join(f"cols=params.param_{place}" for place in range(6))
+    open_page(page, serve(store.root), f"/?{columns}")
+    name = page.get_by_role("link", name="run-07")
+    name.wait_for()
+    until(page, "document.querySelector('.left > .scroll.more') !== null")
+    before = name.evaluate(BOX)
+    page.locator(".left > .scroll").evaluate("node => node.scrollTo(10_000, 0)")
+    until(page, "document.querySelector('.left > .scroll.more') === null")
+    assert name.evaluate(BOX) == before
+    top = "([left, top]) => document.elementFromPoint(left + 3, top + 6).textContent"
+    assert page.evaluate(top, before[:2]) == "run-07", "no column shines through"
+
+
+def test_a_picture_of_media_is_kept_by_a_button_beside_its_name(page: "Page", store: Store, serve: Serve) -> None:
+    for name in ("one", "two"):
+        with store.start_run(name) as run:
+            run.log_histogram("weights", np.arange(10.0), step=1)
+    served = serve(store.root)
+    for path, beside in (("/?tab=media", "h4"), (f"/run/{run.id}?tab=media", "h3")):
+        open_page(page, served, path)
+        page.locator("[data-media=weights] .main-svg").first.wait_for()
+        head = page.locator(f"[data-media=weights] {beside}").first.evaluate(BOX)
+        button = page.get_by_role("button", name="Download weights").first.evaluate(BOX)
+        assert abs((head[1] + head[3]) - (button[1] + button[3])) / 2 < 5
+
+
+def test_what_is_on_top_takes_one_line_of_a_phone(page: "Page", store: Store, serve: Serve) -> None:
+    record(store, "one", {"acc": [0.1]})
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_page(page, serve(store.root))
+    page.get_by_role("link", name="one").wait_for()
+    assert page.locator("body > header").evaluate("node => node.offsetHeight") < 50
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_facts_and_numbers_of_the_machine_are_told_as_people_read_them(
+    page: "Page", store: Store, serve: Serve
+) -> None:
+    run = record(store, "one", {"system/memory_bytes": [461_590_528.0], "loss": [461_590_528.0]})
+    served = serve(store.root)
+    open_page(page, served, f"/run/{run}")
+    row = page.locator("section:has(h2:text-is('Metrics')) tr")
+    assert (
+        row.filter(has_text="memory_bytes").inner_text().split()
+        == "system/memory_bytes 462 MB 0 462 MB 462 MB 1".split()
+    )
+    assert row.filter(has_text="loss").inner_text().split()[1] == "461590528"
+    page.get_by_role("tab", name="Code").click()
+    page.get_by_role("heading", name="Operating system").wait_for()
+    assert re.fullmatch(r"[\d.]+ GB", page.locator("dt:text-is('memory_bytes') + dd").inner_text())

@@ -201,3 +201,14 @@ def test_the_runs_of_a_group_are_kept_as_csv_all_of_them(page: "Page", store: St
     assert {(row["name"], row["params.kind"], row["params.seed"], float(row["metrics.acc"])) for row in found} == {
         (f"run-{number}", "a", str(number), float(number)) for number in range(103)
     }
+
+
+def test_a_lineage_is_kept_as_csv(page: "Page", store: Store, serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_text("123")
+    with store.start_run("one") as run:
+        run.log_data("train", np.zeros(3))
+        run.log_artifact(tmp_path / "model.bin", step=4)
+    open_page(page, serve(store.root), f"/run/{run.id}?tab=lineage")
+    found = {row["relation"]: row for row in rows(page, "Download lineage")}
+    assert (found["read"]["from"], found["read"]["from name"], found["read"]["to id"]) == ("data", "train", run.id)
+    assert (found["wrote"]["from name"], found["wrote"]["step"], found["wrote"]["to name"]) == ("one", "4", "model.bin")

@@ -139,18 +139,18 @@ def test_importance_is_told_with_its_limits(page: "Page", store: Store, real: Se
 def test_groups_expand_and_are_compared_over_seeds(page: "Page", real: Served) -> None:
     open_page(page, real, f"/?{SWEEP}&group=params.lr")
     page.locator(".groups tbody tr").nth(2).wait_for()
-    page.get_by_role("button", name="Runs of 0.1").click()
+    page.get_by_role("button", name="Runs of 0.1", exact=True).click()
     page.locator(".groups .member").nth(3).wait_for()
     shown = page.locator(".groups .member a").all_inner_texts()
     assert sorted(shown) == [f"sweep-0.1-{seed}" for seed in range(4)]
-    page.get_by_role("button", name="Runs of 0.1").click()
+    page.get_by_role("button", name="Runs of 0.1", exact=True).click()
     assert page.locator(".groups .member").count() == 0
     page.get_by_role("button", name="Over …").click()
     page.get_by_role("checkbox", name="params.seed 12").check()
     page.locator(".tests", has_text="val/acc, paired over 4: 0.01 − 0.1 = -0.18").wait_for()
     page.locator(".tests", has_text="Runs of one group differ in params.model, too.").wait_for()
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Runs of 0.01").click()
+    page.get_by_role("button", name="Runs of 0.01", exact=True).click()
     page.locator(".groups .member", has_text="sweep-0.01-2 seed 2").click()
     page.locator(".groups .member a", has_text="sweep-0.01-2").click()
     page.get_by_role("heading", name="sweep-0.01-2").wait_for()

@@ -69,7 +69,6 @@ export function curveControls(state, save, curves, fixed = false) {
         max: 0.99,
         step: 0.01,
         value: state().smooth || 0,
-        style: "width:64px",
         oninput: (event) => {
           fill(shown, Number(event.target.value).toFixed(2));
           apply(event.target.value);
@@ -102,7 +101,6 @@ export function curveControls(state, save, curves, fixed = false) {
       placeholder: "find a metric",
       title: "Words, of which a name has all; * for anything; /a regex/",
       "aria-label": "Find a metric",
-      style: "width:120px",
       oninput: debounce(200, (event) => {
         save({ find: event.target.value });
         curves.arrange();

@@ -178,6 +178,8 @@ function folder(node, run, item) {
   );
 }
 
+const TITLES = { os: "Operating system" }; // of sections of the environment
+
 /** The command, the code and the environment of a run. */
 export function code(node, run) {
   const { packages = {}, ...sections } = run.environment;
@@ -211,7 +213,7 @@ export function code(node, run) {
         {},
         Object.entries(sections)
           .filter(([name]) => name !== "git")
-          .map(([name, values]) => pairs(name, values, run)),
+          .map(([name, values]) => pairs(TITLES[name] ?? name, values, run)),
         packagesOf(packages, run),
       ),
     ),

@@ -78,6 +78,9 @@ export function size(bytes) {
   return `${value.toFixed(1)} TB`;
 }
 
+/** A number under its name: one of bytes as a size. */
+export const measured = (name, value) => (/_bytes$/.test(name) && typeof value === "number" ? size(value) : number(value));
+
 export const short = (id) => id.slice(-6);
 
 /** Names that tell runs apart: one that repeats gets the end of the id. */

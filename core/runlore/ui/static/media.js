@@ -37,7 +37,6 @@ export class Media {
         value: state().find || "",
         placeholder: "find media",
         "aria-label": "Find media",
-        style: "width:120px",
         oninput: debounce(200, (event) => {
           save({ find: event.target.value });
           if (this.isPart) this.show({ runs: this.runs });

@@ -2,7 +2,7 @@
 
 import { command, fill, h, link, runLink, shortened } from "./dom.js";
 import { headed } from "./download.js";
-import { moment, number, text, titled } from "./format.js";
+import { measured, moment, number, size, text, titled } from "./format.js";
 import { drafts, notes } from "./notes.js";
 import { byUse } from "./traces.js";
 
@@ -86,9 +86,9 @@ function metrics(run) {
             "tr",
             {},
             h("td", { class: "mono" }, key),
-            h("td", { class: "number" }, number(last)),
+            h("td", { class: "number" }, measured(key, last)),
             h("td", { class: "number quiet" }, step),
-            [min, max].map((value) => h("td", { class: "number" }, number(value))),
+            [min, max].map((value) => h("td", { class: "number" }, measured(key, value))),
             h("td", { class: "number quiet" }, points),
           );
         }),
@@ -320,11 +320,18 @@ export function pairs(title, values, run) {
           { class: "facts" },
           entries.flatMap(([key, value]) => [
             h("dt", { class: "mono" }, key),
-            h("dd", { class: "mono" }, shortened(value)),
+            h("dd", { class: "mono" }, shortened(readable(key, value))),
           ]),
         ),
       )
     : null;
+}
+
+/** A value under its name as people read it: bytes as a size, yes and no. */
+function readable(name, value) {
+  if (Array.isArray(value)) return value.map((item) => readable(name, item));
+  if (/_bytes$/.test(name) && typeof value === "number") return size(value);
+  return typeof value === "boolean" ? (value ? "yes" : "no") : value;
 }
 
 /** A value that an object itself holds: keys come from users, and one may be called "constructor". */

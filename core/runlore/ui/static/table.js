@@ -194,6 +194,7 @@ export class RunTable {
     [...this.widths.children].forEach((column, at) => {
       column.style.width = `${widths[at]}px`;
     });
+    this.table.style.setProperty("--lead", `${widths[0]}px`);
     this.table.style.width = `${widths.reduce((sum, width) => sum + width, 0)}px`;
   }
 
@@ -249,6 +250,8 @@ export class RunTable {
 
   draw() {
     if (!this.question) return;
+    const { scrollWidth, scrollLeft, clientWidth } = this.node;
+    this.node.classList.toggle("more", scrollWidth - scrollLeft - clientWidth > 2); // columns beyond the edge
     const [from, to] = this.range();
     const rows = [];
     for (let place = from; place < to; place++) {

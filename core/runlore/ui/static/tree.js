@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { outer } from "./base.js";
+import { headed } from "./download.js";
 import { fill, h, link, runLink } from "./dom.js";
 import { count, short, size } from "./format.js";
 import { lineageGraph } from "./graph.js";
@@ -57,8 +58,16 @@ export async function lineageTree(node, target) {
   const picture = lineageGraph(graph, boxed);
   const near = `The ${picture.drawn} nearest of ${count(graph.nodes.length, "thing")} are drawn; the list has all.`;
   const part = picture.drawn < graph.nodes.length ? h("p", { class: "quiet" }, near) : null;
-  fill(node, picture.node, part, more, h("details", {}, h("summary", {}, "As a list"), tree));
+  const head = headed("What it comes from, and what came of it", "lineage", () => keptEdges(graph.edges, nodes));
+  fill(node, head, picture.node, part, more, h("details", {}, h("summary", {}, "As a list"), tree));
   picture.centre();
+}
+
+/** The lines of the graph as rows of a file. */
+function keptEdges(edges, nodes) {
+  const end = (id) => [nodes.get(id).kind, nodes.get(id).name, id];
+  const ends = ["from", "to"].map((side) => [side, `${side} name`, `${side} id`]);
+  return [[...ends[0], "relation", "step", ...ends[1]], ...edges.map((edge) => [...end(edge.from), edge.relation, edge.step, ...end(edge.to)])];
 }
 
 /** What a box of the graph shows, and where it leads. */
