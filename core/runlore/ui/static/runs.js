@@ -305,6 +305,7 @@ class RunsPage {
     const back = trying(async () => {
       const found = await change("/api/undo");
       say(`${count(found.back.length, "run")} brought back`);
+      await this.load(this.table.node.scrollTop); // there is no news of what was away for less than a look
       this.askUndo();
     });
     fill(
