@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from runlore import Store
+from runlore._text import cell_text
 from tests.ui.browsing import SWEEP, open_page
 from tests.ui.pages.test_readability import serious
 from tests.ui.serving import Serve, Served
@@ -89,6 +90,17 @@ def test_the_numbers_of_media_are_kept_as_csv(page: "Page", store: Store, serve:
     assert [list(row.values()) for row in rows(page, "Download confusion")] == [["cat", "1", "0"], ["dog", "1", "0"]]
     assert rows(page, "Download roc")[-1] == {"name": "1", "x": "1", "y": "1"}
     assert kept(page, "Download roc", "PNG")[1].startswith(b"\x89PNG")
+
+
+def test_cells_are_changed_as_those_of_export(page: "Page", store: Store, serve: Serve) -> None:
+    texts = [
+        "=1", "'=1", "''@x", "＝1", "＋1", "－1", "＠x", "\n=1", "\n", "\t", "\t5", "\r=1", "-1e-5", "+.5", "-1_000",
+        "-", "- 1", "-0x10", "a=1", "'", "'a", "", "+Infinity",
+    ]  # fmt: skip
+    open_page(page, serve(store.root), "/")
+    made = page.evaluate("async (rows) => (await import('/static/download.js')).csv(rows)", [[text] for text in texts])
+    found = [cell for row in csv.reader(io.StringIO(made, newline="")) for cell in row or [""]]
+    assert found == [cell_text(text) for text in texts]
 
 
 def test_all_rows_of_a_table_are_kept_of_which_some_are_shown(page: "Page", store: Store, serve: Serve) -> None:

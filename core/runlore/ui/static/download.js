@@ -40,13 +40,16 @@ export const pageOf = (path) => outer(`/api/report?view=${encodeURIComponent(pat
 
 const fileName = (name) => name.replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 120);
 
-/** Rows as CSV (RFC 4180). A text that a spreadsheet would take for a formula gets an apostrophe before it. */
+const FORMULA = /^'*[=+\-@\t\r\n＝＋－＠]/; // the wide signs count in spreadsheets of East Asia
+
+/** Rows as CSV (RFC 4180). A text that a spreadsheet would take for a formula gets an apostrophe, as in `export`. */
 export function csv(rows) {
   const cell = (value) => {
     if (value === null || value === undefined) return "";
     if (typeof value === "number") return String(value);
     const words = typeof value === "object" ? JSON.stringify(value) : String(value);
-    const safe = /^[=+\-@\t\r]/.test(words) && Number.isNaN(Number(words)) ? `'${words}` : words;
+    const isNumber = words.trim() !== "" && !Number.isNaN(Number(words));
+    const safe = FORMULA.test(words) && !isNumber ? `'${words}` : words;
     return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
   return rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
