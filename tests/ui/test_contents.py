@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,24 @@ from runlore._ids import id_day, new_run_id
 from runlore.errors import ArtifactNotFound
 from runlore.ui.files import MAX_INDENTED, MAX_TEXT_BYTES, content, preview
 from tests.forged import ForgedStore
+from tests.process import Process
+
+LOOK = """
+import json, sys
+from runlore import open_store
+from runlore.ui.endpoints import dump
+from runlore.ui.files import preview
+store = open_store(sys.argv[1])
+(run,) = store.runs()
+told = {}
+for place, item in enumerate(run.artifacts):
+    found = preview(store, run.id, str(place), "", whole=True)
+    dump(found)
+    told[item.name] = found["count"], len(found["rows"])
+with open("/proc/self/status") as status:
+    told["bytes"] = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024
+print(json.dumps(told))
+"""
 
 
 def sent(response: Response, **headers: str) -> bytes:
@@ -103,3 +123,14 @@ def test_indents_make_no_long_text_of_a_short_one(tmp_path: Path) -> None:
         assert (found["kind"], found["text"].count("0")) == ("json", MAX_TEXT_BYTES // 4 + 1)
         assert len(found["text"]) <= most
         assert ("\n" in found["text"]) is (depth == 2)
+
+
+def test_a_table_of_many_short_rows_takes_little_memory(tmp_path: Path, python: Callable[..., Process]) -> None:
+    files = {"rows.csv": b"a\n" * (8 << 20), "rows.json": b'{"columns":["a"],"rows":[' + b"[]," * 5_000_000 + b"[]]}"}
+    forged = ForgedStore(tmp_path)
+    told = [(name, len(data), forged.blob(data)) for name, data in files.items()]
+    facts = {"type": "artifact", "kind": "table", "stored": True, "step": None, "epoch": None, "roles": []}
+    forged.run([facts | {"name": name, "path": name, "size": size, "sha256": sha} for name, size, sha in told])
+    found = json.loads(python(LOOK, str(tmp_path)).succeed())
+    assert found.pop("bytes") < 800 << 20
+    assert found == {"rows.csv": [(8 << 20) - 1, 2_000_000], "rows.json": [5_000_001, 2_000_000]}

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Sequence
 from io import BufferedReader
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 from urllib.parse import quote
@@ -67,12 +68,12 @@ class _Most(NamedTuple):
     """Limits of what is read of a file, and sent of a table in it."""
 
     bytes: int
-    rows: int | None
+    rows: int
     columns: int | None
 
 
 SEEN = _Most(MAX_TEXT_BYTES, 200, 100)
-KEPT = _Most(16 << 20, None, None)  # of a table that is kept as a file; `log_table` takes no larger one
+KEPT = _Most(16 << 20, 2_000_000, None)  # of a table that is kept as a file; `log_table` takes no larger one
 
 
 def preview(store: Store, run: str, position: str, member: str, whole: bool = False) -> dict[str, Any]:
@@ -311,17 +312,19 @@ def _are_numbers(values: Any) -> TypeGuard[list[float]]:
 
 def _table(text: str, separator: str, most: _Most, *, whole: bool) -> dict[str, Any]:
     try:
-        rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if row]
+        reader = (row for row in csv.reader(io.StringIO(text), delimiter=separator) if row)
+        rows = list(islice(reader, most.rows + 1))  # each takes more room than it has text
+        count = len(rows) + sum(1 for _ in reader) - (not whole)  # the last one may be cut
     except csv.Error:
         return {"kind": "text", "text": text}
-    rows = rows if whole else rows[:-1]  # the last one may be cut
+    del rows[max(0, count) :]
     if not rows:
         return {"kind": "text", "text": text}
     matrix = _matrix(rows)
     if matrix is not None:
         return matrix
-    head, *body = (row[: most.columns] for row in rows)
-    return {"kind": "table", "head": head, "rows": body[: most.rows], "count": len(rows) - 1, "cut": not whole}
+    head, *body = rows if most.columns is None else (row[: most.columns] for row in rows)
+    return {"kind": "table", "head": head, "rows": body, "count": count - 1, "cut": not whole}
 
 
 def _matrix(rows: Sequence[Sequence[str]]) -> dict[str, Any] | None:
@@ -356,7 +359,7 @@ ENDPOINTS = [
     ),
     Endpoint(
         "/api/runs/{run}/artifacts/{position}/look", "A preview of a file", preview,
-        [MEMBER, Parameter("whole", "flag", "all rows of a table, of up to 16 MiB", False)],
+        [MEMBER, Parameter("whole", "flag", "all rows of a table, up to 2,000,000 of 16 MiB", False)],
     ),
     Endpoint(
         "/api/runs/{run}/output", "The output of a run", output,
