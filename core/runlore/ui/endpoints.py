@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ from runlore.store.store import Store
 MAX_STORES = 4  # that are open at once, each with a connection to the index
 ANSWER_S = 20.0  # of the index, for one question to it
 MAX_BODY_BYTES = 64 << 10  # of a change
+MAX_EQUAL = 4  # texts of a list: each may cost a long column, and a chart shows one along several axes at most
 MAX_SAFE_INTEGER = (1 << 53) - 1  # as JavaScript calls it: larger whole numbers are rounded there
 T = TypeVar("T")
 Kind = Literal["text", "texts", "whole", "number", "flag", "object"]
@@ -182,6 +184,9 @@ def _value(parameter: Parameter, given: Any) -> Any:
         if not all(isinstance(text, str) for text in texts):
             raise Refused(f"{parameter.name} has texts only: {parameter.about}")
         texts = [text for text in texts if text]
+        for text, times in Counter(texts).items():
+            if times > MAX_EQUAL:
+                raise Refused(f"{parameter.name} names {text!r} {times} times, at most {MAX_EQUAL} are taken")
         if len(texts) > parameter.most:
             raise Refused(f"{parameter.name} names {len(texts)}, at most {parameter.most:g} are taken")
         for text in texts:

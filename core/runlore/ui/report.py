@@ -86,6 +86,7 @@ class View:
             what = f"has {unknown[0]!r}, which" if unknown else "is empty: it"
             raise Refused(f"view {what} is no part of the page's addresses; copy one from the browser")
         one = {name: values[-1] for name, values in found.items()}
+        found = {name: list(dict.fromkeys(values)) for name, values in found.items()}
         compares, of_run, group = parts.path.endswith("/compare"), RUN_PATH.search(parts.path), found.get("group", ())
         if parts.path and not (compares or of_run or parts.path.endswith("/")):
             raise Refused(f"view is {address!r}: it is an address of the table of runs, of a comparison or of a run")

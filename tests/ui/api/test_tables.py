@@ -26,6 +26,14 @@ def test_a_page_of_the_table_is_sorted_and_counted(real: Served) -> None:
         assert (row["name"], row["status"], row["tags"]) == (run.name, run.status, run.tags)
 
 
+def test_a_field_is_a_column_as_often_as_a_chart_has_axes(store: Store, serve: Serve) -> None:
+    store.start_run("one", params={"lr": 0.1}).finish()
+    served = serve(store.root)
+    assert [row["values"] for row in served.get("/api/runs", columns=["params.lr"] * 4)["rows"]] == [[0.1] * 4]
+    answer = served.refused("/api/runs", columns=["params.lr"] * 5)
+    assert (answer.status, "5 times" in answer.message) == (400, True)
+
+
 def test_pages_together_are_the_whole(many: Served) -> None:
     """Along an index, where values are missing, and by two fields."""
     for sort in ("params.seed", "-metrics.loss.min", "params.model,-started", ""):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runlore import Store
+from runlore.ui.report import View
 from tests.forged import ForgedStore
 from tests.process import Process
 from tests.ui.browsing import SWEEP, data_of, names, open_page, plot_of, until, wait_names
@@ -61,6 +62,10 @@ def test_columns_that_a_view_took_out_are_not_in_the_page(page: "Page", real: Se
     opened(page, tmp_path / "view.html")
     wait_names(page, lambda found: len(found) == 12)
     assert page.locator(".runs th button[title^='Sort']").all_inner_texts() == ["name", "lr", "started"]
+
+
+def test_a_column_that_an_address_names_often_is_sent_once() -> None:
+    assert View.at("?" + "&cols=params.lr" * 100 + "&cols=started").columns == ("params.lr", "started")
 
 
 def test_the_page_offers_the_view_that_it_shows(page: "Page", real: Served, tmp_path: Path) -> None:
