@@ -109,7 +109,7 @@ class Guard:
         if not self._reach.is_ours(host):
             why = f"this server is not called {host!r}"
             if _is_of_a_page(scope) and is_of_a_start(host):
-                return earlier_start(f"{scope['path']}{_query(scope)}")
+                return earlier_start(f"{quote(scope['path'])}{_query(scope)}")  # as it was written: it may hold lines
             if _is_of_a_page(scope):
                 return unknown_host(why, name_of(host) or "HOST")
             way = "open the address that `runlore ui` printed, or start it with --allow-host and the name"

@@ -71,8 +71,10 @@ def test_a_link_of_an_earlier_start_says_where_its_view_is_now(
     visit.get_by_role("heading", name="This link is of an earlier start").wait_for()
     assert visit.locator("pre").inner_text() == "/compare?runs=%3Cb%3Ex%3C/b%3E"
     assert second.root.partition("://")[2].partition(".")[0] not in visit.content()
-    answer = second.request("GET", "/api/store", host=f"{'0' * 16}.localhost:{second.port}")
-    assert answer.status == 400
+    name = f"{'0' * 16}.localhost:{second.port}"
+    told = second.request("GET", "/x%0AThe%20key%20is%20at%E2%80%AEevil?q=%22", host=name, key=False)
+    assert b"/x%0AThe%20key%20is%20at%E2%80%AEevil?q=%22" in told.body
+    assert second.request("GET", "/api/store", host=name).status == 400
     visit.goto("http://evil.localhost:" + str(second.port))
     visit.get_by_text("--allow-host evil.localhost").wait_for()
 
