@@ -222,7 +222,7 @@ class Integration(Frozen):
 
     `also` holds further modules, each with what is called once it has been imported, while the integration is on.
     `trains` is false for a library that trains nothing: files, figures and settings of a script. `runlore.autolog()`
-    takes such a one on only by its name; `runlore run` and RUNLORE_AUTOLOG=1 take on all.
+    takes such a one on only by its name, or with one that `brings` it; `runlore run` and RUNLORE_AUTOLOG=1 take on all.
     """
 
     name: str
@@ -232,6 +232,7 @@ class Integration(Frozen):
     packages: tuple[str, ...] = ()
     also: Mapping[str, Callable[[], None]] = fresh(factory=dict)
     trains: bool = True
+    brings: tuple[str, ...] = ()
 
 
 # Observers are called on a thread that follows the run's log; it exists only if some plugin observes. What they raise

@@ -8,10 +8,10 @@ from runlore.hookspecs import Integration, hookimpl
 
 @hookimpl
 def runlore_register_integrations() -> list[Integration]:
-    """Name torch, whose optimizers are heard once they are imported."""
+    """Name torch, whose optimizers are heard once they are imported; what a loop saves and loads belongs to it."""
     from runlore_torch._framework import NAME
 
-    return [Integration(NAME, "torch.optim.optimizer", _enable, _disable, ("torch",))]
+    return [Integration(NAME, "torch.optim.optimizer", _enable, _disable, ("torch",), brings=("torch-files",))]
 
 
 @hookimpl

@@ -11,7 +11,7 @@ from tests.process import Process
 
 def test_a_bare_autolog_leaves_scripts_alone(python: Callable[..., Process]) -> None:
     printed = python("import runlore; print(*runlore.autolog().names)").succeed()
-    assert not set(printed.split()) & set(SWITCHES)
+    assert set(printed.split()) & set(SWITCHES) == {"torch-files"}  # which a loop of torch brings
     assert "sklearn" in printed
 
 

@@ -53,8 +53,8 @@ def autolog(*frameworks: str, without: Iterable[str] = ()) -> Autolog:
     """Record every training call of the named frameworks, or of all but some; a second call changes nothing.
 
     The names are those of RUNLORE_AUTOLOG, and those of `without` are those of RUNLORE_DISABLED. Works before and after
-    a framework is imported, and imports none itself. Files, figures and data of a script ("matplotlib", "torch-files",
-    …) are recorded where they are named; docs/no-code.md lists them.
+    a framework is imported, and imports none itself. Figures, data and other files of a script ("matplotlib",
+    "pickle", …) are recorded where they are named; docs/no-code.md lists them.
 
     Raises:
         SettingError: no installed plugin records a framework of that name.
@@ -69,6 +69,8 @@ def autolog(*frameworks: str, without: Iterable[str] = ()) -> Autolog:
         for item in found.values()
         if (item.name in frameworks if frameworks else item.trains) and not disabled & {item.name, "all"}
     ]
+    brought = {name for item in chosen for name in item.brings} - disabled - {item.name for item in chosen}
+    chosen += [found[name] for name in sorted(brought) if name in found]
     switches = process.part(_Switches)
     if switches.is_told:  # the rest of those counts as on
         switches.is_told = False

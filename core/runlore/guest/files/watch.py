@@ -96,6 +96,7 @@ class Files(Part):
             found = self._runs.pop(run.id, None)
         if found is None:
             return
+        self._noted.set()  # the thread ends behind the last run
         found.hurries = True
         if found.looking.acquire(timeout=END_WAIT_S):
             try:
@@ -140,6 +141,10 @@ class Files(Part):
             self._noted.wait()
             time.sleep(REST_S)
             self._noted.clear()
+            with self._lock:
+                if not self._runs:
+                    self._thread = None
+                    return
             for found in list(self._runs.values()):
                 with found.looking:
                     if not found.run.ended:
