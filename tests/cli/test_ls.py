@@ -86,6 +86,32 @@ def test_a_key_that_no_run_has_is_hinted_at_where_it_may_be(store: Store) -> Non
     assert runlore("ls", "--sort=-params.lr").stderr == ""
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ls"],
+        ["ls", "--group-by", "params.n"],
+        ["stats", "--metric", "loss"],
+        ["export", "--format", "json", "--to", "table"],
+    ],
+    ids=" ".join,
+)
+def test_a_key_that_no_run_has_is_hinted_at_once_and_in_the_query_as_it_was_typed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with store.start_run("a", params={"depth": 3, "n": 1}) as run:
+        run.log_metrics({"loss": 1.0})
+    told = runlore(*command, "params.dept == 3").stderr
+    assert told == "runlore: no run has params.dept: did you mean params.depth ?\n  params.dept == 3\n  ^\n"
+
+
+def test_a_key_to_sort_by_that_no_run_has_is_hinted_at_once(store: Store) -> None:
+    store.start_run("a", params={"depth": 3}).finish()
+    told = runlore("ls", "--sort=params.dept").stderr
+    assert told == "runlore: no run has params.dept: did you mean params.depth ?\n  params.dept\n  ^\n"
+
+
 def test_texts_take_the_room_that_the_terminal_has(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tags were cut after 14 or 22 characters however wide the terminal was."""
     reason = "epoch 3: Monitored metric val_loss did not improve in the last 5 records."

@@ -9,10 +9,11 @@ import click
 from rich.markup import escape
 
 from runlore._text import line_text, number_text
+from runlore._warnings import without_warnings
 from runlore.analysis.ranking import is_aside
 from runlore.analysis.scope import field_named, independent, left_out_text, well_ended
 from runlore.analysis.statistics import Group, Statistics, group_runs, key_text
-from runlore.cli.printing import echo, grid, print_json, print_whole
+from runlore.cli.printing import echo, grid, print_json, print_whole, tell_unknown_keys
 from runlore.documents import statistics_document
 from runlore.index.fields import Field
 from runlore.store.store import Store
@@ -41,15 +42,16 @@ def print_groups(store: Store, where: str, also: Collection[str], asked: GroupRe
     Runs that have not finished are left out, and named, unless the query or `by` names their status.
     """
     by = asked.by
-    where, left_out = well_ended(store, where, independent(where, also), by)
+    chosen, left_out = well_ended(store, where, independent(where, also), by)
     for field in asked.columns:
         if field.table != "metrics":
             raise click.UsageError(f"{field.text} is no metric: the columns of groups are metrics")
-    metrics = [field.text for field in asked.columns] or _frequent(store, where)
-    found = [group_runs(store, where, metric, by) for metric in metrics] or [group_runs(store, where, "duration", by)]
+    with without_warnings():  # hints are printed below, for the query as it was typed
+        metrics = [field.text for field in asked.columns] or _frequent(store, chosen)
+    found = [group_runs(store, chosen, metric, by) for metric in metrics or ["duration"]]
     keys = [group.key for group in found[0].groups]
     for field, descends in reversed(asked.order):
-        _sort(keys, _values(store, where, found, by, field), descends=descends)
+        _sort(keys, _values(store, chosen, found, by, field), descends=descends)
     found = [replace(item, groups=_in_order(item, keys[: asked.limit])) for item in found]
     if as_json:
         print_json([statistics_document(item, by, (), left_out) for item in found])
@@ -57,6 +59,7 @@ def print_groups(store: Store, where: str, also: Collection[str], asked: GroupRe
     if left_out:
         echo(left_out_text(left_out), err=True)
     if not keys:
+        tell_unknown_keys(store, where)
         echo("No run fulfils this query.")
         return
     table = grid([*by, "runs", *(line_text(item.metric.removeprefix("metrics."), HEAD_CHARS) for item in found)])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runlore._text import hides_nothing, is_hidden, one_line, visible_text
+from runlore._warnings import without_warnings
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from runlore.store.store import Store
 
 PIPE_COLUMNS = 80  # of a table that is not printed on a terminal
 STATUS_STYLES = {
@@ -53,6 +56,14 @@ def message_text(text: str) -> str:
 def print_message(text: str) -> None:
     """Print a message on stderr."""
     click.echo(message_text(text), err=True)
+
+
+def tell_unknown_keys(store: "Store", where: str = "", sort: str = "") -> None:
+    """Print a hint for each key that no run has, in a query or an order as it was typed."""
+    with without_warnings():
+        hints = store.runs(where, sort=sort, limit=0).hints
+    for hint in hints:
+        print_message(f"runlore: {hint}")
 
 
 def print_json(document: Any) -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
+from runlore._warnings import without_warnings
 from runlore.analysis.exports import Format, drafted
 from runlore.analysis.exports import export as export_runs
 from runlore.analysis.scope import listed
 from runlore.cli.options import also_options, json_option, options_as, store_option
-from runlore.cli.printing import echo, print_json
+from runlore.cli.printing import echo, print_json, tell_unknown_keys
 from runlore.errors import MissingDependency
 from runlore.store.store import Store, open_store
 
@@ -66,7 +67,10 @@ def export(options: Options) -> None:
         count, written = _page(place, options, options.html), [options.html]
     else:
         assert options.to is not None
-        runs = place.runs(listed(options.where, options.also), sort="id")
+        with without_warnings():  # a hint is printed below, for the query as it was typed
+            runs = place.runs(listed(options.where, options.also), sort="id")
+        if not runs:
+            tell_unknown_keys(place, options.where)
         count, written = len(runs), export_runs(runs, options.to, options.kind, exact=options.exact)
     if options.as_json:
         print_json({"runs": count, "files": [str(path) for path in written]})

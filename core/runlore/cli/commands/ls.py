@@ -16,7 +16,7 @@ from runlore.analysis.columns import telling_columns
 from runlore.analysis.scope import ARCHIVED, CHILDREN, field_named, fields_named, listed
 from runlore.analysis.tables import each_run
 from runlore.cli.options import also_options, json_option, store_option
-from runlore.cli.printing import STATUS_STYLES, console, echo, print_json, terminal_width
+from runlore.cli.printing import STATUS_STYLES, console, echo, print_json, tell_unknown_keys, terminal_width
 from runlore.documents import run_document
 from runlore.errors import StoreNotFound
 from runlore.index.fields import Field
@@ -75,15 +75,16 @@ def ls(
     condition = listed(where, also)
     with without_warnings():  # hints are printed below, for the query as it was typed
         runs = opened.runs(condition, sort=sort, limit=None if most is None else most + 1)
-    if not runs:
-        echo(_empty(opened, where, also))
+        why_empty = _empty(opened, where, also) if not runs else ""
+    if why_empty:
+        tell_unknown_keys(opened, where, sort)
+        echo(why_empty)
         _tell_unread(opened)
         return
     asked = [field for field, _ in parse_sort(sort)] if sort else []
     table, width = _table(opened, runs[:most], fields, asked + fields_named(where))
     console(width).print(table)
-    for hint in opened.runs(sort=sort, limit=0).hints:
-        echo(f"runlore: {hint}", err=True)
+    tell_unknown_keys(opened, sort=sort)
     _tell_unread(opened)
     if most is not None and len(runs) > most:
         echo(f"More runs than {most} are there: -n N shows N of them.", err=True)

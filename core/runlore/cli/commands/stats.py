@@ -10,7 +10,7 @@ from runlore.analysis.scope import independent, left_out_text, well_ended
 from runlore.analysis.statistics import Best, Group, PairedTest, Statistics, group_runs
 from runlore.cli.groups import Key, key_texts
 from runlore.cli.options import also_options, json_option, options_as, store_option
-from runlore.cli.printing import echo, grid, print_json, print_whole
+from runlore.cli.printing import echo, grid, print_json, print_whole, tell_unknown_keys
 from runlore.documents import statistics_document
 from runlore.errors import AmbiguousRun, RunNotFound
 from runlore.store.store import Store, open_store
@@ -73,6 +73,7 @@ def stats(options: Options) -> None:
     if found.groups:
         _print(found, by, over, key_texts(store, by, [group.key for group in found.groups]))
     else:
+        tell_unknown_keys(store, options.where)
         echo("No run fulfils this query.")
 
 
