@@ -49,6 +49,12 @@ def syntax_reason(text: str, error: Exception) -> str:
         return "did you mean == ?"
     if re.search(r"&&|\|\|", text):
         return "write `and` and `or`"
+    found = re.search(r"(?i)([\w.\]\"'\[]+)\s+(like|match)\s+[\"']", text)
+    if found:
+        return f"write {found[2].lower()}({found[1]}, 'pattern')"
+    found = re.search(r"\bago\(\s*(\d+(?:\.\d+)?[smhdw])\b", text)
+    if found:
+        return f"write ago({found[1]!r})"
     return f"this is not a query: {getattr(error, 'msg', error)}"
 
 
@@ -60,6 +66,15 @@ def arithmetic_reason(node: ast.BinOp) -> str:
     key, _, aggregate = rest.rpartition(".")
     meant = f'{table}["{key}"].{aggregate}' if aggregate in AGGREGATES else f'{table}["{rest}"]'
     return f"did you mean {meant} ?"
+
+
+def unquoted_reason(node: ast.expr) -> str | None:
+    """Return why a field can't be compared with bare words, such as finished or wise-koala; None for anything else."""
+    words = [inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+    kinds = (ast.Name, ast.BinOp, ast.Sub, ast.Load)
+    if not all(isinstance(inner, kinds) for inner in ast.walk(node)) or {*FIELDS, *TABLES}.intersection(words):
+        return None
+    return f"a text stands in quotes: write {written(node).replace(' ', '')!r}"
 
 
 def unknown_reason(name: str, parts: list[str]) -> str:

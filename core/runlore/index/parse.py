@@ -39,6 +39,7 @@ from runlore.index.mistakes import (
     check_length,
     syntax_reason,
     unknown_reason,
+    unquoted_reason,
     why_no_constant,
     why_no_key,
     written,
@@ -243,7 +244,9 @@ class _Parser:
             missing = self._missing(left, right)
             return missing if isinstance(operator, ast.Is | ast.Eq) else Not(missing)
         symbol = OPERATORS[type(operator)]
-        first, second = self._operand(left), self._operand(right)
+        first = self._operand(left)
+        self._check_quoted(first, right)
+        second = self._operand(right)
         if isinstance(first, Field) and isinstance(second, Field):
             return self._field_comparison(first, symbol, second)
         if isinstance(first, Field) and isinstance(second, _Constant):
@@ -278,11 +281,17 @@ class _Parser:
             self._fail(left, "a field stands before `in`, such as params.model in ['a', 'b']")
         values = []
         for item in right.elts:
+            self._check_quoted(field, item)
             constant = self._operand(item)
             if not isinstance(constant, _Constant):
                 self._fail(item, "the list of `in` holds constants")
             values.append(self._value(field, constant, item))
         return Membership(field, tuple(values))
+
+    def _check_quoted(self, beside: Field | _Constant, node: ast.expr) -> None:
+        reason = unquoted_reason(node) if isinstance(beside, Field) else None
+        if reason is not None:
+            self._fail(node, reason)
 
     def _missing(self, left: ast.expr, right: ast.expr) -> Condition:
         node = right if _is_none(left) else left
