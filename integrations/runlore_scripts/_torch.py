@@ -27,10 +27,15 @@ def kind_of(value: Any) -> str:
     """Return "checkpoint" for a dict with the state of an optimizer, "model" for weights and modules, else "data"."""
     if not isinstance(value, dict):
         return "model" if is_model(value) else "data"
-    if any("optim" in str(key).lower() for key in value):
+    if any("optim" in str(key).lower() or _is_state(item) for key, item in value.items()):
         return "checkpoint"
     has_weights = any(isinstance(item, dict) and _are_weights(item) for item in value.values())
     return "model" if has_weights or _are_weights(value) or is_model(value) else "data"
+
+
+def _is_state(value: object) -> bool:
+    """Return True for what `state_dict` of an optimizer returns, whatever its key is called."""
+    return isinstance(value, dict) and {"state", "param_groups"} <= value.keys()
 
 
 def _are_weights(value: dict[Any, Any]) -> bool:

@@ -274,6 +274,7 @@ def test_a_model_is_told_by_the_methods_of_its_class(value: Any, expected: bool)
         ({"layer.weight": torch.zeros(1)}, "model"),
         ({"net": {"layer.weight": torch.zeros(1)}, "epoch": 1}, "model"),
         ({"net": {}, "optimizer_state_dict": {}}, "checkpoint"),
+        ({"net": {}, "opt": torch.optim.SGD([torch.zeros(1)]).state_dict()}, "checkpoint"),
         ({"x": torch.zeros(1), "y": torch.zeros(1)}, "data"),
         (torch.zeros(1), "data"),
         ([torch.zeros(1)], "data"),
