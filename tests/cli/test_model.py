@@ -58,6 +58,17 @@ def test_a_model_from_its_first_version_to_the_last_change(trained: Store) -> No
     assert "is prod: let the alias name another" in refused("model", "rm", "digits", "2")
 
 
+def test_data_without_a_fingerprint_stands_by_its_name(store: Store, tmp_path: Path) -> None:
+    with store.start_run("run") as run:
+        run.log_data("loader", rows=3)
+    train(store, tmp_path, "other", b"weights", model="digits")
+    (tmp_path / "second.pt").write_bytes(b"more")
+    with store.run("run").attach() as run:
+        run.log_artifact(tmp_path / "second.pt", kind="model", model="digits")
+    assert "  data    loader\n" in said("digits@2")
+    assert "  data    train " in said("digits@1")
+
+
 def test_what_was_prod_on_a_day(trained: Store) -> None:
     said("add", "digits", "run-1", "--alias", "prod")
     assert document("model", "digits", "--at", "2099-03-03", "--json")["aliases"] == {"prod": "1"}

@@ -71,6 +71,8 @@ def test_a_run_that_is_being_written_stays(two: Store) -> None:
         two.quarantine("nobody")
     with pytest.raises(RunNotFound, match="not in quarantine"):
         two.release(two.run("good").id)
+    with pytest.raises(RunNotFound, match="'good' is no whole id of a run: `runlore quarantine` lists those"):
+        two.release("good")
 
 
 def test_no_file_is_replaced_and_no_link_is_followed(two: Store, tmp_path: Path) -> None:

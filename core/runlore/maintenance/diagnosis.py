@@ -240,12 +240,12 @@ def _store(store: Store) -> Iterator[Finding]:
     damaged = store.ask(list_damaged)
     if damaged:
         named = ", ".join(store.ask(names_of, damaged[:5]))
-        text = f"files of {len(damaged)} runs are damaged or still arriving: {named}"
+        text = f"files of {count_text(len(damaged), 'run')} are damaged or still arriving: {named}"
         text += "; `runlore show RUN` tells what is wrong, `runlore quarantine RUN` sets one aside"
         yield Finding("damage", "bad", text, {"runs": damaged})
     aside = in_quarantine(store.folder)
     if aside:
-        text = f"{len(aside)} runs, {size_text(sum(aside.values()))}: `runlore quarantine` lists them"
+        text = f"{count_text(len(aside), 'run')}, {size_text(sum(aside.values()))}: `runlore quarantine` lists them"
         yield Finding("quarantine", "ok", text, {"runs": list(aside)})
     yield from _unread(store)
     yield from _models(store)

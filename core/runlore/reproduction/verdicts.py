@@ -236,14 +236,14 @@ def _by_name(run: RecordedRun) -> Mapping[tuple[str, str, int | None], list[Arti
 
 def _compare_pair(title: str, kind: str, a: Artifact, b: Artifact, first: RecordedRun, again: RecordedRun) -> Outcome:
     if a.sha256 is None or b.sha256 is None:
-        return Outcome(title, kind, None, "sha256", "its hash is not known")
+        return Outcome(title, kind, None, "sha256", "the hash is not known")
     if a.sha256 == b.sha256:
         return Outcome(title, kind, True, "sha256")
     files = [
         fingerprints.files_of(run.store.folder, run.id, item.sha256 or "") for run, item in ((first, a), (again, b))
     ]
     if not all(files):
-        return Outcome(title, kind, None, "sha256", "its bytes differ, and its content was not kept")
+        return Outcome(title, kind, None, "sha256", "the bytes differ, and the content was not kept")
     weights = [fingerprints.weights_of(found) for found in files]
     if weights[0] is None or weights[1] is None:
         return Outcome(title, kind, False, "sha256")

@@ -45,7 +45,8 @@ def take_back(folder: Folder, run_id: str) -> list[Path]:
     is_id = _ids.is_run_id(run_id)
     names = _names(folder.quarantine / _ids.id_day(run_id), folder, run_id) if is_id else []
     if not names:
-        raise RunNotFound(f"run {run_id} is not in quarantine: `runlore quarantine` lists the runs that are")
+        what = f"run {run_id!r} is not in quarantine" if is_id else f"{run_id!r} is no whole id of a run"
+        raise RunNotFound(f"{what}: `runlore quarantine` lists those that are there")
     return _move(folder, folder.quarantine, folder.runs, run_id, names)
 
 

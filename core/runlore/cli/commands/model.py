@@ -295,7 +295,7 @@ def _print_version(found: Model, version: ModelVersion) -> None:
         "note": version.note,
         "why": version.reason,
         "code": "" if not code else f"commit {code['commit']}" + (", with changes" if code["dirty"] else ""),
-        "data": ", ".join(f"{name} {(value or '?')[:FINGERPRINT_DIGITS]}" for name, value in data.items()),
+        "data": ", ".join(f"{name} {value[:FINGERPRINT_DIGITS]}" if value else name for name, value in data.items()),
     }
     for key, value in facts.items():
         if value:
