@@ -34,27 +34,18 @@ def keep(store: Store, name: str, value: str | None) -> dict[str, Any]:
     """Keep a text under a name, in the place of an earlier one; None forgets it.
 
     Raises:
-        Refused: it is too long, or there are too many.
-        OSError: the file can't be written.
+        Refused: it is too long, there are too many, or the file can't be written.
     """
     if not 0 < len(name) <= MAX_NAME or len(value or "") > MAX_VALUE:
         raise Refused(f"a setting has a name of 1 to {MAX_NAME} characters, and at most {MAX_VALUE:,}")
     place = _place(store)
     if place is None:
         raise Refused("there is no home folder that settings could be kept in")
-    with _alone(place):
-        found = _read(place)
-        found.pop(name, None)
-        if value is not None:
-            found[name] = value
-        content = json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")
-        if len(found) > MAX_SETTINGS or len(content) > MAX_BYTES:
-            raise Refused(f"at most {MAX_SETTINGS:,} settings of {MAX_BYTES >> 20} MiB in all are kept")
-        draft = draft_private(place, os.geteuid(), content)
-        try:
-            draft.replace(place)
-        finally:
-            draft.unlink(missing_ok=True)
+    try:
+        with _alone(place):
+            _write(place, name, value)
+    except OSError as error:
+        raise Refused(f"settings can't be kept in {str(place.parent)!r}: {error.strerror}") from error
     return {"name": name}
 
 
@@ -76,6 +67,21 @@ def _alone(place: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _write(place: Path, name: str, value: str | None) -> None:
+    found = _read(place)
+    found.pop(name, None)
+    if value is not None:
+        found[name] = value
+    content = json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")
+    if len(found) > MAX_SETTINGS or len(content) > MAX_BYTES:
+        raise Refused(f"at most {MAX_SETTINGS:,} settings of {MAX_BYTES >> 20} MiB in all are kept")
+    draft = draft_private(place, os.geteuid(), content)
+    try:
+        draft.replace(place)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _read(place: Path) -> dict[str, str]:
