@@ -19,6 +19,16 @@ def test_a_hint_points_to_the_key(filled: Store) -> None:
     assert hint.splitlines()[1:] == ["  name, -metrics.losss", "  " + " " * 7 + "^"]
 
 
+def test_a_name_in_place_of_an_id_is_told_which_id_is_meant(store: Store) -> None:
+    search = store.start_run("search")
+    store.start_run("trial", parent=search.id).finish()
+    search.finish()
+    for text in ("search", search.id[-6:]):
+        with pytest.warns(RunloreWarning, match=f"parent is a whole id: that of {text!r} is {search.id!r}\n"):
+            assert len(store.runs(f"status == 'finished' and not id in ['x', ''] and parent == {text!r}")) == 0
+    assert store.runs(f"parent == {search.id!r} and parent != 'none such'").hints == ()
+
+
 def test_a_hint_finds_the_key_in_another_table_and_behind_a_prefix(filled: Store, store: Store) -> None:
     (hint,) = filled.runs("True or params.loss < 3").hints
     assert "no run has params.loss: did you mean metrics.loss ?" in hint

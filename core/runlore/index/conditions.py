@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from runlore.index.fields import Field
+from runlore.index.fields import ID_FIELDS, Field
 
 Value = bool | int | float | str
 
@@ -90,3 +90,17 @@ def fields_of(condition: Condition) -> Iterator[Field]:
             yield from (condition.left, condition.right)
         case _:
             yield condition.field
+
+
+def ids_of(condition: Condition) -> Iterator[tuple[Field, Value]]:
+    """Yield each field that holds an id, with what it is compared with, in the order of the query."""
+    match condition:
+        case Not(inner):
+            yield from ids_of(inner)
+        case Junction(_, parts):
+            for part in parts:
+                yield from ids_of(part)
+        case Comparison(field, _, value) if field.column in ID_FIELDS and not field.table:
+            yield field, value
+        case Membership(field, values) if field.column in ID_FIELDS and not field.table:
+            yield from ((field, value) for value in values)

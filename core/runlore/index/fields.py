@@ -4,6 +4,7 @@ import json
 import keyword
 from dataclasses import dataclass
 
+ID_FIELDS = ("id", "parent")
 TEXT_FIELDS = ("status", "experiment", "name", "id", "parent", "notes")
 TIME_FIELDS = ("started", "ended")
 FIELDS = (*TEXT_FIELDS, *TIME_FIELDS, "duration")

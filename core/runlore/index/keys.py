@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
+from runlore._ids import is_run_id
 from runlore._text import closest
 from runlore.errors import excerpt
+from runlore.index.conditions import Value
 from runlore.index.database import TABLES as COLUMNS
 from runlore.index.database import Sqlite, chunks
 from runlore.index.fields import BARE, FLAGS, TABLES, Field
@@ -16,6 +18,7 @@ from runlore.index.sql import Compiled
 
 MAX_PARAMS = 100  # params that `varied_params` returns
 MAX_HINTS = 3  # each looks through all keys
+MIN_NAMED = 3  # characters of a name, or of an end of an id, that may have been meant
 PART = 5_000  # runs whose params are listed at a time
 
 
@@ -123,13 +126,14 @@ def other_keys(database: Sqlite, field: Field) -> list[str]:
 def hints_of(
     database: Sqlite, where: str, compiled: Compiled, sort: str, order: Sequence[tuple[Field, bool]]
 ) -> list[str]:
-    """Return a hint for each key that a query or an order names and no run has, with a caret below the key."""
+    """Return a hint for each key that a query or an order names and no run has, and for each name in place of an id."""
     asked = [(where, field) for field in compiled.fields] + [(sort, field) for field, _ in order]
     keys = (
         (text, field) for text, field in asked if field.table and not (field.table == "tags" and field.key in FLAGS)
     )
     hints = (_hint(database, text, field) for text, field in keys if not has_key(database, field))
-    return list(islice(filter(None, hints), MAX_HINTS))
+    named = (_id_hint(database, where, field, value) for field, value in compiled.ids)
+    return list(islice(filter(None, chain(hints, named)), MAX_HINTS))
 
 
 def _hint(database: Sqlite, text: str, field: Field) -> str | None:
@@ -141,6 +145,19 @@ def _hint(database: Sqlite, text: str, field: Field) -> str | None:
     suggestion = "" if meant is None else f": did you mean {meant.text} ?"
     shown, place = excerpt(text, field.place)
     return f"no run has {field.text}{suggestion}\n  {shown}\n  {' ' * place}^"
+
+
+def _id_hint(database: Sqlite, text: str, field: Field, value: Value) -> str | None:
+    """Return a hint for what is compared with an id and is the name of a run, or the end of its id; None for else."""
+    if not isinstance(value, str) or len(value) < MIN_NAMED or is_run_id(value):
+        return None
+    meant = database.query(
+        "SELECT id FROM runs WHERE name = ? OR substr(id, -length(?)) = ? ORDER BY id DESC LIMIT 1", (value,) * 3
+    )
+    if not meant:
+        return None
+    shown, place = excerpt(text, field.place)
+    return f"{field.text} is a whole id: that of {value!r} is {meant[0][0]!r}\n  {shown}\n  {' ' * place}^"
 
 
 def _same_key_elsewhere(database: Sqlite, field: Field) -> Iterator[Field]:

@@ -15,7 +15,9 @@ from runlore.index.conditions import (
     Membership,
     Missing,
     Not,
+    Value,
     fields_of,
+    ids_of,
 )
 from runlore.index.fields import TEXT_FIELDS, Field
 from runlore.index.parse import parse_query
@@ -38,11 +40,12 @@ NEVER = Clause("1 = 0")
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A query as a condition over `runs r`, its arguments, and the fields that it names."""
+    """A query as a condition over `runs r`, its arguments, the fields that it names, and what stands beside ids."""
 
     sql: str
     arguments: tuple[Any, ...]
     fields: tuple[Field, ...]
+    ids: tuple[tuple[Field, Value], ...] = ()
 
 
 def compile_query(text: str, now: Callable[[], float]) -> Compiled:
@@ -53,7 +56,7 @@ def compile_query(text: str, now: Callable[[], float]) -> Compiled:
     """
     condition = parse_query(text, now)
     sql, arguments = to_sql(condition)
-    return Compiled(sql, tuple(map(_bindable, arguments)), tuple(fields_of(condition)))
+    return Compiled(sql, tuple(map(_bindable, arguments)), tuple(fields_of(condition)), tuple(ids_of(condition)))
 
 
 def to_sql(condition: Condition) -> Clause:
