@@ -82,6 +82,7 @@ def test_an_exception_is_the_scripts_own(store: Store, script: Path, tmp_path: P
     [
         ([], 2, "name a program"),
         (["-u", "train.py"], 2, "runlore run python -u train.py"),
+        (["--nam=x", "train.py"], 2, "'--nam=x' is no option of ours: did you mean --name?"),
         (["nowhere.py"], 127, "there is no program and no script 'nowhere.py'"),
         (["folder"], 126, "'folder' can't be executed"),
         (["./job.txt"], 126, "'./job.txt' can't be executed"),

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from runlore._text import closest
 from runlore.cli.options import store_option
 from runlore.cli.printing import print_message
 from runlore.errors import SettingError
@@ -47,8 +48,11 @@ def run(
     if not called:
         raise click.UsageError("name a program: runlore run train.py --lr 0.1")
     if called[0].startswith("-") and called[0] != "-m" and shutil.which(called[0]) is None:
+        own = [word for param in click.get_current_context().command.params for word in param.opts if word[0] == "-"]
+        close = closest(called[0].partition("=")[0], own)
+        hint = "" if close is None else f": did you mean {close}?"
         raise click.UsageError(
-            f"{called[0]!r} is no option of ours; one of Python's own: runlore run python {called[0]} train.py"
+            f"{called[0]!r} is no option of ours{hint}; one of Python's own: runlore run python {called[0]} train.py"
         )
     try:
         forms = wanted_forms(parse_output, patterns)
