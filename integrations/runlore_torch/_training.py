@@ -110,8 +110,14 @@ class Loop:
 
     def _begin(self, tags: dict[str, Any]) -> FitSession:
         session = FitSession.begin(NAME, self._options.request(tags=tags, leader=leads()))
+        session.place = self._at
         session.pause()  # what else is trained between its steps has runs of its own
         return session
+
+    def _at(self) -> tuple[int | None, float | None]:
+        """Return step and epoch: those of the optimizer that stepped most."""
+        steps = [known.step for known in self.known.values()]
+        return max(steps, default=None), self.loaders.epoch
 
     def note_scaler(self) -> None:
         """Record that losses are scaled before they are differentiated."""

@@ -1,5 +1,7 @@
 """Files of a loop: what it saves and loads while its run is open."""
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -18,6 +20,9 @@ def test_what_a_loop_saves_and_loads_belongs_to_its_run(store: Store, tmp_path: 
         optimizer.step()
         torch.save(model.state_dict(), file)
         optimizer.step()
+        optimizer.step()
+        torch.save(model.state_dict(), file)
+        optimizer.step()
         (first,) = store.runs()
         model, optimizer = started(0.1)
         optimizer.step()
@@ -25,6 +30,7 @@ def test_what_a_loop_saves_and_loads_belongs_to_its_run(store: Store, tmp_path: 
     assert torch.save is save
     second, _ = store.runs()
     (saved,) = (item for item in store.run(first.id).artifacts if item.kind == "model")
+    assert (saved.step, saved.epoch) == (3, None)  # of the content that it has
     assert second.data["state.pt"]["fingerprint"] == saved.sha256
     for thread in threading.enumerate():
         if thread.name == "runlore-files":  # which ends with the run that was the last
@@ -37,3 +43,25 @@ def started(lr: float) -> tuple[nn.Module, torch.optim.Optimizer]:
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
     model(torch.ones(3, 2)).sum().backward()
     return model, optimizer
+
+
+LOOP = """
+import torch
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(3):
+    for batch in torch.utils.data.DataLoader(torch.ones(8, 2), batch_size=2):
+        model(batch).sum().backward()
+        optimizer.step()
+    torch.save(model.state_dict(), f"epoch-{epoch}.pt")
+"""
+
+
+def test_what_a_program_saves_has_the_step_of_its_loop(store: Store, tmp_path: Path) -> None:
+    """It had none: the file is one of the program's run, and the loop's is below that."""
+    (tmp_path / "loop.py").write_text(LOOP)
+    command = [sys.executable, "-m", "runlore", "run", sys.executable, "loop.py"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    (run,) = store.runs()
+    saved = {item.name: (item.step, item.epoch) for item in run.artifacts if item.kind == "model"}
+    assert saved == {"epoch-0.pt": (4, 0), "epoch-1.pt": (8, 1), "epoch-2.pt": (12, 2)}

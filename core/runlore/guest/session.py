@@ -14,7 +14,7 @@ from runlore._warnings import report, valid_or
 from runlore.guest import guards
 from runlore.guest.checkpoints import Checkpoints, Later
 from runlore.guest.deferred import Deferred
-from runlore.guest.files.watch import claim
+from runlore.guest.files import watch
 from runlore.guest.fits import Fits, Stay, searching, unrecorded
 from runlore.guest.opening import open_for
 from runlore.guest.recorder import Recorder
@@ -77,7 +77,7 @@ class FitSession(Recorder):
 
     An integration that sets `trains`, the `token_of` the model, and `place`, which returns step and epoch, lets others
     record what they evaluate within the fit: see `Beside`; and the integration of the model's own framework what that
-    tells: see `fit_of`.
+    tells: see `fit_of`. What the script itself saves meanwhile has the step and epoch of `place`, too.
 
     The methods may be called from any thread; `begin`, `pause`, `resume` and `end` belong to the one that trains.
     """
@@ -98,6 +98,7 @@ class FitSession(Recorder):
         self._saved: Checkpoints | None = None  # None until there is something to record of checkpoints
         self._stay: Stay | None = None  # the last one
         if recorded:
+            watch.follow(self)
             self.resume()
 
     @classmethod
@@ -214,7 +215,7 @@ class FitSession(Recorder):
         `executor.submit`, say.
         """
         self._deferred.flush()
-        claim(path)
+        watch.claim(path)
         self._checkpoints().saved(path, step=step, epoch=epoch, monitor=monitor, value=value, roles=roles, later=later)
 
     def removing(self, path: str | os.PathLike[str]) -> AbstractContextManager[None]:

@@ -3,8 +3,9 @@
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runlore._process import Part, process
 from runlore._threads import OwnThread
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 REST_S = 0.25  # between a note and the look at it: a file that is open may be closed by then
 END_WAIT_S = 5.0  # that the end of a run waits for hashes and copies; readers complete the rest
 MAX_CLAIMED = 1000  # paths
+
+
+class Training(Protocol):
+    """A training as this module needs it: `place` returns its step and epoch, and is None before and behind it."""
+
+    run: "Run"
+    place: Callable[[], tuple[int | None, float | None]] | None
 
 
 class _GivenUp(Exception):
@@ -50,14 +58,15 @@ class Files(Part):
         self._lock = threading.RLock()
         self._runs: dict[str, _Of] = {}
         self._claimed: dict[str, None] = {}
+        self.trainings: weakref.WeakSet[Training] = weakref.WeakSet()
         self._noted = threading.Event()
         self._thread: threading.Thread | None = None
 
     def wrote(self, run: "Run", path: str, kind: str) -> None:
-        """Note a file that was written."""
+        """Note a file that was written, at the step of the run's training, or of the only one below it."""
         with self._lock:
             if path not in self._claimed:
-                self._of(run).written.note(path, kind)
+                self._of(run).written.note(path, kind, self._place_in(run))
                 self._begin()
 
     def read(self, run: "Run", path: str, reader: str) -> None:
@@ -108,6 +117,14 @@ class Files(Part):
         """Settle all runs: the process ends."""
         for found in list(self._runs.values()):
             self.settle(found.run)
+
+    def _place_in(self, run: "Run") -> tuple[int | None, float | None]:
+        """Return step and epoch of the training of a run, or of the only one below it; (None, None) without one."""
+        training = [item for item in list(self.trainings) if item.place is not None]
+        own = [item for item in training if item.run is run]
+        found = own or [item for item in training if item.run.run_log.opening.get("parent") == run.id]
+        place = found[0].place if len(found) == 1 else None
+        return (None, None) if place is None else place()
 
     def _settle(self, found: _Of, until: float) -> None:
         def proceed() -> None:
@@ -195,6 +212,11 @@ def moved(source: Any, target: Any, *, is_copy: bool) -> None:
         place = local(target) if isinstance(target, str | os.PathLike) else None
         if run is not None and path is not None and place is not None:
             process.part(Files).moved(run, path, str(place), is_copy=is_copy)
+
+
+def follow(training: Training) -> None:
+    """Give what is written from now on in its run the step of a training."""
+    process.part(Files).trainings.add(training)
 
 
 def claim(path: str | os.PathLike[str]) -> None:

@@ -27,6 +27,7 @@ Proceed = Callable[[], None]  # raises where the work is to be given up
 class _File:
     path: Path
     kind: str
+    at: tuple[int | None, float | None]  # step and epoch of the training as it was written
     id: str = field(default_factory=lambda: new_suffix(ID_DIGITS))
     count: int = 0  # how often it was written …
     keep_at: int = 1  # … and from which time on a small one is kept again
@@ -53,16 +54,17 @@ class WrittenFiles:
         found = self._files.get(path)
         return None if found is None else found.kind
 
-    def note(self, path: str, kind: str) -> None:
-        """Note that a file was written, or is about to be closed."""
+    def note(self, path: str, kind: str, at: tuple[int | None, float | None] = (None, None)) -> None:
+        """Note that a file was written, or is about to be closed, `at` a step and an epoch."""
         found = self._files.pop(path, None)
         if found is None and len(self._files) >= MAX_FILES:
             self._left_out += 1
             return
         if found is None or (self._setting == "all" and kind in MODELS and found.is_told):
-            found = _File(Path(path), kind)
+            found = _File(Path(path), kind, at)
         if not found.is_told:
             found.kind = kind  # the outer call knows more than one within it
+        found.at = at
         found.count += 1
         found.is_changed = True
         self._files[path] = found
@@ -149,11 +151,12 @@ class WrittenFiles:
         return kept_or_hashed(file.path, self._run.run_log.blobs, plugins().rewrite_file, proceed)
 
     def _tell(self, file: _File, content: Event) -> None:
-        event: Event = {"type": "artifact", "path": str(file.path), "id": file.id}
+        step, epoch = file.at
+        event: Event = {"type": "artifact", "path": str(file.path), "id": file.id, "step": step, "epoch": epoch}
         if file.is_told:
             event["completes"] = True
         else:
-            event |= {"name": file.path.name, "kind": file.kind, "step": None, "epoch": None, "roles": []}
+            event |= {"name": file.path.name, "kind": file.kind, "roles": []}
             event |= {"size": None, "sha256": None}
         file.is_told = True
         self._run.run_log.event(event | content)
