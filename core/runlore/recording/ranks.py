@@ -40,7 +40,7 @@ class _Leading(Part):
 
 
 def lead() -> None:
-    """Note that this process leads a training: it is no worker from now on."""
+    """Note that this process leads a training: that another one has started it makes it no worker from now on."""
     process.part(_Leading).is_leader = True
 
 
@@ -51,7 +51,7 @@ def leads() -> bool:
 
 def is_worker() -> bool:
     """Return True where this process works for another one: in a pool, for a data loader, as a follower."""
-    if leads():
-        return False
+    if is_follower():
+        return True
     loaded = sys.modules.get("multiprocessing.process")  # as in every child of multiprocessing; its import takes long
-    return (loaded is not None and loaded.current_process().name != "MainProcess") or is_follower()
+    return loaded is not None and loaded.current_process().name != "MainProcess" and not leads()
