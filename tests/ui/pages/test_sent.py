@@ -206,8 +206,10 @@ def test_only_a_file_is_replaced(store: Store, tmp_path: Path) -> None:
 
 
 def test_words_of_the_command_line_that_can_not_be_meant(store: Store, tmp_path: Path) -> None:
-    with store.start_run("a", params={"x": 1}) as run:
-        run.log_metrics({"loss": 1.0})
+    names = ["a", *(f"other-{number}" for number in range(10))]
+    for name in names:
+        with store.start_run(name, params={"x": 1}) as run:
+            run.log_metrics({"loss": 1.0})
     for options, said in {
         (): "say where to",
         ("--to", "a", "--html", "b"): "say where to",
@@ -222,7 +224,7 @@ def test_words_of_the_command_line_that_can_not_be_meant(store: Store, tmp_path:
             "--html",
             "b",
             "--view",
-            "/compare?" + "&".join(f"runs=run-{letter}" for letter in "abcdefghijk"),
+            "/compare?" + "&".join(f"runs={name}" for name in names),
         ): "at most 10 are compared",
         ("--html", "b", "--view", "//["): "which is no address",
         ("--html", "b", "--view", "nonsense"): "view has 'nonsense'",
