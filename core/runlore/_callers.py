@@ -7,7 +7,9 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-UNSEEN = "<frozen importlib._bootstrap, as it were: runlore>"  # the file of our frames between a caller and the called
+# The file of our frames between a caller and the called. Warnings pass over a name with importlib and _bootstrap in it,
+# compilers of Python's frames one that begins with <frozen importlib.
+UNSEEN = "<frozen importlib._bootstrap, as it were: runlore>"
 LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120  # Python's own; it is imported as each Python starts
 INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 MAX_KNOWN = 4096  # files

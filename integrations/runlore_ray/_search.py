@@ -39,9 +39,7 @@ class Experiment:
         self._asked: Mapping[str, Any] = {}
         self._last: int | None = None  # trial that has added to its curve
         self._is_whole = True  # all trials have come to an end by themselves
-        self._at_end: list[
-            Any
-        ] = []  # the trials, once the controller tidies up: it may be gone before the call returns
+        self._at_end: list[Any] = []  # the trials as the controller tidies up, which may be gone once the call returns
         self._block = ExitStack()
         self.session.pause(returned=False)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from runlore import FitSession, guest
 from runlore.guest.captured import Captured
-from runlore.guest.opening import Place
+from runlore.guest.opening import RunHere
 from runlore.guest.options import RunOptions
 from runlore.guest.wrapping import token_of
 from runlore_torch._data import Loaders
@@ -43,7 +43,7 @@ class Loop:
 
     def __init__(self, options: RunOptions, *, grad_norm: bool = False, closed: Callable[["Loop"], object]) -> None:
         self.thread = threading.get_ident()
-        self.place = Place()
+        self.place = RunHere()
         self.loaders = Loaders()
         self.loss: Any = None  # of the last backward, for the step that follows
         self.session: FitSession | None = None

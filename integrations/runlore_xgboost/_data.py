@@ -26,7 +26,8 @@ def record_data(session: FitSession, call: TrainCall) -> None:
     train = call.arguments.get("dtrain")
     session.record(lambda session: _record_matrix(session, "dtrain", train))
     evals = call.arguments.get("evals")
-    sets = [item for item in evals if isinstance(item, tuple | list) and len(item) == 2] if evals else []
+    listed = evals if isinstance(evals, list | tuple) else ()
+    sets = [item for item in listed if isinstance(item, tuple | list) and len(item) == 2]
     for name, (matrix, _) in zip(numbered(str(name) for _, name in sets), sets[:MAX_SETS], strict=False):
         if matrix is not train:
             session.record(lambda session, name=name, matrix=matrix: _record_matrix(session, name, matrix))  # type: ignore[misc]

@@ -95,7 +95,7 @@ def _open(integration: str, request: FitRequest) -> Opened:
     return Opened(run, owned=True, links=tuple(_links(request, origin, outer, run)))
 
 
-class Place:
+class RunHere:
     """The run open in this context, a thread or a task, that a training which begins here joins or is below."""
 
     __slots__ = ("_known", "run")

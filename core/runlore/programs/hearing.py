@@ -9,7 +9,7 @@ import os
 import sys
 
 from runlore._callers import UNSEEN, Substitute, is_users, is_users_call
-from runlore._startup import WATCHED, restore_interruption, told_program, within_import
+from runlore._startup import PARSING, WATCHED, restore_interruption, told_program, within_import
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     Beginning = tuple[int, bool, str, dict[str, str], dict[str, int]]
 
 HELD = "pickle"  # a module that is waited for, and that other than training needs as well
-PARSING = ("parse_known_args", "parse_known_intermixed_args")  # by which argparse's other methods parse
 
 
 def begin() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runlore._callers import is_users_call, is_users_module
 from runlore._process import Part, process
-from runlore._startup import told_program
+from runlore._startup import PARSING, told_program
 from runlore.guest.files.watch import local, read, wrote
 from runlore.guest.state import once_imported, open_run
 from runlore.guest.wrapping import Wrappers
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 MAX_LENGTH = 4096  # of a text that may be a path
 MAX_NAMES = 1000
 WRITING = frozenset("wax+")
-PARSING = ("parse_known_args", "parse_known_intermixed_args")  # by which argparse's other methods parse
 
 
 class NamedFiles(Part):

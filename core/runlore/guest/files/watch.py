@@ -16,6 +16,7 @@ from runlore.recording.ranks import is_worker, leads
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runlore.guest.files.written import Place
     from runlore.recording.run import Run
 
 REST_S = 0.25  # between a note and the look at it: a file that is open may be closed by then
@@ -27,7 +28,7 @@ class Training(Protocol):
     """A training as this module needs it: `place` returns its step and epoch, and is None before and behind it."""
 
     run: "Run"
-    place: Callable[[], tuple[int | None, float | None]] | None
+    place: "Callable[[], Place] | None"
 
 
 class _GivenUp(Exception):
@@ -64,9 +65,10 @@ class Files(Part):
 
     def wrote(self, run: "Run", path: str, kind: str) -> None:
         """Note a file that was written, at the step of the run's training, or of the only one below it."""
+        at = self._place_in(run)
         with self._lock:
             if path not in self._claimed:
-                self._of(run).written.note(path, kind, self._place_in(run))
+                self._of(run).written.note(path, kind, at)
                 self._begin()
 
     def read(self, run: "Run", path: str, reader: str) -> None:
@@ -118,7 +120,7 @@ class Files(Part):
         for found in list(self._runs.values()):
             self.settle(found.run)
 
-    def _place_in(self, run: "Run") -> tuple[int | None, float | None]:
+    def _place_in(self, run: "Run") -> "Place":
         """Return step and epoch of the training of a run, or of the only one below it; (None, None) without one."""
         training = [item for item in list(self.trainings) if item.place is not None]
         own = [item for item in training if item.run is run]

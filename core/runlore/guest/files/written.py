@@ -14,6 +14,8 @@ from runlore.log.events import Event
 from runlore.plugins.manager import plugins
 from runlore.recording.run import Run
 
+Place = tuple[int | None, float | None]  # step and epoch of a training
+
 SMALL_BYTES = 1 << 20  # of a file that is kept at once; a larger one is when the run ends
 MAX_KEPT_BYTES = 100 << 20  # of a file, and of the older ones of a series of models
 MAX_FILES = 1000  # of a run
@@ -27,7 +29,7 @@ Proceed = Callable[[], None]  # raises where the work is to be given up
 class _File:
     path: Path
     kind: str
-    at: tuple[int | None, float | None]  # step and epoch of the training as it was written
+    at: Place = (None, None)  # of the training as it was written
     id: str = field(default_factory=lambda: new_suffix(ID_DIGITS))
     count: int = 0  # how often it was written …
     keep_at: int = 1  # … and from which time on a small one is kept again
@@ -54,14 +56,14 @@ class WrittenFiles:
         found = self._files.get(path)
         return None if found is None else found.kind
 
-    def note(self, path: str, kind: str, at: tuple[int | None, float | None] = (None, None)) -> None:
-        """Note that a file was written, or is about to be closed, `at` a step and an epoch."""
+    def note(self, path: str, kind: str, at: Place) -> None:
+        """Note that a file was written, or is about to be closed."""
         found = self._files.pop(path, None)
         if found is None and len(self._files) >= MAX_FILES:
             self._left_out += 1
             return
         if found is None or (self._setting == "all" and kind in MODELS and found.is_told):
-            found = _File(Path(path), kind, at)
+            found = _File(Path(path), kind)
         if not found.is_told:
             found.kind = kind  # the outer call knows more than one within it
         found.at = at
