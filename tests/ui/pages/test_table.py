@@ -164,6 +164,22 @@ def test_heads_sort_by_one_column_and_then_by_another(page: "Page", real: Served
     wait_names(page, lambda found: query(page)["sort"] == ["params.model"])
 
 
+def test_a_second_order_counts_before_the_first_is_answered_and_keeps_the_focus(page: "Page", real: Served) -> None:
+    open_page(page, real, f"/?{SWEEP}&cols=params.model&cols=metrics.loss")
+    wait_names(page, lambda found: len(found) == 12)
+    held: list[Route] = []
+    let_go: list[bool] = []
+    page.route(re.compile("/api/runs"), lambda route: route.continue_() if let_go else held.append(route))
+    page.locator(".runs th button", has_text="model").first.press("Enter")
+    page.locator(".runs th button", has_text="loss").first.press("Shift+Enter")
+    until(page, "new URLSearchParams(location.search).get('sort') === '-params.model, -metrics.loss'")
+    let_go.append(True)
+    for route in held:
+        route.continue_()
+    page.locator(".runs th[aria-sort=descending]", has_text="▾2").wait_for()
+    assert page.evaluate("document.activeElement.textContent") == "loss ▾2"
+
+
 def test_columns_are_made_wider_and_that_is_remembered(page: "Page", real: Served) -> None:
     open_page(page, real, "/?exp=sweep&cols=params.lr&cols=params.seed")
     wait_names(page, lambda found: len(found) == 12)

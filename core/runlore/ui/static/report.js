@@ -5,6 +5,7 @@ import { dot, placesOf } from "./colours.js";
 import * as compare from "./compare.js";
 import { Curves } from "./curves.js";
 import { fill, h, say, trying } from "./dom.js";
+import { turned } from "./fields.js";
 import { duration, moment, statusText } from "./format.js";
 import { groupTable, leftOut, testLines } from "./groups.js";
 import { overview } from "./overview.js";
@@ -33,8 +34,8 @@ async function runs(view) {
   let shown = content.drawn;
   const table = new RunTable(
     {
-      sort: (field) => {
-        write({ sort: field });
+      sort: (field, also) => {
+        write({ sort: turned(read().sort ?? "", field, also) });
         load();
       },
       select: (ids) => {

@@ -9,7 +9,7 @@ import { debounce, fill, h, offer, popover, say, tabs, trying } from "./dom.js";
 import { pageOf } from "./download.js";
 import { nothingFound, nothingYet, notShown, notUnderstood, storeGone } from "./empty.js";
 import { experimentButton, within } from "./experiments.js";
-import { bare, isMetric, partsOf } from "./fields.js";
+import { bare, isMetric, partsOf, turned } from "./fields.js";
 import { filterButton, filterChips } from "./filters.js";
 import { count } from "./format.js";
 import { Grouped } from "./grouped.js";
@@ -58,8 +58,8 @@ class RunsPage {
     const state = read();
     this.table = new RunTable(
       {
-        sort: (field) => {
-          write({ sort: field });
+        sort: (field, also) => {
+          write({ sort: turned(read().sort ?? "", field, also) });
           this.load();
         },
         select: (ids) => this.select(ids.slice(0, CURVES)),

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { csv, download } from "./download.js";
 import { closePopover, fill, h, offer as offered, popover, runLink } from "./dom.js";
-import { AGGREGATES, isMetric, labels, orderBy, turned, withAggregate } from "./fields.js";
+import { AGGREGATES, isMetric, labels, orderBy, withAggregate } from "./fields.js";
 import { ago, duration, isArchived, number, statusText, text } from "./format.js";
 import { grip, widthOf } from "./widths.js";
 
@@ -20,7 +20,7 @@ const LAST = [
 ];
 
 export class RunTable {
-  /** `on` has sort(field), select(ids), open(id), compare(), loaded(total, hints), point(id); where a metric can be shown by
+  /** `on` has sort(field, also), `also` with the order of now, select(ids), open(id), compare(), loaded(total, hints), point(id); where a metric can be shown by
    * another of its values, swap(field, other, sort), `sort` if rows are to be sorted by it; where an experiment can be
    * chosen, experiment(name), for a column of them while several are shown; where runs can be hidden, hide(id), which hides one or shows it again,
    * and hidden(id), which is null for a run that is in no chart.
@@ -158,6 +158,7 @@ export class RunTable {
       "aria-label": "Select the runs that are loaded",
       onchange: () => this.selectLoaded(),
     });
+    const held = focusedIn(this.head);
     fill(
       this.head,
       h(
@@ -167,7 +168,7 @@ export class RunTable {
         columns.map((column, at) => {
           const { way, place } = orderBy(sorted, column.field);
           const sign = way ? `${way === "ascending" ? " ▴" : " ▾"}${place ?? ""}` : "";
-          const onclick = (event) => this.on.sort(turned(sorted, column.field, event.shiftKey));
+          const onclick = (event) => this.on.sort(column.field, event.shiftKey);
           const title = `Sort by ${column.field}; with shift, then by it`;
           return h(
             "th",
@@ -182,6 +183,7 @@ export class RunTable {
         }),
       ),
     );
+    if (held) [...this.head.querySelectorAll("button")].find((button) => nameOf(button) === held)?.focus();
   }
 
   /** True for a column of every run that nobody has taken out. */
@@ -387,6 +389,8 @@ export class RunTable {
   }
 }
 
+const nameOf = (button) => button.ariaLabel || button.title;
+const focusedIn = (node) => (node.contains(document.activeElement) ? nameOf(document.activeElement) : "");
 const nameWidth = (row) => row.name.length * 7.2 + (row.children ? 52 : 24) + (isArchived(row) ? 66 : 0);
 
 /** True for rows of several experiments, unless these are a column already. */
