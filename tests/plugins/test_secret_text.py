@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runlore.plugins.masking.forms import holds_value
 from runlore.plugins.masking.text import mask_text
 from runlore.plugins.secret_words import FAINT, MASK, STRONG, WEAK, is_secret, strength
 
@@ -87,6 +88,7 @@ def test_masking_keeps_the_number_of_lines_and_is_stable(text: str) -> None:
 
 ODD = [
     "a" * 200_000, "a-" * 100_000, "://aaaa:" * 20_000, "password: " * 20_000, "token=(" * 20_000, "密码：" * 25_000,
+    "sk-a-" * 40_000, "eyJ-" * 50_000,
 ]  # fmt: skip
 ODDER = [
     "password is " * 20_000, " -u bob -p " * 20_000, "mysql -p " * 20_000, "curl -u a:" * 20_000,
@@ -94,7 +96,7 @@ ODDER = [
     "machine" + " " * 200_000,
     "machine " + "a" * 200_000, "<password>" * 20_000, "password" + " " * 100_000, "x if a else password or " * 10_000,
     "# password = " * 20_000, "login(" * 30_000, "key=name value=password " * 10_000, "пароль " * 30_000,
-    "password for " * 20_000,
+    "password for " * 20_000, "SG." * 60_000, "Bearer " * 30_000, "://a@" * 40_000, "1234567890:AA" * 15_000,
 ]  # fmt: skip
 
 
@@ -104,3 +106,13 @@ def test_large_and_odd_text_is_masked_in_time(text: str) -> None:
     mask_text(text)
     mask_text(text, in_code=True)
     assert time.thread_time() - began < 20, text[:20]
+
+
+@pytest.mark.parametrize("beginning", ["://", "sk-a-", "SG."])
+def test_bytes_full_of_beginnings_are_searched_in_time(beginning: str) -> None:
+    """Each of these was once looked at with all that stands around it."""
+    data = (beginning * 500_000).encode()
+    began = time.thread_time()
+    assert not holds_value(data)
+    assert time.thread_time() - began < 20
+    assert holds_value(data + b"\0 ghp_0123456789abcdefghijklmnopqrstuv")

@@ -7,36 +7,44 @@ from runlore.plugins.secret_words import BEGINNINGS, MASK
 
 _SHORT = 200  # characters of a text in which lines are not worth finding
 
-_VALUES = r"""(?x)
-      \b(?:AKIA|ASIA)[0-9A-Z]{16}\b                                     # AWS access key id
-    | \bgh[pousr]_[A-Za-z0-9]{20,}                                      # GitHub
-    | \bgithub_pat_[A-Za-z0-9_]{20,}
-    | \bglpat-[A-Za-z0-9_-]{16,}                                        # GitLab
-    | \bsk-(?:[A-Za-z0-9_]{1,12}-){0,4}[A-Za-z0-9_-]*[A-Za-z0-9]{16,}[A-Za-z0-9_-]*  # OpenAI, Anthropic
-    | \b[rsp]k_(?:live|test)_[A-Za-z0-9]{10,}                           # Stripe
-    | \bhf_[A-Za-z0-9]{16,}                                             # Hugging Face
-    | \bx(?:ox[abeoprs]|app)-[A-Za-z0-9-]{10,}                          # Slack
-    | \bhooks\.slack\.com/services/[A-Za-z0-9/_-]+
-    | \bdiscord(?:app)?\.com/api/webhooks/[A-Za-z0-9/_-]+
-    | \b\d{8,10}:AA[A-Za-z0-9_-]{28,}                                   # Telegram
-    | \bAIza[A-Za-z0-9_-]{30,}                                          # Google
-    | \bya29\.[A-Za-z0-9_-]{20,}
-    | \bnpm_[A-Za-z0-9]{30,}
-    | \bpypi-AgE[A-Za-z0-9_-]{16,}
-    | \bdop_v1_[a-f0-9]{40,}                                            # DigitalOcean
-    | \bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}                      # SendGrid
-    | \b(?:gsk_|r8_|nvapi-|dckr_pat_|hvs\.|shpat_|glsa_|GOCSPX-|pcsk_|lsv2_[a-z]{2}_|tvly-|figd_|ATATT3|pplx-|xai-)
-      [A-Za-z0-9_-]{20,}
-    | \bdapi[0-9a-f]{32} | \bAGE-SECRET-KEY-1[A-Z0-9]{20,}              # Databricks, age
-    | (?<=jdbc:oracle:thin:)[^\s/:@"']{1,80}/[^\s"'@]{1,200}(?=@)
-    | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*         # JSON web token
-    | (?<=://)[^\s/:@"'\\]{0,200}:[^\s"'\\]{1,200}(?=@[\w.\[\]-]+(?:[:/?#\s"'\\),;]|$))  # user:password@host
-    | (?<=://)[^\s/:@"'\\]{16,200}(?=@)                                 # token@host
-    | (?<=[?&]sig=)[^&\s"']+ | (?<=[?&]X-Amz-Signature=)[^&\s"']+ | (?<=[?&]X-Goog-Signature=)[^&\s"']+
-    | (?<=[?&]X-Amz-Security-Token=)[^&\s"']+
-    | (?<=\bBearer\ )(?=[^\s"']*[\d.])[A-Za-z0-9._~+/=-]{8,}
-"""
+_WORD = "[A-Za-z0-9_-]"
+_OTHER = "other"  # a group for what begins as a form does and has not its end; nothing within it has it, either
+# A pattern is looked for where one of the parts stands. Those that tell by what is around them come first.
+_FORMS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("://",), r"(?<=://)[^\s/:@\"'\\]{0,200}:[^\s\"'\\]{1,200}(?=@[\w.\[\]-]{1,255}+(?:[\w.\[\]:/?#\s\"'\\),;-]|$))"),
+    (("://",), r"(?<=://)[^\s/:@\"'\\]{16,200}(?=@)"),  # token@host
+    (("jdbc:oracle",), r"(?<=jdbc:oracle:thin:)[^\s/:@\"']{1,80}/[^\s\"'@]{1,200}(?=@)"),
+    (("sig=",), r"(?<=[?&]sig=)[^&\s\"']+"),
+    (("X-Amz-S",), r"(?:(?<=[?&]X-Amz-Signature=)|(?<=[?&]X-Amz-Security-Token=))[^&\s\"']+"),
+    (("X-Goog-S",), r"(?<=[?&]X-Goog-Signature=)[^&\s\"']+"),
+    (("Bearer",), r"(?<=\bBearer )(?=[^\s\"']*[\d.])[A-Za-z0-9._~+/=-]{8,}"),
+    (("hooks.slack",), r"\bhooks\.slack\.com/services/[A-Za-z0-9/_-]+"),
+    (("discord",), r"\bdiscord(?:app)?\.com/api/webhooks/[A-Za-z0-9/_-]+"),
+    (("AKIA", "ASIA"), r"\bA[KS]IA[0-9A-Z]{16}\b"),  # AWS
+    (("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"\bgh[pousr]_[A-Za-z0-9]{20,}"),  # GitHub
+    (("github_pat_",), r"\bgithub_pat_[A-Za-z0-9_]{20,}"),
+    (("glpat-",), rf"\bglpat-{_WORD}{{16,}}"),  # GitLab
+    (("k_live_", "k_test_"), r"\b[rsp]k_(?:live|test)_[A-Za-z0-9]{10,}"),  # Stripe
+    (("hf_",), r"\bhf_[A-Za-z0-9]{16,}"),  # Hugging Face
+    (("xox", "xapp-"), r"\bx(?:ox[abeoprs]|app)-[A-Za-z0-9-]{10,}"),  # Slack
+    ((":AA",), rf"\b\d{{8,10}}:AA{_WORD}{{28,}}"),  # Telegram
+    (("AIza",), rf"\bAIza{_WORD}{{30,}}"),  # Google
+    (("ya29.",), rf"\bya29\.{_WORD}{{20,}}"),
+    (("npm_",), r"\bnpm_[A-Za-z0-9]{30,}"),
+    (("pypi-AgE",), rf"\bpypi-AgE{_WORD}{{16,}}"),
+    (("dop_v1_",), r"\bdop_v1_[a-f0-9]{40,}"),  # DigitalOcean
+    (("SG.",), rf"\bSG\.{_WORD}{{16,}}+\.{_WORD}{{16,}}"),  # SendGrid
+    (("gsk_", "r8_", "nvapi-", "dckr_pat_"), rf"\b(?:gsk_|r8_|nvapi-|dckr_pat_){_WORD}{{20,}}"),
+    (("hvs.", "shpat_", "glsa_", "GOCSPX-"), rf"\b(?:hvs\.|shpat_|glsa_|GOCSPX-){_WORD}{{20,}}"),
+    (("pcsk_", "lsv2_", "tvly-", "figd_"), rf"\b(?:pcsk_|lsv2_[a-z]{{2}}_|tvly-|figd_){_WORD}{{20,}}"),
+    (("ATATT3", "pplx-", "xai-"), rf"\b(?:ATATT3|pplx-|xai-){_WORD}{{20,}}"),
+    (("dapi",), r"\bdapi[0-9a-f]{32}"),  # Databricks
+    (("AGE-SECRET-",), r"\bAGE-SECRET-KEY-1[A-Z0-9]{20,}"),
+    (("eyJ",), rf"\beyJ(?:{_WORD}{{8,}}+\.{_WORD}{{8,}}+\.{_WORD}*|(?P<{_OTHER}>{_WORD}*+))"),  # JSON web token
+    (("sk-",), rf"\bsk-(?:(?={_WORD}*?[A-Za-z0-9]{{16}}){_WORD}+|(?P<{_OTHER}>{_WORD}*+))"),  # OpenAI, Anthropic
+)
 _PRINTABLE = rb"[ -~]{12,}"
+_BEFORE, _BEHIND = 40, 400  # bytes around what a secret begins with that are looked at
 _PRIVATE_KEY = r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
 
 
@@ -44,10 +52,15 @@ def mask_values(text: str, learn: Callable[[str], object]) -> str:
     """Mask what has such a form; `learn` is called with each."""
 
     def mask(found: re.Match[str]) -> str:
+        if found.lastgroup == _OTHER:
+            return found[0]
         learn(found[0].rpartition(":")[2])
         return MASK
 
-    return sub_in_lines(re.compile(_VALUES), mask, text, text, BEGINNINGS)
+    for parts, pattern in _FORMS:
+        if any(part in text for part in parts):
+            text = sub_in_lines(re.compile(pattern), mask, text, text, parts)
+    return text
 
 
 def mask_keys(text: str) -> str:
@@ -78,16 +91,36 @@ def sub_in_lines(
 
 def holds_value(data: bytes) -> bool:
     """Return True if bytes of any kind and size hold something in the form of a well-known service's secrets."""
+    for begin, end in _windows(data):
+        text = b"\n".join(re.findall(_PRINTABLE, data[begin:end])).decode("ascii")
+        if _has_value(text) or re.compile(_PRIVATE_KEY).search(text):
+            return True
+    return False
+
+
+def _windows(data: bytes) -> list[tuple[int, int]]:
+    """Return where bytes may hold a secret: around what one begins with, in their order, none overlaps another."""
+    places = set[int]()
     for beginning in (*map(str.encode, BEGINNINGS), b"PRIVATE KEY"):
         place = data.find(beginning)
         while place >= 0:
-            part = re.compile(_PRINTABLE).search(data, max(0, place - 40), place + 400)
-            while part and part.end() <= place:
-                part = re.compile(_PRINTABLE).search(data, part.end(), place + 400)
-            text = part[0].decode("ascii") if part and part.start() <= place else ""
-            if re.compile(_VALUES).search(text) or re.compile(_PRIVATE_KEY).search(text):
-                return True
+            places.add(place)
             place = data.find(beginning, place + len(beginning))
+    windows: list[tuple[int, int]] = []
+    for place in sorted(places):
+        begin, end = max(0, place - _BEFORE), place + _BEHIND
+        if windows and begin <= windows[-1][1]:
+            begin, _ = windows.pop()
+        windows.append((begin, end))
+    return windows
+
+
+def _has_value(text: str) -> bool:
+    for parts, pattern in _FORMS:
+        if any(part in text for part in parts):
+            found = re.compile(pattern).finditer(text)
+            if any(match.lastgroup != _OTHER for match in found):
+                return True
     return False
 
 
