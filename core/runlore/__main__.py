@@ -1,8 +1,11 @@
 """`python -m runlore`, and the command `runlore`."""
 
+import gc
 import signal
 import sys
 import warnings
+
+OBJECTS_BETWEEN = 100_000  # that are made between two looks for cycles: what is read of records is trees
 
 
 def main() -> None:
@@ -13,6 +16,7 @@ def main() -> None:
         _run(sys.argv[2:])
     from runlore.cli import main as command
 
+    gc.set_threshold(OBJECTS_BETWEEN, *gc.get_threshold()[1:])
     command(prog_name="runlore")
 
 

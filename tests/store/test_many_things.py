@@ -53,6 +53,20 @@ def test_files_whose_places_collide_are_found_at_one_look(tmp_path: Path) -> Non
     assert found["__eq__"] < MANY * MANY / 10
 
 
+def test_the_details_of_a_run_are_read_once_and_its_files_cost_a_look_each(tmp_path: Path) -> None:
+    forged = ForgedStore(tmp_path / "s")
+    sha256 = forged.blob(b"content")
+    run = forged.run([kept(f"a{number}", sha256=sha256, path=f"/nowhere/{number}") for number in range(MANY)])
+    store = open_store(forged.root)
+    store.runs()
+    found = calls(lambda: details(store, run))
+    assert found["read_log"] == 1
+    assert MANY <= found["is_regular"] < MANY + 10
+    assert found["path"] + found["_blobs"] < MANY / 10, "no paths are made"
+    loose = forged.run([kept(f"a{number}", stored=False, path=f"/{number}") for number in range(MANY)], name="b")
+    assert calls(lambda: runlore("show", loose, "--store", str(forged.root)))["_state"] < 2 * MANY
+
+
 def test_a_version_is_made_once_for_all_its_aliases(tmp_path: Path) -> None:
     forged, version = ForgedStore(tmp_path / "s"), new_run_id(FIRST)
     run = forged.run([kept("w")])

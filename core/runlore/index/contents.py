@@ -79,6 +79,11 @@ def list_pending(database: Sqlite) -> list[str]:
     return [run_id for (run_id,) in database.query(f"SELECT DISTINCT r.id {_ARTIFACTS} WHERE a.pending = 1")]
 
 
+def is_pending(database: Sqlite, run_id: str) -> bool:
+    """Return True if a run has artifacts that have no hash yet."""
+    return bool(database.query(f"SELECT 1 {_ARTIFACTS} WHERE r.id = ? AND a.pending = 1 LIMIT 1", (run_id,)))
+
+
 # Who wrote and read a content
 
 

@@ -83,7 +83,8 @@ class Artifacts:
             if path in self._newest:
                 self._items[self._newest[path]]["present"] = False
             self._newest[path] = place
-            self._holders.update(dict.fromkeys(item.get("roles") or (), place))
+            if item.get("roles"):
+                self._holders.update(dict.fromkeys(item["roles"], place))
         if "id" in event:
             self._by_id[event["id"]] = place
         else:

@@ -14,7 +14,7 @@ from runlore._warnings import report
 from runlore.artifacts.blobs import Blobs
 from runlore.artifacts.events import extent, hashed, kept_or_hashed
 from runlore.artifacts.folders import unescaped
-from runlore.index.contents import list_pending
+from runlore.index.contents import is_pending, list_pending
 from runlore.log.folder import Folder
 from runlore.log.record import read_record
 from runlore.plugins.manager import plugins
@@ -30,13 +30,22 @@ def complete(folder: Folder, run_ids: Iterable[str]) -> int:
     """Hash what is pending in some runs and can still be hashed; return the number of artifacts that were settled."""
     settled = 0
     for run_id in run_ids:
-        events = list(_completions(folder, run_id))
-        if events:
-            with attach(folder, run_id) as run:
-                for event in events:
-                    run.run_log.event(event)
-        settled += len(events)
+        settled += _settle(folder, run_id)[0]
     return settled
+
+
+def _settle(folder: Folder, run_id: str) -> tuple[int, int]:
+    """Hash what is pending in a run; return the number of artifacts that were settled, and of those not this user's."""
+    record, _ = read_record(folder, run_id)
+    waiting = [item for item in record.artifacts if item.get("pending")]
+    proven = Proven(folder, run_id)
+    own = [item for item in waiting if proven.has(item)]
+    events = list(_completions(folder, own, record.ended))
+    if events:
+        with attach(folder, run_id) as run:
+            for event in events:
+                run.run_log.event(event)
+    return len(events), len(waiting) - len(own)
 
 
 def complete_all(store: Store) -> None:
@@ -50,33 +59,21 @@ def complete_run(run: RecordedRun) -> RecordedRun:
 
     A warning tells of files that are not opened, as nothing proves that this user has recorded them.
     """
-    if run.status == "running" or not os.access(run.store.root, os.W_OK):
+    if run.status == "running" or not run.store.ask(is_pending, run.id) or not os.access(run.store.root, os.W_OK):
         return run
-    found = run.store.run(run.id) if complete(run.store.folder, [run.id]) else run
-    foreign = _count_foreign(run.store.folder, run.id)
+    settled, foreign = _settle(run.store.folder, run.id)
     if foreign:
         report(
             f"{count_text(foreign, 'file')} of run {run.name!r} not hashed and not kept: nothing proves that you "
             "recorded them on this machine. Their content stays unknown unless whoever recorded them reads the run"
         )
-    return found
+    return run.store.run(run.id) if settled else run
 
 
-def _count_foreign(folder: Folder, run_id: str) -> int:
-    """Return how many artifacts of a run are pending that nothing proves to be this user's."""
-    waiting = [item for item in read_record(folder, run_id)[0].artifacts if item.get("pending")]
-    proven = Proven(folder, run_id)
-    return sum(not proven.has(item) for item in waiting)
-
-
-def _completions(folder: Folder, run_id: str) -> Iterator[dict[str, Any]]:
-    """Yield the events that complete this user's artifacts in a run: with their hash, or why there is none."""
-    record, _ = read_record(folder, run_id)
-    proven = Proven(folder, run_id)
-    latest = (record.ended or time.time_ns() // 1000) * 1000 + SLACK_NS
-    for item in record.artifacts:
-        if not item.get("pending") or not proven.has(item):
-            continue
+def _completions(folder: Folder, waiting: Iterable[dict[str, Any]], ended: int | None) -> Iterator[dict[str, Any]]:
+    """Yield the events that complete artifacts of a run that has `ended`: with their hash, or why there is none."""
+    latest = (ended or time.time_ns() // 1000) * 1000 + SLACK_NS
+    for item in waiting:
         event: dict[str, Any] = {"type": "artifact", "completes": True}
         event |= {key: item[key] for key in ("path", "id") if key in item}
         try:

@@ -81,9 +81,10 @@ class Details:
 
     @cached_property
     def _recorded(self) -> list[Artifact]:
-        return [Artifact.of(item, self._blobs) for item in self._record.artifacts]
+        blobs = self._blobs
+        return [Artifact.of(item, blobs) for item in self._record.artifacts]
 
-    @property
+    @cached_property
     def _blobs(self) -> Blobs:
         return Blobs(self._folder.blobs)
 

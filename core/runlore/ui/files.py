@@ -156,6 +156,13 @@ def source_of(run: RecordedRun, artifact: Artifact) -> Path | None:
     return path if beside and is_regular(path) else None
 
 
+def has_content(run: RecordedRun, artifact: Artifact) -> bool:
+    """Return True if `source_of` finds the content; sooner, as it is asked of every file of a run."""
+    if artifact.is_folder or artifact.sha256 is None:
+        return source_of(run, artifact) is not None
+    return SHA256.fullmatch(artifact.sha256) is not None and artifact.blobs.holds(artifact.sha256)
+
+
 class _OpenFile(FileResponse):
     """Sends an open file, which no other can take the place of meanwhile, and closes it in any case."""
 

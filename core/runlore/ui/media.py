@@ -6,7 +6,7 @@ from runlore.artifacts.artifact import Artifact
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 from runlore.ui.endpoints import Endpoint, Parameter
-from runlore.ui.files import source_of
+from runlore.ui.files import has_content
 
 MAX_RUNS = 10  # of one answer
 MAX_KEYS = 200  # of one answer; `find` reaches the others
@@ -37,7 +37,7 @@ def _by_key(run: RecordedRun) -> dict[str, list[tuple[int, Artifact]]]:
     """Return the media of a run by key, in the order of steps, each with its place among the artifacts."""
     logged: dict[str, list[tuple[int, Artifact]]] = {}
     for position, artifact in enumerate(run.artifacts):
-        if artifact.media and source_of(run, artifact) is not None:
+        if artifact.media and has_content(run, artifact):
             logged.setdefault(artifact.media, []).append((position, artifact))
     for items in logged.values():
         items.sort(key=lambda item: -1 if item[1].step is None else item[1].step)

@@ -21,7 +21,7 @@ from runlore.provenance.script import script_of
 from runlore.store.runs import RecordedRun
 from runlore.store.store import Store
 from runlore.ui.endpoints import Endpoint, Parameter, Refused, exact
-from runlore.ui.files import OUTPUT_NAME, source_of
+from runlore.ui.files import OUTPUT_NAME, has_content
 
 MAX_COMPARED = 10  # runs
 MAX_CHILDREN = 200  # of a run that are listed
@@ -38,7 +38,7 @@ def details(store: Store, run: str) -> dict[str, Any]:
     children = found.children
     document = run_details(found)
     for place, (item, artifact) in enumerate(zip(document["artifacts"], found.artifacts, strict=True)):
-        item |= {"position": place, "folder": artifact.is_folder, "available": source_of(found, artifact) is not None}
+        item |= {"position": place, "folder": artifact.is_folder, "available": has_content(found, artifact)}
         item["members"] = [{"path": member.path, "size": member.size} for member in artifact.members[:MAX_MEMBERS]]
     others = [found.parent_id or "", *(str(link["run"]) for link in document["links"])]
     names = {other.id: other.name for other in store.known(others)}

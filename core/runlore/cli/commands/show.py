@@ -112,7 +112,7 @@ def _state(item: Artifact) -> str:
     return "changed" if known and path.stat().st_size != item.size else "on disk"
 
 
-def _artifact_row(item: Artifact, scored: str | None) -> Iterator[str]:
+def _artifact_row(item: Artifact, state: str, scored: str | None) -> Iterator[str]:
     """Yield the cells of a file; `scored` is the metric that has a column of its own, if any."""
     yield "  " + escape(line_text(item.name, NAME_CHARS))
     yield escape(line_text(item.kind, 12))
@@ -122,12 +122,12 @@ def _artifact_row(item: Artifact, scored: str | None) -> Iterator[str]:
     if scored:
         yield "" if item.value is None or item.monitor != scored else number_text(item.value)
     yield escape(line_text(", ".join(item.roles), ROLE_CHARS))
-    yield _state(item)
+    yield state
 
 
-def _by_use(artifacts: list[Artifact]) -> list[Artifact]:
-    """Sort files: those with a role first, then those that can be restored; else in the order of writing."""
-    return sorted(artifacts, key=lambda item: (not item.roles, _state(item) == "gone"))
+def _by_use(artifacts: list[Artifact]) -> list[tuple[Artifact, str]]:
+    """Sort files, each with its state: those with a role first, then those that can be restored, else as written."""
+    return sorted(((item, _state(item)) for item in artifacts), key=lambda item: (not item[0].roles, item[1] == "gone"))
 
 
 def _change(key: str, change: ParamChange) -> str:
@@ -260,7 +260,7 @@ class _Page:
         if not artifacts:
             return
         shown = _by_use(artifacts)
-        kept = [item for item in shown if _state(item) != "gone" or item.roles or item.kind != "checkpoint"]
+        kept = [(item, state) for item, state in shown if state != "gone" or item.roles or item.kind != "checkpoint"]
         gone = len(shown) - len(kept)
         if self.max_rows is not None and gone > MAX_GONE:
             shown = kept
@@ -268,11 +268,11 @@ class _Page:
         values = [escape(line_text(scored, 16))] if scored else []
         heads = ["name", "kind", "size", "sha256", "step", *values, "role", "state"]
         table = grid(heads, right=(2, 4, 5) if scored else (2, 4))
-        for item in self._cut(shown):
-            table.add_row(*_artifact_row(item, scored))
+        for item, state in self._cut(shown):
+            table.add_row(*_artifact_row(item, state, scored))
         print_whole(table)
-        for item in self._cut(shown):
-            if _state(item) == "on disk":
+        for item, state in self._cut(shown):
+            if state == "on disk":
                 name, path = line_text(item.name, NAME_CHARS), one_line(item.path or "")
                 self.out.print(f"  [dim]{escape(name)} is at {escape(path)}[/]")
         self._more(len(shown))
