@@ -13,8 +13,6 @@ from runlore_transformers._metrics import qualified
 class Hooks(TrainerCallback):
     """Passes what a Trainer tells on to what records the call under way."""
 
-    options = RunOptions()
-
     @guest.harmless
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Begin a training, or begin it again with a smaller batch."""
@@ -65,6 +63,11 @@ class RunloreCallback(TakesOptions, Hooks):
 
 class AutologCallback(Hooks):
     """The callback of every Trainer that is made while autolog is on; without effect on later calls when it is off."""
+
+
+def options_of(trainer: Any) -> RunOptions:
+    """Return the options of the runs of a Trainer: those of its first callback of ours, completed by the others'."""
+    return RunOptions.wanted(trainer.callback_handler.callbacks, RunloreCallback, autolog=True) or RunOptions()
 
 
 RunloreCallback.__module__ = "runlore_transformers"  # unpickling imports it from there, which wraps Trainer, too

@@ -8,6 +8,7 @@ from runlore.guest.additions import Additions
 from runlore.guest.recorder import Recorder
 from runlore.guest.session import Beside
 from runlore.guest.wrapping import Written
+from runlore_transformers._callback import options_of
 from runlore_transformers._calls import RecordedCall
 from runlore_transformers._data import record_evaluated
 from runlore_transformers._framework import NAME
@@ -66,7 +67,7 @@ class Evaluation:
 
     def _find(self) -> Additions | None:
         """Return additions to the run that the weights come from, or that they were evaluated in before."""
-        options = self.listener.options
+        options = options_of(self._trainer)
         owner = owners().of(self._trainer)
         model = self._trainer.model
         found = (None if owner is None else owner.additions_for(model)) or maker_of(model, options.store)
@@ -81,7 +82,7 @@ class Evaluation:
 
     def _open(self) -> FitSession:
         """Return the session of a run of its own, as no run is known to have made the weights."""
-        trainer, options = self._trainer, self.listener.options
+        trainer, options = self._trainer, options_of(self._trainer)
         named = names(trainer, options)
         owner = owners().of(trainer)
         after = None if owner is None else owner.session.run  # the weights have changed since
@@ -143,7 +144,7 @@ class Evaluation:
         if session is not None:
             session.end(error)
             if session and session.owned and error is None:
-                owners().set_baseline(trainer, Baseline(session, self.listener.options))
+                owners().set_baseline(trainer, Baseline(session, options_of(trainer)))
 
 
 class InnerEvaluation:

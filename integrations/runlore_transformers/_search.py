@@ -5,6 +5,7 @@ from typing import Any
 
 from runlore import FitSession, guest
 from runlore.guest.captured import Captured
+from runlore_transformers._callback import options_of
 from runlore_transformers._framework import NAME
 from runlore_transformers._params import labels, names
 
@@ -12,10 +13,10 @@ from runlore_transformers._params import labels, names
 class Search:
     """Records a call of `hyperparameter_search`."""
 
-    def __init__(self, trainer: Any, listener: Any) -> None:
+    def __init__(self, trainer: Any) -> None:
         tags = {**labels(trainer), "purpose": "hyperparameter search"}
-        leads, named = bool(trainer.is_world_process_zero()), names(trainer, listener.options)
-        request = listener.options.request(tags=tags, leader=leads, **named)
+        leads, options = bool(trainer.is_world_process_zero()), options_of(trainer)
+        request = options.request(tags=tags, leader=leads, **names(trainer, options))
         self._session = FitSession.begin(NAME, request)
 
     @guest.unseen

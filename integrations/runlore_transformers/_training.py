@@ -11,6 +11,7 @@ from runlore import FitSession, guest
 from runlore.guest.additions import tensors_of
 from runlore.guest.captured import Captured
 from runlore.guest.wrapping import token_of
+from runlore_transformers._callback import options_of
 from runlore_transformers._calls import Early
 from runlore_transformers._checkpoints import checkpoint_at, checkpoint_to_resume, roles_and_score
 from runlore_transformers._data import record_data, record_evaluated
@@ -56,7 +57,7 @@ class Training:
                 self.take(logs, state)
 
     def _open(self) -> FitSession:
-        trainer, options = self._trainer, self.listener.options
+        trainer, options = self._trainer, options_of(self._trainer)
         baseline, before = owners().baseline_of(trainer, options), owners().pop(trainer)
         maker = maker_of(trainer.model, options.store)
         if self._trial is not None:  # each trial has a model of its own

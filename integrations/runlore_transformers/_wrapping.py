@@ -211,8 +211,7 @@ def _hyperparameter_search(search: Callable[..., Any], trainer: Any, *args: Any,
 @guest.harmless
 def _search_of(trainer: Any) -> Search | None:
     """Return what records a call of `hyperparameter_search`; None where nothing does."""
-    listener = _listener_of(trainer)
-    return None if listener is None or guest.in_fit() else Search(trainer, listener)
+    return None if _listener_of(trainer) is None or guest.in_fit() else Search(trainer)
 
 
 @guest.unseen

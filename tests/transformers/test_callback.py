@@ -28,6 +28,16 @@ def test_a_training_is_one_run(store: Store, tmp_path: Path, how: str, caplog: p
     assert "there is already one" not in caplog.text
 
 
+def test_what_only_a_second_callback_is_told_counts_for_training_and_baseline(store: Store, tmp_path: Path) -> None:
+    """Its experiment and its tags were lost."""
+    ours = RunloreCallback("mine", tags={"by": "first"})
+    made = trainer(tmp_path, ours, RunloreCallback("other", experiment="digits", tags={"by": "second", "team": "a"}))
+    made.evaluate()
+    made.train()
+    run = only(store)
+    assert (run.name, run.experiment, run.tags["by"], run.tags["team"]) == ("mine", "digits", "first", "a")
+
+
 def test_callbacks_can_be_pickled(store: Store, tmp_path: Path) -> None:
     trainer(tmp_path, pickle.loads(pickle.dumps(RunloreCallback("named")))).train()
     assert only(store).name == "named"
