@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import keras
 
 from runlore import guest
+from runlore.guest.additions import Place
 from runlore.guest.recorder import Recorder
 from runlore.guest.wrapping import Call, Calls, arguments
 from runlore_keras._framework import call_under_way
@@ -15,14 +16,14 @@ from runlore_keras._framework import call_under_way
 class Fit(Call, Protocol):
     """Records a fit that is under way."""
 
-    def place(self) -> tuple[int | None, int | None]:
+    def place(self) -> Place:
         """Return step and epoch of the weights that the model has now."""
 
     def saved(self, model: Any, path: str) -> None:
         """Record a file that a model was saved to in this fit."""
 
-    def restored(self, *, epoch: int | None = None, path: str | None = None) -> None:
-        """Note that the model has the weights of an earlier epoch again, or those of a file."""
+    def restored(self, *, epoch: int | None = None, path: str | None = None, at: Place | None = None) -> None:
+        """Note that the model has the weights of an earlier epoch or place again, or those of a file."""
 
 
 class Evaluating(Call, Protocol):

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from runlore import FitSession, Store, guest
-from runlore.guest.additions import Additions, Join, KnownWeights, Source, Tensors
+from runlore.guest.additions import Additions, Join, KnownWeights, Place, Source, Tensors
 from runlore.guest.wrapping import ByIdentity
 from runlore_keras._calls import Evaluated, Fit
 from runlore_keras._metrics import steps_of
@@ -25,7 +25,7 @@ class Owner:
     session: FitSession
     training: Fit | None  # None once the fit is over
     step: int | None = None  # of the weights, or of the newest epoch
-    epoch: int | None = None  # likewise
+    epoch: float | None = None  # likewise
     optimizer_steps: int | None = None  # when the fit ended
     weights: KnownWeights = field(init=False)  # then
 
@@ -67,12 +67,12 @@ class Owners(guest.Part):
         """Return the last fit of a model, if that was recorded; it may be under way."""
         return self._owners.get(model)
 
-    def of(self, model: Any) -> Owner | None:
-        """Return the recorded fit that made the weights of a model; None where they were trained on since."""
+    def place_of(self, model: Any) -> Place | None:
+        """Return step and epoch of weights that a model's last fit has made; None where others have made them since."""
         found = self._owners.get(model)
-        if found is not None and found.training is None:
-            return found if _is_at(model, found.optimizer_steps) and _has(model, found.weights) else None
-        return found
+        if found is None or found.training is not None:
+            return None if found is None or found.training is None else found.training.place()
+        return found.weights.place(weights_in(model)) if _is_at(model, found.optimizer_steps) else None
 
     def set(self, model: Any, owner: Owner) -> None:
         """Note the recorded fit that trains a model from now on."""
@@ -155,12 +155,11 @@ class Owners(guest.Part):
 def additions_of(model: Any) -> Additions | None:
     """Return additions to the run that the weights of a model come from, at their step; None where none made them."""
     known = owners()
-    path = known.file_of(model)
-    owner = None if known.was_loaded(model) else known.of(model)
-    if owner is None:
+    path, owner = known.file_of(model), known.last(model)
+    place = None if owner is None or known.was_loaded(model) else known.place_of(model)
+    if owner is None or place is None:
         return (None if path is None else Additions.to_writer_of(path)) or maker_of(model)
-    step, epoch = (owner.step, owner.epoch) if owner.training is None else owner.training.place()
-    return Additions(owner.session.run, step, epoch)
+    return Additions(owner.session.run, *place)
 
 
 def maker_of(model: Any, store: Store | None = None) -> Additions | None:
@@ -181,16 +180,36 @@ def note_loaded(model: Any, path: Any) -> None:
         owners().set_source(model, source)
 
 
-def weights_in(model: Any) -> Tensors:
+@guest.harmless
+def note_kept(model: Any, copies: list[Any]) -> None:
+    """Note the weights that somebody has asked for within a fit, to set them again later maybe."""
+    owner = owners().last(model)
+    if owner is not None and owner.training is not None:
+        owner.weights.note(*owner.training.place(), weights_in(model, copies))
+
+
+@guest.harmless
+def note_set(model: Any) -> None:
+    """Note within a fit that weights were set, if they are those of an earlier moment."""
+    owner = owners().last(model)
+    if owner is not None and owner.training is not None:
+        owner.training.restored(at=owner.weights.known(weights_in(model)))
+
+
+def weights_in(model: Any, copies: list[Any] | None = None) -> Tensors:
     """Return what gives the weights of a model to the core: with torch where they lie, else as copies.
 
-    jax would compile the reading of a part for each shape.
+    jax would compile the reading of a part for each shape. `copies` are some that there are already.
     """
 
     def flat(weight: Any) -> Any:
-        return keras.ops.reshape(weight, (-1,)) if _is_torch() else keras.ops.convert_to_numpy(weight).reshape(-1)
+        return keras.ops.reshape(weight, (-1,)) if is_torch() else keras.ops.convert_to_numpy(weight).reshape(-1)
 
-    return lambda: [flat(weight) for weight in model.weights if math.prod(weight.shape)]
+    def tensors() -> list[Any]:
+        found = model.weights if copies is None or is_torch() else copies
+        return [flat(weight) for weight in found if math.prod(weight.shape)]
+
+    return tensors
 
 
 def _has(model: Any, weights: KnownWeights) -> bool:
@@ -200,10 +219,11 @@ def _has(model: Any, weights: KnownWeights) -> bool:
 
 def _join() -> Join | None:
     """Return what reads weights from a device at once."""
-    return (lambda some: keras.ops.convert_to_numpy(keras.ops.concatenate(some))) if _is_torch() else None
+    return (lambda some: keras.ops.convert_to_numpy(keras.ops.concatenate(some))) if is_torch() else None
 
 
-def _is_torch() -> bool:
+def is_torch() -> bool:
+    """Return True where weights are tensors of torch."""
     return bool(keras.config.backend() == "torch")
 
 

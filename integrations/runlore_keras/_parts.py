@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from runlore import FitSession, guest
+from runlore.guest.additions import Place
 from runlore.guest.wrapping import ByIdentity, token_of
 from runlore_keras._calls import FitCall
 from runlore_keras._checkpoints import RolesAndScore, roles_and_score
@@ -70,7 +71,7 @@ class Part(keras.callbacks.Callback):
         self._numbers.write_new()
         self._callbacks[:] = [item for item in self._callbacks if item is not self]
 
-    def place(self) -> tuple[int | None, int | None]:
+    def place(self) -> Place:
         """Return step and epoch of the weights that the model has now."""
         return steps_of(self.model) or self._epoch + 1, self._epoch
 
@@ -82,7 +83,7 @@ class Part(keras.callbacks.Callback):
         own = tuple(f"{role}{self._ending.replace('/', '_')}" for role in roles)
         self._session.checkpoint(path, step=step, epoch=epoch, monitor=monitor, value=value, roles=own)
 
-    def restored(self, *, epoch: int | None = None, path: str | None = None) -> None:
+    def restored(self, *, epoch: int | None = None, path: str | None = None, at: Place | None = None) -> None:
         """Leave the weights to the framework whose fit it is."""
 
     def __reduce__(self) -> tuple[Any, ...]:

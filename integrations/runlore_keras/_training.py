@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from runlore import FitSession, guest
+from runlore.guest.additions import Place
 from runlore.guest.options import RunOptions
 from runlore.guest.wrapping import token_of
 from runlore_keras import _params
+from runlore_keras._callback import Listener
 from runlore_keras._calls import FitCall
 from runlore_keras._checkpoints import absolute, roles_and_score
 from runlore_keras._data import record_data_of
@@ -18,31 +18,7 @@ from runlore_keras._endings import Ending
 from runlore_keras._framework import NAME, leads
 from runlore_keras._metrics import Epochs, steps_of
 from runlore_keras._optimizers import Optimizers
-from runlore_keras._owners import Owner, maker_of, owners, weights_in
-
-
-class Listener(keras.callbacks.Callback):
-    """Hears of the epochs of one fit.
-
-    It is the first in the list of callbacks while the fit lasts, so that an epoch is on disk before others save it.
-    """
-
-    def __init__(self, training: "Training") -> None:
-        super().__init__()
-        self._training = training
-
-    @guest.harmless
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Begin an epoch; all callbacks are done with the one before."""
-        self._training.begin_epoch(epoch)
-
-    @guest.harmless
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Record the numbers that Keras gives to its own History; they have been read from the device already."""
-        self._training.take(epoch, logs or {})
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return keras.callbacks.Callback, ()  # a copy belongs to no fit that is under way
+from runlore_keras._owners import Owner, is_torch, maker_of, owners, weights_in
 
 
 class Training:
@@ -54,7 +30,7 @@ class Training:
         self._owner = Owner(session, self)
         self._model = model
         self._callbacks: list[Any] = callbacks.callbacks  # this list does not keep the CallbackList alive
-        self._listener = Listener(self)
+        self._listener = Listener(self.begin_epoch, self.take)
         self._is_looped = call is None  # by the user
         self._optimizers: Optimizers | None = None  # None where they can't be asked
         self._numbers = Epochs(session)
@@ -64,7 +40,7 @@ class Training:
         self._steps_before: int | None = None  # of the optimizer, when the fit began
         self._counts_batches: bool | None = None  # True: the optimizer makes no steps; None: not known yet
         self._steps: dict[int, int | None] = {}  # by epoch, at its end
-        self._files: dict[str, tuple[int | None, int | None]] = {}  # step and epoch of the files written in this fit
+        self._files: dict[str, Place] = {}  # step and epoch of the files written in this fit
         self._is_restored = False  # the weights are those of an earlier epoch, which the owner names
         self._parts = _params.PARTS  # those that are still to be asked
 
@@ -160,10 +136,12 @@ class Training:
         steps = steps_of(self._model)
         if self._counts_batches is None:
             self._counts_batches = steps is None or steps == self._steps_before
-        self._owner.step = (epoch + 1) * (self._batches or 1) if self._counts_batches or steps is None else steps
-        self._steps[epoch] = self._owner.step
+        step = (epoch + 1) * (self._batches or 1) if self._counts_batches or steps is None else steps
+        self._steps[epoch] = self._owner.step = step
+        if is_torch():  # where a look at weights copies none
+            self._owner.weights.note(step, epoch, weights_in(self._model))
 
-    def place(self) -> tuple[int | None, int | None]:
+    def place(self) -> Place:
         """Return step and epoch of the weights that the model has now."""
         step = self._owner.step if self._counts_batches or self._is_restored else steps_of(self._model)
         return step, self._owner.epoch if self._is_restored else self._epoch
@@ -177,9 +155,9 @@ class Training:
         roles, monitor, value = roles_and_score(path, self._callbacks) if is_ours else ((), None, None)
         self.session.checkpoint(path, step=step, epoch=epoch, monitor=monitor, value=value, roles=roles)
 
-    def restored(self, *, epoch: int | None = None, path: str | None = None) -> None:
-        """Note that the model has the weights of an earlier epoch again, or those of a file of this fit."""
-        place = (self._steps.get(epoch), epoch) if epoch is not None else self._files.get(path or "")
+    def restored(self, *, epoch: int | None = None, path: str | None = None, at: Place | None = None) -> None:
+        """Note that the model has the weights of an earlier epoch or place again, or those of a file of this fit."""
+        place = at or ((self._steps.get(epoch), epoch) if epoch is not None else self._files.get(path or ""))
         if place is not None:
             self._owner.step, self._owner.epoch = place
             self._is_restored = True
@@ -201,7 +179,10 @@ class Training:
 
     def _conclude(self, model: Any, callbacks: list[Any]) -> None:
         self._numbers.write_new()
-        owner, place = self._owner, self.place()
+        owner = self._owner
+        if not self._is_restored:  # by a call that was seen
+            self.restored(at=owner.weights.known(weights_in(model)))
+        place = self.place()
         self.session.place = lambda: place  # also when the model is let go
         owner.optimizer_steps = steps_of(model)
         if owner.step is None and not self._is_restored:

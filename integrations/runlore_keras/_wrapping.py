@@ -19,7 +19,7 @@ from runlore_keras import _checkpoints, _framework
 from runlore_keras._callback import RunloreCallback
 from runlore_keras._calls import FitCall, Late, end_late, evaluate_calls, fit_call_of, fit_calls, late_call
 from runlore_keras._evaluation import Evaluation, beside_fit
-from runlore_keras._owners import note_loaded, owners
+from runlore_keras._owners import note_kept, note_loaded, note_set, owners
 from runlore_keras._parts import record_part
 from runlore_keras._training import Training, record_failed
 
@@ -43,6 +43,8 @@ def _wrap(wrappers: Wrappers) -> None:
     wrappers.wrap(keras.Model, "fit", _fit)
     wrappers.wrap(keras.Model, "evaluate", _evaluate)
     wrappers.wrap(keras.Model, "load_weights", _load_weights)
+    wrappers.wrap(keras.Model, "get_weights", _get_weights)
+    wrappers.wrap(keras.Model, "set_weights", _set_weights)
     wrappers.wrap(keras.callbacks.CallbackList, "on_train_begin", _begin)
     wrappers.wrap(keras.callbacks.CallbackList, "on_train_end", _finish)
     wrappers.wrap(keras.callbacks.CallbackList, "on_test_end", _evaluated)
@@ -213,4 +215,18 @@ def _load(load: Callable[..., Any], filepath: Any, *args: Any, **kwargs: Any) ->
 def _load_weights(load: Callable[..., Any], model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
     result = load(model, filepath, *args, **kwargs)
     note_loaded(model, filepath)
+    return result
+
+
+@guest.unseen
+def _get_weights(get: Callable[..., Any], layer: Any, *args: Any, **kwargs: Any) -> Any:
+    result = get(layer, *args, **kwargs)
+    note_kept(layer, result)
+    return result
+
+
+@guest.unseen
+def _set_weights(put: Callable[..., Any], layer: Any, *args: Any, **kwargs: Any) -> Any:
+    result = put(layer, *args, **kwargs)
+    note_set(layer)
     return result

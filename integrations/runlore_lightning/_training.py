@@ -76,6 +76,8 @@ class Training:
         try:
             if self._points.split() == "train":
                 rates = self._rates_now()
+            elif self.place() != self.owner.weights.last:  # of a validation, whose weights somebody may keep
+                self._note_weights()
         finally:  # whatever an optimizer of the user's raises
             if metrics:
                 self._points.write({**metrics, **rates}, step)
@@ -85,6 +87,8 @@ class Training:
     def begin_epoch(self) -> None:
         """Record the learning rates, and before the first epoch the data, which is loaded by now."""
         trainer, session = self._trainer, self.session
+        if self.has_begun:
+            session.record(lambda _: self._note_weights())
         self._epoch = trainer.current_epoch
         if not self.has_begun:
             session.record(lambda session: record_data(session, trainer))
@@ -104,7 +108,7 @@ class Training:
         trainer, session = self._trainer, self.session
         try:
             self._stepped.close()
-            session.record(lambda _: self._note_weights())
+            session.record(lambda _: self._note_last_weights())
             session.record(lambda _: self._checkpoints.note_links())
             session.record(lambda session: record_unsynced(session, trainer))
             session.record(lambda _: self._record_ending(error))
@@ -116,6 +120,12 @@ class Training:
 
     def _note_weights(self) -> None:
         self.owner.weights.note(*self.place(), tensors_of(self._trainer.lightning_module))
+
+    def _note_last_weights(self) -> None:
+        """Note the weights that the module has at the end: earlier ones, maybe, that somebody has kept and put back."""
+        weights, tensors = self.owner.weights, tensors_of(self._trainer.lightning_module)
+        step, epoch = weights.known(tensors) or self.place()
+        weights.note(step, epoch, tensors)
 
     def _record_params(self) -> None:
         trainer, session = self._trainer, self.session

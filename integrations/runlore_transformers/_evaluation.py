@@ -14,7 +14,7 @@ from runlore_transformers._data import record_evaluated
 from runlore_transformers._framework import NAME
 from runlore_transformers._metrics import by_split, without_speeds
 from runlore_transformers._owners import Baseline, additions_to_writer, link_to_writer, maker_of, owners
-from runlore_transformers._params import labels, names, record_params
+from runlore_transformers._params import carried, labels, record_params
 
 Place = Mapping[str, Any]
 
@@ -83,10 +83,11 @@ class Evaluation:
     def _open(self) -> FitSession:
         """Return the session of a run of its own, as no run is known to have made the weights."""
         trainer, options = self._trainer, options_of(self._trainer)
-        named = names(trainer, options)
         owner = owners().of(trainer)
         after = None if owner is None else owner.session.run  # the weights have changed since
-        request = options.request(tags=labels(trainer), after=after, leader=self._leads, visits=True, **named)
+        request = options.request(
+            tags=labels(trainer), carried=carried(trainer), after=after, leader=self._leads, visits=True
+        )
         session = FitSession.begin(NAME, request)
         record_params(session, trainer)
         session.record(lambda session: self._record_data(session, first=True))

@@ -8,7 +8,7 @@ from typing import Any
 
 from runlore import FitSession
 from runlore.guest.captured import Captured, defaults_of, marked, named
-from runlore.guest.options import RunOptions, settings_of
+from runlore.guest.options import settings_of
 from runlore_transformers._framework import loaded_from, unwrapped
 
 MAX_LABELS = 20  # of a model's classes that are listed
@@ -39,15 +39,13 @@ def labels(trainer: Any) -> dict[str, str]:
     return {} if trainer.model is None else {"model": type(unwrapped(trainer.model)).__name__}
 
 
-def names(trainer: Any, options: RunOptions) -> dict[str, str]:
-    """Return the name and the experiment that TrainingArguments carry, where a callback has no others."""
+def carried(trainer: Any) -> dict[str, str | None]:
+    """Return the name and the experiment that TrainingArguments carry."""
     run_name, project = (getattr(trainer.args, name, None) for name in ("run_name", "project"))
-    found = {}
-    if options.name is None and run_name and run_name != trainer.args.output_dir:
-        found["name"] = str(run_name)
-    if options.experiment is None and project and project != NO_PROJECT:
-        found["experiment"] = str(project)
-    return found
+    return {
+        "name": str(run_name) if run_name and run_name != trainer.args.output_dir else None,
+        "experiment": str(project) if project and project != NO_PROJECT else None,
+    }
 
 
 def _args(trainer: Any) -> dict[str, Any]:

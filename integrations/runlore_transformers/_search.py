@@ -7,7 +7,7 @@ from runlore import FitSession, guest
 from runlore.guest.captured import Captured
 from runlore_transformers._callback import options_of
 from runlore_transformers._framework import NAME
-from runlore_transformers._params import labels, names
+from runlore_transformers._params import carried, labels
 
 
 class Search:
@@ -16,7 +16,7 @@ class Search:
     def __init__(self, trainer: Any) -> None:
         tags = {**labels(trainer), "purpose": "hyperparameter search"}
         leads, options = bool(trainer.is_world_process_zero()), options_of(trainer)
-        request = options.request(tags=tags, leader=leads, **names(trainer, options))
+        request = options.request(tags=tags, leader=leads, carried=carried(trainer))
         self._session = FitSession.begin(NAME, request)
 
     @guest.unseen

@@ -8,7 +8,7 @@ from typing import Any
 from transformers import EarlyStoppingCallback
 
 from runlore import FitSession, guest
-from runlore.guest.additions import tensors_of
+from runlore.guest.additions import Place, tensors_of
 from runlore.guest.captured import Captured
 from runlore.guest.wrapping import token_of
 from runlore_transformers._callback import options_of
@@ -19,7 +19,7 @@ from runlore_transformers._framework import NAME, batch_size_of, unwrapped
 from runlore_transformers._media import Completions
 from runlore_transformers._metrics import by_split, summary_in
 from runlore_transformers._owners import Owner, link_to_writer, maker_of, owners
-from runlore_transformers._params import groups_of, labels, names, record_params
+from runlore_transformers._params import carried, groups_of, labels, record_params
 
 
 class Training:
@@ -71,7 +71,8 @@ class Training:
                 copy_of=maker,
                 continues=None if baseline is None else baseline.run,
                 leader=bool(trainer.is_world_process_zero()),
-                **{**names(trainer, options), **self._name_of_trial()},
+                carried=carried(trainer),
+                **self._name_of_trial(),
             ),
         )
         if not session:
@@ -89,7 +90,7 @@ class Training:
         """Record the data of the evaluations; in a run that was evaluated on other data before it has another name."""
         self._ending = record_evaluated(session, "eval", dataset, fits=True)
 
-    def _name_of_trial(self) -> dict[str, str]:
+    def _name_of_trial(self) -> dict[str, Any]:
         number = getattr(self._trial, "number", None)
         return {} if number is None else {"name": f"trial-{number}"}
 
@@ -128,6 +129,8 @@ class Training:
         if "learning_rate" in rest and len(set(self._rates.values())) > 1:
             rest |= {f"learning_rate/{name}": rate for name, rate in self._rates.items()}
         for split, metrics in by_split(rest).items():
+            if split == "eval":
+                self._note_weights(state)
             if split == "eval" and self._ending:
                 metrics = {f"{name}{self._ending}": value for name, value in metrics.items()}
             session.metrics(metrics, split=split, **self.place(state))
@@ -146,6 +149,10 @@ class Training:
         folder = checkpoint_at(self._trainer, self._trial, state.global_step)
         roles, monitor, value = roles_and_score(folder, state, self._trainer.args)
         session.checkpoint(folder, step=state.global_step, epoch=state.epoch, monitor=monitor, value=value, roles=roles)
+        self._note_weights(state)
+
+    def _note_weights(self, state: Any) -> None:
+        """Note the weights of a moment, which a checkpoint has, or somebody may keep."""
         if self._owner is not None:
             self._owner.weights.note(int(state.global_step), state.epoch, tensors_of(unwrapped(self._trainer.model)))
 
@@ -174,11 +181,13 @@ class Training:
 def _conclude(session: FitSession, trainer: Any, owner: Owner, error: BaseException | None) -> None:
     """Note the step of the weights that the Trainer has now, and tag the run with why it stopped early."""
     state = trainer.state
-    place = int(state.global_step), state.epoch
+    place: Place = int(state.global_step), state.epoch
     folder, best = state.best_model_checkpoint, state.best_global_step
     if error is None and trainer.args.load_best_model_at_end and folder and best and Path(folder).is_dir():
         place = int(best), _epoch_at(state, int(best))
-    owner.weights.note(*place, tensors_of(unwrapped(trainer.model)))
+    tensors = tensors_of(unwrapped(trainer.model))
+    place = owner.weights.known(tensors) or place
+    owner.weights.note(*place, tensors)
     why = _why_stopped(trainer) if error is None else None
     if why is not None:
         session.stopped(why, step=state.global_step, epoch=state.epoch)

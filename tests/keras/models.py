@@ -40,3 +40,15 @@ def only(store: Store) -> Any:
 def when(epoch: int, action: Any) -> Any:
     """A callback that acts at the end of an epoch."""
     return keras.callbacks.LambdaCallback(on_epoch_end=lambda number, logs: action() if number == epoch else None)
+
+
+def worsening(at: int) -> Any:
+    """A callback that lets the training diverge from an epoch on."""
+    made: Any = keras.callbacks.LambdaCallback()
+
+    def on_epoch_begin(epoch: int, logs: Any = None) -> None:
+        if epoch == at:
+            made.model.optimizer.learning_rate = 50.0
+
+    made.on_epoch_begin = on_epoch_begin
+    return made

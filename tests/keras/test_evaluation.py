@@ -11,7 +11,7 @@ import pytest
 import runlore
 from runlore import Store
 from runlore_keras import RunloreCallback
-from tests.keras.models import fit, model, only, rows, when
+from tests.keras.models import fit, model, only, rows, when, worsening
 
 
 def test_evaluate_and_predict_alone_make_no_run(store: Store) -> None:
@@ -84,18 +84,6 @@ def _fail(logs: Any) -> None:
 
 
 # Which weights: their step and epoch
-
-
-def worsening(at: int) -> Any:
-    """A callback that lets the training diverge from an epoch on."""
-    made: Any = keras.callbacks.LambdaCallback()
-
-    def on_epoch_begin(epoch: int, logs: Any = None) -> None:
-        if epoch == at:
-            made.model.optimizer.learning_rate = 50.0
-
-    made.on_epoch_begin = on_epoch_begin
-    return made
 
 
 def stopping(monitor: str = "loss", patience: int = 2) -> Any:

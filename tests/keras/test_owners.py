@@ -1,8 +1,10 @@
 """The run or the file that the weights of a model come from, and when they no longer do."""
 
+import copy
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import keras
 import pytest
@@ -12,7 +14,7 @@ from runlore import Store
 from runlore_keras import RunloreCallback
 from runlore_keras._owners import owners
 from runlore_keras._wrapping import wrapped
-from tests.keras.models import fit, model, only, rows, when
+from tests.keras.models import fit, model, only, rows, when, worsening
 
 
 def test_a_second_fit_of_a_model_is_linked_to_the_first(store: Store) -> None:
@@ -76,7 +78,7 @@ def test_a_forked_child_goes_on_with_its_parents_models(store: Store) -> None:
     with warnings.catch_warnings(action="ignore"):  # a backend may warn of its threads
         child = os.fork()
     if child == 0:
-        os._exit(0 if owners().of(made) is not None and wrapped().is_wanted("callback") else 1)
+        os._exit(0 if owners().place_of(made) is not None and wrapped().is_wanted("callback") else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
@@ -168,3 +170,44 @@ def test_a_baseline_is_of_the_weights_that_were_evaluated(store: Store) -> None:
     other.set_weights([weights * 2 for weights in other.get_weights()])
     fit(other, RunloreCallback("other"))
     assert "test/loss" not in store.run("other").metrics
+
+
+class Keeping(keras.callbacks.Callback):
+    """Keeps the best weights by hand, and sets them back at the end, or leaves that to the script."""
+
+    def __init__(self, *, sets: bool) -> None:
+        super().__init__()
+        self._sets = sets
+        self._least = float("inf")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if logs["loss"] < self._least:
+            self._least, self.kept = logs["loss"], copy.deepcopy(self.model.get_weights())
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self._sets:
+            self.model.set_weights(self.kept)
+
+
+@pytest.mark.parametrize("sets", [True, False])
+def test_weights_that_were_kept_by_hand_have_the_step_of_their_epoch(store: Store, tmp_path: Path, sets: bool) -> None:
+    """An evaluation in the fit and a saved model told the last step; behind the fit, they were of no run."""
+    made, other = model(), model()
+    x, y = rows()
+    keeping = Keeping(sets=sets)
+    ending = keras.callbacks.LambdaCallback(on_train_end=lambda logs: made.save(tmp_path / "end.keras"))
+    fit(made, RunloreCallback(), worsening(2), keeping, ending, epochs=4)
+    other.set_weights(keeping.kept)
+    made.set_weights(keeping.kept)
+    made.evaluate(x[:9], y[:9], verbose=0)
+    other.evaluate(x[:7], y[:7], verbose=0)
+    made.save(tmp_path / "final.keras")
+    made.set_weights([weight * 2 for weight in keeping.kept])
+    made.evaluate(x[:5], y[:5], verbose=0)  # of weights that nobody has trained
+    run = only(store)
+    assert [name for name in run.metrics if name.startswith("test/loss")] == ["test/loss", "test/loss/test_2"]
+    for name in ("test/loss", "test/loss/test_2"):
+        series = run.metrics[name]
+        assert (series.steps.tolist(), series.epochs.tolist()) == ([4], [1])
+    files = {item.name: (item.step, item.epoch) for item in run.artifacts if item.kind in ("model", "checkpoint")}
+    assert files == {"end.keras": (4, 1) if sets else (8, 3), "final.keras": (4, 1)}

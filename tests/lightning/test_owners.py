@@ -2,12 +2,14 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 
 from runlore import Store
 from runlore_lightning import RunloreCallback
-from tests.lightning.models import Tiny, checkpoint, data, trainer
+from tests.lightning.models import Tiny, checkpoint, data, pl, trainer
 
 
 def test_a_second_fit_is_a_second_run_linked_to_the_first(store: Store) -> None:
@@ -48,3 +50,40 @@ def test_a_baseline_is_of_the_weights_that_were_evaluated(store: Store) -> None:
     assert store.run("first").metrics["test_loss"].last != store.run("second").metrics["test_loss"].last
     assert "train_loss_step" in store.run("second").metrics
     assert "purpose" not in store.run("second").tags
+
+
+class Keeping(pl.Callback):
+    """Keeps the weights of the second epoch, or of its validation, by hand; puts them back as the fit ends, or not."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def _keep(self, trainer: Any, module: Any) -> None:
+        if trainer.current_epoch == 1:
+            self.kept = copy.deepcopy(module.state_dict())
+
+    def on_validation_end(self, trainer: Any, module: Any) -> None:
+        if self.how != "epoch":
+            self._keep(trainer, module)
+
+    def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+        if self.how == "epoch":
+            self._keep(trainer, module)
+
+    def on_train_end(self, trainer: Any, module: Any) -> None:
+        if self.how == "set":
+            module.load_state_dict(self.kept)
+
+
+@pytest.mark.parametrize("how", ["epoch", "validation", "set"])
+def test_weights_that_were_kept_by_hand_have_the_step_of_their_epoch(store: Store, how: str) -> None:
+    """A test of them was a run of its own; put back within the fit, they were those of the last step."""
+    keeping, model = Keeping(how), Tiny()
+    t = trainer(RunloreCallback(), keeping)
+    t.fit(model, data(), None if how == "epoch" else data(2))
+    if how != "set":
+        model.load_state_dict(keeping.kept)
+    t.test(model, data(2), verbose=False)
+    (run,) = store.runs()
+    tested = run.metrics["test_loss"]
+    assert (tested.steps.tolist(), tested.epochs.tolist()) == ([20], [1])

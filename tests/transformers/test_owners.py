@@ -33,6 +33,38 @@ def test_a_second_training_is_a_second_run(store: Store, tmp_path: Path) -> None
     assert [run.metrics["loss"].count for run in (first, second)] == [6, 6]
 
 
+class Keeping(transformers.TrainerCallback):
+    """Keeps the weights of an evaluation by hand, and puts them back as the training ends, or leaves that."""
+
+    def __init__(self, *, sets: bool) -> None:
+        self.sets = sets
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        if state.global_step == 2:
+            self.kept = copy.deepcopy(model.state_dict())
+
+    def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        if self.sets:
+            model.load_state_dict(self.kept)
+
+
+@pytest.mark.parametrize("sets", [True, False])
+def test_weights_that_were_kept_by_hand_have_the_step_of_their_evaluation(
+    store: Store, tmp_path: Path, sets: bool
+) -> None:
+    """What was evaluated with them behind the training was at its last step, or in a run of its own."""
+    keeping = Keeping(sets=sets)
+    made = trainer(tmp_path, RunloreCallback(), keeping, eval_strategy="steps", eval_steps=2)
+    made.train()
+    made.model.load_state_dict(keeping.kept)
+    made.evaluate(Rows(10))
+    made.save_model(tmp_path / "best")
+    run = only(store)
+    (other,) = (series for name, series in run.metrics.items() if name.startswith("eval_loss/"))
+    assert (other.steps.tolist(), other.epochs.tolist()) == ([2], [run.metrics["eval_loss"].epochs[0]])
+    assert {item.step for item in run.artifacts if item.kind == "model"} == {2}
+
+
 def test_two_trainers_alive_at_once_have_their_own_runs(store: Store, tmp_path: Path) -> None:
     shared = RunloreCallback()
     first, second = trainer(tmp_path / "a", shared, learning_rate=0.5), trainer(tmp_path / "b", shared)

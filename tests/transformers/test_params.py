@@ -184,11 +184,14 @@ def test_an_optimizer_of_the_users_is_told_as_it_is(store: Store, tmp_path: Path
     assert not [key for key in only(store).metrics if key.startswith("learning_rate/")]
 
 
-def test_the_arguments_name_run_and_experiment(store: Store, tmp_path: Path) -> None:
+def test_the_arguments_name_run_and_experiment(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their own names for both were params only."""
     trainer(tmp_path / "a", RunloreCallback(), run_name="warm", project="digits").train()
     trainer(tmp_path / "b", RunloreCallback("mine", experiment="own"), run_name="warm", project="digits").evaluate()
     trainer(tmp_path / "c", RunloreCallback()).train()
+    monkeypatch.setenv("RUNLORE_EXPERIMENT", "set")
+    trainer(tmp_path / "d", RunloreCallback(), run_name="warm", project="digits").train()
     found = [(run.name, run.experiment) for run in store.runs(sort="id")]
     assert found[:2] == [("warm", "digits"), ("mine", "own")]
     assert found[2][1] == "default"
+    assert found[3] == ("warm", "set")

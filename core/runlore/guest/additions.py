@@ -147,6 +147,10 @@ class KnownWeights:
             return self.last
         return self._places.get(found)
 
+    def known(self, tensors: "Tensors") -> Place | None:
+        """Return step and epoch of weights that were noted; None for all others, also those that can't be told."""
+        return self._places.get(found) if self._places and (found := _values(tensors, self._join)) else None
+
 
 def tensors_of(module: Any) -> Tensors:
     """Return what gives the parameters and buffers of a module; nothing of one that is spread over processes."""
