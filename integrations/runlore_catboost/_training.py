@@ -48,6 +48,8 @@ class Training:
     def begin(cls, call: FitCall, params: Mapping[str, Any], options: RunOptions) -> "Training | None":
         """Begin to record a fit; None where it is not to be recorded."""
         outer = guest.fit_of(call.model, NAME)
+        if outer is not None:
+            options.count_in(outer)
         session = _begin_session(call, params, options) if outer is None else outer
         if not session:
             return None

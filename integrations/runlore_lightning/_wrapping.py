@@ -214,7 +214,7 @@ def record_fit(
 def is_recorded(trainer: Any, options: Options) -> bool:
     """Return False for a dry run that nobody wants, and for a part of another fit."""
     is_dry = trainer.fast_dev_run or trainer.barebones
-    return not guest.in_fit() and (not is_dry or options.dry_runs or guest.records_dry_runs())
+    return not guest.is_part(NAME, asked=options.asked) and (not is_dry or options.dry_runs or guest.records_dry_runs())
 
 
 def record_failure(trainer: Any, options: Options, error: BaseException) -> None:

@@ -52,8 +52,14 @@ def _enable() -> None:
 def _wrap() -> None:
     from runlore_lightning._callback import RunloreCallback
     from runlore_lightning._entry import entry
+    from runlore_lightning._options import Options
 
-    entry().make_callback = RunloreCallback
+    def make() -> RunloreCallback:
+        made = RunloreCallback()
+        made.options = Options()  # nobody has asked for it
+        return made
+
+    entry().make_callback = make
     entry().want("autolog", calls=True)
 
 

@@ -17,7 +17,7 @@ from typing import Any, cast
 from runlore import guest
 from runlore.guest.wrapping import ByIdentity, OnDemand, Wrappers, Written, arguments, as_written
 from runlore_transformers import _framework
-from runlore_transformers._callback import AutologCallback, RunloreCallback
+from runlore_transformers._callback import AutologCallback, RunloreCallback, options_of
 from runlore_transformers._calls import TrainerCall, call_of, calls, take_rest, taken
 from runlore_transformers._checkpoints import Saving
 from runlore_transformers._evaluation import Evaluation, InnerEvaluation, Outer, beside_fit
@@ -146,7 +146,7 @@ def _train(train: Callable[..., Any], trainer: Any, *args: Any, **kwargs: Any) -
 def _training_of(trainer: Any, named: Mapping[str, Any]) -> Training | None:
     """Return what records a call of `train` with these arguments; None where nothing does."""
     listener = _listener_of(trainer)
-    if listener is None or guest.in_fit():
+    if listener is None or guest.is_part(_framework.NAME, asked=options_of(trainer).asked):
         owners().discard(trainer)
         return None
     return Training(trainer, listener, named)
@@ -211,7 +211,8 @@ def _hyperparameter_search(search: Callable[..., Any], trainer: Any, *args: Any,
 @guest.harmless
 def _search_of(trainer: Any) -> Search | None:
     """Return what records a call of `hyperparameter_search`; None where nothing does."""
-    return None if _listener_of(trainer) is None or guest.in_fit() else Search(trainer)
+    is_part = guest.is_part(_framework.NAME, asked=options_of(trainer).asked)
+    return None if _listener_of(trainer) is None or is_part else Search(trainer)
 
 
 @guest.unseen

@@ -53,6 +53,8 @@ class Training:
     def begin(cls, model: Any, callbacks: list[Any], call: TrainCall, options: RunOptions) -> "Training | None":
         """Begin to record a call; None where it is not to be recorded."""
         outer = None if call.estimator is None else guest.fit_of(call.estimator, NAME)
+        if outer is not None:
+            options.count_in(outer)
         session = begin_session(call, options) if outer is None else outer
         if not session:
             return None

@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 import runlore
 from runlore import Store
+from runlore_catboost import RunloreCallback
 from tests.catboost.models import classifier, only, rows, steps_of
 
 
@@ -45,3 +46,14 @@ def test_the_best_params_of_a_search_by_catboost_are_a_fit(store: Store) -> None
     with runlore.autolog("catboost"):
         found = classifier().grid_search({"depth": [1, 2]}, *rows(), cv=2, verbose=False)
     assert only(store).params["depth"] == found["params"]["depth"]
+
+
+def test_what_the_callback_is_told_counts_where_autolog_records_the_estimator(store: Store) -> None:
+    """The run that scikit-learn's autolog began had no name, experiment and tags of it."""
+    ours = RunloreCallback("mine", experiment="digits", tags={"team": "vision"})
+    with runlore.autolog():
+        model = make_pipeline(StandardScaler(), classifier())
+        model.fit(*rows(), catboostclassifier__callbacks=[ours])
+    run = only(store)
+    assert (run.name, run.experiment, run.tags["team"]) == ("mine", "digits", "vision")
+    assert run.tags["integration"] == "sklearn"

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 import runlore
 from runlore import Store
 from runlore.provenance.origins import which_run
+from runlore_keras import RunloreCallback
 from tests.keras.models import only, rows
 
 
@@ -47,6 +48,18 @@ def test_curves_of_a_model_in_a_pipeline_are_in_the_pipelines_run(store: Store) 
     assert run.metrics["learning_rate"].values.tolist() == [0.125] * 3
     assert "fit_seconds" in run.metrics
     assert len(callbacks) == 2
+
+
+def test_a_model_with_a_callback_of_its_own_is_a_run_below_the_pipelines(store: Store) -> None:
+    """Name, experiment and tags of the callback were lost; the run had the model's curve, and nothing else of it."""
+    x, y = rows()
+    with runlore.autolog():
+        ours = RunloreCallback("net", experiment="digits", tags={"team": "vision"})
+        make_pipeline(StandardScaler(), estimator(callbacks=[ours])).fit(x, y[:, 0])
+    net, whole = store.runs()
+    assert (net.parent, net.name, net.experiment, net.tags["team"]) == (whole, "net", "digits", "vision")
+    assert (net.params["optimizer.name"], net.metrics["loss"].count, "loss" in whole.metrics) == ("SGD", 3, False)
+    assert "fit_seconds" in whole.metrics
 
 
 def test_a_fit_that_fails_in_a_pipeline_keeps_its_curve(store: Store) -> None:

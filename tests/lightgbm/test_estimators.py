@@ -143,3 +143,13 @@ def test_a_failure_is_told_in_the_run_of_the_fit(store: Store) -> None:
     with runlore.autolog("sklearn", "lightgbm"), pytest.raises(lightgbm.basic.LightGBMError):
         classifier(objective="no such").fit(x, y)
     assert only(store).status == "failed"
+
+
+def test_what_the_callback_is_told_counts_where_autolog_records_the_estimator(store: Store) -> None:
+    """The run that scikit-learn's autolog began had no name, experiment and tags of it."""
+    ours = RunloreCallback("mine", experiment="digits", tags={"team": "vision"})
+    with runlore.autolog():
+        lightgbm.LGBMClassifier(n_estimators=2, verbose=-1).fit(*rows(), callbacks=[ours])
+    run = only(store)
+    assert (run.name, run.experiment, run.tags["team"]) == ("mine", "digits", "vision")
+    assert run.tags["integration"] == "sklearn"

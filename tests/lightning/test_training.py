@@ -1,7 +1,11 @@
 """One fit is one run, by itself or within the user's."""
 
-import pytest
+from typing import Any
 
+import pytest
+from sklearn.base import BaseEstimator
+
+import runlore
 from runlore import Store
 from runlore_lightning import RunloreCallback
 from tests.lightning.models import Tiny, data, only, pl, trainer
@@ -36,3 +40,26 @@ def test_early_stopping_finishes_and_says_why(store: Store) -> None:
     run = only(store)
     assert run.status == "finished"
     assert run.tags["stopped"].startswith(f"step 20, epoch {stop.stopped_epoch}: ")
+
+
+class Estimator(BaseEstimator):  # type: ignore[misc]
+    """Fits a module in scikit-learn's `fit`."""
+
+    def __init__(self, *callbacks: Any) -> None:
+        self.callbacks = callbacks
+
+    def fit(self, X: Any, y: Any) -> Any:
+        trainer(*self.callbacks, max_epochs=1).fit(Tiny(), data())
+        self.fitted_ = True
+        return self
+
+
+def test_a_fit_with_a_callback_of_its_own_is_a_run_below_that_of_an_estimator(store: Store) -> None:
+    """Nothing of it was recorded; by autolog alone it is a part of the other."""
+    with runlore.autolog():
+        Estimator(RunloreCallback("net", experiment="digits")).fit([[1.0]], [1.0])
+        Estimator().fit([[1.0]], [1.0])
+    part, net, outer = store.runs()
+    assert (net.parent, net.name, net.experiment) == (outer, "net", "digits")
+    assert net.metrics["train_loss_step"].count == 10
+    assert (part.parent, part.tags["integration"]) == (None, "sklearn")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from sklearn.base import BaseEstimator
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, T5Config, T5ForConditionalGeneration, Trainer
 
 import runlore
@@ -238,3 +239,26 @@ def test_seq2seq_trainers_are_recorded(store: Store, tmp_path: Path) -> None:
     run = only(store)
     assert (run.metrics["loss"].count, run.metrics["eval_loss"].steps.tolist()) == (3, [3])
     assert run.params["predict_with_generate"] is True
+
+
+class Estimator(BaseEstimator):  # type: ignore[misc]
+    """Trains in scikit-learn's `fit`."""
+
+    def __init__(self, trainer: Any) -> None:
+        self.trainer = trainer
+
+    def fit(self, X: Any, y: Any) -> Any:
+        self.trainer.train()
+        self.fitted_ = True
+        return self
+
+
+def test_a_training_with_a_callback_of_its_own_is_a_run_below_that_of_an_estimator(
+    store: Store, tmp_path: Path
+) -> None:
+    """Nothing of it was recorded."""
+    with runlore.autolog("sklearn"):
+        Estimator(trainer(tmp_path, RunloreCallback("net", experiment="digits"))).fit([[1.0]], [1.0])
+    net, outer = store.runs()
+    assert (net.parent, net.name, net.experiment) == (outer, "net", "digits")
+    assert net.metrics["loss"].count == 6

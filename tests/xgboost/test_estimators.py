@@ -159,3 +159,13 @@ def test_switching_xgboost_off_leaves_scikit_learns_own_record(store: Store, mon
     run = only(store)
     assert "best_iteration" not in run.summary
     assert run.metrics["validation_0/logloss"].values.tolist() == model.evals_result()["validation_0"]["logloss"]
+
+
+def test_what_the_callback_is_told_counts_where_autolog_records_the_estimator(store: Store) -> None:
+    """The run that scikit-learn's autolog began had no name, experiment and tags of it."""
+    ours = RunloreCallback("mine", experiment="digits", tags={"team": "vision"})
+    with runlore.autolog():
+        xgboost.XGBClassifier(n_estimators=2, callbacks=[ours]).fit(*rows())
+    run = only(store)
+    assert (run.name, run.experiment, run.tags["team"]) == ("mine", "digits", "vision")
+    assert run.tags["integration"] == "sklearn"

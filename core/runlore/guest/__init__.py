@@ -1,8 +1,7 @@
 """All that an integration uses besides the hooks.
 
-Offered here: the fits under way (`in_fit`, `in_search`, `current`, `unrecorded`, `token`, `within`), guards that leave
-no trace in somebody's training, `part`, the place for an integration's own state, and
-`open_run`, the run that a call of the user's belongs to. The modules: `session`
+Offered here: the fits under way (`in_fit`, `in_search`, `is_part`, `current`, `unrecorded`, `token`, `within`), guards
+that leave no trace in somebody's training, `part`, the place for an integration's own state, and `open_run`, the run that a call of the user's belongs to. The modules: `session`
 (`FitSession`), `options` (arguments of callbacks), `wrapping` (functions of a framework), `additions` (after a fit),
 `launch` (other processes), `datasets` (data loaders, and what tells one dataset from another), `opening` (`stand`),
 `sets` (names for those that a model is evaluated on).
@@ -15,7 +14,7 @@ from runlore._lazy import lazy
 if TYPE_CHECKING:
     from runlore.guest.additions import writer_of
     from runlore.guest.files.named import take_settings
-    from runlore.guest.fits import in_fit, in_search, token, unrecorded, within
+    from runlore.guest.fits import in_fit, in_search, is_part, token, unrecorded, within
     from runlore.guest.guards import (
         Leaving,
         autolog_wanted,
@@ -52,6 +51,7 @@ _HOMES = {
     "harmless": "guards",
     "in_fit": "fits",
     "in_search": "fits",
+    "is_part": "fits",
     "is_users_function": "guards",
     "is_users_module": "guards",
     "once_imported": "state",
@@ -87,6 +87,7 @@ __all__ = [
     "harmless",
     "in_fit",
     "in_search",
+    "is_part",
     "is_users_function",
     "is_users_module",
     "once_imported",

@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from itertools import count
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from runlore._process import Part, process
 from runlore._warnings import report
+
+if TYPE_CHECKING:
+    from runlore.recording.run import Run
 
 Token = tuple[int, int]  # a process, and the number of a stay there
 
@@ -16,6 +19,8 @@ Token = tuple[int, int]  # a process, and the number of a stay there
 class Fit(Protocol):
     """A fit as this module needs it."""
 
+    run: "Run"
+    integration: str
     look: Callable[[], None] | None  # ends the fit if its training call is over
 
     def end(self, error: BaseException | None = None) -> None:
@@ -108,6 +113,21 @@ class Fits(Part):
 def in_fit() -> bool:
     """Return True while a fit is under way in this context, so that another one would be a part of it."""
     return _innermost.get() is not None and process.part(Fits).under_way() is not None
+
+
+def is_part(integration: str, *, asked: bool) -> bool:
+    """Return True where a training that begins here is a part of a fit under way, and gets no run.
+
+    One that a callback of the user's has `asked` to record is no part of the fit of another integration.
+    """
+    return in_fit() and not (asked and around(integration) is not None)
+
+
+def around(integration: str) -> "Run | None":
+    """Return the run of the recorded fit under way in this context, if that is of another integration."""
+    stay = process.part(Fits).under_way()
+    fit = None if stay is None else stay.fit
+    return fit.run if fit is not None and fit.integration != integration else None
 
 
 def in_search() -> bool:

@@ -14,7 +14,7 @@ from runlore._settings import disabled_names, read_once
 from runlore._warnings import report, valid_or
 from runlore.artifacts.events import local_path
 from runlore.guest.additions import writer_of
-from runlore.guest.fits import in_fit
+from runlore.guest.fits import around, is_part
 from runlore.guest.request import FitRequest
 from runlore.log.events import Event
 from runlore.log.folder import Folder
@@ -47,7 +47,7 @@ class Opened:
 
 def open_for(integration: str, request: FitRequest) -> Opened | None:
     """Open, join or continue the run of a training call; None where nothing is to be recorded. Never raises."""
-    if in_fit() or not _may_record(request):
+    if is_part(integration, asked=request.asked and not request.visits) or not _may_record(request):
         return None
     try:
         with read_once():
@@ -63,7 +63,9 @@ def _open(integration: str, request: FitRequest) -> Opened:
     launch = request.launch
     store = request.store or (Store(launch.store) if launch is not None and launch.store else open_store())
     origin = None if request.resume_from is None else _origin(store, request.resume_from)
-    outer, may_join = _outer(launch)
+    outer, may_join = around(integration), False
+    if outer is None:
+        outer, may_join = _outer(launch)
     tags = {"integration": integration, **(request.tags or {})}
     if request.continues is not None and not request.continues.ended:
         return Opened(request.continues, owned=False, links=())

@@ -10,17 +10,22 @@ from runlore._settings import setting
 from runlore._warnings import valid_or
 from runlore.guest.captured import PLAIN, defaults_of, marked
 from runlore.guest.request import FitRequest
+from runlore.guest.session import FitSession
 from runlore.store.store import Store, open_store
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """Name, experiment and tags of the runs, and the store that they go to; None stands for the default."""
+    """Name, experiment and tags of the runs, and the store that they go to; None stands for the default.
+
+    They are `asked` for where a user gave them to a callback, maybe none of them.
+    """
 
     name: str | None = None
     experiment: str | None = None
     tags: Mapping[str, Any] | None = None
     store: Store | None = None
+    asked: bool = False
 
     @classmethod
     def checked(
@@ -40,7 +45,7 @@ class RunOptions:
         if tags is not None and not isinstance(tags, Mapping):
             raise TypeError(f"tags is {tags!r}: write a mapping, such as {{'team': 'vision'}}")
         place = store if store is None or isinstance(store, Store) else open_store(store)
-        return cls(None if name is None else str(name), experiment, tags, place, **more)
+        return cls(None if name is None else str(name), experiment, tags, place, asked=True, **more)
 
     @classmethod
     def wanted(cls, callbacks: Iterable[Any], kind: type, *, autolog: bool) -> Self | None:
@@ -64,6 +69,17 @@ class RunOptions:
             found = replace(found, **{**given, "tags": tags or None})
         return found
 
+    def count_in(self, session: FitSession) -> None:
+        """Let these count for the run of the same fit that another integration has begun, by no options."""
+        session.record(self._tell)
+
+    def _tell(self, session: FitSession) -> None:
+        given = {name: value for name in ("name", "experiment") if (value := getattr(self, name)) is not None}
+        if given and session.owned:
+            session.run.run_log.event({"type": "edited", **given})
+        if self.tags:
+            session.run.set_tags(self.tags)
+
     def request(
         self, *, tags: Mapping[str, Any] | None = None, carried: Mapping[str, str | None] | None = None, **more: Any
     ) -> FitRequest:
@@ -79,6 +95,7 @@ class RunOptions:
             "experiment": self.experiment or experiment,
             "tags": {**(tags or {}), **(self.tags or {})},
             "store": self.store,
+            "asked": self.asked,
         }
         return FitRequest(**{**options, **more})
 

@@ -27,6 +27,8 @@ class FitRequest:
     that is still open is shared. `shared` names, for every process and for ever, what several processes work on
     together: the first of them begins its run, the others put theirs below it, also the children of multiprocessing,
     and later ones go on in it, unless `is_new` returns True: a run that has ended was of something else of that name.
+    `asked` is True where a callback of the user's is there: a training in the fit of another integration is then no
+    part of that, but a run below it.
     """
 
     name: str | None = None
@@ -42,3 +44,4 @@ class FitRequest:
     visits: bool = False
     shared: str | None = None
     is_new: Callable[[], bool] = bool
+    asked: bool = False
