@@ -1,10 +1,10 @@
 """All that an integration uses besides the hooks.
 
 Offered here: the fits under way (`in_fit`, `in_search`, `is_part`, `current`, `unrecorded`, `token`, `within`), guards
-that leave no trace in somebody's training, `part`, the place for an integration's own state, and `open_run`, the run that a call of the user's belongs to. The modules: `session`
-(`FitSession`), `options` (arguments of callbacks), `wrapping` (functions of a framework), `additions` (after a fit),
-`launch` (other processes), `datasets` (data loaders, and what tells one dataset from another), `opening` (`stand`),
-`sets` (names for those that a model is evaluated on).
+that leave no trace in somebody's training, `part`, the place for an integration's own state, and `open_run`, the run
+that a call of the user's belongs to. The modules: `session` (`FitSession`), `options` (arguments of callbacks),
+`wrapping` (functions of a framework), `additions` (after a fit), `launch` (other processes), `datasets` (data loaders,
+and what tells one dataset from another), `opening` (`stand`), `sets` (names for those that a model is evaluated on).
 """
 
 from typing import TYPE_CHECKING
