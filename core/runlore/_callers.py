@@ -84,6 +84,15 @@ class Substitute:
     def __hash__(self) -> int:
         return hash(self.__wrapped__)
 
+    def __instancecheck__(self, instance: object) -> bool:
+        return isinstance(instance, self.__wrapped__)  # as for a class
+
+    def __subclasscheck__(self, subclass: type) -> bool:
+        return issubclass(subclass, self.__wrapped__)
+
+    def __mro_entries__(self, bases: "tuple[object, ...]") -> "tuple[object, ...]":
+        return (self.__wrapped__,)
+
     def __getattr__(self, name: str) -> "Any":
         return getattr(self.__dict__["__wrapped__"], name)
 

@@ -1,6 +1,7 @@
 """Models in files of joblib and pickle, and the rule by which an object is one."""
 
 import pickle
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,24 @@ def follow_pickle(wrappers: Wrappers) -> None:
     """Follow `pickle.dump` and `pickle.load`."""
     wrappers.follow(pickle, "dump", _dumped)
     wrappers.follow(pickle, "load", lambda args, kwargs, result: _loaded("pickle.load", args, kwargs, result))
+
+
+def follow_pickles(wrappers: Wrappers, name: str) -> None:
+    """Follow `dump` and `load` of a library that pickles more than pickle does; its `load` may be pickle's own."""
+    module = sys.modules[name]
+    wrappers.follow(module, "dump", _dumped)
+    if module.load is not pickle.load:
+        wrappers.follow(module, "load", lambda args, kwargs, result: _loaded(f"{name}.load", args, kwargs, result))
+
+
+def follow_cloudpickle(wrappers: Wrappers) -> None:
+    """Follow cloudpickle."""
+    follow_pickles(wrappers, "cloudpickle")
+
+
+def follow_dill(wrappers: Wrappers) -> None:
+    """Follow dill."""
+    follow_pickles(wrappers, "dill")
 
 
 def _dumped(args: tuple[Any, ...], kwargs: Mapping[str, Any], result: object) -> None:

@@ -1,5 +1,6 @@
-"""Files of numpy."""
+"""Files of numpy and h5py."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,19 @@ def follow(wrappers: Wrappers) -> None:
     loaders = ("load", "loadtxt", "genfromtxt", "fromfile")
     follow_all(wrappers, numpy, loaders, lambda name: reads(f"numpy.{name}", 0, "file", "fname"))
     wrappers.follow(numpy.memmap, "__new__", _mapped)
+
+
+def follow_hdf(wrappers: Wrappers) -> None:
+    """Follow the files of h5py as they are opened."""
+    wrappers.follow(sys.modules["h5py"].File, "__init__", _opened)
+
+
+def _opened(args: tuple[Any, ...], kwargs: Mapping[str, Any], result: object) -> None:
+    name, mode = argument(args, kwargs, 1, "name"), argument(args, kwargs, 2, "mode")
+    if mode in (None, "r"):
+        read(name, "h5py.File")
+    else:
+        wrote(name, "data")
 
 
 def _mapped(args: tuple[Any, ...], kwargs: Mapping[str, Any], result: object) -> None:

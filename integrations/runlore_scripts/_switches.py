@@ -26,9 +26,16 @@ SWITCHES: dict[str, tuple[Place, ...]] = {
     "matplotlib": (
         Place("matplotlib.figure", "_figures:follow_figure"),
         Place("matplotlib.pyplot", "_figures:follow_pyplot"),
+        Place("matplotlib.backends.backend_pdf", "_pictures:follow_pages"),
+        Place("matplotlib.animation", "_pictures:follow_animation"),
+        Place("matplotlib.image", "_pictures:follow_image"),
     ),
     "plotly": (Place("plotly.io", "_plotly:follow"),),
-    "torch-files": (Place("torch", "_torch:follow"),),
+    "torch-files": (
+        Place("torch", "_torch:follow"),
+        Place("torch.export", "_torch:follow_export"),
+        Place("torch.onnx", "_torch:follow_onnx"),
+    ),
     "fabric-files": (
         Place("lightning_fabric.fabric", "_trainers:follow_fabric"),
         Place("lightning.fabric.fabric", "_trainers:follow_lightnings_fabric"),
@@ -38,11 +45,21 @@ SWITCHES: dict[str, tuple[Place, ...]] = {
     "safetensors": (
         Place("safetensors.torch", "_safetensors:follow_torch"),
         Place("safetensors.numpy", "_safetensors:follow_numpy"),
+        Place("safetensors", "_safetensors:follow_lazily"),
     ),
     "joblib": (Place("joblib", "_models:follow_joblib"),),
     "pickle": (Place("pickle", "_models:follow_pickle"),),
+    "cloudpickle": (Place("cloudpickle", "_models:follow_cloudpickle"),),
+    "dill": (Place("dill", "_models:follow_dill"),),
     "keras-files": (Place("keras", "_keras:follow"),),
     "numpy-files": (Place("numpy", "_numpy:follow"),),
+    "h5py": (Place("h5py", "_numpy:follow_hdf"),),
+    "pictures": (
+        Place("PIL.Image", "_pictures:follow_pillow"),
+        Place("torchvision.utils", "_pictures:follow_torchvision"),
+        Place("cv2", "_pictures:follow_opencv"),
+        Place("imageio", "_pictures:follow_imageio"),
+    ),
     "pandas-files": (Place("pandas", "_tables:follow_pandas"),),
     "polars-files": (Place("polars", "_tables:follow_polars"),),
     "copied-files": (Place("os", "_copies:follow"),),
@@ -66,12 +83,26 @@ SWITCHES: dict[str, tuple[Place, ...]] = {
     "pydantic-settings": (Place("pydantic_settings", "_commands:follow_pydantic"),),
 }
 
+# Many programs import these, and few of them train: what follows them is loaded with the first framework.
+SELDOM: dict[str, Place] = {
+    "json": Place("json", "_texts:follow_json"),
+    "yaml": Place("yaml", "_texts:follow_yaml"),
+    "tomllib": Place("tomllib", "_texts:follow_toml"),
+    "csv": Place("csv", "_texts:follow_csv"),
+    "configparser": Place("configparser", "_texts:follow_configparser"),
+    "logging": Place("logging", "_texts:follow_logging"),
+}
+
 
 def switches() -> list[Integration]:
     """Return an integration for each switch."""
     found = [_switch(name, *places) for name, places in SWITCHES.items()]
     return [
         *found,
+        *(
+            Integration(name, "io", partial(_wait, name, place), partial(_disable, name), trains=False)
+            for name, place in SELDOM.items()
+        ),
         *(
             Integration(name, "io", partial(_want, name), partial(_want, name, is_wanted=False), trains=False)
             for name in (ARGUMENTS, "argparse")
@@ -103,6 +134,16 @@ class _Followed(guest.Part):
 
     def __init__(self) -> None:
         self.wrappers: dict[tuple[str, str], Wrappers] = {}
+        self.waiting: set[str] = set()  # those whose module may still be imported
+
+
+def _wait(name: str, place: Place) -> None:
+    def enable() -> None:
+        if name in guest.part(_Followed).waiting:
+            _enable(name, place)
+
+    guest.part(_Followed).waiting.add(name)
+    guest.once_imported(place.module, enable)
 
 
 def _enable(name: str, place: Place) -> None:
@@ -116,6 +157,7 @@ def _enable(name: str, place: Place) -> None:
 
 
 def _disable(name: str) -> None:
+    guest.part(_Followed).waiting.discard(name)
     for (owner, _), wrappers in guest.part(_Followed).wrappers.items():
         if owner == name:
             wrappers.restore()

@@ -4,7 +4,7 @@ from runlore.guest.wrapping import Wrappers
 from runlore_scripts._calls import follow_all, reads, writes
 
 PANDAS_READS = "csv table fwf excel json parquet feather pickle hdf orc stata sas spss xml".split()
-PANDAS_WRITES = "csv excel json parquet feather pickle orc stata xml html latex markdown".split()
+PANDAS_WRITES = "csv excel json parquet feather pickle hdf orc stata xml html latex markdown string".split()
 PANDAS_SOURCES = ("filepath_or_buffer", "path_or_buf", "path_or_buffer", "io", "path")
 PANDAS_TARGETS = ("path_or_buf", "path_or_buffer", "excel_writer", "path", "buf")
 POLARS = "csv parquet json ndjson ipc avro excel delta".split()

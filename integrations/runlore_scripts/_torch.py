@@ -7,7 +7,7 @@ import torch
 
 from runlore.guest.files.watch import wrote
 from runlore.guest.wrapping import Wrappers
-from runlore_scripts._calls import argument, reads
+from runlore_scripts._calls import argument, reads, writes
 from runlore_scripts._models import is_model
 
 
@@ -16,7 +16,19 @@ def follow(wrappers: Wrappers) -> None:
     wrappers.follow(torch, "save", _saved)
     wrappers.follow(torch, "load", reads("torch.load", 0, "f"))
     wrappers.follow(torch.jit, "save", _saved)
+    wrappers.follow(torch.jit.RecursiveScriptModule, "save", writes("model", 1, "f"))
     wrappers.follow(torch.jit, "load", reads("torch.jit.load", 0, "f"))
+
+
+def follow_export(wrappers: Wrappers) -> None:
+    """Follow what saves and loads exported programs."""
+    wrappers.follow(torch.export, "save", writes("model", 1, "f"))
+    wrappers.follow(torch.export, "load", reads("torch.export.load", 0, "f"))
+
+
+def follow_onnx(wrappers: Wrappers) -> None:
+    """Follow `torch.onnx.export`."""
+    wrappers.follow(torch.onnx, "export", writes("model", 2, "f"))
 
 
 def _saved(args: tuple[Any, ...], kwargs: Mapping[str, Any], result: object) -> None:

@@ -185,21 +185,11 @@ def followed(
             note(args, kwargs, result)
         return result
 
-    return functools.wraps(original)(follows) if hasattr(original, "__get__") else _Followed(original, follows)
-
-
-class _Followed(Substitute):
-    def __init__(self, original: Callable[..., Any], follows: Callable[..., Any]) -> None:
-        super().__init__(original)
-        self._follows = follows
-
-    @unseen
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return self._follows(*args, **kwargs)
-        except BaseException as error:
-            hide_frames(error)
-            raise
+    if hasattr(original, "__get__"):
+        return functools.wraps(original)(follows)
+    kind = type(Substitute.__name__, (Substitute,), {"__call__": staticmethod(follows)})  # no frame more for each call
+    found: Callable[..., Any] = kind(original)
+    return found
 
 
 class Leaving:

@@ -19,6 +19,8 @@ Place = tuple[int | None, float | None]  # step and epoch of a training
 SMALL_BYTES = 1 << 20  # of a file that is kept at once; a larger one is when the run ends
 MAX_KEPT_BYTES = 100 << 20  # of a file, and of the older ones of a series of models
 MAX_FILES = 1000  # of a run
+MAX_PICTURES = 200  # of these
+PICTURE = "image"  # the kind of one that is no figure
 MODELS = ("model", "checkpoint")  # kinds that the setting `checkpoints` is about
 ID_DIGITS = 10
 
@@ -59,7 +61,7 @@ class WrittenFiles:
     def note(self, path: str, kind: str, at: Place) -> None:
         """Note that a file was written, or is about to be closed."""
         found = self._files.pop(path, None)
-        if found is None and len(self._files) >= MAX_FILES:
+        if found is None and self._is_full(kind):
             self._left_out += 1
             return
         if found is None or (self._setting == "all" and kind in MODELS and found.is_told):
@@ -70,6 +72,10 @@ class WrittenFiles:
         found.count += 1
         found.is_changed = True
         self._files[path] = found
+
+    def _is_full(self, kind: str) -> bool:
+        pictures = sum(file.kind == PICTURE for file in self._files.values()) if kind == PICTURE else 0
+        return len(self._files) >= MAX_FILES or pictures >= MAX_PICTURES
 
     def forget(self, path: str) -> None:
         """Leave a file to somebody who records it, too, and knows more of it; without effect once it is told."""
@@ -96,7 +102,9 @@ class WrittenFiles:
             file.is_changed = False
             self._record(file, proceed, last=True, refused=why)
         if self._left_out:
-            self._run.log_missing("files", f"{self._left_out} times a file was written beyond the first {MAX_FILES}")
+            self._run.log_missing(
+                "files", f"{self._left_out} times one was written beyond {MAX_FILES}, or {MAX_PICTURES} pictures"
+            )
             self._left_out = 0
 
     def _with_refusals(self) -> Iterator[tuple[_File, str | None]]:
