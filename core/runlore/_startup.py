@@ -113,6 +113,7 @@ WATCHED = "RUNLORE_WATCHED"  # the one with the modules at whose import a Python
 LENT = "RUNLORE_LENT"  # the one with the packages that Pythons without runlore borrow, see `programs.inside`
 TOLD = "RUNLORE_TOLD"  # the one with the file in which a Python tells of itself
 SEEDED = "RUNLORE_SEEDED"  # the one with the plugins that know seeds
+CARRIED = (PROGRAM, WATCHED, LENT, TOLD, SEEDED, AUTOLOG, "RUNLORE_STORE")  # what lets a Python join, with the path
 PARSING = ("parse_known_args", "parse_known_intermixed_args")  # by which argparse's other methods parse
 BEGAN_IN = working_folder()
 JOINING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", "inside")  # noqa: PTH100, PTH118, PTH120  # for PYTHONPATH: Pythons that `runlore run` has started join its run

@@ -160,10 +160,11 @@ EARLY = """
 import os, signal
 from runlore.programs.relay import Relay
 from runlore.programs.supervising import end_like, hold_signals, supervise
+from runlore.programs.unheard import Unheard
 mask = hold_signals()
 relay = Relay(None)
 SEND
-end_like(supervise(["sh", "-c", "sleep 1; exit 3"], os.environ, relay, mask))
+end_like(supervise(["sh", "-c", "sleep 1; exit 3"], os.environ, relay, mask, Unheard()))
 """
 BEFORE_ALL = """
 import os, signal, sys

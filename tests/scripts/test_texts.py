@@ -11,7 +11,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import h5py
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,7 +28,8 @@ from runlore import Store
 from tests.scripts.test_files import Switch, read, written
 from tests.scripts.test_files import made as made
 
-dill: Any = import_module("dill")  # without types
+cloudpickle: Any = import_module("cloudpickle")  # without types, as all three
+dill: Any = import_module("dill")
 yaml: Any = import_module("yaml")
 
 

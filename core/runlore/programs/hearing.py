@@ -9,7 +9,7 @@ import os
 import sys
 
 from runlore._callers import UNSEEN, Substitute, is_users, is_users_call
-from runlore._startup import PARSING, WATCHED, restore_interruption, told_program, within_import
+from runlore._startup import CARRIED, JOINING, PARSING, WATCHED, restore_interruption, told_program, within_import
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Beginning = tuple[int, bool, str, dict[str, str], dict[str, int]]
 
+AT_ENVIRONMENT = 10  # place of it among the arguments of `Popen`, behind the program
 HELD = "pickle"  # a module that is waited for, and that other than training needs as well
 
 
@@ -30,6 +31,10 @@ def begin() -> None:
     """
     told = told_program()
     waiting = _Waiting(os.environ.get(WATCHED, ""))
+    hand_on = _HandedOn()
+    for name in ("execve", "posix_spawn", "posix_spawnp"):
+        setattr(os, name, _Starting(name, hand_on))
+    waiting.heard["subprocess"] = lambda module: hear_subprocess(module, hand_on)
     if told is None:
         waiting.begin()
         return
@@ -151,6 +156,67 @@ class _Held(Substitute):
             raise
 
     __call__.__code__ = __call__.__code__.replace(co_filename=UNSEEN)
+
+
+class _HandedOn:
+    """What this Python has joined by, for the programs that it starts in an environment of another making."""
+
+    def __init__(self) -> None:
+        self._carried = {name: os.environ[name] for name in CARRIED if name in os.environ}
+
+    def __call__(self, program: "Any", environment: "Any") -> "Any":
+        """Return the environment, completed where a Python in it would not join."""
+        try:
+            if JOINING in environment.get("PYTHONPATH", ""):
+                return environment
+            handing = __import__("runlore.programs.handing").programs.handing
+            return handing.completed(program, environment, self._carried)
+        except Exception:  # whatever was given: the call itself says what is wrong with it
+            return environment
+
+
+class _Starting(Substitute):
+    """Stands for a function of `os` that starts a program, whose third argument is an environment."""
+
+    def __init__(self, name: str, hand_on: _HandedOn) -> None:
+        super().__init__(vars(os)[name])
+        self._hand_on = hand_on
+
+    def __call__(self, *args: "Any", **kwargs: "Any") -> "Any":
+        if len(args) > 2:
+            args = (*args[:2], self._hand_on(args[0], args[2]), *args[3:])
+        try:
+            return self.__wrapped__(*args, **kwargs)
+        except BaseException as error:
+            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+            raise
+
+    __call__.__code__ = __call__.__code__.replace(co_filename=UNSEEN)
+
+
+def hear_subprocess(subprocess: "Any", hand_on: _HandedOn) -> None:
+    """Hear which programs are started, to complete their environment."""
+    given = subprocess.Popen.__init__
+
+    def start(self: "Any", args: "Any", *more: "Any", **kwargs: "Any") -> None:
+        if len(more) < AT_ENVIRONMENT:  # as everybody's: it is the eleventh argument
+            name = args[0] if isinstance(args, list | tuple) and args else args
+            program = None if kwargs.get("shell") else kwargs.get("executable") or name
+            before = os.environ if kwargs.get("env") is None else kwargs["env"]
+            found = hand_on(program, before)
+            if found is not before:
+                kwargs["env"] = found
+        try:
+            given(self, args, *more, **kwargs)
+        except BaseException as error:
+            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+            raise
+
+    for name in ("__name__", "__qualname__", "__module__", "__doc__"):
+        setattr(start, name, getattr(given, name))
+    start.__code__ = start.__code__.replace(co_filename=UNSEEN)
+    start.__wrapped__ = given  # type: ignore[attr-defined]
+    subprocess.Popen.__init__ = start
 
 
 def hear_argparse(argparse: "Any", join: "Callable[[], object]") -> None:

@@ -22,6 +22,7 @@ from runlore.programs.kept_output import Recorder
 from runlore.programs.relay import Relay
 from runlore.programs.supervising import Outcome, become, hold_signals, supervise
 from runlore.programs.told import Told, stand_for
+from runlore.programs.unheard import Unheard
 from runlore.recording.captures import section_event
 from runlore.recording.companions import MAX_AGAIN_BYTES
 from runlore.recording.ending import Status
@@ -100,14 +101,18 @@ def record(words: Sequence[str], opened: Callable[[], Run], forms: "Forms | None
         relay.record_into(b"\0".join(map(os.fsencode, place)))
     told = _told(run, words) if is_recorded else None
     environment = _environment(run, told) if is_recorded else os.environ
+    unheard = Unheard()
     try:
         if is_recorded:
             run.companions.capture()  # as the program starts: it may be killed, and its code may be changed meanwhile
-        outcome = supervise(words, environment, relay, mask)
+        outcome = supervise(words, environment, relay, mask, unheard)
     except OSError as error:
         run.finish("failed", error)
         raise
     if is_recorded:
+        for called, why in unheard.found.items():
+            run.run_log.missing(f"what {called} does", why)
+            report(f"what {called} does is not recorded: {why}")
         _finish(run, outcome, relay, told)
     return outcome
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from runlore.programs.relay import Relay
+from runlore.programs.unheard import Unheard
 
 OF_FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS}
 KEPT = OF_FAULTS | {signal.SIGKILL, signal.SIGSTOP}
@@ -67,8 +68,12 @@ def hold_signals() -> set[int]:
     return {int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)}
 
 
-def supervise(command: Sequence[str], environment: Mapping[str, str], relay: Relay, mask: set[int]) -> Outcome:
+def supervise(
+    command: Sequence[str], environment: Mapping[str, str], relay: Relay, mask: set[int], unheard: Unheard
+) -> Outcome:
     """Run a program to its end. `mask` is the signal mask that it begins with, as `hold_signals` returned it.
+
+    Meanwhile look for Pythons in it that are `unheard`.
 
     Raises:
         OSError: it can't be started: there is no such program, or it can't be executed.
@@ -84,7 +89,8 @@ def supervise(command: Sequence[str], environment: Mapping[str, str], relay: Rel
     for held in early:  # it can't have got them, whomever they were for
         relay.has_witnessed(held)
         os.kill(child, held)
-    status = _wait(child, relay)
+    with unheard.looking(child):
+        status = _wait(child, relay)
     relay.drain(_is_enough)
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
     code = 0 if number is not None else os.WEXITSTATUS(status)
