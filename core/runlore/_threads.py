@@ -1,5 +1,7 @@
 """Threads of our own, and blocks of a thread to which the threads belong, too, that it starts there."""
 
+import _thread
+import os
 import sys
 import threading
 import weakref
@@ -38,6 +40,48 @@ class OwnThread(threading.Thread):
         super().start()
         if not self._started.is_set():
             raise RuntimeError("no memory for another thread")
+
+
+class _Bare(Part):
+    """The bare threads of ours that are there."""
+
+    def __init__(self) -> None:
+        self.going: list[int] = []
+
+    def work(self, call: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        """Make a call, and let the thread be gone; runs on that thread."""
+        try:
+            call(*arguments)
+        finally:
+            self.going.pop()
+
+
+def start_bare(call: Callable[..., object], *arguments: Any) -> None:
+    """Make a call on a thread of which `threading` does not know; so its start waits for nothing.
+
+    Raises:
+        RuntimeError: no thread is to be had.
+    """
+    bare = process.part(_Bare)
+    bare.going.append(1)
+    try:
+        _thread.start_new_thread(bare.work, (call, arguments))
+    except RuntimeError:
+        bare.going.pop()
+        raise
+
+
+def are_all_ours() -> bool:
+    """Return True if there are threads beside this one, and all of them are ours."""
+    ours = sum(isinstance(thread, OwnThread) for thread in threading.enumerate())
+    ours += len(process.part(_Bare).going)
+    if not ours:
+        return False
+    try:
+        every = len(os.listdir("/proc/self/task"))  # those of C code, too
+    except OSError:  # another system
+        every = threading.active_count()
+    return every - ours <= 1
 
 
 class Apart:

@@ -1,5 +1,6 @@
-"""Warnings of runlore, which never raise, and blocks in which a thread shows no warnings."""
+"""Warnings of runlore, which never raise, blocks in which a thread shows no warnings, and forks beside our threads."""
 
+import os
 import sys
 import threading
 import warnings
@@ -9,7 +10,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from runlore._process import Part, process
-from runlore._threads import acting_for
+from runlore._threads import acting_for, are_all_ours
 from runlore.errors import RunloreWarning, SettingError
 
 T = TypeVar("T")
@@ -78,8 +79,40 @@ class without_warnings:  # noqa: N801  # a block, as `contextlib` has them
             warnings.filters.remove(_filter_of(pattern))  # type: ignore[attr-defined]
 
 
-def _filter_of(pattern: _ThisThread) -> Any:
-    return "ignore", pattern, Warning, None, 0
+def _filter_of(pattern: "_ThisThread | _Fork", category: type[Warning] = Warning) -> Any:
+    return "ignore", pattern, category, None, 0
+
+
+class _Fork(Part):
+    """A pattern that matches what Python 3.12 and later say of a fork beside other threads, where all these are ours.
+
+    The warning comes before the hooks behind a fork (3.12) or after them (3.13), so the filter goes as it matches.
+    """
+
+    inherited = True
+    pattern = "(?!)"
+
+    def begin(self) -> None:
+        """Put the filter in front of those that there are now; this thread is about to fork."""
+        self.forget()
+        if are_all_ours():
+            warnings.filters.insert(0, _filter_of(self, DeprecationWarning))  # type: ignore[attr-defined]
+
+    def match(self, text: str) -> bool:
+        """Return True for that warning, once."""
+        found = " is multi-threaded, use of " in text
+        if found:
+            self.forget()
+        return found
+
+    def forget(self) -> None:
+        """Take the filter away."""
+        with suppress(ValueError):
+            warnings.filters.remove(_filter_of(self, DeprecationWarning))  # type: ignore[attr-defined]
+
+
+if sys.version_info >= (3, 12):
+    os.register_at_fork(before=lambda: process.part(_Fork).begin())
 
 
 @contextmanager

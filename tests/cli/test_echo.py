@@ -231,11 +231,11 @@ def test_our_exceptions_and_warnings_are_harmless_where_python_prints_them(
         import warnings
         import runlore
         from runlore._warnings import report
-        report({EVIL!r})
+        report({EVIL!a})
         warnings.simplefilter("error")
-        report({EVIL!r})
-        with runlore.start_run({EVIL!r}):
-            runlore.open_store().run({TYPED!r})
+        report({EVIL!a})
+        with runlore.start_run({EVIL!a}):
+            runlore.open_store().run({TYPED!a})
         """,
         RUNLORE_QUIET="0",
     )

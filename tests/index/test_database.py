@@ -1,6 +1,8 @@
 """The database behind the index: errors are told apart by their codes, and writers exclude each other."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,3 +98,18 @@ def test_one_writes_at_a_time_and_never_to_a_file_that_was_replaced(database: Sq
     assert database.is_stale()
     with pytest.raises(Locked), database.writing():
         pass
+
+
+def test_a_connection_that_nobody_holds_any_more_is_closed_without_a_word(tmp_path: Path) -> None:
+    """Since 3.13, Python warns where it has to close one itself."""
+    place = str(tmp_path / "own.db")
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom runlore.index.database import Sqlite\n"
+        "for place in (None, Path(sys.argv[1])):\n"
+        "    assert Sqlite(place).query('SELECT 1') == [(1,)]\n"
+        "kept = Sqlite(Path(sys.argv[1]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", script, place], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""

@@ -249,3 +249,58 @@ def test_forked_processes_leave_no_file_of_ours_open(store: Store, python: Pytho
     )
     process.succeed()
     assert "Warning" not in process.err, process.err
+
+
+FORKS = """
+import multiprocessing, os, pty, sys, threading, warnings
+import runlore
+warnings.simplefilter("always")
+record = sys.argv[1:] == ["recorded"]
+run = runlore.start_run() if record else None
+
+def fork(way):
+    print(way.__name__, file=sys.stderr)
+    pid, *_ = way() if way is pty.fork else (way(),)
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+def forks():
+    fork(os.fork)
+    fork(pty.fork)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fork(os.fork)
+    child = multiprocessing.get_context("fork").Process(target=int)
+    child.start()
+    child.join()
+
+forks()
+print("beside a thread of the user's", file=sys.stderr)
+free = threading.Event()
+other = threading.Thread(target=free.wait)
+other.start()
+forks()
+free.set()
+other.join()
+if record:
+    run.finish()
+    assert not [item for item in warnings.filters if "runlore" in type(item[1]).__module__]
+"""
+
+
+def test_forks_beside_our_threads_are_warned_of_as_without_them(
+    python: Python, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Since 3.12, Python warns of each fork of a process with several threads; before, it says nothing at all."""
+    script = tmp_path / "forks.py"
+    script.write_text(FORKS)
+    monkeypatch.setenv("RUNLORE_QUIET", "1")
+    said = []
+    for words in ([], ["recorded"]):
+        process = python("import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0])", str(script), *words)
+        process.succeed()
+        said.append([line.partition(": ")[2] or line for line in process.err.splitlines()])
+    plain, recorded = ([line.partition(") is ")[2] or line for line in lines] for lines in said)
+    assert recorded == plain
+    assert store.runs("")[0].status == "finished"

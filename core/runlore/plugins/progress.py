@@ -9,6 +9,7 @@ from typing import Any
 
 from runlore._settings import seconds
 from runlore._text import duration_text, number_text, one_line
+from runlore._threads import OwnThread
 from runlore.hookspecs import SYSTEM_PREFIX, LoggedPoints, RunInfo, hookimpl
 
 SHOWN_METRICS = 4  # in a line, those with the newest values
@@ -39,7 +40,7 @@ class ProgressLine:
         """Start a thread that prints lines also while nothing is logged. Children print none of their own."""
         if run.parent is None:
             self._ends[run.id] = threading.Event()
-            threading.Thread(target=self._watch, args=(run,), name="runlore-progress", daemon=True).start()
+            OwnThread(self._watch, "runlore-progress", args=(run,)).start()
 
     def _watch(self, run: RunInfo) -> None:
         end = self._ends[run.id]

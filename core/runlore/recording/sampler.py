@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runlore._settings import present_folder
 from runlore._startup import script_arguments
-from runlore._threads import OwnThread
+from runlore._threads import OwnThread, start_bare
 from runlore.hookspecs import SYSTEM_PREFIX, CaptureRequest
 from runlore.log.marks import SIGHUP, SIGTERM
 from runlore.plugins.manager import plugins
@@ -61,7 +61,7 @@ class Sampler:
                 turn = _Turn()
                 mask = pthread_sigmask(SIG_BLOCK, {SIGHUP, SIGTERM})  # a thread new to Python leaves no mark
                 try:
-                    _thread.start_new_thread(self._wait, (turn,))
+                    start_bare(self._wait, turn)
                     self._turn = self._last = turn
                 except RuntimeError:
                     pass  # no thread to be had: nothing is measured
@@ -92,7 +92,7 @@ class Sampler:
     def _wait(self, turn: _Turn) -> None:
         """Start the thread that measures if runs are open for long.
 
-        This is a bare thread, which does nothing in Python before: a fit of a millisecond waits for none of it.
+        This is a bare thread: a fit of a millisecond waits for none of it.
         """
         try:
             if turn.going_on.acquire(timeout=FIRST_S):

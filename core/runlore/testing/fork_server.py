@@ -7,6 +7,7 @@ A child becomes what `python *command` would have started: its own arguments, va
 import gc
 import io
 import json
+import linecache
 import os
 import selectors
 import signal
@@ -154,6 +155,8 @@ def become(request: Request) -> tuple[bytes, str, dict[str, Any]]:
         first, arguments, name, source = "", command[2:], "<string>", command[2].encode()
         arguments = ["-c", *arguments[1:]]
         main.__loader__ = BuiltinImporter
+        if name in linecache.cache:  # since 3.13, tracebacks show lines of it: not those of this program
+            linecache.cache[name] = (len(source), None, command[2].splitlines(keepends=True), name)
     else:
         arguments, name = command[1:], str(Path(command[1]).absolute())
         first = str(Path(name).resolve().parent)
