@@ -116,3 +116,11 @@ def run_id(served: Served, where: str) -> str:
 
 def lightning(served: Served) -> str:
     return run_id(served, 'tags.integration == "lightning"')
+
+
+def kept(page: "Page", what: str, name: str) -> tuple[str, bytes]:
+    """The name and the content of the file that a button offers."""
+    page.get_by_role("button", name=what, exact=True).click()
+    with page.expect_download() as waiting:
+        page.get_by_role("dialog").get_by_role("button", name=name, exact=True).click()
+    return waiting.value.suggested_filename, waiting.value.path().read_bytes()

@@ -4,26 +4,19 @@ import csv
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from runlore import Store
 from runlore._text import cell_text
-from tests.ui.browsing import SWEEP, open_page
+from tests.ui.browsing import SWEEP, kept, open_page
 from tests.ui.pages.test_readability import serious
 from tests.ui.serving import Serve, Served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-
-
-def kept(page: "Page", what: str, name: str) -> tuple[str, bytes]:
-    """The name and the content of the file that a button offers."""
-    page.get_by_role("button", name=what, exact=True).click()
-    with page.expect_download() as waiting:
-        page.get_by_role("dialog").get_by_role("button", name=name, exact=True).click()
-    return waiting.value.suggested_filename, waiting.value.path().read_bytes()
 
 
 def rows(page: "Page", what: str, name: str = "CSV") -> list[dict[str, str]]:
@@ -224,3 +217,27 @@ def test_a_lineage_is_kept_as_csv(page: "Page", store: Store, serve: Serve, tmp_
     found = {row["relation"]: row for row in rows(page, "Download lineage")}
     assert (found["read"]["from"], found["read"]["from name"], found["read"]["to id"]) == ("data", "train", run.id)
     assert (found["wrote"]["from name"], found["wrote"]["step"], found["wrote"]["to name"]) == ("one", "4", "model.bin")
+
+
+@pytest.mark.parametrize(
+    ("path", "what", "offer", "words"),
+    [
+        (f"/?{SWEEP}&cols=metrics.loss", "Download", "Table as SVG", {"name", "status", "loss"}),
+        (f"/?{SWEEP}&group=params.lr&cols=metrics.loss", "Download", "Table as SVG", {"lr", "runs", "0.1", "0.001"}),
+        (f"/?{SWEEP}&tab=importance&im=metrics.loss", "Download importance loss", "SVG", {"param", "lr", "seed"}),
+    ],
+)
+def test_a_table_is_kept_as_a_picture(
+    page: "Page", real: Served, path: str, what: str, offer: str, words: set[str]
+) -> None:
+    """What is beyond the edge of the window is not in it, and no control is."""
+    open_page(page, real, path)
+    page.locator(f"{'.importance' if 'importance' in path else '.left'} tbody tr").nth(1).wait_for()
+    file, content = kept(page, what, offer)
+    assert file.endswith(".svg")
+    root = ElementTree.fromstring(content)
+    shown = {"".join(part.itertext()) for part in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert words <= shown
+    assert "⤓" not in shown
+    _, content = kept(page, what, offer.replace("SVG", "PNG"))
+    assert content.startswith(b"\x89PNG")

@@ -1,11 +1,16 @@
 """The lineage of a run as a graph in a real browser."""
 
+from io import BytesIO
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import pytest
+from PIL import Image, ImageColor
 
 from runlore import Store
-from tests.ui.browsing import lightning, open_page
+from tests.ui.browsing import kept, lightning, open_page
 from tests.ui.serving import Serve, Served
 
 if TYPE_CHECKING:
@@ -121,3 +126,50 @@ def test_of_many_things_the_nearest_are_drawn(page: "Page", store: Store, tmp_pa
     assert seen
     page.get_by_text("As a list").click()
     assert page.locator("ul.tree li", has_text="part-").count() >= 200
+
+
+HOSTILE = "<script>alert(1)</script> \ufffe & ]]> \"'"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_lineage_is_kept_as_pictures_in_which_names_are_inert(
+    page: "Page", store: Store, tmp_path: Path, serve: Serve, theme: Any
+) -> None:
+    record(store, tmp_path, "collect", [], ["raw.csv"])
+    record(store, tmp_path, HOSTILE, ["raw.csv"], ["a file with a name that is far too long for any box.csv"])
+    (run,) = store.runs("name != 'collect'")
+    page.emulate_media(color_scheme=theme)
+    open_page(page, serve(store.root), f"/run/{run.id}?tab=lineage")
+    drawn = boxes(page)
+    back = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--back')")
+    file, content = kept(page, "Download lineage", "SVG")
+    assert file == "lineage.svg"
+    root = ElementTree.fromstring(content)
+    kinds = {part.tag.rpartition("}")[2] for part in root.iter()}
+    assert kinds == {"svg", "rect", "text", "path", "marker", "defs"}, "neither scripts, styles nor links"
+    assert not any(name.startswith(("on", "href", "class")) for part in root.iter() for name in part.attrib)
+    ground = root[0].attrib
+    assert ground["fill"] == back
+    texts = [part.text or "" for part in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"collect", "raw.csv"} <= set(texts)
+    assert any(text.startswith("<script>alert(1)") for text in texts)
+    assert any(text.startswith("a file with") and text.endswith("…") for text in texts)
+    places = {part.text: float(part.attrib["x"]) for part in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert places["raw.csv"] - places["collect"] == pytest.approx(drawn["raw.csv"]["x"] - drawn["collect"]["x"], abs=3)
+    _, content = kept(page, "Download lineage", "PNG")
+    image = Image.open(BytesIO(content)).convert("RGB")
+    assert image.size == (2 * int(ground["width"]), 2 * int(ground["height"]))
+    assert image.getpixel((1, 1)) == ImageColor.getrgb(back)
+    assert len(image.getcolors(1 << 24) or []) > 50, "boxes, lines and letters"
+
+
+def test_a_picture_of_many_boxes_is_as_fine_as_browsers_draw(
+    page: "Page", store: Store, tmp_path: Path, serve: Serve
+) -> None:
+    """A graph may be higher than any canvas is."""
+    record(store, tmp_path, "many", [], [f"part-{number}.csv" for number in range(160)])
+    open_page(page, serve(store.root), "/run/many?tab=lineage")
+    boxes(page)
+    image = Image.open(BytesIO(kept(page, "Download lineage", "PNG")[1]))
+    assert 15_900 < image.height <= 16_000
+    assert len(image.convert("RGB").getcolors(1 << 24) or []) > 50

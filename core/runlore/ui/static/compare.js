@@ -83,7 +83,7 @@ function head(found, go) {
   };
   return h(
     "table",
-    { class: "list", style: "margin-bottom:18px" },
+    { class: "list compared", style: "margin-bottom:18px" },
     h(
       "thead",
       {},
@@ -98,7 +98,7 @@ function head(found, go) {
           "th",
           { class: "right" },
           go && [h("a", { href: pageOf("/compare"), download: "" }, "⤓ as HTML"), " "],
-          keeper("compared runs", () => keptRuns(found)),
+          keeper("compared runs", () => keptRuns(found), () => document.querySelector(".compared")),
         ),
       ),
     ),

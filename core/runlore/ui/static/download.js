@@ -3,6 +3,7 @@
 import { outer } from "./base.js";
 import { fill, h, offer, popover } from "./dom.js";
 import { back, plotly } from "./plot.js";
+import { pixels, sketch } from "./sketch.js";
 
 /** Give the browser a file to keep. */
 export function download(name, content, type) {
@@ -11,13 +12,17 @@ export function download(name, content, type) {
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
 
-/** A button to keep what is drawn: as CSV of `rows()`, its head first, and where there is a plot as a picture of it.
+/** A button to keep what is shown: as CSV of `rows()`, its head first, and as a picture of a part of the page.
  *
- * `more(plot)` returns what the picture has beside what is on the screen, see `picture`.
+ * `part` is a node, or a function that finds it; without it there is no picture. Of a plot, `more(plot)` returns what the
+ * picture has beside what is on the screen, see `picture`.
  */
-export function keeper(name, rows, plot = null, more = () => ({})) {
+export function keeper(name, rows, part = null, more = () => ({})) {
   const table = async () => download(`${name}.csv`, csv(await rows()), "text/csv");
-  const drawn = (format) => picture(plot, name, format, more(plot));
+  const drawn = (format) => {
+    const node = part instanceof Node ? part : part();
+    return node.layout ? picture(node, name, format, more(node)) : sketched(node, name, format);
+  };
   return popover(
     "⤓",
     (box, close) => {
@@ -25,15 +30,19 @@ export function keeper(name, rows, plot = null, more = () => ({})) {
       fill(
         box,
         offer("CSV", close, table),
-        plot && ["png", "svg"].map((format) => offer(format.toUpperCase(), close, () => drawn(format))),
+        part && ["png", "svg"].map((format) => offer(format.toUpperCase(), close, () => drawn(format))),
       );
     },
     { class: "plain", "aria-label": `Download ${name}`, title: "Download" },
   );
 }
 
-/** The heading of a table, with a button to keep its `rows()`. */
-export const headed = (title, name, rows) => h("div", { class: "told" }, h("h2", {}, title), keeper(name, rows));
+/** The heading of a table, with a button to keep its `rows()`, or a picture of it: of a part, else of what the heading is in. */
+export function headed(title, name, rows, part = null) {
+  const head = h("div", { class: "told" }, h("h2", {}, title));
+  head.append(keeper(name, rows, part ?? (() => head.parentElement)));
+  return head;
+}
 
 /** The address of a view as one page that needs no server: of the table of runs ("/") or of a comparison. */
 export const pageOf = (path) => outer(`/api/report?view=${encodeURIComponent(path + location.search)}`);
@@ -70,4 +79,11 @@ export async function picture(plot, name, format, { data = plot.data, layout = {
       ? decodeURIComponent(address.slice(address.indexOf(",") + 1))
       : Uint8Array.from(atob(address.slice(address.indexOf(",") + 1)), (sign) => sign.charCodeAt(0));
   download(`${name}.${format}`, content, format === "svg" ? "image/svg+xml" : "image/png");
+}
+
+/** Keep what the page shows of a part as a picture. */
+export async function sketched(part, name, format) {
+  const found = sketch(part);
+  if (format === "svg") download(`${name}.svg`, found.words, "image/svg+xml");
+  else download(`${name}.png`, await pixels(found), "image/png");
 }

@@ -27,7 +27,7 @@ export function lineageGraph({ root, nodes, edges }, box) {
   const sheet = h("div", { class: "sheet-of-graph", style: size }, lines(ways, width, height), boxes);
   const label = "Lineage as a graph, from what was there first to what came of it";
   const node = h("div", { class: "graph", tabindex: 0, role: "region", "aria-label": label }, sheet);
-  return { node, drawn: ids.length, centre: () => centre(node) };
+  return { node, sheet, drawn: ids.length, centre: () => centre(node) };
 }
 
 /** Scroll so that the box in question is in sight. */

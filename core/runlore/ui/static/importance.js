@@ -48,7 +48,7 @@ export class Importance {
   head(metric, found) {
     const fields = ["field", "importance", "correlation", "values"];
     const rows = () => [fields, ...found.params.map((item) => fields.map((name) => item[name]))];
-    return h("div", { class: "told" }, this.verdict(found), keeper(`importance ${label(metric)}`, rows));
+    return h("div", { class: "told" }, this.verdict(found), keeper(`importance ${label(metric)}`, rows, () => this.box));
   }
 
   verdict({ runs, of, explained: share, why }) {

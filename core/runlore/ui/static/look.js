@@ -104,7 +104,7 @@ export async function lookInto(node, run, position, member = "") {
   } else if (found.kind === "table") {
     fill(
       node,
-      kept(found, null, () => look(true)),
+      kept(found, () => node.querySelector(".scroll"), () => look(true)),
       h(
         "div",
         { class: "scroll", style: "max-height:420px", tabindex: 0, role: "region", "aria-label": found.name },

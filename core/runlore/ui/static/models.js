@@ -21,7 +21,7 @@ const head = (name) => h("th", name === "size" || name === "step" || name === "v
 function list(models) {
   if (!models.length) return nothingYet();
   return [
-    h("div", { class: "told" }, h("h1", {}, "Models"), keeper("models", () => keptModels(models))),
+    h("div", { class: "told" }, h("h1", {}, "Models"), keeper("models", () => keptModels(models), () => document.querySelector(".sheet.models"))),
     h(
       "section",
       { class: "wide", tabindex: 0, "aria-label": "Models" },

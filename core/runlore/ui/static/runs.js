@@ -6,7 +6,7 @@ import { chooseColumns, chooseGroups } from "./choosers.js";
 import { dot, dotButton, placesOf } from "./colours.js";
 import { Curves, hiding } from "./curves.js";
 import { debounce, fill, h, offer, popover, say, tabs, trying } from "./dom.js";
-import { pageOf } from "./download.js";
+import { pageOf, sketched } from "./download.js";
 import { nothingFound, nothingYet, notShown, notUnderstood, storeGone } from "./empty.js";
 import { experimentButton, within } from "./experiments.js";
 import { bare, isMetric, partsOf, turned } from "./fields.js";
@@ -161,7 +161,11 @@ class RunsPage {
   offers(box, close) {
     box.classList.add("offers");
     const page = h("a", { href: pageOf("/"), download: "" }, "View as HTML");
-    fill(box, offer("Table as CSV", close, () => (read().group.length ? this.grouped : this.table).keep()), page);
+    const [shown, name] = read().group.length ? [this.grouped, "groups"] : [this.table, "runs"];
+    const drawn = ["png", "svg"].map((format) =>
+      offer(`Table as ${format.toUpperCase()}`, close, () => sketched(this.left.firstElementChild, name, format)),
+    );
+    fill(box, offer("Table as CSV", close, () => shown.keep()), drawn, page);
   }
 
   divider() {

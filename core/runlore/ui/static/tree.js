@@ -58,7 +58,7 @@ export async function lineageTree(node, target) {
   const picture = lineageGraph(graph, boxed);
   const near = `The ${picture.drawn} nearest of ${count(graph.nodes.length, "thing")} are drawn; the list has all.`;
   const part = picture.drawn < graph.nodes.length ? h("p", { class: "quiet" }, near) : null;
-  const head = headed("What it comes from, and what came of it", "lineage", () => keptEdges(graph.edges, nodes));
+  const head = headed("What it comes from, and what came of it", "lineage", () => keptEdges(graph.edges, nodes), picture.sheet);
   fill(node, head, picture.node, part, more, h("details", {}, h("summary", {}, "As a list"), tree));
   picture.centre();
 }
