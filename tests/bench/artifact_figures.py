@@ -108,6 +108,39 @@ def image_encoded(world: World) -> float:
     return float(world.python(IMAGE).split()[1])
 
 
+TABLE = """
+import json, statistics, time
+import numpy as np
+import runlore
+
+names = [f"column {place}" for place in range(9)]
+numbers = np.random.default_rng(0).random((10_000, 9)).tolist()
+rows = [{**dict(zip(names, line)), "text": f"row {place}"} for place, line in enumerate(numbers)]
+run = runlore.start_run()
+found, floors = [], []
+for step in range(6):
+    began = time.thread_time()
+    run.log_table("rows", rows, step=step)
+    found.append(time.thread_time() - began)
+    run.settle_media()
+    began = time.thread_time()
+    json.dumps(rows)
+    floors.append(time.thread_time() - began)
+run.finish()
+print(statistics.median(found[1:]) * 1e3, statistics.median(floors) * 1e3)
+"""
+
+
+@figure("a table of 10,000 rows of 10, CPU on the caller", "ms", 40, beside="`json.dumps` of these rows, CPU")
+def table_kept(world: World) -> float:
+    return float(world.python(TABLE).split()[0])
+
+
+@floor("`json.dumps` of these rows, CPU", "ms")
+def table_encoded(world: World) -> float:
+    return float(world.python(TABLE).split()[1])
+
+
 ONLY_RUN = """
 import time
 import runlore

@@ -176,6 +176,7 @@ def test_what_is_beyond_a_limit_is_left_out_and_told(store: Store) -> None:
         run.log_media("long", "x" * (1 << 20) + "yz")
         with pytest.warns(runlore.RunloreWarning, match="101 classes: at most 100 are kept"):
             run.log_confusion_matrix("classes", range(101), range(101))
+            run.settle_media()
     found = store.run(run.id)
     kept = {item.media: item for item in found.artifacts if item.media}
     assert (len(kept["many"].members), kept["long"].size) == (100, 1 << 20)

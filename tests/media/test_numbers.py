@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import runlore
 from runlore import Store
 from runlore.media.numbers import MAX_CURVES, confusion, curves, histogram
-from runlore.media.tables import MAX_COLUMNS, MAX_ROWS, table_of
+from runlore.media.tables import MAX_COLUMNS, MAX_ROWS, taken
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,9 @@ from runlore.media.tables import MAX_COLUMNS, MAX_ROWS, table_of
     ],
 )
 def test_a_table_is_the_same_from_whatever_form(given: Any) -> None:
-    columns, rows, losses = table_of(given)
-    assert (columns, losses) == (["a", "b"], [])
+    table = taken(given)
+    rows = table.document()["rows"]
+    assert (table.columns, table.losses) == (["a", "b"], [])
     assert rows[0] == [1, "x"]
     assert rows[1][0] == 2
     assert rows[1][1] in (None, "None", "nan")
@@ -37,8 +38,9 @@ def test_a_table_is_the_same_from_whatever_form(given: Any) -> None:
 
 def test_rows_without_names_are_numbered_and_cells_are_plain() -> None:
     odd = [1 << 60, math.nan, np.float32(0.5), object, [1, 2], True]
-    columns, rows, _ = table_of([odd, [1]])
-    assert columns == [f"column {place}" for place in range(6)]
+    document = taken([odd, [1]]).document()
+    rows = document["rows"]
+    assert document["columns"] == [f"column {place}" for place in range(6)]
     assert rows[0] == [str(1 << 60), "nan", 0.5, "<class 'object'>", "[1, 2]", True]
     assert rows[1] == [1, None, None, None, None, None]
 
@@ -54,9 +56,9 @@ def test_of_a_large_table_the_beginning_is_kept_and_the_rest_told(store: Store) 
     long, wider = (json.loads(item.read_bytes()) for item in found.artifacts if item.media)
     assert len(long["rows"]) == MAX_ROWS
     assert len(wider["columns"]) == MAX_COLUMNS
-    why = [item["why"] for item in found.missing]
-    assert why[0] == "990,000 of 1,000,000 rows left out"
-    assert why[1] == "3 of 203 columns left out"
+    why = {item["what"]: item["why"] for item in found.missing}
+    assert why["media long"] == "990,000 of 1,000,000 rows left out"
+    assert why["media wide"] == "3 of 203 columns left out"
 
 
 @given(st.lists(st.floats(-1e9, 1e9) | st.sampled_from([math.nan, math.inf]), max_size=100), st.integers(1, 64))

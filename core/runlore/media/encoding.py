@@ -4,18 +4,22 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from runlore.media import figures, images, numbers, tables
 from runlore.media.dimensions import check_dimensions, dimensions_of
+from runlore.media.later import MAX_WAITING_BYTES
 
 MAX_ITEMS = 100  # of one call
 MAX_BYTES = 256 << 20  # of a file
 MAX_WORDS = 16 << 20  # bytes of a figure of plotly, a table or another file that is looked through for secrets
 MAX_TEXT_CHARS = 1 << 20
+LABEL_BYTES = 8  # of one in a list; the values that it names are few
+QUICK = 1 << 14  # bytes that are encoded, searched for secrets and kept in a millisecond
 KINDS = ("image", "audio", "video", "text", "html", "figure")
 TEXTS = frozenset({".txt", ".md", ".log", ".json", ".html", ".htm", ".svg"})
 SUFFIXES = {
@@ -45,19 +49,26 @@ SIGNATURES: dict[str, tuple[tuple[int, bytes], ...]] = {  # what a file of a suf
 SIGNATURES[".jpeg"] = SIGNATURES[".jpg"]
 
 
+class Taken(NamedTuple):
+    """Values as they were at the call, of about `size` bytes; `document` makes JSON of them, and says what was cut."""
+
+    size: int
+    document: Callable[[], tuple[Any, list[str]]]
+
+
 class Encoded(NamedTuple):
-    """One item as a file: its suffix and its bytes; a figure of plotly, whose bytes are made later, is a snapshot."""
+    """One item as a file: its suffix and its bytes; of plotly's figures and of numbers these are made later."""
 
     suffix: str
-    content: bytes | figures.Snapshot
+    content: bytes | figures.Snapshot | Taken
 
 
 @dataclass
 class Media:
     """Holds what a call keeps: items of a kind, facts about all of them, and what was cut or left out.
 
-    Images that are still to be encoded lie in `waiting` as copies, which nobody changes meanwhile. The `numbers` of
-    figures are put back into their contents behind the search for secrets.
+    Images that are still to be encoded lie in `waiting` as copies. Whatever waits, nobody changes it meanwhile. The
+    `numbers` of figures are put back into their contents behind the search for secrets.
     """
 
     kind: str
@@ -68,13 +79,19 @@ class Media:
     numbers: figures.Numbers = field(default_factory=figures.Numbers)
 
     @property
-    def waiting_bytes(self) -> int:
-        """Bytes that the waiting images and figures take; 0 where none wait."""
-        drawn = sum(item.content.size for item in self.items if isinstance(item.content, figures.Snapshot))
-        return drawn + sum(map(images.size_of, self.waiting))
+    def size(self) -> int:
+        """Bytes that all items take, about."""
+        sizes = (len(item.content) if isinstance(item.content, bytes) else item.content.size for item in self.items)
+        return sum(sizes) + sum(map(images.size_of, self.waiting))
+
+    @property
+    def is_quick(self) -> bool:
+        """True if keeping it takes a millisecond: it is small, and neither an image nor drawn."""
+        drawn = self.waiting or any(isinstance(item.content, figures.Snapshot) for item in self.items)
+        return not drawn and self.size <= QUICK
 
     def encode(self) -> None:
-        """Encode the images and figures that wait.
+        """Encode what waits.
 
         Raises:
             MissingDependency: Pillow is not installed.
@@ -86,6 +103,10 @@ class Media:
         for place, item in enumerate(self.items):
             if isinstance(item.content, figures.Snapshot):
                 self.items[place] = Encoded(item.suffix, self.numbers.words_of(item.content))
+            elif isinstance(item.content, Taken):
+                document, losses = item.content.document()
+                self.items[place] = _json(document)
+                self.losses += losses
 
     @property
     def is_text(self) -> bool:
@@ -134,41 +155,89 @@ def media_of(value: Any, kind: str | None, caption: "str | Sequence[str] | None"
     return found
 
 
-def encoded_table(rows: Any) -> Media:
-    """Return a table as JSON: `columns` with their names, and `rows`."""
-    columns, body, losses = tables.table_of(rows)
-    return Media("table", [_json({"columns": columns, "rows": body})], {"shape": [len(body), len(columns)]}, losses)
+def table(rows: Any) -> Media:
+    """Return a table, to be kept as `columns` with their names, and `rows`."""
+    found = tables.taken(rows)
+    facts = {"shape": [len(found.rows), len(found.columns)]}
+    return Media("table", [_later(found.size, found.document)], facts, found.losses)
 
 
-def encoded_histogram(values: Any, bins: int) -> Media:
-    """Return a histogram as JSON: `edges`, `counts`, and how many values are not finite."""
-    return Media("histogram", [_json(numbers.histogram(images.as_array(values), bins))])
+def histogram(values: Any, bins: int) -> Media:
+    """Return a histogram, to be kept as `edges`, `counts`, and how many values are not finite."""
+    found = _numbers(values)
+    return Media("histogram", [_later(found.nbytes, partial(numbers.histogram, found, numbers.checked_bins(bins)))])
 
 
-def encoded_confusion(true: Any, predicted: Any, labels: Sequence[Any] | None, matrix: Any = None) -> Media:
-    """Return a confusion matrix as JSON: `labels` and `matrix`, which may be known already.
+def confusion(true: Any, predicted: Any, labels: Sequence[Any] | None, matrix: Any = None) -> Media:
+    """Return a confusion matrix, to be kept as `labels` and `matrix`, which may be known already.
 
     Raises:
         ValueError: labels and matrix are given both or neither, or do not fit each other.
     """
     if (true is None) != (predicted is None) or (true is None) == (matrix is None):
         raise ValueError("give true and predicted labels, or matrix")
+    names = None if labels is None else list(labels)
     if matrix is not None:
-        return Media("matrix", [_json(numbers.counted(images.as_array(matrix), labels))])
-    return Media("matrix", [_json(numbers.confusion(_listed(true), _listed(predicted), labels))])
+        found = _numbers(matrix)
+        return Media("matrix", [_later(found.nbytes, partial(numbers.counted, found, names))])
+    size, pair = _labels(true, predicted)
+
+    def document() -> dict[str, Any]:
+        one, other = pair()
+        return numbers.confusion(one, other, names)
+
+    return Media("matrix", [_later(size, document)])
 
 
-def encoded_curves(name: str, true: Any, scores: Any, labels: Sequence[Any] | None) -> Media:
-    """Return a curve for each class as JSON: `curve` ("roc" or "pr") and `classes` with x, y and their area."""
-    found = numbers.curves(name, _listed(true), images.as_array(scores), labels)
-    return Media("curve", [_json({"curve": name, "classes": found})])
+def curves(name: str, true: Any, scores: Any, labels: Sequence[Any] | None) -> Media:
+    """Return a curve for each class, to be kept as `curve` ("roc" or "pr") and `classes` with x, y and their area."""
+    names = None if labels is None else list(labels)
+    size, only = _labels(true)
+    found = _numbers(scores)
+
+    def document() -> dict[str, Any]:
+        (plain,) = only()
+        return {"curve": name, "classes": numbers.curves(name, plain, found, names)}
+
+    return Media("curve", [_later(size + found.nbytes, document)])
 
 
-def encoded_lines(curves: Mapping[str, Any], x: str, y: str) -> Media:
-    """Return curves as JSON: `curve` ("lines"), `classes` with x and y of each, and what the axes are."""
-    points = {str(name): (images.as_array(one), images.as_array(other)) for name, (one, other) in curves.items()}
-    found, losses = numbers.lines(points)
-    return Media("curve", [_json({"curve": "lines", "x": str(x), "y": str(y), "classes": found})], losses=losses)
+def lines(named: Mapping[str, Any], x: str, y: str) -> Media:
+    """Return curves, to be kept as `curve` ("lines"), `classes` with x and y of each, and what the axes are."""
+    points = {str(name): (_numbers(one), _numbers(other)) for name, (one, other) in named.items()}
+    axes = {"curve": "lines", "x": str(x), "y": str(y)}
+
+    def document() -> tuple[dict[str, Any], list[str]]:
+        found, losses = numbers.lines(points)
+        return {**axes, "classes": found}, losses
+
+    size = sum(one.nbytes + other.nbytes for one, other in points.values())
+    return Media("curve", [Encoded(".json", Taken(size, document))])
+
+
+def _later(size: int, document: Callable[[], dict[str, Any]]) -> Encoded:
+    return Encoded(".json", Taken(size, lambda: (document(), [])))
+
+
+def _numbers(values: Any) -> Any:
+    """Return numbers as an array that nobody changes; what is too large to wait is encoded at the call, as it is."""
+    found = images.as_array(values)
+    is_new = isinstance(values, list | tuple) or found.nbytes > MAX_WAITING_BYTES
+    return found if is_new else found.copy()
+
+
+def _labels(*given: Any) -> tuple[int, Callable[[], list[list[Any]]]]:
+    """Return the bytes of some lists of labels as they are now, about, and what makes plain values of them."""
+    found = [values.copy() if _is_plain_array(values) else _listed(values) for values in given]
+    return sum(map(_size, found)), lambda: [_listed(values) for values in found]
+
+
+def _is_plain_array(values: Any) -> bool:
+    return _is_a(values, "numpy", "ndarray") and values.dtype.kind in "biufUS" and values.nbytes <= MAX_WAITING_BYTES
+
+
+def _size(values: Any) -> int:
+    return values.nbytes if hasattr(values, "nbytes") else LABEL_BYTES * len(values)
 
 
 def _one(value: Any, kind: str | None) -> tuple[str, Encoded, list[str]]:
@@ -270,7 +339,8 @@ def _listed(values: Any) -> list[Any]:
         return [item.item() if hasattr(item, "item") else item for item in values]
     if isinstance(values, Iterable) and not hasattr(values, "__array__") and not hasattr(values, "detach"):
         return list(values)
-    found: list[Any] = images.as_array(values).ravel().tolist()
+    array = images.as_array(values) if hasattr(values, "detach") else values.__array__()
+    found: list[Any] = array.ravel().tolist()
     return found
 
 

@@ -1,4 +1,4 @@
-"""Work that is done behind the caller's back: images are encoded on a thread of their own."""
+"""Work that is done behind the caller's back: media are encoded on a thread of their own."""
 
 import os
 import threading
@@ -31,6 +31,12 @@ class Later:
     def is_own(self) -> bool:
         """True in the process that made it."""
         return self._owner == os.getpid()
+
+    @property
+    def is_done(self) -> bool:
+        """True if no job is left."""
+        with self._changed:
+            return not self._jobs and not self._busy
 
     def add(self, job: Job, size: int) -> None:
         """Have a job done later; now where too much waits, or no thread can be started. `size` is in bytes."""

@@ -14,16 +14,21 @@ MAX_CURVES = 20
 MOST = 400  # points of a curve that are kept
 
 
-def histogram(values: "NDArray[Any]", bins: int) -> dict[str, Any]:
-    """Return the counts of values in bins of equal width, and their edges; what is not finite is counted apart.
+def checked_bins(bins: int) -> int:
+    """Return a number of bins.
 
     Raises:
-        ValueError: `bins` is out of its range.
+        ValueError: it is out of its range.
     """
-    import numpy as np
-
     if not 1 <= bins <= MAX_BINS:
         raise ValueError(f"bins is {bins}: it is from 1 to {MAX_BINS}")
+    return bins
+
+
+def histogram(values: "NDArray[Any]", bins: int) -> dict[str, Any]:
+    """Return the counts of values in bins of equal width, and their edges; what is not finite is counted apart."""
+    import numpy as np
+
     flat = values.astype(np.float64, copy=False).ravel()
     finite = flat[np.isfinite(flat)]
     counts, edges = np.histogram(finite, bins) if finite.size else (np.zeros(0, np.int64), np.zeros(0))

@@ -37,8 +37,9 @@ class MediaVerbs:
     """The verbs of a run for media. `run_log` takes them.
 
     Whatever is wrong with a value is reported and named in the run, and never raised: training goes on. Each call
-    keeps one artifact of its `key`, at a step. Pixels are copied by the caller and encoded on a thread of runlore's,
-    in the order of the calls. What is too large is cut or left out, as docs/media.md says.
+    keeps one artifact of its `key`, at a step, of what is given as it is then. Images, and what else takes time, are
+    encoded on a thread of runlore's, in the order of the calls. What is too large is cut or left out, as docs/media.md
+    says.
     """
 
     run_log: Any
@@ -69,7 +70,7 @@ class MediaVerbs:
 
         Of more than 10,000 rows or 200 columns the first ones are kept, and the run says so.
         """
-        self._keep(key, step, epoch, lambda: _encoding().encoded_table(rows))
+        self._keep(key, step, epoch, lambda: _encoding().table(rows))
 
     def log_histogram(
         self, key: str, values: Any, *, step: int | None = None, epoch: float | None = None, bins: int = 64
@@ -78,7 +79,7 @@ class MediaVerbs:
 
         `bins` is from 1 to 512; the bins are of equal width between the least and the greatest finite value.
         """
-        self._keep(key, step, epoch, lambda: _encoding().encoded_histogram(values, bins))
+        self._keep(key, step, epoch, lambda: _encoding().histogram(values, bins))
 
     def log_confusion_matrix(
         self, key: str, true: Any = None, predicted: Any = None, *, matrix: Any = None,
@@ -89,7 +90,7 @@ class MediaVerbs:
         `matrix` is given instead of labels where it was counted already. `labels` names the classes in their order; by
         default those that occur, sorted. At most 100 classes.
         """
-        self._keep(key, step, epoch, lambda: _encoding().encoded_confusion(true, predicted, labels, matrix))
+        self._keep(key, step, epoch, lambda: _encoding().confusion(true, predicted, labels, matrix))
 
     def log_roc_curve(
         self, key: str, true: Any, scores: Any, *, labels: Sequence[Any] | None = None, step: int | None = None,
@@ -100,14 +101,14 @@ class MediaVerbs:
         `true` is 0 or 1 for scores of one column; for a column of scores for each class, the index of the class or one
         of `labels`, and there is a curve for each class against the others.
         """
-        self._keep(key, step, epoch, lambda: _encoding().encoded_curves("roc", true, scores, labels))
+        self._keep(key, step, epoch, lambda: _encoding().curves("roc", true, scores, labels))
 
     def log_pr_curve(
         self, key: str, true: Any, scores: Any, *, labels: Sequence[Any] | None = None, step: int | None = None,
         epoch: float | None = None,
     ) -> None:  # fmt: skip
         """Keep precision over recall of scores, and the average precision; see `log_roc_curve`."""
-        self._keep(key, step, epoch, lambda: _encoding().encoded_curves("pr", true, scores, labels))
+        self._keep(key, step, epoch, lambda: _encoding().curves("pr", true, scores, labels))
 
     def log_curves(
         self, key: str, curves: "Mapping[str, tuple[Any, Any]]", *, x: str = "x", y: str = "y",
@@ -118,30 +119,34 @@ class MediaVerbs:
         `x` and `y` say what the axes are. At most 20 curves; of one with more than 400 points those at equal distances
         are kept, and none that are NaN or infinite.
         """
-        self._keep(key, step, epoch, lambda: _encoding().encoded_lines(curves, x, y))
+        self._keep(key, step, epoch, lambda: _encoding().lines(curves, x, y))
 
     def settle_media(self) -> None:
         """Wait until all media that were given are kept."""
         if self._later is not None and self._later.is_own:
             self._later.wait()
 
-    def _keep(self, key: str, step: int | None, epoch: float | None, encode: "Callable[[], Media]") -> None:
-        """Keep what a call encodes; what it only prepares is encoded on another thread."""
+    def _waits(self) -> bool:
+        """Return True if something that was given before is not kept yet."""
+        return self._later is not None and self._later.is_own and not self._later.is_done
+
+    def _keep(self, key: str, step: int | None, epoch: float | None, take: "Callable[[], Media]") -> None:
+        """Keep what a call takes; what takes time is encoded and kept on another thread, and what comes behind it."""
         keeper: Keeper = self.run_log
         if keeper.writer is None:
             return
         name = _text(key)
         try:
-            found = encode()
+            found = take()
         except Exception as error:  # a value of the user's, in libraries of others: training goes on
             return _refuse(keeper, name, error)
-        if not found.waiting_bytes or keeper.mode == "attach" or not keeper.is_of_this_process:
+        if keeper.mode == "attach" or not keeper.is_of_this_process or (found.is_quick and not self._waits()):
             return _keep(keeper, name, step, epoch, found)  # a worker may end without a word: nothing waits there
         if self._later is None:
             from runlore.media.later import Later
 
             self._later = Later()
-        self._later.add(lambda: _keep(keeper, name, step, epoch, found), found.waiting_bytes)
+        self._later.add(lambda: _keep(keeper, name, step, epoch, found), found.size)
 
 
 def _keep(keeper: Keeper, name: str, step: int | None, epoch: float | None, media: "Media") -> None:
