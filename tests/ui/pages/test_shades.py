@@ -163,3 +163,32 @@ def test_axe_finds_nothing_in_colours_of_a_field(
     page.get_by_role("button", name="colour: ").click()
     page.get_by_role("dialog").get_by_role("button", name="none", exact=True).wait_for()
     assert serious(page) == []
+
+
+def test_compared_runs_have_the_colours_of_a_field_or_those_that_were_picked(
+    page: "Page", store: Store, serve: Serve
+) -> None:
+    record(store)
+    ids = [run.id for run in store.runs()]
+    open_page(page, serve(store.root), f"/compare?{'&'.join(f'runs={run}' for run in ids)}")
+    wait_plot(page, "acc", "plot.data.length === 3")
+
+    def everywhere(*colours: str) -> str:
+        heads = "[...document.querySelectorAll('.sheet > table .dot, .sheet > section .dot')]"
+        shown = f"{heads}.map(node => node.style.getPropertyValue('--dot')).join()"
+        return f"{shown} === '{','.join([*colours] * 3)}'"
+
+    blue, orange, green = page.eval_on_selector_all(".legend .dot", ALL)
+    until(page, everywhere(blue, orange, green))
+    page.locator(".legend").get_by_role("button", name="Colour of a").click()
+    page.get_by_role("dialog").get_by_role("button", name="green", exact=True).click()
+    wait_plot(page, "acc", f"{COLOURS}[0] === '{green}'")
+    until(page, f"document.querySelector('.sheet > table .dot').style.getPropertyValue('--dot') === '{green}'")
+    choose(page, "params.size")
+    page.locator(".legend .shades", has_text="size (log)").wait_for()
+    shades: list[str] = page.eval_on_selector_all(SHADES, ALL)
+    wanted = [shades[0], shades[3], shades[5]]
+    wait_plot(page, "acc", f"{COLOURS}.join() === '{','.join(wanted)}'")
+    until(page, everywhere(*wanted))
+    assert query(page)["colour"] == ["params.size"]
+    assert serious(page) == []

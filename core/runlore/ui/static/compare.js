@@ -1,13 +1,13 @@
 // Two or more runs side by side: their differences, the diff of the code, metrics, curves.
 
 import { ask } from "./api.js";
-import { dot, placesOf } from "./colours.js";
+import { dot, placesOf, replaced } from "./colours.js";
 import { Curves } from "./curves.js";
 import { headed, keeper, pageOf } from "./download.js";
 import { fill, h, link, runLink, trying } from "./dom.js";
 import { diffView } from "./look.js";
 import { ago, distinct, duration, number, text, titled } from "./format.js";
-
+import { classFields } from "./relations.js";
 import { read, write } from "./state.js";
 
 const LONG = 160; // characters of a value; the rest opens on a click
@@ -46,9 +46,10 @@ export async function show(host, { go, curves: drawn = true }) {
   const found = await ask("/api/compare", { runs });
   const places = placesOf(found.runs.map((run) => run.id));
   found.runs = distinct(found.runs.map((run, at) => ({ ...run, place: places[at] })));
+  found.dots = [];
   const parts = [head(found, go), causes(found), effects(found)];
   if (!drawn) return void fill(host, parts);
-  const curves = new Curves(read, write);
+  const curves = coloured(found);
   const charts = h(
     "div",
     { class: "hidden" },
@@ -66,13 +67,33 @@ export async function show(host, { go, curves: drawn = true }) {
   charts.classList.remove("hidden");
   curves.node.style.overflow = "visible";
   curves.node.style.padding = "0";
-  trying(() => curves.show({ runs: found.runs, legend: false }))();
+  trying(() => curves.show({ runs: found.runs }))();
   return {
     news: (told) => {
       if (told.more || found.runs.some((run) => told.runs.includes(run.id))) trying(() => curves.grown())();
     },
     close: () => curves.close(),
   };
+}
+
+/** The curves of the runs; when these have other colours the dots in the tables follow. */
+function coloured(found) {
+  const shaded = () => found.dots.forEach(([node, run]) => fill(node, dot(curves.placeOf(run.id) ?? run.place)));
+  const picked = () => {
+    replaced(found.runs);
+    curves.recolour();
+    shaded();
+  };
+  const fields = ask("/api/keys").then((keys) => classFields(keys, []));
+  const curves = new Curves(read, write, { fields: () => fields, shaded, picked });
+  return curves;
+}
+
+/** The dot of a run, in the colour of its curves. */
+function dotOf(found, run) {
+  const node = h("span", {}, dot(run.place));
+  found.dots.push([node, run]);
+  return node;
 }
 
 function head(found, go) {
@@ -109,7 +130,7 @@ function head(found, go) {
         h(
           "tr",
           {},
-          h("td", {}, dot(run.place), " ", runLink(run.id, run.name)),
+          h("td", {}, dotOf(found, run), " ", runLink(run.id, run.name)),
           h("td", {}, h("span", { class: `status ${run.status}` }, run.status)),
           h("td", {}, ago(run.started)),
           h("td", { class: "number" }, duration(run.duration_s)),
@@ -144,7 +165,7 @@ function keptEffects({ runs, pairs }, keys) {
 }
 
 function names(found) {
-  return found.runs.map((run) => h("th", {}, dot(run.place), " ", run.name));
+  return found.runs.map((run) => h("th", {}, dotOf(found, run), " ", run.name));
 }
 
 function causes(found) {
