@@ -26,7 +26,7 @@ class Deferred:
         """Write the call, or let it wait; one without a value on a device waits only behind others."""
         if not self._rows:
             for value in metrics.values():
-                if type(value) is not float:
+                if type(value) is not float and not isinstance(value, float):  # numpy's float64 is one, too
                     break
             else:  # as at most steps
                 self._write(metrics, step, epoch, split)
@@ -34,7 +34,7 @@ class Deferred:
         values: dict[str, Any] = {}
         waits = bool(self._rows)
         for name, value in metrics.items():
-            if type(value) is not float:
+            if not isinstance(value, float):
                 kind = "cpu" if getattr(value, "is_cpu", False) else _device_of(value)  # `is_cpu` is fast
                 if kind == "cpu":
                     value = _fetched(value)

@@ -150,7 +150,7 @@ class LogWriter(LogFile):
         shape = self._shapes.get((split, *metrics)) or self._define(split, tuple(metrics))
         values = [*metrics.values()]
         for value in values:
-            if type(value) is not float:
+            if type(value) is not float and not isinstance(value, float):  # numpy's float64 is packed as it is
                 return self._convert(metrics, step, epoch, split)
         if shape is None:
             return self._row_of_each(metrics, step, epoch, split)
