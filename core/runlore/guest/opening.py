@@ -61,11 +61,10 @@ def open_for(integration: str, request: FitRequest) -> Opened | None:
 
 def _open(integration: str, request: FitRequest) -> Opened:
     launch = request.launch
-    store = request.store or (Store(launch.store) if launch is not None and launch.store else open_store())
-    origin = None if request.resume_from is None else _origin(store, request.resume_from)
     outer, may_join = around(integration), False
     if outer is None:
         outer, may_join = _outer(launch)
+    origin = None if request.resume_from is None else _origin(_store_of(request), request.resume_from)
     tags = {"integration": integration, **(request.tags or {})}
     if request.continues is not None and not request.continues.ended:
         return Opened(request.continues, owned=False, links=())
@@ -81,7 +80,7 @@ def _open(integration: str, request: FitRequest) -> Opened:
         launch=None if launch is None else launch.token,
     )
     if request.shared is not None:
-        place = store if outer is None else Store(outer.folder.root)
+        place = _store_of(request) if outer is None else Store(outer.folder.root)
         with _only_one(place.folder):
             return _open_shared(request, place, wanted, outer)
     if request.continues is not None and origin is None and _is_below(request.continues, outer):
@@ -91,10 +90,16 @@ def _open(integration: str, request: FitRequest) -> Opened:
         run = start(outer.folder, changed(wanted, parent=outer.id))
         run.fit.leads = outer.fit.leads
     elif origin is not None:
-        run = _continue(store, wanted, origin)
+        run = _continue(_store_of(request), wanted, origin)
     else:
-        run = start(store.folder, wanted)
+        run = start(_store_of(request).folder, wanted)
     return Opened(run, owned=True, links=tuple(_links(request, origin, outer, run)))
+
+
+def _store_of(request: FitRequest) -> Store:
+    """Return the store that a training asks for: what is below an open run needs it not."""
+    launch = request.launch
+    return request.store or (Store(launch.store) if launch is not None and launch.store else open_store())
 
 
 class RunHere:

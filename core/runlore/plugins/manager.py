@@ -356,13 +356,13 @@ class _Hung(TimeoutError):
 
 
 def _call(implementation: Any, arguments: dict[str, Any]) -> Any:
-    return _no_exit(lambda: implementation.function(**{name: arguments[name] for name in implementation.argnames}))
+    return _no_exit(implementation.function, *[arguments[name] for name in implementation.argnames])
 
 
-def _no_exit(action: Callable[[], T]) -> T:
+def _no_exit(action: Callable[..., T], *arguments: Any) -> T:
     """Run a plugin's code; one that calls sys.exit has failed, and ends nothing."""
     try:
-        return action()
+        return action(*arguments)
     except SystemExit as error:
         raise RuntimeError(f"it called sys.exit({error.code!r})") from error
 

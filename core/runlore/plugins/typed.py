@@ -62,6 +62,8 @@ def run_files() -> list[Loaded]:
     Before them come the files that IPython runs when it starts.
     """
     shell = _shell()
+    if shell is None and process.part(_History).found is None:
+        return []
     return [item for item in [*map(_file_of, _startup_files(shell)), *_run_by(shell).values()] if item is not None]
 
 

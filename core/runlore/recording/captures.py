@@ -194,7 +194,7 @@ def look_again(plugins: Plugins, note: Callable[[str, Exception], None], first: 
     An artifact of the first one that has grown comes again, as a whole; of a file that both have, the later content
     counts only where it goes on from the earlier one, as a notebook's cells do.
     """
-    request = changed(_request(first.since), timeout=timeout, modules=_loaded_since(first))
+    request = _request(first.since, timeout=timeout, modules=_loaded_since(first))
     known = {event["name"]: event["content"] for event in first.found if isinstance(event.get("content"), dict)}
     found = []
     results = plugins.results("runlore_capture_late_files", note, within=timeout, request=request)
@@ -266,8 +266,8 @@ def _file_events(plugins: Plugins, results: Iterable[Iterable[CapturedFile]]) ->
     return [*whole, *folders.values()]
 
 
-def _request(since: float) -> CaptureRequest:
-    return CaptureRequest(present_folder(), tuple(script_arguments()), TIMEOUT_S, since)
+def _request(since: float, timeout: float = TIMEOUT_S, **more: Any) -> CaptureRequest:
+    return CaptureRequest(present_folder(), tuple(script_arguments()), timeout, since, **more)
 
 
 def _kept(event: Event, blobs: Blobs) -> Event:
