@@ -42,6 +42,12 @@ def shared_name(study: Any) -> str | None:
     return hashlib.sha256(f"{place}#{number_of(study)}#{study.study_name}".encode()).hexdigest()[:16]
 
 
+def retried_by(trial: Any) -> list[int]:
+    """Return the numbers of the trials that a trial is a retry of, the latest last; what tells it is not public."""
+    known = getattr(trial, "_cached_frozen_trial", None)
+    return list(getattr(known, "system_attrs", {}).get("retry_history", ()))
+
+
 def number_of(study: Any) -> Any:
     """Return the number of a study in its storage, which another study there, also of its name, does not have."""
     return getattr(study, "_study_id", None)

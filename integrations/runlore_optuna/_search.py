@@ -11,10 +11,12 @@ from runlore.guest.captured import Captured
 from runlore.guest.opening import stand
 from runlore.guest.options import RunOptions
 from runlore.guest.wrapping import guarded
-from runlore_optuna._framework import NAME, shared_name
+from runlore_optuna._framework import NAME, retried_by, shared_name
 from runlore_optuna._owners import studies
 from runlore_optuna._params import attributes_of, begun, is_over, names_of_values, params_of
 from runlore_optuna._training import TrialRun
+
+RETRY_OF = "retry_of"
 
 
 class Search:
@@ -97,7 +99,16 @@ class Search:
             found = TrialRun(trial.number, self._tags)
         self._trials[found.number] = found
         studies().trials.set(trial, found)
+        retried = retried_by(trial)
+        if retried:
+            found.session.record(lambda session: self._link_retried(session, retried[-1]))
         return found
+
+    def _link_retried(self, session: FitSession, number: int) -> None:
+        """Link a trial to the one that it is a retry of, whichever process that died in."""
+        asked = f"parent == {self.session.run.id!r} and tags.trial == {str(number)!r}"
+        for run in session.store.runs(asked, limit=1):
+            session.link(RETRY_OF, run.id)
 
     @guest.harmless
     def tell(self, study: Any, trial: Any) -> None:

@@ -262,6 +262,27 @@ def test_a_study_whose_first_trial_was_killed_goes_on_in_its_run(store: Store, t
     assert (run.status, [trial.status for trial in children_of(run)]) == ("finished", ["crashed", "finished"])
 
 
+@pytest.mark.filterwarnings("ignore:RetryHeartbeatStaleTrialCallback is experimental")
+def test_a_trial_that_is_tried_again_is_linked_to_the_one_before_it(store: Store, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'trials.db'}"
+    study = optuna.create_study(study_name="shared", storage=url)
+    dying = multiprocessing.get_context("forkserver").Process(target=_die, args=(url, str(store.root)))
+    dying.start()
+    dying.join()
+    again = optuna.storages.RetryHeartbeatStaleTrialCallback()
+    for number in (0, 1):  # as a storage with a heartbeat does, once it is overdue
+        study.tell(number, state=optuna.trial.TrialState.FAIL)
+        again(study, study.trials[number])
+        if number == 0:
+            with runlore.autolog("optuna"):
+                study.ask()
+    with runlore.autolog("optuna"):
+        study.optimize(quadratic, n_trials=2)
+    first, second, third, other = (child for run in store.runs("parent is None") for child in children_of(run))
+    links = [[(link["kind"], link["run"]) for link in run.links] for run in (first, second, third, other)]
+    assert links == [[], [("retry_of", first.id)], [("retry_of", second.id)], []]
+
+
 @pytest.mark.filterwarnings("ignore:set_constraint is experimental")
 @pytest.mark.filterwarnings("ignore:constraints is experimental")
 def test_constraints_are_told_and_a_study_that_meets_none_says_so(autologged: Store) -> None:
