@@ -142,6 +142,14 @@ def brackets(store: ForgedStore) -> None:
     store.run(name="bomb", frames=[frame(ord("J"), payload)])
 
 
+def short_heads(store: ForgedStore) -> None:
+    store.run(name="bomb", frames=[b"\xa5RL" * 12_000_000])
+
+
+def short_frames(store: ForgedStore) -> None:
+    store.run(name="bomb", frames=[frame(ord("K"), b"0") * 3_000_000])
+
+
 def heads(store: ForgedStore) -> None:
     """Beginnings of frames, each of which claims all that is behind it: to check them all takes hours."""
     count = 80_000
@@ -172,7 +180,7 @@ def overlapping(store: ForgedStore) -> None:
 ROWS = [doubtful, drawn, without_trailer]
 BOMBS = [
     huge_block, one_block_often, inflating, many_key_sets, bad_events, many_keys, many_sections, large_section, hole,
-    orphans, brackets, heads, islands, overlapping,
+    orphans, brackets, heads, short_heads, short_frames, islands, overlapping,
 ]  # fmt: skip
 
 

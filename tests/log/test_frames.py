@@ -68,3 +68,16 @@ def test_a_newer_format_names_the_way_out() -> None:
     head = frames.LOG_SIGNATURE + b"\x09\x00"
     with pytest.raises(FormatError, match=r"format 9.*pip install -U runlore"):
         frames.check_signature(head, frames.LOG_SIGNATURE, "a.log")
+
+
+@pytest.mark.parametrize("unit", [b"\xa5RL", frames.HEAD.pack(frames.MARK_OF_KIND[frames.EVENT], 0, 1)])
+def test_what_looks_like_many_short_frames_is_given_up_soon_and_counts_as_damage(
+    unit: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "FREE_CHECKS", 1 << 20)
+    data = unit * 200_000 + written([b"behind"])
+    found, reader = read(data)
+    assert found == []
+    assert [(item.offset, item.length) for item in reader.damage] == [(0, len(data))]
+    assert (reader.offset, reader.tail) == (len(data), 0), "a later reader goes on behind it"
+    assert read(unit * 200 + written([b"behind"]))[0] == [b"behind"]

@@ -31,6 +31,7 @@ MAX_PARTS = 4_000_000  # of JSON: as many lists, objects and items
 READ_BYTES = 128 << 10  # of a file at a time: larger ones would be new pages of memory each time
 FREE_CHECKS = 256 << 20  # bytes of a file that a reader checks in vain, and so many for each byte of it:
 TIMES_CHECKED = 4
+LEAST_CHECKED = 1 << 10  # bytes that each of these checks counts for: those of short frames take as long
 MAX_DAMAGES = 10_000  # of a file that are told by their places
 
 CRC_OF_KIND = {kind: crc32(bytes([kind])) for kind in (EVENT, KEYS, ROW, COLUMNS, FOOTER)}
@@ -205,7 +206,7 @@ class FrameReader:
     frame, which may be a frame that is still being written; `broken` is set where they can't be.
 
     Of a file that is mostly holes each part between them counts by itself. What is left of a file in which too many
-    bytes look like frames and are none is not searched.
+    bytes look like frames and are none is not searched, and counts as damage.
 
     `take` is offered what follows a row, as a buffer and a place in it; it returns how many bytes of frames it took.
     The file counts as if it ended at the place `until`.
@@ -245,7 +246,7 @@ class FrameReader:
                             place = 0
                             continue
                     else:
-                        self._room -= need
+                        self.check_in_vain(need)
                     if len(buffer) - place < HEAD.size:
                         break
                     self.broken = self.broken if lost else len(buffer) - place >= need
@@ -267,8 +268,17 @@ class FrameReader:
                     place += taken
                     self.offset += taken
             lost = end - self.offset
+        if self._room < 0 and size > self.offset:
+            self.damage.note(
+                Damage(self.offset, size - self.offset, "too much before it looks like frames and is none")
+            )
+            self.offset = size
         self.tail = max(0, size - self.offset)
-        self.broken = self.broken or end < size or self._room < 0
+        self.broken = self.broken or end < size
+
+    def check_in_vain(self, size: int = 0) -> None:
+        """Take so many bytes of the room for what was looked at in vain, such as a frame whose content is none."""
+        self._room -= max(size, LEAST_CHECKED)
 
     def _parts(self) -> tuple[int, list[tuple[int, int]]]:
         """Return the size of the file, and where the parts of it begin and end that are read."""

@@ -309,6 +309,7 @@ def _read_events(file: BinaryIO, start: int, whole: bytes) -> tuple[list[Event],
                 if found is not None:
                     return _read_events(file, start, b"")  # which knows where it lies
                 foreign.note(Damage(reader.offset - len(payload), len(payload), str(error)))
+                reader.check_in_vain()
         elif kind == frames.FOOTER:
             footer = Footer.decode(payload)
     if footer is None or reader.damage:
@@ -337,5 +338,6 @@ def _read_damaged(path: Path, ordinal: int) -> Content:
                     tally_packed(tallies, block)
             except DecodeError as error:
                 foreign.note(Damage(reader.offset - len(payload), len(payload), str(error)))
+                reader.check_in_vain()
     reader.damage.note(*foreign)
     return Content(path, ordinal, events, tallies, reader.damage or [Damage(reader.offset, reader.tail)])

@@ -69,6 +69,7 @@ class Replay:
             except DecodeError as error:
                 size = frames.HEAD.size + len(payload)
                 self.damage.note(Damage(reader.offset - size, size, str(error)))
+                reader.check_in_vain()
             if gathering.blocks:
                 yield from gathering.handed_out()
         self.orphans += gathering.end()
@@ -180,7 +181,7 @@ class _Gathering:
         """Take a row.
 
         Raises:
-            DecodeError: it is too short, or has not the length that its key set says.
+            DecodeError: it is too short, or has not the length that its key set says, or too many wait for theirs.
         """
         number = row_number(payload)
         buffer = self._buffers.get(number)
@@ -189,9 +190,8 @@ class _Gathering:
         if buffer is None:
             self._room -= len(payload) + ROOM_OF_ROW
             if self._room < 0:
-                self._misfits += 1
-            else:
-                self._waiting.setdefault(number, []).append((payload, self._replay.rows))
+                raise DecodeError("its key set is not defined, as those of many rows before")
+            self._waiting.setdefault(number, []).append((payload, self._replay.rows))
         else:
             self._add(buffer, payload, self._replay.rows)
         self._replay.rows += 1
