@@ -206,10 +206,15 @@ def as_text(value: Any) -> str:
         return f"<{type(value).__name__}>"
 
 
+def with_article(noun: str) -> str:
+    """Return a noun behind "a", or "an" where it begins with a vowel."""
+    return f"{'an' if noun[:1].lower() in tuple('aeiou') else 'a'} {noun}"
+
+
 def short_repr(value: Any) -> str:
     """Return the repr of a foreign object, at most 80 characters of it; never raises."""
     try:
         text = repr(value)
     except Exception as error:  # a foreign object's repr
-        text = f"a {type(value).__name__} whose repr raises {type(error).__name__}"
+        text = f"{with_article(type(value).__name__)} whose repr raises {type(error).__name__}"
     return text if len(text) <= _MAX_REPR else text[: _MAX_REPR - 3] + "..."

@@ -139,5 +139,5 @@ def _copy(name: str, data: Any) -> Any:
         return [list(item) if isinstance(item, list) else item for item in data]
     copy = getattr(data, "copy", None) or getattr(data, "clone", None)
     if not shape or copy is None:
-        raise NotScored(f"{name} is a {type(data).__qualname__}, which can't be copied")
+        raise NotScored(f"{name} is of class {type(data).__qualname__}, which can't be copied")
     return copy()

@@ -35,7 +35,7 @@ def readable(value: Any) -> Any:
         if isinstance(value, list) and value and all(map(_is_step, value)):
             return [step[0] for step in value]  # the steps of a pipeline, whose parts follow by name
     except Exception as error:  # a foreign object may raise at any touch
-        return f"a {type(value).__name__} that can't be read: {type(error).__name__}"
+        return f"of class {type(value).__name__}, and can't be read: {type(error).__name__}"
     return value
 
 

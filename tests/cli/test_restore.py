@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -223,3 +224,25 @@ def test_a_name_that_a_disk_cannot_have_costs_no_other_file(tmp_path: Path) -> N
     for name in ("x" * 300, "ä" * 130, "y" * 256):
         assert f"'{name}' has a name over 255 bytes" in done.stderr
     assert "'a' can't be written here" in done.stderr
+
+
+def test_of_a_search_the_only_model_is_restored(store: Store, tmp_path: Path) -> None:
+    """Beside a table, it was no checkpoint; that of the only child that has one had to be asked for by its id."""
+
+    def keep(run: Any, *names: str) -> None:
+        for name in names:
+            (tmp_path / name).write_text(name)
+            run.log_artifact(tmp_path / name, kind="model" if name.endswith("pt") else "table")
+
+    with store.start_run("search") as search:
+        keep(search, "scores.csv", "times.csv")
+        for number in range(3):
+            with store.start_run(f"trial-{number}", parent=search.id) as trial:
+                keep(trial, *(["model.pt", "curve.csv"] if number == 1 else []))
+    done = runlore("restore", "search", "--to", str(tmp_path / "out"), "--json")
+    told = json.loads(done.output)
+    assert (told["run"], told["name"]) == (store.run("trial-1").id, "model.pt")
+    with store.start_run("trial-3", parent=store.run("search").id) as trial:
+        keep(trial, "other.pt")
+    done = runlore("restore", "search", "--to", str(tmp_path / "out"))
+    assert (done.exit_code, "has no checkpoint; a child of it has" in done.stderr) == (2, True)

@@ -76,7 +76,7 @@ def test_several_images_are_one_record_with_a_caption_each(store: Store) -> None
         (np.zeros((0, 4)), None, "shape (0, 4) is no image"),
         (np.zeros((5, 5, 2)), None, "shape (5, 5, 2) is no image"),
         (np.array([["a"]]), None, "holds no numbers"),
-        (object(), None, "a object is no image"),
+        (object(), None, "an object is no image"),
         (b"no video", "video", "8 bytes are no video"),
         ("gone.png", None, "there is no file 'gone.png'"),
         (np.broadcast_to(np.uint8(1), (1 << 14, 1 << 14)), None, "16,384 × 16,384 pixels is too large"),

@@ -50,7 +50,7 @@ def test_of_a_large_table_the_beginning_is_kept_and_the_rest_told(store: Store) 
     with store.start_run("large") as run:
         run.log_table("long", pd.DataFrame({"a": range(1_000_000)}))
         run.log_table("wide", wide)
-        with pytest.warns(runlore.RunloreWarning, match="a int is no table"):
+        with pytest.warns(runlore.RunloreWarning, match="an int is no table"):
             run.log_table("none", 3)
     found = store.run(run.id)
     long, wider = (json.loads(item.read_bytes()) for item in found.artifacts if item.media)

@@ -73,7 +73,7 @@ def test_an_unknown_file_exits_with_1_and_hints(store: Store, written: Path, tmp
     other.write_bytes(b"something else")
     done = runlore("which-run", str(other), "--json")
     assert (done.exit_code, json.loads(done.stdout)) == (1, [])
-    assert "wrote a 'model.bin' with other content" in done.stderr
+    assert "wrote 'model.bin' with other content" in done.stderr
     assert runlore("which-run", "no-such-file").exit_code == 1
     with pytest.raises(FileOrHashNotFound, match="no file here, and no sha256 of at least 6 digits"):
         which_run(store, "abc")

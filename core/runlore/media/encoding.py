@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from runlore._text import with_article
 from runlore.media import figures, images, numbers, tables
 from runlore.media.dimensions import check_dimensions, dimensions_of
 from runlore.media.later import MAX_WAITING_BYTES
@@ -252,7 +253,7 @@ def _one(value: Any, kind: str | None) -> tuple[str, Encoded, list[str]]:
     if _is_a(value, "plotly.basedatatypes", "BaseFigure"):
         return "figure", Encoded(".json", _drawn(value)), []
     wanted = kind or "image, audio, video, text or figure"
-    raise ValueError(f"a {type(value).__qualname__} is no {wanted}: give an array, a path, or bytes")
+    raise ValueError(f"{with_article(type(value).__qualname__)} is no {wanted}: give an array, a path, or bytes")
 
 
 def _drawn(figure: Any) -> figures.Snapshot:
@@ -311,7 +312,7 @@ def _of_text(text: str, kind: str | None) -> tuple[str, Encoded, list[str]]:
 
 def _check(content: bytes, suffix: str, what: str) -> None:
     if suffix in SIGNATURES and not _fits(content, suffix):
-        raise ValueError(f"{what} does not begin as a {suffix[1:]} file does")
+        raise ValueError(f"{what} does not begin as {with_article(suffix[1:])} file does")
     if SUFFIXES.get(suffix) == "image":
         check_dimensions(*dimensions_of(io.BytesIO(content)))
 

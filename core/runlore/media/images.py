@@ -4,6 +4,7 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any
 
+from runlore._text import with_article
 from runlore.errors import MissingDependency
 from runlore.media.dimensions import check_dimensions
 
@@ -30,7 +31,7 @@ def as_array(value: Any) -> "NDArray[Any]":
         value = value.numpy()
     found = np.asarray(value)
     if found.dtype.kind not in "biuf":
-        raise ValueError(f"a {type(value).__qualname__} of {found.dtype} holds no numbers")
+        raise ValueError(f"{with_article(type(value).__qualname__)} of {found.dtype} holds no numbers")
     return found
 
 

@@ -8,6 +8,8 @@ from datetime import date, timedelta
 from itertools import islice
 from typing import Any
 
+from runlore._text import with_article
+
 MAX_ROWS = 10_000
 MAX_COLUMNS = 200
 MAX_CELL_CHARS = 1000
@@ -67,7 +69,7 @@ def _parts(given: Any) -> tuple[list[Any], Iterable[Iterable[Any]], int]:
     if hasattr(given, "tolist"):
         count, given = len(given), given[:MAX_ROWS].tolist()
     elif not isinstance(given, Sequence) or isinstance(given, str | bytes):
-        raise ValueError(f"a {type(given).__qualname__} is no table: a DataFrame, rows, or columns by name")
+        raise ValueError(f"{with_article(type(given).__qualname__)} is no table: a DataFrame, rows, or columns by name")
     else:
         count, given = len(given), given[:MAX_ROWS]
     if given and all(isinstance(row, Mapping) for row in given):

@@ -11,7 +11,7 @@ from runlore._frozen import Frozen, changed, late
 from runlore._hooks import HOOKS, Hooks
 from runlore._process import Part, process
 from runlore._settings import NAMES, disabled_names, setting
-from runlore._text import closest
+from runlore._text import closest, with_article
 from runlore._threads import Apart
 from runlore._warnings import report, valid_or
 from runlore.hookspecs import CapturedFile, DataDescription, Integration
@@ -193,7 +193,7 @@ class Plugins:
             how = error if isinstance(error, _Hung) else f"raised {type(error).__name__}"
             why = f"left out: plugin {plugin!r} {how}"
             if not isinstance(error, _Hung):  # which was reported
-                report(f"a {event['type']} event is recorded without its content: {why}")
+                report(f"{with_article(event['type'])} event is recorded without its content: {why}")
             return _emptied(event, why)
 
         return self._rewritten("event", event, is_event, empty)
@@ -397,7 +397,7 @@ def _checked(hook: str, result: Any, plugin: str, on_error: Complaint) -> Iterat
 
 
 def _brief(value: Any) -> str:
-    return f"a {type(value).__qualname__}"
+    return with_article(type(value).__qualname__)
 
 
 def _unknown_hook(name: str) -> str:

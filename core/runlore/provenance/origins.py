@@ -251,7 +251,7 @@ def _hints(store: Store, target: Target) -> Iterator[str]:
     yield from (complaint.why for complaint in target.complaints)
     name = target.sha256 if target.path is None else target.path.name
     for item in store.ask(contents.find_named, name):
-        yield f"run {item.run_name} ({item.run}) wrote a {name!r} with other content"
+        yield f"run {item.run_name} ({item.run}) wrote {name!r} with other content"
     if target.path is not None and target.path.is_file():
         size = target.path.stat().st_size
         for item in store.ask(contents.find_sized, size):

@@ -14,6 +14,7 @@ from runlore._inside import drop
 from runlore._process import Part, process
 from runlore._sharing import open_file
 from runlore._streams import to_stay_open
+from runlore._text import with_article
 from runlore._threads import acting_for, watched
 from runlore.hookspecs import CapturedFile
 from runlore.log.folder import place_of
@@ -214,7 +215,7 @@ class Output(OutputFile):
             recorded_write.runlore_output = (self, vars(stream).get("write"))  # type: ignore[attr-defined]
             stream.write = recorded_write
         except Exception as error:  # the stream may be anybody's
-            self.missing.append(f"a {type(stream).__name__} does not let its output be seen: {error}")
+            self.missing.append(f"{with_article(type(stream).__name__)} does not let its output be seen: {error}")
             return
         self._screens.append(screen)
         self._wrapped.append((stream, recorded_write))

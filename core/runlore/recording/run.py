@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from runlore._process import Part, process
 from runlore._startup import user_name
-from runlore._text import as_text
+from runlore._text import as_text, with_article
 from runlore._warnings import report
 from runlore.artifacts.events import not_kept, recorded
 from runlore.errors import FormatError, RunNotFound, RunNotReadable
@@ -217,7 +217,7 @@ class Run(MediaVerbs):
             try:
                 found = plugins().describe_data(data)
                 values |= facts_of(found) if found is not None else {}
-                why = f"no plugin describes a {type(data).__qualname__}" if found is None else ""
+                why = f"no plugin describes {with_article(type(data).__qualname__)}" if found is None else ""
                 fingerprint = None if found is None else found.fingerprint
             except Exception as error:  # a plugin's own code, on foreign data
                 why = f"it can't be described: {as_text(error)}"

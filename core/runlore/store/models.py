@@ -247,13 +247,14 @@ def named_contents(store: Runs) -> tuple[set[str], list[str]]:
 
 
 def main_artifact(run: RecordedRun) -> Artifact | None:
-    """Return the artifact that counts as a run's model: the best checkpoint, the last, or its only file."""
+    """Return the artifact that counts as a run's model: the best checkpoint, the last, its only model, or only file."""
     artifacts = run.artifacts
     for role in MAIN_ROLES:
         if any(role in item.roles for item in artifacts):
             return run.artifact(role)
     made = {item.name for item in artifacts if item.kind not in ("code", "log")}
-    return run.artifact(made.pop()) if len(made) == 1 else None
+    only = {item.name for item in artifacts if item.kind == "model"} or made
+    return run.artifact(only.pop()) if len(only) == 1 else None
 
 
 def _lacking(model: Model, part: str | None) -> str:

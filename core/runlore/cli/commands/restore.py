@@ -15,7 +15,7 @@ from runlore.cli.printing import echo, print_json
 from runlore.documents import artifact_document, run_details
 from runlore.errors import ArtifactNotFound, UnsafePath
 from runlore.provenance.hashing import complete_run
-from runlore.store.models import MAIN_ROLES, main_artifact, version_at
+from runlore.store.models import main_artifact, version_at
 from runlore.store.runs import RecordedRun
 from runlore.store.store import open_store
 from runlore.store.versions import ModelVersion
@@ -53,8 +53,8 @@ def restore(
             raise click.UsageError("name an artifact or --all, not both")
         _restore_all(found, to, force, as_json)
         return
-    item = found.artifact(artifact) if artifact is not None else _default(found)
-    _restore_one(item, to, force, {"run": found.id} if as_json else None)
+    holder, item = (found, found.artifact(artifact)) if artifact is not None else _default(found)
+    _restore_one(item, to, force, {"run": holder.id} if as_json else None)
 
 
 def _restore_version(version: ModelVersion, to: Path, force: bool, as_json: bool) -> None:
@@ -122,16 +122,24 @@ def _told(item: Artifact, error: OSError) -> str:
     return f"{item.name!r} can't be written here: {error.strerror}"
 
 
-def _default(run: RecordedRun) -> Artifact:
-    """Return the artifact that is restored where none is named; a usage error says which there are."""
+def _default(run: RecordedRun) -> tuple[RecordedRun, Artifact]:
+    """Return the artifact that is restored where none is named, with its run: a child, if only that has a model.
+
+    A usage error says which there are.
+    """
     found = main_artifact(run)
     if found is not None:
-        return found
+        return run, found
+    able = [child for child in run.children if main_artifact(child) is not None]
+    if len(able) == 1:
+        child = complete_run(able[0])
+        if (only := main_artifact(child)) is not None:
+            return child, only
     artifacts = run.artifacts
-    if not artifacts:
+    if not artifacts and not able:
         raise click.UsageError(f"run {run.name!r} has no artifacts")
-    child = _best_child(run)
-    if child is not None:
+    if able:
+        child = next((child for child in able if "best" in child.tags), able[0])
         raise click.UsageError(f"run {run.name!r} has no checkpoint; a child of it has: runlore restore {child.id} …")
     names = ", ".join(sorted({item.name for item in artifacts})[:MAX_NAMED])
     raise click.UsageError(f"run {run.name!r} has no checkpoint: name one of its artifacts with --artifact: {names}")
@@ -169,10 +177,3 @@ def _folder_name(name: str) -> str:
     if len(data) <= MAX_FOLDER_BYTES:
         return plain
     return f"{data[:MAX_FOLDER_BYTES].decode('utf-8', 'ignore')}-{hashlib.sha256(data).hexdigest()[:8]}"
-
-
-def _best_child(run: RecordedRun) -> RecordedRun | None:
-    """Return a child that has a checkpoint: one with the tag `best`, if there is any."""
-    roles = set(MAIN_ROLES)
-    able = [child for child in run.children if any(roles.intersection(item.roles) for item in child.artifacts)]
-    return next((child for child in able if "best" in child.tags), able[0] if able else None)

@@ -30,6 +30,7 @@ from runlore.cli.printing import STATUS_STYLES, console, echo, grid, print_json,
 from runlore.documents import run_details, script_document
 from runlore.hookspecs import SYSTEM_PREFIX
 from runlore.log.values import text_of
+from runlore.plugins.code import UNTRACKED
 from runlore.provenance.hashing import complete_run
 from runlore.store.details import Note
 from runlore.store.models import versions_of
@@ -115,7 +116,7 @@ def _state(item: Artifact) -> str:
 def _artifact_row(item: Artifact, state: str, scored: str | None) -> Iterator[str]:
     """Yield the cells of a file; `scored` is the metric that has a column of its own, if any."""
     yield "  " + escape(line_text(item.name, NAME_CHARS))
-    yield escape(line_text(item.kind, 12))
+    yield "code not in git" if (item.kind, item.name) == ("code", UNTRACKED) else escape(line_text(item.kind, 12))
     yield size_text(item.size)
     yield (item.sha256 or "–")[:HASH_DIGITS]
     yield "–" if item.step is None else str(item.step)
