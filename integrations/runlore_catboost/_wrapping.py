@@ -16,7 +16,7 @@ from runlore.guest.wrapping import Call, OnDemand, Wrappers, arguments
 from runlore_catboost import _checkpoints, _framework, _params
 from runlore_catboost._callback import RunloreCallback
 from runlore_catboost._calls import FitCall, Unrecorded, calls
-from runlore_catboost._owners import origins
+from runlore_catboost._owners import origins, rounds_of
 from runlore_catboost._training import Training, Validation
 
 MODELS = (catboost.CatBoost, catboost.CatBoostClassifier, catboost.CatBoostRegressor, catboost.CatBoostRanker)
@@ -45,6 +45,8 @@ def _wrap(wrappers: Wrappers) -> None:
         wrappers.wrap(module, "cv", _cv)
     wrappers.wrap(catboost.CatBoost, "save_model", _save_model)
     wrappers.wrap(catboost.CatBoost, "load_model", _load_model)
+    wrappers.wrap(catboost.CatBoost, "__deepcopy__", _copy)
+    wrappers.wrap(catboost.CatBoost, "shrink", _shrink)
 
 
 @guest.unseen
@@ -114,3 +116,18 @@ def _load_model(load: Callable[..., Any], model: Any, fname: Any = None, *args: 
     if isinstance(training, Training):
         training.loaded(model)
     return result
+
+
+@guest.unseen
+def _copy(copy: Callable[..., Any], model: Any, *args: Any) -> Any:
+    result = copy(model, *args)
+    origins().note_copy(result, model, rounds_of)
+    return result
+
+
+@guest.unseen
+def _shrink(shrink: Callable[..., Any], model: Any, ntree_end: int, ntree_start: int = 0) -> None:
+    run = None if ntree_start else origins().run_of(model, rounds_of(model))
+    shrink(model, ntree_end, ntree_start)
+    if run is not None:  # the model is that of an earlier iteration now
+        origins().note_made(model, run, rounds_of(model))

@@ -1,7 +1,7 @@
 """Params: what a training was given, and what the booster made of it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import lightgbm
@@ -89,3 +89,9 @@ def _parsed(text: str) -> Any:
         except ValueError:
             continue
     return text
+
+
+def set_anew(params: Mapping[str, Any], callbacks: Iterable[Any]) -> dict[str, float]:
+    """Return the numbers among the params that `reset_parameter` sets for each iteration, as they are now."""
+    names = [name for item in callbacks for name in getattr(item, "kwargs", None) or () if name in params]
+    return {name: params[name] for name in names if isinstance(params[name], int | float)}

@@ -87,6 +87,8 @@ class Training:
         numbers = numbers_of(env.evaluation_result_list)
         if numbers:
             self._curves[self._step] = numbers
+        numbers = {**numbers, **_params.set_anew(env.params, self._call.arguments.get("callbacks") or ())}
+        if numbers:
             self.session.metrics(numbers, step=self._step)
         if is_first:
             self.session.record(lambda session: session.params(self._resolved))

@@ -17,7 +17,7 @@ from runlore.guest.wrapping import OnDemand, Wrappers, arguments
 from runlore_lightgbm import _checkpoints, _framework
 from runlore_lightgbm._callback import RunloreCallback
 from runlore_lightgbm._calls import Fit, TrainCall, Unrecorded, calls
-from runlore_lightgbm._owners import origins
+from runlore_lightgbm._owners import origins, rounds_of
 from runlore_lightgbm._training import Listener, Training
 
 
@@ -45,6 +45,7 @@ def _wrap(wrappers: Wrappers) -> None:
     wrappers.wrap(lightgbm.Booster, "__init__", _make)
     wrappers.wrap(lightgbm.Booster, "eval_valid", _eval_valid)
     wrappers.wrap(lightgbm.Booster, "save_model", _save_model)
+    wrappers.wrap(lightgbm.Booster, "__deepcopy__", _copy)
 
 
 # Training
@@ -117,3 +118,10 @@ def _make(make: Callable[..., Any], booster: Any, *args: Any, **kwargs: Any) -> 
     path = args[2] if len(args) > 2 else kwargs.get("model_file")
     if path is not None:
         _checkpoints.note_read(booster, path)
+
+
+@guest.unseen
+def _copy(copy: Callable[..., Any], booster: Any, *args: Any) -> Any:
+    result = copy(booster, *args)
+    origins().note_copy(result, booster, rounds_of)
+    return result

@@ -1,5 +1,6 @@
 """Points: what xgboost tells at an iteration, and what the features of a trained booster weigh."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -47,6 +48,16 @@ def parsed(line: str) -> Iterator[tuple[str, float]]:
         key, _, value = part.rpartition(":")
         name, _, metric = key.partition("-")
         yield f"{name}/{metric}", float(value)
+
+
+def rate_of(booster: Any) -> dict[str, float]:
+    """Return the learning rate that a booster has, which only its configuration tells."""
+    settings = [json.loads(booster.save_config())["learner"]["gradient_booster"]]
+    for found in settings:  # some kinds of boosters have another one in them
+        if "eta" in found:
+            return {"learning_rate": float(found["eta"])}
+        settings += [part for part in found.values() if isinstance(part, dict)]
+    return {}
 
 
 def record_importances(session: FitSession, booster: Any) -> None:

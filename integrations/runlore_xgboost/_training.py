@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from xgboost import Booster
-from xgboost.callback import EarlyStopping, TrainingCallback
+from xgboost.callback import EarlyStopping, LearningRateScheduler, TrainingCallback
 
 from runlore import FitSession, guest
 from runlore.guest.options import RunOptions
@@ -16,7 +16,7 @@ from runlore_xgboost._calls import TrainCall
 from runlore_xgboost._checkpoints import lineage
 from runlore_xgboost._data import record_data
 from runlore_xgboost._framework import NAME, folds_of, leads
-from runlore_xgboost._metrics import Curves, parsed, record_importances
+from runlore_xgboost._metrics import Curves, parsed, rate_of, record_importances
 from runlore_xgboost._owners import origins, rounds_of, trained
 
 
@@ -99,6 +99,8 @@ class Training:
         """Record the numbers of an iteration; the first one has settled what the params mean."""
         self._done += 1
         numbers = self._curves.newest(evals_log)
+        if any(isinstance(item, LearningRateScheduler) for item in self._callbacks):
+            numbers |= rate_of(folds_of(model)[0].bst if folds_of(model) else model)
         if numbers:
             self.session.metrics(numbers, step=self._before + epoch)
         if self._done == 1:

@@ -17,7 +17,7 @@ from runlore.guest.wrapping import OnDemand, Wrappers, arguments, guarded
 from runlore_xgboost import _checkpoints, _framework
 from runlore_xgboost._callback import RunloreCallback
 from runlore_xgboost._calls import TrainCall, calls
-from runlore_xgboost._owners import origins
+from runlore_xgboost._owners import origins, rounds_of
 from runlore_xgboost._training import Listener, Training, record_failed
 
 
@@ -47,6 +47,8 @@ def _wrap(wrappers: Wrappers) -> None:
     wrappers.wrap(TrainingCheckPoint, "after_iteration", _after_iteration)
     wrappers.wrap(xgboost.Booster, "save_model", _save_model)
     wrappers.wrap(xgboost.Booster, "load_model", _load_model)
+    wrappers.wrap(xgboost.Booster, "__getitem__", _slice)
+    wrappers.wrap(xgboost.Booster, "__deepcopy__", _copy)
 
 
 # Training
@@ -159,6 +161,22 @@ def _save_model(save: Callable[..., Any], booster: Any, fname: Any) -> Any:
 def _load_model(load: Callable[..., Any], booster: Any, fname: Any) -> Any:
     result = load(booster, fname)
     _checkpoints.note_read(booster, fname)
+    return result
+
+
+@guest.unseen
+def _slice(cut: Callable[..., Any], booster: Any, wanted: Any) -> Any:
+    """Cut a booster, as the best iterations of one are; what has its first ones is that of their last iteration."""
+    result = cut(booster, wanted)
+    if isinstance(wanted, slice) and wanted.start in (None, 0) and wanted.step in (None, 1):
+        origins().note_copy(result, booster, rounds_of)
+    return result
+
+
+@guest.unseen
+def _copy(copy: Callable[..., Any], booster: Any, *args: Any) -> Any:
+    result = copy(booster, *args)
+    origins().note_copy(result, booster, rounds_of)
     return result
 
 

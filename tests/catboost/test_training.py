@@ -370,3 +370,16 @@ def test_a_list_of_callbacks_stays_as_it_is(store: Store) -> None:
 def test_a_callback_is_pickled(store: Store) -> None:
     train(pickle.loads(pickle.dumps(RunloreCallback("named", tags={"team": "vision"}))))
     assert (only(store).name, only(store).tags["team"]) == ("named", "vision")
+
+
+def test_a_copy_and_a_model_that_was_shrunk_are_of_its_run(store: Store, tmp_path: Path) -> None:
+    """Files of them were nobody's."""
+    model = train(RunloreCallback())
+    copied = model.copy()
+    copied.save_model(str(tmp_path / "copied.cbm"))
+    model.shrink(2)
+    model.save_model(str(tmp_path / "short.cbm"))
+    copied.shrink(3, 1)
+    copied.save_model(str(tmp_path / "middle.cbm"))
+    files = {item.name: item.step for item in only(store).artifacts if item.kind == "model"}
+    assert files == {"copied.cbm": 4, "short.cbm": 1}

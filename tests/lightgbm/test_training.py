@@ -1,5 +1,6 @@
 """What is recorded of `lightgbm.train` and `lightgbm.cv`: points, params, data, the end, files."""
 
+import copy
 import csv
 import math
 import pickle
@@ -371,3 +372,19 @@ def test_a_list_of_callbacks_and_its_items_stay_as_they_are(store: Store) -> Non
 def test_a_callback_is_pickled(store: Store) -> None:
     train(pickle.loads(pickle.dumps(RunloreCallback("named", tags={"team": "vision"}))))
     assert (only(store).name, only(store).tags["team"]) == ("named", "vision")
+
+
+def test_a_copy_of_a_booster_is_of_its_run(store: Store, tmp_path: Path) -> None:
+    """A file of it was nobody's."""
+    copied = copy.deepcopy(train(RunloreCallback()))
+    copied.save_model(tmp_path / "copied.txt", num_iteration=2)
+    files = {item.name: item.step for item in only(store).artifacts if item.kind == "model"}
+    assert files == {"copied.txt": 2}
+
+
+def test_what_is_set_anew_for_each_iteration_is_a_curve(store: Store) -> None:
+    anew = lightgbm.reset_parameter(learning_rate=lambda number: 0.5**number, bagging_fraction=[0.5, 0.5, 0.75])
+    train(RunloreCallback(), anew, rounds=3)
+    run = only(store)
+    assert run.metrics["learning_rate"].values.tolist() == [1, 0.5, 0.25]
+    assert run.metrics["bagging_fraction"].steps.tolist() == [1, 2, 3]

@@ -1,5 +1,6 @@
 """What is recorded of `xgboost.train` and `xgboost.cv`: points, params, data, the end, files."""
 
+import copy
 import csv
 import gc
 import math
@@ -385,3 +386,23 @@ def test_a_saved_model_holds_nothing_of_runlore(store: Store, tmp_path: Path) ->
     model = xgboost.XGBClassifier(n_estimators=2, callbacks=[RunloreCallback()]).fit(*rows())
     model.save_model(tmp_path / "model.json")
     assert b"runlore" not in (tmp_path / "model.json").read_bytes()
+
+
+def test_a_copy_and_the_first_rounds_of_a_booster_are_of_its_run(store: Store, tmp_path: Path) -> None:
+    """The best iterations, saved as xgboost's own pages advise, were a file of nobody's."""
+    booster = train(RunloreCallback())
+    made = {"whole": copy.deepcopy(booster), "copied": booster.copy(), "cut": booster[:2], "third": booster[2]}
+    for name, item in made.items():
+        item.save_model(tmp_path / f"{name}.json")
+    files = {item.name: item.step for item in only(store).artifacts if item.kind == "model"}
+    assert files == {"whole.json": 4, "copied.json": 4, "cut.json": 1}
+    train(RunloreCallback(), xgb_model=made["cut"], rounds=1)
+    assert store.runs()[0].links == [{"kind": "resumed_from", "run": store.runs()[1].id, "step": 1}]
+
+
+@pytest.mark.parametrize("booster", ["gbtree", "dart", "gblinear"])
+def test_a_scheduled_learning_rate_is_a_curve(store: Store, booster: str) -> None:
+    schedule = xgboost.callback.LearningRateScheduler(lambda number: 0.5 ** (number + 2))
+    train(RunloreCallback(), schedule, params={**PARAMS, "booster": booster}, rounds=3)
+    rates = only(store).metrics["learning_rate"]
+    assert (rates.steps.tolist(), rates.values.tolist()) == ([0, 1, 2], [0.5, 0.25, 0.125])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from runlore._process import Part, process
 from runlore._warnings import report, without_warnings
 from runlore.artifacts.events import extent, local_path
+from runlore.guest import guards
 from runlore.guest.recorder import Recorder
 from runlore.guest.wrapping import ByIdentity
 from runlore.log.points import stored_key
@@ -87,6 +88,13 @@ class Origins(Part):
         """Note that a recorded fit has made an object."""
         self._read.pop(item)
         self._made.set(item, (run, rounds))
+
+    @guards.harmless
+    def note_copy(self, copy: Any, item: Any, rounds: Callable[[Any], int]) -> None:
+        """Note that one object is a copy of another, or of its first rounds, which `rounds` counts. Never raises."""
+        run = self.run_of(item, rounds(item))
+        if run is not None:
+            self.note_made(copy, run, rounds(copy))
 
     def note_read(self, item: Any, path: object, rounds: int | None = None) -> None:
         """Note the file that an object has just been read from."""
