@@ -50,6 +50,11 @@ def attributes_of(holder: Any) -> dict[str, Any]:
     return {f"user_attrs.{name}": value for name, value in holder.user_attrs.items()}
 
 
+def origin_of(trial: FrozenTrial) -> dict[str, Any]:
+    """Return as a tag that somebody has enqueued a trial with params."""
+    return {"enqueued": True} if trial.system_attrs.get("fixed_params") else {}
+
+
 def begun(study: Any) -> list[FrozenTrial]:
     """Return the trials of a study that were begun, by whatever process, be it one that has died."""
     return list(study.get_trials(deepcopy=False, states=(*OUTCOMES, TrialState.RUNNING)))

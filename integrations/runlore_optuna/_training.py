@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from runlore import FitSession, guest
 from runlore_optuna._framework import NAME
-from runlore_optuna._params import attributes_of, constraints_of, distributions_of
+from runlore_optuna._params import attributes_of, constraints_of, distributions_of, origin_of
 
 UNTOLD = (
     "the trial was told to have failed, or no value that Optuna takes: None, NaN, or another number of values than the "
@@ -65,7 +65,7 @@ class TrialRun:
         if trial.state is TrialState.COMPLETE:
             step = self._steps[-1] if self._steps else 0
             session.metrics(dict(zip(names, trial.values, strict=False)) | constraints_of(trial), step=step)
-        session.run.set_tags({"state": trial.state.name, **attributes_of(trial)})
+        session.run.set_tags({"state": trial.state.name, **origin_of(trial), **attributes_of(trial)})
 
     def _end(self, state: TrialState) -> None:
         error, self.error = self.error, None

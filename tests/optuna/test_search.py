@@ -184,8 +184,12 @@ def test_a_trial_that_waits_in_the_queue(autologged: Store) -> None:
     study = optuna.create_study()
     study.enqueue_trial({"x": 1.0}, user_attrs={"why": "known to be good"})
     study.optimize(quadratic, n_trials=2)
-    first = children_of(only(autologged))[0]
+    first, second = children_of(only(autologged))
     assert (first.params["x"], first.tags["user_attrs.why"]) == (1.0, "known to be good")
+    assert (first.tags["enqueued"], "enqueued" in second.tags) == ("True", False)
+    study.enqueue_trial({}, user_attrs={"of": "nothing"})
+    study.optimize(quadratic, n_trials=1)
+    assert "enqueued" not in children_of(only(autologged))[2].tags
     assert only(autologged).summary["best_value"] == 0.0
 
 
