@@ -145,6 +145,14 @@ def test_a_figure_is_kept_as_it_looks_and_stays_as_it_was(store: Store) -> None:
     assert json.loads(chart.read_bytes())["data"][0]["type"] == "scatter"
 
 
+def test_a_figure_of_too_many_pixels_is_not_drawn(store: Store) -> None:
+    """It took gigabytes."""
+    from matplotlib.figure import Figure
+
+    with pytest.warns(runlore.RunloreWarning, match="20,000 × 20,000 pixels is too large"):
+        assert logged(store, ("plot", Figure(figsize=(200, 200), dpi=100))) == []
+
+
 def test_an_image_is_copied_at_the_call_and_kept_at_the_end_in_order(store: Store) -> None:
     with store.start_run("order") as run:
         image = RED.copy()

@@ -81,9 +81,14 @@ def png_of(value: Any) -> tuple[bytes, list[str]]:
 
 
 def png_of_figure(figure: Any) -> bytes:
-    """Return a figure of matplotlib as a PNG file, at its own resolution; its canvas stays the one that it has."""
+    """Return a figure of matplotlib as a PNG file, at its own resolution; its canvas stays the one that it has.
+
+    Raises:
+        ValueError: it would have too many pixels.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    check_dimensions(*map(int, figure.bbox.size))
     canvas = figure.canvas
     file = io.BytesIO()
     try:
