@@ -133,14 +133,14 @@ def log_artifact(
 
 def log_media(
     key: str, value: Any, *, step: int | None = None, epoch: float | None = None,
-    caption: "str | Sequence[str] | None" = None, kind: str | None = None,
+    caption: "str | Sequence[str] | None" = None, kind: str | None = None, rate: int | None = None,
 ) -> None:  # fmt: skip
     """Keep images, audio, video, text or figures with the current run; see `Run.log_media`.
 
     Raises:
         NoCurrentRun: no run is open.
     """
-    require_current_run().log_media(key, value, step=step, epoch=epoch, caption=caption, kind=kind)
+    require_current_run().log_media(key, value, step=step, epoch=epoch, caption=caption, kind=kind, rate=rate)
 
 
 def log_table(key: str, rows: Any, *, step: int | None = None, epoch: float | None = None) -> None:

@@ -1,7 +1,5 @@
 """Media that the user's own code writes for TensorBoard: kept as the run's own, by step."""
 
-import io
-import wave
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -67,15 +65,9 @@ def keep_pr_curve(run: Any, key: str, given: Mapping[str, Any], step: int | None
 
 
 def keep_audio(run: Any, key: str, given: Mapping[str, Any], step: int | None) -> None:
-    """Keep a sound as a WAV file of 16 bits: one channel, or two as the columns that tensorboardX takes."""
-    sound = np.clip(_array(given["snd_tensor"]).astype(np.float64), -1, 1)
-    target = io.BytesIO()
-    with wave.open(target, "wb") as file:
-        file.setnchannels(2 if sound.ndim == 2 and sound.shape[1] == 2 else 1)
-        file.setsampwidth(2)
-        file.setframerate(int(given["sample_rate"]))
-        file.writeframes((sound * 32767).astype("<i2").tobytes())
-    run.log_media(key, target.getvalue(), step=step, kind="audio")
+    """Keep a sound: one channel, or two as the columns that tensorboardX takes."""
+    sound = _array(given["snd_tensor"]).astype(np.float64).squeeze()
+    run.log_media(key, sound, step=step, kind="audio", rate=int(given["sample_rate"]))
 
 
 KEPT: Mapping[str, tuple[Keep, Mapping[str, Any]]] = {  # by method, with the arguments behind the tag in their order

@@ -113,6 +113,36 @@ def test_a_file_is_kept_as_it_is_if_it_is_what_its_name_says(store: Store, tmp_p
     assert {item.sha256 for item in found} == {found[0].sha256}
 
 
+def test_a_sound_is_kept_from_its_samples(store: Store) -> None:
+    torch = pytest.importorskip("torch")
+    tone = np.sin(np.linspace(0, 100, 8_000))
+    both = torch.from_numpy(np.stack([tone, -tone]))  # channels first
+    forms = [("mono", tone), ("both", both), ("bits", (tone * 32_767).astype(np.int16)), ("loud", tone * 2)]
+    with store.start_run("sounds") as run:
+        for key, value in forms:
+            run.log_media(key, value, kind="audio", rate=8_000, step=1)
+            value *= 0
+        for value, rate in ((tone, None), (np.zeros((3, 4, 5)), 8_000), (tone, "8000")):
+            with pytest.warns(runlore.RunloreWarning, match="rate is|is no sound"):
+                run.log_media("none", value, kind="audio", rate=rate)  # type: ignore[arg-type]
+    found = store.run(run.id)
+    kept = {}
+    for item in (item for item in found.artifacts if item.media):
+        with wave.open(io.BytesIO(item.read_bytes())) as file:
+            form = (file.getnchannels(), file.getframerate(), file.getnframes())
+            kept[str(item.media)] = (form, file.readframes(8_000))
+    assert {key: form for key, (form, _) in kept.items()} == {
+        key: (2 if key == "both" else 1, 8_000, 8_000) for key, _ in forms
+    }
+    heard = np.frombuffer(kept["both"][1], "<i2").reshape(-1, 2)
+    expected = np.sin(np.linspace(0, 100, 8_000)) * 32_767
+    assert np.abs(heard[:, 0] - expected).max() <= 1
+    assert np.abs(heard[:, 1] + expected).max() <= 1
+    why = [item["why"] for item in found.missing if item["what"] == "media loud"]
+    assert len(why) == 1
+    assert why[0].endswith("are cut to -1 to 1")
+
+
 def test_texts_are_themselves_or_paths_and_hold_no_secret(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "answer.txt"
     path.write_text("from a file")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runlore._text import with_article
-from runlore.media import figures, images, numbers, tables
+from runlore.media import figures, images, numbers, sounds, tables
 from runlore.media.dimensions import check_dimensions, dimensions_of
 from runlore.media.later import MAX_WAITING_BYTES
 
@@ -51,10 +51,10 @@ SIGNATURES[".jpeg"] = SIGNATURES[".jpg"]
 
 
 class Taken(NamedTuple):
-    """Values as they were at the call, of about `size` bytes; `document` makes JSON of them, and says what was cut."""
+    """Values as they were at the call, of about `size` bytes; `encode` makes a file of them, and says what was cut."""
 
     size: int
-    document: Callable[[], tuple[Any, list[str]]]
+    encode: Callable[[], tuple[bytes, list[str]]]
 
 
 class Encoded(NamedTuple):
@@ -105,8 +105,8 @@ class Media:
             if isinstance(item.content, figures.Snapshot):
                 self.items[place] = Encoded(item.suffix, self.numbers.words_of(item.content))
             elif isinstance(item.content, Taken):
-                document, losses = item.content.document()
-                self.items[place] = _json(document)
+                content, losses = item.content.encode()
+                self.items[place] = Encoded(item.suffix, content)
                 self.losses += losses
 
     @property
@@ -128,8 +128,8 @@ class Media:
         self.losses += [loss for loss in losses if loss not in self.losses]
 
 
-def media_of(value: Any, kind: str | None, caption: "str | Sequence[str] | None") -> Media:
-    """Return a value, or the values of a list, as files of one kind; images are only copied.
+def media_of(value: Any, kind: str | None, caption: "str | Sequence[str] | None", rate: int | None = None) -> Media:
+    """Return a value, or the values of a list, as files of one kind; images and sounds are only copied.
 
     Raises:
         ValueError: the value, or the kind, is none that is known; the message names it.
@@ -145,6 +145,9 @@ def media_of(value: Any, kind: str | None, caption: "str | Sequence[str] | None"
         if kind in (None, "image") and images.are_pixels(item):
             own = "image"
             found.waiting.append(images.copied(item))
+        elif kind == "audio" and images.are_pixels(item):
+            own = "audio"
+            found.add(_sound(item, rate), [])
         else:
             own, file, losses = _one(item, kind)
             found.add(file, losses)
@@ -208,16 +211,16 @@ def lines(named: Mapping[str, Any], x: str, y: str) -> Media:
     points = {str(name): (_numbers(one), _numbers(other)) for name, (one, other) in named.items()}
     axes = {"curve": "lines", "x": str(x), "y": str(y)}
 
-    def document() -> tuple[dict[str, Any], list[str]]:
+    def encode() -> tuple[bytes, list[str]]:
         found, losses = numbers.lines(points)
-        return {**axes, "classes": found}, losses
+        return _json({**axes, "classes": found}), losses
 
     size = sum(one.nbytes + other.nbytes for one, other in points.values())
-    return Media("curve", [Encoded(".json", Taken(size, document))])
+    return Media("curve", [Encoded(".json", Taken(size, encode))])
 
 
 def _later(size: int, document: Callable[[], dict[str, Any]]) -> Encoded:
-    return Encoded(".json", Taken(size, lambda: (document(), [])))
+    return Encoded(".json", Taken(size, lambda: (_json(document()), [])))
 
 
 def _numbers(values: Any) -> Any:
@@ -239,6 +242,11 @@ def _is_plain_array(values: Any) -> bool:
 
 def _size(values: Any) -> int:
     return values.nbytes if hasattr(values, "nbytes") else LABEL_BYTES * len(values)
+
+
+def _sound(value: Any, rate: int | None) -> Encoded:
+    samples = _numbers(value)
+    return Encoded(".wav", Taken(samples.nbytes, partial(sounds.wav_of, samples, sounds.checked_rate(samples, rate))))
 
 
 def _one(value: Any, kind: str | None) -> tuple[str, Encoded, list[str]]:
@@ -345,6 +353,6 @@ def _listed(values: Any) -> list[Any]:
     return found
 
 
-def _json(document: Any) -> Encoded:
+def _json(document: Any) -> bytes:
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return Encoded(".json", _bounded(text.encode("utf-8", "replace"), ".json"))
+    return _bounded(text.encode("utf-8", "replace"), ".json")

@@ -54,6 +54,7 @@ class MediaVerbs:
         epoch: float | None = None,
         caption: "str | Sequence[str] | None" = None,
         kind: str | None = None,
+        rate: int | None = None,
     ) -> None:
         """Keep an image, audio, video, text, HTML or a figure, or a list of several of one kind.
 
@@ -61,9 +62,11 @@ class MediaVerbs:
         from 0 to 255, floats from 0 to 1), matplotlib's and plotly's figures, or paths of files, which say by their
         suffix what they are. `kind` ("image", "audio", "video", "text", "html", "figure") says it of bytes and texts. A
         text is itself, but for names of images, audio and video; a file of text is given as a Path. Audio and video are
-        kept as they are, without being decoded. `caption` is one text, or one for each of a list.
+        kept as they are, without being decoded; of `kind` "audio" may be arrays and tensors, too: samples, or samples ×
+        channels, floats from -1 to 1 or whole numbers of 16 bits, at a `rate` of samples a second. `caption` is one
+        text, or one for each of a list.
         """
-        self._keep(key, step, epoch, lambda: _encoding().media_of(value, kind, caption))
+        self._keep(key, step, epoch, lambda: _encoding().media_of(value, kind, caption, rate))
 
     def log_table(self, key: str, rows: Any, *, step: int | None = None, epoch: float | None = None) -> None:
         """Keep a table: a DataFrame, a list of mappings, a list of rows, or a mapping of columns.
