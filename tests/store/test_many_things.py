@@ -1,5 +1,6 @@
 """Records of many things of one kind: what is asked of them costs so much for each, and no more with their number."""
 
+import os
 import sys
 import time
 from collections import Counter
@@ -8,12 +9,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import pytest
+
 from runlore import open_store
 from runlore._ids import new_run_id
 from runlore.provenance.script import script_of
 from runlore.ui.runs import details
 from tests.commands import runlore
-from tests.forged import ForgedStore
+from tests.forged import ForgedStore, json_frame
 from tests.git import git
 from tests.plugins.test_code import repository
 
@@ -110,3 +113,24 @@ def test_files_that_git_does_not_have_take_no_process_each(tmp_path: Path, repos
     )
     found = calls(lambda: script_of(open_store(forged.root).run(run)))
     assert 0 < found["_execute_child"] < 30
+
+
+def test_a_damaged_log_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runlore.index.changes.YOUNG_NS", 0)
+    forged = ForgedStore(tmp_path / "s")
+    run = forged.run([kept("a")], frames=[b"\xa5RL" * 1000, json_frame("J", 7)])
+    (log,) = forged.root.rglob("*.log")
+    os.utime(log, (1, 1))  # its writer, elsewhere, was not heard of for long
+    first = open_store(forged.root).run(run)
+    told = (first.missing, len(first.artifacts), first.damaged_bytes)
+    other = open_store(forged.root)
+    found = calls(lambda: (other.run(run).missing, other.run(run).artifacts))
+    assert found["read_log"] == 2
+    assert found["blocks"] == 0
+    assert (other.run(run).missing, len(other.run(run).artifacts), other.run(run).damaged_bytes) == told
+    whole = log.read_bytes()
+    log.write_bytes(whole.replace(b"\xa5RL" * 1000, json_frame("J", {"type": "note", "time": 1, "text": "came"})))
+    os.utime(log, (1, 1))
+    assert [note.text for note in other.run(run).notes] == ["came"], "a file that arrives later counts as a whole"
+    assert other.run(run).damaged_bytes < 100
+    assert open_store(forged.root).reindex() == 1

@@ -16,6 +16,7 @@ from runlore._warnings import report
 from runlore.errors import FormatError
 from runlore.index.database import DAMAGED, LIVE, SILENT, UNSEALED, Sqlite, chunks
 from runlore.log import liveness
+from runlore.log.events import MAX_EVENT_BYTES
 from runlore.log.folder import YOUNG_NS, Folder, WriterFile, holds_more, visible
 from runlore.log.frames import DecodeError, fault_text, load_json
 from runlore.log.liveness import Life
@@ -31,6 +32,7 @@ from runlore.log.sealing import seal
 MAX_TRIES = 5  # to read a run whose files are sealed or removed meanwhile
 PART_RUNS = 256  # that are read before they are stored, which bounds the memory
 PART_BYTES = 32 << 20  # of files, likewise
+KNOWN_EVENT_BYTES = 8 << 20  # of a damaged log of which everything but its points is kept
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class Change:
     record: Record | None = None
     writers: Writers | None = None
     tallies: dict[str, Tally] = field(default_factory=dict)  # by metric
+    read_ns: int = 0  # when its files were looked at
     fault: str = ""  # why nothing of it can be used but that it is there
 
     def fail(self, error: Exception) -> None:
@@ -104,7 +107,7 @@ def read_news(folder: Folder, database: Sqlite) -> Iterator[News]:
         changes = _compare_day(part, folder, database, day)
         with _entered(folder, day if changes else None) as above:
             for change in changes or ():
-                _read_change(folder, change, _known_replays(database, change), above=above)
+                _read_change(folder, change, _known_replays(folder, database, change), above=above)
                 part.add(change)
                 if len(part.changes) >= PART_RUNS or part.size >= PART_BYTES:
                     part.goes_on, part.share = True, place / len(touched)
@@ -114,7 +117,7 @@ def read_news(folder: Folder, database: Sqlite) -> Iterator[News]:
             part.days.append((day, mtime))
     part.gone_days = list(known.keys() - days.keys())
     for change in list(_live_changes(part, folder, database)):
-        _read_change(folder, change, _known_replays(database, change))
+        _read_change(folder, change, _known_replays(folder, database, change))
         part.add(change)
     if part.days and not (part.changes or part.gone or part.gone_days):
         part.days = [item for item in part.days if known.get(item[0]) != item[1]]
@@ -137,7 +140,7 @@ def seal_waiting(folder: Folder, database: Sqlite, budget: int) -> list[str]:
         change = Change(day, run_id, [])
         waiting = False
         if os.access(folder.runs / day, os.W_OK):
-            _read_change(folder, change, _known_replays(database, change), summed=False)
+            _read_change(folder, change, _known_replays(folder, database, change), summed=False)
             waiting = seal_dead(folder, [change], max(budget, 1))
         budget -= size
         if not waiting and any(not item.sealed for item in folder.files_of(run_id)):
@@ -282,16 +285,29 @@ def _state(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_ctime_ns
 
 
-def _known_replays(database: Sqlite, change: Change) -> dict[str, Replay]:
-    """Return how far the logs of a run were read, by file name."""
+def known_replays(database: Sqlite, folder: Folder, day: str, run_id: str) -> dict[str, Replay]:
+    """Return how far the logs of a run were read, by file name; `settled` are those that have not changed since.
+
+    Of a damaged run that holds for the whole log or not at all, as it may be arriving.
+    """
+    sql = (
+        "SELECT f.name, f.size, f.ctime, f.replay, r.live FROM files f JOIN runs r ON r.id = f.run "
+        "WHERE f.day = ? AND f.run = ? AND f.replay IS NOT NULL"
+    )
+    replays = {}
+    for name, size, ctime, text, live in database.query(sql, (day, run_id)):
+        with suppress(DecodeError):
+            replay = Replay.decode(text)
+            replay.settled &= not _has_another_state(folder.runs.joinpath(day, name), (size, ctime))
+            if replay.settled or live == LIVE or not (live == DAMAGED or replay.damage or replay.broken):
+                replays[name] = replay
+    return replays
+
+
+def _known_replays(folder: Folder, database: Sqlite, change: Change) -> dict[str, Replay]:
     if change.files and all(item.sealed for item in change.files):
         return {}
-    sql = "SELECT name, replay FROM files WHERE day = ? AND run = ? AND replay IS NOT NULL"
-    replays = {}
-    for name, replay in database.query(sql, (change.day, change.run_id)):
-        with suppress(DecodeError):
-            replays[name] = Replay.decode(replay)
-    return replays
+    return known_replays(database, folder, change.day, change.run_id)
 
 
 def _read_change(
@@ -304,6 +320,7 @@ def _read_change(
     for _ in range(MAX_TRIES):
         try:
             change.files = change.files or folder.files_of(change.run_id)
+            change.read_ns = time.time_ns()
             change.states = {item.path.name: _state(item.path) for item in change.files}
             change.writers = read_writers(change.files, replays, above)
             change.tallies = change.writers.tallies() if summed else {}
@@ -335,3 +352,17 @@ def is_dead_log(content: Content) -> bool:
     replay = content.replay
     is_whole = not (content.damage or content.orphans or (replay is not None and replay.broken))
     return not content.sealed and content.life is Life.DEAD and is_whole
+
+
+def note_settled(change: Change, content: Content) -> bool:
+    """Note whether a log was not being changed as it was read; return True if no command need read it anew.
+
+    That is a damaged one with few events.
+    """
+    replay = content.replay
+    if replay is None:
+        return False
+    _, ctime = change.states.get(content.path.name, (0, 0))
+    replay.settled = content.life is not Life.ALIVE and 0 < ctime < change.read_ns - YOUNG_NS
+    few = MAX_EVENT_BYTES - replay.room.size <= KNOWN_EVENT_BYTES
+    return few and replay.settled and content.damaged_bytes > 0

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from runlore._warnings import report
-from runlore.index.changes import Change, News, is_dead_log
+from runlore.index.changes import Change, News, is_dead_log, note_settled
 from runlore.index.database import (
     BY_RUN,
     COUNTED,
@@ -27,7 +27,7 @@ from runlore.log.frames import fault_text
 from runlore.log.liveness import boot_id
 from runlore.log.record import UNREADABLE, Record, Writers
 
-VERSION = "17"  # of the tables and of what their rows mean
+VERSION = "18"  # of the tables and of what their rows mean
 SORT_CACHE_KIB = 8 << 10
 
 
@@ -248,7 +248,7 @@ def _file_row(change: Change, item: WriterFile) -> tuple[Any, ...]:
     identity = replay = None
     if change.record is not None and change.writers is not None:
         found = next((content for content in change.writers.contents if content.path.name == name), None)
-        if found is not None and (change.record.live or is_dead_log(found)):
+        if found is not None and (note_settled(change, found) or change.record.live or is_dead_log(found)):
             told = liveness.identity_of(found.events)
             identity = json.dumps({key: told[key] for key in liveness.IDENTITY if key in told})
             replay = found.replay.encode() if found.replay is not None else None

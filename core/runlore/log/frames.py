@@ -268,6 +268,10 @@ class FrameReader:
                     place += taken
                     self.offset += taken
             lost = end - self.offset
+        self._end(size, end)
+
+    def _end(self, size: int, end: int) -> None:
+        """Take what is left of a file of some size, whose last part ends at `end`: damage where it is not searched."""
         if self._room < 0 and size > self.offset:
             self.damage.note(
                 Damage(self.offset, size - self.offset, "too much before it looks like frames and is none")

@@ -174,7 +174,7 @@ def _values_of(block: PackedBlock, wanted: Collection[str]) -> int:
 
 
 def read_log(path: Path, ordinal: int, replay: Replay | None = None) -> Content:
-    """Read a log, from its beginning or from where `replay` stopped.
+    """Read a log, from its beginning or from where `replay` stopped, or not at all if that is settled.
 
     Raises:
         FormatError: the file is of a newer format.
@@ -182,13 +182,21 @@ def read_log(path: Path, ordinal: int, replay: Replay | None = None) -> Content:
     """
     from runlore.log.long.rows import want_numpy  # which only readers of logs need
 
+    if replay is not None and replay.settled:
+        return _content_of(path, ordinal, replay)
     with open_binary(path) as file:
-        want_numpy(os.fstat(file.fileno()).st_size - (replay.offset if replay else 0))
+        size = os.fstat(file.fileno()).st_size
+        replay = None if replay is not None and size < replay.offset else replay  # it is another file
+        want_numpy(size - (replay.offset if replay else 0))
         if replay is None and "numpy" in sys.modules:
             from runlore.log.long.growth import known_replay  # which needs it
 
             replay = known_replay(path, file)
         (replay := replay or Replay()).advance(file)
+    return _content_of(path, ordinal, replay)
+
+
+def _content_of(path: Path, ordinal: int, replay: Replay) -> Content:
     events = [event for _, event in replay.events]
     return Content(path, ordinal, events, replay.tallies, replay.damage, replay.orphans, replay=replay)
 

@@ -281,11 +281,11 @@ def read_writers(
     return Writers(contents, unreadable, closed)
 
 
-def read_files(folder: Folder, run_id: str) -> Writers:
-    """Read a run's files as they are now."""
+def read_files(folder: Folder, run_id: str, known: dict[str, Replay] | None = None) -> Writers:
+    """Read a run's files as they are now, but for logs of which `known` tells everything, by file name."""
     for _ in range(_TRIES):
         try:
-            return read_writers(folder.files_of(run_id))
+            return read_writers(folder.files_of(run_id), known)
         except FileNotFoundError:
             continue  # one was sealed between the listing and the reading
         except OSError as error:

@@ -36,6 +36,7 @@ class Replay:
         self.orphans = 0  # rows whose key set could not be read
         self.raw_events = raw_events
         self.room = Room()  # for further events
+        self.settled = False  # True where nothing more is to be read, as the file does not change
 
     def advance(
         self, file: BinaryIO, on_block: Callable[[Block], None] | None = None, *, until: int | None = None
@@ -109,6 +110,9 @@ class Replay:
                 "damage": self.damage,
                 "orphans": self.orphans,
                 "room": self.room.size,
+                "tail": self.tail,
+                "broken": int(self.broken),
+                "settled": int(self.settled),
             }
         )
 
@@ -119,7 +123,8 @@ class Replay:
         Raises:
             DecodeError: the text is not what `encode` returns.
         """
-        item = fields_of(frames.load_json(text.encode(errors="surrogatepass")), "offset", "rows", "orphans", "room")
+        numbers = ("offset", "rows", "orphans", "room", "tail", "broken", "settled")
+        item = fields_of(frames.load_json(text.encode(errors="surrogatepass")), *numbers)
         key_sets = [KeySet.checked(*fields) for fields in lists_of(item, "key_sets", 3)]
         replay = cls()
         replay.offset, replay.rows, replay.orphans = item["offset"], item["rows"], item["orphans"]
@@ -129,6 +134,8 @@ class Replay:
         replay.events = [(position, check_event(event)) for position, event in lists_of(item, "events", 2)]
         replay.tallies = tallies_of(item)
         replay.damage = damage_of(item, 3)
+        replay.tail, replay.broken = item["tail"], bool(item["broken"])
+        replay.settled = bool(item["settled"])
         replay.room = Room(MAX_EVENTS - len(replay.events), item["room"])
         return replay
 

@@ -1,5 +1,6 @@
 """The parts of a run that its row in the index lacks, read from its files."""
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from runlore.index.rows import Sections
 from runlore.log.events import Event
 from runlore.log.folder import Folder
 from runlore.log.record import Record, Segment, Writers, build_record, read_files
+from runlore.log.replay import Replay
 from runlore.log.values import listed_value
 from runlore.store.segments import with_params
 
@@ -38,17 +40,21 @@ class Note(NamedTuple):
 
 
 class Details:
-    """The properties of a run that stand in its files only; these are read once, when first needed."""
+    """The properties of a run that stand in its files only; these are read once, when first needed.
 
-    def __init__(self, folder: Folder, run_id: str, name: str) -> None:
+    `known_logs` returns what is known, by file name, of logs that need not be read.
+    """
+
+    def __init__(self, folder: Folder, run_id: str, name: str, known_logs: Callable[[], dict[str, Replay]]) -> None:
         self.id = run_id
         self.name = name
         self._folder = folder
+        self._known_logs = known_logs
 
     @cached_property
     def writers(self) -> Writers:
         """The files of the run as they are when first needed, one for each process that wrote."""
-        return read_files(self._folder, self.id)
+        return read_files(self._folder, self.id, self._known_logs())
 
     @cached_property
     def _record(self) -> Record:

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
+from runlore._ids import id_day
 from runlore._startup import user_name
 from runlore._text import ago_text, as_time, duration_text, number_text, status_text
 from runlore._warnings import without_reports
@@ -12,6 +13,7 @@ from runlore.errors import NoteNotFound, StoreRefused
 from runlore.index.fields import AGGREGATES, SET
 from runlore.index.rows import Summary, Values, values_of
 from runlore.log.folder import Folder
+from runlore.log.replay import Replay
 from runlore.log.series import Metrics
 from runlore.log.values import text_of
 from runlore.store import frames, html
@@ -60,7 +62,7 @@ class RecordedRun(Details):
     """
 
     def __init__(self, store: Runs, summary: Summary) -> None:
-        super().__init__(store.folder, summary.id, summary.name)
+        super().__init__(store.folder, summary.id, summary.name, lambda: _known_logs(self))
         self.store = store
         self.parent_id = summary.parent
         self.experiment = summary.experiment
@@ -206,6 +208,16 @@ class RecordedRun(Details):
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+
+def _known_logs(run: RecordedRun) -> dict[str, Replay]:
+    """Return what the index knows of the damaged logs of a run that have not changed since, by file name."""
+    if not run.damaged_bytes:
+        return {}
+    from runlore.index.changes import known_replays  # which most runs don't need
+
+    known = run.store.ask(known_replays, run.store.folder, id_day(run.id), run.id)
+    return {name: replay for name, replay in known.items() if replay.settled}
 
 
 FIELDS = ("id", "name", "experiment", "status", "started", "ended", "duration_s", "parent")  # of every run
