@@ -210,6 +210,25 @@ def test_a_module_that_is_imported_while_the_run_is_open_is_kept(store: Store, p
     assert members(store, "x", code.UNTRACKED) == {"generated.py": "RATE = 3\n"}
 
 
+def test_a_module_that_is_edited_while_the_run_is_open_is_told(store: Store, project: Path, python: Python) -> None:
+    """As the code of the run stood the text that came after what ran, or the one before."""
+    for folder, name in ((project, "tracked"), (project, "late"), (project.parent, "after"), (project.parent, "made")):
+        (folder / f"{name}.py").write_text("SIZE = 1\n")
+    git(project, "add", "tracked.py", "late.py")
+    (project / "train.py").write_text(
+        f"import sys; sys.path.append('..'); from pathlib import Path\n{RECORDED}run.companions.await_captures()\n"
+        "import after, late\n"
+        "for name in ('../after', 'late', 'tracked', '../made'): Path(name + '.py').write_text('SIZE = 23\\n')\n"
+        "import tracked, made\nassert (after.SIZE, tracked.SIZE, made.SIZE) == (1, 23, 23)\nrun.finish()\n"
+    )
+    record(python, project, "x", PYTHONDONTWRITEBYTECODE="")
+    told = missing(store, "x")
+    assert "its file has changed since it was imported" in told["after.py"]
+    assert "its file changed while the run was open" in told["tracked.py"]
+    assert set(told) == {"after.py", "tracked.py"}, "and late.py ran as it was captured"
+    assert members(store, "x", code.IMPORTED) == {"made.py": "SIZE = 23\n"}
+
+
 def test_a_module_that_takes_the_place_of_another_is_kept(store: Store, tmp_path: Path, python: Python) -> None:
     """So that as many are loaded as before."""
     (tmp_path / "later.py").write_text("SIZE = 5\n")

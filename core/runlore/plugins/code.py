@@ -68,10 +68,28 @@ def runlore_capture_late_files(request: CaptureRequest) -> list[CapturedFile]:
         try:
             root = git.text("rev-parse", "--show-toplevel")
             git.folder = Path(root or folder)
+            edited = _edited(git if root else None, loaded, request.since)
+            loaded = [item for item in loaded if item.path not in edited]
+            found += edited.values()
             found += _loaded_files(git, _sorted_out(git, loaded) if root else _sorted_by_folder(folder, loaded))
         except GitTooSlow as error:
             found.append(_withheld("code that was imported later", str(error)))
     return found
+
+
+def _edited(git: Git | None, loaded: Iterable[Loaded], since: float) -> dict[str, CapturedFile]:
+    """Return what to tell, by path, of late modules whose files were written while the run was open.
+
+    Those that git tracks were captured as they had been.
+    """
+    new = [item for item in loaded if _is_written_after(Path(item.path), since)]
+    if not new:
+        return {}
+    from runlore.plugins.reloading import edited_late  # which few need
+
+    names = {} if git is None else {item.path: item.below_by_links(str(git.folder)) for item in new}
+    tracked = git.tracked([name for name in names.values() if name is not None]) if git is not None else frozenset()
+    return edited_late(new, {path for path, name in names.items() if name in tracked}, since)
 
 
 def _loaded(names: Iterable[str] | None = None) -> list[Loaded]:

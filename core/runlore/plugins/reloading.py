@@ -1,9 +1,9 @@
-"""Modules of a notebook whose files have changed: what was loaded is no longer, or not yet, what lies there."""
+"""Modules whose files have changed while a run is open: what was loaded is no longer, or not yet, what lies there."""
 
 import os
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from runlore._warnings import without_warnings
 from runlore.hookspecs import CapturedFile
@@ -26,6 +26,23 @@ def loaded_again(modules: Iterable[Loaded], since: float, *, by_itself: bool) ->
     why = "its file changed and was loaded again while the run was open"
     changed = [item for item in modules if _changed(item.path) > since]
     return [_withheld(item, why) for item in changed if by_itself or _is_as_loaded(item.path) is True]
+
+
+def edited_late(modules: Iterable[Loaded], known: Collection[str], since: float) -> dict[str, CapturedFile]:
+    """Return what to tell, by path, of modules imported behind `since` whose files have changed meanwhile.
+
+    What ran is not what lies there now, or, of those whose paths are `known` from `since`, not what lay there then.
+    """
+    found = {}
+    for item in modules:
+        if _changed(item.path) <= since:
+            continue
+        is_as_loaded = _is_as_loaded(item.path)
+        if item.path not in known and is_as_loaded is False:
+            found[item.path] = _withheld(item, "its file has changed since it was imported")
+        elif item.path in known and (is_as_loaded is not False or _time_as_loaded(item.path) > since):
+            found[item.path] = _withheld(item, "its file changed while the run was open")
+    return found
 
 
 def _is_as_loaded(path: str) -> bool | None:
@@ -51,6 +68,14 @@ def _is_as_loaded(path: str) -> bool | None:
             return bool(loads(kept[16:]) == compile(file.read(), path, "exec", dont_inherit=True))
     except (OSError, ValueError, SyntaxError, EOFError, TypeError, NotImplementedError):
         return None
+
+
+def _time_as_loaded(path: str) -> float:
+    """Return when a source had been written, in whole seconds, as Python kept it beside the byte code."""
+    from importlib.util import cache_from_source
+
+    with open(cache_from_source(path), "rb") as file:  # noqa: PTH123
+        return float(struct.unpack("<I", file.read(12)[8:])[0])
 
 
 def _changed(path: str) -> float:
