@@ -92,3 +92,15 @@ def test_data_that_was_only_shuffled_is_told_so_beside_its_fingerprint(
     cells = page.get_by_role("row", name="X.fingerprint").get_by_role("cell")
     cells.nth(2).get_by_text("the same 3 rows in another order").wait_for()
     assert "another order" not in cells.nth(1).inner_text()
+
+
+def test_the_columns_of_compared_runs_stand_below_each_other(page: "Page", real: Served) -> None:
+    runs = Store(real.store).runs('experiment == "sweep"', limit=10)
+    open_page(page, real, f"/compare?{'&'.join(f'runs={run.id}' for run in runs)}")
+    page.locator(".sides").nth(1).wait_for()
+    places = "tables => tables.map(table => [...table.querySelectorAll('thead th')].map(head => head.offsetLeft))"
+    one, other = page.eval_on_selector_all(".sides", places)
+    assert one == other
+    cells = """tables => tables.flatMap(table => [...table.querySelectorAll('th, td')])
+        .filter(cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.innerText)"""
+    assert page.eval_on_selector_all(".sides", cells) == []

@@ -234,7 +234,7 @@ function causes(found) {
     "section",
     {},
     headed("What differs, in the order in which it most likely matters", "differences", () => keptCauses(found)),
-    h("table", { class: "list" }, h("thead", {}, h("tr", {}, h("th", {}, ""), names(found))), h("tbody", {}, rows)),
+    h("table", { class: "list sides" }, h("thead", {}, h("tr", {}, h("th", {}, ""), names(found))), h("tbody", {}, rows)),
     notes.map((note) => h("p", { class: "quiet" }, note)),
   );
 }
@@ -269,7 +269,7 @@ function effects(found) {
     ),
     h(
       "table",
-      { class: "list" },
+      { class: "list sides" },
       h(
         "thead",
         {},
@@ -277,10 +277,7 @@ function effects(found) {
           "tr",
           {},
           h("th"),
-          names(found).map((head) => {
-            head.className = "number";
-            return head;
-          }),
+          names(found),
         ),
       ),
       h(
