@@ -107,6 +107,25 @@ def test_a_run_shows_its_files_and_its_lineage(open_page: Open, store: Store) ->
     assert page.ask("document.querySelector('.graph [aria-current] .name').textContent") == "run-3"
 
 
+def test_a_lineage_is_a_picture_there_too(open_page: Open, store: Store) -> None:
+    sweep(store)
+    page = open_page("/run/run-3?tab=lineage")
+    page.until("document.querySelectorAll('.graph .node').length > 1")
+    page.ask(
+        """import(document.querySelector('[href$="/sketch.js"]').href).then(async ({ sketch, pixels }) => {
+            const drawn = sketch(document.querySelector('.sheet-of-graph'));
+            const image = await createImageBitmap(await pixels(drawn));
+            const { width, height } = image;
+            const paper = Object.assign(document.createElement('canvas'), { width, height }).getContext('2d');
+            paper.drawImage(image, 0, 0);
+            const colours = new Set(new Uint32Array(paper.getImageData(0, 0, width, height).data.buffer));
+            window.drawn = [drawn.words.includes('>run-3<'), width === 2 * drawn.width, colours.size > 30];
+        })"""
+    )
+    page.until("window.drawn")
+    assert page.ask("window.drawn.join()") == "true,true,true"
+
+
 def test_what_a_page_complains_of_is_heard(open_page: Open) -> None:
     page = open_page("/")
     page.ask(
