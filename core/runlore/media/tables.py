@@ -58,9 +58,9 @@ def taken(given: Any) -> Table:
 def _parts(given: Any) -> tuple[list[Any], Iterable[Iterable[Any]], int]:
     """Return the names of the columns, the rows that are kept, and how many there are."""
     if hasattr(given, "itertuples"):  # pandas
-        return list(given.columns), given.head(MAX_ROWS).itertuples(index=False, name=None), len(given)
+        return list(given.columns), given.itertuples(index=False, name=None), len(given)
     if hasattr(given, "iter_rows"):  # polars
-        return list(given.columns), given.head(MAX_ROWS).iter_rows(), len(given)
+        return list(given.columns), given.iter_rows(), len(given)
     if isinstance(given, Mapping):
         found = {name: _listed(values) for name, values in given.items()}
         longest = max((count for _, count in found.values()), default=0)
