@@ -122,8 +122,9 @@ def test_a_sound_is_kept_from_its_samples(store: Store) -> None:
         for key, value in forms:
             run.log_media(key, value, kind="audio", rate=8_000, step=1)
             value *= 0
-        for value, rate in ((tone, None), (np.zeros((3, 4, 5)), 8_000), (tone, "8000")):
-            with pytest.warns(runlore.RunloreWarning, match="rate is|is no sound"):
+        long = np.broadcast_to(np.float32(0), 1 << 28)
+        for value, rate in ((tone, None), (np.zeros((3, 4, 5)), 8_000), (tone, "8000"), (long, 8_000)):
+            with pytest.warns(runlore.RunloreWarning, match="rate is|is no sound|at most 134,217,728 are kept"):
                 run.log_media("none", value, kind="audio", rate=rate)  # type: ignore[arg-type]
     found = store.run(run.id)
     kept = {}

@@ -246,6 +246,8 @@ def _size(values: Any) -> int:
 
 def _sound(value: Any, rate: int | None) -> Encoded:
     samples = _numbers(value)
+    if samples.size * sounds.SAMPLE_BYTES > MAX_BYTES:
+        raise ValueError(f"it has {samples.size:,} samples, at most {MAX_BYTES // sounds.SAMPLE_BYTES:,} are kept")
     return Encoded(".wav", Taken(samples.nbytes, partial(sounds.wav_of, samples, sounds.checked_rate(samples, rate))))
 
 

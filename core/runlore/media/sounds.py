@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 MAX_CHANNELS = 8
 MAX_RATE = 768_000  # samples a second
-LOUDEST = 32_767  # of 16 bits
+SAMPLE_BYTES = 2
+LOUDEST = 32_767  # of such a sample
 
 
 def checked_rate(samples: "NDArray[Any]", rate: int | None) -> int:
@@ -40,7 +41,7 @@ def wav_of(samples: "NDArray[Any]", rate: int) -> tuple[bytes, list[str]]:
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:
         sound.setnchannels(1 if numbers.ndim == 1 else numbers.shape[1])
-        sound.setsampwidth(2)
+        sound.setsampwidth(SAMPLE_BYTES)
         sound.setframerate(rate)
         sound.writeframes((np.clip(numbers, -largest, largest) * (LOUDEST / largest)).astype("<i2").tobytes())
     return file.getvalue(), losses
