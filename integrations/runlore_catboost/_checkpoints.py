@@ -33,6 +33,20 @@ def note_read(model: Any, path: Any) -> None:
         origins().drop(model)
 
 
+@guest.harmless
+def note_written(model: Any, content: Any) -> None:
+    """Note the bytes that a model was just written as, to be pickled or copied."""
+    if isinstance(content, bytes):
+        origins().note_written(model, content, rounds_of(model))
+
+
+@guest.harmless
+def note_loaded(model: Any, content: Any) -> None:
+    """Note the bytes that a model was just made of."""
+    if isinstance(content, bytes):
+        origins().note_loaded(model, content, rounds_of(model))
+
+
 def lineage(start: Any, params: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what a fit asks of its run: the snapshot, or the file of the model, that it goes on from."""
     snapshot = snapshot_of(params)

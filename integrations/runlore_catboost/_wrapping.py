@@ -45,8 +45,9 @@ def _wrap(wrappers: Wrappers) -> None:
         wrappers.wrap(module, "cv", _cv)
     wrappers.wrap(catboost.CatBoost, "save_model", _save_model)
     wrappers.wrap(catboost.CatBoost, "load_model", _load_model)
-    wrappers.wrap(catboost.CatBoost, "__deepcopy__", _copy)
     wrappers.wrap(catboost.CatBoost, "shrink", _shrink)
+    wrappers.wrap(catboost.CatBoost, "__getstate__", _pickle)
+    wrappers.wrap(catboost.CatBoost, "__setstate__", _unpickle)
 
 
 @guest.unseen
@@ -119,15 +120,24 @@ def _load_model(load: Callable[..., Any], model: Any, fname: Any = None, *args: 
 
 
 @guest.unseen
-def _copy(copy: Callable[..., Any], model: Any, *args: Any) -> Any:
-    result = copy(model, *args)
-    origins().note_copy(result, model, rounds_of)
-    return result
-
-
-@guest.unseen
 def _shrink(shrink: Callable[..., Any], model: Any, ntree_end: int, ntree_start: int = 0) -> None:
     run = None if ntree_start else origins().run_of(model, rounds_of(model))
     shrink(model, ntree_end, ntree_start)
     if run is not None:  # the model is that of an earlier iteration now
         origins().note_made(model, run, rounds_of(model))
+
+
+@guest.unseen
+def _pickle(pickle: Callable[..., Any], model: Any) -> Any:
+    """Return what a model is pickled and copied as."""
+    state = pickle(model)
+    _checkpoints.note_written(model, state.get("__model"))
+    return state
+
+
+@guest.unseen
+def _unpickle(unpickle: Callable[..., Any], model: Any, state: Any) -> Any:
+    content = state.get("__model")  # which is taken out
+    result = unpickle(model, state)
+    _checkpoints.note_loaded(model, content)
+    return result

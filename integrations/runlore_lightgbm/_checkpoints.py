@@ -35,6 +35,21 @@ def note_read(booster: Any, path: Any) -> None:
     origins().note_read(booster, path, rounds_of(booster))
 
 
+@guest.harmless
+def note_written(booster: Any, text: str) -> None:
+    """Note the text that a booster was just written as, for whatever it is used."""
+    origins().note_written(booster, text, rounds_of(booster))
+
+
+@guest.harmless
+def note_loaded(booster: Any, text: Any) -> None:
+    """Note the text that a booster was just made of."""
+    if isinstance(text, str):
+        origins().note_loaded(booster, text, rounds_of(booster))
+    else:
+        origins().drop(booster)
+
+
 def lineage(model: Any) -> Mapping[str, Any]:
     """Return what a training that goes on from a model asks of its run: a file that the model is, or was read from."""
     if isinstance(model, str | os.PathLike):

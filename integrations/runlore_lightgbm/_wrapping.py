@@ -17,7 +17,7 @@ from runlore.guest.wrapping import OnDemand, Wrappers, arguments
 from runlore_lightgbm import _checkpoints, _framework
 from runlore_lightgbm._callback import RunloreCallback
 from runlore_lightgbm._calls import Fit, TrainCall, Unrecorded, calls
-from runlore_lightgbm._owners import origins, rounds_of
+from runlore_lightgbm._owners import origins
 from runlore_lightgbm._training import Listener, Training
 
 
@@ -45,7 +45,9 @@ def _wrap(wrappers: Wrappers) -> None:
     wrappers.wrap(lightgbm.Booster, "__init__", _make)
     wrappers.wrap(lightgbm.Booster, "eval_valid", _eval_valid)
     wrappers.wrap(lightgbm.Booster, "save_model", _save_model)
-    wrappers.wrap(lightgbm.Booster, "__deepcopy__", _copy)
+    wrappers.wrap(lightgbm.Booster, "model_to_string", _write)
+    wrappers.wrap(lightgbm.Booster, "model_from_string", _read)
+    wrappers.wrap(lightgbm.Booster, "__setstate__", _unpickle)
 
 
 # Training
@@ -115,13 +117,32 @@ def _save_model(
 @guest.unseen
 def _make(make: Callable[..., Any], booster: Any, *args: Any, **kwargs: Any) -> None:
     make(booster, *args, **kwargs)
-    path = args[2] if len(args) > 2 else kwargs.get("model_file")
+    path, text = [*args[2:4], None, None][:2]
+    path, text = kwargs.get("model_file", path), kwargs.get("model_str", text)
     if path is not None:
         _checkpoints.note_read(booster, path)
+    elif text is not None:
+        _checkpoints.note_loaded(booster, text)
 
 
 @guest.unseen
-def _copy(copy: Callable[..., Any], booster: Any, *args: Any) -> Any:
-    result = copy(booster, *args)
-    origins().note_copy(result, booster, rounds_of)
+def _write(write: Callable[..., Any], booster: Any, *args: Any, **kwargs: Any) -> Any:
+    """Write a booster as a text, as pickles and copies do, too."""
+    text = write(booster, *args, **kwargs)
+    _checkpoints.note_written(booster, text)
+    return text
+
+
+@guest.unseen
+def _read(read: Callable[..., Any], booster: Any, model_str: Any) -> Any:
+    result = read(booster, model_str)
+    _checkpoints.note_loaded(booster, model_str)
+    return result
+
+
+@guest.unseen
+def _unpickle(unpickle: Callable[..., Any], booster: Any, state: Any) -> Any:
+    text = state.get("_handle")  # which becomes a pointer
+    result = unpickle(booster, state)
+    _checkpoints.note_loaded(booster, text)
     return result

@@ -35,6 +35,22 @@ def note_read(booster: Any, path: Any) -> None:
     if isinstance(path, str | os.PathLike):
         origins().note_read(booster, expanded(path), rounds_of(booster))
     else:
+        note_loaded(booster, path)
+
+
+@guest.harmless
+def note_written(booster: Any, content: Any) -> None:
+    """Note the bytes that a booster was just written as: by `save_raw`, or to be pickled."""
+    if isinstance(content, bytearray):
+        origins().note_written(booster, content, rounds_of(booster))
+
+
+@guest.harmless
+def note_loaded(booster: Any, content: Any) -> None:
+    """Note the bytes that a booster was just made of."""
+    if isinstance(content, bytearray):
+        origins().note_loaded(booster, content, rounds_of(booster))
+    else:
         origins().drop(booster)
 
 

@@ -36,6 +36,14 @@ def additions_of(booster: Any) -> Additions | None:
     return None if run is None else Additions(run, rounds - 1)
 
 
+def maker_of(model: Any) -> tuple[Any, int]:
+    """Return the run that made a booster, or the bytes of one, and how many iterations it had; None where none did."""
+    if isinstance(model, xgboost.Booster):
+        return origins().run_of(model, rounds_of(model)), rounds_of(model)
+    run, rounds = origins().written_by(model) if isinstance(model, bytearray) else (None, None)
+    return run, rounds or 0
+
+
 def rounds_of(booster: Any) -> int:
     """Return how many iterations a booster has made; 0 where it has made none yet."""
     try:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from xgboost import Booster
 from xgboost.callback import EarlyStopping, LearningRateScheduler, TrainingCallback
 
 from runlore import FitSession, guest
@@ -17,7 +16,7 @@ from runlore_xgboost._checkpoints import lineage
 from runlore_xgboost._data import record_data
 from runlore_xgboost._framework import NAME, folds_of, leads
 from runlore_xgboost._metrics import Curves, parsed, rate_of, record_importances
-from runlore_xgboost._owners import origins, rounds_of, trained
+from runlore_xgboost._owners import maker_of, origins, rounds_of, trained
 
 
 class Listener(TrainingCallback):
@@ -168,7 +167,7 @@ class Training:
 def begin_session(call: TrainCall, options: RunOptions, *, params: bool = False) -> FitSession:
     """Begin a session for a call, with the runs and the file that it goes on from."""
     start = call.arguments.get("xgb_model")
-    made_by = origins().run_of(start, rounds_of(start)) if isinstance(start, Booster) else None
+    made_by, rounds = maker_of(start)
     before = None if call.estimator is None else origins().run_of(call.estimator)
     tags = {} if call.estimator is None else {"estimator": type(call.estimator).__name__}
     tags |= {"method": "cv"} if call.is_cv else {}
@@ -177,7 +176,7 @@ def begin_session(call: TrainCall, options: RunOptions, *, params: bool = False)
     )
     session = FitSession.begin(NAME, request, params=partial(_params.of_call, call) if params else None)
     if session and made_by is not None and made_by.id != session.run.id:
-        session.link("resumed_from", made_by.id, rounds_of(start) - 1)
+        session.link("resumed_from", made_by.id, rounds - 1)
     return session
 
 

@@ -49,6 +49,9 @@ def _wrap(wrappers: Wrappers) -> None:
     wrappers.wrap(xgboost.Booster, "load_model", _load_model)
     wrappers.wrap(xgboost.Booster, "__getitem__", _slice)
     wrappers.wrap(xgboost.Booster, "__deepcopy__", _copy)
+    wrappers.wrap(xgboost.Booster, "save_raw", _save_raw)
+    wrappers.wrap(xgboost.Booster, "__getstate__", _pickle)
+    wrappers.wrap(xgboost.Booster, "__setstate__", _unpickle)
 
 
 # Training
@@ -170,6 +173,28 @@ def _slice(cut: Callable[..., Any], booster: Any, wanted: Any) -> Any:
     result = cut(booster, wanted)
     if isinstance(wanted, slice) and wanted.start in (None, 0) and wanted.step in (None, 1):
         origins().note_copy(result, booster, rounds_of)
+    return result
+
+
+@guest.unseen
+def _save_raw(save: Callable[..., Any], booster: Any, *args: Any, **kwargs: Any) -> Any:
+    result = save(booster, *args, **kwargs)
+    _checkpoints.note_written(booster, result)
+    return result
+
+
+@guest.unseen
+def _pickle(pickle: Callable[..., Any], booster: Any) -> Any:
+    state = pickle(booster)
+    _checkpoints.note_written(booster, state.get("handle"))
+    return state
+
+
+@guest.unseen
+def _unpickle(unpickle: Callable[..., Any], booster: Any, state: Any) -> Any:
+    content = state.get("handle")  # which becomes a pointer
+    result = unpickle(booster, state)
+    _checkpoints.note_loaded(booster, content)
     return result
 
 

@@ -297,12 +297,14 @@ def test_a_model_that_was_fitted_again_unseen_is_of_no_run(store: Store, tmp_pat
 
 
 @pytest.mark.shows("catboost", "resume as lineage")
-@pytest.mark.parametrize("by", ["model", "path", "loaded"])
+@pytest.mark.parametrize("by", ["model", "path", "loaded", "copy", "pickled"])
 def test_a_training_that_goes_on_from_a_model_is_lineage(store: Store, tmp_path: Path, by: str) -> None:
     path = tmp_path / "model.cbm"
     first = train(RunloreCallback(), use_best_model=False)
     first.save_model(path)
-    start = {"model": first, "path": str(path), "loaded": catboost.CatBoostClassifier().load_model(path)}[by]
+    loaded = catboost.CatBoostClassifier().load_model(path)
+    ways = {"model": first, "path": str(path), "loaded": loaded, "copy": first.copy()}
+    start = {**ways, "pickled": pickle.loads(pickle.dumps(first))}[by]
     model = train(RunloreCallback(), fit={"init_model": start}, iterations=3)
     second, before = store.runs()
     assert second.links == [{"kind": "resumed_from", "run": before.id, "step": 4}]

@@ -344,6 +344,30 @@ def test_a_booster_that_goes_on_is_linked_to_its_run(store: Store) -> None:
     assert second.metrics["train/binary_logloss"].steps.tolist() == [6, 7, 8]
 
 
+WAYS: Any = {
+    "copy": copy.deepcopy,
+    "pickle": lambda booster: pickle.loads(pickle.dumps(booster)),
+    "text": lambda booster: lightgbm.Booster(model_str=booster.model_to_string()),
+    "text of another": lambda booster: copy.copy(booster).model_from_string(booster.model_to_string()),
+    "the first three": lambda booster: lightgbm.Booster(model_str=booster.model_to_string(num_iteration=3)),
+}
+
+
+@pytest.mark.parametrize(("way", "step"), list(zip(WAYS, [5, 5, 5, 5, 3], strict=True)))
+def test_what_a_booster_became_in_memory_is_linked_to_its_run(store: Store, way: str, step: int) -> None:
+    start = WAYS[way](train(RunloreCallback()))
+    train(RunloreCallback(), init_model=start, rounds=3)
+    second, before = store.runs()
+    assert second.links == [{"kind": "resumed_from", "run": before.id, "step": step}]
+
+
+def test_what_was_trained_on_before_it_was_pickled_is_linked_to_nothing(store: Store) -> None:
+    booster = train(RunloreCallback(), keep_training_booster=True)
+    booster.update()
+    train(RunloreCallback(), init_model=pickle.loads(pickle.dumps(booster)))
+    assert store.runs()[0].links == []
+
+
 @pytest.mark.shows("lightgbm", "resume as lineage")
 @pytest.mark.parametrize("loaded", [False, True])
 def test_a_file_that_a_training_goes_on_from_is_lineage(store: Store, tmp_path: Path, loaded: bool) -> None:

@@ -354,6 +354,32 @@ def test_a_booster_that_goes_on_is_linked_to_its_run(store: Store) -> None:
     assert second.metrics["train/logloss"].steps.tolist() == [5, 6, 7]
 
 
+WAYS: Any = {
+    "copy": lambda booster: booster.copy(),
+    "pickle": lambda booster: pickle.loads(pickle.dumps(booster)),
+    "bytes": lambda booster: booster.save_raw("json"),
+    "read from bytes": lambda booster: xgboost.Booster(model_file=booster.save_raw()),
+    "the first three": lambda booster: booster[:3],
+    "a pickled slice": lambda booster: pickle.loads(pickle.dumps(booster[0:3])),
+    "the last three": lambda booster: booster[2:],
+}
+
+
+@pytest.mark.parametrize(("way", "step"), list(zip(WAYS, [4, 4, 4, 4, 2, 2, None], strict=True)))
+def test_what_a_booster_became_in_memory_is_linked_to_its_run(store: Store, way: str, step: int | None) -> None:
+    start = WAYS[way](train(RunloreCallback()))
+    train(RunloreCallback(), xgb_model=start, rounds=3)
+    second, before = store.runs()
+    assert second.links == ([] if step is None else [{"kind": "resumed_from", "run": before.id, "step": step}])
+
+
+def test_what_was_trained_on_before_it_was_pickled_is_linked_to_nothing(store: Store) -> None:
+    booster = train(RunloreCallback())
+    booster.update(matrix(), 5)
+    train(RunloreCallback(), xgb_model=pickle.loads(pickle.dumps(booster)))
+    assert store.runs()[0].links == []
+
+
 @pytest.mark.shows("xgboost", "resume as lineage")
 @pytest.mark.parametrize("loaded", [False, True])
 def test_a_file_that_a_training_goes_on_from_is_lineage(store: Store, tmp_path: Path, loaded: bool) -> None:

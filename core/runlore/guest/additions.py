@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runlore.provenance.origins import Writing
 
 VALUES = 16  # of each tensor that are looked at, at least, to tell weights from others
+MAX_WRITTEN = 100  # models whose bytes are known
 MAX_PLACES = 1000  # of a fit that are known by their weights
 Place = tuple[int | None, float | None]  # step and epoch
 Tensors = Callable[[], Sequence[Any] | None]  # gives flat arrays or tensors
@@ -83,6 +84,7 @@ class Origins(Part):
     def __init__(self) -> None:
         self._made: ByIdentity[tuple[Run, int | None]] = ByIdentity()
         self._read: ByIdentity[tuple[Source, int | None]] = ByIdentity()
+        self._written: dict[bytes, tuple[Run, int | None]] = {}  # by the hash of the bytes that a model was written as
 
     def note_made(self, item: Any, run: Run, rounds: int | None = None) -> None:
         """Note that a recorded fit has made an object."""
@@ -108,6 +110,25 @@ class Origins(Part):
         self._made.pop(item)
         self._read.pop(item)
 
+    def note_written(self, item: Any, content: bytes | bytearray | str, rounds: int | None = None) -> None:
+        """Note what an object was pickled or written as: who is made of the same bytes is the same model."""
+        run = self.run_of(item, rounds)
+        if run is not None:
+            self._written[_digest_of(content)] = run, rounds
+            while len(self._written) > MAX_WRITTEN:
+                del self._written[next(iter(self._written))]
+
+    def note_loaded(self, item: Any, content: bytes | bytearray | str, rounds: int | None = None) -> None:
+        """Note the bytes that an object has just been made of."""
+        self.drop(item)
+        run, _ = self.written_by(content)
+        if run is not None:
+            self.note_made(item, run, rounds)
+
+    def written_by(self, content: bytes | bytearray | str) -> tuple[Run | None, int | None]:
+        """Return the run whose model was written as these bytes in this process, and how far it was then."""
+        return (self._written.get(_digest_of(content)) if self._written else None) or (None, None)
+
     def run_of(self, item: Any, rounds: int | None = None) -> Run | None:
         """Return the run that made an object; None where none did, or it has gone on."""
         run, then = self._made.get(item) or (None, None)
@@ -117,6 +138,10 @@ class Origins(Part):
         """Return the file that an object was read from, if both are as they were."""
         source, then = self._read.get(item) or (None, None)
         return source.path if source is not None and then == rounds and source.is_unchanged else None
+
+
+def _digest_of(content: bytes | bytearray | str) -> bytes:
+    return hashlib.blake2b(content.encode() if isinstance(content, str) else content).digest()
 
 
 class KnownWeights:
