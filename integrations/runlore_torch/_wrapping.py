@@ -6,9 +6,11 @@ themselves.
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import runlore
 from runlore import guest
 from runlore.guest.wrapping import OnDemand, Wrappers
 from runlore_torch import _framework
@@ -26,12 +28,15 @@ class Wrapped(OnDemand, guest.Part):
     def __init__(self) -> None:
         super().__init__(_wrap)
         self._hook: Any = None
+        self._files = ExitStack()  # the switch for what is saved and loaded in a block, as autolog has it, too
 
     def want(self, reason: str) -> None:
         """Wrap, and listen to optimizers, unless that is done already."""
         from torch.optim.optimizer import register_optimizer_step_post_hook
 
         super().want(reason)
+        if reason == "callback" and not self.is_wanted("autolog"):
+            self._files.enter_context(runlore.autolog("torch-files"))
         if self._hook is None:
             loops().meet = _met
             self._hook = register_optimizer_step_post_hook(loops().note_step)
@@ -41,6 +46,10 @@ class Wrapped(OnDemand, guest.Part):
         super().unwant(reason)
         if reason == "autolog":
             loops().close_all()
+        else:
+            files = self._files.pop_all()
+            if not self.is_wanted("autolog"):
+                files.close()
         if self._hook is not None and not any(map(self.is_wanted, ("autolog", "callback"))):
             self._hook.remove()
             self._hook = None

@@ -3,13 +3,16 @@
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
 import runlore
 from runlore import Store
+from runlore_torch import RunloreCallback
 
 
 def test_what_a_loop_saves_and_loads_belongs_to_its_run(store: Store, tmp_path: Path) -> None:
@@ -36,6 +39,38 @@ def test_what_a_loop_saves_and_loads_belongs_to_its_run(store: Store, tmp_path: 
         if thread.name == "runlore-files":  # which ends with the run that was the last
             thread.join(30)
             assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("how", ["alone", "within another", "autolog left it out"])
+def test_a_block_keeps_what_its_loop_saves_and_loads(store: Store, tmp_path: Path, how: str) -> None:
+    """It took autolog."""
+    save, file = torch.save, tmp_path / "state.pt"
+    torch.save({}, tmp_path / "before.pt")
+    left_out = runlore.autolog("torch", without=["torch-files"]) if how == "autolog left it out" else nullcontext()
+    with left_out, RunloreCallback("outer") if how == "within another" else nullcontext(), RunloreCallback("inner"):
+        model, optimizer = started(0.1)
+        optimizer.step()
+        torch.save(model.state_dict(), file)
+        torch.load(tmp_path / "before.pt")
+    torch.save({}, tmp_path / "behind.pt")
+    assert torch.save is save
+    (run,) = store.runs()
+    names = [] if how == "autolog left it out" else ["state.pt"]
+    assert [item.name for item in run.artifacts if item.kind == "model"] == names
+    assert {name for name in run.data if name.endswith(".pt")} == ({"before.pt"} if names else set())
+
+
+def test_autolog_that_begins_in_a_block_outlives_it(store: Store, tmp_path: Path) -> None:
+    with RunloreCallback():
+        log = runlore.autolog("torch")
+    try:
+        model, optimizer = started(0.1)
+        optimizer.step()
+        torch.save(model.state_dict(), tmp_path / "state.pt")
+    finally:
+        log.disable()
+    (run,) = store.runs()
+    assert [item.name for item in run.artifacts if item.kind == "model"] == ["state.pt"]
 
 
 def started(lr: float) -> tuple[nn.Module, torch.optim.Optimizer]:
