@@ -21,6 +21,7 @@ from runlore._process import process
 from runlore.errors import RunloreWarning, StoreBusy
 from runlore.index import changes, index
 from runlore.index.watching import Watching
+from tests.forged import ForgedStore
 from tests.process import Process
 from tests.stress.growing import grow, make_templates, opened
 
@@ -90,6 +91,48 @@ def test_a_second_reader_is_answered_from_what_is_there_and_told_so(
     reader.kill(signal.SIGKILL)
     assert len(open_store(grown).runs()) == RUNS
     open_store(grown).index.require_all()
+
+
+def test_runs_with_large_files_are_read_behind_all_others_and_told_of_as_long_as_they_are_put_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "LARGE_BYTES", 10_000)
+    monkeypatch.setattr(index, "PATIENCE_S", -1.0)
+    forged = ForgedStore(tmp_path / "s")
+    for name in ("a", "b", "c"):
+        forged.run([{"type": "note", "text": "x" * 20_000}], name=name)
+    forged.run(name="small")
+
+    def names() -> set[str]:
+        return {run.name for run in open_store(forged.root).runs()}
+
+    with pytest.warns(RunloreWarning, match="^2 runs with large files are not read yet: the next commands go on"):
+        store = open_store(forged.root)
+        assert {run.name for run in store.runs()} == {"small", "a"}
+    assert len(store.runs()) == 2, "the same process goes on without them for a while"
+    with pytest.warns(RunloreWarning, match="^a run with large files is not read yet"):
+        assert names() == {"small", "a", "b"}
+    forged.run(name="new")
+    assert names() == {"small", "new", "a", "b", "c"}
+    assert names() == {"small", "new", "a", "b", "c"}
+
+
+def test_who_acts_on_what_no_run_needs_waits_for_runs_with_large_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "LARGE_BYTES", 10_000)
+    monkeypatch.setattr(index, "PATIENCE_S", -1.0)
+    forged = ForgedStore(tmp_path / "s")
+    for name in ("a", "b", "c"):
+        forged.run([{"type": "note", "text": "x" * 20_000}], name=name, end={"status": "failed"})
+    with pytest.warns(RunloreWarning, match="^2 runs"):
+        store = open_store(forged.root)
+        assert len(store.runs()) == 1
+    store.index.require_all()
+    assert len(store.runs()) == 3
+    (store.root / "index-v1.sqlite").unlink()
+    with open_store(store.root).start_run("c", resume="allow") as run:
+        assert run.id == store.run("c").id
 
 
 @pytest.mark.parametrize("flushed", [True, False])

@@ -32,6 +32,8 @@ from runlore.log.sealing import seal
 MAX_TRIES = 5  # to read a run whose files are sealed or removed meanwhile
 PART_RUNS = 256  # that are read before they are stored, which bounds the memory
 PART_BYTES = 32 << 20  # of files, likewise
+NEARLY_ALL = 0.99  # the share that is told while only runs with large files are left
+LARGE_BYTES = 32 << 20  # of a run's files, which is read behind all others
 KNOWN_EVENT_BYTES = 8 << 20  # of a damaged log of which everything but its points is kept
 
 
@@ -77,6 +79,8 @@ class News:
     gone_days: list[str] = field(default_factory=list)
     closed: list[Path] = field(default_factory=list)  # folders that this user can't list
     goes_on: bool = False
+    is_large_left: bool = False  # True where all that follows is runs with large files, each by itself
+    put_off: int = 0  # such runs that are left for the next look
     share: float = 1.0
     size: int = 0  # bytes of the files that were read
 
@@ -94,26 +98,32 @@ class News:
         return bool(self.days or self.changes or self.gone or self.gone_days)
 
 
-def read_news(folder: Folder, database: Sqlite) -> Iterator[News]:
+def read_news(folder: Folder, database: Sqlite, patience: float | None = None) -> Iterator[News]:
     """Read the runs that are not as the index knows them, in parts of bounded size; the last one may be empty.
 
+    Those with large files come behind all others, each as a part of its own. After `patience` seconds with them, and
+    one at least, the rest is put off until the next look.
     This is slow, so that no transaction should be open meanwhile; the parts before are best stored at once.
     """
     known = dict(database.query("SELECT day, mtime FROM days"))
     part = News()
     days = _days(folder, part.closed)
     touched = [item for item in days.items() if not item[1] or known.get(item[0]) != item[1]]
+    late: dict[tuple[str, int], list[Change]] = {}  # runs with large files, by day and its mtime
     for place, (day, mtime) in enumerate(touched):
         changes = _compare_day(part, folder, database, day)
         with _entered(folder, day if changes else None) as above:
             for change in changes or ():
+                if _is_large(change):
+                    late.setdefault((day, mtime), []).append(change)
+                    continue
                 _read_change(folder, change, _known_replays(folder, database, change), above=above)
                 part.add(change)
                 if len(part.changes) >= PART_RUNS or part.size >= PART_BYTES:
                     part.goes_on, part.share = True, place / len(touched)
                     yield part
                     part = News(closed=part.closed)
-        if changes is not None:
+        if changes is not None and (day, mtime) not in late:
             part.days.append((day, mtime))
     part.gone_days = list(known.keys() - days.keys())
     for change in list(_live_changes(part, folder, database)):
@@ -121,7 +131,39 @@ def read_news(folder: Folder, database: Sqlite) -> Iterator[News]:
         part.add(change)
     if part.days and not (part.changes or part.gone or part.gone_days):
         part.days = [item for item in part.days if known.get(item[0]) != item[1]]
+    if late:
+        part.goes_on, part.is_large_left, part.share = True, True, NEARLY_ALL
     yield part
+    part.changes.clear()
+    yield from _large_news(folder, database, late, patience)
+
+
+def _large_news(
+    folder: Folder, database: Sqlite, late: dict[tuple[str, int], list[Change]], patience: float | None
+) -> Iterator[News]:
+    """Read runs with large files, by day, each as a part of its own, until patience is at an end."""
+    begun = time.monotonic()
+    left = sum(map(len, late.values()))
+    for day, changes in late.items():
+        while changes:
+            change = changes.pop(0)
+            _read_change(folder, change, _known_replays(folder, database, change))
+            left -= 1
+            part = News([] if changes else [day], [change], goes_on=left > 0, share=NEARLY_ALL if left else 1.0)
+            if left and patience is not None and time.monotonic() - begun > patience:
+                part.put_off, part.goes_on, part.share = left, False, 1.0
+            yield part
+            part.changes.clear()  # what was stored makes room for the next one
+            if part.put_off:
+                return
+            del change
+
+
+def _is_large(change: Change) -> bool:
+    """Return True for a run that may take long to be read, or much memory."""
+    with suppress(OSError):
+        return sum(os.lstat(item.path).st_size for item in change.files) > LARGE_BYTES  # noqa: PTH116
+    return False
 
 
 def seal_waiting(folder: Folder, database: Sqlite, budget: int) -> list[str]:

@@ -35,6 +35,8 @@ MAX_TRIES = 5  # while other processes delete or lock the index
 CATCH_UP_WAIT_S = 0.25  # for another process that brings the index up to date, before an answer may be stale
 BUILD_WAIT_S = 5.0  # for another process that builds the index
 FLUSHED_EVERY_S = 30.0  # at least between two times that a process has the disk keep what it wrote
+PATIENCE_S = 5.0  # with runs whose files are large, in one look
+REST_S = 60.0  # before the next one of the same process
 MAX_SEALED_BYTES = 32 << 20  # of dead logs that one look seals on the way
 
 
@@ -68,6 +70,8 @@ class Index:
         folder.check_parts()
         self.answer_s: float | None = None  # seconds that the answer to a question may take
         self.held = False  # True while answers are of one state: see `one_state`
+        self.patience: float | None = PATIENCE_S  # seconds for runs with large files in one look; None for all
+        self._put_off = -REST_S  # when runs with large files were put off, by the monotonic clock
         self._flushed = -FLUSHED_EVERY_S  # by the monotonic clock
         self._path: Path | None = first_place(folder)
         self._db = self._open()
@@ -164,7 +168,7 @@ class Index:
             try:
                 with self._db.locked():
                     begin(self._db)
-                    self._read_rest(None)
+                    self._read_rest(None, None)
                     return count_runs(self._db)
             except _PartialNews:
                 self._go_to(cache_place(self._folder))  # the one in the store is theirs who can read all runs
@@ -181,7 +185,9 @@ class Index:
         Raises:
             StoreBusy: another process is still building it, so that runs are missing in it.
         """
+        self.patience = None
         self.refresh()
+        self.patience = PATIENCE_S
         if not is_built(self._db):
             raise StoreBusy(f"{_unbuilt(self._folder, self._db)}: try again when it is done")
 
@@ -265,11 +271,11 @@ class Index:
                 with self._db.locked():
                     if not is_ready(self._db):
                         begin(self._db)
-                    self._read_rest(MAX_SEALED_BYTES)
+                    self._read_rest(MAX_SEALED_BYTES, self.patience)
                 return True
             if not is_built(self._db):  # whoever built it was interrupted
                 with self._db.locked():
-                    self._read_rest(MAX_SEALED_BYTES)
+                    self._read_rest(MAX_SEALED_BYTES, self.patience)
                 return True
             adopt(self._db)
             refused = seal_waiting(self._folder, self._db, MAX_SEALED_BYTES)
@@ -279,24 +285,32 @@ class Index:
             news = next(read_news(self._folder, self._db))
             if news or news.closed:
                 self._store(news, MAX_SEALED_BYTES)
-            if news.goes_on:
+            rests = self.patience is not None and time.monotonic() - self._put_off < REST_S
+            if news.goes_on and not (news.is_large_left and rests):
                 with self._db.locked():
-                    self._read_rest(MAX_SEALED_BYTES)
+                    self._read_rest(MAX_SEALED_BYTES, self.patience)
             elif news and time.monotonic() - self._flushed > FLUSHED_EVERY_S:
                 self._flush()
         except Locked:
             return False
         return True
 
-    def _read_rest(self, seal: int | None) -> None:
-        """Read and store what changed in parts, with the lock held; who is interrupted leaves whole parts."""
+    def _read_rest(self, seal: int | None, patience: float | None) -> None:
+        """Read and store what changed in parts, with the lock held; who is interrupted leaves whole parts.
+
+        Runs with large files are put off as `read_news` does.
+        """
         set_built(self._db, built=False)
-        for news in read_news(self._folder, self._db):
+        for news in read_news(self._folder, self._db, patience):
             self._store(news, seal)
             if (tell := process.part(Watching).tell) is not None:
                 tell(count_runs(self._db), news.share)
-        make_indexes(self._db)
-        set_built(self._db, built=True)
+            if news.is_large_left or not news.goes_on:
+                make_indexes(self._db)
+                set_built(self._db, built=True)
+            if news.put_off:
+                self._put_off = time.monotonic()
+                report(_put_off(news.put_off))
         self._flush()
 
     def _flush(self) -> None:
@@ -348,6 +362,11 @@ def ask_empty(question: Callable[Concatenate[Sqlite, P], T], *arguments: P.args,
 def _unbuilt(folder: Folder, database: Sqlite) -> str:
     known = count_runs(database)
     return f"another process still builds the index of {str(folder.root)!r}, with {known:,} runs so far"
+
+
+def _put_off(count: int) -> str:
+    whose = f"{count:,} runs with large files are" if count > 1 else "a run with large files is"
+    return f"{whose} not read yet: the next commands go on, and `runlore reindex` reads all"
 
 
 def _next_place(folder: Folder, path: Path) -> Path | None:

@@ -190,6 +190,8 @@ class Store:
         else:
             parent_id = None if parent is None else parent.id
             experiment = _experiment_of(parent) if experiment is None else experiment
+        if resume is not None and self.exists:
+            self.index.patience = None  # the run to go on with may be one that a look puts off
         if resume == "allow":
             from runlore.recording.resuming import find_job
             from runlore.store.earlier import JOB, find_earlier
