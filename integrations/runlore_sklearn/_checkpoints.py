@@ -10,7 +10,7 @@ from typing import Any
 
 from runlore import guest
 from runlore.guest.additions import Additions, Source
-from runlore_sklearn._copies import MAX_KEPT_BYTES
+from runlore_sklearn._copies import MAX_KEPT_BYTES, copies
 from runlore_sklearn._owners import owners
 
 PLAIN_FILES = (io.BufferedWriter, io.BufferedReader, io.BufferedRandom, io.FileIO)
@@ -22,12 +22,19 @@ def record_dump(value: Any, target: Any) -> None:
     """Record the file that estimators were just written to, alone or inside dicts, lists and tuples."""
     if not owners() or guest.in_fit():
         return
-    found = (owners().maker_of(item) for item in _items_in(value))
-    runs = {owner.session.run.id: owner.session.run for owner in found if owner is not None}
+    found = (_maker_of(item) for item in _items_in(value))
+    runs = {run.id: run for run in found if run is not None}
     path = _path_of(target) if runs else None
     if path is not None and path.is_file():
         for run in runs.values():
             Additions(run).file(path.absolute(), kind="model", most=MAX_KEPT_BYTES)
+
+
+def _maker_of(item: Any) -> Any:
+    """Return the run that made an estimator, or the one that it is a copy of."""
+    owner = owners().maker_of(item)
+    copied = copies().maker_of(item) if owner is None else None
+    return owner.session.run if owner is not None else copied.additions.run if copied is not None else None
 
 
 def record_load(value: Any, source: Any) -> None:

@@ -1,13 +1,17 @@
-"""Copy a fitted estimator: as bytes to be kept, and as an object to be scored."""
+"""Copy a fitted estimator: as bytes to be kept, and as an object to be scored. Know the copies that users make."""
 
+import hashlib
 import io
 import pickle
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-from runlore import FitSession
+from runlore import FitSession, guest
+from runlore.guest.additions import Additions
 
 MAX_KEPT_BYTES = 100 << 20  # of a fitted model
+MAX_KNOWN_BYTES = 16 << 20  # of one whose copies are known
+MAX_KNOWN = 1000  # estimators whose copies are
 CALLBACKS = "_skl_callbacks"  # where scikit-learn keeps an estimator's callbacks
 
 
@@ -34,6 +38,75 @@ def pickled(session: FitSession, estimator: Any) -> bytes | None:
         session.missing("the fitted model", f"it can't be pickled: {type(error).__name__}: {error}")
         return None
     return buffer.getvalue()
+
+
+class Maker(NamedTuple):
+    """What adds to the run that fitted an estimator, and the fingerprint of the data that it was fitted on."""
+
+    additions: Additions
+    trained_on: str | None
+
+
+class Copies(guest.Part):
+    """Knows the estimators that were fitted by all that they hold, so that a copy is known as well."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self._made: dict[str, Maker] = {}
+
+    def note(self, estimator: Any, session: FitSession, trained_on: str | None) -> None:
+        """Note the fit that has made an estimator what it is now."""
+        digest = _digest(estimator)
+        if digest is not None:
+            self._made.pop(digest, None)
+            self._made[digest] = Maker(Additions(session.run), trained_on)
+            for other in list(self._made)[:-MAX_KNOWN]:
+                del self._made[other]
+
+    def maker_of(self, estimator: Any) -> Maker | None:
+        """Return the fit that made an estimator, or the one that it is a copy of; None where it isn't known."""
+        digest = _digest(estimator) if self._made and hasattr(type(estimator), "get_params") else None
+        return None if digest is None else self._made.get(digest)
+
+
+def copies() -> Copies:
+    """Return those that this process knows."""
+    return guest.part(Copies)
+
+
+def _digest(estimator: Any) -> str | None:
+    """Return a hash of all that an estimator holds, by value; None where that can't be told, or is a lot."""
+    content = _Hashed()
+    pickler = pickle.Pickler(content, protocol=5)
+    pickler.fast = True  # what occurs twice is written twice, be it one object or two that are equal
+    try:
+        with guest.without_trace():
+            pickler.dump(estimator)
+    except Exception:  # an estimator's own pickling may raise anything
+        return None
+    return content.digest.hexdigest()
+
+
+class _Hashed:
+    """A file that only counts and hashes."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self._room = MAX_KNOWN_BYTES
+
+    def write(self, data: bytes) -> int:
+        """Take a part of a pickle.
+
+        Raises:
+            TooLarge: it is beyond what is looked at.
+        """
+        size = memoryview(data).nbytes
+        self._room -= size
+        if self._room < 0:
+            raise TooLarge
+        self.digest.update(data)
+        return size
 
 
 def copy_of(estimator: Any, model: bytes | None) -> Any:

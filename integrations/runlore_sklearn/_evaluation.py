@@ -9,6 +9,7 @@ from runlore.guest.additions import Additions
 from runlore.guest.recorder import Recorder
 from runlore.guest.session import Beside
 from runlore.guest.wrapping import Written
+from runlore_sklearn._copies import copies
 from runlore_sklearn._data import Args, Kwargs, data_of
 from runlore_sklearn._framework import NAME
 from runlore_sklearn._owners import owners
@@ -65,4 +66,6 @@ def _target(estimator: Any) -> tuple[Recorder, str | None] | None:
         made_by, name = None if owner is None else owner.session.run.id, type(estimator).__name__
         beside = Beside.fit_under_way(estimator, name, made_by) if is_within_another() else None
         return None if beside is None else (beside, None if owner is None else owner.trained_on)
-    return owners().writer_of(estimator) if owner is None else (Additions(owner.session.run), owner.trained_on)
+    if owner is None:
+        return owners().writer_of(estimator) or copies().maker_of(estimator)
+    return Additions(owner.session.run), owner.trained_on

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from runlore import FitSession, guest
 from runlore.guest.wrapping import token_of
-from runlore_sklearn._copies import TooLarge, copy_of, pickled
+from runlore_sklearn._copies import MAX_KNOWN_BYTES, TooLarge, copies, copy_of, pickled
 from runlore_sklearn._data import Args, Named, NotScored, Sample, record_classes, record_data, sample_of
 from runlore_sklearn._framework import NAME
 from runlore_sklearn._histories import epochs_of, record_epochs
@@ -117,6 +117,8 @@ class Training:
             model, self._sample, self._unscored = None, None, f"the model is {error}"
         if model is not None:
             session.keep_bytes(model, name="model.pkl", kind="model")
+            if len(model) <= MAX_KNOWN_BYTES:
+                copies().note(estimator, session, self._trained_on)
         if not is_search(estimator):
             self._score(session, model)
 

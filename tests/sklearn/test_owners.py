@@ -1,5 +1,7 @@
 """Which run a fitted estimator and its parts belong to."""
 
+import copy
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,15 +9,17 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import StackingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, StackingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from runlore import Store
@@ -126,3 +130,36 @@ def test_what_only_looks_like_other_weights_is_the_fits(autologged: Store) -> No
     going_on = GaussianNB().partial_fit(X, Y, [0, 1, 2]).partial_fit(X, Y)
     going_on.score(X[::2], Y[::2])
     assert [run.metrics["test_score"].count for run in autologged.runs()] == [1, 1]
+
+
+@pytest.mark.parametrize("how", ["deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "made",
+    [
+        LogisticRegression(max_iter=300),
+        make_pipeline(StandardScaler(), GaussianNB()),
+        HistGradientBoostingClassifier(max_iter=3),
+        SVC(),
+    ],
+    ids=lambda made: type(made).__name__,
+)
+def test_a_copy_of_a_fitted_estimator_is_of_its_run(autologged: Store, tmp_path: Path, made: Any, how: str) -> None:
+    """Its score was lost, and its file was nobody's."""
+    model = clone(made).fit(X[:100], Y[:100])
+    copied = copy.deepcopy(model) if how == "deepcopy" else pickle.loads(pickle.dumps(model))
+    told = copied.score(X[100:], Y[100:])
+    joblib.dump(copied, tmp_path / "copied")
+    (run,) = autologged.runs()
+    assert run.metrics["test_score"].values.tolist() == [told]
+    (found,) = which_run(autologged, tmp_path / "copied").found
+    assert found.run == run.id
+
+
+def test_what_differs_from_an_estimator_in_anything_is_no_copy_of_it(autologged: Store) -> None:
+    model = LogisticRegression(max_iter=300).fit(X[:100], Y[:100])
+    other, changed = copy.deepcopy(model), copy.deepcopy(model)
+    other.C = 3.0
+    changed.coef_ = changed.coef_ + 1e-9
+    for item in (other, changed):
+        item.score(X[100:], Y[100:])
+    assert "test_score" not in autologged.runs()[0].metrics
