@@ -14,6 +14,8 @@ from runlore_sklearn._framework import validation_of
 from runlore_sklearn._params import readable
 
 MAX_CHILDREN = 1_000  # candidates or folds that become runs of their own
+TESTED = "<the rows that it is tested on>"  # a setting of a fold, which is no param
+ROWS = ("train_rows", TESTED)
 HALVING = ("iter", "n_resources")  # columns that tell the candidates of a halving search apart
 
 Begin = Callable[[Any, str], "FitSession | None"]
@@ -90,7 +92,7 @@ def _noting_settings(tasks: Iterable[Any], settings: list[dict[str, Any]]) -> It
         named = task[2]
         found = dict(named.get("parameters") or {})
         if hasattr(named.get("train"), "__len__"):
-            found["train_rows"] = len(named["train"])
+            found |= {"train_rows": len(named["train"]), TESTED: hash(np.asarray(named.get("test")).tobytes())}
         settings.append(found)
         yield task
 
@@ -112,6 +114,7 @@ def _record_folds(session: FitSession, results: Any, settings: list[dict[str, An
             failed = str(error).strip().rpartition("\n")[2] if error else None
             single = {name: [value] for name, value in points.items()}
             params = _readable(settings[place]) if varied and place < len(settings) else {}
+            params.pop(TESTED, None)
             seconds = points.get("fit_time", 0.0) + points.get("score_time", 0.0)
             session.child(f"fold-{place}", params=params, points=single, tags={}, failed=failed, seconds=seconds)
     for name, values in series.items():
@@ -130,10 +133,15 @@ def _readable(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _varies(settings: list[dict[str, Any]]) -> bool:
-    """Return True if the folds differ by more than the rows that they leave out, as those of a learning curve do."""
-    sizes = [found.get("train_rows", 0) for found in settings]
-    others = [{name: value for name, value in found.items() if name != "train_rows"} for found in settings]
-    return any(other != others[0] for other in others) or (bool(sizes) and min(sizes) < 0.5 * max(sizes))
+    """Return True if the folds differ by more than the rows that they leave out, as those of a learning curve do.
+
+    Those are tested on the same rows with more and more to train on.
+    """
+    sizes: dict[Any, set[int]] = {}
+    for found in settings:
+        sizes.setdefault(found.get(TESTED), set()).add(found.get("train_rows", 0))
+    others = [{name: value for name, value in found.items() if name not in ROWS} for found in settings]
+    return any(other != others[0] for other in others) or any(len(some) > 1 for some in sizes.values())
 
 
 def _points_of(fold: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -15,6 +15,7 @@ from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
     RandomizedSearchCV,
+    TimeSeriesSplit,
     cross_val_predict,
     cross_val_score,
     cross_validate,
@@ -110,6 +111,17 @@ def test_the_scores_are_the_same_with_and_without(store: Store) -> None:
 def test_other_validations_leave_no_loose_runs(autologged: Store, call: Callable[[], Any]) -> None:
     call()
     assert len(autologged.runs("parent is None")) == 1
+
+
+def test_a_mean_is_of_folds_and_not_of_how_many_rows_were_trained_on(autologged: Store) -> None:
+    """A learning curve had one where half the rows were the least, and folds of growing size had none."""
+    learning_curve(tree(), X, Y, cv=3, train_sizes=[0.6, 1.0], shuffle=True, random_state=0)
+    scores = cross_val_score(tree(), X, Y, cv=TimeSeriesSplit(4))
+    folds, curve = autologged.runs("parent is None")
+    assert folds.metrics["mean_test_score"].last == pytest.approx(scores.mean())
+    assert "mean_test_score" not in curve.metrics
+    assert {child.params["train_rows"] for child in curve.children} == {60, 100}
+    assert not any(name.startswith("<") for child in curve.children for name in child.params)
 
 
 def test_a_cross_validation_inside_a_run_of_the_user_joins_it(autologged: Store) -> None:
