@@ -201,6 +201,7 @@ def record_fit(
 ) -> TappedFit | None:
     """Record the fit that begins; None where `is_recorded` says no, or this process records none."""
     if not is_recorded(trainer, options):
+        guest.tell_part(NAME)
         return None
     methods = methods_of_a_fit(trainer)  # before a run is begun whose end we would not learn
     training = Training.begin(trainer, options, launch, early)

@@ -148,6 +148,8 @@ def _training_of(trainer: Any, named: Mapping[str, Any]) -> Training | None:
     listener = _listener_of(trainer)
     if listener is None or guest.is_part(_framework.NAME, asked=options_of(trainer).asked):
         owners().discard(trainer)
+        if listener is not None:
+            guest.tell_part(_framework.NAME)
         return None
     return Training(trainer, listener, named)
 

@@ -63,3 +63,6 @@ def test_a_fit_with_a_callback_of_its_own_is_a_run_below_that_of_an_estimator(st
     assert (net.parent, net.name, net.experiment) == (outer, "net", "digits")
     assert net.metrics["train_loss_step"].count == 10
     assert (part.parent, part.tags["integration"]) == (None, "sklearn")
+    (lacking,) = [item["what"] for item in part.missing if "training" in str(item["what"])]
+    assert lacking == "a training of lightning in it"
+    assert not any("training" in str(item["what"]) for item in outer.missing)

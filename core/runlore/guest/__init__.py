@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         without_trace,
     )
     from runlore.guest.request import FitRequest
-    from runlore.guest.session import current, fit_of
+    from runlore.guest.session import current, fit_of, tell_part
     from runlore.guest.state import Part, file_state, once_imported, open_run, part
 
 _HOMES = {
@@ -61,6 +61,7 @@ _HOMES = {
     "records_dry_runs": "guards",
     "run_name": "guards",
     "take_settings": "files.named",
+    "tell_part": "session",
     "telling_once": "guards",
     "token": "fits",
     "unrecorded": "fits",
@@ -97,6 +98,7 @@ __all__ = [
     "records_dry_runs",
     "run_name",
     "take_settings",
+    "tell_part",
     "telling_once",
     "token",
     "unrecorded",

@@ -39,6 +39,14 @@ def current() -> "FitSession | None":
     return cast("FitSession | None", stay.fit) if stay is not None else None
 
 
+def tell_part(integration: str) -> None:
+    """Say once in the recorded fit of another integration that nothing is told of a training in it. Never raises."""
+    session = current()
+    if session and session.integration != integration and integration not in session.untold:
+        session.untold.add(integration)
+        session.missing(f"a training of {integration} in it", "a callback of its own makes it a run below this one")
+
+
 def fit_of(model: Any, integration: str) -> "FitSession | None":
     """Return the recorded fit under way in this context, if another integration records it as one of this very model.
 
@@ -93,6 +101,7 @@ class FitSession(Recorder):
         self.told_by: str | None = None  # the integration that adds the iterations to a fit which another one records
         self.place: Callable[[], Place] | None = None
         self.others: list[_Other] = []  # models that were evaluated in it
+        self.untold: set[str] = set()  # integrations of trainings in it of which nothing is recorded
         self._has_failed = False
         self._earlier_keys = set() if owned else run.run_log.keys()  # that the user had logged before
         self._saved: Checkpoints | None = None  # None until there is something to record of checkpoints
