@@ -41,7 +41,7 @@ def pickled(session: FitSession, estimator: Any) -> bytes | None:
 
 
 class Maker(NamedTuple):
-    """What adds to the run that fitted an estimator, and the fingerprint of the data that it was fitted on."""
+    """Additions to the run that fitted an estimator, and the fingerprint of the data that it was fitted on."""
 
     additions: Additions
     trained_on: str | None
