@@ -1,5 +1,6 @@
 """Files of `torch.save`, `torch.load` and of their namesakes for TorchScript."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,13 +23,14 @@ def follow(wrappers: Wrappers) -> None:
 
 def follow_export(wrappers: Wrappers) -> None:
     """Follow what saves and loads exported programs."""
-    wrappers.follow(torch.export, "save", writes("model", 1, "f"))
-    wrappers.follow(torch.export, "load", reads("torch.export.load", 0, "f"))
+    export = sys.modules["torch.export"]  # which torch imports before it is whole itself
+    wrappers.follow(export, "save", writes("model", 1, "f"))
+    wrappers.follow(export, "load", reads("torch.export.load", 0, "f"))
 
 
 def follow_onnx(wrappers: Wrappers) -> None:
     """Follow `torch.onnx.export`."""
-    wrappers.follow(torch.onnx, "export", writes("model", 2, "f"))
+    wrappers.follow(sys.modules["torch.onnx"], "export", writes("model", 2, "f"))
 
 
 def _saved(args: tuple[Any, ...], kwargs: Mapping[str, Any], result: object) -> None:

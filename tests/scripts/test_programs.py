@@ -95,7 +95,7 @@ def test_files_among_the_arguments_are_told(store: Store, tmp_path: Path) -> Non
     )
     assert run(tmp_path, "-m", "runlore", "run", "--name", "t", "tool.py", "in.json", "--out", "out.json").stdout == ""
     found = top(store, "t")
-    assert found.data["in.json"]["read_by"] == "open"
+    assert found.data["in.json"]["read_by"] == "json.load"
     assert found.artifact("out.json").read_bytes() == b"[1, 1]"
     assert found.params["source"] == "in.json"
 

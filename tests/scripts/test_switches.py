@@ -55,3 +55,13 @@ def test_a_module_of_a_switch_that_is_off_is_left_alone(python: Callable[..., Pr
         """
     ).succeed()
     assert printed == "False False\n"
+
+
+@pytest.mark.parametrize("library", ["torch", "matplotlib.pyplot", "h5py, PIL.Image, yaml, dill", "safetensors.torch"])
+def test_a_library_that_imports_its_parts_before_it_is_whole_is_followed(
+    python: Callable[..., Process], library: str
+) -> None:
+    """`torch` has no attribute `export` yet as `torch.export` is imported."""
+    process = python(f"import runlore; runlore.autolog(*{sorted(SWITCHES)}); import {library}")
+    process.succeed()
+    assert process.err == ""
