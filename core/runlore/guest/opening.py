@@ -21,7 +21,7 @@ from runlore.log.folder import Folder
 from runlore.log.record import REFIT_OF, RESUMED_FROM, STARTED_FROM, read_files
 from runlore.recording import open_runs
 from runlore.recording.current import context_run, users_run
-from runlore.recording.ranks import is_follower, is_worker, lead, was_launched
+from runlore.recording.ranks import is_follower, lead, may_train, was_launched
 from runlore.recording.run import Run, attach
 from runlore.recording.run_log import segment_of
 from runlore.recording.starting import StartRequest, start
@@ -146,7 +146,7 @@ def _may_record(request: FitRequest) -> bool:
         lead()
     if request.leader is not None:
         return request.leader
-    if not is_worker():
+    if may_train():
         return True
     here = context_run()
     return not is_follower() and (request.shared is not None or (here is not None and here.fit.leads))

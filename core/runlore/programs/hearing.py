@@ -159,7 +159,7 @@ class _Held(Substitute):
 
 
 class _HandedOn:
-    """What this Python has joined by, for the programs that it starts in an environment of another making."""
+    """Carries what this Python has joined by, for the programs that it starts in an environment of another making."""
 
     def __init__(self) -> None:
         self._carried = {name: os.environ[name] for name in CARRIED if name in os.environ}

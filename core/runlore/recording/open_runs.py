@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from contextvars import ContextVar, Token
 from typing import Protocol
 
-from runlore._process import Part
+from runlore._process import Part, process
 from runlore.log import marks
 from runlore.recording.ending import cause
+from runlore.recording.ranks import Forked
 
 
 class OpenRun(Protocol):
@@ -37,6 +38,11 @@ class OpenRuns(Part):
         self._runs: dict[str, OpenRun] = {}
         self._silent: weakref.WeakSet[OpenRun] = weakref.WeakSet()  # of users, and record nothing
         self._of_users: dict[str, frozenset[str]] = {}  # by id, with the runs of the blocks that it was entered in
+
+    def forget(self) -> None:
+        """Note in a forked child whether it was forked beside the run of a fit."""
+        forked = process.part(Forked)
+        forked.in_training = forked.in_training or not self._runs.keys() <= self._of_users.keys()
 
     def add(self, run: OpenRun) -> None:
         """Know a run that was opened."""

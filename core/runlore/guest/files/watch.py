@@ -11,7 +11,7 @@ from runlore._process import Part, process
 from runlore._threads import OwnThread
 from runlore._warnings import report
 from runlore.recording.current import current_run, is_any_open
-from runlore.recording.ranks import is_worker, leads
+from runlore.recording.ranks import has_trained, is_child, is_follower, leads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ class Files(Part):
     rank = 1
 
     def __init__(self) -> None:
-        self.is_of_worker = is_worker()
+        self.is_of_worker = is_follower() or is_child()
         self._lock = threading.RLock()
         self._runs: dict[str, _Of] = {}
         self._claimed: dict[str, None] = {}
@@ -229,7 +229,7 @@ def claim(path: str | os.PathLike[str]) -> None:
 
 
 def _run_and_path(target: Any) -> "tuple[Run | None, str | None]":
-    run = None if process.part(Files).is_of_worker and not leads() else current_run()
+    run = None if process.part(Files).is_of_worker and not (leads() or has_trained()) else current_run()
     if run is None or run.run_log.writer is None:
         return None, None
     if not isinstance(target, str | os.PathLike):
