@@ -144,3 +144,27 @@ def test_a_pool_that_is_forked_within_a_loop_works_for_it(store: Store, tmp_path
     assert (recorded.returncode, recorded.stderr) == (0, "")
     (found,) = store.runs()
     assert "lr" in found.metrics
+
+
+IN_THREADS = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from sklearn.dummy import DummyClassifier
+ready = threading.Barrier(8)
+
+def train(number):
+    ready.wait()
+    return DummyClassifier().fit([[0], [1]], [0, 1]).n_outputs_
+
+with ThreadPoolExecutor(8) as pool:
+    print(list(pool.map(train, range(8))))
+"""
+
+
+def test_threads_that_begin_at_once_train_below_the_programs_run(store: Store, tmp_path: Path) -> None:
+    """Some had no parent: the first one was still opening the program's run."""
+    (tmp_path / "threads.py").write_text(IN_THREADS)
+    bare, recorded = both(tmp_path, sys.executable, "threads.py")
+    assert (recorded.stdout, recorded.stderr, recorded.returncode) == (bare.stdout, bare.stderr, 0)
+    (top,) = store.runs("parent is None")
+    assert len(list(top.children)) == 8

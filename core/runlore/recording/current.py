@@ -1,5 +1,6 @@
 """The current run: the one that `runlore.log_metrics` and the like write to."""
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -22,7 +23,13 @@ class ProgramsRun(Part):
 
     def __init__(self) -> None:
         self._told = told_program()
+        self._is_known = self._told is None
         self._run: Run | None = None
+        self._lock = threading.RLock()  # threads may train at once, and each asks
+
+    def forget(self) -> None:
+        """Make a lock of this process's own: another thread of the parent may have held it."""
+        self._lock = threading.RLock()
 
     def end(self) -> None:
         """Close it."""
@@ -31,16 +38,25 @@ class ProgramsRun(Part):
 
     def get(self) -> "Run | None":
         """Return the run, opened for additions; None without one, and where it can't be opened any more."""
-        told, self._told = self._told, None
-        if told is not None:
-            from runlore.recording.run import attach  # late: each Python of a program imports this file
-
-            try:
-                self._run = attach(Folder(Path(told[2])), told[0])
-                self._run.fit.is_group = True
-            except (OSError, RunloreError) as error:  # its store may be gone: what is trained goes on by itself
-                report(f"what this process trains can't be put below the run of its program: {error}")
+        if not self._is_known:
+            with self._lock:
+                told, self._told = self._told, None
+                if told is not None:
+                    self._run = _attached(told)
+                    self._is_known = True
         return self._run
+
+
+def _attached(told: tuple[str, str, str]) -> "Run | None":
+    from runlore.recording.run import attach  # late: each Python of a program imports this file
+
+    try:
+        run = attach(Folder(Path(told[2])), told[0])
+    except (OSError, RunloreError) as error:  # its store may be gone: what is trained goes on by itself
+        report(f"what this process trains can't be put below the run of its program: {error}")
+        return None
+    run.fit.is_group = True
+    return run
 
 
 def current_run() -> "Run | None":
