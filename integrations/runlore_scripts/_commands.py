@@ -59,6 +59,11 @@ def follow_jsonargparse(wrappers: Wrappers) -> None:
     wrappers.follow(ArgumentParser, "parse_args", _parsed, through=("auto_cli", "CLI"))
 
 
+def follow_docopt(wrappers: Wrappers) -> None:
+    """Follow `docopt.docopt`."""
+    wrappers.follow(sys.modules["docopt"], "docopt", _told_by_docopt)
+
+
 def follow_simple_parsing(wrappers: Wrappers) -> None:
     """Follow `simple_parsing.parse`."""
     wrappers.follow(sys.modules["simple_parsing"], "parse", _parsed)
@@ -137,6 +142,10 @@ def _take_flags(values: Any) -> None:
 
 def _parsed(args: Arguments, kwargs: Mapping[str, Any], result: Any) -> None:
     guest.take_settings(result.as_dict() if hasattr(result, "as_dict") else result)
+
+
+def _told_by_docopt(args: Arguments, kwargs: Mapping[str, Any], result: Any) -> None:
+    guest.take_settings({key.lstrip("-").strip("<>"): value for key, value in result.items()})
 
 
 def _made_by_tyro(args: Arguments, kwargs: Mapping[str, Any], result: Any) -> None:

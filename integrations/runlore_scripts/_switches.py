@@ -77,6 +77,7 @@ SWITCHES: dict[str, tuple[Place, ...]] = {
     "omegaconf": (Place("omegaconf", "_commands:follow_omegaconf"),),
     "absl": (Place("absl.app", "_commands:follow_absl"), Place("absl.flags", "_commands:follow_flags")),
     "jsonargparse": (Place("jsonargparse", "_commands:follow_jsonargparse"),),
+    "docopt": (Place("docopt", "_commands:follow_docopt"),),
     "simple-parsing": (Place("simple_parsing", "_commands:follow_simple_parsing"),),
     "tyro": (Place("tyro", "_commands:follow_tyro"),),
     "fire": (Place("fire.core", "_commands:follow_fire"),),
@@ -91,6 +92,7 @@ SELDOM: dict[str, Place] = {
     "csv": Place("csv", "_texts:follow_csv"),
     "configparser": Place("configparser", "_texts:follow_configparser"),
     "logging": Place("logging", "_texts:follow_logging"),
+    "loguru": Place("loguru", "_texts:follow_loguru"),
 }
 
 

@@ -49,6 +49,17 @@ def follow_logging(wrappers: Wrappers) -> None:
     wrappers.follow(handler, "__init__", writes("log", 1, "filename"), through=("__init__", "basicConfig"))
 
 
+def follow_loguru(wrappers: Wrappers) -> None:
+    """Follow the sinks of loguru that are files which are there by then: a name may hold the time."""
+    wrappers.follow(type(sys.modules["loguru"].logger), "add", _added)
+
+
+def _added(args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
+    sink = argument(args, kwargs, 1, "sink")
+    if isinstance(sink, str | os.PathLike) and os.path.exists(sink):  # noqa: PTH110  # any text
+        wrote(sink, "log")
+
+
 def _follow(wrappers: Wrappers, module: ModuleType, loads: tuple[str, ...], dumps: tuple[str, ...]) -> None:
     follow_all(wrappers, module, loads, lambda name: _from(f"{module.__name__}.{name}", 0, "fp", "stream"))
     follow_all(wrappers, module, dumps, lambda name: _into(1, "fp", "stream"))

@@ -47,6 +47,11 @@ parser = jsonargparse.ArgumentParser()
 parser.add_argument("--lr", type=float, default=0.1)
 print("trains", parser.parse_args().lr)
 """,
+    "docopt": """
+'''Usage: train.py [--lr=<rate>]'''
+import docopt
+print("trains", docopt.docopt(__doc__)["--lr"])
+""",
     "simple_parsing": """
 import dataclasses, simple_parsing
 @dataclasses.dataclass
@@ -247,7 +252,7 @@ def test_settings_are_params_of_the_program(store: Store, tmp_path: Path, name: 
     )
     assert (done.returncode, done.stdout) == (0, "trains 0.5\n"), done.stderr
     (found,) = store.runs()
-    assert found.params["config.lr" if name == "simple_parsing parser" else "lr"] == 0.5
+    assert float(found.params["config.lr" if name == "simple_parsing parser" else "lr"]) == 0.5
     assert found.params.items() >= EXPECTED.get(name, {}).items()
     assert "hunter2" not in json.dumps(found.params, default=str)
     assert ("hydra.output_dir" in found.captured) == (name == "hydra")

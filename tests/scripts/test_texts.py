@@ -96,6 +96,18 @@ def test_log_files(store: Store, on: Switch, made: Path) -> None:
     assert (found.kind, found.read_bytes()) == ("log", b"epoch 1\n")
 
 
+def test_log_files_of_loguru(store: Store, on: Switch, made: Path) -> None:
+    logger = pytest.importorskip("loguru").logger
+    on("loguru")
+    with runlore.start_run() as run:
+        sinks = [logger.add("train.log", format="{message}"), logger.add(io.StringIO())]
+        logger.warning("epoch 1")
+        for sink in sinks:
+            logger.remove(sink)
+    found = store.run(run.id).artifact("train.log")
+    assert (found.kind, found.read_bytes()) == ("log", b"epoch 1\n")
+
+
 def test_h5py(store: Store, on: Switch, made: Path) -> None:
     with h5py.File(made / "in.h5", "w") as file:
         file["x"] = np.arange(3)
