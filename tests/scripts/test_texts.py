@@ -220,4 +220,6 @@ def test_pictures_leave_room_for_other_files(store: Store, on: Switch, made: Pat
     found = store.run(run.id)
     kinds = [item.kind for item in found.artifacts]
     assert (kinds.count("image"), kinds.count("data")) == (200, 1)
-    assert [item["why"] for item in found.missing] == ["3 times one was written beyond 1000, or 200 pictures"]
+    assert [item["why"] for item in found.missing] == [
+        "3 times a file was written beyond the first 1000, or a picture beyond the first 200"
+    ]

@@ -1,6 +1,5 @@
 """What is recorded of `xgboost.train` and `xgboost.cv`: points, params, data, the end, files."""
 
-import copy
 import csv
 import gc
 import math
@@ -343,56 +342,6 @@ def test_a_model_that_was_trained_on_is_of_no_run(store: Store, tmp_path: Path) 
     assert "later.ubj" not in {item.name for item in only(store).artifacts}
 
 
-# Going on
-
-
-def test_a_booster_that_goes_on_is_linked_to_its_run(store: Store) -> None:
-    first = train(RunloreCallback())
-    train(RunloreCallback(), xgb_model=first, rounds=3)
-    second, before = store.runs()
-    assert second.links == [{"kind": "resumed_from", "run": before.id, "step": 4}]
-    assert second.metrics["train/logloss"].steps.tolist() == [5, 6, 7]
-
-
-WAYS: Any = {
-    "copy": lambda booster: booster.copy(),
-    "pickle": lambda booster: pickle.loads(pickle.dumps(booster)),
-    "bytes": lambda booster: booster.save_raw("json"),
-    "read from bytes": lambda booster: xgboost.Booster(model_file=booster.save_raw()),
-    "the first three": lambda booster: booster[:3],
-    "a pickled slice": lambda booster: pickle.loads(pickle.dumps(booster[0:3])),
-    "the last three": lambda booster: booster[2:],
-}
-
-
-@pytest.mark.parametrize(("way", "step"), list(zip(WAYS, [4, 4, 4, 4, 2, 2, None], strict=True)))
-def test_what_a_booster_became_in_memory_is_linked_to_its_run(store: Store, way: str, step: int | None) -> None:
-    start = WAYS[way](train(RunloreCallback()))
-    train(RunloreCallback(), xgb_model=start, rounds=3)
-    second, before = store.runs()
-    assert second.links == ([] if step is None else [{"kind": "resumed_from", "run": before.id, "step": step}])
-
-
-def test_what_was_trained_on_before_it_was_pickled_is_linked_to_nothing(store: Store) -> None:
-    booster = train(RunloreCallback())
-    booster.update(matrix(), 5)
-    train(RunloreCallback(), xgb_model=pickle.loads(pickle.dumps(booster)))
-    assert store.runs()[0].links == []
-
-
-@pytest.mark.shows("xgboost", "resume as lineage")
-@pytest.mark.parametrize("loaded", [False, True])
-def test_a_file_that_a_training_goes_on_from_is_lineage(store: Store, tmp_path: Path, loaded: bool) -> None:
-    path = tmp_path / "model.json"
-    train(RunloreCallback()).save_model(path)
-    train(RunloreCallback(), xgb_model=xgboost.Booster(model_file=path) if loaded else str(path), rounds=3)
-    second, before = store.runs()
-    assert second.links == [{"kind": "resumed_from", "run": before.id, "step": 4}]
-
-
-# The user's own
-
-
 def test_a_list_of_callbacks_stays_as_it_is(store: Store) -> None:
     callbacks = [RunloreCallback(tags={"team": "vision"}), when(1, lambda model: False)]
     before = list(callbacks)
@@ -412,18 +361,6 @@ def test_a_saved_model_holds_nothing_of_runlore(store: Store, tmp_path: Path) ->
     model = xgboost.XGBClassifier(n_estimators=2, callbacks=[RunloreCallback()]).fit(*rows())
     model.save_model(tmp_path / "model.json")
     assert b"runlore" not in (tmp_path / "model.json").read_bytes()
-
-
-def test_a_copy_and_the_first_rounds_of_a_booster_are_of_its_run(store: Store, tmp_path: Path) -> None:
-    """The best iterations, saved as xgboost's own pages advise, were a file of nobody's."""
-    booster = train(RunloreCallback())
-    made = {"whole": copy.deepcopy(booster), "copied": booster.copy(), "cut": booster[:2], "third": booster[2]}
-    for name, item in made.items():
-        item.save_model(tmp_path / f"{name}.json")
-    files = {item.name: item.step for item in only(store).artifacts if item.kind == "model"}
-    assert files == {"whole.json": 4, "copied.json": 4, "cut.json": 1}
-    train(RunloreCallback(), xgb_model=made["cut"], rounds=1)
-    assert store.runs()[0].links == [{"kind": "resumed_from", "run": store.runs()[1].id, "step": 1}]
 
 
 @pytest.mark.parametrize("booster", ["gbtree", "dart", "gblinear"])

@@ -102,9 +102,8 @@ class WrittenFiles:
             file.is_changed = False
             self._record(file, proceed, last=True, refused=why)
         if self._left_out:
-            self._run.log_missing(
-                "files", f"{self._left_out} times one was written beyond {MAX_FILES}, or {MAX_PICTURES} pictures"
-            )
+            limits = f"the first {MAX_FILES}, or a picture beyond the first {MAX_PICTURES}"
+            self._run.log_missing("files", f"{self._left_out} times a file was written beyond {limits}")
             self._left_out = 0
 
     def _with_refusals(self) -> Iterator[tuple[_File, str | None]]:
