@@ -16,6 +16,7 @@ from runlore._ids import new_run_id
 from runlore.documents import change_document, version_details
 from runlore.errors import ArtifactNotFound, ModelNotFound, StoreRefused
 from runlore.log.frames import FORMAT
+from runlore.models.journal import MAX_COMPLAINTS
 from runlore.store.models import unreadable_models
 from tests.forged import MODEL_HEAD, ForgedStore
 from tests.maintenance.files import age
@@ -155,6 +156,17 @@ def test_an_event_that_is_not_as_it_should_be_is_damage(trained: Store, fields: 
     model = trained.model("digits")
     assert (model["prod"].id, len(model), len(model.damage)) == (good["version"], 1, 1)
     assert unreadable_models(trained) == model.damage
+
+
+def test_of_much_damage_a_part_is_told(trained: Store) -> None:
+    """A million short events that are none took minutes and gigabytes."""
+    path = forge(trained, good := version(trained.run("run-1").id), {"type": "alias"})
+    size = forge(trained, good).stat().st_size
+    content = path.read_bytes()
+    path.write_bytes(content[:size] + content[size:] * 1_000_000)
+    model = trained.model("digits")
+    assert [item.id for item in model] == [good["version"]]
+    assert 0 < len(model.damage) <= MAX_COMPLAINTS
 
 
 def test_nobody_has_the_last_word_for_ever(trained: Store) -> None:

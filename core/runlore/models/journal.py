@@ -28,15 +28,26 @@ SUFFIX = ".log"
 MAX_FOLDERS = 10_000  # of models, and of files of one, that are read
 MAX_EVENTS = 200_000  # of one model
 MAX_BYTES = 256 << 20  # of the events of one model
+MAX_COMPLAINTS = 10_000  # about one
 AHEAD_US = 366 * 86_400_000_000  # of this machine's clock; an event that is said to be later would win for ever
 LOCK_S = 1.0  # that a writer waits for another one; then both may number a version alike, which readers tell apart
+
+
+class Complaints(list[str]):
+    """Holds what could not be read, each in a sentence; where there is much, the last one stands for all others."""
+
+    def tell(self, *found: str) -> None:
+        """Add sentences."""
+        self.extend(found[: MAX_COMPLAINTS - len(self)])
+        if len(self) == MAX_COMPLAINTS:
+            self[-1] = "there is more damage than is told"
 
 
 class Journal(NamedTuple):
     """The events of a model, in no order, and what of its files could not be read."""
 
     events: list[Event]
-    damage: list[str]
+    damage: Complaints
 
 
 class Beginning(NamedTuple):
@@ -75,12 +86,12 @@ def read_journals(folder: Folder) -> Iterator[Journal]:
     except (FileNotFoundError, OddFile):
         return
     except OSError as error:
-        yield Journal([], [f"models: {error.strerror or error}"])
+        yield Journal([], Complaints([f"models: {error.strerror or error}"]))
         return
     for name in names[:MAX_FOLDERS]:
         yield _read(folder, folder.models / name)
     if len(names) > MAX_FOLDERS:
-        yield Journal([], [f"models: {len(names):,} folders, of which {MAX_FOLDERS:,} are read"])
+        yield Journal([], Complaints([f"models: {len(names):,} folders, of which {MAX_FOLDERS:,} are read"]))
 
 
 def append(folder: Folder, name: str, make: Callable[[Journal], list[Event]]) -> list[Event]:
@@ -174,13 +185,13 @@ def _turn(place: Path, root: Path) -> Iterator[None]:
 
 def _read(folder: Folder, place: Path, known: dict[Path, Beginning] | None = None) -> Journal:
     """Return what is recorded in a folder; with what is `known` of its files, which is brought up to date."""
-    found = Journal([], [])
+    found = Journal([], Complaints())
     try:
         names = sorted(name for name in _inside.list_names(place, folder.root) if _is_log(name))
     except (FileNotFoundError, NotADirectoryError):
         return found
     except OSError as error:
-        found.damage.append(f"{place.name}: {error.strerror or error}")
+        found.damage.tell(f"{place.name}: {error.strerror or error}")
         return found
     room = Room(MAX_EVENTS, MAX_BYTES, check_model_event)
     for name in names[:MAX_FOLDERS]:
@@ -188,15 +199,15 @@ def _read(folder: Folder, place: Path, known: dict[Path, Beginning] | None = Non
         try:
             read = _read_file(path, folder.root, room, None if known is None else known.get(path))
             found.events.extend(read.found.events)
-            found.damage.extend([*read.found.damage, *filter(None, [read.rest])])
+            found.damage.tell(*read.found.damage, *filter(None, [read.rest]))
             if known is not None:
                 known[path] = read
         except FileNotFoundError:  # removed meanwhile
             continue
         except (OSError, FormatError) as error:
-            found.damage.append(f"{place.name}/{name}: {fault_text(error)}")
+            found.damage.tell(f"{place.name}/{name}: {fault_text(error)}")
     if len(names) > MAX_FOLDERS:
-        found.damage.append(f"{place.name}: {len(names):,} files, of which {MAX_FOLDERS:,} are read")
+        found.damage.tell(f"{place.name}: {len(names):,} files, of which {MAX_FOLDERS:,} are read")
     return found
 
 
@@ -214,9 +225,9 @@ def _read_file(path: Path, root: Path, room: Room, known: Beginning | None) -> B
         status = os.fstat(file.fileno())
         if known is not None and (status.st_ino != known.inode or status.st_size < known.offset):
             known = None
-        found = Journal([], []) if known is None else known.found
+        found = Journal([], Complaints()) if known is None else known.found
         if known is None and not frames.check_signature(file.read(frames.SIGNATURE_SIZE), SIGNATURE, told):
-            found.damage.append(f"{told}: no file of a model")
+            found.damage.tell(f"{told}: no file of a model")
             return Beginning(-1, 0, found)
         reader = FrameReader(file, frames.SIGNATURE_SIZE if known is None else known.offset)
         for kind, payload in reader:
@@ -230,8 +241,9 @@ def _read_file(path: Path, root: Path, room: Room, known: Beginning | None) -> B
                     raise DecodeError("it is said to be more than a year later than this machine's clock")
                 found.events.append(event)
             except DecodeError as error:
-                found.damage.append(f"{told}, before byte {reader.offset}: {error}")
-        found.damage.extend(f"{told}, bytes {item.offset} to {item.offset + item.length}" for item in reader.damage)
+                found.damage.tell(f"{told}, before byte {reader.offset}: {error}")
+                reader.check_in_vain()
+        found.damage.tell(*(f"{told}, bytes {item.offset} to {item.offset + item.length}" for item in reader.damage))
         is_cut = reader.tail and time.time() - status.st_mtime > STALE_S
         rest = f"{told} ends within an event, behind byte {reader.offset}: what followed is lost" if is_cut else ""
         return Beginning(status.st_ino, reader.offset, found, rest)

@@ -93,11 +93,14 @@ class Model:
     def __len__(self) -> int:
         return len(self._history.live)
 
+    def __iter__(self) -> Iterator[ModelVersion]:
+        return iter(self.versions)
+
     def add(
         self, run: "RecordedRun | str", artifact: "Artifact | str | None" = None, *,
         aliases: Sequence[str] = (), note: str = "", reason: str = "",
     ) -> ModelVersion:  # fmt: skip
-        """Add an artifact of a run as a version: named, or its best checkpoint, else its last, else its only file.
+        """Add an artifact of a run as a version: named, or its best checkpoint, its last, its only model or only file.
 
         An artifact that is a version already stays that one, and gets the aliases.
 
