@@ -4,7 +4,6 @@ import os
 import sys
 from types import FrameType
 
-from runlore._callers import is_users_file
 from runlore._process import Part, process
 
 LAUNCHERS = (  # variables with the number of processes, and with the place of this one; 0 leads
@@ -104,6 +103,8 @@ def _is_users_task() -> bool:
 
     A fit of a library's pool, as a search has one, is called by the library, whatever code of the user's it calls.
     """
+    from runlore._callers import is_users_file  # which only workers need
+
     frame: FrameType | None = sys._getframe(1)
     task = None
     while frame is not None and frame.f_code.co_name != BEGINNING:
