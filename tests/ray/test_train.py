@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ def three_reports(config: dict[str, Any]) -> None:
         if step == config.get("dies_at") and rank == 1 and not (marker and Path(marker).exists()):
             if marker:
                 Path(marker).touch()
+            while not any(Path(config["storage"]).rglob("checkpoint_manager_snapshot.json")):
+                time.sleep(0.02)  # until Ray has what the training goes on from
             os.kill(os.getpid(), signal.SIGKILL)
         if step == config.get("fails_at") and rank == 1:
             raise ValueError(f"no step {step}")
@@ -99,7 +102,7 @@ def test_a_worker_that_fails_fails_the_run_with_what_the_user_gets(autologged: S
 
 
 def test_a_killed_worker_is_noted_and_its_training_goes_on_in_the_same_run(autologged: Store, tmp_path: Path) -> None:
-    config = {"dies_at": 3, "marker": str(tmp_path / "marker")}
+    config = {"dies_at": 3, "storage": str(tmp_path), "marker": str(tmp_path / "marker")}
     retry = train.FailureConfig(max_failures=1)
     trainer_of(three_reports, tmp_path, config=config, failure_config=retry).fit()
     run = only(autologged)
@@ -112,7 +115,7 @@ def test_a_training_whose_worker_is_killed_for_good_reads_failed_and_goes_on_lat
     autologged: Store, tmp_path: Path
 ) -> None:
     with pytest.raises(train.WorkerGroupError):
-        trainer_of(three_reports, tmp_path, config={"dies_at": 3}).fit()
+        trainer_of(three_reports, tmp_path, config={"dies_at": 3, "storage": str(tmp_path)}).fit()
     before = only(autologged)
     assert before.status == "failed"
     trainer_of(three_reports, tmp_path).fit()
