@@ -34,8 +34,27 @@ def note_read(model: Any, path: Any) -> None:
 
 
 @guest.harmless
-def note_written(model: Any, content: Any) -> None:
+def run_of(model: Any) -> Any:
+    """Return the run that made a model; None where none did, or it has gone on."""
+    return origins().run_of(model, rounds_of(model))
+
+
+@guest.harmless
+def note_shrunk(model: Any, run: Any) -> None:
+    """Note that a model of a run is that of an earlier iteration now; of no run where its first ones are gone."""
+    if run is not None:
+        origins().note_made(model, run, rounds_of(model))
+
+
+def content_of(state: Any) -> Any:
+    """Return the bytes of a model in the state that it is pickled as."""
+    return state.get("__model") if isinstance(state, dict) else None
+
+
+@guest.harmless
+def note_written(model: Any, state: Any) -> None:
     """Note the bytes that a model was just written as, to be pickled or copied."""
+    content = content_of(state)
     if isinstance(content, bytes):
         origins().note_written(model, content, rounds_of(model))
 

@@ -16,7 +16,7 @@ from runlore.guest.wrapping import Call, OnDemand, Wrappers, arguments
 from runlore_catboost import _checkpoints, _framework, _params
 from runlore_catboost._callback import RunloreCallback
 from runlore_catboost._calls import FitCall, Unrecorded, calls
-from runlore_catboost._owners import origins, rounds_of
+from runlore_catboost._owners import origins
 from runlore_catboost._training import Training, Validation
 
 MODELS = (catboost.CatBoost, catboost.CatBoostClassifier, catboost.CatBoostRegressor, catboost.CatBoostRanker)
@@ -120,24 +120,25 @@ def _load_model(load: Callable[..., Any], model: Any, fname: Any = None, *args: 
 
 
 @guest.unseen
-def _shrink(shrink: Callable[..., Any], model: Any, ntree_end: int, ntree_start: int = 0) -> None:
-    run = None if ntree_start else origins().run_of(model, rounds_of(model))
-    shrink(model, ntree_end, ntree_start)
-    if run is not None:  # the model is that of an earlier iteration now
-        origins().note_made(model, run, rounds_of(model))
+def _shrink(shrink: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
+    known = _checkpoints.run_of(model)
+    result = shrink(model, *args, **kwargs)
+    start = kwargs.get("ntree_start", args[1] if len(args) > 1 else 0)
+    _checkpoints.note_shrunk(model, known if start == 0 else None)
+    return result
 
 
 @guest.unseen
 def _pickle(pickle: Callable[..., Any], model: Any) -> Any:
     """Return what a model is pickled and copied as."""
     state = pickle(model)
-    _checkpoints.note_written(model, state.get("__model"))
+    _checkpoints.note_written(model, state)
     return state
 
 
 @guest.unseen
 def _unpickle(unpickle: Callable[..., Any], model: Any, state: Any) -> Any:
-    content = state.get("__model")  # which is taken out
+    content = _checkpoints.content_of(state)  # which is taken out
     result = unpickle(model, state)
     _checkpoints.note_loaded(model, content)
     return result

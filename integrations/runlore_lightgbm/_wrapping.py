@@ -142,7 +142,7 @@ def _read(read: Callable[..., Any], booster: Any, model_str: Any) -> Any:
 
 @guest.unseen
 def _unpickle(unpickle: Callable[..., Any], booster: Any, state: Any) -> Any:
-    text = state.get("_handle")  # which becomes a pointer
+    text = state.get("_handle") if isinstance(state, dict) else None  # which becomes a pointer
     result = unpickle(booster, state)
     _checkpoints.note_loaded(booster, text)
     return result

@@ -186,13 +186,13 @@ def _save_raw(save: Callable[..., Any], booster: Any, *args: Any, **kwargs: Any)
 @guest.unseen
 def _pickle(pickle: Callable[..., Any], booster: Any) -> Any:
     state = pickle(booster)
-    _checkpoints.note_written(booster, state.get("handle"))
+    _checkpoints.note_written(booster, state.get("handle") if isinstance(state, dict) else None)
     return state
 
 
 @guest.unseen
 def _unpickle(unpickle: Callable[..., Any], booster: Any, state: Any) -> Any:
-    content = state.get("handle")  # which becomes a pointer
+    content = state.get("handle") if isinstance(state, dict) else None  # which becomes a pointer
     result = unpickle(booster, state)
     _checkpoints.note_loaded(booster, content)
     return result

@@ -385,3 +385,22 @@ def test_a_copy_and_a_model_that_was_shrunk_are_of_its_run(store: Store, tmp_pat
     copied.save_model(str(tmp_path / "middle.cbm"))
     files = {item.name: item.step for item in only(store).artifacts if item.kind == "model"}
     assert files == {"copied.cbm": 4, "short.cbm": 1}
+
+
+@pytest.mark.parametrize("arguments", [{}, {"ntree_end": 2}])
+def test_a_model_that_can_not_be_shrunk_says_so_itself(
+    store: Store, arguments: Any, recwarn: pytest.WarningsRecorder
+) -> None:
+    """A call without its argument was told to be recorded by less."""
+
+    def refusal() -> tuple[type, str]:
+        try:
+            catboost.CatBoostClassifier().shrink(**arguments)
+        except (TypeError, catboost.CatBoostError) as error:
+            return type(error), str(error)
+        raise AssertionError("it was shrunk")
+
+    plain = refusal()
+    with runlore.autolog("catboost"):
+        assert refusal() == plain
+    assert [str(item.message) for item in recwarn] == []

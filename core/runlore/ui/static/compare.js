@@ -84,8 +84,8 @@ function coloured(found) {
     curves.recolour();
     shaded();
   };
-  const fields = ask("/api/keys").then((keys) => classFields(keys, []));
-  const curves = new Curves(read, write, { fields: () => fields, shaded, picked });
+  const fields = async () => classFields(await ask("/api/keys"), []);
+  const curves = new Curves(read, write, { fields, shaded, picked });
   return curves;
 }
 
