@@ -185,9 +185,11 @@ class Index:
         Raises:
             StoreBusy: another process is still building it, so that runs are missing in it.
         """
-        self.patience = None
-        self.refresh()
-        self.patience = PATIENCE_S
+        patience, self.patience = self.patience, None
+        try:
+            self.refresh()
+        finally:
+            self.patience = patience
         if not is_built(self._db):
             raise StoreBusy(f"{_unbuilt(self._folder, self._db)}: try again when it is done")
 
