@@ -143,6 +143,8 @@ def _lent() -> Iterator[tuple[str, str]]:
 
 def _entries(path: str) -> Iterator[tuple[str, str, str]]:
     """Read group, name and value of each entry point of our groups out of a distribution's file."""
+    if not os.access(path, os.F_OK):  # most distributions have no such file, and an exception takes longer
+        return
     try:
         data = _content(path)
         if OURS not in data:
