@@ -111,6 +111,13 @@ def many_keys(store: ForgedStore) -> None:
     store.run(name="bomb", frames=[json_frame("K", {"id": 0, "keys": keys, "split": None}), row])
 
 
+def many_names(store: ForgedStore) -> None:
+    names = [
+        {"type": "params", "values": dict.fromkeys((f"k{part}_{at}" for at in range(150_000)), 1)} for part in range(20)
+    ]
+    store.run([*names, *({"type": "tags", "values": {f"t{at}": ""}} for at in range(100_000))], name="bomb")
+
+
 def many_sections(store: ForgedStore) -> None:
     sections = {f"s{number}": {"values": {"a": number}, "sha256": f"{number}"} for number in range(50_000)}
     store.run([{"type": "environment", "sections": sections}], name="bomb")
@@ -179,8 +186,8 @@ def overlapping(store: ForgedStore) -> None:
 
 ROWS = [doubtful, drawn, without_trailer]
 BOMBS = [
-    huge_block, one_block_often, inflating, many_key_sets, bad_events, many_keys, many_sections, large_section, hole,
-    orphans, brackets, heads, short_heads, short_frames, islands, overlapping,
+    huge_block, one_block_often, inflating, many_key_sets, bad_events, many_keys, many_names, many_sections, large_section,
+    hole, orphans, brackets, heads, short_heads, short_frames, islands, overlapping,
 ]  # fmt: skip
 
 

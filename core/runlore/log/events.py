@@ -19,6 +19,7 @@ MAX_NAME = 64 << 10  # characters of a name, of a key and of what else stands in
 MAX_TIME = 1 << 61  # µs before and after 1970
 MAX_EVENTS = 1_000_000  # of one file
 MAX_EVENT_BYTES = 256 << 20  # of one file
+MAX_NAMES = 200_000  # of params, results, tags and facts of data that the events of one file give values
 MAX_SHARED = 16 << 10  # bytes of an environment that is kept for the next run
 _ENVIRONMENT = b'{"type":"environment","time":'
 WEIGHTS = ("fingerprints", "shapes", "tensors")  # kinds of hashes of a model file
@@ -83,6 +84,7 @@ class Room:
     ) -> None:
         self.events = events
         self.size = size
+        self.names: set[str] = set()  # of values
         self._check = check or check_event
 
     def load(self, payload: bytes) -> Event:
@@ -97,7 +99,29 @@ class Room:
         self.size -= len(payload)
         if payload.startswith(_ENVIRONMENT) and self._check is check_event:
             return _load_environment(payload)
-        return self._check(frames.load_json(payload))
+        event = self._check(frames.load_json(payload))
+        self.take(event)
+        return event
+
+    def copy(self) -> "Room":
+        """Return what is left, to go on by itself."""
+        other = Room(self.events, self.size, self._check)
+        other.names = set(self.names)
+        return other
+
+    def take(self, event: Event) -> None:
+        """Note the names that an event gives values.
+
+        Raises:
+            DecodeError: there are too many.
+        """
+        values = event.get("values")
+        if type(values) is not dict:
+            return
+        known = self.names
+        if len(known) + len(values) > MAX_NAMES and sum(name not in known for name in values) > MAX_NAMES - len(known):
+            raise DecodeError(f"a file has room for {MAX_NAMES:,} names of params, results, tags and facts of data")
+        known.update(values)
 
 
 def load_event(payload: bytes) -> Event:

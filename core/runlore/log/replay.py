@@ -95,7 +95,7 @@ class Replay:
         other.key_sets, other.keys, other.sets_bytes = dict(self.key_sets), set(self.keys), self.sets_bytes
         other.events, other.damage = list(self.events), Damages(self.damage)
         other.tallies = {key: copy(tally) for key, tally in self.tallies.items()}
-        other.tail, other.broken, other.room = self.tail, self.broken, copy(self.room)
+        other.tail, other.broken, other.room = self.tail, self.broken, self.room.copy()
         return other
 
     def encode(self) -> str:
@@ -137,6 +137,8 @@ class Replay:
         replay.tail, replay.broken = item["tail"], bool(item["broken"])
         replay.settled = bool(item["settled"])
         replay.room = Room(MAX_EVENTS - len(replay.events), item["room"])
+        for _, event in replay.events:
+            replay.room.take(event)
         return replay
 
     def _check_head(self, file: BinaryIO) -> bytes:
