@@ -135,6 +135,56 @@ def test_who_acts_on_what_no_run_needs_waits_for_runs_with_large_files(
         assert run.id == store.run("c").id
 
 
+def test_what_another_process_still_reads_of_large_files_is_told_and_waited_for(
+    tmp_path: Path, python: Python, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forged = ForgedStore(tmp_path / "s")
+    for name in ("a", "b"):
+        forged.run([{"type": "note", "text": "x" * 20_000}], name=name)
+    forged.run(name="small")
+    reader = python(
+        """
+        import sys, time
+        from runlore import open_store
+        from runlore._process import process
+        from runlore.index import changes
+        from runlore.index.watching import Watching
+        changes.LARGE_BYTES = 10_000
+        def tell(runs, share):
+            print(runs, flush=True)
+            time.sleep(60 if runs == 2 else 0)
+        process.part(Watching).tell = tell
+        open_store(sys.argv[1]).runs()
+        """,
+        str(forged.root),
+    )
+    assert [reader.line(), reader.line()] == ["1", "2"]
+    monkeypatch.setattr(index, "CATCH_UP_WAIT_S", 0.1)
+    store = open_store(forged.root)
+    with pytest.warns(RunloreWarning, match="another process still reads runs with large files") as told:
+        assert [{run.name for run in store.runs()} for _ in range(2)] == [{"small", "a"}] * 2
+    assert len(told) == 1
+    with pytest.raises(StoreBusy, match="try again when it is done"):
+        store.index.require_all()
+    reader.kill(signal.SIGKILL)
+    store.index.require_all()
+    assert len(open_store(forged.root).runs()) == 3
+
+
+def test_large_files_that_were_put_off_and_are_gone_keep_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "LARGE_BYTES", 10_000)
+    monkeypatch.setattr(index, "PATIENCE_S", -1.0)
+    forged = ForgedStore(tmp_path / "s")
+    ids = [forged.run([{"type": "note", "text": "x" * 20_000}], name=name) for name in ("a", "b")]
+    with pytest.warns(RunloreWarning, match="^a run with large files is not read yet"):
+        read = {run.id for run in open_store(forged.root).runs()}
+    for left in {*ids} - read:
+        next(forged.root.rglob(f"{left}.*")).unlink()
+    open_store(forged.root).index.require_all()
+
+
 @pytest.mark.parametrize("flushed", [True, False])
 def test_a_restart_of_the_machine_begins_again_only_behind_what_was_not_flushed(grown: Path, flushed: bool) -> None:
     open_store(grown).runs()

@@ -16,6 +16,9 @@ from runlore.index.database import Locked, Sqlite, is_busy, is_damaged, is_inter
 from runlore.index.keys import Unlisted, list_own_params, list_params
 from runlore.index.place import cache_place, delete, first_place, may_open
 from runlore.index.update import (
+    BUILT,
+    BUT_LARGE,
+    NOT_BUILT,
     adopt,
     apply,
     begin,
@@ -23,6 +26,7 @@ from runlore.index.update import (
     give_up_sealing,
     is_built,
     is_ready,
+    is_whole,
     make_indexes,
     set_built,
 )
@@ -37,6 +41,7 @@ BUILD_WAIT_S = 5.0  # for another process that builds the index
 FLUSHED_EVERY_S = 30.0  # at least between two times that a process has the disk keep what it wrote
 PATIENCE_S = 5.0  # with runs whose files are large, in one look
 REST_S = 60.0  # before the next one of the same process
+LEFT_BY_OTHER = "another process still reads runs with large files, which are missing here,"
 MAX_SEALED_BYTES = 32 << 20  # of dead logs that one look seals on the way
 
 
@@ -190,7 +195,7 @@ class Index:
             self.refresh()
         finally:
             self.patience = patience
-        if not is_built(self._db):
+        if not is_whole(self._db):
             raise StoreBusy(f"{_unbuilt(self._folder, self._db)}: try again when it is done")
 
     # Opening
@@ -263,8 +268,15 @@ class Index:
                 if not is_ready(self._db):
                     self._go_to(None)
                     continue
+                self._tell_what_is_left()
                 break
             time.sleep(0.005)
+
+    def _tell_what_is_left(self) -> None:
+        """Tell, as often as it is looked for them, that runs with large files are missing while others read them."""
+        if is_built(self._db) and not is_whole(self._db) and time.monotonic() - self._put_off > REST_S:
+            self._put_off = time.monotonic()
+            report(f"{LEFT_BY_OTHER} in {str(self._folder.root)!r}")
 
     def _catch_up(self) -> bool:
         """Read and store what changed; False while another process is writing."""
@@ -287,6 +299,8 @@ class Index:
             news = next(read_news(self._folder, self._db))
             if news or news.closed:
                 self._store(news, MAX_SEALED_BYTES)
+            if not news.goes_on and not is_whole(self._db):
+                set_built(self._db, BUILT)  # the runs that were left are gone
             rests = self.patience is not None and time.monotonic() - self._put_off < REST_S
             if news.goes_on and not (news.is_large_left and rests):
                 with self._db.locked():
@@ -302,14 +316,14 @@ class Index:
 
         Runs with large files are put off as `read_news` does.
         """
-        set_built(self._db, built=False)
+        set_built(self._db, NOT_BUILT)
         for news in read_news(self._folder, self._db, patience):
             self._store(news, seal)
             if (tell := process.part(Watching).tell) is not None:
                 tell(count_runs(self._db), news.share)
             if news.is_large_left or not news.goes_on:
                 make_indexes(self._db)
-                set_built(self._db, built=True)
+                set_built(self._db, BUT_LARGE if news.is_large_left or news.put_off else BUILT)
             if news.put_off:
                 self._put_off = time.monotonic()
                 report(_put_off(news.put_off))

@@ -28,6 +28,7 @@ from runlore.log.liveness import boot_id
 from runlore.log.record import UNREADABLE, Record, Writers
 
 VERSION = "18"  # of the tables and of what their rows mean
+NOT_BUILT, BUT_LARGE, BUILT = "", "but large", "yes"  # how far all runs were read
 SORT_CACHE_KIB = 8 << 10
 
 
@@ -79,19 +80,31 @@ def begin(database: Sqlite) -> None:
         if database.has_tables() and not _is_ours(database):
             raise Foreign
         database.make_tables()
-        database.insert("meta", [*_meta(database).items(), ("built", "")])
+        database.insert("meta", [*_meta(database).items(), ("built", NOT_BUILT)])
 
 
 def is_built(database: Sqlite) -> bool:
-    """Return True if all runs were read once, False while the first process reads them or after it was interrupted."""
-    return database.query("SELECT value FROM meta WHERE key = 'built'") == [("yes",)]
+    """Return True if all runs were read once, but for those with large files that `is_whole` asks for.
+
+    False while the first process reads them or after it was interrupted.
+    """
+    return _built(database) in (BUILT, BUT_LARGE)
 
 
-def set_built(database: Sqlite, *, built: bool) -> None:
-    """Note whether all runs were read."""
-    if is_built(database) != built:
+def is_whole(database: Sqlite) -> bool:
+    """Return True if all runs were read, those with large files, too."""
+    return _built(database) == BUILT
+
+
+def set_built(database: Sqlite, state: str) -> None:
+    """Note whether all runs were read: `BUILT`, `BUT_LARGE` while those with large files are left, else `NOT_BUILT`."""
+    if _built(database) != state:
         with database.writing():
-            database.execute("UPDATE meta SET value = ? WHERE key = 'built'", ("yes" if built else "",))
+            database.execute("UPDATE meta SET value = ? WHERE key = 'built'", (state,))
+
+
+def _built(database: Sqlite) -> object:
+    return next((value for (value,) in database.query("SELECT value FROM meta WHERE key = 'built'")), NOT_BUILT)
 
 
 def make_indexes(database: Sqlite) -> None:
