@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 
 from runlore._process import Part, process
+from runlore._startup import BEGAN_AS
 
 
 class StandIn(Part):
@@ -16,6 +17,27 @@ class StandIn(Part):
     def __init__(self) -> None:
         self.modules: dict[str, Mapping[str, object]] | None = None
         self.called: list[str] = []
+
+
+class _Main(Part):
+    """The file of the main module, as long as Python tells it."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self.module, self.file = BEGAN_AS
+
+
+def main_file() -> str | None:
+    """Return the file of this process's main module, also behind its last line, where Python takes that out of it.
+
+    None where the code was typed. Whoever starts a run asks: captures may come later than that line.
+    """
+    part, module = process.part(_Main), sys.modules.get("__main__")
+    found = getattr(module, "__file__", None)
+    if isinstance(found, str) or module is not part.module or hasattr(sys, "ps1"):
+        part.module, part.file = module, found if isinstance(found, str) else None
+    return part.file
 
 
 def loaded() -> Mapping[str, object]:
@@ -38,7 +60,9 @@ def named_values(names: Iterable[str]) -> Iterator[tuple[str, Mapping[str, objec
     for name in names:
         module = sys.modules.get(name)
         if isinstance(module, ModuleType):
-            yield name, vars(module)
+            values = vars(module)
+            is_over = name == "__main__" and "__file__" not in values
+            yield name, values | {"__file__": main_file()} if is_over else values
 
 
 def called() -> list[str]:

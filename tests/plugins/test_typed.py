@@ -109,6 +109,14 @@ def test_a_script_that_is_read_from_a_pipe_is_missed(store: Store) -> None:
     assert "can't be reproduced" in missing(store, "x")["the script"]
 
 
+def test_a_script_that_is_over_while_it_is_captured_is_kept(store: Store, tmp_path: Path, python: Python) -> None:
+    """Python takes the file out of `__main__` behind the last line: a short script read as typed now and then."""
+    lines = "import atexit, runlore\natexit.register(lambda: runlore.start_run('x').finish())\n"
+    (tmp_path / "short.py").write_text(lines)
+    python(tmp_path / "short.py").succeed()
+    assert (missing(store, "x"), sources(store, "x")) == ({}, {"short.py": lines})
+
+
 def test_a_script_that_is_gone_is_missed(store: Store, tmp_path: Path, python: Python) -> None:
     script = tmp_path / "train.py"
     script.write_text("import os, runlore; os.unlink(__file__); runlore.start_run('x').finish()")

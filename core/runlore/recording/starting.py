@@ -11,6 +11,7 @@ from typing import Any
 from runlore import _ids
 from runlore._frozen import Frozen, late
 from runlore._settings import disabled_names, flag, setting
+from runlore._standing import main_file
 from runlore._startup import BEGAN_IN, script_arguments, told_program, working_folder
 from runlore._text import as_text
 from runlore._warnings import tell, valid_or
@@ -130,7 +131,7 @@ def _called_as() -> Event:
     program = _program()
     if program is None:
         return {}
-    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    script = main_file()
     found: Event = {"program": [*RECORDED_BY, *program] if told_program() is not None else program}
     return found if script is None or BEGAN_IN is None else found | {"script": _place_of(BEGAN_IN, script)}
 
