@@ -55,6 +55,27 @@ def test_a_project_as_an_artifact_holds_no_store(tmp_path: Path) -> None:
     assert store.run("b").artifact("project").is_at(project)
 
 
+def test_a_path_that_is_too_long_to_be_opened_costs_no_other_file(store: Store, tmp_path: Path) -> None:
+    """Such paths are made from within their folder; one of them once cost the whole artifact."""
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "weights.bin").write_bytes(b"w")
+    part, room = "d" * 200, 4_000 - len(str(tmp_path / "m"))
+    above = os.open(tmp_path / "m", os.O_RDONLY)
+    for name in [part] * (room // len(f"/{part}")) + ["further"]:
+        os.mkdir(name, dir_fd=above)
+        below = os.open(name, os.O_RDONLY, dir_fd=above)
+        os.close(above)
+        above = below
+    os.close(os.open("f" * 250, os.O_CREAT | os.O_WRONLY, dir_fd=above))
+    os.close(above)
+    with store.start_run("a") as run:
+        run.log_artifact(tmp_path / "m")
+    (reason,) = told(store, "a")
+    assert reason.startswith("paths that are too long for the system to open: 'ddd")
+    target = store.run("a").artifact("m").restore(tmp_path / "out")
+    assert [path.name for path in target.iterdir()] == ["weights.bin"]
+
+
 @pytest.mark.parametrize(
     "name", ["win\\path.txt", "a\\b\\c", "deep/x\\y", "C-x: y", "it's", "-rf", " ", ODD, f"{ODD}/{ODD}"]
 )

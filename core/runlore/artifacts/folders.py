@@ -1,9 +1,11 @@
 """Folders as artifacts: what is in them, what of it can't be kept, and where a recorded path may be written."""
 
+import errno
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from stat import S_ISREG
 
 from runlore.errors import UnsafePath
 
@@ -11,6 +13,7 @@ SPECIAL = "pipes, sockets and devices can't be kept"
 LINKED = "links to folders are not followed"
 DANGLING = "links that lead nowhere can't be kept"
 CLOSED = "folders that can't be read"
+LONG = "paths that are too long for the system to open"
 EMPTY = "folders without files are not kept"
 STORE = "a store within is not kept"  # it may be the one that is written to
 UNSAFE = "names that mean another place on other systems are not restored"
@@ -45,17 +48,28 @@ def survey(folder: Path) -> tuple[list[Path], dict[str, list[str]]]:
             folders.clear()  # walk goes no further
             continue
         for path in (Path(parent, name) for name in folders):
-            if path.is_symlink():
+            if os.path.islink(path):  # noqa: PTH114  # a path of pathlib's raises where the system can't look
                 leave(LINKED, path)
         for path in (Path(parent, name) for name in names):
-            if path.is_file():
-                files.append(path)
-                if is_unsafe(path.relative_to(folder).as_posix()):
-                    leave(UNSAFE, path)
-            else:
-                leave(SPECIAL if path.exists() else DANGLING, path)
+            why = _why_not(path)
+            if why is not None:
+                leave(why, path)
+                continue
+            files.append(path)
+            if is_unsafe(path.relative_to(folder).as_posix()):
+                leave(UNSAFE, path)
     by_path = {path.relative_to(folder).as_posix(): path for path in files}
     return [by_path[name] for name in sorted(by_path)], {why: sorted(others[why]) for why in others}
+
+
+def _why_not(path: Path) -> str | None:
+    """Return why something in a folder can't be kept; None for a regular file, or a link to one."""
+    try:
+        return None if S_ISREG(path.stat().st_mode) else SPECIAL
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return LONG
+        return DANGLING if os.path.islink(path) else CLOSED  # noqa: PTH114
 
 
 def _is_store(folders: list[str], names: list[str]) -> bool:
