@@ -15,7 +15,35 @@ def frame(values: list[float]) -> pandas.DataFrame:
     return pandas.DataFrame({"x": values})
 
 
-@pytest.mark.parametrize("make", [np.array, torch.tensor, pandas.Series, frame])
+def sparse(values: list[float]) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float64).to_sparse()
+
+
+def column(values: list[float]) -> Any:
+    return pytest.importorskip("polars").Series(values)
+
+
+def table(values: list[float]) -> Any:
+    return pytest.importorskip("polars").DataFrame({"x": values, "text": "a"})
+
+
+def arrow(values: list[float]) -> Any:
+    return pytest.importorskip("pyarrow").table({"x": values})
+
+
+def scipy_rows(values: list[float]) -> Any:
+    return pytest.importorskip("scipy.sparse").csr_array(np.array([values]) + 1)
+
+
+class Weighted:
+    def __init__(self, weights: list[float]) -> None:
+        self.weights = np.array(weights)
+
+
+MAKERS = [np.array, torch.tensor, pandas.Series, frame, sparse, column, table, arrow, scipy_rows, Weighted]
+
+
+@pytest.mark.parametrize("make", MAKERS)
 def test_arrays_differ_where_they_differ(make: Callable[[Any], Any]) -> None:
     """Their repr shows neither the midst of a long one nor all digits."""
     values = [0.0] * 2000
@@ -49,3 +77,12 @@ def test_a_number_of_fewer_bits_stays_itself(value: float) -> None:
 def test_tensors_of_every_kind_have_a_hash() -> None:
     for tensor in (torch.zeros(3, requires_grad=True), torch.zeros(3, dtype=torch.bfloat16), torch.zeros(3, 3).T):
         assert "sha256:" in text_of(describe(tensor))
+
+
+class Plain:
+    pass
+
+
+def test_an_array_of_objects_is_told_by_no_place_in_memory() -> None:
+    one, other = (np.array([Plain(), Plain()], dtype=object) for _ in range(2))
+    assert describe(one) == describe(other)

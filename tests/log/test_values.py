@@ -12,17 +12,22 @@ from argparse import Namespace
 from collections import UserList, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import attrs
 import numpy as np
+import pandas
 import pydantic
 import pytest
+import torch
+from packaging.version import Version
 
 from runlore import Store
 from runlore.log.values import describe, flatten, text_of
@@ -102,6 +107,24 @@ def test_nested_mappings_get_dotted_keys(store: Store) -> None:
     }  # fmt: skip
 
 
+class Slotted:
+    __slots__ = ("size",)
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+
+def test_a_param_whose_key_another_has_taken_is_told(store: Store) -> None:
+    """One of two values was lost without a word."""
+    with store.start_run("x", params={"opt": {"lr": 1}, "opt.lr": 2, 1: "a", "1": "b", "rest": 0}) as run:
+        run.set_tags({"a": {"b": "c"}, "a.b": "d"})
+        run.log_summary({"s": {"t": 1}, "s.t": 2})
+    found = store.run("x")
+    assert found.params == {"opt.lr": 2, "1": "b", "rest": 0}
+    named = [item["what"] for item in found.missing if item["why"].startswith("is named twice")]
+    assert sorted(named) == ["param 1", "param opt.lr", "summary s.t", "tag a.b"]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -124,6 +147,18 @@ def test_nested_mappings_get_dotted_keys(store: Store) -> None:
         (np.timedelta64(3, "s"), "3 seconds"),
         (Computed([1, "???"]), "['hole']"),
         (bytearray(b"a"), "bytearray(b'a')"),
+        (b"a", "b'a'"),
+        (ip_network("10.0.0.0/8"), "10.0.0.0/8"),
+        (UTC, "UTC"),
+        (ZoneInfo("Europe/Berlin"), "Europe/Berlin"),
+        (torch.device("cuda", 0), "cuda:0"),
+        (np.dtype("f4"), "float32"),
+        ([Version("2.1.0")], '["2.1.0"]'),
+        (np.complex64(1 + 2j), "(1+2j)"),
+        (list[int], "list[int]"),
+        (Optional[int], "typing.Optional[int]"),  # noqa: UP045
+        (pandas.Interval(0, 5), "Interval(0, 5, closed='right')"),  # its str is (0, 5]
+        (Slotted(3), f"{Slotted.__module__}.Slotted(size=3)"),
         (
             [{"kinds": {"b", "a"}, "path": Path("a/b"), "speed": Speed.SLOW}],
             "[{'kinds': ['a', 'b'], 'path': 'a/b', 'speed': 'SLOW'}]",
@@ -229,7 +264,7 @@ def test_a_value_that_can_not_be_read_costs_only_itself_and_is_named(store: Stor
         run.set_tags(Config())
     found = store.run("holes")
     assert {key: found.params[key] for key in ("lr", "depth", "nested.lr")} == {"lr": 1, "depth": 1, "nested.lr": 1}
-    assert {item["what"] for item in found.missing} == {"param ckpt", "param nested.ckpt"}
+    assert {item["what"] for item in found.missing} == {"param ckpt", "param nested.ckpt", "tag ckpt"}
     assert "ValueError" in found.missing[0]["why"]
 
 

@@ -260,6 +260,29 @@ def test_nested_metrics_get_dotted_keys_and_short_vectors_numbered_ones(store: S
     }  # fmt: skip
 
 
+def test_keys_that_are_equal_and_read_differently_are_two(store: Store) -> None:
+    """The numbers of 0 and 1 once went to those of False and True."""
+    with store.start_run("x") as run:
+        calls: list[dict[Any, float]] = [{False: 1.0, True: 2.0}, {0: 3.0, 1: 4.0}, {1.0: 5.0}]
+        for metrics in calls:
+            run.log_metrics(metrics)
+    found = store.run("x").metrics
+    assert {key: found[key].values.tolist() for key in found} == {
+        "False": [1.0], "True": [2.0], "0": [3.0], "1": [4.0], "1.0": [5.0],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("metrics", "key"),
+    [({1: 1.0, "1": 2.0}, "1"), ({"a": {"b": 1}, "a.b": 2.0}, "a.b"), ({"a.b": 1.0, "a": {"b": 2}}, "a.b")],
+)
+def test_a_metric_that_one_call_names_twice_is_told(store: Store, metrics: dict[Any, Any], key: str) -> None:
+    with store.start_run("x") as run, pytest.warns(RunloreWarning, match=f"metric '{key}' is named twice in one call"):
+        run.log_metrics(metrics)
+    assert store.run("x").metrics[key].values.tolist() == [2.0]
+    assert [item["what"] for item in store.run("x").missing] == [f"metric '{key}'"]
+
+
 def test_keys_that_differ_from_call_to_call_have_few_key_sets(store: Store) -> None:
     """Each set was once defined, and compared with all others, and had blocks of its own."""
     draw = random.Random(0)

@@ -3,12 +3,8 @@
 import json
 import math
 import operator
-import os
-import re
-import struct
-from collections.abc import Iterator, Mapping, MutableSequence
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from contextlib import suppress
-from enum import Enum
 from itertools import takewhile
 from typing import Any
 
@@ -26,20 +22,10 @@ _MAX_INT_BITS = 1024  # of a whole number that is kept as one
 _MAX_LISTED = 1 << 20  # elements of a list and of those in it: the text of a larger one is its repr
 _MAX_FOUND = 10_000  # elements of all lists in a value that are searched
 _HIDDEN = object()  # in place of what a list can't show
-_ADDRESS = r" at 0x[0-9a-fA-F]+|\b0x[0-9a-fA-F]{8,}"
-_NAMESPACES = {"argparse.Namespace", "types.SimpleNamespace"}
-_SPOKEN = {  # classes whose str is what people write, of the standard library; subclasses, too
-    f"{module}.{name}"
-    for module, names in {
-        "decimal": ("Decimal",), "fractions": ("Fraction",), "uuid": ("UUID",),
-        "datetime": ("datetime", "date", "time", "timedelta"),
-    }.items()
-    for name in names
-}  # fmt: skip
-
 _LEAVES = frozenset((str, int, float, bool, type(None), bytes))
 _VARARGS, _VARKEYS = 4, 8  # flags of a function's code: it takes any number of arguments, and of named ones
 _NO_MAPPINGS = frozenset((str, int, float, bool, type(None), list, tuple))
+TWICE = "is named twice in one call: the later value counts"
 LISTS = ("list", "tuple", "set", "frozenset")  # types that are stored as the text of a JSON list
 Plain = None | bool | int | float | str | dict[str, Any]
 
@@ -71,7 +57,9 @@ def mapping_of(value: object) -> Mapping[Any, Any] | None:
         return None
     if isinstance(value, dict | Mapping):  # nearly all are dicts, which is told sooner
         return value
-    if _is_one_of(kind, _NAMESPACES):
+    from runlore._spoken import is_namespace  # which plain values need not
+
+    if is_namespace(kind):
         return _Attributes(value, list(vars(value)))
     if hasattr(kind, "__dataclass_fields__"):
         from dataclasses import fields as fields_of  # whoever has one has loaded it
@@ -86,7 +74,20 @@ def mapping_of(value: object) -> Mapping[Any, Any] | None:
     return None
 
 
-def flatten(params: object) -> dict[str, Plain]:
+class Flat(dict[str, Plain]):
+    """Values by dotted keys; `twice` are the keys that were given more than once, of which the later value counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.twice: set[str] = set()
+
+    def __setitem__(self, key: str, value: Plain) -> None:
+        if key in self:
+            self.twice.add(key)
+        super().__setitem__(key, value)
+
+
+def flatten(params: object) -> Flat:
     """Return params with dotted keys and values that JSON can hold; one that can't be read costs no other.
 
     Raises:
@@ -95,14 +96,21 @@ def flatten(params: object) -> dict[str, Plain]:
     found = mapping_of(params)
     if found is None:
         raise TypeError(f"{short_repr(params)} is no mapping: write one, such as {{'key': 'value'}}")
-    flat: dict[str, Plain] = {}
+    flat = Flat()
     _flatten_into(flat, "", found, (id(params),))
     return flat
 
 
+def twice(keys: Iterable[str]) -> set[str]:
+    """Return the keys that are there more than once."""
+    seen: set[str] = set()
+    return {key for key in keys if key in seen or seen.add(key)}  # type: ignore[func-returns-value]
+
+
 def unreadable(values: Mapping[str, Plain]) -> dict[str, str]:
-    """Return the keys of values that could not be read, each with the reason."""
-    return {key: str(value["error"]) for key, value in values.items() if isinstance(value, dict) and "error" in value}
+    """Return the keys of values that could not be read, or of which another has taken the key, each with the reason."""
+    found = {key: str(value["error"]) for key, value in values.items() if isinstance(value, dict) and "error" in value}
+    return found | dict.fromkeys(sorted(getattr(values, "twice", ())), TWICE)
 
 
 def facts_of(description: Any) -> dict[str, Plain]:
@@ -178,7 +186,7 @@ def json_value(value: Plain) -> Any:
     return value
 
 
-def _flatten_into(flat: dict[str, Plain], prefix: str, params: Mapping[Any, Any], above: tuple[int, ...]) -> None:
+def _flatten_into(flat: Flat, prefix: str, params: Mapping[Any, Any], above: tuple[int, ...]) -> None:
     try:
         names = list(params)
     except Exception as error:  # a foreign mapping
@@ -229,33 +237,27 @@ def _describe(value: Any) -> Plain:
         text = json.dumps(listed, ensure_ascii=False)
         kind = "tuple" if isinstance(value, tuple) else "list"  # those of a class of its own, too
         return {"$type": kind, "text": text} if len(text) <= MAX_TEXT else _cut("list", text)
-    if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
+    from runlore._spoken import is_generic, shortest, spoken_text, without_addresses  # likewise
+
+    if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__") and not is_generic(value)):
         return {"$type": type(value).__name__, "text": f"{value.__module__}.{value.__qualname__}"}
     if isinstance(value, set | frozenset):
         return _fitting(type(value).__name__, _set_text(value))
-    spoken = _spoken_text(value)
+    spoken = spoken_text(value)
     if spoken is not None:
         return _fitting(_type_name(value), spoken)
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         item = value.item()
+        value = item if isinstance(item, complex) else value
         if isinstance(item, bool | int | float | str):
-            return _describe(_shortest(item, str(getattr(value, "dtype", ""))) if type(item) is float else item)
-    text = str(_shown(value)) if _is_bare(value) else repr(_with_fields(value))
+            return _describe(shortest(item, str(getattr(value, "dtype", ""))) if type(item) is float else item)
+    is_bare = _is_bare(value)
+    text = str(_shown(value)) if is_bare else repr(_with_fields(value))
     text = without_addresses(text).replace(str(id(value)), "…")
     from runlore._arrays import hash_of  # which few values need
 
-    digest = hash_of(value)
+    digest = hash_of(list(_held(value).values()) if is_bare else value)
     return _fitting(_type_name(value), text if digest is None else f"{text} sha256:{digest[:16]}")
-
-
-def _spoken_text(value: Any) -> str | None:
-    """Return the text that people write for a value: a path, the name of an enum's member; None for most objects."""
-    if isinstance(value, os.PathLike):
-        return str(os.fspath(value))
-    if isinstance(value, Enum):
-        return str(value.name)
-    is_time = getattr(getattr(value, "dtype", None), "kind", None) in ("M", "m") and getattr(value, "ndim", 1) == 0
-    return str(value) if is_time or _is_one_of(type(value), _SPOKEN) else None
 
 
 def _as_list(value: Any) -> Any:
@@ -267,7 +269,7 @@ def _as_list(value: Any) -> Any:
 
 
 def _listed(value: Any, depth: int = 0, room: list[int] | None = None) -> Any:
-    """Return an element of a list as JSON has it: plain, a list of such, or `_spoken_text`; `_HIDDEN` for others."""
+    """Return an element of a list as JSON has it: plain, a list of such, or `spoken_text`; `_HIDDEN` for others."""
     if value is None or type(value) in (bool, str) or (type(value) is float and math.isfinite(value)):
         return value
     if type(value) is int:
@@ -280,7 +282,9 @@ def _listed(value: Any, depth: int = 0, room: list[int] | None = None) -> Any:
             return _HIDDEN
         items = list(takewhile(lambda item: item is not _HIDDEN, (_listed(item, depth + 1, room) for item in value)))
         return items if len(items) == len(value) else _HIDDEN  # what contains itself ends at the first branch
-    found = _spoken_text(value)
+    from runlore._spoken import spoken_text
+
+    found = spoken_text(value)
     if found is not None:
         return found
     item = _describe(value) if isinstance(value, int | float | str) or getattr(value, "ndim", None) == 0 else None
@@ -305,7 +309,9 @@ def _with_fields(value: Any, depth: int = 0, room: list[int] | None = None) -> A
     is_set = isinstance(value, set | frozenset)
     items = value if is_set or kind in (list, tuple, dict) else mapping_of(value) if depth else None
     if items is None:
-        spoken = _spoken_text(value) if depth else None
+        from runlore._spoken import spoken_text
+
+        spoken = spoken_text(value) if depth else None
         return spoken if spoken is not None else _shown(value) if _is_bare(value) else value
     if depth == MAX_DEPTH or len(items) > room[0]:
         return value
@@ -314,6 +320,8 @@ def _with_fields(value: Any, depth: int = 0, room: list[int] | None = None) -> A
         with suppress(Exception):  # of a foreign object, which its own repr may show
             return {name: _with_fields(items[name], depth + 1, room) for name in items}
         return value
+    from runlore._spoken import without_addresses
+
     found = [_with_fields(item, depth + 1, room) for item in items]
     return sorted(found, key=lambda item: without_addresses(repr(item))) if is_set else kind(found)
 
@@ -332,11 +340,20 @@ def _is_bare(value: Any) -> bool:
 
 def _shown(value: Any) -> _Shown:
     """Return the class of an object with the arguments that it keeps: plain ones as they are, others by class."""
-    code = type(value).__init__.__code__
+    given = ", ".join(f"{name}={_argument(held)}" for name, held in _held(value).items())
+    return _Shown(f"{_type_name(value)}({given})" if given else repr(value))
+
+
+def _held(value: Any) -> dict[str, Any]:
+    """Return the arguments that an object keeps under their names, also in slots."""
+    from runlore._spoken import is_slot
+
+    kind = type(value)
+    code = kind.__init__.__code__
     count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYS)
     held = getattr(value, "__dict__", {})
-    given = ", ".join(f"{name}={_argument(held[name])}" for name in code.co_varnames[1:count] if name in held)
-    return _Shown(f"{_type_name(value)}({given})" if given else repr(value))
+    names = [name for name in code.co_varnames[1:count] if name in held or is_slot(getattr(kind, name, None))]
+    return {name: getattr(value, name) for name in names if hasattr(value, name)}
 
 
 def _argument(value: Any) -> str:
@@ -344,28 +361,8 @@ def _argument(value: Any) -> str:
     return type(value).__qualname__ if listed is _HIDDEN else repr(listed)
 
 
-def _shortest(number: float, kind: str) -> float:
-    """Return the number that people wrote for one of fewer bits: 0.1 for float32's 0.10000000149011612."""
-    form = "f" if kind.endswith("float32") else "e" if kind.endswith("float16") and "bfloat" not in kind else ""
-    for digits in range(1, 10) if form and math.isfinite(number) else ():
-        found = float(f"{number:.{digits}g}")
-        with suppress(OverflowError):  # rounded beyond what that type can hold
-            if struct.unpack(form, struct.pack(form, found)) == (number,):
-                return found
-    return number
-
-
 def _fitting(kind: str, text: str) -> Plain:
     return {"$type": kind, "text": text} if len(text) <= MAX_TEXT else _cut(kind, text)
-
-
-def _is_one_of(kind: type, names: set[str]) -> bool:
-    return any(f"{base.__module__}.{base.__qualname__}" in names for base in kind.__mro__)
-
-
-def without_addresses(text: str) -> str:
-    """Return a text without addresses in memory, which differ between equal runs."""
-    return re.sub(_ADDRESS, "", text) if "0x" in text else text
 
 
 def _set_text(value: "set[Any] | frozenset[Any]") -> str:
@@ -373,6 +370,8 @@ def _set_text(value: "set[Any] | frozenset[Any]") -> str:
     items = [_listed(item) for item in value]
     if not any(item is _HIDDEN for item in items):
         return "[" + ", ".join(sorted(json.dumps(item, ensure_ascii=False) for item in items)) + "]"
+    from runlore._spoken import without_addresses
+
     return "{" + ", ".join(sorted(without_addresses(repr(_with_fields(item, 1))) for item in value)) + "}"
 
 

@@ -13,7 +13,7 @@ from runlore.log import frames
 from runlore.log.events import Event
 from runlore.log.file import LogFile
 from runlore.log.points import KeySet, stored_key
-from runlore.log.values import MAX_DEPTH, MAX_STEP, as_number, as_step, key_text
+from runlore.log.values import MAX_DEPTH, MAX_STEP, TWICE, as_number, as_step, key_text, twice
 
 MAX_OVERLAPPING = 128  # key sets of one log that share keys; further ones are written key by key
 MAX_VECTOR = 64  # numbers of a metric that get a key each
@@ -181,9 +181,19 @@ class LogWriter(LogFile):
             if not written and self.successor is not None:
                 self.successor.row(metrics, step, epoch, split)
 
-    def _define(self, split: str | None, names: tuple[str, ...]) -> Shape | None:
+    def _define(self, split: str | None, names: tuple[Any, ...]) -> Shape | None:
+        """Return the shape of some names, which count by their texts: 1 and True, which are equal, are two keys."""
+        texts = tuple([name if type(name) is str else as_text(name) for name in names])
         with self.lock:
-            return self._shapes.define(split, names)
+            shape = self._shapes.get((split, *texts))
+            if shape is None:
+                shape = self._shapes.define(split, texts)
+                for key in twice(shape.keys) if shape is not None else ():
+                    self._tell_twice(key)
+            return shape
+
+    def _tell_twice(self, key: str) -> None:
+        self._tell(f"metric {key!r}", *TWICE.split(": "))
 
     def _convert(self, metrics: Mapping[str, Any], step: Any, epoch: Any, split: str | None) -> None:
         """Write a row of floats, with a step and an epoch that fit, made of whatever was given."""
@@ -193,6 +203,8 @@ class LogWriter(LogFile):
             if number is None:
                 self._spread(values, name, value)
             else:
+                if name in values:
+                    self._tell_twice(as_text(name))
                 values[name] = number
         if values:
             self.row(values, self._usable_step(step), self._usable_epoch(epoch), split)
@@ -208,10 +220,15 @@ class LogWriter(LogFile):
             if number is None:
                 self._leave_out(f"metric {as_text(key)!r}", f"is {short_repr(item)}, not a number")
             else:
+                if key in values:
+                    self._tell_twice(key)
                 values[key] = number
 
     def _leave_out(self, what: str, why: str) -> None:
-        if self.warn_once(what, f"{what} {why}: left out, the others are kept"):
+        self._tell(what, why, "left out, the others are kept")
+
+    def _tell(self, what: str, why: str, so: str) -> None:
+        if self.warn_once(what, f"{what} {why}: {so}"):
             self.event(dict(self._rewrite({"type": "missing", "what": what, "why": why})))
 
     def _usable_step(self, step: Any) -> int | None:
@@ -282,13 +299,13 @@ class AddingWriter(LogWriter):
         """Write one row; see `LogWriter.row`."""
         with self.lock:
             if not self._is_counting:
-                self._tell(split, tuple(metrics), counted=step is None or as_step(step) is None)
+                self._tell_counted(split, tuple(metrics), counted=step is None or as_step(step) is None)
             super().row(metrics, step, epoch, split)
 
-    def _tell(self, split: str | None, names: tuple[str, ...], *, counted: bool) -> None:
+    def _tell_counted(self, split: str | None, names: tuple[Any, ...], *, counted: bool) -> None:
         """Write which keys are counted from now on, or are not any more as steps of them are given, too."""
-        told = []
-        for name in names:
+        told: list[str] = []
+        for name in [name if type(name) is str else as_text(name) for name in names]:
             before = self._counts.get((split, name))
             if before is None or (before and not counted):
                 self._counts[split, name] = counted

@@ -18,7 +18,7 @@ from runlore.artifacts.events import not_kept, recorded
 from runlore.errors import FormatError, RunNotFound, RunNotReadable
 from runlore.log import liveness, marks
 from runlore.log.folder import Folder
-from runlore.log.values import as_number, as_step, describe, facts_of, flatten, is_number, text_of, unreadable
+from runlore.log.values import as_number, as_step, describe, facts_of, is_number, text_of, unreadable
 from runlore.media.verbs import MediaVerbs
 from runlore.plugins.manager import plugins
 from runlore.recording.captures import Capture
@@ -121,27 +121,27 @@ class Run(MediaVerbs):
         Raises:
             TypeError: params are no mapping.
         """
-        values = flatten(params)
+        values = self.run_log.flat("param", params)
         if values:
             self.run_log.event({"type": "params", "values": values, **({"captured": True} if captured else {})})
-        for key, why in unreadable(values).items():
-            self.log_missing(f"param {key}", why)
 
     def log_summary(self, values: Mapping[str, Any]) -> None:
         """Record numbers of the run as a whole, without a step; a later value replaces an earlier one.
 
         Values that are no numbers are left out, and named in the run.
         """
-        flat = flatten(values)
+        flat = self.run_log.flat("summary", values)
         numbers = {key: value for key, value in flat.items() if is_number(value)}
-        for key in sorted(flat.keys() - numbers.keys()):
+        for key in sorted(flat.keys() - numbers.keys() - unreadable(flat).keys()):
             self.log_missing(f"summary {key}", f"{text_of(flat[key])[:100]!r} is no number")
         if numbers:
             self.run_log.event({"type": "summary", "values": numbers})
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags, texts by name; None removes one."""
-        values = {key: None if value is None else text_of(value) for key, value in flatten(tags).items()}
+        values = {
+            key: None if value is None else text_of(value) for key, value in self.run_log.flat("tag", tags).items()
+        }
         if values:
             self.run_log.event({"type": "tags", "values": values})
 

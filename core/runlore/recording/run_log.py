@@ -16,7 +16,7 @@ from runlore.hookspecs import SYSTEM_PREFIX, CapturedFile
 from runlore.log import liveness
 from runlore.log.events import Event
 from runlore.log.folder import Folder, root_of
-from runlore.log.values import as_number, as_step, without_addresses
+from runlore.log.values import Flat, as_number, as_step, flatten, unreadable
 from runlore.log.writer import AddingWriter, LogWriter
 from runlore.plugins.manager import plugins
 from runlore.recording.ending import Status, end_event
@@ -156,8 +156,21 @@ class RunLog:
                 self.missing("metric", what)
         return found
 
+    def flat(self, kind: str, values: object) -> Flat:
+        """Return values by dotted keys; those that can't be read, or lost their key to another, are named as missing.
+
+        Raises:
+            TypeError: they are no mapping.
+        """
+        found = flatten(values)
+        for key, why in unreadable(found).items():
+            self.missing(f"{kind} {key}", why)
+        return found
+
     def missing(self, what: str, why: str) -> None:
         """Write that something could not be captured."""
+        from runlore._spoken import without_addresses  # which whole runs need not
+
         self.event({"type": "missing", "what": what, "why": without_addresses(why)})
 
     def keep_bytes(
