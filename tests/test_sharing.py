@@ -52,6 +52,24 @@ open(sys.argv[2], "x").close()
 """
 
 
+def test_a_disk_that_gives_no_modes_keeps_all_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CIFS and FUSE's disks may refuse them: every artifact and all that was captured was lost there."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    for name in ("chmod", "fchmod", "chown", "fchown"):
+        monkeypatch.setattr(os, name, refuse)
+    (tmp_path / "run.sh").write_text("echo 1")
+    store = Store(tmp_path / "store")
+    with store.start_run("x") as run:
+        run.log_artifact(tmp_path / "run.sh")
+        run.companions.await_captures()
+    found = store.run("x")
+    assert (found.missing, "packages" in found.environment) == ([], True)
+    assert found.artifact("run.sh").restore(tmp_path / "out").read_text() == "echo 1"
+
+
 @pytest.fixture
 def umask() -> Iterator[Callable[[int], object]]:
     before = os.umask(0o022)

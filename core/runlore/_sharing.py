@@ -65,10 +65,9 @@ def make_root(root: Path, sharing: str) -> None:
     if not root.is_dir():
         root.mkdir(mode=0o770 if inherits else 0o700, parents=True, exist_ok=True)
         if inherits and not is_shared(root):
-            root.chmod(0o700)
+            set_mode(root, 0o700)
     if sharing == "group":
-        with suppress(OSError):  # it was there, and is another user's
-            root.chmod(0o770 | stat.S_ISGID)
+        set_mode(root, 0o770 | stat.S_ISGID)  # unless it was there, and is another user's
 
 
 def make_folder(path: Path, root: Path) -> None:
@@ -88,10 +87,10 @@ def make_folder(path: Path, root: Path) -> None:
             os.mkdir(path.name, 0o770 if shared else 0o700, dir_fd=above)
     if shared:
         with (
-            suppress(PermissionError),
+            suppress(OSError),
             _inside.listed(path, root) as made,
         ):  # a faster process, of another user, made it
-            os.fchmod(made, 0o770 | stat.S_ISGID)
+            set_mode(made, 0o770 | stat.S_ISGID)
 
 
 def open_file(path: StrPath, flags: int, root: StrPath | None = None, *, above: int | None = None) -> int:
@@ -115,16 +114,17 @@ def open_file(path: StrPath, flags: int, root: StrPath | None = None, *, above: 
         os.close(descriptor)
         raise OddFile(path)
     if shared:
-        with suppress(OSError):  # it is another user's
-            os.fchmod(descriptor, 0o660)
+        set_mode(descriptor, 0o660)  # unless it is another user's
     return descriptor
 
 
 def settle(descriptor: int, mode: int) -> None:
-    """Give an open file its mode, and its group that of its owner where the group may read it already.
-
-    Raises:
-        OSError: the disk refuses.
-    """
+    """Give an open file its mode, and its group that of its owner where the group may read it already."""
     shared = os.fstat(descriptor).st_mode & stat.S_IRGRP
-    os.fchmod(descriptor, mode | (mode & 0o600) >> 3 if shared else mode)
+    set_mode(descriptor, mode | (mode & 0o600) >> 3 if shared else mode)
+
+
+def set_mode(place: Path | int, mode: int) -> None:
+    """Give a file or folder, or an open one, a mode where the disk has any: network disks and FUSE's may refuse it."""
+    with suppress(OSError):
+        os.chmod(place, mode)  # noqa: PTH101  # of a descriptor, too

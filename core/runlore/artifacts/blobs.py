@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from runlore._ids import is_sha256, new_suffix, sha256_of
 from runlore._inside import OddFile, StrPath, drop, is_regular, name_of, open_file, opened, rename
-from runlore._sharing import make_folder, settle
+from runlore._sharing import make_folder, set_mode, settle
 from runlore._sharing import open_file as make_file
 from runlore.artifacts.copying import NoFile, Proceed, can_read, check_dense, copy_hashing, hash_open, open_regular
 from runlore.artifacts.folders import list_files, makes_repository, safe_join, unescaped
@@ -314,7 +314,7 @@ def _restore_file(member: Member, source: Opener, place: Path, changed: str) -> 
                 raise ArtifactNotFound(f"the content of {member.path!r} ({member.sha256}) {changed}")
         if member.executable:
             mode = draft.stat().st_mode
-            draft.chmod(mode | (mode & 0o444) >> 2)  # for those who may read it, by the umask
+            set_mode(draft, mode | (mode & 0o444) >> 2)  # for those who may read it, by the umask
         draft.rename(place)
     finally:
         draft.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from runlore._sharing import set_mode
 from runlore.artifacts.blobs import ODD_NAME
 from runlore.artifacts.folders import MAX_NAME_BYTES, is_of_git
 from runlore.errors import UnsafePath
@@ -168,7 +169,7 @@ def _write_batch(rebuilt: Rebuilt, files: list[Entry], folder: Path) -> Generato
         else:
             target.write_bytes(content)
         if mode == EXECUTABLE:
-            target.chmod(0o755)
+            set_mode(target, 0o755)
     return links
 
 
