@@ -26,6 +26,7 @@ Proceed = Callable[[], None]  # called between pieces of a file; raises to end t
 
 FREE_HOLES = 4 << 30  # bytes of holes that a content may have and be read
 _PIECE_BYTES = 1 << 20  # of a file that is hashed or copied
+_BLOCK_BYTES = 512  # by which the system counts what a file occupies
 _PIECES = 4  # that are on their way to the disk
 _BESIDE_BYTES = 8 << 20  # of a file from which on its copy is written by a thread of its own
 _FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file, where the file system can
@@ -111,15 +112,19 @@ def copy_hashing(
     with suppress(OSError):
         fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
         return hash_open(writer, proceed)
-    size = os.fstat(reader.fileno()).st_size
+    status = os.fstat(reader.fileno())
+    size = status.st_size
     if max_bytes is not None and size > max_bytes:
         raise OSError(errno.EFBIG, f"larger than the {max_bytes >> 20:,} MiB that a copy may have here")
-    copy = _Copy(writer.fileno(), beside=size >= _BESIDE_BYTES)
+    has_holes = 0 < size - status.st_blocks * _BLOCK_BYTES <= FREE_HOLES  # with more it could not be read back
+    copy = _Copy(writer.fileno(), beside=size >= _BESIDE_BYTES, has_holes=has_holes)
     try:
         found = _hash_copying(reader, copy, proceed)
     finally:
         copy.end()
     copy.check()
+    if has_holes:
+        os.ftruncate(writer.fileno(), found[0])  # a hole at the end was not written
     return found
 
 
@@ -139,10 +144,14 @@ def _hash_copying(reader: FileIO, copy: "_Copy", proceed: Proceed | None) -> tup
 
 
 class _Copy:
-    """Writes pieces of a file: `beside` on a thread of its own, while the caller hashes them, or else at once."""
+    """Writes pieces of a file: `beside` on a thread of its own, while the caller hashes them, or else at once.
 
-    def __init__(self, descriptor: int, *, beside: bool) -> None:
+    Of a file that `has_holes`, pieces without content become holes again.
+    """
+
+    def __init__(self, descriptor: int, *, beside: bool, has_holes: bool) -> None:
         self._descriptor = descriptor
+        self._hole = bytes(_PIECE_BYTES if has_holes else 0)
         self._error: OSError | None = None
         self._thread: threading.Thread | None = None
         self._alone = memoryview(bytearray(_PIECE_BYTES))
@@ -174,7 +183,7 @@ class _Copy:
             OSError: it can't be written.
         """
         if self._thread is None:
-            _write_all(self._descriptor, piece)
+            self._put(piece)
         else:
             self._full.put(piece)
 
@@ -197,10 +206,16 @@ class _Copy:
         while (piece := self._full.get()) is not None:
             if self._error is None:
                 try:
-                    _write_all(self._descriptor, piece)
+                    self._put(piece)
                 except OSError as error:
                     self._error = error
             self._free.put(memoryview(piece.obj))
+
+    def _put(self, piece: memoryview) -> None:
+        if self._hole and piece.tobytes() == self._hole[: len(piece)]:
+            os.lseek(self._descriptor, len(piece), os.SEEK_CUR)
+        else:
+            _write_all(self._descriptor, piece)
 
 
 def _write_all(descriptor: int, piece: memoryview) -> None:
