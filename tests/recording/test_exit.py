@@ -76,6 +76,28 @@ def test_what_is_called_at_exit_may_still_log(store: Store, python: Python) -> N
     assert store.run("x").status == "finished"
 
 
+def test_what_is_called_behind_the_end_of_all_runs_goes_on(store: Store, python: Python) -> None:
+    """`runlore.log_metrics` raised there, and what a script had still to do at exit was not done."""
+    process = python("""
+        import atexit
+
+        def late():
+            import runlore
+            runlore.log_metrics({"last": 1.0})
+            runlore.log_params({"late": True})
+            runlore.set_tags({"late": "yes"})
+            print("saved")
+
+        atexit.register(late)
+        import runlore
+        run = runlore.start_run("x")
+        run.log_metrics({"loss": 1.0})
+    """)
+    assert process.succeed().splitlines() == ["saved"]
+    assert process.err.count("is closed: what is logged now is not recorded") == 1
+    assert (list(store.run("x").metrics), store.run("x").params) == (["loss"], {})
+
+
 def test_a_fit_that_can_not_look_keeps_no_run_from_its_end(store: Store, python: Python) -> None:
     process = python(OPEN + "\n    session.look = lambda: 1 / 0")
     process.succeed()

@@ -86,12 +86,12 @@ def users_run() -> "Run | None":
 
 
 def require_current_run() -> "Run":
-    """Return the current run.
+    """Return the current run; behind the end of all runs at exit the one that was open, which tells that it has ended.
 
     Raises:
         NoCurrentRun: none is open.
     """
-    run = current_run()
+    run = current_run() or cast("Run | None", process.part(OpenRuns).left_open)
     if run is None:
         count = process.part(OpenRuns).count
         others = f", and {count} are open elsewhere" if count else ""

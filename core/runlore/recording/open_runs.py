@@ -38,6 +38,7 @@ class OpenRuns(Part):
         self._runs: dict[str, OpenRun] = {}
         self._silent: weakref.WeakSet[OpenRun] = weakref.WeakSet()  # of users, and record nothing
         self._of_users: dict[str, frozenset[str]] = {}  # by id, with the runs of the blocks that it was entered in
+        self.left_open: OpenRun | None = None  # the run that users had open when all ended with the process
 
     def forget(self) -> None:
         """Note in a forked child whether it was forked beside the run of a fit."""
@@ -106,6 +107,7 @@ class OpenRuns(Part):
         error = error or cause(sys.exception())  # of a child process, which runs this while its exception propagates
         if error is None and marks.was_told_to_end():
             error = SystemExit("the process was told to end")
+        self.left_open = self.left_open or next(map(self.get, reversed([*self._of_users])), None)
         for run in list(self._runs.values()):
             run.end_with_process(error)
 
