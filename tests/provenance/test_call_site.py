@@ -99,3 +99,47 @@ def test_what_knows_no_columns_has_no_names(flags: list[str], tmp_path: Path) ->
     path = tmp_path / "script.py"
     path.write_text(text)
     subprocess.run([sys.executable, *flags, text if flags == ["-c"] else str(path)], check=True)
+
+
+class Forwards:
+    """Has methods that pass their call on, as those that override a framework's do."""
+
+    def score(self, data: Any = None, *args: Any, **kwargs: Any) -> tuple[str, ...]:
+        return Model().score(data, *args, **kwargs)
+
+    def everything(self, *args: Any, **kwargs: Any) -> tuple[str, ...]:
+        return Everything().score(*args, **kwargs)
+
+    def by_keyword(self, eval_dataset: Any = None) -> tuple[str, ...]:
+        return ByKeyword().score(eval_dataset=eval_dataset)
+
+
+class Everything:
+    def score(self, *args: Any, **kwargs: Any) -> tuple[str, ...]:
+        return Model().score(*args, **kwargs)
+
+
+class ByKeyword:
+    def score(self, *, eval_dataset: Any = None) -> tuple[str, ...]:
+        return Forwards().score(data=eval_dataset)
+
+
+class Own:
+    def score(self, data: Any) -> tuple[str, ...]:
+        held_out = data
+        return Model().score(held_out)
+
+
+def test_a_method_that_passes_its_call_on_gives_the_name_that_its_caller_wrote() -> None:
+    noisy, clean = NOISY, NOISY
+    assert [Forwards().score(noisy), Forwards().score(data=clean)] == [("noisy",), ("clean",)]
+    assert [Everything().score(noisy), Everything().score(data=clean)] == [("noisy",), ("clean",)]
+    assert ByKeyword().score(eval_dataset=noisy) == ("noisy",)
+    assert [Forwards().score(), Forwards().score(NOISY[:])] == [(), ()]
+    assert Own().score(noisy) == ("held_out",)
+
+
+def test_another_method_has_a_name_for_what_it_is_given() -> None:
+    noisy = NOISY
+    assert Forwards().by_keyword(noisy) == ("eval_dataset",)
+    assert Forwards().everything(noisy) == ("args",)

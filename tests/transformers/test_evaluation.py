@@ -353,3 +353,18 @@ def test_what_is_evaluated_within_a_fit_by_another_trainer_has_names_of_its_own(
     assert found == {key: [2, 4], "eval_loss/again": [2, 4], "test_loss": [2, 4]}
     assert [(link["kind"], link["run"]) for link in run.links] == [("uses", taught.id)]
     assert "eval_loss" not in taught.metrics
+
+
+def test_an_override_that_passes_its_call_on_names_no_set(store: Store, tmp_path: Path) -> None:
+    """The parameter of `Seq2SeqTrainer.evaluate` named a test set: "test_loss/eval"."""
+
+    class Overrides(Trainer):
+        def evaluate(self, eval_dataset: Any = None, **more: Any) -> dict[str, float]:  # type: ignore[override]
+            return dict(super().evaluate(eval_dataset, **more))
+
+    made = trainer(tmp_path, RunloreCallback(), cls=Overrides, eval_dataset=Rows(4))
+    made.train()
+    noisy = Rows(7)
+    told = [made.evaluate(Rows(5), metric_key_prefix="test")["test_loss"], made.evaluate(noisy)["eval_loss"]]
+    run = only(store)
+    assert [run.metrics["test_loss"].last, run.metrics["eval_loss/noisy"].last] == told
