@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from runlore import guest
+from runlore.guest.additions import Additions
+from runlore.guest.opening import visit
 from runlore.guest.recorder import Recorder
 from runlore.guest.session import Beside
 from runlore.guest.wrapping import Written, token_of
 from runlore.hookspecs import DataDescription
 from runlore_keras._data import data_in, record_data
+from runlore_keras._framework import NAME
 from runlore_keras._owners import Sets, additions_of, owners
 
 Descriptions = dict[str, DataDescription | None]
@@ -60,13 +63,20 @@ class Evaluation:
         additions, owner = additions_of(self._model), owners().last(self._model)
         if additions is None:
             if owners().has_room(self._model):  # else it may be a loop that never trains
-                evaluated = _Evaluated(self._metrics, data, self._written)
-                evaluated.let_go()
-                owners().wait(self._model, evaluated)
+                self._wait(data)
         elif owner is None or owner.training is None:
             _Evaluated(self._metrics, data, self._written).add_to(additions, additions.step, additions.epoch)
         else:
             self._tell(additions, data, owners().sets_in(owner.session), additions.step, additions.epoch)
+
+    def _wait(self, data: dict[str, Any]) -> None:
+        """Let the numbers wait for the fit of the model; where the user has a run open, they are added to that."""
+        evaluated = _Evaluated(self._metrics, data, self._written)
+        waiting = owners().wait(self._model, evaluated)
+        waiting.visited = waiting.visited or visit(NAME, {"model": type(self._model).__name__})
+        if waiting.visited is not None:
+            evaluated.add_to(Additions(waiting.visited.run), 0, 0.0)
+        evaluated.let_go()
 
     def _tell(
         self,

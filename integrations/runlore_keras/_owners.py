@@ -9,6 +9,7 @@ import keras
 
 from runlore import FitSession, Store, guest
 from runlore.guest.additions import Additions, Join, KnownWeights, Place, Source, Tensors
+from runlore.guest.opening import Opened
 from runlore.guest.wrapping import ByIdentity
 from runlore_keras._calls import Evaluated, Fit
 from runlore_keras._metrics import steps_of
@@ -49,6 +50,7 @@ class Waiting:
     optimizer_steps: int | None
     weights: KnownWeights
     evaluations: list[Evaluated] = field(default_factory=list)
+    visited: Opened | None = None  # the run that has them already, as the user has one open
 
 
 class Owners(guest.Part):
@@ -84,7 +86,7 @@ class Owners(guest.Part):
         self._loaded.pop(model)
         self._waiting.pop(model)
 
-    def wait(self, model: Any, evaluation: Evaluated) -> None:
+    def wait(self, model: Any, evaluation: Evaluated) -> Waiting:
         """Hold an evaluation of a model that no run has made, for the run of its next fit."""
         found = self._waiting.get(model)
         if found is None:
@@ -92,6 +94,7 @@ class Owners(guest.Part):
             found.weights.note(None, None, weights_in(model))
             self._waiting.set(model, found)
         found.evaluations.append(evaluation)
+        return found
 
     def has_room(self, model: Any) -> bool:
         """Return True if another evaluation of a model can wait; those of earlier weights are forgotten for it."""
@@ -101,11 +104,11 @@ class Owners(guest.Part):
             return True
         return found is None or len(found.evaluations) < MAX_WAITING
 
-    def pop_waiting(self, model: Any) -> list[Evaluated]:
+    def pop_waiting(self, model: Any) -> Waiting | None:
         """Return the evaluations of the weights that a model has, and forget them; the fit of it begins."""
         found = self._waiting.pop(model)
         is_same = found is not None and _is_at(model, found.optimizer_steps) and _has(model, found.weights)
-        return found.evaluations if found is not None and is_same else []
+        return found if is_same else None
 
     def sets_in(self, session: FitSession) -> Sets:
         """Return the sets that were evaluated in a fit so far, to be added to."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from runlore import FitSession, guest
 from runlore.guest.additions import Place
+from runlore.guest.opening import Opened
 from runlore.guest.options import RunOptions
 from runlore.guest.wrapping import token_of
 from runlore_keras import _params
@@ -50,7 +51,8 @@ class Training:
         known = owners()
         before, origin, waiting = known.last(model), known.file_of(model), known.pop_waiting(model)
         known.discard(model)
-        session = FitSession.begin(NAME, _request(model, options, before, origin))
+        visited = None if waiting is None else waiting.visited
+        session = FitSession.begin(NAME, _request(model, options, before, origin, visited))
         if not session:
             return False
         training = cls(session, model, callbacks, call)
@@ -59,7 +61,8 @@ class Training:
             training._describe(callbacks, {} if call is None else call.arguments)
             step = training._steps_before or 0
             epoch = None if step else 0.0
-            for item in waiting:
+            has_them = visited is not None and visited.run.id == session.run.id
+            for item in () if waiting is None or has_them else waiting.evaluations:
                 session.record(lambda session, item=item: item.add_to(session, step, epoch))  # type: ignore[misc]
             known.set(model, training._owner)
             known.set_training(callbacks, training)
@@ -205,13 +208,16 @@ class Training:
         return self._batches - (steps - (self._steps.get(epoch - 1, self._steps_before) or 0))
 
 
-def _request(model: Any, options: RunOptions, before: Owner | None, origin: Path | None) -> guest.FitRequest:
+def _request(
+    model: Any, options: RunOptions, before: Owner | None, origin: Path | None, visited: Opened | None = None
+) -> guest.FitRequest:
     """Return what a fit asks for: `before` is the one before, `origin` the file that the model was loaded from."""
     return options.request(
         tags={"model": type(model).__name__},
         resume_from=origin,
         after=None if before is None else before.session.run,
         copy_of=maker_of(model, options.store),
+        continues=visited.run if visited is not None and visited.owned else None,
         leader=leads(),
     )
 

@@ -166,8 +166,13 @@ def _evaluate(evaluate: Callable[..., Any], model: Any, *args: Any, **kwargs: An
             evaluation = Evaluation(model, found, as_written(0, "x"), beside)
     if evaluation is None:
         return evaluate(model, *args, **kwargs)
-    with guest.unrecorded():
-        return evaluate_calls.during(evaluation, evaluate, model, *args, **kwargs)
+    return evaluate_calls.during(evaluation, _alone, evaluate, model, *args, **kwargs)
+
+
+@guest.unseen
+def _alone(evaluate: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
+    with guest.unrecorded():  # fits of metrics are a part of it
+        return evaluate(model, *args, **kwargs)
 
 
 def _is_told(model: Any) -> bool:

@@ -6,13 +6,15 @@ import numpy as np
 
 from runlore import guest
 from runlore.guest.additions import Additions
+from runlore.guest.opening import Opened, visit
 from runlore.guest.recorder import Recorder
 from runlore.guest.session import Beside
-from runlore.guest.wrapping import Written
+from runlore.guest.wrapping import ByIdentity, Written
 from runlore_sklearn._copies import copies
 from runlore_sklearn._data import Args, Kwargs, data_of
 from runlore_sklearn._framework import NAME
 from runlore_sklearn._owners import owners
+from runlore_sklearn._training import makes_a_run
 
 
 class Evaluated(NamedTuple):
@@ -23,6 +25,15 @@ class Evaluated(NamedTuple):
 
     recorder: Recorder
     ending: str | None
+
+
+class _Visits(guest.Part):
+    """The runs that have the scores of estimators that no run has made, where the user had one open."""
+
+    inherited = True
+
+    def __init__(self) -> None:
+        self.runs: ByIdentity[Opened] = ByIdentity()
 
 
 def record_score(estimator: Any, args: Args, kwargs: Kwargs, score: Any, written: Written) -> None:
@@ -67,5 +78,16 @@ def _target(estimator: Any) -> tuple[Recorder, str | None] | None:
         beside = Beside.fit_under_way(estimator, name, made_by) if is_within_another() else None
         return None if beside is None else (beside, None if owner is None else owner.trained_on)
     if owner is None:
-        return owners().writer_of(estimator) or copies().maker_of(estimator)
+        return owners().writer_of(estimator) or copies().maker_of(estimator) or _visited(estimator)
     return Additions(owner.session.run), owner.trained_on
+
+
+def _visited(estimator: Any) -> tuple[Recorder, None] | None:
+    """Return what adds to the run that the user has open, for an estimator that no run has made."""
+    runs = guest.part(_Visits).runs
+    opened = runs.get(estimator)
+    if opened is None and makes_a_run(estimator):
+        opened = visit(NAME, {"estimator": type(estimator).__name__})
+        if opened is not None:
+            runs.set(estimator, opened)
+    return None if opened is None else (Additions(opened.run), None)

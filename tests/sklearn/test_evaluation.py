@@ -11,7 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from runlore import FitSession, Store
+from runlore import FitSession, Store, start_run
+from runlore.guest import unrecorded
 from tests.sklearn.models import X, Y
 
 
@@ -100,3 +101,22 @@ def test_what_scikit_learn_scores_itself_in_a_fit_is_its_own(autologged: Store) 
         permutation_importance(DecisionTreeClassifier().fit(X, Y), X, Y, n_repeats=2)
     (run,) = autologged.runs()
     assert list(run.metrics) == ["test_score/DecisionTreeClassifier"]  # the first one of the importance
+
+
+def test_the_score_of_an_unknown_model_is_in_the_run_that_the_user_has_open(autologged: Store) -> None:
+    """Nothing was said of it: Lightning's and transformers' evaluations were in the user's run."""
+    autologged_models = []
+    with unrecorded():
+        autologged_models = [LogisticRegression(max_iter=300).fit(X[::2], Y[::2]) for _ in range(2)]
+    first, second = autologged_models
+    first.score(X, Y)
+    with start_run("mine"):
+        told = [first.score(X, Y), first.score(X[1::2], Y[1::2]), second.score(X, Y)]
+        StandardScaler().fit(X)
+        recorded = LogisticRegression(max_iter=200).fit(X, Y)
+        recorded.score(X[::3], Y[::3])
+    (run,) = autologged.runs("parent is None")
+    assert run.metrics["test_score"].values.tolist()[:1] == told[:1]
+    assert run.metrics["test_score/test_2"].last == told[1]
+    child, *more = run.children
+    assert (child.tags["purpose"], child.metrics["test_score"].last, more) == ("evaluation", told[2], [])

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -57,6 +57,21 @@ def open_for(integration: str, request: FitRequest) -> Opened | None:
     except Exception as error:  # a framework calls us here, and must not meet our exceptions
         report(f"{integration}: this training is not recorded: {type(error).__name__}: {error}")
         return None
+
+
+def visit(integration: str, tags: Mapping[str, str]) -> Opened | None:
+    """Return the run for an evaluation of a model that no run has made, where the user has a run open; else None.
+
+    It is the user's run, which it leaves to the first training, or a child of that where something else is recorded
+    there: such a one has ended, and what is learnt is added to it. Never raises.
+    """
+    outer = users_run()
+    if outer is None or outer.fit.is_group:
+        return None
+    opened = open_for(integration, FitRequest(tags=tags, visits=True))
+    if opened is not None and opened.owned:
+        opened.run.finish()
+    return opened
 
 
 def _open(integration: str, request: FitRequest) -> Opened:
