@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runlore import guest
 from runlore.hookspecs import Integration
@@ -84,8 +84,9 @@ SWITCHES: dict[str, tuple[Place, ...]] = {
     "pydantic-settings": (Place("pydantic_settings", "_commands:follow_pydantic"),),
 }
 
-# Many programs import these, and few of them train: what follows them is loaded with the first framework.
+# Most programs import or use these, and few train: what follows them is loaded with the first framework.
 SELDOM: dict[str, Place] = {
+    "opened-files": Place("io", "_opened:follow"),
     "json": Place("json", "_texts:follow_json"),
     "yaml": Place("yaml", "_texts:follow_yaml"),
     "tomllib": Place("tomllib", "_texts:follow_toml"),
@@ -113,9 +114,14 @@ def switches() -> list[Integration]:
 
 
 def _want(name: str, *, is_wanted: bool = True) -> None:
-    from runlore.guest.files.named import NamedFiles, ParsedArguments  # late: a program's start waits for this file
+    from runlore.guest.files import named  # late: a program's start waits for this file
 
-    part = guest.part(NamedFiles) if name == ARGUMENTS else guest.part(ParsedArguments)
+    kinds: dict[str, Any] = {
+        ARGUMENTS: named.NamedFiles,
+        "argparse": named.ParsedArguments,
+        CONSTANTS: named.ScriptConstants,
+    }
+    part = guest.part(kinds[name])
     if is_wanted:
         part.want()
     else:

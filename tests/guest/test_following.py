@@ -4,8 +4,10 @@ import pickle
 import sys
 import traceback
 import warnings
+from _thread import start_new_thread
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Event
 from types import ModuleType
 from typing import Any
 
@@ -65,6 +67,32 @@ def test_only_calls_by_the_users_own_code_are_told(library: tuple[ModuleType, Mo
     assert pickle.loads(pickle.dumps(public.add)) is public.add  # as where it is handed to a pool
     wrappers.restore()
     assert public.add is home.add is original
+
+
+@pytest.mark.filterwarnings("ignore:adds")
+def test_a_call_that_no_code_of_pythons_makes_is_none_of_the_users(
+    library: tuple[ModuleType, ModuleType], wrappers: Wrappers
+) -> None:
+    told, ended = Told(), Event()
+    wrappers.follow(library[0], "add", noting(told))
+    start_new_thread(library[0].add, (1, _Ending(ended)))  # called from C, with no frame below it
+    assert ended.wait(10)
+    assert not told
+
+
+class _Ending(int):
+    """A number that tells when somebody adds it."""
+
+    def __new__(cls, ended: Event) -> "_Ending":
+        found = super().__new__(cls, 1)
+        found.ended = ended
+        return found
+
+    ended: Event
+
+    def __radd__(self, other: int) -> int:
+        self.ended.set()
+        return other
 
 
 def test_a_method_is_told_with_its_object(library: tuple[ModuleType, ModuleType], wrappers: Wrappers) -> None:

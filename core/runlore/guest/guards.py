@@ -181,7 +181,7 @@ def followed(
         except BaseException as error:
             hide_frames(error)
             raise
-        if by_all or is_users(sys._getframe(1), passing):
+        if by_all or is_users(sys._getframe().f_back, passing):  # C may call with no frame: a new thread, a traceback
             note(args, kwargs, result)
         return result
 

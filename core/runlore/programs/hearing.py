@@ -147,7 +147,7 @@ class _Held(Substitute):
         self._function = vars(self._module)[self._name]
 
     def __call__(self, *args: "Any", **kwargs: "Any") -> "Any":
-        if self._join is not None and is_users(sys._getframe(1)):
+        if self._join is not None and is_users(sys._getframe().f_back):
             self._join()
         try:
             return self._function(*args, **kwargs)
@@ -234,7 +234,7 @@ def hear_argparse(argparse: "Any", join: "Callable[[], object]") -> None:
                 raise
             finally:
                 depth -= 1
-            if not depth and is_users_call(sys._getframe(1), self):
+            if not depth and is_users_call(sys._getframe().f_back, self):
                 join()
                 _tell("joining", "take_settings", found[0], self)
             return found
