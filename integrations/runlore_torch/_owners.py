@@ -155,12 +155,16 @@ class Loops(guest.Part):
             self._find(loop.thread)
             loop.leaving.note_propagating()
             loop.end(loop.leaving.error)
+        self._scaled = None
+        self._waiting.clear()
+        self._loaders.clear()
 
     def end(self) -> None:
         """Write what waits on a device; how Python exits tells the status."""
         for loop in self._all_noticed():
             if loop.session is not None:
                 loop.session.flush()
+                loop.tell_missing()
 
     def _all_noticed(self) -> list[Any]:
         return [loop for found in self._noticed.values() for loop in found]

@@ -46,6 +46,7 @@ class Loop:
         self.place = RunHere()
         self.loaders = Loaders()
         self.loss: Any = None  # of the last backward, for the step that follows
+        self._has_losses = False
         self.session: FitSession | None = None
         self.leaving = guest.Leaving()
         self._options = options
@@ -71,6 +72,7 @@ class Loop:
         if self.loss is not None:
             values[known.loss_key] = self.loss
             self.loss = None
+            self._has_losses = True
         groups = optimizer.param_groups
         if len(groups) != 1 or groups[0].get("lr") is not known.rate:
             values |= known.new_rates(optimizer)
@@ -84,7 +86,13 @@ class Loop:
         if self.session is None and error is not None:
             self.session = self._begin({})
         if self.session is not None:
+            self.tell_missing()
             self.session.end(error)
+
+    def tell_missing(self) -> None:
+        """Tell that there is no loss, if optimizers have stepped without one."""
+        if self.session and self._count and not self._has_losses:
+            self.session.missing("loss", "before no step was backward() called of a single number")
 
     def add(self, optimizer: Any, frame: Any) -> Stepping:
         """Return what is known of an optimizer from now on; the user's code is found from the frame of the hook."""

@@ -320,6 +320,26 @@ def test_a_closure_is_one_step(autologged: Store) -> None:
     assert only(autologged).metrics["loss"].steps.tolist() == [1, 2]
 
 
+def test_a_loop_that_tells_no_loss_says_so_and_has_none_of_an_earlier_one(store: Store) -> None:
+    def stepped_by_gradients() -> None:
+        model = nn.Linear(3, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(2):
+            weights = list(model.parameters())
+            for weight, gradient in zip(weights, torch.autograd.grad(model(torch.ones(3)).sum(), weights), strict=True):
+                weight.grad = gradient
+            optimizer.step()
+
+    with runlore.autolog("torch"):
+        nn.Parameter(torch.ones(1)).square().sum().backward()  # that no optimizer has stepped after
+    for block in (RunloreCallback(), runlore.autolog("torch")):
+        with block:
+            stepped_by_gradients()
+    for run in store.runs():
+        assert "loss" not in run.metrics
+        assert [item["what"] for item in run.missing] == ["loss"]
+
+
 def test_the_users_run_is_joined(autologged: Store) -> None:
     with autologged.start_run("mine") as mine:
         train(1)
