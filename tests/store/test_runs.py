@@ -12,6 +12,16 @@ def test_a_notebook_shows_runs_with_foreign_text_escaped(filled: Store) -> None:
         assert "<b></" not in html
 
 
+def test_a_notebook_shows_hidden_characters_of_foreign_text(store: Store) -> None:
+    hidden = "a\u202eb\x1b[2Jc"
+    with store.start_run(hidden, experiment=hidden, params={hidden: hidden}) as run:
+        run.log_metrics({hidden: 1.0})
+    for html in (store.runs()._repr_html_(), store.runs()[0]._repr_html_()):
+        assert "a\\u202eb\\x1b[2Jc" in html
+        assert hidden not in html
+    assert repr(store.runs()[0].metrics) == "<Metrics a\\u202eb\\x1b[2Jc>"
+
+
 def test_a_list_of_runs_is_a_sequence(filled: Store) -> None:
     runs = filled.runs()
     assert len(runs[:1]) == 1

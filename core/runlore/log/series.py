@@ -183,4 +183,6 @@ class Metrics(Mapping[str, Series]):
         return len(self._series)
 
     def __repr__(self) -> str:
-        return f"<Metrics {', '.join(self._series) or 'none'}>"
+        from runlore._text import one_line
+
+        return f"<Metrics {one_line(', '.join(self._series)) or 'none'}>"

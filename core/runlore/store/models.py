@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from runlore._text import closest
+from runlore._text import closest, count_text
 from runlore.artifacts.artifact import Artifact
 from runlore.errors import ArtifactNotFound, ModelNotFound, StillNamed
 from runlore.index.select import resolve
@@ -192,7 +192,7 @@ class Model:
         self.__dict__.pop("history", None)
 
     def __repr__(self) -> str:
-        return f"<Model {self.name!r} with {len(self)} versions>"
+        return f"<Model {self.name!r} with {count_text(len(self), 'version')}>"
 
 
 def list_models(store: Runs) -> list[Model]:

@@ -2,9 +2,10 @@
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from runlore import Store
@@ -79,3 +80,64 @@ def test_hostile_media_do_nothing_in_a_view_that_was_sent(
     page.wait_for_timeout(300)  # for what would run late
     assert page.locator("main iframe, main svg image").count() == 0
     open_page(page, served)  # the page's fixture looks at a page of the server
+
+
+BAD = "</td><img src=x onerror='window.hacked=1'>" + SCRIPT + "\x1b]8;;https://evil.example\x07"
+TOLD = """
+import runlore
+bad = {bad!r}
+with runlore.start_run(bad, params={{bad: bad}}, tags={{bad[:60]: bad}}, experiment="e " + bad) as run:
+    run.log_media(bad, [{svg!r}], step=1, caption=bad)
+    run.log_media("page", bad, kind="html", step=1, caption=bad)
+    run.log_table(bad + "t", [{{bad: bad}}], step=1)
+    run.log_media("video", bad.encode(), kind="video", step=1)
+    run.log_media("bomb", runlore_bomb, step=1)
+    run.log_metrics({{bad: 1.0}})
+    run.note(bad)
+    run.run_log.keep_bytes(b"weights", name="model.bin", kind="model")
+store = runlore.open_store()
+store.model("digits").add(run.id, "model.bin", note=bad, aliases=["prod"])
+"""
+SHOWN = (
+    "run", "store", "store.runs()", "one = store.runs('parent is None')[0]\none", "one.artifacts", "one.metrics",
+    "one.params", "one.notes", "store.models()", "store.model('digits')",
+    "store.model('digits')['prod']", "store.model('digits').history", "list(one.environment)",
+)  # fmt: skip
+# As a notebook that is trusted does: markup is put into the page, and its scripts run.
+INSERT = """([type, text]) => {
+    const node = document.body.appendChild(document.createElement("div"));
+    if (type === "text/html") node.append(document.createRange().createContextualFragment(text));
+    else node.textContent = text;
+}"""
+
+
+def shown(*cells: str) -> list[tuple[str, str]]:
+    """Execute cells in a kernel of Jupyter; what they show, by type."""
+    nbclient = pytest.importorskip("nbclient")
+    form = pytest.importorskip("nbformat").v4
+    notebook = form.new_notebook(cells=[form.new_code_cell(cell) for cell in cells])
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    found: list[tuple[str, str]] = []
+    outputs: list[Any] = [output for cell in notebook.cells for output in cell.outputs]
+    for output in outputs:
+        found += output["data"].items() if "data" in output else [(f"text/{output['name']}", output["text"])]
+    return found
+
+
+def test_hostile_media_do_nothing_in_a_notebook(page: "Page", store: Store, tmp_path: Path) -> None:
+    """Names, captions, warnings and tables, as a kernel tells them, in a page that shows them as Jupyter does."""
+    (tmp_path / "drawn.svg").write_bytes(SVG.encode())
+    (tmp_path / "bomb.png").write_bytes(bomb())
+    files = f"from pathlib import Path\nrunlore_bomb = Path({str(tmp_path / 'bomb.png')!r})\n"
+    told = files + TOLD.format(bad=BAD, svg=tmp_path / "drawn.svg").replace("PosixPath", "Path")
+    found = shown(told, *SHOWN)
+    assert {kind for kind, _ in found} <= {"text/html", "text/plain", "text/stderr", "text/stdout"}
+    assert sum(kind == "text/html" for kind, _ in found) >= 2
+    (run,) = store.runs()
+    assert [item.media for item in run.artifacts if item.media]
+    page.goto("about:blank")
+    for kind, text in found:
+        page.evaluate(INSERT, [kind, text])
+    page.wait_for_timeout(300)  # for what would run late
+    assert page.locator("script, iframe, img, svg, [onerror], a").count() == 0
+    assert not [text for _, text in found if "\x1b]" in text]  # which acts on terminals, and on the page of Jupyter
