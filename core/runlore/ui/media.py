@@ -61,6 +61,7 @@ def _described(position: int, artifact: Artifact) -> dict[str, Any]:
     return {
         "position": position,
         "step": artifact.step,
+        "epoch": artifact.epoch,
         "kind": artifact.kind,
         "name": artifact.name,
         "members": [member.path for member in artifact.members[:MAX_ITEMS]],

@@ -77,3 +77,28 @@ def test_every_kind_is_shown_and_foreign_text_does_nothing(page: "Page", store: 
         "predicted",
         "<i>true</i>",
     )
+
+
+def test_the_slider_goes_along_epochs_where_these_are_known(page: "Page", store: Store, serve: Serve) -> None:
+    """Runs of other batch sizes log at other steps, at the same epochs."""
+    for name, steps in (("small", 100), ("large", 7)):
+        with store.start_run(name) as run:
+            for epoch in (1, 2, 3):
+                run.log_media("sample", f"{name} in epoch {epoch}", step=epoch * steps, epoch=epoch)
+    open_page(page, serve(store.root), "/?tab=media")
+    sample = page.locator("[data-media=sample]")
+    sample.get_by_text("large in epoch 3").wait_for()
+    choice = page.get_by_role("combobox", name="What the slider goes along")
+    choice.focus()
+    choice.select_option("epoch")
+    assert choice.evaluate("choice => choice === document.activeElement")
+    slider = page.get_by_role("slider", name="Epoch")
+    assert slider.get_attribute("max") == "2"
+    slider.fill("1")
+    for name in ("small", "large"):
+        sample.get_by_text(f"{name} in epoch 2").wait_for()
+    until(page, "location.search.includes('along=epoch') && location.search.includes('at=2')")
+    page.reload()
+    sample.get_by_text("small in epoch 2").wait_for()
+    choice.select_option("step")
+    sample.get_by_text("small in epoch 3").wait_for()

@@ -9,7 +9,7 @@ import { contentAddress, lookInto, pictureOf } from "./look.js";
 const MOST = 10; // runs; the server takes no more
 const PICTURES = /\.(png|jpe?g|gif|webp|bmp|svg)$/i;
 
-/** The media of runs, with a slider for the step. `state` reads {find, at}; `save(patch)` writes it. */
+/** The media of runs, with a slider for the step or the epoch. `state` reads {find, at, along}; `save(patch)` writes it. */
 export class Media {
   constructor(state, save) {
     Object.assign(this, { state, save, keys: new Map() });
@@ -30,8 +30,9 @@ export class Media {
       oninput: (event) => this.go(Number(event.target.value)),
     });
     this.step = h("span", { class: "mono quiet" });
+    this.along = h("span", {}, "step");
     this.controls = [
-      h("label", { class: "check" }, "step", this.slider, this.step),
+      h("span", { class: "check" }, this.along, this.slider, this.step),
       h("input", {
         type: "search",
         value: state().find || "",
@@ -58,13 +59,34 @@ export class Media {
     this.leftOut = found.left_out;
     this.isPart = Boolean(this.leftOut || asking.find); // another word may find others
     this.shown = distinct(found.runs).map((run) => ({ ...run, place: places.get(run.id) }));
-    const steps = found.keys.flatMap((item) => Object.values(item.runs).flatMap((items) => items.map(({ step }) => step)));
+    this.place();
+    this.draw();
+  }
+
+  /** Read the places of the slider, and which of them the address has. */
+  place() {
+    const items = this.found.flatMap((item) => Object.values(item.runs).flat());
+    const hasEpochs = items.some((item) => item.epoch !== null);
+    this.way = hasEpochs && this.state().along === "epoch" ? "epoch" : "step";
+    if (hasEpochs !== Boolean(this.along.querySelector("select"))) fill(this.along, hasEpochs ? this.choice() : this.way);
+    this.slider.ariaLabel = this.way === "epoch" ? "Epoch" : "Step";
+    const steps = items.map((item) => item[this.way]);
     this.steps = [...new Set(steps.filter((step) => step !== null))].sort((one, other) => one - other);
     const wanted = Number(this.state().at);
     const at = this.state().at ? this.steps.findLastIndex((step) => step <= wanted) : this.steps.length - 1;
     this.slider.max = Math.max(0, this.steps.length - 1);
     this.at = Math.max(0, at);
-    this.draw();
+  }
+
+  /** A choice of what the slider goes along: runs that log at different steps may do so at the same epochs. */
+  choice() {
+    const onchange = (event) => {
+      this.save({ along: event.target.value === "epoch" ? "epoch" : null, at: null });
+      this.place();
+      this.draw();
+    };
+    const offer = (name) => h("option", { value: name, selected: name === this.way }, name);
+    return h("select", { "aria-label": "What the slider goes along", onchange }, ["step", "epoch"].map(offer));
   }
 
   grown() {
@@ -110,12 +132,13 @@ export class Media {
     const cells = this.shown
       .filter((run) => item.runs[run.id])
       .map((run) => {
-        const one = newest(item.runs[run.id], step);
+        const one = newest(item.runs[run.id], this.way, step);
+        const own = one?.[this.way] ?? null;
         const host = h("div", { class: "medium" });
         if (one) this.fillWith(host, run, item, one);
-        const when = one && one.step !== step && one.step !== null ? h("span", { class: "quiet" }, ` step ${one.step}`) : null;
+        const when = own !== null && own !== step ? h("span", { class: "quiet" }, ` ${this.way} ${own}`) : null;
         const head = this.shown.length > 1 || when ? h("h4", {}, dot(run.place), " ", run.name, when) : null;
-        return h("div", {}, head, one ? host : h("p", { class: "quiet" }, "Nothing up to this step."));
+        return h("div", {}, head, one ? host : h("p", { class: "quiet" }, `Nothing up to this ${this.way}.`));
       });
     return h("section", { "data-media": item.key }, h("h3", {}, item.key), h("div", { class: "beside" }, cells));
   }
@@ -137,8 +160,8 @@ export class Media {
   }
 }
 
-/** The newest record up to a step; those without a step count as the oldest. */
-const newest = (items, step) => items.findLast((item) => step === undefined || item.step === null || item.step <= step);
+/** The newest record up to a step, or an epoch; those without one count as the oldest. */
+const newest = (items, way, end) => items.findLast((item) => end === undefined || item[way] === null || item[way] <= end);
 
 function parts(run, one) {
   const members = one.members.length ? one.members : [""];
