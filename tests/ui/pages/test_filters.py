@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from runlore import Store
-from tests.ui.browsing import names, open_page, query, search, wait_names
+from tests.ui.browsing import names, open_page, query, search, until, wait_names
 from tests.ui.serving import Serve, Served
 
 if TYPE_CHECKING:
@@ -105,3 +105,18 @@ def test_what_a_run_recorded_is_a_filter_whatever_it_is(page: "Page", store: Sto
         assert len(chips(page)) == 1
         page.get_by_role("button", name="Take off the filter").click()
     assert len(names(page)) > 0
+
+
+def test_runs_that_have_a_field_at_all_are_a_click_however_many_values_it_has(
+    page: "Page", store: Store, serve: Serve
+) -> None:
+    for place in range(40):
+        store.start_run(f"run-{place}", tags={"paper": f"draft {place}"} if place else {}).finish()
+    open_page(page, serve(store.root))
+    wait_names(page, lambda found: "run-0" in found or len(found) > 30)
+    value_of(page, "tags.paper").get_by_role("button", name="any value 39", exact=True).click()
+    until(page, "document.querySelector('.foot').textContent.startsWith('39 runs')")
+    assert chips(page) == ["tags.paper is not None"]
+    page.get_by_role("button", name="Take off the filter").click()
+    value_of(page, "tags.paper").get_by_role("button", name="none 1", exact=True).click()
+    wait_names(page, ["run-0"].__eq__)

@@ -58,16 +58,22 @@ async function offerValues(box, field, place) {
     place.add(terms);
   };
   const isNumeric = known.some((value) => typeof value === "number");
-  const listed = isMetric(field) || known.length > FEW ? [] : known;
-  const line = (value) =>
+  const listed = isMetric(field) || known.length > FEW ? [] : known.filter((value) => value !== null);
+  const offer = (term, words, count) =>
     h(
       "button",
-      { type: "button", class: "plain choice", onclick: () => take(asksFor(field, value)) },
-      h("span", { class: "who" }, value === null ? "none" : typeof value === "number" ? number(value) : text(value)),
-      h("span", { class: "quiet" }, counts.get(value)),
+      { type: "button", class: "plain choice", onclick: () => take(term) },
+      h("span", { class: "who" }, words),
+      h("span", { class: "quiet" }, count),
     );
+  const line = (value) =>
+    offer(asksFor(field, value), typeof value === "number" ? number(value) : text(value), counts.get(value));
+  const lacking = counts.get(null) ?? 0;
+  const whether = lacking
+    ? [offer(`${field} is not None`, "any value", rows.length - lacking), offer(`${field} is None`, "none", lacking)]
+    : null;
   const none = known.length > FEW && !isNumeric ? h("p", { class: "quiet" }, "Too many values to list: type a query.") : null;
-  fill(box, h("p", { class: "mono quiet" }, field), isNumeric ? range(field, take) : none, listed.map(line));
+  fill(box, h("p", { class: "mono quiet" }, field), isNumeric ? range(field, take) : none, listed.map(line), whether);
   box.querySelector("input, button")?.focus();
 }
 
