@@ -51,7 +51,7 @@ KNOWN = frozenset(  # what the page's addresses have behind the ?
     "bx bc blogy im made token then".split()
 )
 ALSO = {"all": "children", "archived": "archived"}  # of an address: what it shows, too
-CHART_SETTINGS = ("x", "smooth", "logx", "logy", "outliers", "find", "top", "hide", "with", "band", "colour")
+CHART_SETTINGS = ("x", "smooth", "logx", "logy", "outliers", "find", "top", "hide", "with", "band", "colour", "ys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class View:
             own = f"experiment == {json.dumps(experiment)}"
             where = f"{own} and ({where})" if where else own
         also = tuple(word for name, word in ALSO.items() if one.get(name) == "1")
-        lists = {name: found.get(name, []) for name in ("top", "hide", "with", "less")}
+        lists = {name: found.get(name, []) for name in ("top", "hide", "with", "less", "ys")}
         settings = {name: one[name] for name in CHART_SETTINGS if name in one} | lists
         return cls(
             where, also, tuple(found.get("cols", ())), one.get("sort", ""),

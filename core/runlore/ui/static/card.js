@@ -6,6 +6,7 @@ import { chooseMetrics } from "./choosers.js";
 import { DASHES } from "./colours.js";
 import { fill, h, popover, saidOf } from "./dom.js";
 import { keeper } from "./download.js";
+import { endsForm, within } from "./ends.js";
 import { clear, draw } from "./plot.js";
 import { reach, spreadIn, spreadOf } from "./spread.js";
 import { bands, legended, lines, upright } from "./traces.js";
@@ -16,6 +17,7 @@ const KEPT = 5000; // points of a curve in a CSV file; the server sends no more
 /** `place` has
  * - state(), subject() → {runs} or {grouped, groups}, and keys(): all metrics;
  * - pinned(key), pin(key), first(key): true for the first that is pinned, forward(key): puts a pinned one ahead;
+ * - ends(key): the heights from which to which a chart reaches, null for one that is not set, and reach(key, ends);
  * - joined(key): the metrics beside one in its chart, and join(key, keys).
  */
 export class Card {
@@ -33,7 +35,7 @@ export class Card {
     const join = popover("+", (box) => this.offerOthers(box), {
       class: "plain",
       "aria-label": `Other metrics in the chart of ${key}`,
-      title: "Other metrics in this chart",
+      title: "Other metrics in this chart, and where its y axis ends",
     });
     this.title = h("h3", { title: key }, key);
     this.wide.setAttribute("aria-pressed", "false");
@@ -54,7 +56,9 @@ export class Card {
 
   offerOthers(box) {
     const others = this.place.keys().filter((key) => key !== this.key);
+    box.append(endsForm(this.place.ends(this.key), (ends) => this.place.reach(this.key, ends)));
     chooseMetrics(box, others, this.place.joined(this.key), (keys) => this.place.join(this.key, keys));
+    box.querySelector("[type=search]").focus();
   }
 
   /** Name the metrics of the chart; of several, each with the dash of its curves. */
@@ -169,7 +173,7 @@ export class Card {
       xaxis: along.layout(this.range),
       yaxis: {
         type: log ? "log" : "linear",
-        ...(heights(this.height, log) ?? upright(traces, log, state.outliers !== "0")),
+        ...(heights(this.height, log) ?? within(this.place.ends(this.key), log) ?? upright(traces, log, state.outliers !== "0")),
       },
       uirevision: false,
     };

@@ -17,7 +17,7 @@ import { byUse } from "./traces.js";
 
 const SECTION = 5; // metrics with a prefix from which on they have a section of their own
 
-/** Curves with their controls. `state` reads {x, smooth, logx, logy, outliers, find, top, hide, with, band, colour}; `save(patch)` writes it.
+/** Curves with their controls. `state` reads {x, smooth, logx, logy, outliers, find, top, hide, with, band, colour, ys}; `save(patch)` writes it.
  *
  * `fixed` curves are those of a page without a server: with one x axis and one smoothing. Where runs can be coloured by a
  * field, `fields()` promises those that can be chosen, and `shaded()` hears that the runs have other colours. Where a colour
@@ -263,6 +263,8 @@ export class Curves {
       keys: () => this.keys(),
       joined: (name) => this.joined(name),
       join: (name, keys) => this.join(name, keys),
+      ends: (name) => endsOf(readKeyed(this.state().ys).get(name)),
+      reach: (name, ends) => this.reach(name, ends),
     });
     this.hover.watch(card);
     this.seen.observe(card.node);
@@ -306,6 +308,14 @@ export class Curves {
     card.paint();
   }
 
+  /** Let a chart reach from one height to another, null for none that is set. */
+  reach(key, ends) {
+    const isSet = ends.some((end) => end !== null);
+    this.save({ ys: writeKeyed(withKeyed(readKeyed(this.state().ys), [[key, isSet ? ends : null]])) });
+    const card = this.cards.get(key);
+    if (card.data) card.picture();
+  }
+
   close() {
     this.asked = {};
     this.seen.disconnect();
@@ -313,6 +323,9 @@ export class Curves {
     for (const card of this.cards.values()) card.close();
   }
 }
+
+/** The lower and the upper end of a chart, null for one that nobody has set. */
+const endsOf = (list = []) => [0, 1].map((at) => (typeof list[at] === "number" ? list[at] : null));
 
 const hiddenIn = (state) => state.hide ?? [];
 const sameItems = (one, other) => JSON.stringify(one) === JSON.stringify(other);

@@ -1,6 +1,6 @@
 // The state of the page is in its address, so a copied link shows the same.
 
-const LISTS = ["cols", "sel", "group", "over", "dims", "dlog", "brush", "runs", "top", "hide", "with", "less"];
+const LISTS = ["cols", "sel", "group", "over", "dims", "dlog", "brush", "runs", "top", "hide", "with", "less", "ys"];
 
 /** The state in the address, lists as arrays. */
 export function read() {
