@@ -61,6 +61,7 @@ export class Along {
     return {
       type: this.isTime ? "date" : this.log ? "log" : "linear",
       title: { text: escaped(this.title), font: { size: 10 }, standoff: 4 },
+      ...(this.isMetric || this.log ? {} : { exponentformat: "none", separatethousands: true }), // 20,000, not 2e+4
       ...(range ? { range: range.map((value) => this.end(value)), autorange: false } : { autorange: true }),
     };
   }

@@ -6,10 +6,11 @@ import { Curves } from "./curves.js";
 import { headed, keeper, pageOf } from "./download.js";
 import { fill, h, link, runLink, trying } from "./dom.js";
 import { diffView } from "./look.js";
-import { ago, distinct, duration, number, text, titled } from "./format.js";
+import { ago, distinct, duration, number, shortened, text, titled } from "./format.js";
 import { classFields } from "./relations.js";
 import { read, write } from "./state.js";
 
+const NARROW = 34; // letters of a name on a phone
 const LONG = 160; // characters of a value; the rest opens on a click
 
 /** Show the comparison; without `go` it can't be turned round, and without `curves` it has none. */
@@ -102,6 +103,11 @@ function head(found, go) {
     ids.unshift(...ids.splice(place, 1));
     go(`/compare?${ids.map((id) => `runs=${id}`).join("&")}`, { replace: true });
   };
+  const out = (run, place) => {
+    const others = found.runs.filter((_, at) => at !== place);
+    const onclick = () => go(`/compare?${others.map(({ id }) => `runs=${id}`).join("&")}`);
+    return h("button", { type: "button", class: "plain", "aria-label": `Take ${run.name} out`, title: "Take out", onclick }, "×");
+  };
   return h(
     "table",
     { class: "list compared", style: "margin-bottom:18px" },
@@ -140,6 +146,7 @@ function head(found, go) {
             place === 0
               ? h("span", { class: "chip" }, "the others are compared with it")
               : go && h("button", { type: "button", class: "plain", onclick: () => move(place) }, "Compare with this"),
+            go && found.runs.length > 2 && out(run, place),
           ),
         ),
       ),
@@ -164,8 +171,11 @@ function keptEffects({ runs, pairs }, keys) {
   return [["metric", ...runs.map((run) => run.name), ...others.map((run) => `${run.name} parts at`)], ...keys.map(line)];
 }
 
+/** The names above the columns; on a phone, where these are narrow, what tells them apart. */
 function names(found) {
-  return found.runs.map((run) => h("th", {}, dotOf(found, run), " ", run.name));
+  const most = matchMedia("(max-width: 480px)").matches ? NARROW : Infinity;
+  const short = shortened(found.runs.map((run) => run.name), most);
+  return found.runs.map((run) => h("th", { title: run.name }, dotOf(found, run), " ", short.get(run.name)));
 }
 
 function causes(found) {

@@ -17,8 +17,11 @@ export function notShown(error) {
 export function nothingFound() {
   return page(
     "No run matches",
-    line("Take a part of the query away, choose another experiment, or tick "),
-    line(h("b", {}, "children"), ": candidates of a search are children of it."),
+    line(
+      "Take a part of the query away, choose another experiment, or tick ",
+      h("b", {}, "children"),
+      ": candidates of a search are children of it.",
+    ),
   );
 }
 

@@ -90,6 +90,49 @@ export function distinct(runs) {
   return runs.map((run) => (repeated.has(run.name) ? { ...run, name: `${run.name} ${short(run.id)}` } : run));
 }
 
+const BEGIN = 10; // letters that a shortened name begins with
+
+/** Names for narrow places, by name: of one of more than `most` letters, what others that begin alike have, too, is left out.
+ *
+ * Where that does not tell two apart, their ends stand in place of what follows.
+ */
+export function shortened(names, most) {
+  const alike = new Map();
+  for (const name of new Set(names)) {
+    const begin = name.slice(0, BEGIN);
+    alike.set(begin, [...(alike.get(begin) ?? []), name]);
+  }
+  const short = new Map();
+  for (const group of alike.values()) {
+    const from = group.length > 1 ? parting(group) : 0;
+    const tails = group.map((name) => name.slice(from));
+    for (const [at, name] of group.entries()) short.set(name, cut(name, from > BEGIN ? tails[at] : "", most));
+  }
+  const seen = (text) => (text.length > most ? text.slice(0, most - 1) : text); // where there is room for no more
+  const shown = [...short.values()].map(seen);
+  const repeated = new Set(shown.filter((text, at) => shown.indexOf(text) !== at));
+  for (const [name, text] of short) {
+    if (name.length > most && repeated.has(seen(text))) short.set(name, cut(name, name.slice(BEGIN + 1 - most), most));
+  }
+  return short;
+}
+
+/** Where names that begin alike are no longer the same, from the begin of a word or of a number on. */
+function parting(names) {
+  let at = 0;
+  while (at < names[0].length && names.every((name) => name[at] === names[0][at])) at += 1;
+  const same = names[0].slice(0, at);
+  return same.search(/[^-_./:,;=+\s]*$/);
+}
+
+/** A name of at most some letters: its begin, and as much of a tail as there is room for. */
+function cut(name, tail, most) {
+  if (name.length <= most || !tail) return name;
+  const room = most - BEGIN - 1;
+  const told = tail.length > room ? `${tail.slice(0, room - 1)}…` : tail;
+  return `${name.slice(0, most - 1 - told.length)}…${told}`;
+}
+
 /** "names and places" as a title. */
 export function titled(words) {
   return words.charAt(0).toUpperCase() + words.slice(1).replaceAll("_", " ");

@@ -2,9 +2,10 @@
 
 import { dot } from "./colours.js";
 import { fill, h } from "./dom.js";
-import { number } from "./format.js";
+import { number, shortened } from "./format.js";
 
 const ROWS = 14; // of the box; the nearest to the pointer
+const LETTERS = 26; // of a name
 const APART = 14; // pixels between the pointer and the box
 
 /** Follows the pointer over some cards: `cards()` returns them, `heard(run)` hears which run is nearest, or null. */
@@ -47,6 +48,7 @@ export class Hover {
     found.sort((one, other) => rank(other.y) - rank(one.y));
     const at = Math.max(0, Math.min(found.indexOf(nearest) - ROWS / 2, found.length - ROWS));
     const rest = found.length - ROWS;
+    const short = shortened(found.map((item) => item.name), LETTERS);
     fill(
       this.box,
       h("b", {}, `${along.isTime ? "" : `${along.isMetric ? along.title : along.name} `}${title}`),
@@ -55,7 +57,7 @@ export class Hover {
           "div",
           { class: item === nearest ? "nearest" : "" },
           dot(item.place),
-          h("span", { class: "who" }, item.name),
+          h("span", { class: "who" }, short.get(item.name)),
           item.metric ? h("span", { class: "metric quiet" }, item.metric) : null,
           along.text(item.x) === title ? null : h("span", { class: "quiet" }, along.text(item.x)),
           h("span", { class: "number" }, item.y === null ? "NaN" : number(item.y), item.more ?? ""),

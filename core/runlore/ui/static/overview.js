@@ -74,7 +74,7 @@ function metrics(run) {
           "tr",
           {},
           h("td"),
-          NUMBERS.map((name) => h("th", { class: "number" }, name)),
+          NUMBERS.map((name) => h("th", { class: `number of-${name}` }, name)),
         ),
       ),
       h(
@@ -89,7 +89,7 @@ function metrics(run) {
             h("td", { class: "number" }, measured(key, last)),
             h("td", { class: "number quiet" }, step),
             [min, max].map((value) => h("td", { class: "number" }, measured(key, value))),
-            h("td", { class: "number quiet" }, points),
+            h("td", { class: "number quiet of-points" }, points),
           );
         }),
       ),

@@ -9,7 +9,7 @@ import { isWide } from "./classes.js";
 import { colourAt, dashAt, placesOf } from "./colours.js";
 import { fill, h, popover } from "./dom.js";
 import { fieldsOf, isMetric, labels } from "./fields.js";
-import { count, text } from "./format.js";
+import { count, shortened, text } from "./format.js";
 import { readKeyed, withKeyed, writeKeyed } from "./keyed.js";
 import { accent, clear, draw, escaped, quiet } from "./plot.js";
 import { classFields, fieldChoice, framed, rowsOf, saying, SELECTED, told } from "./relations.js";
@@ -18,6 +18,7 @@ import { barOf, coloursOf } from "./shades.js";
 const BRUSH = 0.045; // half of the width of a filter's mark, as a part of the way to the next axis
 const TICKS = 50; // pixels of an axis's ticks
 const BESIDE = 160; // pixels of the margins and the bar of colours
+const LETTER = 8.4; // pixels, of a title
 const HINT = "Drag along an axis to filter by it, double-click to show all again.";
 
 /** The fields that most of the runs have, of those that the table shows. */
@@ -289,8 +290,9 @@ export class Parallel {
       margin: { l: 40, r: 40, t: 40, b: 16 },
       xaxis: {
         tickvals: axes.map((_, place) => place),
-        ticktext: axes.map((axis) => escaped(axis.name)),
+        ticktext: titles(axes, this.plot.clientWidth).map(escaped),
         side: "top",
+        tickangle: 0,
         range: this.reach(),
         fixedrange: true,
         showgrid: false,
@@ -337,4 +339,14 @@ export class Parallel {
   close() {
     clear(this.plot);
   }
+}
+
+/** The titles of axes, each cut to the room between two: Plotly would tilt them, and leave out the first. */
+function titles(axes, width) {
+  const most = Math.max(6, Math.floor((width - BESIDE) / Math.max(1, axes.length - 1) / LETTER));
+  const short = shortened(axes.map((axis) => axis.name), most);
+  return axes.map(({ name }) => {
+    const words = short.get(name);
+    return words.length > most ? `${words.slice(0, most - 1)}…` : words;
+  });
 }

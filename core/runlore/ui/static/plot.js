@@ -25,19 +25,30 @@ function style(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-function themed(layout) {
+/** How an axis writes numbers of these traces: all digits, unless they are very large or very small. */
+function written(traces, way) {
+  let most = 0;
+  for (const trace of traces) {
+    for (const value of Array.isArray(trace[way]) ? trace[way] : []) {
+      if (typeof value === "number" && Math.abs(value) > most) most = Math.abs(value);
+    }
+  }
+  return most >= 1e-3 && most < 1e6 ? "none" : "e"; // 1e-4 and 4e+13: people don't read learning rates in µ
+}
+
+function themed(layout, traces) {
   const axis = {
     gridcolor: style("--line"),
     zerolinecolor: style("--line"),
     linecolor: style("--line"),
     tickfont: { size: 11 },
     automargin: true,
-    exponentformat: "e", // 1e-4 and 4e+13: people don't read learning rates in µ
   };
+  const exponents = (name) => (layout[name].type === "log" ? "e" : written(traces, name[0]));
   const axes = Object.fromEntries(
     Object.keys(layout)
       .filter((name) => /^[xy]axis/.test(name))
-      .map((name) => [name, { ...axis, ...layout[name] }]),
+      .map((name) => [name, { ...axis, exponentformat: exponents(name), ...layout[name] }]),
   );
   return {
     margin: { l: 46, r: 10, t: 6, b: 30 },
@@ -63,7 +74,7 @@ export async function draw(node, traces, layout, config = {}) {
   const Plotly = await plotly();
   if (!node.isConnected) return null;
   drawn.set(node, [traces, layout, config]);
-  await Plotly.react(node, traces, themed(layout), {
+  await Plotly.react(node, traces, themed(layout, traces), {
     displayModeBar: false,
     responsive: true,
     doubleClick: "reset",

@@ -70,35 +70,38 @@ class RunPage {
         h("h1", {}, run.name),
         h("span", { class: `status ${run.status}` }, statusText(run)),
         h("button", { type: "button", class: "plain", onclick: () => this.edit() }, "Edit"),
-        h("span", { class: "grow" }),
-        this.mark("/api/pin", "Pin", "Pinned", "pinned" in run.tags),
-        this.mark("/api/archive", "Archive", "Archived", isArchived(run)),
         h(
-          "button",
-          {
-            type: "button",
-            class: "danger",
-            onclick: trying(async () => {
-              this.shown = null; // so that nothing more is asked for
-              this.asking?.abort();
-              const removed = await removeRuns([run.id], () => this.again()).catch((error) => {
-                this.draw();
-                throw error;
-              });
-              if (!removed) return this.draw();
-              this.go("/");
-              say(`${count(removed.length, "run")} removed`, {
-                action: {
-                  name: "Undo",
-                  run: trying(async () => {
-                    await change("/api/undo", { runs: removed });
-                    this.go(`/run/${run.id}`);
-                  }),
-                },
-              });
-            }),
-          },
-          "Remove",
+          "div",
+          { class: "acts" },
+          this.mark("/api/pin", "Pin", "Pinned", "pinned" in run.tags),
+          this.mark("/api/archive", "Archive", "Archived", isArchived(run)),
+          h(
+            "button",
+            {
+              type: "button",
+              class: "danger",
+              onclick: trying(async () => {
+                this.shown = null; // so that nothing more is asked for
+                this.asking?.abort();
+                const removed = await removeRuns([run.id], () => this.again()).catch((error) => {
+                  this.draw();
+                  throw error;
+                });
+                if (!removed) return this.draw();
+                this.go("/");
+                say(`${count(removed.length, "run")} removed`, {
+                  action: {
+                    name: "Undo",
+                    run: trying(async () => {
+                      await change("/api/undo", { runs: removed });
+                      this.go(`/run/${run.id}`);
+                    }),
+                  },
+                });
+              }),
+            },
+            "Remove",
+          ),
         ),
       ),
       h(

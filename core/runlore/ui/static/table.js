@@ -4,15 +4,17 @@ import { ask } from "./api.js";
 import { csv, download } from "./download.js";
 import { closePopover, fill, h, offer as offered, popover, runLink } from "./dom.js";
 import { AGGREGATES, isMetric, labels, orderBy, withAggregate } from "./fields.js";
-import { ago, duration, isArchived, number, statusText, text } from "./format.js";
+import { ago, duration, isArchived, number, shortened, statusText, text } from "./format.js";
 import { grip, widthOf } from "./widths.js";
 
 const ROW = 28; // pixels, as in the style sheet
 const PAGE = 100;
+const LETTER = 7.2; // pixels, of a name
 const AT_ONCE = 50; // runs that the box in the head selects
 const EXPORTED = 1000; // rows of one answer
 const BEYOND = 12; // rows that are drawn above and below the visible ones
 export const ALWAYS = { status: "status", started: "started", duration: "took" }; // columns of every run, unless taken out
+const PHONE = matchMedia("(max-width: 480px)");
 const STATUS = { field: "status", title: "status", width: 112 };
 const LAST = [
   { field: "started", title: "started", width: 92 },
@@ -103,6 +105,7 @@ export class RunTable {
     this.total = found.total;
     this.archived = found.archived; // that are left out
     this.pages.set(page, found.rows);
+    this.short = null;
     return found;
   }
 
@@ -120,7 +123,16 @@ export class RunTable {
     return (this.pages.get(0) ?? []).slice(0, most);
   }
 
+  /** The name of a run as it fits into its column, and tells it from those of the loaded pages. */
+  nameOf(row) {
+    const most = Math.floor((Number.parseFloat(this.widths.children[1]?.style.width) - 16) / LETTER);
+    const names = () => [...this.pages.values()].flat().map((one) => one.name);
+    if (this.short?.most !== most) this.short = { most, names: shortened(names(), most) };
+    return this.short.names.get(row.name);
+  }
+
   layout(rows) {
+    this.phone = PHONE.matches;
     const sorted = this.question.sort ?? "";
     const own = this.columns.map((column, place) => {
       const longest = Math.max(
@@ -138,16 +150,17 @@ export class RunTable {
       field: "name",
       title: "name",
       width: Math.min(
-        260,
-        Math.max(130, ...rows.slice(0, 60).map(nameWidth)),
+        this.phone ? 168 : 260,
+        Math.max(this.phone ? 96 : 130, ...rows.slice(0, 60).map(nameWidth)),
       ),
     };
     this.mixed = this.on.experiment && isMixed(rows, this.columns);
     const width = 22 + 7.2 * Math.max(12, ...rows.map((row) => row.experiment.length));
     const experiment = { field: "experiment", title: "experiment", width: Math.min(180, width) };
     const fixed = (items) => items.filter((item) => this.shows(item.field));
-    const columns = [name, ...(this.mixed ? [experiment] : []), ...fixed([STATUS]), ...own, ...fixed(LAST)];
-    const widths = [this.on.hide ? 82 : 58, ...columns.map(widthOf)];
+    const status = this.phone ? { ...STATUS, title: "", width: 34 } : STATUS; // its sign alone
+    const columns = [name, ...(this.mixed ? [experiment] : []), ...fixed([status]), ...own, ...fixed(LAST)];
+    const widths = [this.on.hide && !this.phone ? 82 : 58, ...columns.map((column) => (this.phone ? column.width : widthOf(column)))];
     fill(
       this.widths,
       widths.map(() => h("col")),
@@ -178,6 +191,7 @@ export class RunTable {
             grip(column, (width) => {
               widths[at + 1] = width;
               this.widen(widths);
+              if (column.field === "name") this.later();
             }),
           );
         }),
@@ -246,6 +260,7 @@ export class RunTable {
   later() {
     this.frame ??= requestAnimationFrame(() => {
       this.frame = null;
+      if (this.question && this.phone !== PHONE.matches) this.layout(this.first(PAGE));
       this.draw();
     });
   }
@@ -311,7 +326,7 @@ export class RunTable {
       h(
         "td",
         { title: `${row.name}  ${row.id}` },
-        runLink(row.id, row.name),
+        named(runLink(row.id, this.nameOf(row)), row.name),
         isArchived(row) ? h("span", { class: "quiet" }, "  archived") : null,
         row.tags.pinned ? h("span", { title: "pinned" }, " ⚲") : null,
         row.children ? h("span", { class: "quiet" }, `  +${row.children}`) : null,
@@ -389,9 +404,15 @@ export class RunTable {
   }
 }
 
+/** A link with the whole name for those who hear it. */
+function named(link, name) {
+  if (link.textContent !== name) link.setAttribute("aria-label", name);
+  return link;
+}
+
 const nameOf = (button) => button.ariaLabel || button.title;
 const focusedIn = (node) => (node.contains(document.activeElement) ? nameOf(document.activeElement) : "");
-const nameWidth = (row) => row.name.length * 7.2 + (row.children ? 52 : 24) + (isArchived(row) ? 66 : 0);
+const nameWidth = (row) => row.name.length * LETTER + (row.children ? 52 : 24) + (isArchived(row) ? 66 : 0);
 
 /** True for rows of several experiments, unless these are a column already. */
 const isMixed = (rows, columns) =>
