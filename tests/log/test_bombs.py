@@ -186,8 +186,8 @@ def overlapping(store: ForgedStore) -> None:
 
 ROWS = [doubtful, drawn, without_trailer]
 BOMBS = [
-    huge_block, one_block_often, inflating, many_key_sets, bad_events, many_keys, many_names, many_sections, large_section,
-    hole, orphans, brackets, heads, short_heads, short_frames, islands, overlapping,
+    huge_block, one_block_often, inflating, many_key_sets, bad_events, many_keys, many_names, many_sections,
+    large_section, hole, orphans, brackets, heads, short_heads, short_frames, islands, overlapping,
 ]  # fmt: skip
 
 

@@ -268,15 +268,12 @@ class Index:
                 if not is_ready(self._db):
                     self._go_to(None)
                     continue
-                self._tell_what_is_left()
+                is_left = is_built(self._db) and not is_whole(self._db)
+                if is_left and time.monotonic() - self._put_off > REST_S:  # as often as it is looked for what was put off
+                    self._put_off = time.monotonic()
+                    report(f"{LEFT_BY_OTHER} in {str(self._folder.root)!r}")
                 break
             time.sleep(0.005)
-
-    def _tell_what_is_left(self) -> None:
-        """Tell, as often as it is looked for them, that runs with large files are missing while others read them."""
-        if is_built(self._db) and not is_whole(self._db) and time.monotonic() - self._put_off > REST_S:
-            self._put_off = time.monotonic()
-            report(f"{LEFT_BY_OTHER} in {str(self._folder.root)!r}")
 
     def _catch_up(self) -> bool:
         """Read and store what changed; False while another process is writing."""
