@@ -269,7 +269,7 @@ class Index:
                     self._go_to(None)
                     continue
                 is_left = is_built(self._db) and not is_whole(self._db)
-                if is_left and time.monotonic() - self._put_off > REST_S:  # as often as it is looked for what was put off
+                if is_left and time.monotonic() - self._put_off > REST_S:
                     self._put_off = time.monotonic()
                     report(f"{LEFT_BY_OTHER} in {str(self._folder.root)!r}")
                 break
