@@ -54,6 +54,7 @@ check: $(VENV)/dev  ## While you work, in two minutes: no framework, no browser
 
 lint: $(VENV)/dev  ## Style, types, the directions of imports, and the wheel
 	$(BIN)/ruff check .
+	$(BIN)/ruff check --preview --select PLW1514 core integrations
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache

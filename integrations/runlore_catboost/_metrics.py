@@ -55,7 +55,7 @@ def fold_curves(folder: Path, since: float) -> dict[str, dict[int, float]]:
     for name, file in (("train", "learn_error.tsv"), ("test", "test_error.tsv")):
         path = folder / file
         if path.exists() and path.stat().st_mtime >= since:
-            (_, *metrics), *rows = (line.split("\t") for line in path.read_text().splitlines())
+            (_, *metrics), *rows = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
             for place, metric in enumerate(metrics, 1):
                 found[f"{name}/{metric}"] = {int(row[0]): float(row[place]) for row in rows}
     return found

@@ -21,7 +21,7 @@ def error_of(trial: Any) -> BaseException:
     try:
         error: BaseException = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
     except Exception:  # a worker that died raises nothing, and a class of the user's own may not be found here
-        text = "" if trial.error_file is None else Path(trial.error_file).read_text()
+        text = "" if trial.error_file is None else Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
         return RuntimeError(text.strip().rpartition("Failure # ")[2] or "a worker has died")
     raised = getattr(error, "cause", None)
     if not isinstance(raised, BaseException):

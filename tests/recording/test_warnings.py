@@ -34,3 +34,17 @@ def test_a_closed_stderr_is_no_trap(python: Python) -> None:
             sys.stderr.close()
             run.log_metrics({"a": "x"})
     """).succeed()
+
+
+def test_no_file_is_read_without_its_encoding(store: Store, python: Python) -> None:
+    script = """
+    import sys, runlore
+    with runlore.start_run("job", params={"a": 1}, store=sys.argv[1]) as run:
+        run.log_metrics({"loss": 1.0})
+    with runlore.open_store(sys.argv[1]).start_run(run.name, resume="allow") as again:
+        again.log_params({"b": 1})
+    print(len(runlore.open_store(sys.argv[1]).runs()))
+    """
+    process = python(script, str(store.root), PYTHONWARNDEFAULTENCODING="1", PYTHONWARNINGS="always::EncodingWarning")
+    assert process.succeed().split() == ["2"]
+    assert process.err.count("EncodingWarning") == 0

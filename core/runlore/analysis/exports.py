@@ -63,7 +63,7 @@ def drafted(target: Path) -> Iterator[Path]:
     if place.exists() and not place.is_file():
         raise FileExistsError(f"{str(target)!r} is no file: name another place")
     draft = place.with_name(f".{place.name[:80]}.{new_suffix(8)}.tmp")
-    draft.open("x").close()
+    draft.open("xb").close()
     try:
         yield draft
         draft.replace(place)

@@ -73,7 +73,7 @@ def _identity_of(pid: int) -> dict[str, Any]:
 def boot_id() -> str:
     """Return the id of this machine that lasts until it is started again."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except OSError:  # not Linux
         return os.uname().nodename
 
@@ -237,7 +237,7 @@ def _is_network_device(device: int, folder: Path) -> bool:
     """Return True if `folder`, which lies on `device`, does; a disk keeps its number while it is mounted."""
     mounts = ""
     with suppress(OSError):
-        mounts = Path("/proc/mounts").read_text(errors="replace")
+        mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace")
     return is_network_kind(mounted_kind(os.path.realpath(folder), mounts))
 
 
@@ -332,7 +332,7 @@ def _is_running(identity: dict[str, Any]) -> bool:
 def process_start(pid: int) -> int | None:
     """Return the clock ticks after boot at which a process began; None where it is gone (or a zombie), or unknown."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
     return None if fields[0] in "ZX" else int(fields[19])

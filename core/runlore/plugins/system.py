@@ -84,7 +84,7 @@ def _ask_nvidia_smi(timeout: float) -> dict[str, Any]:
 
     command = [tool, "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL
+        command, capture_output=True, encoding="utf-8", timeout=timeout, check=False, stdin=subprocess.DEVNULL
     )
     rows = [line.split(", ") for line in done.stdout.splitlines() if line.count(", ") == 2]
     if done.returncode or not rows:

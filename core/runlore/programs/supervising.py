@@ -193,12 +193,13 @@ def _stop_like(number: int) -> None:
 def _killed_in_group() -> int:
     """Return how many processes of this control group the kernel has ended for lack of memory; 0 if it is not known."""
     try:
-        lines = [line.split(":", 2) for line in _GROUPS.read_text().splitlines()]
+        lines = [line.split(":", 2) for line in _GROUPS.read_text(encoding="utf-8").splitlines()]
         for number, kinds, name in lines:
             events = _TREE / name.lstrip("/") / "memory.events" if number == "0" else None
             if "memory" in kinds.split(","):
                 events = _TREE / "memory" / name.lstrip("/") / "memory.oom_control"
-            for line in events.read_text().splitlines() if events is not None and events.is_file() else ():
+            told = events.read_text(encoding="utf-8") if events is not None and events.is_file() else ""
+            for line in told.splitlines():
                 if line.startswith("oom_kill "):
                     return int(line.split()[1])
     except (OSError, ValueError):

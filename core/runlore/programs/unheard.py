@@ -52,7 +52,7 @@ class Unheard:
             try:
                 self._see(name)
                 for thread in os.listdir(PROCESSES / name / "task"):
-                    waiting += (PROCESSES / name / "task" / thread / "children").read_text().split()
+                    waiting += (PROCESSES / name / "task" / thread / "children").read_text(encoding="utf-8").split()
             except (OSError, IndexError):  # it has ended, or is another user's
                 continue
 

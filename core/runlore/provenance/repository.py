@@ -51,7 +51,7 @@ class StandIn:
         for part in ("refs", "objects", "info"):
             (own / part).mkdir(parents=True)
         (place / "objects").mkdir(exist_ok=True)
-        (own / "HEAD").write_text(f"{self.commit}\n" if self.commit else "ref: refs/heads/none\n")
+        (own / "HEAD").write_text(f"{self.commit}\n" if self.commit else "ref: refs/heads/none\n", encoding="utf-8")
         (own / "config").write_text(_settings(git, self.kind), encoding="utf-8", errors="surrogateescape")
         attributes = _beginning(self.common / "info" / "attributes")
         (own / "info" / "attributes").write_bytes(attributes + b"\n* -filter\n")  # the last line counts

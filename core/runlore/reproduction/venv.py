@@ -123,8 +123,8 @@ class Environment:
         environment = kept | _own_settings()
         command = [self._uv, "--color", "never", *arguments]
         done = subprocess.run(
-            command, cwd=self.folder.parent, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            check=False,
+            command, cwd=self.folder.parent, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+            encoding="utf-8", check=False,
         )  # fmt: skip
         return _reason(done.stderr) if done.returncode else None
 

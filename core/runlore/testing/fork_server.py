@@ -77,7 +77,7 @@ def prepare(modules: list[str], path: str) -> list[str]:
 def thread_names() -> list[str]:
     """Return what the system calls this process's threads, the main one first."""
     tasks = sorted(Path("/proc/self/task").iterdir(), key=lambda task: int(task.name))
-    return [(task / "comm").read_text().strip() for task in tasks]
+    return [(task / "comm").read_text(encoding="utf-8").strip() for task in tasks]
 
 
 def searched(first: str, more: str, standard: list[str]) -> list[str]:

@@ -49,7 +49,7 @@ class GuestStatements(Basis):
     def test_a_store_that_can_not_be_written_costs_the_record_only(self, how: str, tmp_path: Path) -> None:
         """One warning, the same weights."""
         plain = self._train("plain", folder=self._new("a"))
-        (tmp_path / "store").write_text("a file, not a store")
+        (tmp_path / "store").write_text("a file, not a store", encoding="utf-8")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             recorded = train(self, Training(self._new("b"), how))  # type: ignore[arg-type]

@@ -21,9 +21,9 @@ class Process:
         self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, parent: WarmParent | None = None
     ) -> None:
         command = [sys.executable, *arguments]
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # open as long as the process
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  # open as long as the process
         reading, writing = os.pipe()
-        self._printed = open(reading)  # noqa: SIM115, PTH123  # likewise
+        self._printed = open(reading, encoding="utf-8")  # noqa: SIM115, PTH123  # likewise
         try:
             self._process: subprocess.Popen[bytes] | Forked
             if parent is None:

@@ -68,12 +68,12 @@ class WarmParent:
     """A process that has imported some modules, and that forks others. It ends with this object or this process."""
 
     def __init__(self, modules: Sequence[str], environment: Mapping[str, str]) -> None:
-        program = Path(__file__).with_name("fork_server.py").read_text()
+        program = Path(__file__).with_name("fork_server.py").read_text(encoding="utf-8")
         settings = {"modules": list(modules), "path": environment.get("PYTHONPATH", "")}
         self._folder = tempfile.TemporaryDirectory(prefix="warm-parent-")
         variables = {name: value for name, value in environment.items() if not name.startswith(FREE_VARIABLES)}
         self._control, other = socket.socketpair()
-        with tempfile.TemporaryFile("w+") as errors, other:
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as errors, other:
             command = [sys.executable, "-c", program, str(other.fileno()), json.dumps(settings)]
             self._process = subprocess.Popen(
                 command, env=variables | {"XDG_CACHE_HOME": self._folder.name}, cwd=self._folder.name,
@@ -95,7 +95,7 @@ class WarmParent:
         """Fork what runs `[sys.executable, "-c", text, …]` or `[sys.executable, file, …]`, with three descriptors."""
         request = {"command": list(command), "environment": dict(environment), "folder": str(folder)}
         ours, other = socket.socketpair()
-        with other, tempfile.TemporaryFile("w+") as described:
+        with other, tempfile.TemporaryFile("w+", encoding="utf-8") as described:
             json.dump(request, described)
             described.seek(0)
             socket.send_fds(self._control, [b"1"], [other.fileno(), *streams, described.fileno()])

@@ -218,7 +218,7 @@ def _open_browser(folder: Path, page: str) -> None:
     """Open a page from a file that only this user can read: everybody on the machine sees a browser's arguments."""
     path = folder / "open.html"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(page)
     webbrowser.open(path.as_uri())
 
