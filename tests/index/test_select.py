@@ -24,6 +24,22 @@ def test_missing_values_and_nan_sort_last_either_way(filled: Store) -> None:
     assert numbers(filled, "params.n < 4", sort="tags.half, -params.n") == [2, 0, 3, 1]
 
 
+@pytest.mark.parametrize("limit", [None, 9])
+def test_texts_sort_as_people_count(store: Store, limit: int | None) -> None:
+    """ "10" came before "9", and run-10 before run-2."""
+    values: list[object] = [7, 30, "-1", "1e-4", "0.001", "9", "10", "v2", "v10", "v10b", "w"]
+    for place in (3, 0, 8, 5, 2, 10, 1, 7, 4, 9, 6):
+        with store.start_run(f"run-{place}", params={"x": values[place]}, tags={"of": f"a{place}/1"}):
+            pass
+    up = list(range(11))
+    for sort, order in {
+        "name": up, "-name": up[::-1], "tags.of": up, "-tags.of": up[::-1],
+        "params.x": up, "-params.x": [1, 0, *up[:1:-1]],
+    }.items():  # fmt: skip
+        names = [run.name for run in store.runs(sort=sort, limit=limit)]
+        assert names == [f"run-{place}" for place in order][:limit]
+
+
 def test_newest_come_first_unless_asked_otherwise(filled: Store) -> None:
     assert numbers(filled, "", limit=3) == [10, 9, 8]
     assert numbers(filled, "", sort="started", limit=2) == [0, 1]

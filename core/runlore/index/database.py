@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runlore._inside import open_file, read_bytes
-from runlore.index.matching import Matcher
+from runlore.index.matching import Matcher, natural
 from runlore.index.mistakes import MAX_PATTERN
 from runlore.index.place import lock_of
 
@@ -195,6 +195,7 @@ class Sqlite:
         self._lock: int | None = None  # the descriptor of the lock file, while it is held
         self.matcher = Matcher()
         self._db.create_function("runlore_match", 2, self.matcher.match)
+        self._db.create_function("runlore_natural", 1, natural, deterministic=True)
         self._db.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 4 * MAX_PATTERN)  # bytes
         self._db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         self._db.setlimit(sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 ID_FIELDS = ("id", "parent")
 TEXT_FIELDS = ("status", "experiment", "name", "id", "parent", "notes")
+NAMED = ("experiment", "name")  # texts that people count in: run-10
 TIME_FIELDS = ("started", "ended")
 FIELDS = (*TEXT_FIELDS, *TIME_FIELDS, "duration")
 STATUSES = ("running", "finished", "failed", "interrupted", "crashed", "silent", "unreadable", "damaged")

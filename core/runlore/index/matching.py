@@ -37,6 +37,10 @@ ALL_S = 5.0  # for all texts of a question
 START_S = 30.0  # for the other process to begin
 PIECE = 1 << 16
 
+_DIGITS = r"0*([0-9]{1,999})"
+_NUMBER = r"\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,9})?\s*"
+_MAX_SORTED = 500  # characters of a text that it is sorted by
+
 _sre: Any = import_module("re._parser")
 
 
@@ -217,3 +221,12 @@ def _ranges(items: Any) -> int:
     if isinstance(items, str | int) or not hasattr(items, "__getitem__"):
         return 0
     return sum(map(_ranges, items))
+
+
+def natural(text: str | None) -> float | str | None:
+    """Return what a text sorts by as people count: its number, which SQL puts first, else run-2 before run-10."""
+    if text is None:
+        return None
+    if re.fullmatch(_NUMBER, text[:_MAX_SORTED]):
+        return float(text[:_MAX_SORTED])
+    return re.sub(_DIGITS, lambda found: f"{len(found[1]):03d}{found[1]}", text[:_MAX_SORTED])

@@ -9,7 +9,7 @@ from typing import Any
 from runlore._ids import is_run_id
 from runlore.errors import QueryError
 from runlore.index.database import DAMAGED, Sqlite, chunks, is_interrupted, is_refused
-from runlore.index.fields import Field
+from runlore.index.fields import NAMED, Field
 from runlore.index.keys import params_of, require_params
 from runlore.index.mistakes import check_columns
 from runlore.index.rows import RUN_COLUMNS, Summary, load_summaries
@@ -233,11 +233,12 @@ def _ordering(order: Order) -> tuple[str, list[str], list[Any]]:
         joins.append(join.sql)
         keys += join.arguments
         if not field.table:
-            columns = [column_of(field)]
+            columns = [f"runlore_natural({column_of(field)})" if field.column in NAMED else column_of(field)]
         elif field.table == "metrics":
             columns = [f"s{place}.{field.column}"]
         else:  # the text of a NaN is none to sort by
-            columns = [f"s{place}.num", f"CASE WHEN s{place}.kind IN {TEXT_KINDS} THEN s{place}.text END"]
+            text = f"CASE WHEN s{place}.kind IN {TEXT_KINDS} THEN s{place}.text END"
+            columns = [f"s{place}.num", f"runlore_natural({text})"]  # of more than 63 terms in all SQLite would crash
         for column in columns:
             terms += [f"{column} IS NULL", f"{column} {'DESC' if descending else 'ASC'}"]
         if field.table not in ("", "metrics"):
