@@ -87,6 +87,29 @@ def test_a_folder_with_other_things_is_no_store(tmp_path: Path) -> None:
         open_store(tmp_path / "photos")
 
 
+def test_a_store_that_has_lost_its_format_is_one(tmp_path: Path) -> None:
+    """What cleans /tmp of old files takes that one first; nothing was read then, and nothing recorded any more."""
+    root = tmp_path / "store"
+    for name in ("first", "second"):
+        with open_store(root).start_run(name):
+            pass
+        assert [run.name for run in open_store(root).runs()] == ["second", "first"][-2 if name == "second" else -1 :]
+        (root / "format").unlink()
+        (root / ".gitignore").unlink()
+        assert open_store(root).run(name).status == "finished"
+    assert not (root / "format").exists()  # whoever reads writes nothing but the index
+    assert len(open_store(root).runs()) == 2
+
+
+def test_a_folder_with_runs_of_something_else_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "2026-11" / "03").mkdir(parents=True)
+    (tmp_path / "runs" / "2026-11" / "03" / "events.out.tfevents.0").write_bytes(b"")
+    assert not open_store(tmp_path).exists
+    (tmp_path / "train.py").touch()
+    with pytest.raises(StoreRefused):
+        open_store(tmp_path)
+
+
 def test_a_store_is_found_upwards_and_made_beside_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RUNLORE_STORE")
     inner = tmp_path / "project" / "deep" / "inside"

@@ -136,9 +136,21 @@ class Folder(_Parts):
 
     def foreign(self) -> bool:
         """Return True if the folder holds anything that is no part of a store, finished or just being created."""
-        own = {*FOLDERS, "quarantine", ".gitignore", "format"}
+        own = {*FOLDERS, "quarantine", *FILES}
         names = (path.name for path in self.root.iterdir())
         return any(name not in own and not name.startswith(".format-") for name in names)
+
+    def exists(self) -> bool:
+        """Return True if there is a store, also one that has lost its file "format" to a cleaner of old files."""
+        return os.path.exists(f"{self.root}/format") or self._lacks_format()  # noqa: PTH110  # as each run asks
+
+    def _lacks_format(self) -> bool:
+        """Return True for a folder without that file that holds runs, and nothing that is no part of a store."""
+        try:
+            days = list(self.days([])) if os.path.isdir(f"{self.root}/runs") and not self.foreign() else []  # noqa: PTH112
+            return any(WriterFile.parse(day / name) for day in days for name in list_names(day, self.root))
+        except (OSError, OddFile):
+            return False
 
     def check(self, *, named: bool) -> None:
         """Raise if the store can't be read safely; `named` says that the user asked for this very folder.
@@ -262,6 +274,8 @@ class Folder(_Parts):
             with open_binary(f"{self.root}/format", self.root) as file:
                 lines = file.read(MAX_FORMAT_BYTES).decode(errors="replace").split()
         except FileNotFoundError:
+            if self._lacks_format():
+                return [str(FORMAT), "unknown"]  # until the next run writes it anew
             raise StoreNotFound(f"{str(self.root)!r} is no store: the file 'format' is missing") from None
         return [*lines, "0", "unknown"] if not lines else [*lines, "unknown"]
 

@@ -115,7 +115,7 @@ class Store:
     @property
     def exists(self) -> bool:
         """True if the store was made already."""
-        return os.path.exists(f"{self.root}/format")  # noqa: PTH110  # as each run that starts asks
+        return self.folder.exists()
 
     def start_run(
         self,
