@@ -22,6 +22,7 @@ class Place(NamedTuple):
 
 
 ARGUMENTS = "argument-files"  # files that a program under `runlore run` was called with, and opens
+CONSTANTS = "constants"  # of the script that is a program under `runlore run`
 SWITCHES: dict[str, tuple[Place, ...]] = {
     "matplotlib": (
         Place("matplotlib.figure", "_figures:follow_figure"),
@@ -108,7 +109,7 @@ def switches() -> list[Integration]:
         ),
         *(
             Integration(name, "io", partial(_want, name), partial(_want, name, is_wanted=False), trains=False)
-            for name in (ARGUMENTS, "argparse")
+            for name in (ARGUMENTS, "argparse", CONSTANTS)
         ),
     ]
 

@@ -175,13 +175,20 @@ ROWS: Mapping[str, Row] = {
     "seeds": row("seeds.py", seeds={"python_seed": 7}),
     "removes its folder": row("leaves_its_folder.py"),
     "changes Python's settings": row("deep.py"),
-    "numpy": row("numpy_state.py", seeds={"numpy_seed": 5}),
+    "numpy": row("numpy_state.py", seeds={"numpy_seed": 5}, params={"RATE": 0.1}),
     "pandas": row("table.py"),
     "a fit and joblib": row(
         "sklearn_one.py", trainings=1, params={"C": 0.5}, metrics={*FITTED, "n_iter", "test_score"}
     ),
 }
 STRESS_ROWS: Mapping[str, Row] = {
+    "constants": row(
+        "constants/train.py rate=0.2", trainings=2, metrics={*FITTED, "n_iter"}, code={"train.py", "config.py"},
+        params={
+            "rate": 0.2, "n_samples": 100, "sizes": [3, 2], "mode": "fast", "Model.C": 2.0, "Model.max_iter": 50,
+            "config.LEVEL": 0.5, "config.PATHS.out": "scores.txt", "config.PATHS.tables": ["train", "test"],
+        },
+    ),
     "fits, folds and a search": row(
         "sklearn_many.py", trainings=5, candidates=6, metrics={*FITTED, "n_iter", "best_score", *FOLDS}
     ),

@@ -14,6 +14,7 @@ from runlore._settings import disabled_names, read_once
 from runlore._warnings import report, valid_or
 from runlore.artifacts.events import local_path
 from runlore.guest.additions import writer_of
+from runlore.guest.files.named import note_constants
 from runlore.guest.fits import around, is_part
 from runlore.guest.request import FitRequest
 from runlore.log.events import Event
@@ -53,7 +54,9 @@ def open_for(integration: str, request: FitRequest) -> Opened | None:
         with read_once():
             if valid_or(frozenset[str](), disabled_names) & {"all", integration}:
                 return None
-            return _open(integration, request)
+            opened = _open(integration, request)
+            note_constants()
+            return opened
     except Exception as error:  # a framework calls us here, and must not meet our exceptions
         report(f"{integration}: this training is not recorded: {type(error).__name__}: {error}")
         return None

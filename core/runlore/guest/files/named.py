@@ -5,23 +5,31 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from runlore._callers import is_users_call, is_users_module
 from runlore._process import Part, process
 from runlore._startup import PARSING, told_program
+from runlore._warnings import report
 from runlore.guest.files.watch import local, read, wrote
 from runlore.guest.state import once_imported, open_run
 from runlore.guest.wrapping import Wrappers
+from runlore.log.values import flatten
 from runlore.recording.current import ProgramsRun
+from runlore.recording.ranks import is_child, is_worker
 
 if TYPE_CHECKING:
     from runlore.recording.run import Run
 
 MAX_LENGTH = 4096  # of a text that may be a path
 MAX_NAMES = 1000
+MAX_SOURCE = 1 << 20  # characters of a script
 WRITING = frozenset("wax+")
+SETTINGS = frozenset(  # names of modules that hold some
+    {"args", "cfg", "conf", "config", "configs", "configuration", "constants", "defaults", "hparams", "hyperparameters",
+     "hyperparams", "options", "opts", "parameters", "params", "settings"}
+)  # fmt: skip
 
 
 class NamedFiles(Part):
@@ -143,9 +151,78 @@ class Parsed:
             return False
 
 
+class ScriptConstants(Part):
+    """The constants of the program's script, which are settings, too: recorded once, as its first training begins.
+
+    Else as this process ends. Also those of modules of the user's that are named like settings: `config.lr`.
+    """
+
+    inherited = True
+    rank = 1
+
+    def __init__(self) -> None:
+        self.others: set[str] = set()  # names of settings that were parsed: those tell more
+        self._is_wanted = False
+        self._is_done = False
+        self._script = _source_of(sys.modules["__main__"])  # Python forgets it as the script ends
+
+    def want(self) -> None:
+        """Record them, once."""
+        self._is_wanted = True
+        process.part(ProgramsRun)  # which then ends behind this one
+
+    def unwant(self) -> None:
+        """Record them no longer."""
+        self._is_wanted = False
+
+    def note(self) -> None:
+        """Record them as params of the program's run, if that is still to be done."""
+        if self._is_wanted and not self._is_done and not is_worker():
+            run = process.part(ProgramsRun).get()
+            if run is not None:
+                self._record(run)
+
+    def end(self) -> None:
+        """Record those of a program that has trained nothing which is known as a training."""
+        if not is_child():
+            self.note()
+
+    def _record(self, run: "Run") -> None:
+        self._is_done = True
+        found = _constants(self._script, sys.modules["__main__"])
+        for name, module in list(sys.modules.items()):
+            if name.rpartition(".")[2] in SETTINGS and (of_module := _constants(_source_of(module), module)):
+                found[name] = of_module
+        try:
+            run.log_params({name: value for name, value in found.items() if name not in self.others})
+        except Exception as error:  # a training begins here
+            report(f"the constants of this script are not recorded: {type(error).__name__}: {error}")
+
+
+def _source_of(module: ModuleType) -> str | None:
+    """Return the file of a module of the user's; None for a console, and for a library's launcher."""
+    return str(module.__file__) if is_users_module(module) else None
+
+
+def _constants(file: str | None, module: ModuleType) -> dict[str, Any]:
+    from runlore.provenance.constants import constants_of  # late: few processes train
+
+    try:
+        with open(file or "", encoding="utf-8") as source:  # noqa: PTH123  # whatever it is
+            return constants_of(source.read(MAX_SOURCE), vars(module))
+    except Exception:  # anything may be written there
+        return {}
+
+
+def note_constants() -> None:
+    """Record the constants of the program's script, if they are wanted: called where a training begins."""
+    process.part(ScriptConstants).note()
+
+
 def note_arguments(arguments: Mapping[str, Any]) -> None:
     """Note what a program was called with: files among it are told as they are opened."""
     process.part(NamedFiles).add(arguments)
+    process.part(ScriptConstants).others |= arguments.keys()
 
 
 def take_settings(values: Any) -> None:
@@ -161,6 +238,8 @@ def take_settings(values: Any) -> None:
         values = {key: value for key, value in values.items() if not isinstance(value, FunctionType)}
         if process.part(ProgramsRun).get() is not None:
             note_arguments(values)
+    else:
+        process.part(ScriptConstants).others |= flatten(values).keys()
     run.log_params(values)
 
 
