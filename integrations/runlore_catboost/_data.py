@@ -16,6 +16,7 @@ SAMPLED = 1 << 15  # of a larger one, in blocks of rows
 BLOCKS = 16
 MAX_WEIGHTS = 1 << 20  # of a pool that are looked at
 MAX_SETS = 20  # that are described
+BESIDE = ("group_id", "group_weight", "subgroup_id", "pairs", "pairs_weight", "baseline")  # arguments that hold data
 
 
 def record_data(session: FitSession, parts: Iterator[tuple[str, Any]]) -> None:
@@ -26,7 +27,7 @@ def record_data(session: FitSession, parts: Iterator[tuple[str, Any]]) -> None:
 
 def parts_of(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the data in the arguments of a fit, under the names that scikit-learn's have."""
-    yield from ((name, arguments.get(name)) for name in ("X", "y", "sample_weight"))
+    yield from ((name, arguments.get(name)) for name in ("X", "y", "sample_weight", *BESIDE))
     sets = arguments.get("eval_set")
     for place, item in enumerate(sets[:MAX_SETS] if isinstance(sets, list) else [sets]):
         pair = item if isinstance(item, tuple) else (item,)
@@ -65,6 +66,12 @@ def _record_pool(session: FitSession, name: str, pool: Any) -> None:
     weights = np.asarray(pool.get_weight()) if rows <= MAX_WEIGHTS else np.ones(1)
     if (weights != 1).any():
         session.data(beside.format("sample_weight"), weights)
+    found = {"group_id": pool.get_group_id_hash(), "baseline": pool.get_baseline() if rows <= MAX_WEIGHTS else None}
+    for kind, part in found.items():
+        if part is not None and np.size(part):
+            session.data(beside.format(kind), np.asarray(part))
+    if pool.num_pairs():
+        session.data(beside.format("pairs"), rows=int(pool.num_pairs()))
 
 
 def _places(pool: Any) -> dict[str, list[int]]:

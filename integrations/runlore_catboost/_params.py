@@ -11,6 +11,7 @@ from runlore_catboost._framework import names_of
 
 FIT = (  # arguments of `fit` that are params of the model, too
     "use_best_model", "early_stopping_rounds", "metric_period", "save_snapshot", "snapshot_file", "snapshot_interval",
+    "cat_features", "text_features", "embedding_features",
 )  # fmt: skip
 CV = ("fold_count", "nfold", "inverted", "partition_random_seed", "seed", "shuffle", "stratified", "folds", "type")
 CALL = ("iterations", "num_boost_round", "early_stopping_rounds", "metric_period")

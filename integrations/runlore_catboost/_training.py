@@ -39,6 +39,7 @@ class Training:
         self._is_own = is_own
         self._is_told = False  # of its iterations
         self._before = 0  # trees of the model that it goes on from
+        self._has_points = False
         self._done = 0  # iterations, with those that a snapshot holds
         self._curves = Curves(params.get("metric_period") or 1)
         self._snapshot = snapshot_of(params)
@@ -88,6 +89,7 @@ class Training:
         self._done = info.iteration
         numbers = self._curves.newest(info.metrics, self._done - 1)
         if numbers:
+            self._has_points = True
             self.session.metrics(numbers, step=self._before + self._done - 1)
         self._take_snapshot(self._done - 1)
 
@@ -120,6 +122,8 @@ class Training:
         planned = made_of.get("iterations") or 0
         if not self._is_told:
             self._tell(session, model, planned)
+        if not self._has_points and (self._done or not self._is_told):
+            session.missing("metrics", "nothing was evaluated: that takes an eval_set or a metric of the training")
         session.params(lambda: _params.resolved(model, self._given))
         self._take_snapshot(self._done)
         best = model.get_best_iteration()
@@ -138,6 +142,7 @@ class Training:
         """Record the numbers of all iterations, which catboost has told nobody meanwhile."""
         for step, numbers in points_of(model.get_evals_result(), self._given.get("metric_period") or 1, planned):
             session.metrics(numbers, step=self._before + step)
+            self._has_points = True
             self._done = step + 1
 
 

@@ -1,6 +1,6 @@
 """Descriptions of the data that a training is given, before lightgbm lets go of it; nothing is read for them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import lightgbm
@@ -10,6 +10,7 @@ from runlore import FitSession, guest
 from runlore.guest.datasets import kind_of, length
 from runlore.guest.sets import numbered
 from runlore_lightgbm._calls import TrainCall
+from runlore_lightgbm._framework import EVAL, FIT
 
 MAX_SETS = 20  # that are described
 
@@ -43,16 +44,31 @@ def _parts_of(name: str, dataset: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(dataset, lightgbm.Dataset):
         yield name, dataset
         yield f"{name}_y", dataset.label
-        yield f"{name}_weight", dataset.weight
+        for ending in ("weight", "group", "init_score", "position"):
+            yield f"{name}_{ending}", getattr(dataset, ending, None)
 
 
 def _parts_of_fit(fit: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the arguments of an estimator's fit that hold data, under the names that scikit-learn's have."""
-    yield from ((name, fit.get(name)) for name in ("X", "y", "sample_weight"))
-    sets = fit.get("eval_set")
-    for place, item in enumerate(sets[:MAX_SETS] if isinstance(sets, list | tuple) else ()):
+    yield from ((name, fit.get(name)) for name in FIT)
+    for place, item in enumerate(_watched_in(fit)[:MAX_SETS]):
         for ending, part in zip(("", ".y"), item, strict=False):
             yield f"eval_set.{place}{ending}", part
+        for ending, name in EVAL.items():
+            parts = fit.get(name)
+            if isinstance(parts, list | tuple) and len(parts) > place:
+                yield f"eval_set.{place}.{ending}", parts[place]
+
+
+def _watched_in(fit: Mapping[str, Any]) -> Sequence[Any]:
+    """Return the pairs that a fit watches, by whichever of its arguments; since lightgbm 4.7 it has two forms."""
+    sets, features, targets = (fit.get(name) for name in ("eval_set", "eval_X", "eval_y"))
+    if features is not None:
+        both = (item if isinstance(item, tuple) else (item,) for item in (features, targets))
+        return list(zip(*both, strict=False))
+    if isinstance(sets, tuple):  # one pair alone
+        return [sets]
+    return sets if isinstance(sets, list) else ()
 
 
 def _record(session: FitSession, name: str, part: Any) -> None:
@@ -67,6 +83,8 @@ def _record(session: FitSession, name: str, part: Any) -> None:
         session.data(f"{name}_rows", np.asarray(rows))
     content, names = whole.data, whole.feature_name
     facts: dict[str, Any] = {"columns": list(names)} if isinstance(names, list) else {}
+    chosen = whole.categorical_feature
+    facts |= {"categorical": list(chosen)} if isinstance(chosen, list | tuple) else {}
     facts |= {} if rows is None else {"subset_rows": len(rows)}
     in_batches = isinstance(content, list) and all(isinstance(item, lightgbm.Sequence) for item in content)
     found = None if content is None or in_batches else guest.describe(content)

@@ -7,7 +7,11 @@ from typing import Any
 
 NAME = "lightgbm"
 TESTED = ("4.6", "4.7")
-FIT = ("self", "X", "y", "sample_weight", "eval_set", "eval_metric")  # names in an estimator's fit
+FIT = ("X", "y", "sample_weight", "group", "init_score")  # arguments of an estimator's fit that hold data
+EVAL = {  # those with an item for each set that is watched, by what stands behind the name of the set
+    "sample_weight": "eval_sample_weight", "group": "eval_group", "init_score": "eval_init_score",
+}  # fmt: skip
+OTHERS = ("self", "eval_set", "eval_X", "eval_y", "eval_metric", "categorical_feature")  # names in such a fit
 BETWEEN = ("runlore.", "runlore_lightgbm.")  # modules of wrappers, which stand in between
 
 
@@ -32,7 +36,7 @@ def fit_under_way() -> Mapping[str, Any] | None:
     while frame is not None and _module(frame) == "lightgbm.sklearn" and "self" in frame.f_locals:
         found = frame.f_locals
         frame = frame.f_back
-    return None if found is None else {name: found[name] for name in FIT if name in found}
+    return None if found is None else {name: found[name] for name in (*FIT, *EVAL.values(), *OTHERS) if name in found}
 
 
 def _module(frame: FrameType) -> str:

@@ -27,7 +27,7 @@ def of_call(call: TrainCall) -> dict[str, Any]:
     arguments = call.arguments
     defaults = defaults_of(lightgbm.cv if call.is_cv else lightgbm.train)
     if call.fit is not None:
-        return _of_estimator(call.estimator, call.fit.get("eval_metric"))
+        return _of_estimator(call.estimator, call.fit)
     params = arguments.get("params")
     found = {str(name): _readable(value) for name, value in (params if isinstance(params, Mapping) else {}).items()}
     if arguments.get("metrics"):
@@ -65,11 +65,14 @@ def early_stopping(params: Any) -> int | None:
     return found[0] if found and isinstance(found[0], int) else None
 
 
-def _of_estimator(estimator: Any, eval_metric: Any) -> dict[str, Any]:
+def _of_estimator(estimator: Any, fit: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of an estimator; those that nobody passed are the booster's, unless they have a default."""
     params = {name: _readable(value) for name, value in estimator.get_params(deep=False).items()}
-    found = marked(params, {**defaults_of(lightgbm.LGBMModel), **defaults_of(type(estimator))})
-    found |= of_metrics(eval_metric)
+    defaults = {**defaults_of(lightgbm.LGBMModel), **defaults_of(type(estimator))}
+    found = marked(params, defaults, open_ended=True)
+    found |= of_metrics(fit.get("eval_metric"))
+    chosen = fit.get("categorical_feature")
+    found |= {"categorical_feature": _readable(chosen)} if isinstance(chosen, list | tuple) else {}
     return {name: value for name, value in found.items() if params.get(name, "") is not None}
 
 

@@ -11,6 +11,7 @@ from runlore import FitSession, guest
 from runlore.guest.datasets import kind_of
 from runlore.guest.sets import numbered
 from runlore_xgboost._calls import TrainCall
+from runlore_xgboost._framework import EVAL, FIT
 
 MAX_ENTRIES = 1 << 24  # of a matrix that are copied to be hashed; of a larger one blocks of rows are
 BLOCKS = 16
@@ -35,11 +36,15 @@ def record_data(session: FitSession, call: TrainCall) -> None:
 
 def _parts_of_fit(fit: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the arguments of an estimator's fit that hold data, under the names that scikit-learn's have."""
-    yield from ((name, fit.get(name)) for name in ("X", "y", "sample_weight"))
+    yield from ((name, fit.get(name)) for name in FIT)
     sets = fit.get("eval_set")
     for place, item in enumerate(sets[:MAX_SETS] if isinstance(sets, list | tuple) else ()):
         for ending, part in zip(("", ".y"), item, strict=False):
             yield f"eval_set.{place}{ending}", part
+        for ending, name in EVAL.items():
+            parts = fit.get(name)
+            if isinstance(parts, list | tuple) and len(parts) > place:
+                yield f"eval_set.{place}.{ending}", parts[place]
 
 
 def _record(session: FitSession, name: str, part: Any) -> None:

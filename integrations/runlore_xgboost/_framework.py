@@ -9,7 +9,13 @@ from typing import Any, NamedTuple
 
 NAME = "xgboost"
 TESTED = ("3.0", "3.1", "3.2")
-FIT = ("X", "y", "sample_weight", "eval_set")  # arguments of an estimator's fit that hold data
+FIT = (  # arguments of an estimator's fit that hold data
+    "X", "y", "sample_weight", "qid", "group", "base_margin", "feature_weights",
+)  # fmt: skip
+EVAL = {  # those with an item for each set that is watched, by what stands behind the name of the set
+    "sample_weight": "sample_weight_eval_set", "qid": "eval_qid", "group": "eval_group",
+    "base_margin": "base_margin_eval_set",
+}  # fmt: skip
 BETWEEN = ("runlore.", "runlore_xgboost.", "xgboost.core")  # modules of wrappers, which stand in between
 
 
@@ -59,7 +65,7 @@ def _fit_at(frame: FrameType | None) -> Mapping[str, Any] | None:
         frame = frame.f_back
     if frame is None or _module(frame) != "xgboost.sklearn" or "self" not in frame.f_locals:
         return None
-    names = ("self", *FIT)
+    names = ("self", *FIT, "eval_set", *EVAL.values())
     return {name: value for name, value in frame.f_locals.items() if name in names}
 
 

@@ -84,7 +84,7 @@ def _of_estimator(estimator: Any) -> dict[str, Any]:
     """Return the arguments of an estimator; those that nobody passed are the booster's, unless they have a default."""
     params = {name: _readable(value) for name, value in estimator.get_params(deep=False).items() if name != "callbacks"}
     nothing = [name for name, value in params.items() if value is None or value != value]
-    found = marked(params, defaults_of(type(estimator)))
+    found = marked(params, defaults_of(type(estimator)), open_ended=True)
     return {name: value for name, value in found.items() if name not in nothing}
 
 
@@ -110,7 +110,15 @@ def _leaves(config: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _parsed(text: Any) -> Any:
-    """Return the number that a text of a configuration stands for, floats as short as their 32 bits allow."""
+    """Return the number that a text of a configuration stands for, floats as short as their 32 bits allow.
+
+    A list of numbers, as xgboost has one of each output, is one number where it has one.
+    """
+    if isinstance(text, str) and text.startswith("[") and text.endswith("]") and text[1:-1].strip():
+        parts = [_parsed(part.strip()) for part in text[1:-1].split(",")]
+        if all(isinstance(part, int | float) for part in parts):
+            return parts[0] if len(parts) == 1 else parts
+        return text
     try:
         return int(text)
     except (TypeError, ValueError):

@@ -7,7 +7,6 @@ from typing import Any
 
 import catboost
 import numpy as np
-import pandas as pd
 import pytest
 
 import runlore
@@ -31,6 +30,17 @@ def test_each_set_and_metric_has_a_point_at_each_iteration(store: Store, period:
     assert {"learn/Logloss", "validation_0/AUC", "validation_1/AUC"} <= set(run.metrics) == set(told)
     for name, values in told.items():
         assert (steps_of(run.metrics[name]), run.metrics[name].values.tolist()) == ([0, 1, 2, 3, 4][::period], values)
+
+
+@pytest.mark.parametrize("how", ["callback", "autolog", "at its end"])
+def test_a_fit_that_evaluates_nothing_says_so(store: Store, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = rows()
+    model = catboost.CatBoostRanker(iterations=2, verbose=0, allow_writing_files=False, loss_function="YetiRank")
+    if how == "at its end":
+        monkeypatch.setattr(_wrapping, "MAX_LIVE", 1)
+    with runlore.autolog("catboost"):
+        model.fit(x, y, group_id=np.repeat([0, 1], 60), **({"callbacks": [RunloreCallback()]} if how[0] == "c" else {}))
+    assert [item["what"] for item in only(store).missing] == ["metrics"]
 
 
 @pytest.mark.parametrize("period", [1, 2, 4])
@@ -146,53 +156,6 @@ def test_what_train_was_given_is_recorded(store: Store) -> None:
     run = only(store)
     assert (run.params["iterations"], run.params["depth"], run.tags["estimator"]) == (3, 2, "CatBoost")
     assert steps_of(run.metrics["validation/Logloss"]) == [0, 1, 2]
-
-
-# Data
-
-
-@pytest.mark.shows("catboost", "data")
-def test_pools_are_described_by_what_they_hold(store: Store) -> None:
-    weights = np.linspace(0.5, 1, 120)
-    pool = catboost.Pool(*rows(), weight=weights, feature_names=["a", "b", "c"])
-    classifier().fit(pool, eval_set=pools()[1], callbacks=[RunloreCallback()])
-    run, (x, y) = only(store), rows()
-    assert set(run.data) == {"X", "y", "sample_weight", "eval_set.0", "eval_set.0.y"}
-    with store.start_run("known") as known:
-        assert run.data["X"]["fingerprint"] == known.log_data("x", x)
-    assert run.data["X"]["columns"] == ["a", "b", "c"]
-    assert run.data["y"]["shape"] == [len(y)]
-
-
-def test_pools_with_categories_and_of_bins_have_their_shape(store: Store) -> None:
-    x, y = rows()
-    table = pd.DataFrame(x, columns=["a", "b", "c"]).assign(
-        kind=np.array(["u", "v"])[y], said=np.array(["no", "oh yes"])[y]
-    )
-    pool = catboost.Pool(table, y, cat_features=["kind"], text_features=["said"])
-    bins = pools()[0]
-    bins.quantize()
-    for data in (pool, bins):
-        classifier().fit(data, callbacks=[RunloreCallback()])
-    quantised, categorical = (run.data["X"] for run in store.runs())
-    assert (categorical["shape"], categorical["categorical"], categorical["text"]) == ([120, 5], ["kind"], ["said"])
-    assert "fingerprint" not in categorical
-    assert "columns" not in quantised  # nobody has named them
-    assert (quantised["shape"], quantised["content"]) == ([120, 3], "quantised")
-
-
-def test_of_a_large_pool_blocks_of_rows_are_looked_at(store: Store) -> None:
-    x = np.random.default_rng(1).normal(size=(50_000, 4)).astype("float32")
-    classifier(iterations=1).fit(catboost.Pool(x, x[:, 0] > 0), callbacks=[RunloreCallback()])
-    found = only(store).data["X"]
-    assert (found["shape"], found["sampled_rows"], len(found["sample"])) == ([50_000, 4], 8192, 64)
-
-
-def test_a_file_is_left_to_catboost(store: Store, tmp_path: Path) -> None:
-    x, y = rows()
-    np.savetxt(tmp_path / "train.tsv", np.c_[y, x], delimiter="\t")
-    classifier().fit(str(tmp_path / "train.tsv"), callbacks=[RunloreCallback()])
-    assert only(store).data["X"]["path"].endswith("train.tsv")
 
 
 # Importances

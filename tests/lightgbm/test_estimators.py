@@ -1,5 +1,6 @@
 """Estimators of scikit-learn's kind: one fit is one run, whoever of the two integrations records it."""
 
+import inspect
 from collections import Counter
 from typing import Any
 
@@ -114,9 +115,44 @@ def test_every_estimator_is_recorded_with_the_users_own_data(store: Store, cls: 
         getattr(lightgbm, cls)(n_estimators=2, verbosity=-1).fit(x, labels, **settings)
     run = only(store)
     assert (run.tags["estimator"], run.params["n_estimators"]) == (cls, 2)
-    assert set(run.data) == {"X", "y"}
+    assert set(run.data) == {"X", "y", *settings}
     with store.start_run("known") as known:
         assert run.data["y"]["fingerprint"] == known.log_data("y", labels)
+
+
+def test_all_that_belongs_to_the_rows_of_a_set_is_described(store: Store) -> None:
+    x, y = rows()
+    ones, pair = np.ones(120), [(x, y)]
+    settings: Any = {"init_score": ones, "eval_init_score": [ones], "eval_sample_weight": [ones]}
+    with runlore.autolog("lightgbm"):
+        lightgbm.LGBMRanker(n_estimators=2, verbosity=-1).fit(
+            x, y, group=[60, 60], eval_set=pair, eval_group=[[60, 60]]
+        )
+        lightgbm.LGBMRegressor(n_estimators=2, verbosity=-1).fit(x, y, eval_set=pair, **settings)
+    regressor, ranker = store.runs()
+    assert set(ranker.data) == {"X", "y", "group", "eval_set.0", "eval_set.0.y", "eval_set.0.group"}
+    assert {"init_score", "eval_set.0.init_score", "eval_set.0.sample_weight"} < set(regressor.data)
+
+
+@pytest.mark.skipif("eval_X" not in inspect.signature(lightgbm.LGBMModel.fit).parameters, reason="newer lightgbm")
+@pytest.mark.parametrize("count", [1, 2])
+def test_sets_by_features_and_targets_are_described(store: Store, count: int) -> None:
+    x, y = rows()
+    sets: Any = {"eval_X": x, "eval_y": y} if count == 1 else {"eval_X": (x, x[:50]), "eval_y": (y, y[:50])}
+    with runlore.autolog("lightgbm"):
+        lightgbm.LGBMClassifier(n_estimators=2, verbosity=-1).fit(x, np.array(["no", "yes"])[y], **sets)
+    names = {name for place in range(count) for name in (f"eval_set.{place}", f"eval_set.{place}.y")}
+    assert set(only(store).data) == {"X", "y", *names}
+
+
+def test_what_an_estimator_hands_on_was_passed(store: Store) -> None:
+    x, y = rows()
+    with runlore.autolog("lightgbm"):
+        model = lightgbm.LGBMRegressor(n_estimators=2, objective="quantile", alpha=0.25, verbosity=-1)
+        model.fit(np.abs(x), y, categorical_feature=[2])
+    run = only(store)
+    assert (run.params["alpha"], run.params["categorical_feature"]) == (0.25, [2])
+    assert {"alpha", "categorical_feature", "verbosity"}.isdisjoint(run.captured)
 
 
 def test_a_second_fit_is_linked_to_the_first(store: Store) -> None:

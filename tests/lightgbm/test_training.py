@@ -166,48 +166,6 @@ def test_functions_are_recorded_by_name(store: Store) -> None:
     assert run.metrics["held out/distance"].count == 5
 
 
-# Data
-
-
-@pytest.mark.shows("lightgbm", "data")
-def test_datasets_are_described_before_lightgbm_lets_their_values_go(store: Store) -> None:
-    train(RunloreCallback())
-    run, (x, y) = only(store), rows()
-    assert set(run.data) == {"train_set", "train_set_y", "held out", "held out_y"}
-    with store.start_run("known") as known:
-        assert run.data["train_set"]["fingerprint"] == known.log_data("x", x)
-    assert run.data["train_set_y"]["shape"] == [len(y)]
-
-
-def test_a_dataset_that_was_constructed_before_has_its_shape(store: Store) -> None:
-    data = lightgbm.Dataset(
-        *rows(), weight=np.linspace(0.5, 1, 120), feature_name=["a", "b", "c"], params=PARAMS
-    ).construct()
-    lightgbm.train(PARAMS, data, 2, valid_sets=[data], callbacks=[RunloreCallback()])
-    found = only(store).data
-    assert (found["train_set"]["shape"], found["train_set"]["columns"]) == ([120, 3], ["a", "b", "c"])
-    assert found["train_set_weight"]["shape"] == [120]
-
-
-def test_what_is_read_in_batches_is_not_read_for_the_record(store: Store) -> None:
-    class Batches(lightgbm.Sequence):  # type: ignore[misc]
-        batch_size = 40
-        reads = 0
-
-        def __getitem__(self, place: Any) -> Any:
-            type(self).reads += 1
-            return rows()[0][place].astype(float)
-
-        def __len__(self) -> int:
-            return 120
-
-    lightgbm.train(PARAMS, lightgbm.Dataset(Batches(), rows()[1]), 2)
-    plainly, Batches.reads = Batches.reads, 0
-    lightgbm.train(PARAMS, lightgbm.Dataset(Batches(), rows()[1]), 2, callbacks=[RunloreCallback()])
-    assert Batches.reads == plainly
-    assert (only(store).data["train_set"]["rows"], "fingerprint" in only(store).data["train_set"]) == (120, False)
-
-
 # Importances
 
 

@@ -112,7 +112,32 @@ def test_every_estimator_is_recorded(store: Store, cls: str) -> None:
         getattr(xgboost, cls)(**made).fit(x, y, **settings)
     run = only(store)
     assert (run.tags["estimator"], run.params["n_estimators"]) == (cls, 2)
-    assert set(run.data) == {"X", "y"}
+    assert set(run.data) == {"X", "y", *settings}
+
+
+def test_all_that_belongs_to_the_rows_of_a_set_is_described(store: Store) -> None:
+    x, y = rows()
+    groups, ones = np.repeat([0, 1], 40), np.ones(80)
+    with runlore.autolog("xgboost"):
+        xgboost.XGBRanker(n_estimators=2).fit(x, y, qid=groups, eval_set=[(x, y)], eval_qid=[groups], verbose=False)
+        xgboost.XGBRegressor(n_estimators=2).fit(
+            x, y, base_margin=ones, feature_weights=np.ones(3), eval_set=[(x, y)], sample_weight_eval_set=[ones],
+            base_margin_eval_set=[ones], verbose=False,
+        )  # fmt: skip
+    regressor, ranker = store.runs()
+    assert set(ranker.data) == {"X", "y", "qid", "eval_set.0", "eval_set.0.y", "eval_set.0.qid"}
+    assert {"base_margin", "feature_weights", "eval_set.0.sample_weight", "eval_set.0.base_margin"} < set(
+        regressor.data
+    )
+
+
+def test_what_an_estimator_hands_on_was_passed(store: Store) -> None:
+    x, y = rows()
+    with runlore.autolog("xgboost"):
+        xgboost.XGBRegressor(n_estimators=2, objective="reg:quantileerror", quantile_alpha=0.25).fit(x, y)
+    run = only(store)
+    assert run.params["quantile_alpha"] == 0.25
+    assert "quantile_alpha" not in run.captured
 
 
 def test_a_second_fit_is_linked_to_the_first(store: Store) -> None:

@@ -123,6 +123,7 @@ def test_params_are_the_users_and_what_the_booster_made_of_them(store: Store) ->
     assert passed == {**PARAMS, "eval_metric": ["error", "auc"], "alpha": 0.5, "num_boost_round": 5}
     assert (run.params["reg_lambda"], run.params["subsample"], run.params["booster"]) == (1, 1, "gbtree")
     assert not {"learning_rate", "reg_alpha"} & set(run.params), "told already, by another name"
+    assert run.params["base_score"] == pytest.approx(float(rows()[1].mean()), abs=1e-6)
 
 
 def test_functions_are_recorded_by_name(store: Store) -> None:

@@ -46,15 +46,17 @@ def told_apart(params: Mapping[str, Any], depth: int = 0) -> tuple[dict[str, Any
     return passed, captured
 
 
-def marked(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+def marked(values: Mapping[str, Any], defaults: Mapping[str, Any], *, open_ended: bool = False) -> dict[str, Any]:
     """Return values by name, those marked that equal their default, and those that are no argument.
 
-    An argument that was passed with the value of its default can't be told from one that was not passed.
+    Where a call is `open_ended` and takes any name, those that are no argument of it were passed. An argument that was
+    passed with the value of its default can't be told from one that was not passed.
     """
-    return {
-        name: value if name in defaults and not is_default(value, defaults[name]) else Captured(value)
-        for name, value in values.items()
-    }
+    found = {}
+    for name, value in values.items():
+        is_passed = not is_default(value, defaults[name]) if name in defaults else open_ended
+        found[name] = value if is_passed else Captured(value)
+    return found
 
 
 def defaults_of(made_by: Callable[..., Any]) -> dict[str, Any]:
