@@ -1,8 +1,10 @@
 """The settings of a study and a trial, and Optuna's notions as a record has them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from runlore.guest.captured import Captured, defaults_of, marked
@@ -29,7 +31,39 @@ def params_of(study: Any, named: Mapping[str, Any], optimize: Any) -> dict[str, 
     }
     if study.metric_names is not None:
         facts["metric_names"] = list(study.metric_names)
-    return found | {name: Captured(value) for name, value in facts.items()} | settings_of([study.sampler, study.pruner])
+    made_of = list(_with_inner([study.sampler, study.pruner]))
+    settings = settings_of(made_of)
+    for item in made_of:
+        parts = _parts_of(item)
+        if parts:
+            name = type(item).__name__
+            settings[name] = settings.get(name, {}) | parts
+    return found | {name: Captured(value) for name, value in facts.items()} | settings
+
+
+def _with_inner(items: Iterable[Any]) -> Iterator[Any]:
+    """Yield samplers and pruners, each before those that it was given to hand on to."""
+    for item in items:
+        yield item
+        yield from _with_inner(_given(item, BaseSampler | BasePruner).values())
+
+
+def _parts_of(item: Any) -> dict[str, Any]:
+    """Return what a sampler or pruner was given by name: those that it hands on to, spaces, fixed params."""
+    found: dict[str, Any] = {
+        name: Captured(type(part).__name__) for name, part in _given(item, BaseSampler | BasePruner).items()
+    }
+    for name, space in _given(item, Mapping).items():
+        found[name] = {
+            str(key): list(value) if isinstance(value, list | tuple) else value for key, value in space.items()
+        }
+    return found
+
+
+def _given(item: Any, kind: Any) -> dict[str, Any]:
+    """Return what of a kind an object keeps under the names of its arguments."""
+    known = {name.removeprefix("_"): value for name, value in vars(item).items() if isinstance(value, kind)}
+    return {name: known[name] for name in defaults_of(type(item)) if name in known}
 
 
 def names_of_values(study: Any) -> list[str]:

@@ -4,6 +4,7 @@ import gc
 import math
 import multiprocessing
 import os
+import warnings
 import weakref
 from contextlib import nullcontext
 from pathlib import Path
@@ -139,6 +140,25 @@ def test_a_study_within_the_users_run_stays_there_when_it_goes_on(autologged: St
     assert len(children_of(only(autologged))) == 2
     study.optimize(quadratic, n_trials=1)
     assert len(autologged.runs("parent is None")) == 2
+
+
+def test_what_samplers_and_pruners_hand_on_to_is_recorded(autologged: Store) -> None:
+    inner = optuna.pruners.PercentilePruner(25.0, n_startup_trials=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        pruner = optuna.pruners.PatientPruner(inner, patience=1)
+        fixed = optuna.samplers.PartialFixedSampler({"x": 1}, optuna.samplers.RandomSampler(seed=0))
+    grid = optuna.samplers.GridSampler({"x": [0, 1], "kind": ["a", "b"]}, seed=0)
+    for name, sampler in (("fixed", fixed), ("grid", grid)):
+        study = optuna.create_study(study_name=name, sampler=sampler, pruner=pruner)
+        study.optimize(lambda trial: float(trial.suggest_int("x", 0, 1)), n_trials=1)
+    found = {run.tags["study"]: run for run in autologged.runs("parent is None")}
+    params = found["fixed"].params
+    assert (params["PatientPruner.wrapped_pruner"], params["PercentilePruner.percentile"]) == ("PercentilePruner", 25.0)
+    assert params["PartialFixedSampler.base_sampler"] == "RandomSampler"
+    assert params["PartialFixedSampler.fixed_params.x"] == 1
+    assert found["grid"].params["GridSampler.search_space.kind"] == ["a", "b"]
+    assert not {"PercentilePruner.percentile", "PartialFixedSampler.fixed_params.x"} & found["fixed"].captured
 
 
 def test_several_objectives_have_a_curve_each(autologged: Store) -> None:
