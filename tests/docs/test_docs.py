@@ -159,3 +159,12 @@ def test_the_benchmarks_measure_and_tell_their_floors(tmp_path: Path) -> None:
 def test_the_http_interface_is_told_as_it_is() -> None:
     page = PAGE.read_text()
     assert page.partition(MARK)[1:] == (MARK, generated().removeprefix(MARK)), "python -m tests.docs.api_page writes it"
+
+
+def test_what_a_page_tells_to_install_can_be_installed_so() -> None:
+    """There is no package of this name elsewhere: first of all it is installed from the clone."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for page in PAGES:
+        told = re.findall(r"pip install '?(?:runlore|\.)\[([\w,]+)\]", page.read_text())
+        assert {name for names in told for name in names.split(",")} <= {*extras}, page.name
+        assert "Install with `pip install 'runlore" not in page.read_text(), page.name
