@@ -241,3 +241,26 @@ def test_a_table_is_kept_as_a_picture(
     assert "⤓" not in shown
     _, content = kept(page, what, offer.replace("SVG", "PNG"))
     assert content.startswith(b"\x89PNG")
+
+
+def test_the_picture_of_the_runs_has_all_rows_and_columns(page: "Page", store: Store, serve: Serve) -> None:
+    params = {f"param_{number}": number for number in range(12)}
+    for number in range(120):
+        store.start_run(f"run-{number:03}", params=params | {"seed": number}).finish(
+            "failed" if number == 0 else "finished"
+        )
+    page.set_viewport_size({"width": 1024, "height": 600})
+    columns = "&".join(f"cols=params.{name}" for name in [*params, "seed"])
+    open_page(page, serve(store.root), f"/?{columns}")
+    page.locator(".runs tbody tr").nth(5).wait_for()
+    page.locator(".left .scroll").evaluate("node => { node.scrollTop = 700; }")
+    _, content = kept(page, "Download", "Table as SVG")
+    root = ElementTree.fromstring(content)
+    shown = ["".join(part.itertext()) for part in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {name for name in shown if name.startswith("run-")} == {f"run-{number:03}" for number in range(120)}
+    assert {"seed", "param_11"} <= set(shown)
+    signs = [
+        part.get("rx") for part in root.iter("{http://www.w3.org/2000/svg}rect") if part.get("width") in ("7", "8")
+    ]
+    assert set(signs) >= {"1", "4.5"}, set(signs)  # of what failed, and of what finished
+    assert page.locator(".left .scroll").evaluate("node => [node.scrollTop, node.style.height].join()") == "700,"

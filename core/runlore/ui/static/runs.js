@@ -163,7 +163,10 @@ class RunsPage {
     const page = h("a", { href: pageOf("/"), download: "" }, "View as HTML");
     const [shown, name] = read().group.length ? [this.grouped, "groups"] : [this.table, "runs"];
     const drawn = ["png", "svg"].map((format) =>
-      offer(`Table as ${format.toUpperCase()}`, close, () => sketched(this.left.firstElementChild, name, format)),
+      offer(`Table as ${format.toUpperCase()}`, close, () => {
+        const draw = () => sketched(this.left.firstElementChild, name, format);
+        return shown === this.table ? this.table.whole(draw) : draw();
+      }),
     );
     fill(box, offer("Table as CSV", close, () => shown.keep()), drawn, page);
   }

@@ -78,7 +78,7 @@ function put(pen, drawn, low) {
 /** The dot that a style puts before a text. */
 function mark(pen, { left, top, height }, style) {
   const size = parseFloat(style.width);
-  if (style.content !== '""' || style.borderTopLeftRadius !== "50%" || !size) return;
+  if (style.content !== '""' || style.position === "absolute" || !size) return;
   box(pen, { left, top: top + (height - size) / 2, width: size, height: size }, style);
 }
 

@@ -11,6 +11,7 @@ const ROW = 28; // pixels, as in the style sheet
 const PAGE = 100;
 const LETTER = 7.2; // pixels, of a name
 const AT_ONCE = 50; // runs that the box in the head selects
+const PICTURED = 500; // rows of a picture
 const EXPORTED = 1000; // rows of one answer
 const BEYOND = 12; // rows that are drawn above and below the visible ones
 export const ALWAYS = { status: "status", started: "started", duration: "took" }; // columns of every run, unless taken out
@@ -249,6 +250,25 @@ export class RunTable {
       if (!found.rows.length) break;
     }
     download("runs.csv", csv([head, ...rows]), "text/csv");
+  }
+
+  /** Act while all rows, as many as a picture holds, and all columns are there. */
+  async whole(act) {
+    const { node, total } = this;
+    const rows = Math.min(total, PICTURED);
+    for (let page = 0; page * PAGE < rows; page++) if (!this.pages.has(page)) await this.fetch(page, this.asked);
+    const { scrollTop, scrollLeft } = node;
+    const height = `${this.head.offsetHeight + rows * ROW}px`;
+    Object.assign(node.style, { flex: "none", maxHeight: "none", width: this.table.style.width, height });
+    node.scrollTo(0, 0);
+    this.draw();
+    try {
+      await act();
+    } finally {
+      Object.assign(node.style, { flex: "", maxHeight: "", width: "", height: "" });
+      node.scrollTo(scrollLeft, scrollTop);
+      this.draw();
+    }
   }
 
   range() {
