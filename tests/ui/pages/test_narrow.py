@@ -166,3 +166,25 @@ def test_somebody_says_where_the_axis_of_a_chart_ends(page: "Page", alike: Store
     page.get_by_role("button", name="Axes").click()
     page.get_by_role("checkbox", name="log y").check()
     wait_plot(page, "val/acc", "Math.abs(plot._fullLayout.yaxis.range[1] - Math.log10(0.5)) < 1e-6")
+
+
+@pytest.mark.parametrize("tab", ["code", "lineage"])
+def test_on_a_phone_the_chosen_tab_is_in_sight(page: "Page", alike: Store, serve: Serve, tab: str) -> None:
+    page.set_viewport_size(PHONE)
+    open_page(page, serve(alike.root), f"/run/{alike.runs()[0].id}?tab={tab}")
+    page.get_by_role("tab", selected=True).wait_for()
+    until(page, f"({BEYOND})('.tabs [aria-selected=true]').length === 0")
+
+
+def test_on_a_phone_files_and_versions_are_within_reach(page: "Page", alike: Store, serve: Serve) -> None:
+    page.set_viewport_size(PHONE)
+    with alike.start_run("with files") as run:
+        run.run_log.keep_bytes(b"weights", name="model-of-the-last-epoch.safetensors", kind="model")
+    alike.model("digits").add(run.id, note="the first", aliases=["prod"], reason="better on dark images")
+    served = serve(alike.root)
+    open_page(page, served, f"/run/{run.id}?tab=artifacts")
+    page.get_by_role("link", name="Download", exact=False).first.wait_for()
+    assert page.evaluate(BEYOND, "main table :is(th, td)") == []
+    open_page(page, served, "/models?name=digits")
+    page.locator(".models tbody tr").nth(2).wait_for()
+    assert page.evaluate(BEYOND, "main table :is(th, td)") == []

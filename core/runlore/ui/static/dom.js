@@ -4,6 +4,7 @@ import { outer } from "./base.js";
 import { text } from "./format.js";
 
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu;
+const PEEK = 24; // pixels of what comes after a chosen tab
 const PROPERTIES = new Set(["value", "checked", "disabled", "indeterminate", "hidden"]);
 
 /** Text with hidden characters (control, direction, surrogates, blank letters) as escapes; line breaks and tabs stay. */
@@ -227,6 +228,12 @@ export function tabs(label, names, current, choose) {
       ),
     ),
   );
+  const reach = () => {
+    const chosen = row.querySelector("[aria-selected=true]");
+    const beyond = chosen ? chosen.offsetLeft - row.offsetLeft + chosen.offsetWidth - row.clientWidth : 0;
+    if (beyond > 0) row.scrollLeft = beyond + PEEK;
+  };
+  requestAnimationFrame(reach); // once it is shown
   return row;
 }
 

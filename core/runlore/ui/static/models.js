@@ -166,7 +166,7 @@ function versions(model, choose) {
   return [
     h(
       "table",
-      { class: "list" },
+      { class: "list versions" },
       heads("", "version", "aliases", "run", "file", "step", "size", "code", "data", "added", "by"),
       h(
         "tbody",
