@@ -1,6 +1,7 @@
 """`runlore show`."""
 
 import re
+import shutil
 from pathlib import Path
 
 from runlore import Store
@@ -65,3 +66,20 @@ def test_media_of_many_steps_are_a_line_for_each_key(store: Store) -> None:
     assert len(re.findall("predictions", shown)) == 1
     assert len(re.findall("predictions", runlore("show", "seen", "--full").output)) == 6
     assert len(document("show", "seen", "--json")["artifacts"]) >= 7
+
+
+def test_what_a_store_was_copied_without_is_not_called_kept(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    for place in ("m/one", "two"):
+        (tmp_path / place).write_text(place)
+    with store.start_run("x") as run:
+        for name in ("m", "two"):
+            run.log_artifact(tmp_path / name, name=f"{name}-file")
+
+    def states() -> list[str]:
+        lines = runlore("show", "x").output.splitlines()
+        return [line.split()[-1] for line in lines if "-file " in line]
+
+    assert states() == ["kept", "kept"]
+    shutil.rmtree(store.root / "blobs")
+    assert states() == ["lost", "lost"]

@@ -7,11 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from runlore._ids import is_sha256
 from runlore.artifacts.blobs import Blobs, Member, Opener, restore_files
 from runlore.artifacts.copying import open_regular
 from runlore.artifacts.events import hashed
 from runlore.artifacts.folders import safe_join, unescaped
 from runlore.errors import ArtifactNotFound, PlaceTaken, UnsafePath
+
+MAX_LOOKED_FOR = 20  # files of a folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,12 @@ class Artifact:
     def source(self) -> Path | None:
         """The place that it was recorded at; None for one without a file."""
         return Path(unescaped(self.path) if self.escaped else self.path) if self.path else None
+
+    @property
+    def is_kept(self) -> bool:
+        """True if the store has the content, which a copy of a store may lack; of a folder the first files count."""
+        hashes = [member.sha256 for member in self.members[:MAX_LOOKED_FOR]] if self.is_folder else [self.sha256 or ""]
+        return self.stored and all(is_sha256(digest) and self.blobs.holds(digest) for digest in hashes)
 
     def target(self, folder: Path) -> Path:
         """Return the place that `restore` writes to, below a folder.

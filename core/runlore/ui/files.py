@@ -158,7 +158,9 @@ def source_of(run: RecordedRun, artifact: Artifact) -> Path | None:
 
 def has_content(run: RecordedRun, artifact: Artifact) -> bool:
     """Return True if `source_of` finds the content; sooner, as it is asked of every file of a run."""
-    if artifact.is_folder or artifact.sha256 is None:
+    if artifact.is_folder:
+        return artifact.is_kept
+    if artifact.sha256 is None:
         return source_of(run, artifact) is not None
     return SHA256.fullmatch(artifact.sha256) is not None and artifact.blobs.holds(artifact.sha256)
 

@@ -103,9 +103,9 @@ def _extent(facts: dict[str, Any]) -> Iterator[str]:
 
 
 def _state(item: Artifact) -> str:
-    """Say where the content of a file is: kept, on disk, changed or gone."""
+    """Say where the content of a file is: kept, lost by the store, on disk, changed or gone."""
     if item.stored:
-        return "kept"
+        return "kept" if item.is_kept else "lost"
     path = Path(item.path) if item.present and item.path else None
     if path is None or not path.exists():
         return "gone"

@@ -77,7 +77,7 @@ function keptFiles(items) {
   return [["name", "kind", "size", "step", "monitor", "score", "roles", "sha256", "path", "state"], ...items.flatMap(line)];
 }
 
-const stateOf = (item) => (item.available || item.stored ? "kept" : item.present ? "where it was written" : "gone");
+const stateOf = (item) => (item.available ? "kept" : item.stored ? "lost by the store" : item.present ? "where it was written" : "gone");
 
 function artifact(run, item, scored, made) {
   const inside = h("tr", { class: "hidden" }, h("td", { colspan: 9 }));
