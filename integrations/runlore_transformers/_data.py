@@ -49,7 +49,7 @@ def _name_set(target: Recorder, stage: str, dataset: Any, written: Written | Non
     several = dict(list(dataset.items())[:MAX_SETS]) if isinstance(dataset, Mapping) else {}
     parts = {f"{stage}_{key}": part for key, part in several.items()} or {stage: dataset}
     prints = {name: fingerprint_of(part) for name, part in parts.items()}
-    return target.evaluated_on(stage, parts, found={}, prints=prints, fits=fits, written=written)
+    return target.evaluated_on(stage, parts, found={}, prints=prints, fits=fits, written=written, names_parts=True)
 
 
 def _record_table(target: Recorder, name: str, dataset: Any) -> None:

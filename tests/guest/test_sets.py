@@ -240,3 +240,16 @@ def test_a_named_set_keeps_its_name_in_another_process(store: Store, python: Cal
     print([added.evaluated_on("test", {"test": x + place}).ending for place in (1, 2, 0, 5)])
     """
     assert "['/noisy', '/val', '', '/test_4']" in python(script).succeed()
+
+
+def test_parts_that_the_framework_names_need_no_other_names(store: Store) -> None:
+    """A dict of sets behind another one ended in a number, although each had a name that its user had given."""
+    added = additions_of(store)
+    first, second, third = list(range(3)), list(range(4)), list(range(5))
+
+    def told(**parts: list[int]) -> str:
+        return added.evaluated_on("eval", parts, names_parts=True).ending
+
+    assert [told(eval_a=first, eval_b=second), told(eval_x=first, eval_y=third)] == ["", ""]
+    assert [told(eval_x=first, eval_y=third), told(eval_a=third)] == ["", "/eval_3"]
+    assert [told(eval=first), told(eval=second), told(eval_z=first)] == ["", "/eval_5", ""]

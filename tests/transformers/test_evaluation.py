@@ -368,3 +368,18 @@ def test_an_override_that_passes_its_call_on_names_no_set(store: Store, tmp_path
     told = [made.evaluate(Rows(5), metric_key_prefix="test")["test_loss"], made.evaluate(noisy)["eval_loss"]]
     run = only(store)
     assert [run.metrics["test_loss"].last, run.metrics["eval_loss/noisy"].last] == told
+
+
+def test_several_sets_behind_a_training_have_the_names_that_they_are_given(store: Store, tmp_path: Path) -> None:
+    """`eval_noisy_loss/eval_2`: the key is a name already."""
+    made = trainer(tmp_path, RunloreCallback(), eval_dataset={"clean": Rows(4)}, eval_strategy="steps", eval_steps=3)
+    made.train()
+    told = made.evaluate({"noisy": Rows(5), "shifted": Rows(6)})
+    other = made.evaluate({"clean": Rows(7)})
+    run = only(store)
+    assert run.metrics["eval_clean_loss"].steps.tolist() == [3, 6]
+    assert [run.metrics[f"eval_{name}_loss"].last for name in ("noisy", "shifted")] == [
+        told[f"eval_{name}_loss"] for name in ("noisy", "shifted")
+    ]
+    assert run.metrics["eval_clean_loss/eval_3"].last == other["eval_clean_loss"]
+    assert {"eval_clean", "eval_noisy", "eval_shifted", "eval/eval_3_clean"} <= set(run.data)

@@ -85,6 +85,7 @@ class Recorder(ABC):
         prints: Prints = NO_PRINTS,
         fits: bool = False,
         written: Written | None = None,
+        names_parts: bool = False,
     ) -> EvaluatedSet:
         """Return the name of a set of data that the model is evaluated on, by the rule of `guest.sets`.
 
@@ -92,11 +93,12 @@ class Recorder(ABC):
         are descriptions of them, asked for where there are none yet, and `prints` fingerprints that somebody else
         knows. `fits` marks the set of a fit's own validation. `written` is the argument of the user's call that the set
         comes from, as `guest.wrapping.as_written` returns it: with that a set may have a name, else only a number.
+        `names_parts`: the framework's own names of metrics tell several parts, which need no further names then.
         """
 
         def name(run: Run) -> EvaluatedSet:
             seen = _described(parts) if found is None else found
-            named = name_set(self.run, stage, parts, seen, prints, fits=fits, written=written)
+            named = name_set(self.run, stage, parts, seen, prints, fits, written, names_parts=names_parts)
             facts = {"set": named.content, "called": named.called}
             if named.is_new and any(facts.values()):
                 run.log_data(named.name_of(next(iter(parts))), **{key: text for key, text in facts.items() if text})

@@ -4,9 +4,10 @@ The first set that a run meets in a stage ("test", "val", "eval") has the plain 
 one end in "/noisy" where it has a name: one that the data itself carries, or that of the variable that the user's call
 names; else in "/test_2", "/test_3" and so on. A set whose name tells of another stage ("X_val" in a test) ends in that
 in any case, and leaves the plain names to others. Beyond 20 all further sets share "/test_more". A set that the run has
-met before keeps its names, also in another process. Two sets are the same if their content is: that of arrays, tables
-and tensors by fingerprint, that of a dataset as far as `datasets.content_of` can tell; else, if they are the same
-objects.
+met before keeps its names, also in another process. Where a framework's own names tell the parts of a set, as
+"eval_noisy_loss" does, they have an ending only if another set has a part of that name. Two sets are the same if their
+content is: that of arrays, tables and tensors by fingerprint, that of a dataset as far as `datasets.content_of` can
+tell; else, if they are the same objects.
 """
 
 import hashlib
@@ -78,6 +79,7 @@ class _Met:
     endings: dict[tuple[str, Hashable], str] = field(default_factory=dict)  # by stage and by what identifies a set
     taken: dict[str, set[str]] = field(default_factory=dict)
     plain: set[str] = field(default_factory=set)
+    parts: set[str] = field(default_factory=set)  # of sets with the plain names
     may_go_on: bool = False  # a training of the run has begun, which may not tell what it is evaluated on
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -126,9 +128,10 @@ def name_set(
     parts: Mapping[str, Any],
     found: Descriptions,
     prints: Prints,
-    *,
     fits: bool,
     written: Written | None = None,
+    *,
+    names_parts: bool = False,
 ) -> EvaluatedSet:
     """Return the name of a set of data, by its parts; see `Recorder.evaluated_on`."""
     parts = {name: part for name, part in parts.items() if part is not None}
@@ -138,6 +141,8 @@ def name_set(
     met = _met_by(run)
     ending = next((met.endings[stage, key] for key in keys if (stage, key) in met.endings), None)
     called, is_new = None, ending is None
+    is_named = names_parts and stage not in parts
+    is_plain_free = not met.parts.intersection(parts) if names_parts else stage not in met.plain
     if ending is None and fits and met.may_go_on and run.run_log.mode != "start":
         ending = ""  # a training that goes on has the data that it had
     if ending is None:
@@ -145,8 +150,10 @@ def name_set(
             return EvaluatedSet(stage, f"/{stage}_more", found)
         met.count(stage, met.counts.get(stage, 0) + 1)
         names = [] if written is None else _names_of(parts.get(stage), stage, written)
-        called, ending = _new_name(met, stage, names)
+        called, ending = (None, "") if is_named and is_plain_free else _new_name(met, stage, names, is_plain_free)
     met.may_go_on = met.may_go_on or fits
+    if not ending:
+        met.parts.update(parts)
     met.take(stage, ending, called and f"/{called}")
     met.endings |= dict.fromkeys([(stage, key) for key in keys], ending)
     return EvaluatedSet(stage, ending, found, content, is_new, called)
@@ -163,12 +170,12 @@ def find_set(run: "Run", stage: str, parts: Mapping[str, Any], found: Descriptio
     return None if ending is None else EvaluatedSet(stage, ending, found, content)
 
 
-def _new_name(met: _Met, stage: str, names: Sequence[str]) -> tuple[str | None, str]:
+def _new_name(met: _Met, stage: str, names: Sequence[str], is_plain_free: bool) -> tuple[str | None, str]:
     """Return the name of a new set, by those that it may have, and what the names of its metrics end in."""
     other = _of_another_stage(stage, names)
     wanted = names if other is None else [other, *names]
     called = next((name for name in wanted if name != stage and met.is_free(stage, f"/{name}")), None)
-    if other is None and stage not in met.plain:
+    if other is None and is_plain_free:
         return called, ""
     numbered = re.compile(rf"{re.escape(stage)}_(\d+|more)")
     if called is None or numbered.fullmatch(called):
@@ -239,6 +246,7 @@ def _recorded(run: "Run") -> _Met:
     named = set()  # stages and endings
     for name, facts in record.data.items():
         content, numbered = facts.get("set"), NUMBERED.search(name)
+        met.parts.update(() if "/" in name else (name.partition(".")[0],))
         called = str(facts["called"]) if facts.get("called") else None
         if content is None and called is None:
             continue
