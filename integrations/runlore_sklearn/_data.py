@@ -95,9 +95,27 @@ def sample_of(estimator: Any, named: Named) -> Sample | None:
         return None
     if named.get("y") is None and not _scores_alone(estimator):
         return None
+    named = _labelled(estimator, named)
     features, target = _copy("X", named["X"]), None if named.get("y") is None else _copy("y", named["y"])
     others = score_arguments(estimator, {name: value for name, value in named.items() if name not in ("X", "y")})
     return Sample(features, target, {name: _copy(name, value) for name, value in others.items()})
+
+
+def _labelled(estimator: Any, named: Named) -> Named:
+    """Return the arguments of a fit with the rows alone that have a label, where -1 stands for none.
+
+    Raises:
+        NotScored: they can't be told from the others.
+    """
+    if not type(last_step(estimator)).__module__.startswith("sklearn.semi_supervised"):
+        return named
+    known = np.asarray(named["y"]) != -1
+    if known.all():
+        return named
+    try:
+        return {"X": named["X"][known], "y": np.asarray(named["y"])[known]}
+    except Exception as error:  # of a list, say
+        raise NotScored("rows without a label have no score") from error
 
 
 def score_arguments(estimator: Any, others: Kwargs) -> Named:
@@ -127,6 +145,12 @@ def _prefix_of_last(estimator: Any) -> str:
     """Return what stands before the name of an argument that is for the last step of a pipeline."""
     steps = getattr(estimator, "steps", None)
     return f"{steps[-1][0]}__{_prefix_of_last(steps[-1][1])}" if steps else ""
+
+
+def last_step(estimator: Any) -> Any:
+    """Return the last step of a pipeline, also of one within; else the estimator itself."""
+    steps = getattr(estimator, "steps", None)
+    return last_step(steps[-1][1]) if steps else estimator
 
 
 def _copy(name: str, data: Any) -> Any:

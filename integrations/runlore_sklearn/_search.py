@@ -18,7 +18,7 @@ TESTED = "<the rows that it is tested on>"  # a setting of a fold, which is no p
 ROWS = ("train_rows", TESTED)
 HALVING = ("iter", "n_resources")  # columns that tell the candidates of a halving search apart
 
-Begin = Callable[[Any, str], "FitSession | None"]
+Begin = Callable[[Any, dict[str, Any], str], "FitSession | None"]
 
 
 def record_search(session: FitSession, search: Any) -> None:
@@ -37,7 +37,7 @@ def record_search(session: FitSession, search: Any) -> None:
             for name, value in columns.items()
             if name.startswith(("mean_", "std_", "rank_")) and np.isscalar(value)
         }
-        scores = [value for name, values in points.items() if name.startswith("mean_test_") for value in values]
+        scores = [value for name, values in points.items() if name.startswith("split_test_") for value in values]
         failed = "none of its folds could be scored" if scores and all(np.isnan(scores)) else None
         extra = {name: columns[name] for name in HALVING if name in columns}
         folds = len(next(iter(points.values()), []))
@@ -58,7 +58,8 @@ def validation(tasks: Iterable[Any], begin: Begin) -> Iterator[tuple[Iterable[An
     """Give a block tasks to run, and let it tell the results: a cross-validation is one run, each fold a child of it.
 
     Its tasks are recognised by the function that they call, as `cross_validate` may have been imported by name before
-    autolog was switched on. `begin` gets the arguments of the first task and the kind of validation.
+    autolog was switched on. `begin` gets the arguments of the first task, those by name, too, and the kind of
+    validation.
     """
     told: list[Any] = []
     remaining = iter(tasks)
@@ -68,7 +69,7 @@ def validation(tasks: Iterable[Any], begin: Begin) -> Iterator[tuple[Iterable[An
     if kind is None or first is None:
         yield tasks, told
         return
-    session = begin(first[1], kind)
+    session = begin(first[1], first[2], kind)
     if not session:
         with guest.unrecorded():
             yield tasks, told

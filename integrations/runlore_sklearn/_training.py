@@ -148,14 +148,14 @@ def begin_session(estimator: Any, **tags: str) -> FitSession:
         return FitSession.begin(NAME, request, params=lambda: estimator_params(estimator))
 
 
-def begin_validation(args: Args, method: str) -> FitSession | None:
-    """Begin a session for a cross-validation, from the arguments of its first task: estimator, X and y."""
+def begin_validation(args: Args, named: Named, method: str) -> FitSession | None:
+    """Begin a session for a cross-validation, from the arguments of its first task: estimator, X and y, and others."""
     if len(args) < 3:
         return None
     session = begin_session(args[0], method=method)
     if session:
         try:
-            session.record(lambda session: _record_data(session, args))
+            session.record(lambda session: _record_data(session, args, named))
         except BaseException as error:  # Ctrl-C while the data is read
             session.end(error)
             raise
@@ -178,5 +178,5 @@ def _offers(estimator: Any, name: str) -> bool:
     return hasattr(type(estimator), name) and (not hasattr(estimator, "steps") or hasattr(estimator, name))
 
 
-def _record_data(session: FitSession, args: Args) -> None:
-    record_data(session, {"X": args[1], "y": args[2]})
+def _record_data(session: FitSession, args: Args, named: Named) -> None:
+    record_data(session, {"X": args[1], "y": args[2], **(named.get("fit_params") or {})})

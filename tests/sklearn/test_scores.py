@@ -17,6 +17,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.semi_supervised import LabelPropagation
 from sklearn.tree import DecisionTreeClassifier
 
 from runlore import Store, guest
@@ -267,3 +268,13 @@ def test_a_pipeline_with_a_step_that_draws_leaves_the_users_numbers_alone(store:
     """
     warm_python(DRAWING).succeed()
     assert [run.metrics["train_score"].count for run in store.runs()] == [1, 1]
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_rows_without_a_label_have_no_train_score(autologged: Store, piped: bool) -> None:
+    """They counted as wrong, whatever was predicted: -1 stands for no label there."""
+    some = np.where(np.arange(len(Y)) % 3 == 0, Y, -1)
+    model: Any = LabelPropagation()
+    (make_pipeline(model) if piped else model).fit(X, some)
+    model = LabelPropagation().fit(X, some)
+    assert autologged.runs()[-1].metrics["train_score"].last == model.score(X[some != -1], Y[some != -1])

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sklearn
+from sklearn.dummy import DummyClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  # makes HalvingGridSearchCV importable
 from sklearn.linear_model import LogisticRegression
 
@@ -219,3 +221,39 @@ def test_candidates_and_folds_took_the_time_of_their_fits(autologged: Store) -> 
     for child, mean in zip(parent.children, search.cv_results_["mean_fit_time"], strict=True):
         assert child.duration is not None
         assert child.duration >= 2 * mean >= 0.04
+
+
+class FailsOnce(DummyClassifier):
+    """Can't be fitted the second time that any is."""
+
+    fits = 0
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        FailsOnce.fits += 1
+        if FailsOnce.fits == 2:
+            raise RuntimeError("no memory")
+        return super().fit(X, y, sample_weight)
+
+
+def test_a_candidate_with_one_fold_that_failed_has_not_failed(
+    autologged: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It read failed, as none of its folds could be scored, beside the score of the other fold."""
+    monkeypatch.setattr(FailsOnce, "fits", 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        GridSearchCV(FailsOnce(), {"strategy": ["prior", "uniform"]}, cv=2).fit(X, Y)
+    first, second = autologged.runs("parent is None")[0].children
+    assert (first.status, first.missing, second.status) == ("finished", [], "finished")
+    assert np.isnan(first.metrics["split_test_score"].values).tolist() == [False, True]
+
+
+def test_the_weights_of_a_cross_validation_are_described(autologged: Store) -> None:
+    weights = np.linspace(1, 2, len(Y))
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = (
+            LogisticRegression(max_iter=500).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        )
+        cross_validate(model, X, Y, cv=2, params={"sample_weight": weights})
+    (run,) = autologged.runs("parent is None")
+    assert run.data["sample_weight"]["rows"] == len(Y)
