@@ -65,7 +65,7 @@ class Evaluation:
             if owners().has_room(self._model):  # else it may be a loop that never trains
                 self._wait(data)
         elif owner is None or owner.training is None:
-            _Evaluated(self._metrics, data, self._written).add_to(additions, additions.step, additions.epoch)
+            _Evaluated(self._metrics, data, self._written).add_to(additions)
         else:
             self._tell(additions, data, owners().sets_in(owner.session), additions.step, additions.epoch)
 
@@ -75,7 +75,7 @@ class Evaluation:
         waiting = owners().wait(self._model, evaluated)
         waiting.visited = waiting.visited or visit(NAME, {"model": type(self._model).__name__})
         if waiting.visited is not None:
-            evaluated.add_to(Additions(waiting.visited.run), 0, 0.0)
+            evaluated.add_to(Additions(waiting.visited.run, 0, 0.0))
         evaluated.let_go()
 
     def _tell(
@@ -107,10 +107,11 @@ class _Evaluated:
         """Keep no data: only its description, where that has a fingerprint, else a weak reference."""
         self._data = {name: _kept(part, self._found[name]) for name, part in self._data.items()}
 
-    def add_to(self, target: Recorder, step: int | None, epoch: float | None = None) -> tuple[str, str]:
+    def add_to(self, target: Recorder, step: int | None = None, epoch: float | None = None) -> tuple[str, str]:
         """Record the numbers and the data; return the stage, and what the names of the numbers end in.
 
-        The stage is "val" where it is the set of the fit's own validation, else "test".
+        The stage is "val" where it is the set of the fit's own validation, else "test". Additions without a `step` are
+        at that of the weights, and replace no number that is there.
         """
         data = {name: part() if isinstance(part, weakref.ref) else part for name, part in self._data.items()}
         data = {name: part for name, part in data.items() if part is not None}
@@ -134,7 +135,9 @@ class _Evaluated:
 def _write(
     target: Recorder, metrics: Mapping[str, Any], stage: str, ending: str, step: int | None, epoch: float | None
 ) -> None:
-    named = {f"{stage}/{name}{ending}": value for name, value in metrics.items()}
+    named: Mapping[str, Any] = {f"{stage}/{name}{ending}": value for name, value in metrics.items()}
+    if isinstance(target, Additions) and step is None:
+        named = target.beside_recorded(named, stage)  # by another loss, say
     target.metrics(named, step=step, epoch=epoch, split=stage)
 
 

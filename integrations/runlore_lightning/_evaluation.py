@@ -51,9 +51,9 @@ class Evaluation:
             step, at = None, (None, None)
         elif isinstance(target, Additions):
             at = target.step, target.epoch
-            if step is None and not self._ending and self._stage == "val" and target.step is not None:
-                metrics = target.beside_recorded(metrics, "val")
         named = {f"{name}{self._ending}": value for name, value in metrics.items()} if self._ending else metrics
+        if isinstance(target, Additions) and step is None and target.step is not None:
+            named = target.beside_recorded(named, self._stage)
         if named:
             Points(self._trainer, target.metrics, at).write(named, step)
 

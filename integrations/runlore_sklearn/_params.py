@@ -1,10 +1,13 @@
 """Read the parameters of an estimator one by one: one that can't be read costs no other."""
 
+import re
 from typing import Any
 
 import sklearn
 
 from runlore.guest.captured import Captured, defaults_of, is_default
+
+ADDRESS = re.compile(" at 0x[0-9a-fA-F]+")  # in memory, which differs between equal fits
 
 
 def estimator_params(estimator: Any) -> dict[str, Any]:
@@ -29,7 +32,8 @@ def readable(value: Any) -> Any:
     """Return a parameter's value as it is recorded: an estimator by class, the steps of a pipeline by name."""
     try:
         if isinstance(value, dict):
-            return str(value)  # a grid, say: one value, not to be taken apart into params of its own
+            text = str(_told(value))  # a grid, say: one value, not to be taken apart into params of its own
+            return ADDRESS.sub("", text) if " at 0x" in text else text
         if _is_estimator(value):
             return type(value).__name__
         if isinstance(value, list) and value and all(map(_is_step, value)):
@@ -37,6 +41,26 @@ def readable(value: Any) -> Any:
     except Exception as error:  # a foreign object may raise at any touch
         return f"of class {type(value).__name__}, and can't be read: {type(error).__name__}"
     return value
+
+
+class _Said(str):
+    """Stands for an object in the text of another one."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _told(value: Any) -> Any:
+    """Return a grid in which distributions of scipy, which have no text of their own, say what they are."""
+    if isinstance(value, dict):
+        return {key: _told(item) for key, item in value.items()}
+    law = getattr(value, "dist", None)
+    if not hasattr(value, "rvs") or not isinstance(name := getattr(law, "name", None), str):
+        return value
+    given = [repr(item) for item in value.args] + [f"{key}={item!r}" for key, item in value.kwds.items()]
+    return _Said(f"{name}({', '.join(given)})")
 
 
 def _is_estimator(value: Any) -> bool:

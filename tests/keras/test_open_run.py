@@ -1,4 +1,4 @@
-"""`evaluate` of a model that no run has made, while the user has a run open."""
+"""`evaluate` where the numbers have no other place: of models that no run has made, and again of the same."""
 
 import pytest
 
@@ -42,3 +42,15 @@ def test_an_evaluation_within_a_group_waits_for_its_fold(store: Store) -> None:
         fit(made)
     (child,) = store.runs("name == 'cv'")[0].children
     assert child.metrics["test/loss"].steps.tolist() == [0]
+
+
+def test_the_same_weights_with_another_loss_replace_no_number(store: Store) -> None:
+    made = model()
+    x, y = rows()
+    with runlore.autolog("keras"):
+        fit(made)
+        first = made.evaluate(x, y, verbose=0, return_dict=True)["loss"]
+        made.compile("sgd", "mae")
+        told = [made.evaluate(x, y, verbose=0, return_dict=True)["loss"] for _ in range(2)]
+    metrics = store.runs()[0].metrics
+    assert (metrics["test/loss"].values.tolist(), metrics["test/loss/after"].values.tolist()) == ([first], told[:1])

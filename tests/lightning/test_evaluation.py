@@ -373,3 +373,17 @@ def test_the_model_that_is_fitted_is_tested_by_another_trainer(store: Store) -> 
     (run,) = store.runs()
     found = {key: run.metrics[key].steps.tolist() for key in run.metrics if key.startswith(("test_loss", "val_loss"))}
     assert found == {"test_loss": [20], "val_loss": [10, 20], "val_loss/again": [20]}
+
+
+def test_averaged_and_trained_weights_of_one_step_are_two_tests(store: Store, tmp_path: Path) -> None:
+    """The test of the checkpoint's weights took the place of that of the averaged ones."""
+    averaging, saving = pl.callbacks.EMAWeightAveraging(decay=0.5), pl.callbacks.ModelCheckpoint(tmp_path)
+    t = trainer(RunloreCallback(), averaging, saving, max_epochs=1, enable_checkpointing=True)
+    model, loader = Tiny(), data(2)
+    t.fit(model, data())
+    (averaged,) = t.test(model, loader, verbose=False)
+    (trained,) = t.test(model, loader, ckpt_path=saving.best_model_path, verbose=False)
+    assert averaged["test_loss"] != trained["test_loss"]
+    metrics = only(store).metrics
+    assert metrics["test_loss"].values.tolist() == [pytest.approx(averaged["test_loss"])]
+    assert metrics["test_loss/after"].values.tolist() == [pytest.approx(trained["test_loss"])]

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import loguniform, randint
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from runlore import Store
 from tests.sklearn.models import Own, X, Y
@@ -61,3 +62,18 @@ def test_arguments_that_were_written_are_told_from_defaults(autologged: Store) -
     assert passed(search) == {"estimator", "estimator__max_iter", "param_grid", "cv"}
     assert {"best.C", "sklearn_version", "estimator__C", "refit"} <= search.captured
     assert passed(search.children[0]) == {"C"}
+
+
+def test_a_grid_has_no_address_in_it(autologged: Store) -> None:
+    """Two searches over the same distributions differed by an address."""
+
+    def search(law: Any) -> RandomizedSearchCV:
+        made = make_pipeline(FunctionTransformer(), LogisticRegression(max_iter=300))
+        grid = {"logisticregression__C": law, "functiontransformer": [FunctionTransformer(lambda v: v)]}
+        return RandomizedSearchCV(made, grid, n_iter=1, cv=2, random_state=0).fit(X, Y)
+
+    search(loguniform(0.1, scale=2, b=10))
+    search(randint(1, 4))
+    texts = [run.params["param_distributions"] for run in autologged.runs("parent is None")]
+    assert all("0x" not in text for text in texts)
+    assert ["randint(1, 4)" in texts[0], "loguniform(0.1, scale=2, b=10)" in texts[1]] == [True, True]
