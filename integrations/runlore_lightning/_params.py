@@ -84,6 +84,9 @@ def _worked_out(name: str, value: Any) -> Any:
 
 def _trainer(trainer: Any) -> dict[str, Any]:
     found = {name: getattr(trainer, name, None) for name in TRAINER}
+    scheduled = next((item for item in trainer.callbacks if hasattr(item, "get_accumulate_grad_batches")), None)
+    if scheduled is not None:  # it sets the number as each epoch begins
+        found["accumulate_grad_batches"] = scheduled.get_accumulate_grad_batches(trainer.current_epoch)
     found["accelerator"] = type(trainer.accelerator).__name__
     found["strategy"] = type(trainer.strategy).__name__
     told = {name: value for name, value in found.items() if value is not None}

@@ -254,3 +254,13 @@ def test_name_and_experiment_that_another_logger_has_are_taken(
     trainer(RunloreCallback(), logger=csv, max_epochs=1).fit(Tiny(), data(1))
     assert [run.experiment for run in store.runs()] == ["mine", "mine", "digits"]
     assert not store.runs()[1].name.startswith("version")
+
+
+def test_what_is_accumulated_by_a_schedule_is_told(store: Store) -> None:
+    """The schedule was not on record, and the Trainer's number was 1, which no step had."""
+    schedule = pl.callbacks.GradientAccumulationScheduler({0: 4, 1: 2})
+    trainer(RunloreCallback(), schedule, max_epochs=2).fit(Tiny(), data(8))
+    params = only(store).params
+    assert params["trainer.accumulate_grad_batches"] == 4
+    told = {name: value for name, value in params.items() if "GradientAccumulationScheduler" in name}
+    assert [str(value) for value in told.values()] in (["4", "2"], ["{0: 4, 1: 2}"])

@@ -13,6 +13,8 @@ from runlore.guest.request import FitRequest
 from runlore.guest.session import FitSession
 from runlore.store.store import Store, open_store
 
+MAX_ITEMS = 100  # of a list or dict that is a setting
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
@@ -123,8 +125,8 @@ class TakesOptions:
 def settings_of(items: Iterable[Any], *, but: Collection[str] = ()) -> dict[str, dict[str, Any]]:
     """Return the settings of callbacks and the like, by class: arguments of the class kept as attributes of that name.
 
-    A second object of a class gets a number. Only plain values count; names in `but` and runlore's own objects don't.
-    Defaults are marked as captured.
+    A second object of a class gets a number. Only plain values count, and a few of them in a list or a dict; names in
+    `but` and runlore's own objects don't. Defaults are marked as captured.
     """
     found: dict[str, dict[str, Any]] = {}
     seen: dict[str, int] = {}
@@ -133,10 +135,17 @@ def settings_of(items: Iterable[Any], *, but: Collection[str] = ()) -> dict[str,
         if cls.__module__.partition(".")[0].startswith("runlore"):
             continue
         own = getattr(item, "__dict__", {})
-        held = {name.removeprefix("_"): value for name, value in own.items() if isinstance(value, PLAIN)}
+        held = {name.removeprefix("_"): value for name, value in own.items() if _is_plain(value)}
         names = [name for name in inspect.signature(cls.__init__).parameters if name in held and name not in but]
         if names:
             number = seen[cls.__name__] = seen.get(cls.__name__, 0) + 1
             key = cls.__name__ if number == 1 else f"{cls.__name__}_{number - 1}"
             found[key] = marked({name: held[name] for name in names}, defaults_of(cls))
     return found
+
+
+def _is_plain(value: Any) -> bool:
+    if not isinstance(value, dict | list | tuple):
+        return isinstance(value, PLAIN)
+    items = [*value, *value.values()] if isinstance(value, dict) else value
+    return 0 < len(items) <= MAX_ITEMS and all(isinstance(item, PLAIN) for item in items)
