@@ -11,6 +11,9 @@ from runlore.guest.wrapping import Wrappers
 from runlore_scripts._calls import Note, argument, follow_all, writes
 
 YAML_READS = ("load", "safe_load", "full_load", "unsafe_load")
+CONFIGURING = (  # what makes handlers for whoever calls it
+    "__init__", "basicConfig", "dictConfig", "fileConfig", "configure", "configure_handler", "_install_handlers",
+)  # fmt: skip
 YAML_WRITES = ("dump", "safe_dump")
 
 
@@ -44,9 +47,9 @@ def follow_configparser(wrappers: Wrappers) -> None:
 
 
 def follow_logging(wrappers: Wrappers) -> None:
-    """Follow the handlers that write a file, also those that `basicConfig` makes."""
+    """Follow the handlers that write a file, also those that `basicConfig` and configurations make."""
     handler = sys.modules["logging"].FileHandler
-    wrappers.follow(handler, "__init__", writes("log", 1, "filename"), through=("__init__", "basicConfig"))
+    wrappers.follow(handler, "__init__", writes("log", 1, "filename"), through=CONFIGURING)
 
 
 def follow_loguru(wrappers: Wrappers) -> None:

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import logging
+import logging.config
 import os
 import tomllib
 from importlib import import_module
@@ -29,6 +30,22 @@ from tests.scripts.test_files import Switch, read, written
 from tests.scripts.test_files import made as made
 
 cloudpickle: Any = import_module("cloudpickle")  # without types, as all three
+LOGGING = """
+[loggers]
+keys = root, configured
+[handlers]
+keys = file
+[formatters]
+keys =
+[logger_root]
+handlers =
+[logger_configured]
+qualname = configured
+handlers = file
+[handler_file]
+class = FileHandler
+args = ("info.log",)
+"""
 dill: Any = import_module("dill")
 yaml: Any = import_module("yaml")
 
@@ -94,6 +111,28 @@ def test_log_files(store: Store, on: Switch, made: Path) -> None:
         log.removeHandler(handler)
     found = store.run(run.id).artifact("train.log")
     assert (found.kind, found.read_bytes()) == ("log", b"epoch 1\n")
+
+
+@pytest.mark.parametrize("kind", ["dictConfig", "fileConfig"])
+def test_log_files_of_a_configuration(store: Store, on: Switch, made: Path, kind: str) -> None:
+    on("logging")
+    logging.getLogger("configured").disabled = False
+    with runlore.start_run() as run:
+        if kind == "dictConfig":
+            handler = {"class": "logging.handlers.RotatingFileHandler", "filename": "info.log"}
+            loggers = {"configured": {"handlers": ["file"]}}
+            known = {"version": 1, "handlers": {"file": handler}, "loggers": loggers, "disable_existing_loggers": False}
+            logging.config.dictConfig(known)
+        else:
+            (made / "logging.ini").write_text(LOGGING)
+            logging.config.fileConfig(made / "logging.ini", disable_existing_loggers=False)
+        log = logging.getLogger("configured")
+        log.warning("epoch 1")
+        for made_one in list(log.handlers):
+            made_one.close()
+            log.removeHandler(made_one)
+    found = store.run(run.id).artifact("info.log")
+    assert (found.kind, found.read_bytes().splitlines()[-1]) == ("log", b"epoch 1")
 
 
 def test_log_files_of_loguru(store: Store, on: Switch, made: Path) -> None:
