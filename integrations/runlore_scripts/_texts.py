@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
+from runlore.guest.files.named import take_file
 from runlore.guest.files.watch import read, wrote
 from runlore.guest.wrapping import Wrappers
 from runlore_scripts._calls import Note, argument, follow_all, writes
@@ -80,12 +81,13 @@ def _into(place: int, *keywords: str) -> Note:
 
 
 def _from(name: str, place: int, *keywords: str) -> Note:
-    """Return what notes the open file that a call reads."""
+    """Return what notes the open file that a call reads, and what it holds if that are settings."""
 
     def note(args: tuple[Any, ...], kwargs: Mapping[str, Any], result: object) -> None:
         file = argument(args, kwargs, place, *keywords)
         if hasattr(file, "fileno"):
             read(file, name)
+            take_file(getattr(file, "name", None), result)
 
     return note
 

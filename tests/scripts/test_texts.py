@@ -74,6 +74,31 @@ def test_json_yaml_and_toml(store: Store, on: Switch, made: Path) -> None:
     }  # fmt: skip
 
 
+def test_files_of_settings(store: Store, on: Switch, made: Path) -> None:
+    (made / "configs").mkdir()
+    for name, text in {
+        "config.json": '{"lr": 0.1, "net": {"depth": 2}}',
+        "train-params.yaml": "epochs: 3",
+        "configs/small.toml": "size = 1",
+        "scores.json": '{"acc": 1}',
+        "settings.yaml": "[1, 2]",
+        "options.json": json.dumps({str(number): number for number in range(1000)}),
+    }.items():
+        (made / name).write_text(text)
+    on("json", "yaml", "tomllib")
+    with runlore.start_run():
+        for name in ("config.json", "scores.json", "options.json"):
+            with (made / name).open() as file:
+                json.load(file)
+        for name in ("train-params.yaml", "settings.yaml"):
+            with (made / name).open() as file:
+                yaml.safe_load(file)
+        with (made / "configs/small.toml").open("rb") as binary:
+            tomllib.load(binary)
+    (run,) = store.runs()
+    assert run.params == {"lr": 0.1, "net.depth": 2, "epochs": 3, "size": 1}
+
+
 def test_csv(store: Store, on: Switch, made: Path) -> None:
     for name in ("a.csv", "b.csv"):
         (made / name).write_text("x,y\n1,2\n")

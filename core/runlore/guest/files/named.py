@@ -3,8 +3,10 @@
 import builtins
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +26,10 @@ if TYPE_CHECKING:
 
 MAX_LENGTH = 4096  # of a text that may be a path
 MAX_NAMES = 1000
+MAX_SETTINGS = 500  # in a file
 MAX_SOURCE = 1 << 20  # characters of a script
 WRITING = frozenset("wax+")
-SETTINGS = frozenset(  # names of modules that hold some
+SETTINGS = frozenset(  # names of modules and files that hold some
     {"args", "cfg", "conf", "config", "configs", "configuration", "constants", "defaults", "hparams", "hyperparameters",
      "hyperparams", "options", "opts", "parameters", "params", "settings"}
 )  # fmt: skip
@@ -241,6 +244,20 @@ def take_settings(values: Any) -> None:
     else:
         process.part(ScriptConstants).others |= flatten(values).keys()
     run.log_params(values)
+
+
+def take_file(path: object, values: Any) -> None:
+    """Record what the user's own code has read from a file, if that is named like settings: `config.yaml`.
+
+    What a parser has told by the same name stays.
+    """
+    if not isinstance(values, Mapping) or not isinstance(path, str) or len(flatten(values)) > MAX_SETTINGS:
+        return
+    folder, stem = Path(path).absolute().parent.name, Path(path).stem
+    if SETTINGS.isdisjoint([folder.lower(), *re.split(r"[^a-z]+", stem.lower())]):
+        return
+    known = process.part(ScriptConstants).others
+    take_settings({name: value for name, value in values.items() if name not in known})
 
 
 def _values(values: Iterable[Any]) -> Iterator[Any]:
