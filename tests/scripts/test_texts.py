@@ -81,13 +81,14 @@ def test_files_of_settings(store: Store, on: Switch, made: Path) -> None:
         "train-params.yaml": "epochs: 3",
         "configs/small.toml": "size = 1",
         "scores.json": '{"acc": 1}',
+        "logger_config.json": '{"version": 1}',
         "settings.yaml": "[1, 2]",
         "options.json": json.dumps({str(number): number for number in range(1000)}),
     }.items():
         (made / name).write_text(text)
     on("json", "yaml", "tomllib")
     with runlore.start_run():
-        for name in ("config.json", "scores.json", "options.json"):
+        for name in ("config.json", "scores.json", "logger_config.json", "options.json"):
             with (made / name).open() as file:
                 json.load(file)
         for name in ("train-params.yaml", "settings.yaml"):

@@ -24,6 +24,7 @@ from runlore.recording.ranks import is_child, is_worker
 if TYPE_CHECKING:
     from runlore.recording.run import Run
 
+OF_LOGS = frozenset({"log", "logger", "loggers", "logging", "logs"})
 MAX_LENGTH = 4096  # of a text that may be a path
 MAX_NAMES = 1000
 MAX_SETTINGS = 500  # in a file
@@ -254,7 +255,8 @@ def take_file(path: object, values: Any) -> None:
     if not isinstance(values, Mapping) or not isinstance(path, str) or len(flatten(values)) > MAX_SETTINGS:
         return
     folder, stem = Path(path).absolute().parent.name, Path(path).stem
-    if SETTINGS.isdisjoint([folder.lower(), *re.split(r"[^a-z]+", stem.lower())]):
+    words = {folder.lower(), *re.split(r"[^a-z]+", stem.lower())}
+    if words.isdisjoint(SETTINGS) or words & OF_LOGS:
         return
     known = process.part(ScriptConstants).others
     take_settings({name: value for name, value in values.items() if name not in known})
