@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ray.tune.result import AUTO_RESULT_KEYS, DONE, EXPERIMENT_TAG, SHOULD_CHECKPOINT, TRAINING_ITERATION, TRIAL_ID
-from ray.tune.search.sample import Domain
+from ray.tune.search.sample import Categorical, Domain, Function
 
-from runlore.guest.captured import Captured, defaults_of, marked
+from runlore.guest.captured import Captured, defaults_of, marked, named
 from runlore.guest.options import settings_of
 
 ARGUMENTS = (  # of `tune.run`, which `Tuner.fit` calls, too
@@ -22,12 +22,12 @@ OF_RAY = {
 }  # what Ray adds to a result
 
 
-def params_of(named: Mapping[str, Any], run: Any, parts: Mapping[str, Any]) -> dict[str, Any]:
+def params_of(given: Mapping[str, Any], run: Any, parts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a call of `tune.run` was given; `parts` are those in use that decide on trials."""
-    found = marked({name: named[name] for name in ARGUMENTS if name in named}, defaults_of(run)) if named else {}
-    criteria = named.get("stop")
+    found = marked({name: given[name] for name in ARGUMENTS if name in given}, defaults_of(run)) if given else {}
+    criteria = given.get("stop")
     found |= {"stop": dict(criteria)} if isinstance(criteria, Mapping) else {}
-    space = named.get("config")
+    space = given.get("config")
     found |= {"param_space": space_of(space)} if isinstance(space, Mapping) else {}
     return found | {key: Captured(name_of(part)) for key, part in parts.items()} | settings_of(parts.values())
 
@@ -35,13 +35,22 @@ def params_of(named: Mapping[str, Any], run: Any, parts: Mapping[str, Any]) -> d
 def space_of(space: Mapping[str, Any]) -> dict[str, Any]:
     """Return what params are drawn from, each as Tune writes it: `Float(0.001, 0.1)`."""
     return {
-        str(name): f"{type(item).__name__}{item.domain_str}"
+        str(name): _domain_of(item)
         if isinstance(item, Domain)
         else space_of(item)
         if isinstance(item, Mapping)
         else item
         for name, item in space.items()
     }
+
+
+def _domain_of(domain: Domain) -> str:
+    """Return a domain as Tune writes it, functions and objects in it by their names: their addresses say nothing."""
+    if isinstance(domain, Function):
+        return f"Function({named(domain.func)})"
+    if isinstance(domain, Categorical):
+        return f"Categorical{[named(item) if ' at 0x' in repr(item) else item for item in domain.categories]}"
+    return f"{type(domain).__name__}{domain.domain_str}"
 
 
 def name_of(part: Any) -> str:

@@ -18,9 +18,7 @@ FOLLOWS = (  # arguments that the libraries fill in from others, and from what i
     "architectures dtype id2label label2id transformers_version use_cache "  # of a model's configuration
     "base_model_name_or_path peft_type peft_version"  # of an adapter
 ).split()
-SETTLED = {  # what the default None becomes
-    "activation_checkpointing": False, "gradient_checkpointing": False, "debug": [], "metric_for_best_model": "loss",
-}  # fmt: skip
+SETTLED = {"gradient_checkpointing": False, "debug": [], "metric_for_best_model": "loss"}  # of empty ones
 MAX_GROUPS = 20  # of an optimizer's parameters
 OPTIMIZER_FLAGS = "params param_names name initial_lr foreach fused capturable differentiable maximize".split()
 NO_PROJECT = "huggingface"  # the default of TrainingArguments
@@ -50,9 +48,10 @@ def carried(trainer: Any) -> dict[str, str | None]:
 
 def _args(trainer: Any) -> dict[str, Any]:
     """Return the arguments under their own names; transformers masks tokens itself, the core other secrets."""
-    found = _without_none(trainer.args.to_dict())
-    steps = trainer.args.logging_steps
-    return _marked(found, trainer.args, SETTLED | ({"eval_steps": steps} if trainer.args.eval_steps == steps else {}))
+    args = trainer.args
+    told = {name: value for name, value in args.to_dict().items() if getattr(args, name, value) is not None}
+    steps = args.logging_steps
+    return _marked(_without_none(told), args, {"eval_steps": steps} if args.eval_steps == steps else {})
 
 
 def _model(trainer: Any) -> dict[str, Any]:
@@ -167,6 +166,9 @@ def _marked(found: Mapping[str, Any], made: Any, settled: Mapping[str, Any] = Ma
     """Return what an object tells of itself, with those values marked that nobody passed."""
     own = {field.name: _default_of(field) for field in fields(made)} if is_dataclass(made) else {}
     defaults = {**defaults_of(type(made)), **own, **settled}
+    defaults |= {name: value for name, value in SETTLED.items() if not defaults.get(name)}
+    if "gradient_checkpointing" in defaults:  # which has another name since transformers 5, for the same
+        defaults["activation_checkpointing"] = defaults["gradient_checkpointing"]
     return marked(found, {name: value for name, value in defaults.items() if name not in FOLLOWS})
 
 

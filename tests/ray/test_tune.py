@@ -10,6 +10,7 @@ from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining
 
 import runlore
 from runlore import Store
+from runlore_ray._params import space_of
 from tests.ray.trainables import Counting, linear, tuner
 
 
@@ -25,6 +26,15 @@ def by_slope(run: Any) -> dict[Any, Any]:
 def points(run: Any, key: str = "score") -> dict[int, float]:
     series = run.metrics[key]
     return dict(zip(series.steps.tolist(), series.values.tolist(), strict=True))
+
+
+def test_a_space_is_told_without_addresses() -> None:
+    space = {
+        "act": tune.choice([by_slope, "tanh", Counting]), "later": tune.sample_from(by_slope), "lr": tune.uniform(0, 1),
+    }  # fmt: skip
+    assert space_of(space) == {
+        "act": f"Categorical{['by_slope', 'tanh', Counting]}", "later": "Function(by_slope)", "lr": "Float(0, 1)",
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -136,6 +136,8 @@ def test_a_training_is_recorded_whole_and_is_the_same(
     for name in metrics:
         assert run.metrics[name].steps.tolist() == [1, 2, 3], name
     assert {name: run.params[name] for name in params} == params
+    assert not {"gradient_checkpointing", "activation_checkpointing"} & (set(run.params) - run.captured), "its defaults"
+    assert not {"eos_token", "pad_token"} & set(run.params), "nobody passed them"
     assert run.data["train"]["rows"] == 8
 
 
