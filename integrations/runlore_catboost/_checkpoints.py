@@ -8,11 +8,12 @@ from typing import Any
 import catboost
 
 from runlore import guest
-from runlore.guest.additions import Additions
+from runlore.guest.additions import Additions, Written
 from runlore_catboost._framework import snapshot_of
 from runlore_catboost._owners import origins, rounds_of
 
 MAX_KEPT_BYTES = 100 << 20  # of a model saved after its training; a larger one is hashed only
+written = Written(bytes, rounds_of)  # models as pickles and copies hold them
 
 
 @guest.harmless
@@ -49,21 +50,6 @@ def note_shrunk(model: Any, run: Any) -> None:
 def content_of(state: Any) -> Any:
     """Return the bytes of a model in the state that it is pickled as."""
     return state.get("__model") if isinstance(state, dict) else None
-
-
-@guest.harmless
-def note_written(model: Any, state: Any) -> None:
-    """Note the bytes that a model was just written as, to be pickled or copied."""
-    content = content_of(state)
-    if isinstance(content, bytes):
-        origins().note_written(model, content, rounds_of(model))
-
-
-@guest.harmless
-def note_loaded(model: Any, content: Any) -> None:
-    """Note the bytes that a model was just made of."""
-    if isinstance(content, bytes):
-        origins().note_loaded(model, content, rounds_of(model))
 
 
 def lineage(start: Any, params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -132,7 +132,7 @@ def _shrink(shrink: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -
 def _pickle(pickle: Callable[..., Any], model: Any) -> Any:
     """Return what a model is pickled and copied as."""
     state = pickle(model)
-    _checkpoints.note_written(model, state)
+    _checkpoints.written.note_written(model, _checkpoints.content_of(state))
     return state
 
 
@@ -140,5 +140,5 @@ def _pickle(pickle: Callable[..., Any], model: Any) -> Any:
 def _unpickle(unpickle: Callable[..., Any], model: Any, state: Any) -> Any:
     content = _checkpoints.content_of(state)  # which is taken out
     result = unpickle(model, state)
-    _checkpoints.note_loaded(model, content)
+    _checkpoints.written.note_loaded(model, content)
     return result

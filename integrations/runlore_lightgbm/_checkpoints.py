@@ -8,10 +8,11 @@ from typing import Any
 import lightgbm
 
 from runlore import guest
-from runlore.guest.additions import Additions
+from runlore.guest.additions import Additions, Written
 from runlore_lightgbm._owners import origins, rounds_of, trained
 
 MAX_KEPT_BYTES = 100 << 20  # of a model saved after its training; a larger one is hashed only
+written = Written(str, rounds_of)  # boosters as pickles and copies hold them
 
 
 @guest.harmless
@@ -33,21 +34,6 @@ def record_saved(booster: Any, path: Any, num_iteration: int | None, start_itera
 def note_read(booster: Any, path: Any) -> None:
     """Note the file that a booster was just read from."""
     origins().note_read(booster, path, rounds_of(booster))
-
-
-@guest.harmless
-def note_written(booster: Any, text: str) -> None:
-    """Note the text that a booster was just written as, for whatever it is used."""
-    origins().note_written(booster, text, rounds_of(booster))
-
-
-@guest.harmless
-def note_loaded(booster: Any, text: Any) -> None:
-    """Note the text that a booster was just made of."""
-    if isinstance(text, str):
-        origins().note_loaded(booster, text, rounds_of(booster))
-    else:
-        origins().drop(booster)
 
 
 def lineage(model: Any) -> Mapping[str, Any]:

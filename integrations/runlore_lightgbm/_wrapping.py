@@ -122,21 +122,21 @@ def _make(make: Callable[..., Any], booster: Any, *args: Any, **kwargs: Any) -> 
     if path is not None:
         _checkpoints.note_read(booster, path)
     elif text is not None:
-        _checkpoints.note_loaded(booster, text)
+        _checkpoints.written.note_loaded(booster, text)
 
 
 @guest.unseen
 def _write(write: Callable[..., Any], booster: Any, *args: Any, **kwargs: Any) -> Any:
     """Write a booster as a text, as pickles and copies do, too."""
     text = write(booster, *args, **kwargs)
-    _checkpoints.note_written(booster, text)
+    _checkpoints.written.note_written(booster, text)
     return text
 
 
 @guest.unseen
 def _read(read: Callable[..., Any], booster: Any, model_str: Any) -> Any:
     result = read(booster, model_str)
-    _checkpoints.note_loaded(booster, model_str)
+    _checkpoints.written.note_loaded(booster, model_str)
     return result
 
 
@@ -144,5 +144,5 @@ def _read(read: Callable[..., Any], booster: Any, model_str: Any) -> Any:
 def _unpickle(unpickle: Callable[..., Any], booster: Any, state: Any) -> Any:
     text = state.get("_handle") if isinstance(state, dict) else None  # which becomes a pointer
     result = unpickle(booster, state)
-    _checkpoints.note_loaded(booster, text)
+    _checkpoints.written.note_loaded(booster, text)
     return result

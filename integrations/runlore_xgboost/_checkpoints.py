@@ -8,9 +8,11 @@ from typing import Any
 import xgboost
 
 from runlore import guest
+from runlore.guest.additions import Written
 from runlore_xgboost._owners import additions_of, origins, rounds_of, trained
 
 MAX_KEPT_BYTES = 100 << 20  # of a model saved after its training; a larger one is hashed only
+written = Written(bytearray, rounds_of)  # boosters as pickles and copies hold them
 
 
 @guest.harmless
@@ -35,23 +37,7 @@ def note_read(booster: Any, path: Any) -> None:
     if isinstance(path, str | os.PathLike):
         origins().note_read(booster, expanded(path), rounds_of(booster))
     else:
-        note_loaded(booster, path)
-
-
-@guest.harmless
-def note_written(booster: Any, content: Any) -> None:
-    """Note the bytes that a booster was just written as: by `save_raw`, or to be pickled."""
-    if isinstance(content, bytearray):
-        origins().note_written(booster, content, rounds_of(booster))
-
-
-@guest.harmless
-def note_loaded(booster: Any, content: Any) -> None:
-    """Note the bytes that a booster was just made of."""
-    if isinstance(content, bytearray):
-        origins().note_loaded(booster, content, rounds_of(booster))
-    else:
-        origins().drop(booster)
+        written.note_loaded(booster, path)
 
 
 def lineage(model: Any) -> Mapping[str, Any]:

@@ -179,14 +179,14 @@ def _slice(cut: Callable[..., Any], booster: Any, wanted: Any) -> Any:
 @guest.unseen
 def _save_raw(save: Callable[..., Any], booster: Any, *args: Any, **kwargs: Any) -> Any:
     result = save(booster, *args, **kwargs)
-    _checkpoints.note_written(booster, result)
+    _checkpoints.written.note_written(booster, result)
     return result
 
 
 @guest.unseen
 def _pickle(pickle: Callable[..., Any], booster: Any) -> Any:
     state = pickle(booster)
-    _checkpoints.note_written(booster, state.get("handle") if isinstance(state, dict) else None)
+    _checkpoints.written.note_written(booster, state.get("handle") if isinstance(state, dict) else None)
     return state
 
 
@@ -194,7 +194,7 @@ def _pickle(pickle: Callable[..., Any], booster: Any) -> Any:
 def _unpickle(unpickle: Callable[..., Any], booster: Any, state: Any) -> Any:
     content = state.get("handle") if isinstance(state, dict) else None  # which becomes a pointer
     result = unpickle(booster, state)
-    _checkpoints.note_loaded(booster, content)
+    _checkpoints.written.note_loaded(booster, content)
     return result
 
 

@@ -61,7 +61,13 @@ def test_arguments_of_a_base_count_where_they_can_be_passed() -> None:
     assert "depth" not in defaults_of(Sets)
     assert defaults_of(Inherits)["rate"] == 0.1
     assert defaults_of(int).keys() <= {"self"}
-    assert defaults_of(marked).keys() == {"values", "defaults"}
+    assert defaults_of(marked).keys() == {"values", "defaults", "open_ended"}
+
+
+def test_what_an_open_ended_call_takes_beside_its_arguments_was_passed() -> None:
+    values, defaults = {"depth": 3, "rate": 0.1, "more": 1}, {"depth": 3, "rate": 0.2}
+    assert marked(values, defaults) == {"depth": Captured(3), "rate": 0.1, "more": Captured(1)}
+    assert marked(values, defaults, open_ended=True) == {"depth": Captured(3), "rate": 0.1, "more": 1}
 
 
 def test_only_plain_values_are_compared() -> None:

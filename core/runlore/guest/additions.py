@@ -140,6 +140,31 @@ class Origins(Part):
         return source.path if source is not None and then == rounds and source.is_unchanged else None
 
 
+class Written:
+    """Follows the models of a framework through what they are written as, to be pickled or copied, say.
+
+    That is of the class `kind`; `rounds` counts how far a model is. No method raises.
+    """
+
+    def __init__(self, kind: type[bytes | bytearray | str], rounds: Callable[[Any], int]) -> None:
+        self._kind = kind
+        self._rounds = rounds
+
+    @guards.harmless
+    def note_written(self, model: Any, content: Any) -> None:
+        """Note what a model was just written as; nothing where that is of another class."""
+        if isinstance(content, self._kind):
+            process.part(Origins).note_written(model, content, self._rounds(model))
+
+    @guards.harmless
+    def note_loaded(self, model: Any, content: Any) -> None:
+        """Note what a model was just made of; one of anything else comes from nowhere that is known."""
+        if isinstance(content, self._kind):
+            process.part(Origins).note_loaded(model, content, self._rounds(model))
+        else:
+            process.part(Origins).drop(model)
+
+
 def _digest_of(content: bytes | bytearray | str) -> bytes:
     return hashlib.blake2b(content.encode() if isinstance(content, str) else content).digest()
 
