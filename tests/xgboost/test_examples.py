@@ -97,7 +97,45 @@ def continued(callbacks: list[Any], folder: Path) -> Any:
     return second.save_raw("json")
 
 
-EXAMPLES = [binary, multiclass, custom, validated, stopped_early, continued]
+def in_batches(callbacks: list[Any], folder: Path) -> Any:
+    """A quantised matrix that is made of batches, and one of the same bins."""
+    x, y = rows()
+
+    class Batches(xgboost.DataIter):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.place = 0
+
+        def next(self, input_data: Any) -> bool:
+            part = slice(self.place, self.place + 40)
+            self.place += 40
+            if part.start < len(x):
+                input_data(data=x[part], label=y[part])
+            return bool(part.start < len(x))
+
+        def reset(self) -> None:
+            self.place = 0
+
+    train = xgboost.QuantileDMatrix(Batches(), max_bin=16)
+    test = xgboost.QuantileDMatrix(*rows(40, 2), ref=train, max_bin=16)
+    params = {**PARAMS, "tree_method": "hist", "max_bin": 16}
+    evals = [(train, "train"), (test, "test")]
+    return xgboost.train(params, train, 4, evals=evals, verbose_eval=False, callbacks=callbacks).save_raw("json")
+
+
+def ranked(callbacks: list[Any], folder: Path) -> Any:
+    """An estimator that ranks within queries, by pairs that it is told to sample."""
+    x, _ = rows()
+    grades, queries = np.digitize(x[:, 0], [-1, 0, 1]), np.repeat([0, 1], 40)
+    model = xgboost.XGBRanker(
+        n_estimators=4, tree_method="hist", eval_metric=["ndcg@3", "map@3-"], n_jobs=1, callbacks=callbacks,
+        lambdarank_pair_method="topk", lambdarank_num_pair_per_sample=4, ndcg_exp_gain=False,
+    )  # fmt: skip
+    model.fit(x, grades > 1, qid=queries, eval_set=[(x, grades > 1)], eval_qid=[queries], verbose=False)
+    return model.get_booster().save_raw("json"), model.predict(x).tolist(), model.evals_result()
+
+
+EXAMPLES = [binary, multiclass, custom, validated, stopped_early, continued, in_batches, ranked]
 
 
 @pytest.mark.parametrize("how", ["callback", "autolog"])
