@@ -230,7 +230,7 @@ def test_a_lineage_is_kept_as_csv(page: "Page", store: Store, serve: Serve, tmp_
 def test_a_table_is_kept_as_a_picture(
     page: "Page", real: Served, path: str, what: str, offer: str, words: set[str]
 ) -> None:
-    """What is beyond the edge of the window is not in it, and no control is."""
+    """No control is in it, and of groups and importance nothing that is beyond the edge of their window."""
     open_page(page, real, path)
     page.locator(f"{'.importance' if 'importance' in path else '.left'} tbody tr").nth(1).wait_for()
     file, content = kept(page, what, offer)
