@@ -39,14 +39,19 @@ class _Visits(guest.Part):
 def record_score(estimator: Any, args: Args, kwargs: Kwargs, score: Any, written: Written) -> None:
     """Add a score, unless it is that of the training data; `written` is X in the call. Never raises."""
     owners().end_left()
-    found = evaluated(estimator, args, kwargs, written) if np.isscalar(score) else None
+    found = evaluated(estimator, args, kwargs, written, visits=True) if np.isscalar(score) else None
     if found is not None and found.ending is not None:
         found.recorder.metrics({f"test_score{found.ending}": score}, split="test")
 
 
-def evaluated(estimator: Any, args: Args, kwargs: Kwargs, written: Written) -> Evaluated | None:
-    """Return what an evaluation of an estimator on X and y belongs to, and describe them there; None for no run."""
-    target = _target(estimator)
+def evaluated(
+    estimator: Any, args: Args, kwargs: Kwargs, written: Written, *, visits: bool = False
+) -> Evaluated | None:
+    """Return what an evaluation of an estimator on X and y belongs to, and describe them there; None for no run.
+
+    One that `visits` belongs to the run that the user has open where no run has made the estimator.
+    """
+    target = _target(estimator, visits)
     if target is None:
         return None
     recorder, trained_on = target
@@ -67,7 +72,7 @@ def is_within_another() -> bool:
     return bool(session) and session is not None and session.integration != NAME
 
 
-def _target(estimator: Any) -> tuple[Recorder, str | None] | None:
+def _target(estimator: Any, visits: bool) -> tuple[Recorder, str | None] | None:
     """Return the run that fitted an estimator, here or before it was read from a file, and what tells its data.
 
     Within a fit of another framework's it is the run of that.
@@ -78,7 +83,9 @@ def _target(estimator: Any) -> tuple[Recorder, str | None] | None:
         beside = Beside.fit_under_way(estimator, name, made_by) if is_within_another() else None
         return None if beside is None else (beside, None if owner is None else owner.trained_on)
     if owner is None:
-        return owners().writer_of(estimator) or copies().maker_of(estimator) or _visited(estimator)
+        return (
+            owners().writer_of(estimator) or copies().maker_of(estimator) or (_visited(estimator) if visits else None)
+        )
     return Additions(owner.session.run), owner.trained_on
 
 
