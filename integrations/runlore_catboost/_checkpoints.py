@@ -8,12 +8,12 @@ from typing import Any
 import catboost
 
 from runlore import guest
-from runlore.guest.additions import Additions, Written
+from runlore.guest.additions import Additions, WrittenModels
 from runlore_catboost._framework import snapshot_of
 from runlore_catboost._owners import origins, rounds_of
 
 MAX_KEPT_BYTES = 100 << 20  # of a model saved after its training; a larger one is hashed only
-written = Written(bytes, rounds_of)  # models as pickles and copies hold them
+written = WrittenModels(bytes, rounds_of)  # models as pickles and copies hold them
 
 
 @guest.harmless

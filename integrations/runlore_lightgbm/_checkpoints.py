@@ -8,11 +8,11 @@ from typing import Any
 import lightgbm
 
 from runlore import guest
-from runlore.guest.additions import Additions, Written
+from runlore.guest.additions import Additions, WrittenModels
 from runlore_lightgbm._owners import origins, rounds_of, trained
 
 MAX_KEPT_BYTES = 100 << 20  # of a model saved after its training; a larger one is hashed only
-written = Written(str, rounds_of)  # boosters as pickles and copies hold them
+written = WrittenModels(str, rounds_of)  # boosters as pickles and copies hold them
 
 
 @guest.harmless

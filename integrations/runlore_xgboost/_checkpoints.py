@@ -8,11 +8,11 @@ from typing import Any
 import xgboost
 
 from runlore import guest
-from runlore.guest.additions import Written
+from runlore.guest.additions import WrittenModels
 from runlore_xgboost._owners import additions_of, origins, rounds_of, trained
 
 MAX_KEPT_BYTES = 100 << 20  # of a model saved after its training; a larger one is hashed only
-written = Written(bytearray, rounds_of)  # boosters as pickles and copies hold them
+written = WrittenModels(bytearray, rounds_of)  # boosters as pickles and copies hold them
 
 
 @guest.harmless

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runlore import FitSession, Store, guest
-from runlore.guest.additions import Origins, Written
+from runlore.guest.additions import Origins, WrittenModels
 from runlore.guest.captured import named
 from runlore.guest.wrapping import token_of
 
@@ -49,7 +49,7 @@ def test_a_model_that_has_gone_on_is_of_no_run(store: Store) -> None:
 
 def test_what_is_made_of_the_bytes_of_a_model_is_of_its_run(store: Store) -> None:
     known, model, copy = guest.part(Origins), Model(), Model()
-    written = Written(bytes, lambda item: 3)
+    written = WrittenModels(bytes, lambda item: 3)
     with FitSession.begin("some") as session:
         known.note_made(model, session.run, 3)
         written.note_written(model, b"weights")
@@ -57,7 +57,7 @@ def test_what_is_made_of_the_bytes_of_a_model_is_of_its_run(store: Store) -> Non
         assert known.run_of(copy, 3) is session.run
         written.note_loaded(copy, "a text, which no model of this kind is written as")
         assert known.run_of(copy, 3) is None
-        Written(bytes, lambda item: 1 // 0).note_written(model, b"raises within")
+        WrittenModels(bytes, lambda item: 1 // 0).note_written(model, b"raises within")
 
 
 def test_a_file_that_has_changed_is_no_origin(store: Store, tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ class Origins(Part):
         return source.path if source is not None and then == rounds and source.is_unchanged else None
 
 
-class Written:
+class WrittenModels:
     """Follows the models of a framework through what they are written as, to be pickled or copied, say.
 
     That is of the class `kind`; `rounds` counts how far a model is. No method raises.
