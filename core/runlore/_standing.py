@@ -4,7 +4,8 @@
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 
 from runlore._process import Part, process
@@ -25,7 +26,8 @@ class _Main(Part):
     inherited = True
 
     def __init__(self) -> None:
-        self.module, self.file = BEGAN_AS
+        self.module = _reference(sys.modules.get("__main__"))
+        self.file = BEGAN_AS if isinstance(BEGAN_AS, str) else None
 
 
 def main_file() -> str | None:
@@ -35,9 +37,14 @@ def main_file() -> str | None:
     """
     part, module = process.part(_Main), sys.modules.get("__main__")
     found = getattr(module, "__file__", None)
-    if isinstance(found, str) or module is not part.module or hasattr(sys, "ps1"):
-        part.module, part.file = module, found if isinstance(found, str) else None
+    if isinstance(found, str) or module is not part.module() or hasattr(sys, "ps1"):
+        part.module, part.file = _reference(module), found if isinstance(found, str) else None
     return part.file
+
+
+def _reference(module: object) -> Callable[[], object]:
+    """Return what gives a module as long as Python holds it: what the script has shall end with it."""
+    return weakref.ref(module) if isinstance(module, ModuleType) else lambda: module
 
 
 def loaded() -> Mapping[str, object]:

@@ -116,5 +116,5 @@ SEEDED = "RUNLORE_SEEDED"  # the one with the plugins that know seeds
 CARRIED = (PROGRAM, WATCHED, LENT, TOLD, SEEDED, AUTOLOG, "RUNLORE_STORE")  # what lets a Python join, with the path
 PARSING = ("parse_known_args", "parse_known_intermixed_args")  # by which argparse's other methods parse
 BEGAN_IN = working_folder()
-BEGAN_AS = (sys.modules.get("__main__"), getattr(sys.modules.get("__main__"), "__file__", None))  # and its script
+BEGAN_AS = getattr(sys.modules.get("__main__"), "__file__", None)  # the file of the script
 JOINING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", "inside")  # noqa: PTH100, PTH118, PTH120  # for PYTHONPATH: Pythons that `runlore run` has started join its run

@@ -26,7 +26,7 @@ QUERIES = [
     "params.seed == 9007199254740993", "metrics.loss is not None and metrics.loss.count == 2", "name != 'run-1'",
     "params.lr < params.n", "metrics.loss.min < 1e400",
 ]  # fmt: skip
-SORTS = ["", "-metrics.loss.min", "params.lr, -started", "tags.t", "env.python.version, name", "duration"]
+SORTS = ["", "-metrics.loss.min", "params.lr, -started", "tags.t", "env.python.version, name", "duration", "-name"]
 
 
 class Postgres:
@@ -38,6 +38,20 @@ class Postgres:
     def query(self, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         text: Any = sql.replace("%", "%%").replace("?", "%s")
         return self._connection.execute(text, list(arguments)).fetchall()
+
+
+# What `runlore_natural` returns, for texts without decimals: PostgreSQL has no function of ours.
+NATURAL = r"""
+CREATE FUNCTION runlore_natural(value text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
+DECLARE found text := '1'; part text[];
+BEGIN
+  IF value IS NULL THEN RETURN NULL; END IF;
+  FOR part IN SELECT regexp_matches(value, '([^0-9]*)0*([0-9]*)', 'g') LOOP
+    found := found || part[1] || CASE WHEN part[2] = '' THEN '' ELSE lpad(length(part[2])::text, 3, '0') || part[2] END;
+  END LOOP;
+  RETURN found;
+END $$
+"""
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +80,7 @@ def postgres(filled: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         for name, target in INDEXES.items():
             connection.execute(f"CREATE INDEX {name} ON {target}".encode())
         connection.execute(MATCH.encode())
+        connection.execute(NATURAL.encode())
         for where in [*QUERIES, "params.lr > 0"]:  # a param has rows once a question has named it
             filled.runs(where)
         for table in TABLES:

@@ -8,6 +8,7 @@ takes too long.
 import json
 import re
 import select
+import struct
 import sys
 import time
 from collections.abc import Iterable
@@ -37,7 +38,10 @@ ALL_S = 5.0  # for all texts of a question
 START_S = 30.0  # for the other process to begin
 PIECE = 1 << 16
 
-_DIGITS = r"0*([0-9]{1,999})"
+_COUNTED = (  # a number with decimals, of which 0.001 is less than 0.1; else a count, as each part of a version is
+    r"(?<![0-9.])0*([0-9]{1,999})(\.[0-9]+)(?![.0-9])|0*([0-9]{1,999})()"
+)
+_REVERSED = str.maketrans("0123456789abcdef", "fedcba9876543210")
 _NUMBER = r"\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,9})?\s*"
 _MAX_SORTED = 500  # characters of a text that it is sorted by
 
@@ -223,10 +227,18 @@ def _ranges(items: Any) -> int:
     return sum(map(_ranges, items))
 
 
-def natural(text: str | None) -> float | str | None:
-    """Return what a text sorts by as people count: its number, which SQL puts first, else run-2 before run-10."""
+def natural(text: str | None) -> str | None:
+    """Return what a text sorts by as people count: numbers first, by their size, then run-2 before run-10."""
     if text is None:
         return None
-    if re.fullmatch(_NUMBER, text[:_MAX_SORTED]):
-        return float(text[:_MAX_SORTED])
-    return re.sub(_DIGITS, lambda found: f"{len(found[1]):03d}{found[1]}", text[:_MAX_SORTED])
+    text = text[:_MAX_SORTED]
+    if not re.fullmatch(_NUMBER, text):
+        return "1" + re.sub(_COUNTED, _padded, text)
+    number = float(text)
+    bits = struct.pack(">d", abs(number)).hex()  # of positive ones they are in the order of the numbers
+    return f"01{bits}" if number >= 0 else f"00{bits.translate(_REVERSED)}"
+
+
+def _padded(found: "re.Match[str]") -> str:
+    whole = found[1] or found[3]
+    return f"{len(whole):03d}{whole}{found[2] or ''}"
