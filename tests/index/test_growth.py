@@ -93,14 +93,18 @@ def test_a_second_reader_is_answered_from_what_is_there_and_told_so(
     open_store(grown).index.require_all()
 
 
+def large_runs(folder: Path, names: str, status: str = "finished") -> tuple[ForgedStore, list[str]]:
+    """Return a store of runs of 20 kB, a letter each as its name, and their ids."""
+    forged, note = ForgedStore(folder / "s"), {"type": "note", "text": "x" * 20_000}
+    return forged, [forged.run([note], name=name, end={"status": status}) for name in names]
+
+
 def test_runs_with_large_files_are_read_behind_all_others_and_told_of_as_long_as_they_are_put_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(changes, "LARGE_BYTES", 10_000)
     monkeypatch.setattr(index, "PATIENCE_S", -1.0)
-    forged = ForgedStore(tmp_path / "s")
-    for name in ("a", "b", "c"):
-        forged.run([{"type": "note", "text": "x" * 20_000}], name=name)
+    forged, _ = large_runs(tmp_path, "abc")
     forged.run(name="small")
 
     def names() -> set[str]:
@@ -122,9 +126,7 @@ def test_who_acts_on_what_no_run_needs_waits_for_runs_with_large_files(
 ) -> None:
     monkeypatch.setattr(changes, "LARGE_BYTES", 10_000)
     monkeypatch.setattr(index, "PATIENCE_S", -1.0)
-    forged = ForgedStore(tmp_path / "s")
-    for name in ("a", "b", "c"):
-        forged.run([{"type": "note", "text": "x" * 20_000}], name=name, end={"status": "failed"})
+    forged, _ = large_runs(tmp_path, "abc", status="failed")
     with pytest.warns(RunloreWarning, match="^2 runs"):
         store = open_store(forged.root)
         assert len(store.runs()) == 1
@@ -138,9 +140,7 @@ def test_who_acts_on_what_no_run_needs_waits_for_runs_with_large_files(
 def test_what_another_process_still_reads_of_large_files_is_told_and_waited_for(
     tmp_path: Path, python: Python, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forged = ForgedStore(tmp_path / "s")
-    for name in ("a", "b"):
-        forged.run([{"type": "note", "text": "x" * 20_000}], name=name)
+    forged, _ = large_runs(tmp_path, "ab")
     forged.run(name="small")
     reader = python(
         """
@@ -176,8 +176,7 @@ def test_large_files_that_were_put_off_and_are_gone_keep_nobody_waiting(
 ) -> None:
     monkeypatch.setattr(changes, "LARGE_BYTES", 10_000)
     monkeypatch.setattr(index, "PATIENCE_S", -1.0)
-    forged = ForgedStore(tmp_path / "s")
-    ids = [forged.run([{"type": "note", "text": "x" * 20_000}], name=name) for name in ("a", "b")]
+    forged, ids = large_runs(tmp_path, "ab")
     with pytest.warns(RunloreWarning, match="^a run with large files is not read yet"):
         read = {run.id for run in open_store(forged.root).runs()}
     for left in {*ids} - read:
