@@ -83,3 +83,12 @@ def test_what_a_store_was_copied_without_is_not_called_kept(store: Store, tmp_pa
     assert states() == ["kept", "kept"]
     shutil.rmtree(store.root / "blobs")
     assert states() == ["lost", "lost"]
+
+
+def test_of_many_things_that_are_missing_the_first_are_printed(store: Store) -> None:
+    with store.start_run("job") as run:
+        for number in range(33):
+            run.log_missing(f"part {number}", "not there")
+    assert runlore("show", "job").output.count("not there") == 30
+    assert "… and 3 more (--full shows all)" in runlore("show", "job").output
+    assert runlore("show", "job", "--full").output.count("not there") == 33

@@ -54,7 +54,7 @@ VALUE_CHARS = 400  # likewise
 
 @click.command()
 @click.argument("run", type=RunPart())
-@click.option("--full", is_flag=True, help="Every param, child and package, and values uncut.")
+@click.option("--full", is_flag=True, help="Every param, child, package and note, and values uncut.")
 @click.option("--source", is_flag=True, help="Only the source of its script, as it ran.")
 @json_option
 @store_option
@@ -178,8 +178,9 @@ class _Page:
         notes = [_note_text(place, note) for place, note in enumerate(self.run.notes, 1)]
         for title, lines in (("notes", notes), ("missing", self._missing())):
             self._title(title, len(lines))
-            for line in lines:
+            for line in self._cut(lines):
                 self.out.print(Padding(line, (0, 0, 0, 2)))
+            self._more(len(lines))
 
     def _head(self) -> None:
         run = self.run
